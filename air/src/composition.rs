@@ -159,7 +159,11 @@ impl Composition {
     ) -> Result<Self, CompositionError> {
         links.sort_by_key(LinkRecord::key);
         segments.sort_by_key(|s| (s.instance, s.address));
-        let composition = Self { num_instances, links, segments };
+        let composition = Self {
+            num_instances,
+            links,
+            segments,
+        };
         composition.validate()?;
         Ok(composition)
     }
@@ -193,12 +197,25 @@ impl Composition {
             }
         }
         for (segment, record) in self.segments.iter().enumerate() {
-            let SegmentRecord { instance, address, length, .. } = *record;
+            let SegmentRecord {
+                instance,
+                address,
+                length,
+                ..
+            } = *record;
             if instance >= count {
-                return Err(CompositionError::SegmentInstance { segment, index: instance, count });
+                return Err(CompositionError::SegmentInstance {
+                    segment,
+                    index: instance,
+                    count,
+                });
             }
             if address % 4 != 0 || length == 0 || length % SEGMENT_BLOCK != 0 {
-                return Err(CompositionError::SegmentShape { instance, address, length });
+                return Err(CompositionError::SegmentShape {
+                    instance,
+                    address,
+                    length,
+                });
             }
             if u64::from(address) + u64::from(length) > DATA_LIMIT {
                 return Err(CompositionError::SegmentRange { instance, address });
@@ -245,7 +262,10 @@ impl Composition {
     /// The link that a call to `digest` made by instance `source` goes over, if there is one.
     pub fn link(&self, source: u32, digest: Word) -> Option<&LinkRecord> {
         let key = (source, key_of(digest));
-        let position = self.links.binary_search_by_key(&key, LinkRecord::key).ok()?;
+        let position = self
+            .links
+            .binary_search_by_key(&key, LinkRecord::key)
+            .ok()?;
         Some(&self.links[position])
     }
 
@@ -258,8 +278,12 @@ impl Composition {
     pub fn to_elements(&self) -> Vec<Felt> {
         let mut elements = Vec::with_capacity(3 + 11 * self.links.len() + 7 * self.segments.len());
         elements.extend(
-            [self.num_instances, self.links.len() as u32, self.segments.len() as u32]
-                .map(Felt::from),
+            [
+                self.num_instances,
+                self.links.len() as u32,
+                self.segments.len() as u32,
+            ]
+            .map(Felt::from),
         );
         for link in &self.links {
             elements.push(Felt::from(link.source));
@@ -269,9 +293,7 @@ impl Composition {
             elements.extend_from_slice(link.callee.as_elements());
         }
         for segment in &self.segments {
-            elements.extend(
-                [segment.instance, segment.address, segment.length].map(Felt::from),
-            );
+            elements.extend([segment.instance, segment.address, segment.length].map(Felt::from));
             elements.extend_from_slice(segment.commitment.as_elements());
         }
         elements
@@ -323,7 +345,7 @@ impl Deserializable for Composition {
                         return Err(DeserializationError::InvalidValue(alloc::format!(
                             "{other} is not a link kind"
                         )));
-                    },
+                    }
                 },
                 target: source.read_u32()?,
                 callee: Word::read_from(source)?,
@@ -338,7 +360,11 @@ impl Deserializable for Composition {
                 commitment: Word::read_from(source)?,
             });
         }
-        let composition = Self { num_instances, links, segments };
+        let composition = Self {
+            num_instances,
+            links,
+            segments,
+        };
         composition
             .validate()
             .map_err(|error| DeserializationError::InvalidValue(alloc::format!("{error}")))?;

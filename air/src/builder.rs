@@ -1,0 +1,168 @@
+//! How constraints are declared, evaluated, listed and checked.
+
+use alloc::{string::String, vec::Vec};
+
+use miden_core::Felt;
+use winter_math::FieldElement;
+
+use crate::{
+    algebra::{Algebra, Degree},
+    columns::MainRow,
+};
+
+/// Length of the cycle that the periodic columns have: one permutation of the hasher.
+pub const PERIOD: usize = 8;
+
+/// Number of periodic columns.
+pub const NUM_PERIODIC: usize = size_of::<Periodic<u8>>();
+
+/// The periodic columns.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Periodic<T> {
+    /// 1 on row 0 of a cycle.
+    pub first: T,
+    /// 1 on row 7 of a cycle.
+    pub last: T,
+    /// 1 on the odd rows.
+    pub odd: T,
+    /// Round constants added before the S-box; zero on row 7.
+    pub ark1: [T; 12],
+    /// Round constants added before the inverse S-box; zero on row 7.
+    pub ark2: [T; 12],
+}
+
+// SAFETY: `#[repr(C)]` with fields of `T` only.
+unsafe impl<T> crate::columns::Cells<T> for Periodic<T> {}
+
+/// What a constraint sees: two consecutive rows, the periodic columns, and whether the program is a
+/// composition.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a, E> {
+    /// The current row.
+    pub cur: &'a MainRow<E>,
+    /// The next row.
+    pub next: &'a MainRow<E>,
+    /// Values of the periodic columns at the current row.
+    pub periodic: &'a Periodic<E>,
+    /// 1 if the program is a composition, 0 if it is open; a constant.
+    pub composed: E,
+}
+
+/// Receives the constraints of the AIR, always in the same order.
+pub trait ConstraintBuilder {
+    /// The values that constraints compute with.
+    type Expr: Algebra;
+
+    /// Declares that `value` is zero on every row but the last, with its name and degree.
+    fn assert_zero(&mut self, name: &'static str, degree: usize, value: Self::Expr);
+
+    /// Declares a family of constraints; member `i` is listed as `name[i]`.
+    fn assert_zeros<const N: usize>(
+        &mut self,
+        name: &'static str,
+        degree: usize,
+        values: [Self::Expr; N],
+    );
+}
+
+/// Writes the values of the constraints into a slice: what Winterfell wants.
+#[derive(Debug)]
+pub struct Evaluator<'a, E> {
+    results: &'a mut [E],
+    next: usize,
+}
+
+impl<'a, E> Evaluator<'a, E> {
+    /// Returns a builder that fills `results` from the front.
+    pub fn new(results: &'a mut [E]) -> Self {
+        Self { results, next: 0 }
+    }
+}
+
+impl<E: Algebra> ConstraintBuilder for Evaluator<'_, E> {
+    type Expr = E;
+
+    #[inline(always)]
+    fn assert_zero(&mut self, _: &'static str, _: usize, value: E) {
+        self.results[self.next] = value;
+        self.next += 1;
+    }
+
+    #[inline(always)]
+    fn assert_zeros<const N: usize>(&mut self, _: &'static str, _: usize, values: [E; N]) {
+        self.results[self.next..self.next + N].copy_from_slice(&values);
+        self.next += N;
+    }
+}
+
+/// A constraint as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConstraintInfo {
+    /// Name of the constraint, `section.what` or `section.what[i]`.
+    pub name: String,
+    /// The degree that it declares.
+    pub degree: usize,
+    /// The degree of its expression.
+    pub actual: usize,
+}
+
+/// Lists the constraints with their names and degrees.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The constraints, in order.
+    pub constraints: Vec<ConstraintInfo>,
+}
+
+impl ConstraintBuilder for Catalog {
+    type Expr = Degree;
+
+    fn assert_zero(&mut self, name: &'static str, degree: usize, value: Degree) {
+        self.constraints.push(ConstraintInfo {
+            name: name.into(),
+            degree,
+            actual: value.0,
+        });
+    }
+
+    fn assert_zeros<const N: usize>(
+        &mut self,
+        name: &'static str,
+        degree: usize,
+        values: [Degree; N],
+    ) {
+        for (i, value) in values.into_iter().enumerate() {
+            let name = alloc::format!("{name}[{i}]");
+            self.constraints.push(ConstraintInfo {
+                name,
+                degree,
+                actual: value.0,
+            });
+        }
+    }
+}
+
+/// Collects the constraints that a pair of rows violates.
+#[derive(Debug, Default)]
+pub struct Violations {
+    /// Names and values of the violated constraints.
+    pub found: Vec<(String, Felt)>,
+}
+
+impl ConstraintBuilder for Violations {
+    type Expr = Felt;
+
+    fn assert_zero(&mut self, name: &'static str, _: usize, value: Felt) {
+        if value != <Felt as FieldElement>::ZERO {
+            self.found.push((name.into(), value));
+        }
+    }
+
+    fn assert_zeros<const N: usize>(&mut self, name: &'static str, _: usize, values: [Felt; N]) {
+        for (i, value) in values.into_iter().enumerate() {
+            if value != <Felt as FieldElement>::ZERO {
+                self.found.push((alloc::format!("{name}[{i}]"), value));
+            }
+        }
+    }
+}

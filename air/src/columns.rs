@@ -1,0 +1,579 @@
+//! The columns of the main trace segment.
+//!
+//! A row is one [`MainRow`]: the core (system, decoder, operand stack), the range table, and the
+//! chiplets, which stand below each other in shared columns. Every struct is `#[repr(C)]` and holds
+//! nothing but `T`, so a slice of cells is borrowed as a row; nothing else computes column indices.
+
+use core::mem::size_of;
+
+/// Number of columns in the main trace segment.
+pub const MAIN_WIDTH: usize = size_of::<MainRow<u8>>();
+/// Number of the core's columns, which come first.
+pub const CORE_WIDTH: usize = size_of::<CoreRow<u8>>();
+/// Number of columns of the range table, which come after the core's.
+pub const RANGE_WIDTH: usize = size_of::<RangeRow<u8>>();
+/// Number of the chiplets' columns, which come last.
+pub const CHIPLET_WIDTH: usize = size_of::<ChipletRow<u8>>();
+
+/// Number of helper columns that an operation may use.
+pub const NUM_HELPERS: usize = 6;
+/// Number of stack elements that are columns; the rest is in the overflow table.
+pub const STACK_TOP: usize = 16;
+/// Number of cells in a chiplet row besides the selectors: what the widest chiplet, the hasher, has.
+pub const CHIPLET_BODY: usize = size_of::<HasherRow<u8>>();
+
+/// One row of the main trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct MainRow<T> {
+    /// System, decoder and stack.
+    pub core: CoreRow<T>,
+    /// Range and byte tables.
+    pub range: RangeRow<T>,
+    /// The chiplet that the row belongs to.
+    pub chiplet: ChipletRow<T>,
+}
+
+/// The columns of the system, the decoder and the operand stack: one row a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct CoreRow<T> {
+    /// System columns.
+    pub system: SystemCols<T>,
+    /// The opcode, one-hot in three parts.
+    pub op: OpcodeCols<T>,
+    /// Decoder columns.
+    pub decoder: DecoderCols<T>,
+    /// Helper columns: what they hold depends on the operation.
+    pub helpers: [T; NUM_HELPERS],
+    /// Operand stack columns.
+    pub stack: StackCols<T>,
+}
+
+/// Clock and execution context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct SystemCols<T> {
+    /// The row's number; also the address of a chiplet row.
+    pub clk: T,
+    /// Domain of the running instance: 0, or the cycle + 1 of the call that began it.
+    pub domain: T,
+    /// Index of the running instance in the composition; 0 in an open program.
+    pub index: T,
+    /// 1 while the kernel runs.
+    pub in_syscall: T,
+    /// Digest of the procedure that the context was entered with; zero in the root.
+    pub fn_hash: [T; 4],
+}
+
+/// A 7-bit opcode as three one-hot groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct OpcodeCols<T> {
+    /// The upper 3 bits.
+    pub hi: [T; 8],
+    /// The middle 2 bits.
+    pub mid: [T; 4],
+    /// The lower 2 bits.
+    pub lo: [T; 4],
+}
+
+/// Decoder columns.
+///
+/// On rows that are not operations of a basic block, `registers`, `group`, `position` and
+/// `group_start` hold what the row's kind says, see [`CallCols`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct DecoderCols<T> {
+    /// 1 on the operations of a basic block.
+    pub in_block: T,
+    /// 1 on CALL and DYNCALL rows.
+    pub call: T,
+    /// Id of the enclosing block: the cycle + 1 of the row that began it, 0 outside the program.
+    pub block: T,
+    /// Row at which the hasher begins the (last batch of the) hash of the enclosing block.
+    pub address: T,
+    /// Batch registers: the operation groups and immediates still to come, or what a node hashes.
+    pub registers: [T; 8],
+    /// What is left of the current operation group after this row's operation.
+    pub group: T,
+    /// Position of the operation in its group, as two ternary digits (low, high).
+    pub position: [T; 2],
+    /// 1 on the first operation of a group.
+    pub group_start: T,
+}
+
+/// Operand stack columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct StackCols<T> {
+    /// The top of the stack, element 0 being the topmost.
+    pub top: [T; STACK_TOP],
+    /// Depth of the stack in this context, at least 16.
+    pub depth: T,
+    /// Cycle at which the topmost overflow entry of this context was pushed, 0 if there is none.
+    pub overflow_ptr: T,
+    /// Inverse of `depth - 16`, or anything if that is zero.
+    pub depth_inv: T,
+    /// 1 if the overflow table of this context is not empty.
+    pub overflowed: T,
+    /// 1 if the operation shifts the stack left by one (DYNCALL aside).
+    pub shift_left: T,
+    /// 1 if the operation shifts the stack right by one.
+    pub shift_right: T,
+}
+
+/// Tables of facts about small numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct RangeRow<T> {
+    /// High byte of a 16-bit number.
+    pub hi: T,
+    /// Low byte of the number.
+    pub lo: T,
+    /// How often the number is looked up.
+    pub multiplicity: T,
+    /// The byte table: 0 to 255, in steps of 0 or 1.
+    pub byte: T,
+    /// How often the byte is looked up.
+    pub byte_multiplicity: T,
+}
+
+/// A row of the chiplets' shared columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct ChipletRow<T> {
+    /// Which chiplet the row belongs to; all zero on padding rows.
+    pub select: ChipletSelectors<T>,
+    /// The chiplet's cells: borrow them with [`ChipletRow::hasher`] and its siblings.
+    pub body: [T; CHIPLET_BODY],
+}
+
+/// One-hot selectors of the chiplets, in the order in which their sections stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct ChipletSelectors<T> {
+    /// Hasher section, 8 rows a permutation; it begins at row 0.
+    pub hasher: T,
+    /// Bitwise section, 2 rows an operation.
+    pub bitwise: T,
+    /// Memory section, one row an access.
+    pub memory: T,
+    /// ROM section: one row a public record.
+    pub rom: T,
+}
+
+/// A row of the hasher: the RPO state before a round (rows 0 to 6) or after the last one (row 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct HasherRow<T> {
+    /// The state: capacity (0..4), then rate (4..12).
+    pub state: [T; 12],
+    /// Cube of `MDS(state) + ARK1`, by lane (rows 0 to 6).
+    pub cube_in: [T; 12],
+    /// Cube of the next row's state, by lane (rows 0 to 6).
+    pub cube_out: [T; 12],
+    /// Multiplicities: row 0: \[input or absorbed block, -\]; row 7: \[digest, whole output\].
+    pub multiplicity: [T; 2],
+    /// 1 on the cycles that absorb a further batch of a basic block.
+    pub absorb: T,
+    /// 1 on the cycles that are one level of a Merkle path.
+    pub merkle: T,
+    /// 1 on the cycles that unhash a block of static data into memory.
+    pub unhash: T,
+    /// Constant over a cycle; see [`MerkleArgs`] and [`UnhashArgs`].
+    pub args: [T; 9],
+}
+
+/// The hasher's arguments on the cycles of a Merkle path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct MerkleArgs<T> {
+    /// Id of the path: the row at which it begins; for the second leg of an update, that of the
+    /// first leg.
+    pub path: T,
+    /// 1 on the first leg of an update.
+    pub old_leg: T,
+    /// 1 on the second leg of an update.
+    pub new_leg: T,
+    /// Level above the leaf, from 0.
+    pub level: T,
+    /// What is left of the node's index at this level.
+    pub index: T,
+    /// Lowest bit of `index`: whether the node is the right child.
+    pub bit: T,
+    /// 1 on the first cycle of a leg.
+    pub start: T,
+    /// `start * bit`.
+    pub start_right: T,
+    /// 1 on the last cycle of a leg.
+    pub end: T,
+}
+
+/// The hasher's arguments on the cycles that unhash static data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct UnhashArgs<T> {
+    /// Memory context of the instance, see `lookup::context_key`.
+    pub context: T,
+    /// Index of the instance.
+    pub instance: T,
+    /// Time of the writes: the cycle of the instance's creation + 1, 0 for the root.
+    pub time: T,
+    /// Number of the segment within the instance.
+    pub segment: T,
+    /// First address of the segment.
+    pub address: T,
+    /// Number of blocks of the segment that came before this one.
+    pub block: T,
+    /// 1 on the first block of a segment.
+    pub first: T,
+    /// 1 on the last block of a segment.
+    pub last: T,
+    /// 1 if no segment of the instance follows.
+    pub done: T,
+}
+
+/// A row of the bitwise chiplet: row 0 of a pair has the lower 16 bits, row 1 the upper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct BitwiseRow<T> {
+    /// Bits of the first operand, lowest first.
+    pub a: [T; 16],
+    /// Bits of the second operand, lowest first.
+    pub b: [T; 16],
+    /// Result of the operation; the same on both rows of a pair.
+    pub result: T,
+    /// 0 for AND, 1 for XOR; the same on both rows of a pair.
+    pub xor: T,
+}
+
+/// A row of the memory chiplet: one access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct MemoryRow<T> {
+    /// Memory context: instance and space, see `lookup::context_key`.
+    pub context: T,
+    /// Address of the word divided by 4, as 16-bit limbs, low first.
+    pub word: [T; 2],
+    /// Cycle + 1; 0 for what the verifier supplies.
+    pub time: T,
+    /// 1 for a write.
+    pub is_write: T,
+    /// One-hot: which element of the word is accessed; all zero for an access of the word.
+    pub element: [T; 4],
+    /// The word after the access.
+    pub value: [T; 4],
+    /// The accessed element, 0 for an access of the word.
+    pub element_value: T,
+    /// 1 if the context differs from the previous memory row's (or there is none).
+    pub new_context: T,
+    /// 1 if the context is the same and the word is another one.
+    pub new_word: T,
+    /// Distance from the previous memory row, as 16-bit limbs, low first.
+    pub delta: [T; 3],
+}
+
+/// A row of the ROM: a public record and how often it is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct RomRow<T> {
+    /// 1 for a kernel procedure: `record` is its digest.
+    pub kernel: T,
+    /// 1 for a link: `record` is source, digest, shared, target, callee, has data.
+    pub link: T,
+    /// 1 for a data segment: `record` is instance, number, address, blocks, done, commitment.
+    pub segment: T,
+    /// How often the record is looked up.
+    pub multiplicity: T,
+    /// The record.
+    pub record: [T; 12],
+}
+
+/// What CALL, DYNCALL and SYSCALL rows keep in columns that other rows use otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct CallCols<T> {
+    /// The digest that the call names.
+    pub named: [T; 4],
+    /// The digest that is executed.
+    pub callee: [T; 4],
+    /// The caller's depth to come back to.
+    pub saved_depth: T,
+    /// The caller's overflow pointer to come back to.
+    pub saved_overflow_ptr: T,
+    /// Index of the instance that is entered.
+    pub target: T,
+    /// 1 if the call stays in the caller's domain.
+    pub shared: T,
+    /// 1 if the call creates the instance that it enters.
+    pub creates: T,
+    /// 1 if the target has static data.
+    pub has_data: T,
+    /// `creates * has_data`.
+    pub owes: T,
+    /// Free-list head of the target's resource table.
+    pub free: T,
+    /// Length of the target's resource table; 0 if the instance was never created.
+    pub table_len: T,
+    /// Inverse of `table_len`, or 0.
+    pub table_len_inv: T,
+}
+
+/// What END rows keep in columns that other rows use otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct EndCols<T> {
+    /// Digest of the block that ends.
+    pub digest: [T; 4],
+    /// 1 if the block is the body of a loop.
+    pub loop_body: T,
+    /// 1 if the block is a loop that was entered.
+    pub entered_loop: T,
+    /// 1 if the block is a CALL or DYNCALL.
+    pub call: T,
+    /// 1 if the block is the first child of a join.
+    pub first_child: T,
+    /// 1 if the block is a SYSCALL.
+    pub syscall: T,
+    /// After a call in a composition: who the callee was entered by (context id + 1).
+    pub entered_by: T,
+    /// Free-list head of the callee's resource table.
+    pub free: T,
+    /// Length of the callee's resource table.
+    pub table_len: T,
+}
+
+impl<T: Copy> CoreRow<T> {
+    /// The row's columns as a CALL, DYNCALL or SYSCALL row names them.
+    #[inline(always)]
+    pub fn as_call(&self) -> CallCols<T> {
+        let r = &self.decoder.registers;
+        let h = &self.helpers;
+        CallCols {
+            named: [r[0], r[1], r[2], r[3]],
+            table_len_inv: r[4],
+            free: r[5],
+            table_len: r[6],
+            owes: r[7],
+            saved_depth: h[0],
+            saved_overflow_ptr: h[1],
+            callee: [h[2], h[3], h[4], h[5]],
+            target: self.decoder.group,
+            shared: self.decoder.position[0],
+            creates: self.decoder.position[1],
+            has_data: self.decoder.group_start,
+        }
+    }
+
+    /// Writes the columns of a CALL, DYNCALL or SYSCALL row.
+    pub fn set_call(&mut self, call: CallCols<T>) {
+        let [n0, n1, n2, n3] = call.named;
+        let [c0, c1, c2, c3] = call.callee;
+        self.decoder.registers = [
+            n0,
+            n1,
+            n2,
+            n3,
+            call.table_len_inv,
+            call.free,
+            call.table_len,
+            call.owes,
+        ];
+        self.helpers = [call.saved_depth, call.saved_overflow_ptr, c0, c1, c2, c3];
+        self.decoder.group = call.target;
+        self.decoder.position = [call.shared, call.creates];
+        self.decoder.group_start = call.has_data;
+    }
+
+    /// The row's columns as an END row names them.
+    #[inline(always)]
+    pub fn as_end(&self) -> EndCols<T> {
+        let r = &self.decoder.registers;
+        let h = &self.helpers;
+        EndCols {
+            digest: [r[0], r[1], r[2], r[3]],
+            entered_by: r[4],
+            free: r[5],
+            table_len: r[6],
+            loop_body: h[0],
+            entered_loop: h[1],
+            call: h[2],
+            first_child: h[3],
+            syscall: h[4],
+        }
+    }
+
+    /// Writes the columns of an END row; `zero` goes into the cells that it leaves unused.
+    pub fn set_end(&mut self, end: EndCols<T>, zero: T) {
+        let [d0, d1, d2, d3] = end.digest;
+        self.decoder.registers = [
+            d0,
+            d1,
+            d2,
+            d3,
+            end.entered_by,
+            end.free,
+            end.table_len,
+            zero,
+        ];
+        self.helpers = [
+            end.loop_body,
+            end.entered_loop,
+            end.call,
+            end.first_child,
+            end.syscall,
+            zero,
+        ];
+    }
+}
+
+impl<T> ChipletRow<T> {
+    /// The cells as a hasher row.
+    #[inline(always)]
+    pub fn hasher(&self) -> &HasherRow<T> {
+        view(&self.body)
+    }
+
+    /// The cells as a bitwise row.
+    #[inline(always)]
+    pub fn bitwise(&self) -> &BitwiseRow<T> {
+        view(&self.body)
+    }
+
+    /// The cells as a memory row.
+    #[inline(always)]
+    pub fn memory(&self) -> &MemoryRow<T> {
+        view(&self.body)
+    }
+
+    /// The cells as a ROM row.
+    #[inline(always)]
+    pub fn rom(&self) -> &RomRow<T> {
+        view(&self.body)
+    }
+
+    /// The cells as a hasher row, to be written.
+    pub fn hasher_mut(&mut self) -> &mut HasherRow<T> {
+        view_mut(&mut self.body)
+    }
+
+    /// The cells as a bitwise row, to be written.
+    pub fn bitwise_mut(&mut self) -> &mut BitwiseRow<T> {
+        view_mut(&mut self.body)
+    }
+
+    /// The cells as a memory row, to be written.
+    pub fn memory_mut(&mut self) -> &mut MemoryRow<T> {
+        view_mut(&mut self.body)
+    }
+
+    /// The cells as a ROM row, to be written.
+    pub fn rom_mut(&mut self) -> &mut RomRow<T> {
+        view_mut(&mut self.body)
+    }
+}
+
+impl<T> HasherRow<T> {
+    /// The arguments of a Merkle cycle.
+    #[inline(always)]
+    pub fn merkle_args(&self) -> &MerkleArgs<T> {
+        view(&self.args)
+    }
+
+    /// The arguments of an unhashing cycle.
+    #[inline(always)]
+    pub fn unhash_args(&self) -> &UnhashArgs<T> {
+        view(&self.args)
+    }
+
+    /// The arguments of a Merkle cycle, to be written.
+    pub fn merkle_args_mut(&mut self) -> &mut MerkleArgs<T> {
+        view_mut(&mut self.args)
+    }
+
+    /// The arguments of an unhashing cycle, to be written.
+    pub fn unhash_args_mut(&mut self) -> &mut UnhashArgs<T> {
+        view_mut(&mut self.args)
+    }
+}
+
+impl<T> MainRow<T> {
+    /// Borrows the cells of a row, which must be [`MAIN_WIDTH`] many.
+    ///
+    /// # Panics
+    /// Panics if `cells` has another length.
+    #[inline(always)]
+    pub fn from_cells(cells: &[T]) -> &Self {
+        assert_eq!(cells.len(), MAIN_WIDTH, "a row has MAIN_WIDTH cells");
+        view(cells)
+    }
+}
+
+/// Structs of `#[repr(C)]` that hold nothing but `T`.
+///
+/// # Safety
+/// An implementor must be `#[repr(C)]` and consist of `T`s alone, in (arrays of) fields of `T` and
+/// of other implementors.
+pub unsafe trait Cells<T>: Sized {}
+
+macro_rules! cells {
+    ($($name:ident),*) => {
+        $(
+            // SAFETY: declared above with `#[repr(C)]` and fields of `T` only.
+            unsafe impl<T> Cells<T> for $name<T> {}
+        )*
+    };
+}
+cells!(
+    MainRow,
+    CoreRow,
+    SystemCols,
+    OpcodeCols,
+    DecoderCols,
+    StackCols,
+    RangeRow,
+    ChipletRow,
+    HasherRow,
+    MerkleArgs,
+    UnhashArgs,
+    BitwiseRow,
+    MemoryRow,
+    RomRow
+);
+
+/// Views the first cells of a slice as a struct of cells.
+#[inline(always)]
+fn view<T, S: Cells<T>>(cells: &[T]) -> &S {
+    assert!(size_of::<S>() <= size_of_val(cells));
+    // SAFETY: `S` consists of `T`s alone (`Cells`), so it has their alignment and no invalid values,
+    // and the assertion above shows that the slice holds all of it.
+    unsafe { &*cells.as_ptr().cast::<S>() }
+}
+
+/// Views the first cells of a slice as a struct of cells, to be written.
+fn view_mut<T, S: Cells<T>>(cells: &mut [T]) -> &mut S {
+    assert!(size_of::<S>() <= size_of_val(cells));
+    // SAFETY: as in `view`; the borrow is unique.
+    unsafe { &mut *cells.as_mut_ptr().cast::<S>() }
+}
+
+/// Views a struct of cells as the slice of its cells.
+pub fn cells_of<T, S: Cells<T>>(row: &S) -> &[T] {
+    // SAFETY: `S` consists of `T`s alone (`Cells`), so it is an array of them.
+    unsafe {
+        core::slice::from_raw_parts(
+            (&raw const *row).cast::<T>(),
+            size_of::<S>() / size_of::<T>(),
+        )
+    }
+}
+
+/// Views a struct of cells as the slice of its cells, to be written.
+pub fn cells_of_mut<T, S: Cells<T>>(row: &mut S) -> &mut [T] {
+    // SAFETY: as in `cells_of`; the borrow is unique.
+    unsafe {
+        core::slice::from_raw_parts_mut(
+            (&raw mut *row).cast::<T>(),
+            size_of::<S>() / size_of::<T>(),
+        )
+    }
+}

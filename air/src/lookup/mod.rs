@@ -1,0 +1,310 @@
+//! Lookups: one LogUp argument for all buses.
+//!
+//! A section declares its messages once, with [`LookupBuilder::add`]. From that declaration come the
+//! prover's auxiliary columns, the verifier's constraints, the degrees, and the debug check.
+//!
+//! Every row sums fractions `count / (alpha + beta_0 * bus + sum_j beta_{j+1} * coordinate_j)`. Each
+//! fraction stands in a *slot*. Messages that cannot occur on one row share a slot: their
+//! coordinates are added up, each multiplied by the `flag` under which it occurs. Slots are packed
+//! into auxiliary columns as the degree allows ([`Packing`]). Column 0 is the running sum of all of
+//! them; it begins at zero and ends at minus what the verifier sends (`public::messages`).
+
+use alloc::{string::String, vec::Vec};
+
+use miden_core::Felt;
+use winter_math::{ExtensionOf, FieldElement};
+
+mod message;
+pub use message::*;
+
+use crate::{
+    MAX_DEGREE,
+    algebra::{Algebra, Degree},
+    columns::cells_of,
+};
+
+/// A place for one fraction a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(pub usize);
+
+impl Slot {
+    /// Five slots that the operations share; an operation uses at most five of them.
+    pub const OP: [Self; 5] = [Self(0), Self(1), Self(2), Self(3), Self(4)];
+    /// What CALL and DYNCALL do besides, in a composition.
+    pub const CALL: [Self; 6] = [Self(5), Self(6), Self(7), Self(8), Self(9), Self(10)];
+    /// Right shifts and left shifts of the operand stack.
+    pub const OVERFLOW: [Self; 2] = [Self(11), Self(12)];
+    /// Three slots that the chiplets share.
+    pub const CHIPLET: [Self; 3] = [Self(13), Self(14), Self(15)];
+    /// Range checks of memory rows.
+    pub const MEMORY_RANGE: [Self; 4] = [Self(16), Self(17), Self(18), Self(19)];
+    /// The range table and the byte table.
+    pub const TABLE: [Self; 4] = [Self(20), Self(21), Self(22), Self(23)];
+    /// The number of slots.
+    pub const COUNT: usize = 24;
+}
+
+/// The number of random field elements: `alpha`, and one per bus and per coordinate.
+pub const NUM_CHALLENGES: usize = 2 + MAX_MESSAGE_WIDTH;
+
+/// Receives the messages of a row.
+pub trait LookupBuilder {
+    /// The values that messages are made of.
+    type Expr: Algebra;
+
+    /// Adds `message`, `count` times (negative for receiving it), to the fraction in `slot`.
+    ///
+    /// `flag` is 1 whenever `count` is not zero, and two messages of one slot never have their flag
+    /// set on one row. `name` is how the debug check calls the message.
+    fn add<M: Message<Self::Expr>>(
+        &mut self,
+        slot: Slot,
+        name: &'static str,
+        flag: Self::Expr,
+        count: Self::Expr,
+        message: M,
+    );
+}
+
+/// The verifier's random elements.
+#[derive(Debug, Clone, Copy)]
+pub struct Challenges<E> {
+    alpha: E,
+    bus: E,
+    coordinates: [E; MAX_MESSAGE_WIDTH],
+}
+
+impl<E: FieldElement<BaseField = Felt>> Challenges<E> {
+    /// Takes the challenges from the elements drawn from the public coin; there are
+    /// [`NUM_CHALLENGES`] of them.
+    pub fn new(drawn: &[E]) -> Self {
+        Self {
+            alpha: drawn[0],
+            bus: drawn[1],
+            coordinates: core::array::from_fn(|i| drawn[2 + i]),
+        }
+    }
+
+    /// The denominator of a message.
+    #[inline(always)]
+    pub fn denominator<F>(&self, bus: F, coordinates: &[F]) -> E
+    where
+        F: FieldElement<BaseField = Felt>,
+        E: ExtensionOf<F>,
+    {
+        let mut sum = self.alpha + self.bus.mul_base(bus);
+        for (challenge, &coordinate) in self.coordinates.iter().zip(coordinates) {
+            sum += challenge.mul_base(coordinate);
+        }
+        sum
+    }
+}
+
+/// The fractions of a row, with the denominators still in coordinates.
+#[derive(Debug, Clone, Copy)]
+pub struct RowFractions<F> {
+    counts: [F; Slot::COUNT],
+    buses: [F; Slot::COUNT],
+    coordinates: [[F; MAX_MESSAGE_WIDTH]; Slot::COUNT],
+}
+
+impl<F: Algebra> Default for RowFractions<F> {
+    fn default() -> Self {
+        Self {
+            counts: [F::ZERO; Slot::COUNT],
+            buses: [F::ZERO; Slot::COUNT],
+            coordinates: [[F::ZERO; MAX_MESSAGE_WIDTH]; Slot::COUNT],
+        }
+    }
+}
+
+impl<F: Algebra> RowFractions<F> {
+    /// The sum of the counts in a slot.
+    #[inline(always)]
+    pub fn count(&self, slot: usize) -> F {
+        self.counts[slot]
+    }
+}
+
+impl<F: FieldElement<BaseField = Felt>> RowFractions<F> {
+    /// The denominator of the fraction in a slot.
+    #[inline(always)]
+    pub fn denominator<E>(&self, slot: usize, challenges: &Challenges<E>) -> E
+    where
+        E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
+    {
+        let width = SLOT_WIDTHS[slot];
+        challenges.denominator(self.buses[slot], &self.coordinates[slot][..width])
+    }
+}
+
+/// The most coordinates that a message in each slot has; [`LookupCatalog`] checks it.
+const SLOT_WIDTHS: [usize; Slot::COUNT] = [
+    13, 13, 13, 8, 8, // OP
+    12, 8, 8, 8, 5, 4, // CALL
+    3, 3, // OVERFLOW
+    13, 13, 8, // CHIPLET
+    1, 1, 1, 1, // MEMORY_RANGE
+    1, 1, 1, 1, // TABLE
+];
+
+impl<F: Algebra> LookupBuilder for RowFractions<F> {
+    type Expr = F;
+
+    #[inline(always)]
+    fn add<M: Message<F>>(&mut self, slot: Slot, _: &'static str, flag: F, count: F, message: M) {
+        let Slot(slot) = slot;
+        self.counts[slot] += count;
+        self.buses[slot] += flag.scale(Felt::new(M::BUS as u64));
+        for (sum, &cell) in self.coordinates[slot].iter_mut().zip(cells_of(&message)) {
+            *sum += flag * cell;
+        }
+    }
+}
+
+/// A message as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageInfo {
+    /// Name of the message: `section.what`.
+    pub name: String,
+    /// Its bus.
+    pub bus: Bus,
+    /// Its slot.
+    pub slot: Slot,
+    /// Number of its coordinates.
+    pub width: usize,
+    /// Degree of its count.
+    pub count_degree: usize,
+    /// Degree of its denominator.
+    pub denominator_degree: usize,
+}
+
+/// Lists the messages and their degrees.
+#[derive(Debug, Default)]
+pub struct LookupCatalog {
+    /// The messages, in order of declaration.
+    pub messages: Vec<MessageInfo>,
+}
+
+impl LookupBuilder for LookupCatalog {
+    type Expr = Degree;
+
+    fn add<M: Message<Degree>>(
+        &mut self,
+        slot: Slot,
+        name: &'static str,
+        flag: Degree,
+        count: Degree,
+        message: M,
+    ) {
+        let cells = cells_of(&message);
+        assert!(
+            cells.len() <= SLOT_WIDTHS[slot.0],
+            "{name} is too wide for its slot"
+        );
+        let coordinate = cells.iter().max().map_or(0, |degree| degree.0);
+        self.messages.push(MessageInfo {
+            name: name.into(),
+            bus: M::BUS,
+            slot,
+            width: cells.len(),
+            count_degree: count.0,
+            denominator_degree: flag.0 + coordinate,
+        });
+    }
+}
+
+/// Which slots share which auxiliary column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packing {
+    /// The slots of each column.
+    pub columns: Vec<Vec<usize>>,
+    /// The degree of each column's constraint.
+    pub degrees: Vec<usize>,
+}
+
+impl Packing {
+    /// Packs the slots, the ones with the largest denominators first, each into the first column
+    /// whose constraint stays within [`MAX_DEGREE`].
+    ///
+    /// # Panics
+    /// Panics if a slot alone exceeds the degree; the declarations are ours, and a test runs this.
+    pub fn new(messages: &[MessageInfo]) -> Self {
+        let mut degrees = [(0, 0); Slot::COUNT];
+        for message in messages {
+            let (count, denominator) = &mut degrees[message.slot.0];
+            *count = (*count).max(message.count_degree);
+            *denominator = (*denominator).max(message.denominator_degree);
+        }
+        let column_degree = |slots: &[usize]| {
+            let total: usize = slots.iter().map(|&slot| degrees[slot].1).sum();
+            slots
+                .iter()
+                .map(|&slot| degrees[slot].0 + total - degrees[slot].1)
+                .max()
+                .unwrap_or(0)
+                .max(1 + total)
+        };
+        let mut order: Vec<usize> = (0..Slot::COUNT).collect();
+        order.sort_by_key(|&slot| core::cmp::Reverse(degrees[slot].1));
+        let mut columns: Vec<Vec<usize>> = Vec::new();
+        for slot in order {
+            let fits = |column: &Vec<usize>| {
+                let mut slots = column.clone();
+                slots.push(slot);
+                column_degree(&slots) <= MAX_DEGREE
+            };
+            match columns.iter().position(fits) {
+                Some(column) => columns[column].push(slot),
+                None => columns.push([slot].into()),
+            }
+        }
+        let degrees: Vec<usize> = columns.iter().map(|slots| column_degree(slots)).collect();
+        assert!(
+            degrees.iter().all(|&degree| degree <= MAX_DEGREE),
+            "a slot exceeds the degree"
+        );
+        Self { columns, degrees }
+    }
+
+    /// The number of auxiliary columns.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Evaluates the constraints of the auxiliary columns.
+    ///
+    /// Column k > 0 holds the sum of its fractions; column 0 is the running sum of everything:
+    /// `next_0 - cur_0 - sum_{k > 0} cur_k` is the sum of its own fractions.
+    #[inline]
+    pub fn evaluate<F, E>(
+        &self,
+        row: &RowFractions<F>,
+        challenges: &Challenges<E>,
+        cur: &[E],
+        next: &[E],
+        results: &mut [E],
+    ) where
+        F: FieldElement<BaseField = Felt>,
+        E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
+    {
+        let others = cur[1..]
+            .iter()
+            .fold(<E as FieldElement>::ZERO, |sum, &value| sum + value);
+        for (k, slots) in self.columns.iter().enumerate() {
+            let (mut numerator, mut denominator) =
+                (<E as FieldElement>::ZERO, <E as FieldElement>::ONE);
+            for &slot in slots {
+                let d = row.denominator(slot, challenges);
+                numerator = numerator * d + denominator.mul_base(row.count(slot));
+                denominator *= d;
+            }
+            let value = if k == 0 {
+                next[0] - cur[0] - others
+            } else {
+                cur[k]
+            };
+            results[k] = value * denominator - numerator;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Opcodes and their flags.
+
+use crate::{algebra::Algebra, columns::OpcodeCols};
+
+macro_rules! opcodes {
+    ($($(#[$doc:meta])* $name:ident = $value:literal),* $(,)?) => {
+        $($(#[$doc])* #[allow(missing_docs)] pub const $name: u8 = $value;)*
+    };
+}
+
+// The values are those of `miden-core` 0.20, since they enter the hashes of programs.
+opcodes! {
+    NOOP = 0b000_0000, EQZ = 0b000_0001, NEG = 0b000_0010, INV = 0b000_0011,
+    INCR = 0b000_0100, NOT = 0b000_0101, MLOAD = 0b000_0111,
+    SWAP = 0b000_1000, CALLER = 0b000_1001, MOVUP2 = 0b000_1010, MOVDN2 = 0b000_1011,
+    MOVUP3 = 0b000_1100, MOVDN3 = 0b000_1101, ADVPOPW = 0b000_1110, EXPACC = 0b000_1111,
+
+    MOVUP4 = 0b001_0000, MOVDN4 = 0b001_0001, MOVUP5 = 0b001_0010, MOVDN5 = 0b001_0011,
+    MOVUP6 = 0b001_0100, MOVDN6 = 0b001_0101, MOVUP7 = 0b001_0110, MOVDN7 = 0b001_0111,
+    SWAPW = 0b001_1000, EXT2MUL = 0b001_1001, MOVUP8 = 0b001_1010, MOVDN8 = 0b001_1011,
+    SWAPW2 = 0b001_1100, SWAPW3 = 0b001_1101, SWAPDW = 0b001_1110, EMIT = 0b001_1111,
+
+    ASSERT = 0b010_0000, EQ = 0b010_0001, ADD = 0b010_0010, MUL = 0b010_0011,
+    AND = 0b010_0100, OR = 0b010_0101, U32AND = 0b010_0110, U32XOR = 0b010_0111,
+    FRIE2F4 = 0b010_1000, DROP = 0b010_1001, CSWAP = 0b010_1010, CSWAPW = 0b010_1011,
+    MLOADW = 0b010_1100, MSTORE = 0b010_1101, MSTOREW = 0b010_1110,
+
+    PAD = 0b011_0000, DUP0 = 0b011_0001, DUP1 = 0b011_0010, DUP2 = 0b011_0011,
+    DUP3 = 0b011_0100, DUP4 = 0b011_0101, DUP5 = 0b011_0110, DUP6 = 0b011_0111,
+    DUP7 = 0b011_1000, DUP9 = 0b011_1001, DUP11 = 0b011_1010, DUP13 = 0b011_1011,
+    DUP15 = 0b011_1100, ADVPOP = 0b011_1101, SDEPTH = 0b011_1110, CLK = 0b011_1111,
+
+    U32ADD = 0b100_0000, U32SUB = 0b100_0010, U32MUL = 0b100_0100, U32DIV = 0b100_0110,
+    U32SPLIT = 0b100_1000, U32ASSERT2 = 0b100_1010, U32ADD3 = 0b100_1100, U32MADD = 0b100_1110,
+
+    HPERM = 0b101_0000, MPVERIFY = 0b101_0001, PIPE = 0b101_0010, MSTREAM = 0b101_0011,
+    SPLIT = 0b101_0100, LOOP = 0b101_0101, SPAN = 0b101_0110, JOIN = 0b101_0111,
+    DYN = 0b101_1000, HORNERBASE = 0b101_1001, HORNEREXT = 0b101_1010, PUSH = 0b101_1011,
+    DYNCALL = 0b101_1100, EVALCIRCUIT = 0b101_1101, LOGPRECOMPILE = 0b101_1110,
+
+    MRUPDATE = 0b110_0000, CRYPTOSTREAM = 0b110_0100, SYSCALL = 0b110_1000, CALL = 0b110_1100,
+
+    END = 0b111_0000, REPEAT = 0b111_0100, RESPAN = 0b111_1000, HALT = 0b111_1100,
+}
+
+/// Opcodes that no row may have, under the prefixes that have free ones: those that stand for
+/// nothing, and the operations that are refused. The prefixes 100 (only even opcodes) and 111 (low
+/// bits zero) have constraints of their own.
+pub const FORBIDDEN: [u8; 21] = [
+    0b000_0110,
+    0b010_1111,
+    0b101_1111,
+    FRIE2F4,
+    HORNERBASE,
+    HORNEREXT,
+    EVALCIRCUIT,
+    LOGPRECOMPILE,
+    CRYPTOSTREAM,
+    0b110_0001,
+    0b110_0010,
+    0b110_0011,
+    0b110_0101,
+    0b110_0110,
+    0b110_0111,
+    0b110_1001,
+    0b110_1010,
+    0b110_1011,
+    0b110_1101,
+    0b110_1110,
+    0b110_1111,
+];
+
+/// Flags of the operations on one row: one multiplication each.
+#[derive(Debug, Clone, Copy)]
+pub struct OpFlags<E> {
+    hi: [E; 8],
+    mid: [E; 4],
+    lo: [E; 4],
+    upper: [[E; 4]; 8],
+}
+
+impl<E: Algebra> OpFlags<E> {
+    /// Prepares the flags of a row.
+    #[inline(always)]
+    pub fn new(op: &OpcodeCols<E>) -> Self {
+        let upper = core::array::from_fn(|i| core::array::from_fn(|j| op.hi[i] * op.mid[j]));
+        Self {
+            hi: op.hi,
+            mid: op.mid,
+            lo: op.lo,
+            upper,
+        }
+    }
+
+    /// 1 if the row's opcode is `code`; degree 3, but 2 for END, REPEAT, RESPAN and HALT, whose
+    /// low bits are known to be zero.
+    #[inline(always)]
+    pub fn op(&self, code: u8) -> E {
+        let (hi, mid, lo) = (code >> 4, (code >> 2) & 3, code & 3);
+        let upper = self.upper[hi as usize][mid as usize];
+        if hi == 7 {
+            upper
+        } else {
+            upper * self.lo[lo as usize]
+        }
+    }
+
+    /// 1 if the upper 3 bits of the opcode are `hi`; degree 1.
+    #[inline(always)]
+    pub fn class(&self, hi: usize) -> E {
+        self.hi[hi]
+    }
+
+    /// 1 if the upper 5 bits of the opcode are those of `code`; degree 2.
+    #[inline(always)]
+    pub fn upper(&self, code: u8) -> E {
+        self.upper[(code >> 4) as usize][((code >> 2) & 3) as usize]
+    }
+
+    /// The one-hot column for the lower 2 bits `lo`; degree 1.
+    #[inline(always)]
+    pub fn lo(&self, lo: usize) -> E {
+        self.lo[lo]
+    }
+
+    /// The one-hot column for the middle 2 bits `mid`; degree 1.
+    #[inline(always)]
+    pub fn mid(&self, mid: usize) -> E {
+        self.mid[mid]
+    }
+
+    /// The opcode as a number; degree 1.
+    #[inline(always)]
+    pub fn code(&self) -> E {
+        let mut code = E::ZERO;
+        for (i, &flag) in self.hi.iter().enumerate() {
+            code += flag.scale(miden_core::Felt::new(16 * i as u64));
+        }
+        for (i, &flag) in self.mid.iter().enumerate() {
+            code += flag.scale(miden_core::Felt::new(4 * i as u64));
+        }
+        for (i, &flag) in self.lo.iter().enumerate() {
+            code += flag.scale(miden_core::Felt::new(i as u64));
+        }
+        code
+    }
+
+    /// 1 on SPLIT, LOOP, SPAN and JOIN rows; degree 2.
+    #[inline(always)]
+    pub fn plain_node(&self) -> E {
+        self.upper(SPLIT)
+    }
+
+    /// 1 on the rows that begin a node (`call` being the CALL and DYNCALL column); degree 3.
+    #[inline(always)]
+    pub fn start(&self, call: E) -> E {
+        self.plain_node() + self.op(DYN) + self.op(SYSCALL) + call
+    }
+}

@@ -1,0 +1,21 @@
+//! The operand stack.
+
+use crate::{
+    builder::{ConstraintBuilder, Frame},
+    lookup::LookupBuilder,
+    opcode::OpFlags,
+};
+
+/// Constraints of the operand stack.
+#[inline(always)]
+pub fn constraints<B: ConstraintBuilder>(
+    _frame: &Frame<'_, B::Expr>,
+    _ops: &OpFlags<B::Expr>,
+    _b: &mut B,
+) {
+}
+
+/// Messages of the operand stack.
+#[inline(always)]
+pub fn lookups<B: LookupBuilder>(_frame: &Frame<'_, B::Expr>, _ops: &OpFlags<B::Expr>, _b: &mut B) {
+}
