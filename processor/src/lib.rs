@@ -1,1 +1,79 @@
-//! Placeholder.
+//! Execution of programs and compositions, as Miden VM 0.20.6 executes programs, extended by
+//! component instances.
+//!
+//! [execute] runs a program to its end. [Process] does the same and tells a [Tracer] everything
+//! that a trace is built from.
+
+mod advice;
+mod context;
+mod error;
+mod events;
+mod execute;
+mod forests;
+mod host;
+mod instances;
+mod location;
+mod ops;
+mod options;
+mod process;
+mod state;
+mod tracer;
+mod unsupported;
+mod view;
+
+pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
+pub use context::{ContextId, INDEX_BITS};
+pub use error::{ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport};
+pub use host::{
+    DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError,
+    StdoutWriter,
+};
+use miden_core::{Program, StackInputs, StackOutputs};
+use miden_cvm_air::composition::Composition;
+pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
+pub use process::Process;
+pub use state::{Memory, Stack};
+pub use tracer::{
+    BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, MemoryAccess, MerkleUpdate, NoTrace,
+    NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
+};
+pub use view::ProcessState;
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub struct ExecutionOutput {
+    /// The final stack.
+    pub stack: StackOutputs,
+    /// The number of cycles the run took.
+    pub cycles: u32,
+    /// The final advice.
+    pub advice: AdviceProvider,
+    /// The final memory; of contexts that are over only if the options retain it.
+    pub memory: Memory,
+}
+
+/// Runs a program, in a composition if one is given.
+///
+/// # Errors
+/// If the program is refused before its first cycle, or traps.
+#[tracing::instrument("execute", skip_all)]
+pub fn execute(
+    program: &Program,
+    composition: Option<&Composition>,
+    stack_inputs: &StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    options: ExecutionOptions,
+) -> Result<ExecutionOutput, ExecutionError> {
+    let kernel = program.kernel().clone();
+    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, NoTrace);
+    let stack = process.execute(program, composition, host)?;
+    let cycles = process.clk();
+    let (advice, memory, NoTrace) = process.into_parts();
+    Ok(ExecutionOutput {
+        stack,
+        cycles,
+        advice,
+        memory,
+    })
+}

@@ -1,0 +1,53 @@
+//! Names of memory contexts.
+
+use core::fmt;
+
+/// Bits of a context id that hold the index of the instance.
+pub const INDEX_BITS: u32 = 16;
+
+/// The id of a memory context: `domain * 2^16 + index`.
+///
+/// The domain is one lifetime (0 is the program's own, another one is the cycle of the call that
+/// began it plus one); the index is the instance of the composition, 0 in an open program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContextId(u64);
+
+impl ContextId {
+    /// The context in which a program starts.
+    pub const ROOT: Self = Self(0);
+
+    /// Returns the context of the instance `index` in `domain`.
+    pub const fn new(domain: u32, index: u16) -> Self {
+        Self(((domain as u64) << INDEX_BITS) | index as u64)
+    }
+
+    /// The lifetime this context belongs to.
+    pub const fn domain(self) -> u32 {
+        (self.0 >> INDEX_BITS) as u32
+    }
+
+    /// The instance of the composition.
+    pub const fn index(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// The id as one number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// Whether this is the context in which the program starts.
+    pub const fn is_root(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for ContextId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.index() == 0 {
+            write!(f, "{}", self.domain())
+        } else {
+            write!(f, "{}:{}", self.domain(), self.index())
+        }
+    }
+}

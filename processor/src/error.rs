@@ -1,0 +1,398 @@
+//! Why a run did not start, or did not finish.
+
+use core::fmt;
+use std::{error::Error, sync::Arc};
+
+use miden_core::{EventId, EventName, Felt, Word, mast::MastNodeId, stack::MIN_STACK_DEPTH};
+use miden_cvm_air::composition::CompositionError;
+use thiserror::Error;
+
+use crate::{advice::AdviceError, context::ContextId};
+
+/// An error from code of the host.
+pub type HostError = Box<dyn Error + Send + Sync + 'static>;
+
+/// What an operation gives when it can fail: traps are rare and large, so they are boxed.
+pub(crate) type OpResult<V = ()> = Result<V, Box<Trap>>;
+
+/// The program did not start, or did not finish.
+#[derive(Debug, Error)]
+pub enum ExecutionError {
+    /// The program was refused before its first cycle.
+    #[error("the program was not started: {0}")]
+    Refused(#[from] Box<LoadError>),
+    /// The run ended in a trap. Nothing of it can be proven.
+    #[error("{0}")]
+    Trapped(#[from] Box<TrapReport>),
+}
+
+impl ExecutionError {
+    /// The trap that ended the run, unless the program was refused before.
+    pub fn trap(&self) -> Option<&Trap> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Trapped(report) => Some(&report.trap),
+        }
+    }
+}
+
+/// A trap together with where and when it happened.
+#[derive(Debug, Error)]
+#[error("{trap}, at cycle {cycle} in {location}")]
+pub struct TrapReport {
+    /// The reason.
+    #[source]
+    pub trap: Trap,
+    /// The cycle that could not be completed.
+    pub cycle: u32,
+    /// The place in the program.
+    pub location: Location,
+}
+
+/// A place in a program, as far as its debug information tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Location {
+    /// The instance of the composition that was running; `None` in an open program.
+    pub instance: Option<u16>,
+    /// The procedure.
+    pub procedure: Option<String>,
+    /// The source file.
+    pub file: Option<String>,
+    /// The line in the source file, from 1; known when the host has the file.
+    pub line: Option<u32>,
+    /// The instruction as it stands in the source.
+    pub instruction: Option<String>,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.procedure {
+            Some(procedure) => write!(f, "{procedure}")?,
+            None => write!(f, "an unnamed procedure")?,
+        }
+        if let Some(instance) = self.instance {
+            write!(f, " of instance {instance}")?;
+        }
+        if let Some(file) = &self.file {
+            write!(f, " ({file}")?;
+            if let Some(line) = self.line {
+                write!(f, ":{line}")?;
+            }
+            write!(f, ")")?;
+        }
+        if let Some(instruction) = &self.instruction {
+            write!(f, " at `{instruction}`")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a program was refused before its first cycle.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// A process runs one program, once.
+    #[error("a program has already been executed in this process")]
+    ProgramAlreadyExecuted,
+    /// The advice of the program contradicts the advice given to the run.
+    #[error("the program's advice map cannot be loaded: {0}")]
+    Advice(#[source] AdviceError),
+    /// The program can reach an operation that this machine does not prove yet.
+    #[error("operation {operation} is not supported, but is reachable in {location}")]
+    UnsupportedOperation {
+        /// The name of the operation.
+        operation: &'static str,
+        /// Where it stands.
+        location: Box<Location>,
+    },
+    /// The composition breaks a rule.
+    #[error("the composition is not valid: {0}")]
+    Composition(#[source] CompositionError),
+    /// Static data of an instance is not in the advice map.
+    #[error(
+        "static data of instance {instance} at address {address} is missing: the advice map has \
+         nothing under its commitment {}", .commitment.to_hex()
+    )]
+    StaticDataMissing {
+        /// The instance.
+        instance: u32,
+        /// Where the data belongs.
+        address: u32,
+        /// The commitment to the data.
+        commitment: Word,
+    },
+    /// What the advice map has under a commitment is not what was committed to.
+    #[error(
+        "static data of instance {instance} at address {address} does not match its commitment {}",
+        .commitment.to_hex()
+    )]
+    StaticDataMismatch {
+        /// The instance.
+        instance: u32,
+        /// Where the data belongs.
+        address: u32,
+        /// The commitment to the data.
+        commitment: Word,
+    },
+    /// Static data has another length than its record says.
+    #[error(
+        "static data of instance {instance} at address {address} should have {expected} elements, \
+         but has {actual}"
+    )]
+    StaticDataLength {
+        /// The instance.
+        instance: u32,
+        /// Where the data belongs.
+        address: u32,
+        /// The length in the record.
+        expected: u32,
+        /// The length of the data.
+        actual: usize,
+    },
+}
+
+/// Why a run ended early.
+///
+/// Where Miden VM 0.20.6 has the same error, the variant has the same name.
+#[derive(Debug, Error)]
+pub enum Trap {
+    /// The advice provider could not give or take what was asked.
+    #[error("advice provider error: {0}")]
+    AdviceError(#[source] AdviceError),
+    /// An external node led to another external node.
+    #[error("external node with MAST root {} resolved to an external node", .0.to_hex())]
+    CircularExternalNode(Word),
+    /// The run took more cycles than its options allow.
+    #[error("exceeded the allowed number of max cycles {0}")]
+    CycleLimitExceeded(u32),
+    /// A decorator is named that its forest does not have.
+    #[error("decorator id {decorator} does not exist in its MAST forest")]
+    DecoratorNotFoundInForest {
+        /// The number of the decorator.
+        decorator: u32,
+    },
+    /// The host failed on a debug decorator.
+    #[error("debug handler error: {0}")]
+    DebugHandlerError(#[source] HostError),
+    /// The host failed on a trace decorator.
+    #[error("trace handler error for trace id {trace_id}: {error}")]
+    TraceHandlerError {
+        /// The id of the trace decorator.
+        trace_id: u32,
+        /// What the host said.
+        #[source]
+        error: HostError,
+    },
+    /// Division by zero, or the inverse of zero.
+    #[error("division by zero")]
+    DivideByZero,
+    /// The procedure named in memory for a dynamic call is nowhere.
+    #[error("no procedure with root {} was found to execute dynamically", .digest.to_hex())]
+    DynamicNodeNotFound {
+        /// The root that was looked for.
+        digest: Word,
+    },
+    /// The host failed on an event.
+    #[error("error during processing of event {}: {error}", display_event(*event_id, event_name))]
+    EventError {
+        /// The id of the event.
+        event_id: EventId,
+        /// Its name, where the host knows it.
+        event_name: Option<EventName>,
+        /// What the host said.
+        #[source]
+        error: HostError,
+    },
+    /// An assertion failed.
+    #[error("assertion failed with error {}", display_code(*err_code, err_msg))]
+    FailedAssertion {
+        /// The error code of the assertion.
+        err_code: Felt,
+        /// The message of the code, where the program has it.
+        err_msg: Option<Arc<str>>,
+    },
+    /// A callee left more on the stack than it found.
+    #[error(
+        "when returning from a call or dyncall, stack depth must be {MIN_STACK_DEPTH}, but was {depth}"
+    )]
+    InvalidStackDepthOnReturn {
+        /// The depth at the return.
+        depth: usize,
+    },
+    /// The logarithm of zero was asked for.
+    #[error("attempted to calculate integer logarithm with zero argument")]
+    LogArgumentZero,
+    /// The host gave a forest that lacks the procedure it was asked for.
+    #[error("MAST forest in host indexed by procedure root {} doesn't contain that root", .root_digest.to_hex())]
+    MalformedMastForestInHost {
+        /// The root that was looked for.
+        root_digest: Word,
+    },
+    /// A node is named that its forest does not have.
+    #[error("node id {node_id} does not exist in its MAST forest")]
+    MastNodeNotFoundInForest {
+        /// The number of the node.
+        node_id: MastNodeId,
+    },
+    /// A memory access that is not allowed.
+    #[error(transparent)]
+    MemoryError(MemoryError),
+    /// No forest of the host has the procedure of an external node.
+    #[error("no MAST forest contains the procedure with root digest {}", .root_digest.to_hex())]
+    NoMastForestWithProcedure {
+        /// The root that was looked for.
+        root_digest: Word,
+    },
+    /// A Merkle path does not lead from the node to the root.
+    #[error("Merkle path verification failed for value {} at index {index} in the Merkle tree with root {} (error {})",
+        .value.to_hex(), .root.to_hex(), display_code(*err_code, err_msg))]
+    MerklePathVerificationFailed {
+        /// The node.
+        value: Word,
+        /// Its index.
+        index: Felt,
+        /// The root.
+        root: Word,
+        /// The error code of the instruction.
+        err_code: Felt,
+        /// The message of the code, where the program has it.
+        err_msg: Option<Arc<str>>,
+    },
+    /// The node to be updated is not what the program says it is.
+    #[error("cannot update index {index} of the Merkle tree with root {}: its value is not {}",
+        .root.to_hex(), .value.to_hex())]
+    MerkleUpdateOfOtherNode {
+        /// The old value as the program gave it.
+        value: Word,
+        /// The index of the node.
+        index: Felt,
+        /// The root before the update.
+        root: Word,
+    },
+    /// The condition of an `if` is neither 0 nor 1.
+    #[error("if statement expected a binary value on top of the stack, but got {value}")]
+    NotBinaryValueIf {
+        /// The condition.
+        value: Felt,
+    },
+    /// An operand is neither 0 nor 1.
+    #[error("operation expected a binary value, but got {value}")]
+    NotBinaryValueOp {
+        /// The operand.
+        value: Felt,
+    },
+    /// The condition of a loop is neither 0 nor 1.
+    #[error("loop condition must be a binary value, but got {value}")]
+    NotBinaryValueLoop {
+        /// The condition.
+        value: Felt,
+    },
+    /// Operands do not fit in 32 bits.
+    #[error("operation expected u32 values, but got values: {values:?} (error code: {err_code})")]
+    NotU32Values {
+        /// The operands that do not fit.
+        values: Vec<Felt>,
+        /// The error code of the instruction.
+        err_code: Felt,
+    },
+    /// The stack was deeper than 16 when the program ended.
+    #[error("stack should have at most {MIN_STACK_DEPTH} elements at the end of program execution, but had {}", MIN_STACK_DEPTH + .0)]
+    OutputStackOverflow(usize),
+    /// A syscall to a procedure that the kernel does not have.
+    #[error("syscall failed: procedure with root {} was not found in the kernel", .proc_root.to_hex())]
+    SyscallTargetNotInKernel {
+        /// The root that was called.
+        proc_root: Word,
+    },
+    /// An operation was reached that this machine does not prove yet.
+    #[error("operation {operation} is not supported")]
+    UnsupportedOperation {
+        /// The name of the operation.
+        operation: &'static str,
+    },
+    /// A call in a composition that is not in the link table.
+    #[error("component {instance} has no link to {}", .digest.to_hex())]
+    NotLinked {
+        /// The calling instance.
+        instance: u16,
+        /// The digest that was called.
+        digest: Word,
+    },
+    /// A call into an instance that is running.
+    #[error("component {instance} is running and cannot be entered again")]
+    InstanceRunning {
+        /// The instance that was called.
+        instance: u16,
+    },
+    /// A call made by the kernel of a composition.
+    #[error("a call inside a syscall is not possible in a composition")]
+    CallInSyscall,
+    /// The run used more than its options allow.
+    #[error("the run exceeded its limit of {max} {limit}")]
+    LimitExceeded {
+        /// The name of the limit.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+}
+
+/// A memory access that is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MemoryError {
+    /// An address of more than 32 bits.
+    #[error("memory address cannot exceed 2^32 but was {addr}")]
+    AddressOutOfBounds {
+        /// The address.
+        addr: u64,
+    },
+    /// A range whose end lies before its start.
+    #[error(
+        "memory range start address cannot exceed end address, but was ({start_addr}, {end_addr})"
+    )]
+    InvalidMemoryRange {
+        /// The first address.
+        start_addr: u64,
+        /// The address after the last.
+        end_addr: u64,
+    },
+    /// A word access at an address that is not a multiple of 4.
+    #[error("word memory access at address {addr} in context {context} is unaligned")]
+    UnalignedWordAccess {
+        /// The address.
+        addr: u32,
+        /// The context.
+        context: ContextId,
+    },
+}
+
+impl From<MemoryError> for Box<Trap> {
+    fn from(error: MemoryError) -> Self {
+        Box::new(Trap::MemoryError(error))
+    }
+}
+
+impl From<AdviceError> for Box<Trap> {
+    fn from(error: AdviceError) -> Self {
+        Box::new(match error {
+            AdviceError::LimitExceeded { max } => Trap::LimitExceeded {
+                limit: "advice elements",
+                max: max as u64,
+            },
+            other => Trap::AdviceError(other),
+        })
+    }
+}
+
+fn display_event(id: EventId, name: &Option<EventName>) -> String {
+    match name {
+        Some(name) => format!("'{name}' (id {id})"),
+        None => format!("with id {id}"),
+    }
+}
+
+fn display_code(code: Felt, message: &Option<Arc<str>>) -> String {
+    match message {
+        Some(message) => format!("message: {message}"),
+        None => format!("code: {code}"),
+    }
+}

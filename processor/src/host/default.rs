@@ -1,0 +1,116 @@
+use core::fmt;
+use std::sync::Arc;
+
+use miden_core::{DebugOptions, EventId, EventName, Word, mast::MastForest};
+use miden_debug_types::{FileLineCol, Location, SourceManager};
+use thiserror::Error;
+
+use super::{
+    DebugPrinter, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError, StdoutWriter,
+};
+use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
+
+/// A host that holds everything in memory.
+///
+/// Debug output goes to `W`, by default the standard output.
+#[derive(Default)]
+pub struct DefaultHost<W = StdoutWriter> {
+    store: MastStore,
+    handlers: EventHandlerRegistry,
+    sources: Option<Arc<dyn SourceManager>>,
+    printer: DebugPrinter<W>,
+}
+
+impl<W> DefaultHost<W> {
+    /// Adds the procedures of a forest.
+    pub fn load_forest(&mut self, forest: Arc<MastForest>) {
+        self.store.insert(forest);
+    }
+
+    /// Adds the procedures of a forest.
+    pub fn with_forest(mut self, forest: Arc<MastForest>) -> Self {
+        self.load_forest(forest);
+        self
+    }
+
+    /// Adds a handler for an event.
+    ///
+    /// # Errors
+    /// If the event is the machine's own, or has a handler already.
+    pub fn register_handler(
+        &mut self,
+        event: EventName,
+        handler: Arc<dyn EventHandler>,
+    ) -> Result<(), RegistryError> {
+        self.handlers.register(event, handler)
+    }
+
+    /// Sets where source files are found, so that errors can name lines.
+    pub fn with_source_manager(mut self, sources: Arc<dyn SourceManager>) -> Self {
+        self.sources = Some(sources);
+        self
+    }
+
+    /// Sets where debug output goes.
+    pub fn with_debug_writer<V: fmt::Write>(self, writer: V) -> DefaultHost<V> {
+        DefaultHost {
+            store: self.store,
+            handlers: self.handlers,
+            sources: self.sources,
+            printer: DebugPrinter::new(writer),
+        }
+    }
+
+    /// What prints debug output.
+    pub fn debug_printer(&self) -> &DebugPrinter<W> {
+        &self.printer
+    }
+}
+
+impl<W> fmt::Debug for DefaultHost<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefaultHost")
+            .field("store", &self.store)
+            .field("handlers", &self.handlers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: fmt::Write> Host for DefaultHost<W> {
+    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>> {
+        self.store.get(digest)
+    }
+
+    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
+        let id = EventId::from_felt(state.get_stack_item(0));
+        self.handlers
+            .handle(id, state)
+            .unwrap_or_else(|| Err(UnhandledEvent.into()))
+    }
+
+    fn on_debug(
+        &mut self,
+        state: &ProcessState<'_>,
+        options: &DebugOptions,
+    ) -> Result<(), HostError> {
+        Ok(self.printer.print(state, options)?)
+    }
+
+    fn on_trace(&mut self, state: &ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
+        Ok(self.printer.print_trace(state, trace_id)?)
+    }
+
+    fn resolve_event(&self, event_id: EventId) -> Option<EventName> {
+        self.handlers.resolve_event(event_id).cloned()
+    }
+
+    fn resolve_location(&self, location: &Location) -> Option<FileLineCol> {
+        let sources = self.sources.as_ref()?;
+        let span = sources.location_to_span(location.clone())?;
+        sources.file_line_col(span).ok()
+    }
+}
+
+#[derive(Debug, Error)]
+#[error("no event handler registered")]
+struct UnhandledEvent;

@@ -1,0 +1,59 @@
+//! The world outside the machine: code that is loaded on demand, events, debugging.
+
+mod debug;
+mod default;
+mod handlers;
+mod store;
+
+use std::sync::Arc;
+
+pub use debug::{DebugPrinter, StdoutWriter};
+pub use default::DefaultHost;
+pub use handlers::{EventHandler, EventHandlerRegistry, RegistryError};
+use miden_core::{DebugOptions, EventId, EventName, Word, mast::MastForest};
+use miden_debug_types::{FileLineCol, Location};
+pub use store::MastStore;
+
+use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
+
+/// What a run asks of the world outside.
+pub trait Host {
+    /// A forest that has the procedure with the given digest among its roots.
+    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>>;
+
+    /// Handles an event, whose id is on top of the stack; returns changes to the advice.
+    ///
+    /// # Errors
+    /// Whatever the host cannot handle; the run traps.
+    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError>;
+
+    /// Handles a debug decorator.
+    ///
+    /// # Errors
+    /// Whatever the host cannot handle; the run traps.
+    fn on_debug(
+        &mut self,
+        _state: &ProcessState<'_>,
+        _options: &DebugOptions,
+    ) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// Handles a trace decorator.
+    ///
+    /// # Errors
+    /// Whatever the host cannot handle; the run traps.
+    fn on_trace(&mut self, _state: &ProcessState<'_>, _trace_id: u32) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// The name of an event, where it is known.
+    fn resolve_event(&self, _event_id: EventId) -> Option<EventName> {
+        None
+    }
+
+    /// The line of a place in a source file, where the file is known.
+    fn resolve_location(&self, _location: &Location) -> Option<FileLineCol> {
+        None
+    }
+}

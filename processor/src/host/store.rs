@@ -1,0 +1,23 @@
+use std::{collections::HashMap, sync::Arc};
+
+use miden_core::{Word, mast::MastForest};
+
+/// Forests by the procedures they have.
+#[derive(Debug, Default, Clone)]
+pub struct MastStore {
+    forests: HashMap<Word, Arc<MastForest>>,
+}
+
+impl MastStore {
+    /// Adds a forest under each of its procedures that is not just a reference to another forest.
+    pub fn insert(&mut self, forest: Arc<MastForest>) {
+        for digest in forest.local_procedure_digests() {
+            self.forests.insert(digest, forest.clone());
+        }
+    }
+
+    /// The forest that has the procedure.
+    pub fn get(&self, digest: &Word) -> Option<Arc<MastForest>> {
+        self.forests.get(digest).cloned()
+    }
+}

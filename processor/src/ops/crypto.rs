@@ -1,0 +1,102 @@
+//! Hashing, and Merkle trees.
+
+use miden_core::{
+    Felt, Word, ZERO,
+    crypto::{hash::Rpo256, merkle::MerklePath},
+    mast::MastForest,
+};
+
+use crate::{
+    advice::AdviceError,
+    error::{OpResult, Trap},
+    process::Process,
+    tracer::{MerkleUpdate, Tracer},
+};
+
+impl<T: Tracer> Process<T> {
+    /// Permutes the top 12 elements; the deepest one is the first of the state.
+    pub(super) fn op_hperm(&mut self) {
+        let input: [Felt; 12] = core::array::from_fn(|i| self.stack.get(11 - i));
+        let mut state = input;
+        Rpo256::apply_permutation(&mut state);
+        self.tracer.permutation(&input, &state);
+        let top = self.stack.top16_mut();
+        for (i, &element) in state.iter().rev().enumerate() {
+            top[i] = element;
+        }
+    }
+
+    /// Checks that `[NODE, depth, index, ROOT]` on the stack is true of a tree; the path is advice.
+    pub(super) fn op_mpverify(&mut self, err_code: Felt, forest: &MastForest) -> OpResult {
+        let (depth, index) = (self.stack.get(4), self.stack.get(5));
+        let (value, root) = (self.stack.get_word(0), self.stack.get_word(6));
+        require_depth(depth)?;
+        let path = self.advice.get_merkle_path(root, depth, index)?;
+        if root_of(value, index.as_int(), &path) != root {
+            let err_msg = forest.resolve_error_message(err_code);
+            return Err(Box::new(Trap::MerklePathVerificationFailed {
+                value,
+                index,
+                root,
+                err_code,
+                err_msg,
+            }));
+        }
+        self.tracer
+            .merkle_verify(value, index.as_int(), &path, root);
+        Ok(())
+    }
+
+    /// Replaces a node of a tree: `[OLD, depth, index, ROOT, NEW]` becomes
+    /// `[NEW_ROOT, depth, index, ROOT, NEW]`.
+    pub(super) fn op_mrupdate(&mut self) -> OpResult {
+        let (depth, index) = (self.stack.get(4), self.stack.get(5));
+        let old_leaf = self.stack.get_word(0);
+        let old_root = self.stack.get_word(6);
+        let new_leaf = self.stack.get_word(10);
+        require_depth(depth)?;
+        let (path, _) = self
+            .advice
+            .update_merkle_node(old_root, depth, index, new_leaf)?;
+        let position = index.as_int();
+        if root_of(old_leaf, position, &path) != old_root {
+            return Err(Box::new(Trap::MerkleUpdateOfOtherNode {
+                value: old_leaf,
+                index,
+                root: old_root,
+            }));
+        }
+        let new_root = root_of(new_leaf, position, &path);
+        self.tracer.merkle_update(MerkleUpdate {
+            old_leaf,
+            new_leaf,
+            index: position,
+            path: &path,
+            old_root,
+            new_root,
+        });
+        self.stack.set_word(0, &new_root);
+        Ok(())
+    }
+}
+
+/// A path of no nodes would prove nothing: its leaf is the root.
+fn require_depth(depth: Felt) -> OpResult {
+    if depth == ZERO {
+        return Err(AdviceError::InvalidMerkleTreeDepth { depth }.into());
+    }
+    Ok(())
+}
+
+fn root_of(leaf: Word, index: u64, path: &MerklePath) -> Word {
+    let mut index = index;
+    path.nodes().iter().fold(leaf, |node, &sibling| {
+        let pair = if index & 1 == 0 {
+            [node, sibling]
+        } else {
+            [sibling, node]
+        };
+        index >>= 1;
+        Rpo256::merge(&pair)
+    })
+}

@@ -1,0 +1,61 @@
+//! Operations that concern the machine itself.
+
+use miden_core::{EventId, Felt, ONE, mast::MastForest, sys_events::SystemEvent};
+
+use crate::{
+    error::{OpResult, Trap},
+    events::handle_system_event,
+    host::Host,
+    process::Process,
+    state::Stack,
+    tracer::Tracer,
+};
+
+#[inline]
+pub(super) fn assert(stack: &mut Stack, err_code: Felt, forest: &MastForest) -> OpResult {
+    if stack.get(0) != ONE {
+        let err_msg = forest.resolve_error_message(err_code);
+        return Err(Box::new(Trap::FailedAssertion { err_code, err_msg }));
+    }
+    stack.drop();
+    Ok(())
+}
+
+#[inline]
+pub(super) fn sdepth(stack: &mut Stack, clk: u32) {
+    let depth = Felt::new(stack.depth() as u64);
+    stack.push(depth, clk);
+}
+
+impl<T: Tracer> Process<T> {
+    /// Overwrites the top word by the caller: in a syscall and in open programs the running
+    /// function's hash, in an instance of a composition the hash of the function that called in.
+    pub(super) fn op_caller(&mut self) {
+        let caller = self.caller();
+        self.stack.set_word(0, &caller);
+    }
+
+    pub(super) fn op_emit(&mut self, host: &mut impl Host) -> OpResult {
+        let id = EventId::from_felt(self.stack.get(0));
+        if let Some(event) = SystemEvent::from_event_id(id) {
+            return handle_system_event(
+                event,
+                self.clk,
+                self.context,
+                &self.stack,
+                &self.memory,
+                &mut self.advice,
+            );
+        }
+        let mutations = host.on_event(&self.state()).map_err(|error| {
+            let event_name = host.resolve_event(id);
+            Box::new(Trap::EventError {
+                event_id: id,
+                event_name,
+                error,
+            })
+        })?;
+        self.advice.apply_mutations(mutations)?;
+        Ok(())
+    }
+}

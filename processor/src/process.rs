@@ -1,0 +1,431 @@
+//! The machine: its state, and how state changes pass through it.
+
+use miden_core::{
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, Word, ZERO, mast::MastNodeId,
+    stack::MIN_STACK_DEPTH,
+};
+use miden_cvm_air::composition::Composition;
+
+use crate::{
+    advice::{AdviceInputs, AdviceProvider},
+    context::ContextId,
+    error::{OpResult, Trap},
+    forests::{ForestId, Forests},
+    instances::Instances,
+    options::ExecutionOptions,
+    state::{
+        Memory, Stack,
+        memory::{MemorySlot, to_address, to_word_address},
+        stack::SuspendedStack,
+    },
+    tracer::{CreationTime, Crossing, Entered, Frame, MemoryAccess, RowKind, RowState, Tracer},
+    view::ProcessState,
+};
+
+const WORD_LEN: u32 = 4;
+
+/// A machine that runs one program, and tells a tracer what it does.
+#[derive(Debug)]
+pub struct Process<T: Tracer> {
+    pub(crate) clk: u32,
+    pub(crate) context: ContextId,
+    pub(crate) stack: Stack,
+    pub(crate) memory: Memory,
+    pub(crate) advice: AdviceProvider,
+    pub(crate) tracer: T,
+    pub(crate) kernel: Kernel,
+    pub(crate) options: ExecutionOptions,
+    pub(crate) forests: Forests,
+    /// The instance table; `None` in an open program.
+    pub(crate) instances: Option<Instances>,
+    pub(crate) position: Position,
+    in_syscall: bool,
+    fn_hash: Word,
+    /// Hash of the function that called into the running instance.
+    caller: Word,
+    slot: MemorySlot,
+    frames: Vec<CallerFrame>,
+}
+
+/// Where the machine is in its program; what an error is located by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    pub forest: Option<ForestId>,
+    pub node: Option<MastNodeId>,
+    /// The operation of a basic block.
+    pub op: Option<usize>,
+}
+
+/// What a caller gets back when its callee ends.
+#[derive(Debug)]
+struct CallerFrame {
+    frame: Frame,
+    caller: Word,
+    slot: MemorySlot,
+    stack: SuspendedStack,
+}
+
+impl<T: Tracer> Process<T> {
+    /// Returns a machine with the given kernel and inputs that has not run yet.
+    pub fn new(
+        kernel: Kernel,
+        stack_inputs: &StackInputs,
+        advice_inputs: AdviceInputs,
+        options: ExecutionOptions,
+        tracer: T,
+    ) -> Self {
+        let limits = *options.limits();
+        let mut memory = Memory::new(limits.memory_words);
+        let slot = memory.open(ContextId::ROOT);
+        Self {
+            clk: 0,
+            context: ContextId::ROOT,
+            stack: Stack::new(stack_inputs),
+            memory,
+            advice: AdviceProvider::new(advice_inputs, limits.advice_elements),
+            tracer,
+            kernel,
+            options,
+            forests: Forests::default(),
+            instances: None,
+            position: Position::default(),
+            in_syscall: false,
+            fn_hash: Word::default(),
+            caller: Word::default(),
+            slot,
+            frames: Vec::new(),
+        }
+    }
+
+    // LOOKING AT IT
+    // --------------------------------------------------------------------------------------------
+
+    /// The number of cycles that have passed.
+    pub fn clk(&self) -> u32 {
+        self.clk
+    }
+
+    /// The operand stack.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Memory of all contexts that are alive or retained.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The advice provider.
+    pub fn advice(&self) -> &AdviceProvider {
+        &self.advice
+    }
+
+    /// The tracer.
+    pub fn tracer(&self) -> &T {
+        &self.tracer
+    }
+
+    /// The composition that runs; `None` in an open program.
+    pub fn composition(&self) -> Option<&Composition> {
+        self.instances.as_ref().map(Instances::composition)
+    }
+
+    /// The advice provider, memory and tracer.
+    pub fn into_parts(self) -> (AdviceProvider, Memory, T) {
+        (self.advice, self.memory, self.tracer)
+    }
+
+    /// The state as the host sees it.
+    pub(crate) fn state(&self) -> ProcessState<'_> {
+        ProcessState {
+            clk: self.clk,
+            context: self.context,
+            stack: &self.stack,
+            memory: &self.memory,
+            advice: &self.advice,
+        }
+    }
+
+    /// What CALLER yields.
+    pub(crate) fn caller(&self) -> Word {
+        if self.instances.is_some() && !self.in_syscall {
+            self.caller
+        } else {
+            self.fn_hash
+        }
+    }
+
+    // CYCLES
+    // --------------------------------------------------------------------------------------------
+
+    /// Tells the tracer that a cycle begins.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, kind: RowKind<'_>) {
+        if T::ENABLED {
+            let state = RowState {
+                clk: self.clk,
+                context: self.context,
+                in_syscall: self.in_syscall,
+                fn_hash: &self.fn_hash,
+                stack: self.stack.top16(),
+                depth: self.stack.depth() as u32,
+                overflow_pointer: self.stack.overflow_pointer(),
+            };
+            self.tracer.row(&state, kind);
+        }
+    }
+
+    /// Ends a cycle.
+    ///
+    /// # Errors
+    /// If there were more cycles than allowed, or the stack is deeper than allowed.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) -> OpResult {
+        self.clk += 1;
+        if self.clk > self.options.max_cycles()
+            || self.stack.depth() > self.options.limits().stack_depth
+        {
+            return Err(self.limit_passed());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn limit_passed(&self) -> Box<Trap> {
+        let max_cycles = self.options.max_cycles();
+        let max_depth = self.options.limits().stack_depth;
+        Box::new(if self.clk > max_cycles {
+            Trap::CycleLimitExceeded(max_cycles)
+        } else {
+            Trap::LimitExceeded {
+                limit: "stack elements in a context",
+                max: max_depth as u64,
+            }
+        })
+    }
+
+    // MEMORY OF THE RUNNING CONTEXT
+    // --------------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn read_element(&mut self, addr: Felt) -> OpResult<Felt> {
+        let addr = to_address(addr)?;
+        let word = self.memory.read(self.slot, addr)?;
+        self.trace_access(addr, false, true, word);
+        Ok(word[(addr % WORD_LEN) as usize])
+    }
+
+    #[inline]
+    pub(crate) fn write_element(&mut self, addr: Felt, value: Felt) -> OpResult {
+        let addr = to_address(addr)?;
+        let word = self.memory.write_element(self.slot, addr, value)?;
+        self.trace_access(addr, true, true, word);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn read_word(&mut self, addr: Felt) -> OpResult<Word> {
+        let addr = to_word_address(addr, self.context)?;
+        let word = self.memory.read(self.slot, addr)?;
+        self.trace_access(addr, false, false, word);
+        Ok(word)
+    }
+
+    #[inline]
+    pub(crate) fn write_word(&mut self, addr: Felt, word: Word) -> OpResult {
+        let addr = to_word_address(addr, self.context)?;
+        self.memory.write_word(self.slot, addr, word)?;
+        self.trace_access(addr, true, false, word);
+        Ok(())
+    }
+
+    /// The word at `addr`, without telling the tracer.
+    pub(crate) fn fetch_word(&mut self, addr: Felt) -> OpResult<(u32, Word)> {
+        let addr = to_word_address(addr, self.context)?;
+        Ok((addr, self.memory.read(self.slot, addr)?))
+    }
+
+    #[inline(always)]
+    pub(crate) fn trace_access(&mut self, addr: u32, is_write: bool, is_element: bool, word: Word) {
+        if T::ENABLED {
+            self.tracer.memory(MemoryAccess {
+                context: self.context,
+                addr,
+                clk: self.clk,
+                is_write,
+                is_element,
+                word,
+            });
+        }
+    }
+
+    // CONTEXTS
+    // --------------------------------------------------------------------------------------------
+
+    /// What a call to `callee` means.
+    ///
+    /// # Errors
+    /// In a composition: if there is no link for it, the target is running, or a syscall calls.
+    pub(crate) fn resolve_call(&self, callee: Word) -> OpResult<Entered> {
+        match &self.instances {
+            None => Ok(Entered {
+                crossing: Crossing::Open,
+                context: ContextId::new(self.clk + 1, 0),
+                target: callee,
+                created: true,
+            }),
+            Some(_) if self.in_syscall => Err(Box::new(Trap::CallInSyscall)),
+            Some(instances) => instances.resolve(self.context, callee, self.clk),
+        }
+    }
+
+    /// What a syscall means.
+    ///
+    /// # Errors
+    /// If the kernel does not have the procedure.
+    pub(crate) fn resolve_syscall(&self, callee: Word) -> OpResult<Entered> {
+        if !self.kernel.contains_proc(callee) {
+            return Err(Box::new(Trap::SyscallTargetNotInKernel {
+                proc_root: callee,
+            }));
+        }
+        Ok(Entered {
+            crossing: Crossing::Syscall,
+            context: ContextId::ROOT,
+            target: callee,
+            created: false,
+        })
+    }
+
+    /// Goes into another context. The caller's frame waits for [Process::leave].
+    ///
+    /// # Errors
+    /// If too many calls are open, or there is no room for the context's memory.
+    pub(crate) fn enter(&mut self, entered: &Entered) -> OpResult {
+        let max_depth = self.options.limits().call_depth;
+        if self.frames.len() >= max_depth {
+            return Err(Box::new(Trap::LimitExceeded {
+                limit: "open calls",
+                max: max_depth as u64,
+            }));
+        }
+        let depth = self.stack.depth() as u32;
+        let overflow_pointer = self.stack.overflow_pointer();
+        self.frames.push(CallerFrame {
+            frame: Frame {
+                crossing: entered.crossing,
+                context: self.context,
+                in_syscall: self.in_syscall,
+                fn_hash: self.fn_hash,
+                depth,
+                overflow_pointer,
+            },
+            caller: self.caller,
+            slot: self.slot,
+            stack: self.stack.start_context(),
+        });
+        self.context = entered.context;
+        self.slot = self.memory.open(entered.context);
+        self.in_syscall = entered.crossing == Crossing::Syscall;
+        if !self.in_syscall {
+            self.caller = self.fn_hash;
+            self.fn_hash = entered.target;
+            if let Some(instances) = &mut self.instances {
+                instances.enter(entered);
+            }
+        }
+        if entered.created {
+            self.create(CreationTime::Cycle(self.clk))?;
+            self.write_element(FMP_ADDR, FMP_INIT_VALUE)?;
+        }
+        Ok(())
+    }
+
+    /// Creates the root of a composition, before the first cycle.
+    ///
+    /// # Errors
+    /// If there is no room for its memory.
+    pub(crate) fn create_root(&mut self) -> OpResult {
+        self.create(CreationTime::BeforeStart)?;
+        self.memory
+            .write_element(self.slot, FMP_ADDR.as_int() as u32, FMP_INIT_VALUE)?;
+        Ok(())
+    }
+
+    /// Gives the running instance its static data; in an open program there is none.
+    fn create(&mut self, at: CreationTime) -> OpResult {
+        let Some(instances) = &self.instances else {
+            return Ok(());
+        };
+        self.tracer.instance_created(self.context, at);
+        for (segment, data) in instances.static_data(self.context.index()) {
+            for (addr, elements) in (segment.address..).step_by(4).zip(data.chunks_exact(4)) {
+                let word = Word::new(core::array::from_fn(|i| elements[i]));
+                self.memory.write_word(self.slot, addr, word)?;
+            }
+            self.tracer.static_data(self.context, at, &segment, &data);
+        }
+        Ok(())
+    }
+
+    /// The frame that the running context goes back to, after checking that it may end.
+    ///
+    /// # Errors
+    /// If the stack is deeper than 16.
+    pub(crate) fn check_return(&self) -> OpResult<Option<Frame>> {
+        let depth = self.stack.depth();
+        if depth > MIN_STACK_DEPTH {
+            return Err(Box::new(Trap::InvalidStackDepthOnReturn { depth }));
+        }
+        Ok(self.frames.last().map(|waiting| waiting.frame))
+    }
+
+    /// Goes back to the caller; [Process::check_return] has allowed it.
+    pub(crate) fn leave(&mut self) {
+        let Some(CallerFrame {
+            frame,
+            caller,
+            slot,
+            stack,
+        }) = self.frames.pop()
+        else {
+            return;
+        };
+        let left = self.context;
+        self.stack.restore_context(stack);
+        self.context = frame.context;
+        self.in_syscall = frame.in_syscall;
+        self.fn_hash = frame.fn_hash;
+        self.caller = caller;
+        self.slot = slot;
+        let over = match (&mut self.instances, frame.crossing) {
+            (_, Crossing::Syscall) => Vec::new(),
+            (Some(instances), crossing) => instances.leave(crossing, left),
+            (None, _) => vec![left],
+        };
+        if !self.options.retain_memory() {
+            for context in over {
+                self.memory.close(context);
+            }
+        }
+    }
+
+    /// The top 16 elements of a stack that has no more.
+    ///
+    /// # Errors
+    /// If it has more.
+    pub(crate) fn final_stack(&self) -> OpResult<[Felt; MIN_STACK_DEPTH]> {
+        match self.stack.depth() - MIN_STACK_DEPTH {
+            0 => Ok(*self.stack.top16()),
+            overflow => Err(Box::new(Trap::OutputStackOverflow(overflow))),
+        }
+    }
+}
+
+/// The hash input of a node with up to two children.
+pub(crate) fn hash_input(first: Word, second: Word) -> [Felt; 8] {
+    let mut input = [ZERO; 8];
+    input[..4].copy_from_slice(first.as_elements());
+    input[4..].copy_from_slice(second.as_elements());
+    input
+}

@@ -1,0 +1,320 @@
+//! What the executor tells about a run while it happens, for whoever builds a trace from it.
+//!
+//! The executor calls [Tracer::row] exactly once per cycle, with the state at the cycle's start,
+//! and then the other methods for everything else that the cycle did.
+
+use miden_core::{
+    Felt, Operation, Word, crypto::merkle::MerklePath, mast::OP_BATCH_SIZE, stack::MIN_STACK_DEPTH,
+};
+
+use miden_cvm_air::composition::SegmentRecord;
+
+use crate::context::ContextId;
+
+/// Receives what a run does, cycle by cycle.
+///
+/// With [Tracer::ENABLED] false the executor does not even gather what it would tell.
+pub trait Tracer {
+    /// Whether anything is to be told.
+    const ENABLED: bool;
+
+    /// A cycle begins.
+    fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>);
+
+    /// The cycle accesses user memory.
+    fn memory(&mut self, access: MemoryAccess);
+
+    /// The cycle computes a bitwise operation of two u32 values.
+    fn bitwise(&mut self, op: BitwiseOp, a: u32, b: u32);
+
+    /// The cycle applies the hash permutation to a state.
+    fn permutation(&mut self, input: &[Felt; 12], output: &[Felt; 12]);
+
+    /// The cycle verifies a Merkle path.
+    fn merkle_verify(&mut self, leaf: Word, index: u64, path: &MerklePath, root: Word);
+
+    /// The cycle replaces a node of a Merkle tree.
+    fn merkle_update(&mut self, update: MerkleUpdate<'_>);
+
+    /// An instance of a composition begins to exist: its memory holds nothing but the frame
+    /// pointer. For the root this comes before the first row, and the write of the frame pointer
+    /// is not told as a memory access; for others the cycle that creates them tells it.
+    fn instance_created(&mut self, context: ContextId, at: CreationTime);
+
+    /// A segment of static data is written to the memory of the instance just created.
+    ///
+    /// `data` has the length of the record.
+    fn static_data(
+        &mut self,
+        context: ContextId,
+        at: CreationTime,
+        segment: &SegmentRecord,
+        data: &[Felt],
+    );
+}
+
+/// When an instance begins to exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CreationTime {
+    /// Before the first cycle: the root.
+    BeforeStart,
+    /// In the cycle of the call that enters it first.
+    Cycle(u32),
+}
+
+/// A tracer that keeps nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTrace;
+
+impl Tracer for NoTrace {
+    const ENABLED: bool = false;
+
+    #[inline(always)]
+    fn row(&mut self, _state: &RowState<'_>, _kind: RowKind<'_>) {}
+    #[inline(always)]
+    fn memory(&mut self, _access: MemoryAccess) {}
+    #[inline(always)]
+    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
+    #[inline(always)]
+    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
+    #[inline(always)]
+    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
+    #[inline(always)]
+    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
+    #[inline(always)]
+    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
+    #[inline(always)]
+    fn static_data(
+        &mut self,
+        _context: ContextId,
+        _at: CreationTime,
+        _segment: &SegmentRecord,
+        _data: &[Felt],
+    ) {
+    }
+}
+
+/// The state of the machine at the start of a cycle.
+#[derive(Debug, Clone, Copy)]
+pub struct RowState<'a> {
+    /// The cycle.
+    pub clk: u32,
+    /// The running context: domain and index.
+    pub context: ContextId,
+    /// Whether the context was entered by a syscall.
+    pub in_syscall: bool,
+    /// Hash of the function that was called to enter the context; zero in a program's main.
+    pub fn_hash: &'a Word,
+    /// The top of the stack, the top element first.
+    pub stack: &'a [Felt; MIN_STACK_DEPTH],
+    /// Depth of the stack in the running context.
+    pub depth: u32,
+    /// Cycle at which the topmost overflown element of the context overflowed; 0 if none.
+    pub overflow_pointer: u32,
+}
+
+/// What a cycle does.
+#[derive(Debug, Clone, Copy)]
+pub enum RowKind<'a> {
+    /// An operation of a basic block.
+    Op(OpRow),
+    /// A node begins.
+    Start(StartRow<'a>),
+    /// The next batch of a basic block begins.
+    Respan {
+        /// Position of the batch in the block, from 1.
+        batch: usize,
+        /// Its eight groups.
+        groups: &'a [Felt; OP_BATCH_SIZE],
+    },
+    /// A loop's body begins once more.
+    Repeat {
+        /// Digest of the loop node.
+        digest: Word,
+        /// Digest of its body.
+        body: Word,
+    },
+    /// A node ends.
+    End(EndRow),
+}
+
+impl RowKind<'_> {
+    /// The opcode that Miden VM gives to the row.
+    pub fn opcode(&self) -> u8 {
+        match self {
+            Self::Op(row) => row.op.op_code(),
+            Self::Start(row) => row.kind.opcode(),
+            Self::Respan { .. } => miden_core::OPCODE_RESPAN,
+            Self::Repeat { .. } => miden_core::OPCODE_REPEAT,
+            Self::End(_) => miden_core::OPCODE_END,
+        }
+    }
+}
+
+/// An operation of a basic block, with its place in the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpRow {
+    /// The operation, with its immediate.
+    pub op: Operation,
+    /// Position of the batch in the block.
+    pub batch: usize,
+    /// Position of the group in the batch.
+    pub group: usize,
+    /// Position of the operation in the group; 0 where a group starts.
+    pub index: usize,
+}
+
+/// Kinds of nodes that have rows of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeKind {
+    /// A basic block.
+    Block,
+    /// Two nodes in sequence.
+    Join,
+    /// One of two nodes, by the top of the stack.
+    Split,
+    /// A node while the top of the stack is 1.
+    Loop,
+    /// A call into another context.
+    Call,
+    /// A call of the kernel.
+    Syscall,
+    /// A node found by the hash in memory.
+    Dyn,
+    /// A call into another context, of the procedure found by the hash in memory.
+    Dyncall,
+}
+
+impl NodeKind {
+    /// The opcode that Miden VM gives to the start of such a node.
+    pub fn opcode(self) -> u8 {
+        match self {
+            Self::Block => miden_core::OPCODE_SPAN,
+            Self::Join => miden_core::OPCODE_JOIN,
+            Self::Split => miden_core::OPCODE_SPLIT,
+            Self::Loop => miden_core::OPCODE_LOOP,
+            Self::Call => miden_core::OPCODE_CALL,
+            Self::Syscall => miden_core::OPCODE_SYSCALL,
+            Self::Dyn => miden_core::OPCODE_DYN,
+            Self::Dyncall => miden_core::OPCODE_DYNCALL,
+        }
+    }
+}
+
+/// The start of a node.
+#[derive(Debug, Clone, Copy)]
+pub struct StartRow<'a> {
+    /// The kind of the node.
+    pub kind: NodeKind,
+    /// Its digest.
+    pub digest: Word,
+    /// What the digest is the hash of: the children's digests, zeros after them; for a basic
+    /// block the groups of its first batch.
+    pub inputs: &'a [Felt; 8],
+    /// For [NodeKind::Dyn] and [NodeKind::Dyncall]: the procedure found in memory. For calls: the
+    /// procedure named by the node.
+    pub callee: Option<Word>,
+    /// For a node that enters a context: which one, and how.
+    pub entered: Option<Entered>,
+}
+
+/// How a context is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Crossing {
+    /// A call of an open program, as Miden VM makes it: a new context.
+    Open,
+    /// A call into the same domain of a composition.
+    Shared,
+    /// A call into a new domain of a composition.
+    Isolated,
+    /// A syscall, into the root context.
+    Syscall,
+}
+
+/// A context that a row enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entered {
+    /// How it is entered.
+    pub crossing: Crossing,
+    /// The context.
+    pub context: ContextId,
+    /// Digest of the procedure that is executed there.
+    pub target: Word,
+    /// Whether the context did not exist before.
+    pub created: bool,
+}
+
+/// The end of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndRow {
+    /// The kind of the node.
+    pub kind: NodeKind,
+    /// Its digest.
+    pub digest: Word,
+    /// Whether the node is the body of a loop.
+    pub is_loop_body: bool,
+    /// For a loop: whether its body was executed.
+    pub loop_entered: bool,
+    /// For a node that entered a context: what the next row goes back to.
+    pub frame: Option<Frame>,
+}
+
+/// A caller's state, as it was when it called and as the callee's end restores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// How the callee was entered.
+    pub crossing: Crossing,
+    /// The caller's context.
+    pub context: ContextId,
+    /// Whether the caller's context was entered by a syscall.
+    pub in_syscall: bool,
+    /// The caller's function hash.
+    pub fn_hash: Word,
+    /// Depth of the caller's stack.
+    pub depth: u32,
+    /// Overflow pointer of the caller's stack.
+    pub overflow_pointer: u32,
+}
+
+/// One access to user memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryAccess {
+    /// The context.
+    pub context: ContextId,
+    /// The address; for a word access that of its first element.
+    pub addr: u32,
+    /// The cycle.
+    pub clk: u32,
+    /// Whether the access is a write.
+    pub is_write: bool,
+    /// Whether the access is to one element only.
+    pub is_element: bool,
+    /// The whole word after the access.
+    pub word: Word,
+}
+
+/// Bitwise operations of two u32 values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BitwiseOp {
+    /// Conjunction.
+    And,
+    /// Exclusive disjunction.
+    Xor,
+}
+
+/// The replacement of a node of a Merkle tree.
+#[derive(Debug, Clone, Copy)]
+pub struct MerkleUpdate<'a> {
+    /// The node before.
+    pub old_leaf: Word,
+    /// The node after.
+    pub new_leaf: Word,
+    /// Its index.
+    pub index: u64,
+    /// Siblings on the way to the root; the same before and after.
+    pub path: &'a MerklePath,
+    /// The root before.
+    pub old_root: Word,
+    /// The root after.
+    pub new_root: Word,
+}
