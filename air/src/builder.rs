@@ -7,7 +7,7 @@ use winter_math::FieldElement;
 
 use crate::{
     algebra::{Algebra, Degree},
-    columns::MainRow,
+    columns::{Cells, MainRow, view},
 };
 
 /// Length of the cycle that the periodic columns have: one permutation of the hasher.
@@ -33,7 +33,23 @@ pub struct Periodic<T> {
 }
 
 // SAFETY: `#[repr(C)]` with fields of `T` only.
-unsafe impl<T> crate::columns::Cells<T> for Periodic<T> {}
+unsafe impl<T> Cells<T> for Periodic<T> {}
+
+impl<T> Periodic<T> {
+    /// Borrows the values of the periodic columns, which must be [`NUM_PERIODIC`] many.
+    ///
+    /// # Panics
+    /// Panics if `cells` has another length.
+    #[inline(always)]
+    pub fn from_cells(cells: &[T]) -> &Self {
+        assert_eq!(
+            cells.len(),
+            NUM_PERIODIC,
+            "there are NUM_PERIODIC periodic columns"
+        );
+        view(cells)
+    }
+}
 
 /// What a constraint sees: two consecutive rows, the periodic columns, and whether the program is a
 /// composition.

@@ -532,6 +532,7 @@ cells!(
     StackCols,
     RangeRow,
     ChipletRow,
+    ChipletSelectors,
     HasherRow,
     MerkleArgs,
     UnhashArgs,
@@ -542,7 +543,7 @@ cells!(
 
 /// Views the first cells of a slice as a struct of cells.
 #[inline(always)]
-fn view<T, S: Cells<T>>(cells: &[T]) -> &S {
+pub(crate) fn view<T, S: Cells<T>>(cells: &[T]) -> &S {
     assert!(size_of::<S>() <= size_of_val(cells));
     // SAFETY: `S` consists of `T`s alone (`Cells`), so it has their alignment and no invalid values,
     // and the assertion above shows that the slice holds all of it.

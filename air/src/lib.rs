@@ -11,14 +11,18 @@
 
 extern crate alloc;
 
+pub mod air;
 pub mod algebra;
 pub mod builder;
+pub mod check;
 pub mod chiplets;
 pub mod columns;
 pub mod composition;
 pub mod decoder;
+mod hasher_constants;
 pub mod lookup;
 pub mod opcode;
+pub mod public;
 pub mod range;
 pub mod stack;
 pub mod system;

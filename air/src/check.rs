@@ -1,0 +1,209 @@
+//! The debug check: every constraint and bus that a trace violates, by name.
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::fmt;
+
+use miden_core::Felt;
+use winter_math::FieldElement;
+
+use crate::{
+    air::{Boundary, boundaries, periodic_rows},
+    builder::{Frame, PERIOD, Violations},
+    columns::{MainRow, cells_of},
+    constraints,
+    lookup::{Bus, LookupBuilder, Message, Slot},
+    lookups,
+    public::PublicInputs,
+};
+
+/// Something that a trace violates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A transition constraint is not zero.
+    Constraint {
+        /// Name of the constraint.
+        name: String,
+        /// The row; the constraint looks at it and the next.
+        row: usize,
+        /// Its value.
+        value: Felt,
+    },
+    /// A boundary cell has another value.
+    Boundary {
+        /// Name of the constraint.
+        name: String,
+        /// The row.
+        row: usize,
+        /// The value that it should have.
+        expected: Felt,
+        /// The value that it has.
+        actual: Felt,
+    },
+    /// A message is not sent as often as it is received.
+    Bus {
+        /// The bus.
+        bus: Bus,
+        /// The coordinates of the message.
+        message: Vec<Felt>,
+        /// Times sent minus times received.
+        balance: Felt,
+        /// Who sends or receives it: row (none for the verifier) and name.
+        sites: Vec<(Option<usize>, &'static str)>,
+    },
+}
+
+impl Violation {
+    /// Name of the violated constraint, or of the bus.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Constraint { name, .. } | Self::Boundary { name, .. } => name.clone(),
+            Self::Bus { bus, .. } => alloc::format!("bus.{bus:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constraint { name, row, value } => {
+                write!(f, "{name} is {value} on row {row}")
+            }
+            Self::Boundary {
+                name,
+                row,
+                expected,
+                actual,
+            } => {
+                write!(f, "{name}: row {row} has {actual} where {expected} is due")
+            }
+            Self::Bus {
+                bus,
+                message,
+                balance,
+                sites,
+            } => {
+                write!(f, "bus {bus:?}: message [")?;
+                for (i, coordinate) in message.iter().enumerate() {
+                    write!(f, "{}{coordinate}", if i == 0 { "" } else { ", " })?;
+                }
+                write!(f, "] has balance {balance}; sites:")?;
+                for (row, name) in sites {
+                    match row {
+                        Some(row) => write!(f, " {name} on row {row};")?,
+                        None => write!(f, " {name};")?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Collects the messages of one row.
+#[derive(Default)]
+struct Collector {
+    messages: Vec<(Slot, &'static str, Bus, Felt, Vec<Felt>)>,
+}
+
+impl LookupBuilder for Collector {
+    type Expr = Felt;
+
+    fn add<M: Message<Felt>>(
+        &mut self,
+        slot: Slot,
+        name: &'static str,
+        _flag: Felt,
+        count: Felt,
+        message: M,
+    ) {
+        if count != <Felt as FieldElement>::ZERO {
+            self.messages
+                .push((slot, name, M::BUS, count, cells_of(&message).to_vec()));
+        }
+    }
+}
+
+/// The balance of one message and where it occurs.
+#[derive(Default)]
+struct Balance {
+    balance: Felt,
+    sites: Vec<(Option<usize>, &'static str)>,
+}
+
+/// At most this many sites are listed for an unbalanced message.
+const MAX_SITES: usize = 8;
+
+/// Checks a trace against all constraints and buses and returns what it violates: boundary cells,
+/// transition constraints by row, then buses.
+pub fn check(rows: &[MainRow<Felt>], public: &PublicInputs) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let Some(last_row) = rows.len().checked_sub(1) else {
+        return violations;
+    };
+    for boundary in boundaries(public) {
+        let row = if boundary.last { last_row } else { 0 };
+        let actual = cells_of(&rows[row])[boundary.column];
+        if actual != boundary.value {
+            let Boundary {
+                name,
+                value: expected,
+                ..
+            } = boundary;
+            violations.push(Violation::Boundary {
+                name,
+                row,
+                expected,
+                actual,
+            });
+        }
+    }
+
+    let periodic = periodic_rows();
+    let composed = public.composed();
+    let mut balances: BTreeMap<(Bus, Vec<u64>), Balance> = BTreeMap::new();
+    let key = |coordinates: &[Felt]| coordinates.iter().map(Felt::as_int).collect::<Vec<_>>();
+    for message in public.messages() {
+        let entry = balances
+            .entry((message.bus, key(&message.coordinates)))
+            .or_default();
+        entry.balance += <Felt as FieldElement>::ONE;
+        entry.sites.push((None, "the verifier"));
+    }
+    for (row, pair) in rows.windows(2).enumerate() {
+        let frame = Frame {
+            cur: &pair[0],
+            next: &pair[1],
+            periodic: &periodic[row % PERIOD],
+            composed,
+        };
+        let mut found = Violations::default();
+        constraints(&frame, &mut found);
+        violations.extend(
+            found
+                .found
+                .into_iter()
+                .map(|(name, value)| Violation::Constraint { name, row, value }),
+        );
+        let mut collector = Collector::default();
+        lookups(&frame, &mut collector);
+        for (_, name, bus, count, coordinates) in collector.messages {
+            let entry = balances.entry((bus, key(&coordinates))).or_default();
+            entry.balance += count;
+            if entry.sites.len() < MAX_SITES {
+                entry.sites.push((Some(row), name));
+            }
+        }
+    }
+    for ((bus, message), Balance { balance, sites }) in balances {
+        if balance != <Felt as FieldElement>::ZERO {
+            let message = message.into_iter().map(Felt::new).collect();
+            violations.push(Violation::Bus {
+                bus,
+                message,
+                balance,
+                sites,
+            });
+        }
+    }
+    violations
+}

@@ -1,0 +1,180 @@
+//! What the prover and the verifier agree on: the public inputs and the messages they stand for.
+
+use alloc::vec::Vec;
+
+use miden_core::{FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, StackOutputs, Word};
+use winter_math::{FieldElement, ToElements};
+
+use crate::{
+    columns::cells_of,
+    composition::{Composition, LinkKind, LinkRecord, SEGMENT_BLOCK, SegmentRecord},
+    lookup::{
+        Bus, Challenges, ChildBlock, KernelRecord, LinkCoords, LinkRow, MemoryElement, MemoryWord,
+        Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
+    },
+};
+
+/// Separates the transcripts of this AIR from others and from its own other versions.
+const PROTOCOL: u64 = u64::from_be_bytes(*b"\0MCVM\x00\x00\x01");
+
+/// Everything public about a run; all of it goes into the transcript.
+#[derive(Debug, Clone)]
+pub struct PublicInputs {
+    /// Digest of the program's entry point.
+    pub program_hash: Word,
+    /// The procedures that SYSCALL may enter.
+    pub kernel: Kernel,
+    /// The composition, or nothing for an open program.
+    pub composition: Option<Composition>,
+    /// The operand stack at the beginning.
+    pub stack_inputs: StackInputs,
+    /// The operand stack at the end.
+    pub stack_outputs: StackOutputs,
+}
+
+impl ToElements<Felt> for PublicInputs {
+    fn to_elements(&self) -> Vec<Felt> {
+        let mut elements = Vec::new();
+        elements.push(Felt::new(PROTOCOL));
+        elements.extend_from_slice(self.program_hash.as_elements());
+        elements.push(Felt::new(self.kernel.proc_hashes().len() as u64));
+        for digest in self.kernel.proc_hashes() {
+            elements.extend_from_slice(digest.as_elements());
+        }
+        elements.push(Felt::from(u8::from(self.composition.is_some())));
+        if let Some(composition) = &self.composition {
+            elements.extend(composition.to_elements());
+        }
+        elements.extend_from_slice(&self.stack_inputs[..]);
+        elements.extend_from_slice(&self.stack_outputs[..]);
+        elements
+    }
+}
+
+/// A message that the verifier itself sends, with its coordinates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicMessage {
+    /// The bus.
+    pub bus: Bus,
+    /// The coordinates.
+    pub coordinates: Vec<Felt>,
+}
+
+impl PublicMessage {
+    fn new<M: Message<Felt>>(message: M) -> Self {
+        Self {
+            bus: M::BUS,
+            coordinates: cells_of(&message).to_vec(),
+        }
+    }
+}
+
+impl PublicInputs {
+    /// 1 if the program is a composition, 0 if it is open.
+    pub fn composed(&self) -> Felt {
+        Felt::from(u8::from(self.composition.is_some()))
+    }
+
+    /// The messages that the verifier sends, each once: the program as the block to execute, the
+    /// public records, and in a composition the root instance's beginning.
+    pub fn messages(&self) -> Vec<PublicMessage> {
+        let zero = <Felt as FieldElement>::ZERO;
+        let one = <Felt as FieldElement>::ONE;
+        let mut messages = Vec::new();
+        messages.push(PublicMessage::new(ChildBlock {
+            parent: zero,
+            digest: self.program_hash.into(),
+            first_child: zero,
+            loop_body: zero,
+        }));
+        for &digest in self.kernel.proc_hashes() {
+            messages.push(PublicMessage::new(KernelRecord {
+                digest: digest.into(),
+            }));
+        }
+        let Some(composition) = &self.composition else {
+            return messages;
+        };
+        for link in composition.links() {
+            let link = link_coords(link, composition);
+            messages.push(PublicMessage::new(LinkRow { link }));
+        }
+        for segment in segment_coords(composition) {
+            messages.push(PublicMessage::new(SegmentRow { segment }));
+        }
+        messages.push(PublicMessage::new(MemoryWord {
+            context: context_key(zero, zero, Space::State),
+            address: zero,
+            time: zero,
+            is_write: one,
+            value: ROOT_STATE,
+        }));
+        messages.push(PublicMessage::new(MemoryElement {
+            context: context_key(zero, zero, Space::User),
+            address: FMP_ADDR,
+            time: zero,
+            is_write: one,
+            value: FMP_INIT_VALUE,
+        }));
+        if !composition.segments_of(0).is_empty() {
+            messages.push(PublicMessage::new(Obligation {
+                context: context_key(zero, zero, Space::User),
+                instance: zero,
+                time: zero,
+                segment: zero,
+            }));
+        }
+        messages
+    }
+
+    /// The sum of the verifier's fractions: the running sum of the trace ends at minus this.
+    pub fn boundary_sum<E: FieldElement<BaseField = Felt>>(&self, challenges: &Challenges<E>) -> E {
+        self.messages().iter().fold(E::ZERO, |sum, message| {
+            let bus = Felt::new(message.bus as u64);
+            sum + challenges.denominator(bus, &message.coordinates).inv()
+        })
+    }
+}
+
+/// The root's state before the first cycle: entered, with a resource table of length 1 (index 0 is
+/// never handed out) and no borrows.
+pub const ROOT_STATE: [Felt; 4] = [Felt::new(1), Felt::new(0), Felt::new(1), Felt::new(0)];
+
+/// A link record as the coordinates that its ROM row has.
+pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<Felt> {
+    LinkCoords {
+        source: Felt::from(link.source),
+        digest: link.digest.into(),
+        shared: Felt::from(u8::from(link.kind == LinkKind::Shared)),
+        target: Felt::from(link.target),
+        callee: link.callee.into(),
+        has_data: Felt::from(u8::from(!composition.segments_of(link.target).is_empty())),
+    }
+}
+
+/// The segment records of a composition as the coordinates that their ROM rows have.
+pub fn segment_coords(composition: &Composition) -> impl Iterator<Item = SegmentCoords<Felt>> {
+    let segments = composition.segments();
+    let mut number = 0;
+    segments.iter().enumerate().map(move |(i, segment)| {
+        let SegmentRecord {
+            instance,
+            address,
+            length,
+            commitment,
+        } = *segment;
+        let done = segments
+            .get(i + 1)
+            .is_none_or(|next| next.instance != instance);
+        let coords = SegmentCoords {
+            instance: Felt::from(instance),
+            segment: Felt::new(number),
+            address: Felt::from(address),
+            blocks: Felt::from(length / SEGMENT_BLOCK),
+            done: Felt::from(u8::from(done)),
+            commitment: commitment.into(),
+        };
+        number = if done { 0 } else { number + 1 };
+        coords
+    })
+}
