@@ -22,6 +22,8 @@ pub mod decoder;
 mod hasher_constants;
 pub mod lookup;
 pub mod opcode;
+pub mod options;
+pub mod proof;
 pub mod public;
 pub mod range;
 pub mod stack;

@@ -1,14 +1,76 @@
-//! The system columns.
+//! The system columns: the clock and the execution context.
+
 use crate::{
+    algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
-    opcode::OpFlags,
+    columns::SystemCols,
+    opcode::{END, OpFlags, SYSCALL},
 };
 
-/// Constraints of the system columns.
+/// Constraints of the clock and of the execution context.
+///
+/// A context is entered by a call or a syscall and left by the END of one; the frame that such an
+/// END restores comes off the call stack's bus.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    _frame: &Frame<'_, B::Expr>,
-    _ops: &OpFlags<B::Expr>,
-    _b: &mut B,
+    frame: &Frame<'_, B::Expr>,
+    ops: &OpFlags<B::Expr>,
+    b: &mut B,
 ) {
+    let cur = &frame.cur.core;
+    let next = &frame.next.core.system;
+    let SystemCols {
+        clk,
+        domain,
+        index,
+        in_syscall,
+        fn_hash,
+    } = cur.system;
+    b.assert_zero("system.clk", 1, next.clk - clk - B::Expr::ONE);
+
+    let call = cur.decoder.call;
+    let syscall = ops.op(SYSCALL);
+    let end = cur.as_end();
+    let keep = (call + syscall + ops.op(END) * (end.call + end.syscall)).not();
+    b.assert_zero("system.keep_domain", 4, keep * (next.domain - domain));
+    b.assert_zero("system.keep_index", 4, keep * (next.index - index));
+    b.assert_zero(
+        "system.keep_in_syscall",
+        4,
+        keep * (next.in_syscall - in_syscall),
+    );
+    let fn_hash_change: [_; 4] = core::array::from_fn(|i| next.fn_hash[i] - fn_hash[i]);
+    b.assert_zeros(
+        "system.keep_fn_hash",
+        4,
+        fn_hash_change.map(|change| keep * change),
+    );
+
+    let entry = cur.as_call();
+    let entered_domain = entry.shared * domain + entry.shared.not() * (clk + B::Expr::ONE);
+    b.assert_zero(
+        "system.call_domain",
+        3,
+        call * (next.domain - entered_domain),
+    );
+    b.assert_zero("system.call_index", 2, call * (next.index - entry.target));
+    b.assert_zero("system.call_in_syscall", 2, call * next.in_syscall);
+    b.assert_zeros(
+        "system.call_fn_hash",
+        2,
+        core::array::from_fn::<_, 4, _>(|i| call * (next.fn_hash[i] - entry.callee[i])),
+    );
+
+    b.assert_zero("system.syscall_domain", 4, syscall * next.domain);
+    b.assert_zero("system.syscall_index", 4, syscall * next.index);
+    b.assert_zero(
+        "system.syscall_in_syscall",
+        4,
+        syscall * next.in_syscall.not(),
+    );
+    b.assert_zeros(
+        "system.syscall_fn_hash",
+        4,
+        fn_hash_change.map(|change| syscall * change),
+    );
 }

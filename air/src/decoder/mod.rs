@@ -1,4 +1,14 @@
-//! The decoder.
+//! The decoder: which operation each row executes, and that the rows together execute the program.
+//!
+//! * [`sequence`]: opcodes, and which row may follow which.
+//! * [`batch`]: the operations of a basic block, out of the groups that its hash binds.
+//! * [`block`]: the tree of blocks: entering, leaving, hashing, repeating.
+//! * [`call`]: calls, in open programs and in compositions.
+
+pub mod batch;
+pub mod block;
+pub mod call;
+pub mod sequence;
 
 use crate::{
     builder::{ConstraintBuilder, Frame},
@@ -9,14 +19,20 @@ use crate::{
 /// Constraints of the decoder.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    _frame: &Frame<'_, B::Expr>,
-    _ops: &OpFlags<B::Expr>,
-    _next_ops: &OpFlags<B::Expr>,
-    _b: &mut B,
+    frame: &Frame<'_, B::Expr>,
+    ops: &OpFlags<B::Expr>,
+    next_ops: &OpFlags<B::Expr>,
+    b: &mut B,
 ) {
+    sequence::constraints(frame, ops, next_ops, b);
+    batch::constraints(frame, ops, next_ops, b);
+    block::constraints(frame, ops, next_ops, b);
+    call::constraints(frame, ops, b);
 }
 
 /// Messages of the decoder.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(_frame: &Frame<'_, B::Expr>, _ops: &OpFlags<B::Expr>, _b: &mut B) {
+pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Expr>, b: &mut B) {
+    block::lookups(frame, ops, b);
+    call::lookups(frame, ops, b);
 }
