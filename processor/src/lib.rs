@@ -26,7 +26,7 @@ pub use context::{ContextId, INDEX_BITS};
 pub use error::{ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport};
 pub use host::{
     DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError,
-    StdoutWriter,
+    StdoutWriter, core_library_handlers,
 };
 use miden_core::{Program, StackInputs, StackOutputs};
 use miden_cvm_air::composition::Composition;

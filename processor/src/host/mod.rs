@@ -1,5 +1,6 @@
 //! The world outside the machine: code that is loaded on demand, events, debugging.
 
+mod core_library;
 mod debug;
 mod default;
 mod handlers;
@@ -7,6 +8,7 @@ mod store;
 
 use std::sync::Arc;
 
+pub use core_library::core_library_handlers;
 pub use debug::{DebugPrinter, StdoutWriter};
 pub use default::DefaultHost;
 pub use handlers::{EventHandler, EventHandlerRegistry, RegistryError};

@@ -252,7 +252,7 @@ impl Memory {
             for (i, word) in page.words.iter().enumerate() {
                 if page.touched & (1 << i) != 0 {
                     let addr = (number << PAGE_BITS) + i as u32 * WORD_LEN;
-                    elements.extend(word.iter().zip(addr..).map(|(&value, addr)| (addr, value)));
+                    elements.extend((0..).zip(word.iter()).map(|(j, &value)| (addr + j, value)));
                 }
             }
         }

@@ -1,0 +1,233 @@
+//! Runs programs here and on published Miden VM 0.20.6, and compares everything that can be seen.
+
+mod common;
+
+use core::fmt::Debug;
+use std::collections::BTreeMap;
+
+use common::{Case, generated_case, handwritten_cases};
+use miden_core::{Felt, Word, crypto::merkle::MerklePath};
+use miden_core_lib::CoreLibrary;
+use miden_cvm_air::composition::SegmentRecord;
+use miden_cvm_processor::{
+    BitwiseOp, ContextId, CreationTime, ExecutionError, ExecutionOptions, MemoryAccess,
+    MerkleUpdate, Process, RowKind, RowState, Tracer, Trap,
+};
+use miden_processor as peer;
+use proptest::prelude::*;
+
+/// A cycle as both machines show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cycle {
+    context: u32,
+    opcode: u8,
+    top: [Felt; 16],
+}
+
+/// Everything that is compared about a run.
+struct Run {
+    cycles: Vec<Cycle>,
+    clk: u32,
+    /// The final stack, or the kind of the error.
+    result: Result<Vec<Felt>, String>,
+    /// Elements that are not zero at the end of each context, by context and address.
+    memory: BTreeMap<(u32, u32), Felt>,
+}
+
+#[derive(Default)]
+struct Recorder {
+    cycles: Vec<Cycle>,
+}
+
+impl Tracer for Recorder {
+    const ENABLED: bool = true;
+
+    fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>) {
+        assert_eq!(state.clk as usize, self.cycles.len(), "one row a cycle");
+        assert_eq!(state.depth > 16, state.overflow_pointer != 0);
+        self.cycles.push(Cycle {
+            context: state.context.domain(),
+            opcode: kind.opcode(),
+            top: *state.stack,
+        });
+    }
+
+    fn memory(&mut self, _: MemoryAccess) {}
+    fn bitwise(&mut self, _: BitwiseOp, _: u32, _: u32) {}
+    fn permutation(&mut self, _: &[Felt; 12], _: &[Felt; 12]) {}
+    fn merkle_verify(&mut self, _: Word, _: u64, _: &MerklePath, _: Word) {}
+    fn merkle_update(&mut self, _: MerkleUpdate<'_>) {}
+    fn instance_created(&mut self, _: ContextId, _: CreationTime) {}
+    fn static_data(&mut self, _: ContextId, _: CreationTime, _: &SegmentRecord, _: &[Felt]) {}
+}
+
+fn run_here(case: &Case) -> Run {
+    let mut process = Process::new(
+        case.program.kernel().clone(),
+        &case.stack_inputs(),
+        case.advice_inputs(),
+        ExecutionOptions::default().with_retained_memory(true),
+        Recorder::default(),
+    );
+    let result = process.execute(&case.program, None, &mut case.host());
+    let clk = process.clk();
+    let mut memory = BTreeMap::new();
+    for context in process.memory().contexts() {
+        assert_eq!(context.index(), 0, "an open program has one instance");
+        for (addr, value) in process.memory().state(context) {
+            memory.insert((context.domain(), addr), value);
+        }
+    }
+    memory.retain(|_, value| value.as_int() != 0);
+    let (_, _, recorder) = process.into_parts();
+    Run {
+        cycles: recorder.cycles,
+        clk,
+        result: result
+            .map(|stack| stack.to_vec())
+            .map_err(|error| kind_here(&error)),
+        memory,
+    }
+}
+
+fn run_peer(case: &Case) -> Run {
+    let mut host = peer::DefaultHost::default();
+    host.load_library(&CoreLibrary::default())
+        .expect("the core library loads");
+    for forest in &case.forests {
+        host.load_library(forest).expect("a forest loads");
+    }
+    let advice = peer::AdviceInputs::default()
+        .with_stack(case.advice_stack.iter().copied())
+        .with_map(
+            case.advice_map
+                .iter()
+                .map(|(key, values)| (*key, values.to_vec())),
+        )
+        .with_merkle_store(case.merkle_store.clone());
+    let states = peer::execute_iter(&case.program, case.stack_inputs(), advice, &mut host);
+    let mut tops = Vec::new();
+    let mut opcodes = Vec::new();
+    let mut last_stack = Vec::new();
+    let mut memory: BTreeMap<u32, Vec<(u32, Felt)>> = BTreeMap::new();
+    let mut error = None;
+    for state in states {
+        match state {
+            Ok(state) => {
+                let context = u32::from(state.ctx);
+                let top: [Felt; 16] = core::array::from_fn(|i| state.stack[i]);
+                tops.push((context, top));
+                opcodes.extend(state.op.map(|op| op.op_code()));
+                let elements = state.memory.iter().map(|&(addr, v)| (addr.into(), v));
+                memory.insert(context, elements.collect());
+                last_stack = state.stack;
+            }
+            Err(trap) => error = Some(kind_of_peer(&trap)),
+        }
+    }
+    let clk = tops.len() as u32 - 1;
+    let cycles = tops
+        .iter()
+        .zip(opcodes)
+        .map(|(&(context, top), opcode)| Cycle {
+            context,
+            opcode,
+            top,
+        })
+        .collect();
+    let flat = memory
+        .into_iter()
+        .flat_map(|(context, elements)| {
+            elements
+                .into_iter()
+                .map(move |(addr, value)| ((context, addr), value))
+        })
+        .filter(|(_, value)| value.as_int() != 0)
+        .collect();
+    Run {
+        cycles,
+        clk,
+        result: error.map_or(Ok(last_stack), Err),
+        memory: flat,
+    }
+}
+
+/// The name of an enum's variant.
+fn variant(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    text.chars().take_while(|c| c.is_alphanumeric()).collect()
+}
+
+fn kind_here(error: &ExecutionError) -> String {
+    match error.trap() {
+        Some(Trap::AdviceError(inner)) => format!("AdviceError.{}", variant(inner)),
+        Some(Trap::MemoryError(inner)) => format!("MemoryError.{}", variant(inner)),
+        Some(trap) => variant(trap),
+        None => format!("refused: {error}"),
+    }
+}
+
+fn kind_of_peer(error: &peer::ExecutionError) -> String {
+    match error {
+        peer::ExecutionError::AdviceError { err, .. } => format!("AdviceError.{}", variant(err)),
+        peer::ExecutionError::MemoryError(inner) => format!("MemoryError.{}", variant(inner)),
+        other => variant(other),
+    }
+}
+
+/// Runs a case on both machines; returns whether it ended without a trap.
+fn compare(case: &Case) -> bool {
+    let name = &case.name;
+    let (here, peer) = (run_here(case), run_peer(case));
+    for (clk, (a, b)) in here.cycles.iter().zip(&peer.cycles).enumerate() {
+        assert_eq!(a, b, "{name}: cycle {clk}");
+    }
+    assert_eq!(here.result, peer.result, "{name}: results");
+    if here.result.is_ok() {
+        assert_eq!(here.clk, peer.clk, "{name}: number of cycles");
+        assert_eq!(
+            here.cycles.len(),
+            here.clk as usize,
+            "{name}: one row a cycle"
+        );
+        assert_eq!(here.memory, peer.memory, "{name}: memory");
+    } else {
+        assert!(
+            here.clk.abs_diff(peer.clk) <= 1,
+            "{name}: cycle of the trap"
+        );
+    }
+    here.result.is_ok()
+}
+
+#[test]
+fn handwritten_cases_agree() {
+    let cases = handwritten_cases();
+    let succeeded = cases.iter().filter(|case| compare(case)).count();
+    // Both kinds must be there in numbers, or the cases have lost their point.
+    assert!(
+        succeeded > cases.len() / 2,
+        "{succeeded} of {} end without a trap",
+        cases.len()
+    );
+    assert!(
+        cases.len() - succeeded > 100,
+        "{succeeded} of {} end without a trap",
+        cases.len()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn generated_cases_agree(seed in any::<u64>(), size in 200usize..500) {
+        let mut state = seed;
+        let random = move || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as u32
+        };
+        let case = generated_case(&format!("seed {seed}, size {size}"), random, size);
+        prop_assert!(compare(&case), "a generated case does not trap");
+    }
+}
