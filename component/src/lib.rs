@@ -1,1 +1,41 @@
-//! Placeholder.
+//! From folders with Miden assembly to a linked composition.
+//!
+//! A [component](Component) is a folder with a `component.toml` and its sources; it is assembled
+//! against generated stubs of what it imports, so its digests do not depend on who implements them.
+//! A composition file names instances of components and wires their imports to exports;
+//! [`LinkedComposition::load`] reads it, with everything that it names, and gives what the processor
+//! runs and what a verifier is shown.
+//!
+//! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere, and
+//! [`load_package`] reads such code from a `.masp`.
+
+mod calls;
+mod component;
+mod core_library;
+mod data;
+mod document;
+mod error;
+mod forest;
+mod link;
+mod manifest;
+mod names;
+mod package;
+mod plan;
+mod sources;
+mod stubs;
+mod toolchain;
+
+pub use component::{Component, Export, Import, ImportKey, Segment};
+pub use core_library::core_library;
+pub use error::{BuildError, Problem};
+pub use forest::{ForestError, verify_forest};
+pub use link::{Instance, LinkedComposition, Warning};
+pub use miden_cvm_air::composition::{
+    Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord,
+};
+pub use package::{PackageError, load_package};
+pub use stubs::{STUB_MODULE, StubIdentity};
+pub use toolchain::Toolchain;
+
+/// The name of the file that makes a folder a component.
+pub const COMPONENT_FILE: &str = "component.toml";

@@ -1,0 +1,420 @@
+//! What can be wrong with the files of a component or a composition, where, and what to do about it.
+
+use std::path::PathBuf;
+
+use miden_core::Word;
+use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
+use thiserror::Error;
+
+/// A mistake in one of the files that a component or a composition is made of.
+///
+/// It displays as `file:line: what is wrong`, with the remedy on the next line.
+#[derive(Debug, Error)]
+#[error("{}{}: {problem}\n  help: {}", .file.display(), line_suffix(*.line), .problem.remedy())]
+pub struct BuildError {
+    /// The file with the mistake.
+    pub file: PathBuf,
+    /// Its line, counted from 1; `None` if the mistake is the file itself.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub problem: Box<Problem>,
+}
+
+impl BuildError {
+    /// Returns an error that concerns `file` as a whole.
+    pub(crate) fn in_file(file: impl Into<PathBuf>, problem: Problem) -> Self {
+        Self {
+            file: file.into(),
+            line: None,
+            problem: Box::new(problem),
+        }
+    }
+}
+
+fn line_suffix(line: Option<u32>) -> String {
+    line.map(|line| format!(":{line}")).unwrap_or_default()
+}
+
+/// What is wrong, without the place.
+#[derive(Debug, Error)]
+pub enum Problem {
+    // FILES
+    /// A file or folder cannot be read.
+    #[error("{what} `{}` cannot be read: {reason}", .path.display())]
+    Unreadable {
+        /// What it was to be.
+        what: &'static str,
+        /// Where it was expected.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The text is no TOML, or it has a key or value that does not belong there.
+    #[error("{0}")]
+    Toml(String),
+    /// An instance names a folder that is no component.
+    #[error("`{}` is not a component", .0.display())]
+    NotAComponent(PathBuf),
+    /// A folder is reached again from inside itself.
+    #[error("the folder `{}` contains itself", .0.display())]
+    FolderCycle(PathBuf),
+    /// A path leads out of the component's folder.
+    #[error("`{0}` leads out of the component's folder")]
+    OutsideFolder(String),
+
+    // NAMES
+    /// A name does not have the form that names have.
+    #[error("`{name}` is not a name for {what}")]
+    Name {
+        /// What is named.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A text that is part of an import's identity is empty or has control characters in it.
+    #[error("the {what} `{text}` is empty or has control characters in it")]
+    Identity {
+        /// What it is: an interface, a version, a function.
+        what: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// A hexadecimal digest is malformed.
+    #[error("`{0}` is not a digest")]
+    Digest(String),
+
+    // SOURCES
+    /// A component without a single source.
+    #[error("the component has no sources")]
+    NoSources,
+    /// A source whose path is no module path.
+    #[error("the source `{0}` gives no module name")]
+    SourceName(String),
+    /// A source that would be the module in which the stubs are.
+    #[error("the module name `{0}` belongs to the stubs of imports")]
+    ReservedModule(String),
+    /// Two sources give the same module.
+    #[error("the module `{0}` has two sources")]
+    DuplicateModule(String),
+    /// The assembler refuses the sources.
+    #[error("the assembler refuses this component:\n{0}")]
+    Assembly(String),
+
+    // EXPORTS, IMPORTS, CALLS
+    /// An export names a procedure that the sources do not have, or do not make public.
+    #[error(
+        "export `{export}` names procedure `{procedure}`, and there is no such public procedure"
+    )]
+    ExportWithoutProcedure {
+        /// The export.
+        export: String,
+        /// The procedure it names.
+        procedure: String,
+    },
+    /// A version without an interface it could belong to.
+    #[error("`{0}` states a version but no interface")]
+    VersionAlone(String),
+    /// An import is neither by interface and function nor by root, or is both.
+    #[error("import `{0}` must have either `interface` and `function`, or `root`")]
+    ImportForm(String),
+    /// Two imports with one digest, so that a call could mean either.
+    #[error("the imports `{first}` and `{second}` have the same root")]
+    DuplicateImport {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A procedure declared as reached by dyncall does not exist.
+    #[error("`dyncall` names `{0}`, which is neither a public procedure nor an import")]
+    DyncallWithoutProcedure(String),
+    /// Code of the component executes an import instead of calling it.
+    #[error("import `{0}` is executed by `exec`, or exported, instead of being called")]
+    ExecutedImport(String),
+    /// Code of the component executes a procedure that is not part of it.
+    #[error("the component executes procedure {0}, which it does not contain")]
+    ForeignCode(Word),
+    /// Code of the component calls a procedure that is neither its own nor imported.
+    #[error("the component calls procedure {0}, which is neither its own nor imported")]
+    UnlinkedCall(Word),
+
+    // STATIC DATA
+    /// A data segment has no data or more than one source of it.
+    #[error("a data segment must have exactly one of `felts`, `words` and `file`")]
+    DataForm,
+    /// A format was given for inline data.
+    #[error("`format` says how a `file` is read, and this data segment has none")]
+    DataFormat,
+    /// A data segment without elements.
+    #[error("the data segment at address {0} is empty")]
+    DataEmpty(u32),
+    /// A data segment does not begin with a word.
+    #[error("the data segment's address {0} is not a multiple of 4")]
+    DataUnaligned(u32),
+    /// A data segment reaches beyond the addresses that static data may have.
+    #[error("the data segment at address {address} has {length} elements and ends beyond 2^31")]
+    DataRange {
+        /// Its first address.
+        address: u32,
+        /// Its length in elements, padding included.
+        length: u64,
+    },
+    /// Two data segments share addresses.
+    #[error(
+        "the data segment at address {second} overlaps the one at {first}, which ends at {end}"
+    )]
+    DataOverlap {
+        /// Address of the lower segment.
+        first: u32,
+        /// The address behind the lower segment, padding included.
+        end: u64,
+        /// Address of the higher segment.
+        second: u32,
+    },
+    /// A value that is no field element.
+    #[error("`{0}` is not a field element")]
+    NotAnElement(String),
+    /// A file of field elements that is not a whole number of them.
+    #[error("`{}` has {length} bytes, not a multiple of 8", .path.display())]
+    DataLength {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The data does not have the hash that it was declared to have.
+    #[error("the data has commitment {actual}, not {expected}")]
+    DataCommitment {
+        /// What was declared.
+        expected: Word,
+        /// What the data hashes to.
+        actual: Word,
+    },
+
+    // COMPOSITIONS
+    /// The composition does not say which export runs.
+    #[error("the composition has no `main`")]
+    NoMain,
+    /// A reference to an export that is not `instance.export`.
+    #[error("`{0}` is not of the form `instance.export`")]
+    Reference(String),
+    /// An instance that is not declared.
+    #[error("there is no instance `{0}`")]
+    UnknownInstance(String),
+    /// An export that the instance's component does not have.
+    #[error("instance `{instance}` (component `{component}`) has no export `{export}`")]
+    UnknownExport {
+        /// The instance.
+        instance: String,
+        /// The component it is an instance of.
+        component: String,
+        /// The export that was named.
+        export: String,
+    },
+    /// An import that is not wired.
+    #[error("import `{import}` of instance `{instance}` (component `{component}`) is unmet")]
+    UnmetImport {
+        /// The instance.
+        instance: String,
+        /// The component it is an instance of.
+        component: String,
+        /// The import that lacks an export.
+        import: String,
+    },
+    /// A wire from an import that the component does not have.
+    #[error("component `{component}` has no import `{import}`")]
+    UnknownImport {
+        /// The component of the instance.
+        component: String,
+        /// The import that was named.
+        import: String,
+    },
+    /// An import wants another kind of call than the export takes.
+    #[error("import `{import}` expects {} calls, but `{export}` takes {} ones", kind_name(*.expected), kind_name(*.actual))]
+    WrongKind {
+        /// The import.
+        import: String,
+        /// The export it is wired to, as `instance.export`.
+        export: String,
+        /// The kind that the import states.
+        expected: LinkKind,
+        /// The kind that the export states.
+        actual: LinkKind,
+    },
+    /// An import and its export state different interfaces.
+    #[error("import `{import}` is of interface {expected}, but `{export}` is of {actual}")]
+    WrongInterface {
+        /// The import.
+        import: String,
+        /// The export it is wired to, as `instance.export`.
+        export: String,
+        /// The interface of the import, with its version.
+        expected: String,
+        /// The interface of the export, with its version.
+        actual: String,
+    },
+    /// An import by exact root is wired to an export with another one.
+    #[error("import `{import}` is the procedure {expected}, but `{export}` is {actual}")]
+    WrongRoot {
+        /// The import.
+        import: String,
+        /// The export it is wired to, as `instance.export`.
+        export: String,
+        /// The root that the import states.
+        expected: Word,
+        /// The digest of the export.
+        actual: Word,
+    },
+    /// More instances than an index can tell apart.
+    #[error("the composition has {0} instances, more than {MAX_INSTANCES}")]
+    TooManyInstances(usize),
+    /// Two links with the same key that mean different things.
+    #[error("a call to {digest} by instance `{instance}` would mean both {first} and {second}")]
+    LinkConflict {
+        /// The calling instance.
+        instance: String,
+        /// The digest that is called.
+        digest: Word,
+        /// What one link says.
+        first: String,
+        /// What the other says.
+        second: String,
+    },
+    /// The records that linking gives are refused.
+    #[error(transparent)]
+    Records(#[from] CompositionError),
+}
+
+impl Problem {
+    /// What the writer of the files can do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Unreadable { what, .. } => {
+                format!("put the {what} there, or correct the path")
+            }
+            Self::Toml(_) => "correct the entry; the book lists the keys of both files".into(),
+            Self::NotAComponent(_) => {
+                "name a folder that has a `component.toml`, relative to the composition file".into()
+            }
+            Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
+            Self::OutsideFolder(_) => {
+                "move the file below the folder of `component.toml`, which is all of a component"
+                    .into()
+            }
+            Self::Name { what, .. } => names_remedy(what),
+            Self::Identity { .. } => "give a text of printable characters".into(),
+            Self::Digest(_) => "write it as 0x and 64 hexadecimal digits".into(),
+            Self::NoSources => "list at least one `.masm` file under `sources`".into(),
+            Self::SourceName(_) => {
+                "name `.masm` files, or folders of them, with lower-case letters, digits and `_`"
+                    .into()
+            }
+            Self::ReservedModule(_) => "rename the file".into(),
+            Self::DuplicateModule(_) => "list each file once under `sources`".into(),
+            Self::Assembly(_) => "correct the assembly at the place shown above".into(),
+            Self::ExportWithoutProcedure { .. } => {
+                "name it as `module::procedure` and declare it with `pub proc`".into()
+            }
+            Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
+            Self::ImportForm(_) => {
+                "give `interface` and `function` to import by name, or `root` to import one exact \
+                 procedure"
+                    .into()
+            }
+            Self::DuplicateImport { .. } => "remove one of them".into(),
+            Self::DyncallWithoutProcedure(_) => {
+                "name a `pub proc` as `module::procedure`, or an import as `imports::name`".into()
+            }
+            Self::ExecutedImport(import) => format!(
+                "use `call.imports::{import}`: an import runs in another instance; a component \
+                 that only passes it on is left out by wiring its users to the implementation"
+            ),
+            Self::ForeignCode(_) => {
+                "add the library with that procedure, or `call` it as an import by root".into()
+            }
+            Self::UnlinkedCall(root) => {
+                format!("declare an import with `root = \"{root}\"`, or correct the digest")
+            }
+            Self::DataForm => {
+                "keep one: `felts = [1, 2]`, `words = [\"0x…\"]` or `file = \"data.bin\"`".into()
+            }
+            Self::DataFormat => "remove `format`".into(),
+            Self::DataEmpty(_) => "give it data, or remove the segment".into(),
+            Self::DataUnaligned(address) => {
+                format!(
+                    "move it to {} or {}",
+                    address & !3,
+                    (address & !3).saturating_add(4)
+                )
+            }
+            Self::DataRange { .. } => {
+                "choose a lower address: locals and the frame pointer live from 2^31 on".into()
+            }
+            Self::DataOverlap { end, .. } => {
+                format!("move the second one to {end} or beyond; segments are padded to 8 elements")
+            }
+            Self::NotAnElement(_) => {
+                "write an integer from 0 to 18446744069414584320; above 2^63 - 1, as a string"
+                    .into()
+            }
+            Self::DataLength { .. } => {
+                "write each element as 8 little-endian bytes, or read the file as `u8` or `u32`"
+                    .into()
+            }
+            Self::DataCommitment { .. } => {
+                "restore the data, or correct `commitment` if the change was meant".into()
+            }
+            Self::NoMain => "add `main = \"instance.export\"`".into(),
+            Self::Reference(_) => "write the instance's name, a dot and the export's name".into(),
+            Self::UnknownInstance(name) => {
+                format!("declare it as `[instances.{name}]`, or correct the name")
+            }
+            Self::UnknownExport {
+                component, export, ..
+            } => format!(
+                "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the \
+                 name"
+            ),
+            Self::UnmetImport {
+                instance, import, ..
+            } => format!(
+                "add `{import} = \"instance.export\"` under `[instances.{instance}.imports]`"
+            ),
+            Self::UnknownImport { .. } => {
+                "remove the line, or declare the import in the component".into()
+            }
+            Self::WrongKind { .. } => {
+                "wire it to an export of the expected kind, or change `kind` on one side".into()
+            }
+            Self::WrongInterface { .. } => {
+                "wire it to an export of the same interface and version".into()
+            }
+            Self::WrongRoot { .. } => {
+                "wire it to the export that is this procedure, or correct `root`".into()
+            }
+            Self::TooManyInstances(_) => "use fewer instances".into(),
+            Self::LinkConflict { .. } => {
+                "make the procedures differ, or import the one that is not meant by interface and \
+                 function"
+                    .into()
+            }
+            Self::Records(_) => "correct the component or the wiring that it names".into(),
+        }
+    }
+}
+
+fn names_remedy(what: &str) -> String {
+    let hyphen = if what == crate::names::IMPORT {
+        ""
+    } else {
+        ", `-`"
+    };
+    format!("begin with a lower-case letter; go on with lower-case letters, digits, `_`{hyphen}")
+}
+
+fn kind_name(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::Shared => "shared",
+        LinkKind::Isolated => "isolated",
+    }
+}

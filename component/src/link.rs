@@ -1,0 +1,446 @@
+//! Linking: from a composition file to the records that the verifier sees and the code that runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use miden_assembly::DefaultSourceManager;
+use miden_core::{AdviceMap, Kernel, Program, Word, mast::MastForest};
+use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, MAX_INSTANCES, SegmentRecord};
+use toml::Spanned;
+
+use crate::{
+    COMPONENT_FILE,
+    component::{Component, Export, Import, ImportKey},
+    document::Document,
+    error::{BuildError, Problem},
+    names::check_name,
+    plan::{InstanceEntry, Plan, split_reference},
+    sources::is_link_loop,
+    toolchain::Toolchain,
+};
+
+/// A composition, linked: everything that running and proving it needs besides inputs.
+#[derive(Debug, Clone)]
+pub struct LinkedComposition {
+    /// The public records.
+    pub composition: Composition,
+    /// The root's main export as a program: its entrypoint is the exported procedure itself, without
+    /// the prologue of a `begin` block, since the VM sets the root's frame pointer.
+    pub program: Program,
+    /// The code of all components, and of the kernel if there is one, for the host to provide.
+    pub forests: Vec<Arc<MastForest>>,
+    /// The static data of all instances under its commitments, for the advice map.
+    pub advice_map: AdviceMap,
+    /// The instances by index; index 0 is the root.
+    pub instances: Vec<Instance>,
+    /// Names of procedures by digest, as `component:module::procedure`, for diagnostics.
+    pub procedures: BTreeMap<Word, String>,
+    /// What is suspicious, but no error.
+    pub warnings: Vec<Warning>,
+    /// The sources of all components, by which locations become lines.
+    pub source_manager: Arc<DefaultSourceManager>,
+}
+
+/// An instance of a component in a composition.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Its name in the composition file.
+    pub name: String,
+    /// What it is an instance of; instances of one folder share it.
+    pub component: Arc<Component>,
+}
+
+/// Something in a composition that works but is probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// No chain of calls leads from the root to this instance.
+    DeadInstance(String),
+    /// A component declares an import that its code does not call.
+    UnusedImport {
+        /// The component.
+        component: String,
+        /// The import.
+        import: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeadInstance(name) => {
+                write!(
+                    f,
+                    "no chain of calls leads from the root to instance `{name}`"
+                )
+            }
+            Self::UnusedImport { component, import } => {
+                write!(
+                    f,
+                    "component `{component}` never calls its import `{import}`"
+                )
+            }
+        }
+    }
+}
+
+impl LinkedComposition {
+    /// Reads the composition file at `path` and the components that it names, and links them.
+    ///
+    /// The root gets index 0, the other instances follow in the order of their names. An import of
+    /// an instance becomes a link to the export that it is wired to; a component's calls of its own
+    /// procedures become isolated links to itself.
+    ///
+    /// # Errors
+    /// Returns the first mistake in the composition file or in a component.
+    pub fn load(path: &Path, toolchain: &Toolchain) -> Result<Self, BuildError> {
+        let document = Document::read(path, "composition file")?;
+        let plan: Plan = document.parse()?;
+        Linker::new(&document, &plan, toolchain)?.link(toolchain)
+    }
+}
+
+/// An instance while it is being linked.
+struct Placed<'a> {
+    name: &'a Spanned<String>,
+    entry: &'a InstanceEntry,
+    component: Arc<Component>,
+}
+
+struct Linker<'a> {
+    document: &'a Document,
+    main: (&'a Spanned<String>, String),
+    instances: Vec<Placed<'a>>,
+    indices: HashMap<&'a str, u32>,
+}
+
+impl<'a> Linker<'a> {
+    /// Puts the instances in order and loads their components, each folder once.
+    fn new(
+        document: &'a Document,
+        plan: &'a Plan,
+        toolchain: &Toolchain,
+    ) -> Result<Self, BuildError> {
+        let main = plan
+            .main
+            .as_ref()
+            .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoMain))?;
+        let (root, export) =
+            split_reference(main.get_ref()).map_err(|p| document.error_at(main, p))?;
+        let count = plan.instances.len();
+        if count > MAX_INSTANCES as usize {
+            let problem = Problem::TooManyInstances(count);
+            return Err(BuildError::in_file(document.path(), problem));
+        }
+        if !plan.instances.contains_key(root) {
+            return Err(document.error_at(main, Problem::UnknownInstance(root.into())));
+        }
+        let mut ordered: Vec<_> = plan.instances.iter().collect();
+        ordered.sort_by_key(|(name, _)| (name.get_ref() != root, name.get_ref()));
+
+        let mut loaded: BTreeMap<PathBuf, Arc<Component>> = BTreeMap::new();
+        let mut instances = Vec::with_capacity(count);
+        let mut indices = HashMap::with_capacity(count);
+        for (index, (name, entry)) in (0..).zip(ordered) {
+            check_name("an instance", name.get_ref()).map_err(|p| document.error_at(name, p))?;
+            let folder = component_folder(document, &entry.component)?;
+            let component = match loaded.get(&folder.canonical) {
+                Some(component) => component.clone(),
+                None => {
+                    let component = Arc::new(Component::load(&folder.written, toolchain)?);
+                    loaded.insert(folder.canonical, component.clone());
+                    component
+                }
+            };
+            indices.insert(name.get_ref().as_str(), index);
+            instances.push(Placed {
+                name,
+                entry,
+                component,
+            });
+        }
+        Ok(Self {
+            document,
+            main: (main, export.to_owned()),
+            instances,
+            indices,
+        })
+    }
+
+    fn link(self, toolchain: &Toolchain) -> Result<LinkedComposition, BuildError> {
+        let (main, export) = &self.main;
+        let root = &self.instances[0];
+        let Some(entry) = root.component.exports.get(export) else {
+            return Err(self.document.error_at(main, unknown_export(root, export)));
+        };
+        let kernel = toolchain.kernel();
+        let program = Program::with_kernel(
+            root.component.forest.clone(),
+            entry.node,
+            kernel.map_or_else(Kernel::default, |kernel| kernel.kernel().clone()),
+        );
+
+        let mut links = Vec::new();
+        let mut segments = Vec::new();
+        let mut advice_map = AdviceMap::default();
+        for (source, instance) in (0..).zip(&self.instances) {
+            links.extend(self.links_of(source, instance)?);
+            for segment in &instance.component.segments {
+                segments.push(SegmentRecord {
+                    instance: source,
+                    address: segment.address,
+                    length: segment.elements.len() as u32,
+                    commitment: segment.commitment,
+                });
+                advice_map.insert(segment.commitment, segment.elements.clone());
+            }
+        }
+        let composition = Composition::new(self.instances.len() as u32, links, segments)
+            .map_err(|error| BuildError::in_file(self.document.path(), error.into()))?;
+
+        let components = self.components();
+        let mut forests: Vec<Arc<MastForest>> = components
+            .iter()
+            .map(|component| component.forest.clone())
+            .collect();
+        forests.extend(kernel.map(|kernel| kernel.mast_forest().clone()));
+        let mut procedures = BTreeMap::new();
+        for component in &components {
+            for (digest, name) in &component.procedures {
+                let name = format!("{}:{name}", component.name);
+                procedures.entry(*digest).or_insert(name);
+            }
+        }
+        Ok(LinkedComposition {
+            warnings: self.warnings(&composition, &components),
+            composition,
+            program,
+            forests,
+            advice_map,
+            instances: self
+                .instances
+                .iter()
+                .map(|placed| Instance {
+                    name: placed.name.get_ref().clone(),
+                    component: placed.component.clone(),
+                })
+                .collect(),
+            procedures,
+            source_manager: toolchain.source_manager(),
+        })
+    }
+
+    /// The links of one instance, by the digests that its calls name.
+    fn links_of(
+        &self,
+        source: u32,
+        instance: &Placed<'_>,
+    ) -> Result<impl Iterator<Item = LinkRecord>, BuildError> {
+        let component = &instance.component;
+        for name in instance.entry.imports.keys() {
+            if !component.imports.contains_key(name.get_ref()) {
+                let problem = Problem::UnknownImport {
+                    component: component.name.clone(),
+                    import: name.get_ref().clone(),
+                };
+                return Err(self.document.error_at(name, problem));
+            }
+        }
+        let mut links: BTreeMap<Word, LinkRecord> = BTreeMap::new();
+        for (name, import) in &component.imports {
+            let Some(wire) = instance.entry.imports.get(name.as_str()) else {
+                let problem = Problem::UnmetImport {
+                    instance: instance.name.get_ref().clone(),
+                    component: component.name.clone(),
+                    import: name.clone(),
+                };
+                return Err(self.document.error_at(instance.name, problem));
+            };
+            let (target, export) = self.resolve(wire)?;
+            check_wire(name, import, wire.get_ref(), export)
+                .map_err(|problem| self.document.error_at(wire, problem))?;
+            let link = LinkRecord {
+                source,
+                digest: import.digest,
+                kind: export.kind,
+                target,
+                callee: export.digest,
+            };
+            links.insert(import.digest, link);
+        }
+        for digest in &component.own_calls {
+            let own = LinkRecord {
+                source,
+                digest: *digest,
+                kind: LinkKind::Isolated,
+                target: source,
+                callee: *digest,
+            };
+            let link = *links.entry(*digest).or_insert(own);
+            if link != own {
+                let problem = Problem::LinkConflict {
+                    instance: instance.name.get_ref().clone(),
+                    digest: *digest,
+                    first: self.describe(&link),
+                    second: self.describe(&own),
+                };
+                return Err(self.document.error_at(instance.name, problem));
+            }
+        }
+        Ok(links.into_values())
+    }
+
+    /// The instance and export that a wire leads to.
+    fn resolve(&self, wire: &Spanned<String>) -> Result<(u32, &Export), BuildError> {
+        let at_wire = |problem| self.document.error_at(wire, problem);
+        let (name, export) = split_reference(wire.get_ref()).map_err(at_wire)?;
+        let index = self
+            .indices
+            .get(name)
+            .copied()
+            .ok_or_else(|| at_wire(Problem::UnknownInstance(name.into())))?;
+        let target = &self.instances[index as usize];
+        let found = target.component.exports.get(export);
+        Ok((
+            index,
+            found.ok_or_else(|| at_wire(unknown_export(target, export)))?,
+        ))
+    }
+
+    fn describe(&self, link: &LinkRecord) -> String {
+        let kind = match link.kind {
+            LinkKind::Shared => "a shared",
+            LinkKind::Isolated => "an isolated",
+        };
+        let target = self.instances[link.target as usize].name.get_ref();
+        format!("{kind} call of {} in instance `{target}`", link.callee)
+    }
+
+    /// The components, each once, in the order of the first instances of them.
+    fn components(&self) -> Vec<Arc<Component>> {
+        let mut components: Vec<Arc<Component>> = Vec::new();
+        for instance in &self.instances {
+            if !components
+                .iter()
+                .any(|known| Arc::ptr_eq(known, &instance.component))
+            {
+                components.push(instance.component.clone());
+            }
+        }
+        components
+    }
+
+    fn warnings(&self, composition: &Composition, components: &[Arc<Component>]) -> Vec<Warning> {
+        let mut alive = BTreeSet::from([0]);
+        let mut pending = vec![0];
+        while let Some(source) = pending.pop() {
+            let links = composition.links();
+            let start = links.partition_point(|link| link.source < source);
+            let own = links[start..]
+                .iter()
+                .take_while(|link| link.source == source);
+            pending.extend(
+                own.map(|link| link.target)
+                    .filter(|target| alive.insert(*target)),
+            );
+        }
+        let dead = (0..)
+            .zip(&self.instances)
+            .filter(|(index, _)| !alive.contains(index));
+        let mut warnings: Vec<Warning> = dead
+            .map(|(_, instance)| Warning::DeadInstance(instance.name.get_ref().clone()))
+            .collect();
+        for component in components {
+            warnings.extend(
+                component
+                    .unused_imports
+                    .iter()
+                    .map(|import| Warning::UnusedImport {
+                        component: component.name.clone(),
+                        import: import.clone(),
+                    }),
+            );
+        }
+        warnings
+    }
+}
+
+/// Checks that an export is what the import asks for.
+fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Result<(), Problem> {
+    match &import.key {
+        ImportKey::Root if export.digest != import.digest => {
+            return Err(Problem::WrongRoot {
+                import: name.into(),
+                export: wire.into(),
+                expected: import.digest,
+                actual: export.digest,
+            });
+        }
+        ImportKey::Function(identity) => {
+            if let Some((interface, version)) = &export.interface
+                && (interface, version) != (&identity.interface, &identity.version)
+            {
+                return Err(Problem::WrongInterface {
+                    import: name.into(),
+                    export: wire.into(),
+                    expected: versioned(&identity.interface, &identity.version),
+                    actual: versioned(interface, version),
+                });
+            }
+        }
+        ImportKey::Root => {}
+    }
+    match import.kind {
+        Some(expected) if expected != export.kind => Err(Problem::WrongKind {
+            import: name.into(),
+            export: wire.into(),
+            expected,
+            actual: export.kind,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn versioned(interface: &str, version: &str) -> String {
+    if version.is_empty() {
+        interface.into()
+    } else {
+        format!("{interface}@{version}")
+    }
+}
+
+fn unknown_export(instance: &Placed<'_>, export: &str) -> Problem {
+    Problem::UnknownExport {
+        instance: instance.name.get_ref().clone(),
+        component: instance.component.name.clone(),
+        export: export.into(),
+    }
+}
+
+/// A component's folder.
+struct Folder {
+    /// The path as the composition file has it, for error messages.
+    written: PathBuf,
+    /// The path with links resolved, by which instances of one component are recognized.
+    canonical: PathBuf,
+}
+
+fn component_folder(document: &Document, entry: &Spanned<String>) -> Result<Folder, BuildError> {
+    let base = document.path().parent().unwrap_or(Path::new(""));
+    let written = base.join(entry.get_ref());
+    let canonical = fs::canonicalize(&written).map_err(|error| {
+        let problem = if is_link_loop(&written, &error) {
+            Problem::FolderCycle(written.clone())
+        } else {
+            Problem::NotAComponent(written.clone())
+        };
+        document.error_at(entry, problem)
+    })?;
+    if !canonical.join(COMPONENT_FILE).is_file() {
+        return Err(document.error_at(entry, Problem::NotAComponent(written)));
+    }
+    Ok(Folder { written, canonical })
+}

@@ -1,0 +1,129 @@
+//! The entries of a `component.toml`.
+
+use std::{collections::BTreeMap, fmt};
+
+use miden_cvm_air::composition::LinkKind;
+use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+
+/// A `component.toml` as it is written; nothing is checked yet but the form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    /// The component's name.
+    pub(crate) name: Spanned<String>,
+    /// Sources, relative to the folder: `.masm` files, or folders of them.
+    pub(crate) sources: Spanned<Vec<Spanned<String>>>,
+    /// Procedures and imports that the code reaches by `dyncall` (or `dynexec`).
+    #[serde(default)]
+    pub(crate) dyncall: Vec<Spanned<String>>,
+    /// What others can call.
+    #[serde(default)]
+    pub(crate) exports: BTreeMap<Spanned<String>, ExportEntry>,
+    /// What it calls and does not have.
+    #[serde(default)]
+    pub(crate) imports: BTreeMap<Spanned<String>, ImportEntry>,
+    /// Static data.
+    #[serde(default)]
+    pub(crate) data: Vec<Spanned<DataEntry>>,
+}
+
+/// An entry of `[exports]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExportEntry {
+    /// The procedure, as `module::procedure`.
+    pub(crate) procedure: Spanned<String>,
+    /// What a call to it does; shared if nothing is said.
+    pub(crate) kind: Option<LinkKind>,
+    /// The interface that it implements; imports of another one are not wired to it.
+    pub(crate) interface: Option<Spanned<String>>,
+    /// The version of the interface.
+    pub(crate) version: Option<Spanned<String>>,
+}
+
+/// An entry of `[imports]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportEntry {
+    /// The interface that the function belongs to.
+    pub(crate) interface: Option<Spanned<String>>,
+    /// The version of the interface.
+    pub(crate) version: Option<Spanned<String>>,
+    /// The function's name in the interface.
+    pub(crate) function: Option<Spanned<String>>,
+    /// The exact procedure, instead of interface and function.
+    pub(crate) root: Option<Spanned<String>>,
+    /// The kind that the export must have; either if nothing is said.
+    pub(crate) kind: Option<LinkKind>,
+}
+
+/// An entry of `[[data]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DataEntry {
+    /// The first address, in elements.
+    pub(crate) address: Spanned<u32>,
+    /// The elements.
+    pub(crate) felts: Option<Vec<Spanned<Element>>>,
+    /// The elements four at a time, as digests are written.
+    pub(crate) words: Option<Vec<Spanned<String>>>,
+    /// A file with the elements, relative to the folder.
+    pub(crate) file: Option<Spanned<String>>,
+    /// How the file's bytes become elements.
+    pub(crate) format: Option<Spanned<DataFormat>>,
+    /// The commitment that the data must have.
+    pub(crate) commitment: Option<Spanned<String>>,
+}
+
+/// How the bytes of a data file become elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DataFormat {
+    /// One byte in each element.
+    U8,
+    /// Four bytes in each element, little-endian; zero bytes fill the last one.
+    U32,
+    /// Eight bytes in each element, little-endian, below the modulus.
+    Felt,
+}
+
+/// An element as it is written: an integer, or one in a string where TOML's integers end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Element(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ElementVisitor;
+
+        impl de::Visitor<'_> for ElementVisitor {
+            type Value = Element;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an integer, or a string with one")
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Element, E> {
+                Ok(Element(value.to_string()))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Element, E> {
+                Ok(Element(value.to_string()))
+            }
+
+            fn visit_i128<E: de::Error>(self, value: i128) -> Result<Element, E> {
+                Ok(Element(value.to_string()))
+            }
+
+            fn visit_u128<E: de::Error>(self, value: u128) -> Result<Element, E> {
+                Ok(Element(value.to_string()))
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Element, E> {
+                Ok(Element(value.into()))
+            }
+        }
+
+        deserializer.deserialize_any(ElementVisitor)
+    }
+}

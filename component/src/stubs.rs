@@ -1,0 +1,93 @@
+//! Stubs: the procedures that stand for imports until linking says who implements them.
+//!
+//! A component calls an import as `call.imports::name`. The stub behind that name does nothing but
+//! push a constant that only this import has, and trap; so its digest is the import's own, and the
+//! component's digests say which imports it calls but not where they lead. The link table gives the
+//! digest its meaning; where it does not, the stub is what would run, and it traps.
+
+use std::fmt::Write;
+
+use miden_assembly::{
+    Assembler, Library, ModuleParser, Path as MasmPath, SourceManager,
+    ast::ModuleKind,
+    debuginfo::{SourceLanguage, Uri},
+};
+use miden_core::Word;
+use miden_crypto::hash::rpo::Rpo256;
+
+use crate::{error::Problem, toolchain::render};
+
+/// The module in which a component finds the stubs of its imports.
+pub const STUB_MODULE: &str = "imports";
+
+/// What makes an import the one it is; stubs that differ in any of it have different digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StubIdentity {
+    /// The name by which the component calls it.
+    pub name: String,
+    /// The interface that the function belongs to.
+    pub interface: String,
+    /// The version of the interface; empty if none is stated.
+    pub version: String,
+    /// The function's name in the interface.
+    pub function: String,
+}
+
+impl StubIdentity {
+    /// The constant in the stub's body: the RPO hash of the four texts, one on each line.
+    ///
+    /// None of the texts contains a line break, so no two identities give one text.
+    pub fn constant(&self) -> Word {
+        let Self {
+            name,
+            interface,
+            version,
+            function,
+        } = self;
+        Rpo256::hash(
+            format!("miden-cvm import\n{name}\n{interface}\n{version}\n{function}").as_bytes(),
+        )
+    }
+
+    /// The stub as Miden assembly.
+    fn source(&self) -> String {
+        let Self {
+            name,
+            interface,
+            function,
+            ..
+        } = self;
+        let constant = self.constant();
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| constant[i].as_int());
+        let mut source = String::new();
+        // Error messages do not enter digests. The names are free text, hence the escapes.
+        let message = format!("import {name} ({function} of {interface}) is not linked")
+            .replace(['"', '\\'], "'");
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            source,
+            "pub proc {name}\n    push.{a} push.{b} push.{c} push.{d}\n    push.0\n    \
+             assert.err=\"{message}\"\nend\n"
+        );
+        source
+    }
+}
+
+/// Assembles the stubs of a component's imports; `None` if it has no imports by name.
+pub(crate) fn stub_library(
+    identities: &[StubIdentity],
+    sources: std::sync::Arc<dyn SourceManager>,
+) -> Result<Option<Library>, Problem> {
+    if identities.is_empty() {
+        return Ok(None);
+    }
+    let text: String = identities.iter().map(StubIdentity::source).collect();
+    let file = sources.load(SourceLanguage::Masm, Uri::new("stubs of imports"), text);
+    let module = ModuleParser::new(ModuleKind::Library)
+        .parse(MasmPath::new(STUB_MODULE), file, sources.clone())
+        .map_err(|report| Problem::Assembly(render(&report)))?;
+    Assembler::new(sources)
+        .assemble_library([module])
+        .map(Some)
+        .map_err(|report| Problem::Assembly(render(&report)))
+}

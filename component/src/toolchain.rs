@@ -1,0 +1,92 @@
+//! What components are assembled with.
+
+use std::{path::Path, sync::Arc};
+
+use miden_assembly::{
+    Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
+    Report, SourceManager,
+    ast::{Module, ModuleKind},
+    debuginfo::{SourceLanguage, Uri},
+    diagnostics::reporting::PrintDiagnostic,
+};
+
+use crate::{core_library, error::Problem};
+
+/// The kernel and the libraries that components are assembled with, and the manager of their
+/// sources. The core library is always among the libraries.
+///
+/// All libraries are linked statically, so that a component's forest holds all code that it can
+/// reach and the calls in it are all found.
+#[derive(Clone, Default)]
+pub struct Toolchain {
+    source_manager: Arc<DefaultSourceManager>,
+    kernel: Option<KernelLibrary>,
+    libraries: Vec<Library>,
+}
+
+impl Toolchain {
+    /// A toolchain with the core library, without a kernel.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Assembles against `kernel`, which `syscall` enters.
+    pub fn with_kernel(mut self, kernel: KernelLibrary) -> Self {
+        self.kernel = Some(kernel);
+        self
+    }
+
+    /// Makes `library` available to all components.
+    pub fn with_library(mut self, library: Library) -> Self {
+        self.libraries.push(library);
+        self
+    }
+
+    /// The manager of all sources read so far: it turns the locations in errors into lines.
+    pub fn source_manager(&self) -> Arc<DefaultSourceManager> {
+        self.source_manager.clone()
+    }
+
+    /// The kernel, if there is one.
+    pub fn kernel(&self) -> Option<&KernelLibrary> {
+        self.kernel.as_ref()
+    }
+
+    /// An assembler with the kernel, the core library and the other libraries, in which programs
+    /// that are no components can be assembled too.
+    ///
+    /// # Errors
+    /// Returns the assembler's report, as text, if the libraries do not go together.
+    pub fn assembler(&self) -> Result<Assembler, Problem> {
+        let sources: Arc<dyn SourceManager> = self.source_manager.clone();
+        let mut assembler = match &self.kernel {
+            Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
+            None => Assembler::new(sources),
+        };
+        for library in std::iter::once(core_library()).chain(&self.libraries) {
+            assembler
+                .link_static_library(library)
+                .map_err(|report| Problem::Assembly(render(&report)))?;
+        }
+        Ok(assembler)
+    }
+
+    /// Parses the source at `file`, whose text is `text`, as the module `path`.
+    pub(crate) fn parse_module(
+        &self,
+        file: &Path,
+        path: &str,
+        text: String,
+    ) -> Result<Box<Module>, Problem> {
+        let sources: Arc<dyn SourceManager> = self.source_manager.clone();
+        let file = sources.load(SourceLanguage::Masm, Uri::from(file), text);
+        ModuleParser::new(ModuleKind::Library)
+            .parse(MasmPath::new(path), file, sources)
+            .map_err(|report| Problem::Assembly(render(&report)))
+    }
+}
+
+/// The assembler's report as text, without colours.
+pub(crate) fn render(report: &Report) -> String {
+    PrintDiagnostic::new_without_color(report).to_string()
+}
