@@ -169,11 +169,12 @@ pub struct ChipletSelectors<T> {
 pub struct HasherRow<T> {
     /// The state: capacity (0..4), then rate (4..12).
     pub state: [T; 12],
-    /// Cube of `MDS(state) + ARK1`, by lane (rows 0 to 6).
+    /// Rows 0 to 6: cube of `MDS(state) + ARK1`, by lane. Row 7: see [`CycleEnd`].
     pub cube_in: [T; 12],
-    /// Cube of the next row's state, by lane (rows 0 to 6).
+    /// Rows 0 to 6: cube of the next row's state, by lane. Row 7: unused.
     pub cube_out: [T; 12],
-    /// Multiplicities: row 0: \[input or absorbed block, -\]; row 7: \[digest, whole output\].
+    /// How often the cycle is looked up. Row 0: \[input or absorbed block, -\]; row 7: \[digest,
+    /// whole output\]; unused on the other rows, and on cycles that nobody looks up.
     pub multiplicity: [T; 2],
     /// 1 on the cycles that absorb a further batch of a basic block.
     pub absorb: T,
@@ -184,6 +185,29 @@ pub struct HasherRow<T> {
     /// Constant over a cycle; see [`MerkleArgs`] and [`UnhashArgs`].
     pub args: [T; 9],
 }
+
+/// What row 7 of a hasher cycle keeps in `cube_in`, which has no round to serve there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct CycleEnd<T> {
+    /// 1 if the next cycle continues this Merkle path.
+    pub open_merkle: T,
+    /// 1 if the next cycle continues to unhash this segment.
+    pub open_unhash: T,
+    /// With `index_witness`: shows that the index at level 32 is not `2^32 - 1`.
+    pub level_witness: T,
+    /// See `level_witness`.
+    pub index_witness: T,
+    /// `63 - level` on a Merkle cycle, 0 on the others; range-checked.
+    pub levels_left: T,
+}
+
+// `levels_left` is range-checked by the message of the column's memory cell.
+const _: () = assert!(
+    core::mem::offset_of!(HasherRow<u8>, cube_in)
+        + core::mem::offset_of!(CycleEnd<u8>, levels_left)
+        == core::mem::offset_of!(MemoryRow<u8>, delta)
+);
 
 /// The hasher's arguments on the cycles of a Merkle path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +228,8 @@ pub struct MerkleArgs<T> {
     pub bit: T,
     /// 1 on the first cycle of a leg.
     pub start: T,
-    /// `start * bit`.
-    pub start_right: T,
+    /// `start * (1 - new_leg)`: the cycle at which the path gets its id.
+    pub names_path: T,
     /// 1 on the last cycle of a leg.
     pub end: T,
 }
@@ -242,10 +266,12 @@ pub struct BitwiseRow<T> {
     pub a: [T; 16],
     /// Bits of the second operand, lowest first.
     pub b: [T; 16],
-    /// Result of the operation; the same on both rows of a pair.
+    /// Row 0: result of the operation. Row 1: unused, as the cells below.
     pub result: T,
-    /// 0 for AND, 1 for XOR; the same on both rows of a pair.
+    /// Row 0: 0 for AND, 1 for XOR.
     pub xor: T,
+    /// Row 0: how often the operation is looked up.
+    pub multiplicity: T,
 }
 
 /// A row of the memory chiplet: one access.
@@ -479,6 +505,17 @@ impl<T> HasherRow<T> {
         view(&self.args)
     }
 
+    /// What row 7 keeps besides the state.
+    #[inline(always)]
+    pub fn cycle_end(&self) -> &CycleEnd<T> {
+        view(&self.cube_in)
+    }
+
+    /// What row 7 keeps besides the state, to be written.
+    pub fn cycle_end_mut(&mut self) -> &mut CycleEnd<T> {
+        view_mut(&mut self.cube_in)
+    }
+
     /// The arguments of an unhashing cycle.
     #[inline(always)]
     pub fn unhash_args(&self) -> &UnhashArgs<T> {
@@ -534,6 +571,7 @@ cells!(
     ChipletRow,
     ChipletSelectors,
     HasherRow,
+    CycleEnd,
     MerkleArgs,
     UnhashArgs,
     BitwiseRow,

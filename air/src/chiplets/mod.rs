@@ -1,14 +1,77 @@
 //! The chiplets: hasher, bitwise, memory and ROM, below each other in shared columns.
 
 use crate::{
+    algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
+    columns::ChipletSelectors,
     lookup::LookupBuilder,
 };
 
+pub mod bitwise;
+pub mod hasher;
+pub mod memory;
+pub mod rom;
+pub mod rpo;
+
 /// Constraints of all chiplets.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(_frame: &Frame<'_, B::Expr>, _b: &mut B) {}
+pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    sections(frame, b);
+    hasher::constraints(frame, b);
+    bitwise::constraints(frame, b);
+    memory::constraints(frame, b);
+    rom::constraints(frame, b);
+}
 
 /// Messages of all chiplets.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(_frame: &Frame<'_, B::Expr>, _b: &mut B) {}
+pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    hasher::lookups(frame, b);
+    bitwise::lookups(frame, b);
+    memory::lookups(frame, b);
+    rom::lookups(frame, b);
+}
+
+/// The selectors: at most one is 1, and the sections come in order, in whole cycles.
+#[inline(always)]
+fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let ChipletSelectors {
+        hasher,
+        bitwise,
+        memory,
+        rom,
+    } = frame.cur.chiplet.select;
+    let next = &frame.next.chiplet.select;
+    b.assert_zeros(
+        "chiplets.selector_binary",
+        2,
+        [hasher, bitwise, memory, rom].map(Algebra::binary),
+    );
+    let not_after_bitwise = (hasher + bitwise).not();
+    let not_after_memory = not_after_bitwise - memory;
+    let padding = not_after_memory - rom;
+    b.assert_zero("chiplets.one_section", 2, padding.binary());
+
+    // A section only follows itself or an earlier one; nothing follows padding.
+    b.assert_zero("chiplets.order_hasher", 2, next.hasher * hasher.not());
+    b.assert_zero(
+        "chiplets.order_bitwise",
+        2,
+        next.bitwise * not_after_bitwise,
+    );
+    b.assert_zero("chiplets.order_memory", 2, next.memory * not_after_memory);
+    b.assert_zero("chiplets.order_rom", 2, next.rom * padding);
+
+    // The hasher begins at row 0 and ends with a cycle, so the pairs of bitwise rows are aligned.
+    let periodic = frame.periodic;
+    b.assert_zero(
+        "chiplets.whole_hasher_cycle",
+        3,
+        hasher * periodic.last.not() * next.hasher.not(),
+    );
+    b.assert_zero(
+        "chiplets.whole_bitwise_pair",
+        3,
+        bitwise * periodic.odd.not() * next.bitwise.not(),
+    );
+}

@@ -1,0 +1,131 @@
+//! The ROM: every public record in one row, which is taken off the bus of records and looked up any
+//! number of times.
+
+use crate::{
+    algebra::Algebra,
+    builder::{ConstraintBuilder, Frame},
+    columns::RomRow,
+    lookup::{
+        KernelProcedure, KernelRecord, LinkCoords, LinkLookup, LinkRow, LookupBuilder,
+        SegmentCoords, SegmentLookup, SegmentRow, Slot,
+    },
+};
+
+/// Constraints of the ROM.
+#[inline(always)]
+pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.chiplet.select.rom;
+    let RomRow {
+        kernel,
+        link,
+        segment,
+        ..
+    } = *frame.cur.chiplet.rom();
+    b.assert_zeros(
+        "rom.kind_binary",
+        3,
+        [kernel, link, segment].map(|flag| select * flag.binary()),
+    );
+    b.assert_zero("rom.one_kind", 2, select * (kernel + link + segment).not());
+}
+
+/// Messages of the ROM.
+#[inline(always)]
+pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.chiplet.select.rom;
+    let row = frame.cur.chiplet.rom();
+    let [record, lookup] = [Slot::CHIPLET[0], Slot::CHIPLET[1]];
+
+    let flag = select * row.kernel;
+    let digest = kernel(row);
+    b.add(
+        record,
+        "rom.kernel_record",
+        flag,
+        -flag,
+        KernelRecord { digest },
+    );
+    b.add(
+        lookup,
+        "rom.kernel",
+        flag,
+        flag * row.multiplicity,
+        KernelProcedure { digest },
+    );
+
+    let flag = select * row.link;
+    let link = link(row);
+    b.add(record, "rom.link_record", flag, -flag, LinkRow { link });
+    b.add(
+        lookup,
+        "rom.link",
+        flag,
+        flag * row.multiplicity,
+        LinkLookup { link },
+    );
+
+    let flag = select * row.segment;
+    let segment = segment(row);
+    b.add(
+        record,
+        "rom.segment_record",
+        flag,
+        -flag,
+        SegmentRow { segment },
+    );
+    b.add(
+        lookup,
+        "rom.segment",
+        flag,
+        flag * row.multiplicity,
+        SegmentLookup { segment },
+    );
+}
+
+/// The digest in a kernel row.
+#[inline(always)]
+fn kernel<E: Algebra>(row: &RomRow<E>) -> [E; 4] {
+    let [d0, d1, d2, d3, ..] = row.record;
+    [d0, d1, d2, d3]
+}
+
+/// The link in a link row.
+#[inline(always)]
+fn link<E: Algebra>(row: &RomRow<E>) -> LinkCoords<E> {
+    let [
+        source,
+        d0,
+        d1,
+        d2,
+        d3,
+        shared,
+        target,
+        c0,
+        c1,
+        c2,
+        c3,
+        has_data,
+    ] = row.record;
+    LinkCoords {
+        source,
+        digest: [d0, d1, d2, d3],
+        shared,
+        target,
+        callee: [c0, c1, c2, c3],
+        has_data,
+    }
+}
+
+/// The segment in a segment row.
+#[inline(always)]
+fn segment<E: Algebra>(row: &RomRow<E>) -> SegmentCoords<E> {
+    let [instance, segment, address, blocks, done, c0, c1, c2, c3, ..] = row.record;
+    SegmentCoords {
+        instance,
+        segment,
+        address,
+        blocks,
+        done,
+        commitment: [c0, c1, c2, c3],
+    }
+}
