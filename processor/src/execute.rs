@@ -408,6 +408,7 @@ impl<T: Tracer> Process<T> {
                 kind,
                 digest: call.digest(),
                 inputs: &input,
+                batches: &[],
                 callee: Some(callee),
                 entered: Some(entered),
             }));
@@ -446,6 +447,7 @@ impl<T: Tracer> Process<T> {
                 },
                 digest: node.digest(),
                 inputs: &[ZERO; 8],
+                batches: &[],
                 callee: Some(callee),
                 entered,
             }));
@@ -565,7 +567,10 @@ impl<T: Tracer> Process<T> {
         let mut done = 0;
         for (position, batch) in batches.iter().enumerate() {
             if position == 0 {
-                self.row(start_row(NodeKind::Block, block.digest(), batch.groups()));
+                self.row(RowKind::Start(StartRow {
+                    batches,
+                    ..node_start(NodeKind::Block, block.digest(), batch.groups())
+                }));
             } else {
                 self.row(RowKind::Respan {
                     batch: position,
@@ -719,11 +724,16 @@ impl BatchPlace {
 }
 
 fn start_row(kind: NodeKind, digest: Word, inputs: &[Felt; 8]) -> RowKind<'_> {
-    RowKind::Start(StartRow {
+    RowKind::Start(node_start(kind, digest, inputs))
+}
+
+fn node_start(kind: NodeKind, digest: Word, inputs: &[Felt; 8]) -> StartRow<'_> {
+    StartRow {
         kind,
         digest,
         inputs,
+        batches: &[],
         callee: None,
         entered: None,
-    })
+    }
 }

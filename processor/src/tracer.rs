@@ -4,7 +4,10 @@
 //! and then the other methods for everything else that the cycle did.
 
 use miden_core::{
-    Felt, Operation, Word, crypto::merkle::MerklePath, mast::OP_BATCH_SIZE, stack::MIN_STACK_DEPTH,
+    Felt, Operation, Word,
+    crypto::merkle::MerklePath,
+    mast::{OP_BATCH_SIZE, OpBatch},
+    stack::MIN_STACK_DEPTH,
 };
 
 use miden_cvm_air::composition::SegmentRecord;
@@ -211,6 +214,8 @@ pub struct StartRow<'a> {
     /// What the digest is the hash of: the children's digests, zeros after them; for a basic
     /// block the groups of its first batch.
     pub inputs: &'a [Felt; 8],
+    /// For a basic block: all its batches.
+    pub batches: &'a [OpBatch],
     /// For [NodeKind::Dyn] and [NodeKind::Dyncall]: the procedure found in memory. For calls: the
     /// procedure named by the node.
     pub callee: Option<Word>,

@@ -179,6 +179,14 @@ fn kind_of_peer(error: &peer::ExecutionError) -> String {
 fn compare(case: &Case) -> bool {
     let name = &case.name;
     let (here, peer) = (run_here(case), run_peer(case));
+    assert!(
+        !here.cycles.is_empty() && !peer.cycles.is_empty(),
+        "{name}: nothing to compare"
+    );
+    assert!(
+        here.cycles.len().abs_diff(peer.cycles.len()) <= 1,
+        "{name}: number of cycles"
+    );
     for (clk, (a, b)) in here.cycles.iter().zip(&peer.cycles).enumerate() {
         assert_eq!(a, b, "{name}: cycle {clk}");
     }
@@ -218,7 +226,7 @@ fn handwritten_cases_agree() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn generated_cases_agree(seed in any::<u64>(), size in 200usize..500) {

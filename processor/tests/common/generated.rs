@@ -106,7 +106,7 @@ impl<R: FnMut() -> u32> Grower<R> {
     }
 
     fn conditional(&mut self, depth: u32) {
-        self.emit("dup.3 push.2 mul eqz if.true");
+        self.emit("dup.3 push.2 mul eq.0 if.true");
         self.block(depth + 1);
         self.emit("else");
         self.block(depth + 1);

@@ -1,0 +1,341 @@
+//! The core columns: what the decoder, the system and the stack show on each cycle.
+
+use miden_core::{Felt, ONE, Operation, Word, ZERO};
+use miden_cvm_air::{
+    columns::{CallCols, CoreRow, EndCols, MainRow},
+    opcode,
+};
+
+use super::inverse::PendingInverses;
+use crate::tracer::{Crossing, EndRow, Entered, NodeKind, OpRow, RowState, StartRow};
+
+/// A block that was entered and not left yet.
+#[derive(Debug, Clone, Copy)]
+struct OpenBlock {
+    id: u32,
+    /// Hasher row of (the last batch of) its hash.
+    address: u32,
+    /// The row that began it.
+    row: usize,
+}
+
+/// Builds the core columns, row by row.
+#[derive(Debug, Default)]
+pub(super) struct CoreTrace {
+    rows: Vec<MainRow<Felt>>,
+    blocks: Vec<OpenBlock>,
+    /// Batch registers of the row before.
+    registers: [Felt; 8],
+    /// What is left of the operation group after the row before.
+    group: u64,
+    /// Whether the row before was a PUSH, which takes a register.
+    pushed: bool,
+    /// The END row before, if it was one: whether it ended a first child shows on the next row.
+    ended: bool,
+    inverses: PendingInverses,
+}
+
+impl CoreTrace {
+    /// The number of rows so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds an operation of a basic block.
+    pub fn op(&mut self, state: &RowState<'_>, row: OpRow) {
+        let OpRow { op, index, .. } = row;
+        let code = op.op_code();
+        let starts = index == 0;
+        if self.pushed || starts {
+            if starts {
+                self.group = self.registers[0].as_int();
+            }
+            self.registers.rotate_left(1);
+            self.registers[7] = ZERO;
+        }
+        self.group = (self.group - u64::from(code)) >> 7;
+        self.pushed = matches!(op, Operation::Push(_));
+
+        let registers = self.registers;
+        let group = Felt::new(self.group);
+        let core = self.begin(state, code);
+        core.decoder.in_block = ONE;
+        core.decoder.registers = registers;
+        core.decoder.group = group;
+        core.decoder.position = [Felt::from((index % 3) as u32), Felt::from((index / 3) as u32)];
+        core.decoder.group_start = Felt::from(u8::from(starts));
+        self.op_helpers(state, op);
+    }
+
+    /// Adds the start of a node, whose hash begins at hasher row `address`.
+    ///
+    /// `has_data` says whether the instance that it enters, if any, has static data.
+    pub fn start(
+        &mut self,
+        state: &RowState<'_>,
+        row: &StartRow<'_>,
+        address: u32,
+        has_data: bool,
+    ) {
+        self.pushed = false;
+        self.group = 0;
+        self.registers = *row.inputs;
+        let condition = state.stack[0];
+        let core = self.begin(state, row.kind.opcode());
+        match row.kind {
+            NodeKind::Block | NodeKind::Join | NodeKind::Split | NodeKind::Loop => {
+                core.decoder.registers = *row.inputs;
+                let (first, second) = match row.kind {
+                    NodeKind::Join => (ONE, ONE),
+                    NodeKind::Split => (condition, ONE - condition),
+                    NodeKind::Loop => (condition, ZERO),
+                    _ => (ZERO, ZERO),
+                };
+                core.helpers[0] = first;
+                core.helpers[1] = second;
+            },
+            NodeKind::Dyn => {
+                let callee = row.callee.unwrap_or_default();
+                core.decoder.registers[..4].copy_from_slice(callee.as_elements());
+            },
+            NodeKind::Call | NodeKind::Dyncall | NodeKind::Syscall => {
+                if let Some(entered) = &row.entered {
+                    let named = row.callee.unwrap_or_default();
+                    set_call(core, row.kind, named, entered, has_data);
+                }
+            },
+        }
+        let row = self.rows.len() - 1;
+        self.blocks.push(OpenBlock { id: state.clk + 1, address, row });
+    }
+
+    /// Adds the start of another batch of a basic block.
+    pub fn respan(&mut self, state: &RowState<'_>, groups: &[Felt; 8]) {
+        self.pushed = false;
+        self.group = 0;
+        self.registers = *groups;
+        self.begin(state, opcode::RESPAN).decoder.registers = *groups;
+        if let Some(block) = self.blocks.last_mut() {
+            block.address += 8;
+        }
+    }
+
+    /// Adds another iteration of a loop.
+    pub fn repeat(&mut self, state: &RowState<'_>, body: Word) {
+        let core = self.begin(state, opcode::REPEAT);
+        core.decoder.registers[..4].copy_from_slice(body.as_elements());
+    }
+
+    /// Adds the end of a node.
+    pub fn end(&mut self, state: &RowState<'_>, row: &EndRow, composed: bool) {
+        let core = self.begin(state, opcode::END);
+        let flag = |set: bool| Felt::from(u8::from(set));
+        let called = row.frame.filter(|frame| frame.crossing != Crossing::Syscall);
+        let returns = called.filter(|_| composed);
+        let end = EndCols {
+            digest: row.digest.into(),
+            loop_body: flag(row.is_loop_body),
+            entered_loop: flag(row.loop_entered),
+            call: flag(called.is_some()),
+            first_child: ZERO,
+            syscall: flag(row.frame.is_some() && called.is_none()),
+            entered_by: returns.map_or(ZERO, |frame| Felt::new(frame.context.as_u64() + 1)),
+            free: ZERO,
+            table_len: flag(returns.is_some()),
+        };
+        core.set_end(end, ZERO);
+        core.stack.shift_left = end.entered_loop;
+        let block = self.blocks.pop();
+        if let (Some(block), Some(frame)) = (block, &row.frame) {
+            // What a DYNCALL's pop leaves of the caller's stack is known only now.
+            let started = &mut self.rows[block.row].core;
+            started.helpers[0] = Felt::from(frame.depth);
+            started.helpers[1] = Felt::from(frame.overflow_pointer);
+        }
+        self.ended = true;
+    }
+
+    /// Sets a helper of the row that was added last.
+    pub fn set_helper(&mut self, helper: usize, value: Felt) {
+        if let Some(row) = self.rows.last_mut() {
+            row.core.helpers[helper] = value;
+        }
+    }
+
+    /// Hasher row of the block that the next row belongs to.
+    pub fn address(&self) -> u32 {
+        self.blocks.last().map_or(0, |block| block.address)
+    }
+
+    /// The rows, with all inverses computed and `padding` HALT rows after them.
+    pub fn finish(mut self, padding: usize, stack: &[Felt; 16]) -> Vec<MainRow<Felt>> {
+        self.inverses.resolve(&mut self.rows);
+        let mut halt = miden_cvm_air::air::zero_row();
+        set_opcode(&mut halt.core, opcode::HALT);
+        halt.core.stack.top = *stack;
+        halt.core.stack.depth = Felt::new(16);
+        let executed = self.rows.len();
+        self.rows.resize(executed + padding, halt);
+        for (clk, row) in self.rows.iter_mut().enumerate().skip(executed) {
+            row.core.system.clk = Felt::new(clk as u64);
+        }
+        self.rows
+    }
+
+    /// Adds a row with what every row shows.
+    fn begin(&mut self, state: &RowState<'_>, code: u8) -> &mut CoreRow<Felt> {
+        if self.ended {
+            self.ended = false;
+            let first_child = !matches!(code, opcode::END | opcode::REPEAT);
+            self.set_helper(3, Felt::from(u8::from(first_child)));
+        }
+        let depth = state.depth - 16;
+        let position = self.rows.len();
+        if depth > 0 {
+            self.inverses.depth(position, depth);
+        }
+        let block = self.blocks.last().copied().unwrap_or(OpenBlock {
+            id: 0,
+            address: 0,
+            row: 0,
+        });
+        self.rows.push(miden_cvm_air::air::zero_row());
+        let core = &mut self.rows[position].core;
+        core.system.clk = Felt::from(state.clk);
+        core.system.domain = Felt::from(state.context.domain());
+        core.system.index = Felt::from(state.context.index());
+        core.system.in_syscall = Felt::from(u8::from(state.in_syscall));
+        core.system.fn_hash = (*state.fn_hash).into();
+        set_opcode(core, code);
+        core.decoder.block = Felt::from(block.id);
+        core.decoder.address = Felt::from(block.address);
+        core.stack.top = *state.stack;
+        core.stack.depth = Felt::from(state.depth);
+        core.stack.overflow_ptr = Felt::from(state.overflow_pointer);
+        core.stack.overflowed = Felt::from(u8::from(depth > 0));
+        let (left, right) = shifts(code);
+        core.stack.shift_left = Felt::from(u8::from(left));
+        core.stack.shift_right = Felt::from(u8::from(right));
+        core
+    }
+
+    /// Fills the helpers that follow from the operation and its operands.
+    fn op_helpers(&mut self, state: &RowState<'_>, op: Operation) {
+        let position = self.rows.len() - 1;
+        let [a, b, c, d, ..] = *state.stack;
+        match op {
+            Operation::Eq => self.inverses.helper(position, 0, a - b),
+            Operation::Eqz => self.inverses.helper(position, 0, a),
+            Operation::Expacc => {
+                let exponent = d.as_int();
+                let limb = |shift: u32| Felt::new((exponent >> shift) & 0xffff);
+                let bit = exponent & 1;
+                let factor = if bit == 1 { b } else { ONE };
+                let half = Felt::new((exponent & 0xffff) >> 1);
+                let (inverse, guard) = self.canonical(position, exponent);
+                self.rows[position].core.helpers =
+                    [factor, half, limb(16), limb(32), inverse, guard];
+            },
+            Operation::U32split => self.limbs(position, a.as_int(), true),
+            Operation::U32add => self.limbs(position, a.as_int() + b.as_int(), false),
+            Operation::U32add3 => {
+                self.limbs(position, a.as_int() + b.as_int() + c.as_int(), false);
+            },
+            Operation::U32sub => {
+                let difference = b.as_int().wrapping_sub(a.as_int());
+                self.limbs(position, difference & u64::from(u32::MAX), false);
+            },
+            Operation::U32mul => self.limbs(position, a.as_int() * b.as_int(), true),
+            Operation::U32madd => {
+                self.limbs(position, a.as_int() * b.as_int() + c.as_int(), true);
+            },
+            Operation::U32div => {
+                let (divisor, dividend) = (a.as_int(), b.as_int());
+                if let (Some(quotient), Some(remainder)) =
+                    (dividend.checked_div(divisor), dividend.checked_rem(divisor))
+                {
+                    let (lo, hi) = (dividend - quotient, divisor - remainder - 1);
+                    self.limbs(position, lo | (hi << 32), false);
+                }
+            },
+            Operation::U32assert2(_) => {
+                self.limbs(position, b.as_int() | (a.as_int() << 32), false);
+            },
+            _ => {},
+        }
+    }
+
+    /// Fills the four limbs of a 64-bit value, and the proof that it is canonical if `wide`.
+    fn limbs(&mut self, position: usize, value: u64, wide: bool) {
+        let limb = |shift: u32| Felt::new((value >> shift) & 0xffff);
+        let (inverse, guard) =
+            if wide { self.canonical(position, value) } else { (ZERO, ZERO) };
+        self.rows[position].core.helpers =
+            [limb(0), limb(16), limb(32), limb(48), inverse, guard];
+    }
+
+    /// Helpers 4 and 5 for a value whose upper half must not be all ones unless the lower is zero;
+    /// the inverse itself is left for the end.
+    fn canonical(&mut self, position: usize, value: u64) -> (Felt, Felt) {
+        let distance = u64::from(u32::MAX) - (value >> 32);
+        if distance == 0 {
+            return (ZERO, ZERO);
+        }
+        self.inverses.helper(position, 4, Felt::new(distance));
+        (ZERO, ONE)
+    }
+}
+
+/// Fills the columns of a row that enters a context.
+fn set_call(
+    core: &mut CoreRow<Felt>,
+    kind: NodeKind,
+    named: Word,
+    entered: &Entered,
+    has_data: bool,
+) {
+    let flag = |set: bool| Felt::from(u8::from(set));
+    let shared = entered.crossing == Crossing::Shared;
+    let exists = entered.crossing != Crossing::Syscall && !entered.created;
+    let is_call = kind != NodeKind::Syscall;
+    core.decoder.call = flag(is_call);
+    core.set_call(CallCols {
+        named: named.into(),
+        callee: entered.target.into(),
+        // The END of the call fills these in.
+        saved_depth: ZERO,
+        saved_overflow_ptr: ZERO,
+        target: if is_call { Felt::from(entered.context.index()) } else { ZERO },
+        shared: flag(shared),
+        creates: flag(is_call && entered.created),
+        has_data: flag(is_call && has_data),
+        owes: flag(is_call && has_data && entered.created),
+        free: ZERO,
+        table_len: flag(exists),
+        table_len_inv: flag(exists),
+    });
+}
+
+/// Writes the one-hot columns of an opcode.
+fn set_opcode(core: &mut CoreRow<Felt>, code: u8) {
+    core.op.hi[usize::from(code >> 4)] = ONE;
+    core.op.mid[usize::from((code >> 2) & 3)] = ONE;
+    core.op.lo[usize::from(code & 3)] = ONE;
+}
+
+/// Whether an opcode shifts the stack left, and whether right. An END that leaves a loop shifts left
+/// too, and a DYNCALL in its own way.
+fn shifts(code: u8) -> (bool, bool) {
+    let left = code >> 4 == 2
+        || matches!(
+            code,
+            opcode::U32ADD3
+                | opcode::U32MADD
+                | opcode::SPLIT
+                | opcode::LOOP
+                | opcode::REPEAT
+                | opcode::DYN
+        );
+    let right = code >> 4 == 3 || matches!(code, opcode::PUSH | opcode::U32SPLIT);
+    (left, right)
+}

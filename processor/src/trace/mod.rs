@@ -1,0 +1,4 @@
+//! The execution trace: what the prover proves.
+
+mod core;
+mod inverse;
