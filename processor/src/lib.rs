@@ -17,6 +17,7 @@ mod ops;
 mod options;
 mod process;
 mod state;
+mod trace;
 mod tracer;
 mod unsupported;
 mod view;
@@ -30,9 +31,11 @@ pub use host::{
 };
 use miden_core::{Program, StackInputs, StackOutputs};
 use miden_cvm_air::composition::Composition;
+use thiserror::Error;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
 pub use process::Process;
 pub use state::{Memory, Stack};
+pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{
     BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, MemoryAccess, MerkleUpdate, NoTrace,
     NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
@@ -76,4 +79,37 @@ pub fn execute(
         advice,
         memory,
     })
+}
+
+/// Why there is no trace of a run.
+#[derive(Debug, Error)]
+pub enum TracedExecutionError {
+    /// The run itself failed.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    /// The run ended, but the trace cannot show all of it.
+    #[error("the run has no trace: {0}")]
+    Trace(#[from] TraceError),
+}
+
+/// Runs a program as [execute] does and builds its trace.
+///
+/// # Errors
+/// If the program is refused before its first cycle, or traps, or the trace cannot show it.
+#[tracing::instrument("execute_traced", skip_all)]
+pub fn execute_traced(
+    program: &Program,
+    composition: Option<&Composition>,
+    stack_inputs: &StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    options: ExecutionOptions,
+) -> Result<ExecutionTrace, TracedExecutionError> {
+    let kernel = program.kernel().clone();
+    let builder = TraceBuilder::new(&kernel, composition);
+    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
+    let stack = process.execute(program, composition, host)?;
+    let (_, memory, builder) = process.into_parts();
+    drop(memory);
+    Ok(builder.finish(program.hash(), stack_inputs, &stack)?)
 }

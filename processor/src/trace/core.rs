@@ -6,7 +6,7 @@ use miden_cvm_air::{
     opcode,
 };
 
-use super::inverse::PendingInverses;
+use super::{chiplets::range::RangeCounts, inverse::PendingInverses};
 use crate::tracer::{Crossing, EndRow, Entered, NodeKind, OpRow, RowState, StartRow};
 
 /// A block that was entered and not left yet.
@@ -33,6 +33,7 @@ pub(super) struct CoreTrace {
     /// The END row before, if it was one: whether it ended a first child shows on the next row.
     ended: bool,
     inverses: PendingInverses,
+    ranges: RangeCounts,
 }
 
 impl CoreTrace {
@@ -167,15 +168,20 @@ impl CoreTrace {
         self.blocks.last().map_or(0, |block| block.address)
     }
 
-    /// The rows, with all inverses computed and `padding` HALT rows after them.
-    pub fn finish(mut self, padding: usize, stack: &[Felt; 16]) -> Vec<MainRow<Felt>> {
+    /// Takes the counts of the range checks that the rows make.
+    pub fn take_ranges(&mut self) -> RangeCounts {
+        std::mem::take(&mut self.ranges)
+    }
+
+    /// The rows, with all inverses computed and HALT rows after them, `length` in all.
+    pub fn finish(mut self, length: usize, stack: &[Felt; 16]) -> Vec<MainRow<Felt>> {
         self.inverses.resolve(&mut self.rows);
         let mut halt = miden_cvm_air::air::zero_row();
         set_opcode(&mut halt.core, opcode::HALT);
         halt.core.stack.top = *stack;
         halt.core.stack.depth = Felt::new(16);
         let executed = self.rows.len();
-        self.rows.resize(executed + padding, halt);
+        self.rows.resize(length, halt);
         for (clk, row) in self.rows.iter_mut().enumerate().skip(executed) {
             row.core.system.clk = Felt::new(clk as u64);
         }
@@ -231,7 +237,11 @@ impl CoreTrace {
                 let limb = |shift: u32| Felt::new((exponent >> shift) & 0xffff);
                 let bit = exponent & 1;
                 let factor = if bit == 1 { b } else { ONE };
-                let half = Felt::new((exponent & 0xffff) >> 1);
+                let half = (exponent & 0xffff) >> 1;
+                self.ranges.add(half as u16);
+                self.ranges.add_u32(exponent as u32);
+                self.ranges.add_u32((exponent >> 32) as u32);
+                let half = Felt::new(half);
                 let (inverse, guard) = self.canonical(position, exponent);
                 self.rows[position].core.helpers =
                     [factor, half, limb(16), limb(32), inverse, guard];
@@ -268,6 +278,8 @@ impl CoreTrace {
     /// Fills the four limbs of a 64-bit value, and the proof that it is canonical if `wide`.
     fn limbs(&mut self, position: usize, value: u64, wide: bool) {
         let limb = |shift: u32| Felt::new((value >> shift) & 0xffff);
+        self.ranges.add_u32(value as u32);
+        self.ranges.add_u32((value >> 32) as u32);
         let (inverse, guard) =
             if wide { self.canonical(position, value) } else { (ZERO, ZERO) };
         self.rows[position].core.helpers =

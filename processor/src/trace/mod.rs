@@ -1,4 +1,354 @@
 //! The execution trace: what the prover proves.
+//!
+//! [`TraceBuilder`] listens to the executor. [`core`] turns cycles into rows of the core columns;
+//! the [`chiplets`] record what they are asked and fill their sections at the end.
 
+mod chiplets;
 mod core;
 mod inverse;
+
+use std::collections::HashMap;
+
+use miden_core::{
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, ONE, Operation, StackInputs, StackOutputs, Word, ZERO,
+    crypto::merkle::MerklePath,
+};
+use miden_cvm_air::{
+    air::MIN_TRACE_LEN,
+    columns::MainRow,
+    composition::{Composition, SegmentRecord},
+    lookup::Space,
+    public::{PublicInputs, ROOT_STATE},
+};
+use thiserror::Error;
+
+use self::{
+    chiplets::{
+        ChipletRecorders,
+        hasher::{HasherRequestError, Unhash},
+        memory::Access,
+        memory_context,
+        rom::{RomRecorder, UnknownRecord},
+    },
+    core::CoreTrace,
+};
+use crate::{
+    ContextId,
+    tracer::{
+        BitwiseOp, CreationTime, Crossing, EndRow, MemoryAccess, MerkleUpdate, NodeKind, OpRow,
+        RowKind, RowState, StartRow, Tracer,
+    },
+};
+
+/// A run, row by row, with what is public about it.
+#[derive(Debug)]
+pub struct ExecutionTrace {
+    /// The rows of the main trace segment; a power of two of them.
+    pub rows: Vec<MainRow<Felt>>,
+    /// The public inputs that the rows prove.
+    pub public: PublicInputs,
+    /// How long each section is.
+    pub lengths: TraceLengths,
+}
+
+/// The number of rows that each section of a trace needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TraceLengths {
+    /// Cycles.
+    pub cycles: usize,
+    /// Rows of the range table.
+    pub range: usize,
+    /// Rows of the hasher.
+    pub hasher: usize,
+    /// Rows of the bitwise chiplet.
+    pub bitwise: usize,
+    /// Rows of the memory chiplet.
+    pub memory: usize,
+    /// Rows of the ROM.
+    pub rom: usize,
+}
+
+impl TraceLengths {
+    /// Rows of all chiplets together, which stand below each other.
+    pub fn chiplets(&self) -> usize {
+        self.hasher + self.bitwise + self.memory + self.rom
+    }
+
+    /// The number of rows of the trace: the next power of two that leaves every section a padding
+    /// row.
+    pub fn padded(&self) -> usize {
+        let longest = self.cycles.max(self.range).max(self.chiplets());
+        (longest + 1).next_power_of_two().max(MIN_TRACE_LEN)
+    }
+}
+
+/// Why a run has no trace, although it ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TraceError {
+    /// The hasher cannot show what the run asked of it.
+    #[error(transparent)]
+    Hasher(#[from] HasherRequestError),
+    /// The run used a record that is not public.
+    #[error(transparent)]
+    Record(#[from] UnknownRecord),
+}
+
+/// Builds the trace of a run from what the executor tells.
+#[derive(Debug)]
+pub struct TraceBuilder {
+    kernel: Kernel,
+    composition: Option<Composition>,
+    core: CoreTrace,
+    chiplets: ChipletRecorders,
+    /// What each instance was entered with, for CALLER.
+    callers: HashMap<ContextId, Word>,
+    /// The root's static data. The hasher's section begins with the program's hash, so it waits.
+    root_data: Vec<(SegmentRecord, Vec<Felt>)>,
+    /// The first thing that went wrong.
+    error: Option<TraceError>,
+}
+
+impl TraceBuilder {
+    /// Returns a builder for a run of a program with this kernel, in a composition if one is given.
+    pub fn new(kernel: &Kernel, composition: Option<&Composition>) -> Self {
+        Self {
+            kernel: kernel.clone(),
+            composition: composition.cloned(),
+            core: CoreTrace::default(),
+            chiplets: ChipletRecorders::new(RomRecorder::new(kernel, composition)),
+            callers: HashMap::new(),
+            root_data: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Completes the trace: closes the sections and pads them to a common length.
+    ///
+    /// # Errors
+    /// If the run used something that the sections cannot show.
+    pub fn finish(
+        mut self,
+        program_hash: Word,
+        stack_inputs: &StackInputs,
+        stack_outputs: &StackOutputs,
+    ) -> Result<ExecutionTrace, TraceError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let mut ranges = self.core.take_ranges();
+        let sections = self.chiplets.finish(&mut ranges);
+        let lengths = TraceLengths {
+            cycles: self.core.len(),
+            range: ranges.rows() - 1,
+            hasher: sections.hasher.rows(),
+            bitwise: sections.bitwise.rows(),
+            memory: sections.memory.rows(),
+            rom: sections.rom.rows(),
+        };
+        let mut rows = self.core.finish(lengths.padded(), &stack_outputs[..].try_into().unwrap_or([ZERO; 16]));
+        sections.fill(&mut rows);
+        ranges.fill(&mut rows);
+        let public = PublicInputs {
+            program_hash,
+            kernel: self.kernel,
+            composition: self.composition,
+            stack_inputs: stack_inputs.clone(),
+            stack_outputs: stack_outputs.clone(),
+        };
+        Ok(ExecutionTrace { rows, public, lengths })
+    }
+
+    /// Keeps the first error; the run goes on without a trace.
+    fn note<E: Into<TraceError>>(&mut self, result: Result<(), E>) {
+        if let Err(error) = result {
+            self.error.get_or_insert(error.into());
+        }
+    }
+
+    /// Records an access of a word of VM-private memory.
+    fn private(
+        &mut self,
+        context: ContextId,
+        space: Space,
+        time: u32,
+        is_write: bool,
+        word: [Felt; 4],
+    ) {
+        self.chiplets.memory.record(Access {
+            context: memory_context(context.domain(), context.index(), space),
+            address: 0,
+            time,
+            is_write,
+            is_element: false,
+            word,
+        });
+    }
+
+    fn op(&mut self, state: &RowState<'_>, row: OpRow) {
+        self.core.op(state, row);
+        if row.op == Operation::Caller && self.composition.is_some() {
+            let caller: [Felt; 4] =
+                self.callers.get(&state.context).copied().unwrap_or_default().into();
+            self.private(state.context, Space::Caller, state.clk + 1, false, caller);
+            for (i, element) in caller.into_iter().enumerate() {
+                self.core.set_helper(i, element);
+            }
+        }
+    }
+
+    fn start(&mut self, state: &RowState<'_>, row: &StartRow<'_>) {
+        let hasher = &mut self.chiplets.hasher;
+        let address = match row.kind {
+            NodeKind::Block => {
+                hasher.hash_block(row.digest, row.batches.iter().map(|batch| batch.groups()))
+            },
+            kind => hasher.hash_node(row.digest, Felt::from(kind.opcode()), row.inputs),
+        };
+        hasher.request_input(address);
+
+        let has_data = row.entered.is_some_and(|entered| {
+            let index = u32::from(entered.context.index());
+            self.composition.as_ref().is_some_and(|c| !c.segments_of(index).is_empty())
+        });
+        self.core.start(state, row, address, has_data);
+        for (segment, data) in std::mem::take(&mut self.root_data) {
+            self.unhash(ContextId::ROOT, 0, &segment, &data);
+        }
+
+        let Some(entered) = row.entered else { return };
+        let named = row.callee.unwrap_or_default();
+        if entered.crossing == Crossing::Syscall {
+            let result = self.chiplets.rom.request_kernel(named);
+            self.note(result);
+        } else if self.composition.is_some() {
+            let result = self.chiplets.rom.request_link(u32::from(state.context.index()), named);
+            self.note(result);
+            let time = state.clk + 1;
+            let length = Felt::from(u8::from(!entered.created));
+            if entered.crossing == Crossing::Shared {
+                let word = [ZERO, ZERO, length, ZERO];
+                self.private(entered.context, Space::State, time, false, word);
+            }
+            let caller = Felt::new(state.context.as_u64() + 1);
+            let running = [caller, ZERO, ONE, ZERO];
+            self.private(entered.context, Space::State, time, true, running);
+            self.callers.insert(entered.context, *state.fn_hash);
+            let caller = (*state.fn_hash).into();
+            self.private(entered.context, Space::Caller, time, true, caller);
+        }
+    }
+
+    fn end(&mut self, state: &RowState<'_>, row: &EndRow) {
+        self.chiplets.hasher.request_digest(self.core.address());
+        self.core.end(state, row, self.composition.is_some());
+        let Some(frame) = row.frame else { return };
+        if frame.crossing != Crossing::Syscall && self.composition.is_some() {
+            let time = state.clk + 1;
+            let caller = Felt::new(frame.context.as_u64() + 1);
+            let running = [caller, ZERO, ONE, ZERO];
+            self.private(state.context, Space::State, time, false, running);
+            self.private(state.context, Space::State, time, true, [ZERO, ZERO, ONE, ZERO]);
+        }
+    }
+
+    /// Records a segment that is written to the memory of a new instance.
+    fn unhash(&mut self, context: ContextId, time: u32, segment: &SegmentRecord, data: &[Felt]) {
+        let Some(composition) = &self.composition else { return };
+        let segments = composition.segments_of(segment.instance);
+        let number = segments.iter().position(|s| s.address == segment.address).unwrap_or(0);
+        let result = self.chiplets.unhash(&Unhash {
+            context: memory_context(context.domain(), context.index(), Space::User),
+            instance: segment.instance,
+            time,
+            number: number as u32,
+            address: segment.address,
+            done: number + 1 == segments.len(),
+            data,
+        });
+        self.note(result);
+    }
+}
+
+impl Tracer for TraceBuilder {
+    const ENABLED: bool = true;
+
+    fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>) {
+        match kind {
+            RowKind::Op(row) => self.op(state, row),
+            RowKind::Start(row) => self.start(state, &row),
+            RowKind::Respan { groups, .. } => {
+                self.core.respan(state, groups);
+                self.chiplets.hasher.request_input(self.core.address());
+            },
+            RowKind::Repeat { body, .. } => self.core.repeat(state, body),
+            RowKind::End(row) => self.end(state, &row),
+        }
+    }
+
+    fn memory(&mut self, access: MemoryAccess) {
+        let MemoryAccess { context, addr, clk, is_write, is_element, word } = access;
+        self.chiplets.memory.record(Access {
+            context: memory_context(context.domain(), context.index(), Space::User),
+            address: addr,
+            time: clk + 1,
+            is_write,
+            is_element,
+            word: word.into(),
+        });
+    }
+
+    fn bitwise(&mut self, op: BitwiseOp, a: u32, b: u32) {
+        self.chiplets.bitwise.record(op, a, b);
+    }
+
+    fn permutation(&mut self, input: &[Felt; 12], _output: &[Felt; 12]) {
+        let address = self.chiplets.hasher.permute(input);
+        self.core.set_helper(0, Felt::from(address));
+    }
+
+    fn merkle_verify(&mut self, leaf: Word, index: u64, path: &MerklePath, _root: Word) {
+        match self.chiplets.hasher.merkle_verify(leaf, index, path) {
+            Ok(path) => self.core.set_helper(0, Felt::from(path)),
+            Err(error) => self.note::<HasherRequestError>(Err(error)),
+        }
+    }
+
+    fn merkle_update(&mut self, update: MerkleUpdate<'_>) {
+        let MerkleUpdate { old_leaf, new_leaf, index, path, .. } = update;
+        match self.chiplets.hasher.merkle_update(old_leaf, new_leaf, index, path) {
+            Ok(path) => self.core.set_helper(0, Felt::from(path)),
+            Err(error) => self.note::<HasherRequestError>(Err(error)),
+        }
+    }
+
+    fn instance_created(&mut self, context: ContextId, at: CreationTime) {
+        if at != CreationTime::BeforeStart {
+            return;
+        }
+        // What the verifier supplies of the root.
+        self.private(context, Space::State, 0, true, ROOT_STATE);
+        let mut word = [ZERO; 4];
+        word[(FMP_ADDR.as_int() % 4) as usize] = FMP_INIT_VALUE;
+        self.chiplets.memory.record(Access {
+            context: memory_context(context.domain(), context.index(), Space::User),
+            address: FMP_ADDR.as_int() as u32,
+            time: 0,
+            is_write: true,
+            is_element: true,
+            word,
+        });
+    }
+
+    fn static_data(
+        &mut self,
+        context: ContextId,
+        at: CreationTime,
+        segment: &SegmentRecord,
+        data: &[Felt],
+    ) {
+        match at {
+            CreationTime::BeforeStart => self.root_data.push((*segment, data.to_vec())),
+            CreationTime::Cycle(clk) => self.unhash(context, clk + 1, segment, data),
+        }
+    }
+}
