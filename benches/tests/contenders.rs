@@ -32,10 +32,18 @@ fn contenders_reject_a_proof_for_other_inputs_or_outputs() {
 
         let mut other_input = proven.clone();
         other_input.salt = 8;
-        assert!(prepared.verify(&other_input).is_err(), "{}", contender.name());
+        assert!(
+            prepared.verify(&other_input).is_err(),
+            "{}",
+            contender.name()
+        );
 
         let mut other_output = proven;
         other_output.outputs[0] ^= 1;
-        assert!(prepared.verify(&other_output).is_err(), "{}", contender.name());
+        assert!(
+            prepared.verify(&other_output).is_err(),
+            "{}",
+            contender.name()
+        );
     }
 }
