@@ -13,12 +13,22 @@ use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
 /// A host that holds everything in memory.
 ///
 /// Debug output goes to `W`, by default the standard output.
-#[derive(Default)]
 pub struct DefaultHost<W = StdoutWriter> {
     store: MastStore,
     handlers: EventHandlerRegistry,
     sources: Option<Arc<dyn SourceManager>>,
     printer: DebugPrinter<W>,
+}
+
+impl Default for DefaultHost {
+    fn default() -> Self {
+        Self {
+            store: MastStore::default(),
+            handlers: EventHandlerRegistry::default(),
+            sources: None,
+            printer: DebugPrinter::default(),
+        }
+    }
 }
 
 impl<W> DefaultHost<W> {

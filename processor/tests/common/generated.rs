@@ -18,6 +18,17 @@ const COUNTERS: u32 = 1000;
 const MODULUS: u64 = 0xffff_ffff_0000_0001;
 const SLOTS: u32 = 2000;
 
+/// A stream of numbers that look random, the same for the same seed.
+pub fn random_from(seed: u64) -> impl FnMut() -> u32 {
+    let mut state = seed;
+    move || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 33) as u32
+    }
+}
+
 /// Grows a program from random numbers, with at least `size` instructions, nested control flow,
 /// calls of all kinds, memory and advice. It ends without a trap.
 pub fn generated_case(name: &str, random: impl FnMut() -> u32, size: usize) -> Case {

@@ -5,7 +5,7 @@ mod handwritten;
 
 use std::sync::Arc;
 
-pub use generated::generated_case;
+pub use generated::{generated_case, random_from};
 pub use handwritten::handwritten_cases;
 use miden_assembly::{Assembler, DefaultSourceManager};
 use miden_core::{

@@ -1,11 +1,8 @@
 //! Runs programs here and on published Miden VM 0.20.6, and compares everything that can be seen.
 
-mod common;
-
 use core::fmt::Debug;
 use std::collections::BTreeMap;
 
-use common::{Case, generated_case, handwritten_cases};
 use miden_core::{Felt, Word, crypto::merkle::MerklePath};
 use miden_core_lib::CoreLibrary;
 use miden_cvm_air::composition::SegmentRecord;
@@ -15,6 +12,8 @@ use miden_cvm_processor::{
 };
 use miden_processor as peer;
 use proptest::prelude::*;
+
+use crate::common::{Case, generated_case, handwritten_cases, random_from};
 
 /// A cycle as both machines show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,12 +229,7 @@ proptest! {
 
     #[test]
     fn generated_cases_agree(seed in any::<u64>(), size in 200usize..500) {
-        let mut state = seed;
-        let random = move || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 33) as u32
-        };
-        let case = generated_case(&format!("seed {seed}, size {size}"), random, size);
+        let case = generated_case(&format!("seed {seed}, size {size}"), random_from(seed), size);
         prop_assert!(compare(&case), "a generated case does not trap");
     }
 }

@@ -1,0 +1,11 @@
+//! Tests of the executor as a whole.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod composition;
+mod constraints;
+mod limits;
+mod oracle;
+mod trace;
+mod traps;
