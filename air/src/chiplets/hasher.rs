@@ -29,11 +29,11 @@ use crate::{
 pub const MAX_LEVEL: u64 = 63;
 
 /// Level at which an index of a path of 64 levels consists of its upper 32 bits.
-const UPPER_HALF_LEVEL: u64 = 32;
+pub const UPPER_HALF_LEVEL: u64 = 32;
 
 /// The upper 32 bits that no index of a path of 64 levels has: with them it would not be below the
 /// modulus (or be the largest element, which is refused too), and a smaller index could pose as it.
-const REFUSED_UPPER_HALF: u64 = 0xffff_ffff;
+pub const REFUSED_UPPER_HALF: u64 = 0xffff_ffff;
 
 /// Constraints of the hasher.
 #[inline(always)]

@@ -1,0 +1,144 @@
+//! The chiplets' sections of the trace: what a run asked of them, and their rows.
+
+use miden_core::Felt;
+use miden_cvm_air::{
+    columns::MainRow,
+    lookup::{Space, context_key},
+};
+
+pub mod bitwise;
+pub mod hasher;
+pub mod memory;
+pub mod range;
+pub mod rom;
+
+use self::{
+    bitwise::{BitwiseRecorder, BitwiseSection},
+    hasher::{HasherRecorder, HasherRequestError, Unhash},
+    memory::{Access, MemoryRecorder, MemorySection},
+    range::RangeCounts,
+    rom::RomRecorder,
+};
+
+/// Number of rows of a hasher cycle.
+pub const CYCLE: usize = miden_cvm_air::builder::PERIOD;
+
+/// What a run asks of the chiplets.
+#[derive(Debug)]
+pub struct ChipletRecorders {
+    /// Hashes, permutations, Merkle paths.
+    pub hasher: HasherRecorder,
+    /// Bitwise operations.
+    pub bitwise: BitwiseRecorder,
+    /// Accesses of memory.
+    pub memory: MemoryRecorder,
+    /// Lookups of public records.
+    pub rom: RomRecorder,
+}
+
+impl ChipletRecorders {
+    /// Returns empty recorders, for a run with these public records.
+    pub fn new(rom: RomRecorder) -> Self {
+        Self {
+            hasher: HasherRecorder::default(),
+            bitwise: BitwiseRecorder::default(),
+            memory: MemoryRecorder::default(),
+            rom,
+        }
+    }
+
+    /// Unhashes a segment of static data into memory: the hasher's cycles, the writes, and the
+    /// lookup of the segment's record.
+    ///
+    /// # Errors
+    /// If the data is no whole number of blocks, or the segment is no public record.
+    pub fn unhash(&mut self, segment: &Unhash<'_>) -> Result<(), HasherRequestError> {
+        self.rom
+            .request_segment(segment.instance, segment.number)
+            .map_err(|_| HasherRequestError::Segment {
+                instance: segment.instance,
+                segment: segment.number,
+            })?;
+        self.hasher.unhash(segment)?;
+        for (i, word) in segment.data.chunks_exact(4).enumerate() {
+            let mut value = [Felt::new(0); 4];
+            value.copy_from_slice(word);
+            self.memory.record(Access {
+                context: segment.context,
+                address: segment.address + 4 * i as u32,
+                time: segment.time,
+                is_write: true,
+                is_element: false,
+                word: value,
+            });
+        }
+        Ok(())
+    }
+
+    /// Closes the recorders: sorts what has an order of its own, and counts what is range-checked.
+    pub fn finish(self, ranges: &mut RangeCounts) -> ChipletSections {
+        let Self {
+            hasher,
+            bitwise,
+            memory,
+            rom,
+        } = self;
+        hasher.count_ranges(ranges);
+        ChipletSections {
+            hasher,
+            bitwise: bitwise.finish(),
+            memory: memory.finish(ranges),
+            rom,
+        }
+    }
+}
+
+/// The chiplets' sections, ready to be written.
+#[derive(Debug)]
+pub struct ChipletSections {
+    /// Hashes, permutations, Merkle paths, static data.
+    pub hasher: HasherRecorder,
+    /// Bitwise operations.
+    pub bitwise: BitwiseSection,
+    /// Accesses of memory.
+    pub memory: MemorySection,
+    /// Public records.
+    pub rom: RomRecorder,
+}
+
+impl ChipletSections {
+    /// The number of rows that the sections have, with one of padding.
+    pub fn rows(&self) -> usize {
+        self.hasher.rows() + self.bitwise.rows() + self.memory.rows() + self.rom.rows() + 1
+    }
+
+    /// Writes the chiplets' cells of a whole trace, in parallel. The rows after the sections are
+    /// left alone: they have to be zero.
+    ///
+    /// # Panics
+    /// Panics if there are fewer rows than [`Self::rows`].
+    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+        assert!(
+            rows.len() >= self.rows(),
+            "the trace is shorter than its chiplets"
+        );
+        let (hasher, rows) = rows.split_at_mut(self.hasher.rows());
+        let (bitwise, rows) = rows.split_at_mut(self.bitwise.rows());
+        let (memory, rows) = rows.split_at_mut(self.memory.rows());
+        let (rom, _) = rows.split_at_mut(self.rom.rows());
+        rayon::scope(|scope| {
+            scope.spawn(|_| self.memory.fill(memory));
+            scope.spawn(|_| self.bitwise.fill(bitwise));
+            scope.spawn(|_| self.rom.fill(rom));
+            self.hasher.fill(hasher);
+        });
+    }
+}
+
+/// The key of a space of an instance's memory: below `2^48`.
+pub fn memory_context(domain: u32, index: u16, space: Space) -> u64 {
+    context_key(Felt::from(domain), Felt::from(index), space).as_int()
+}
+
+#[cfg(test)]
+mod tests;

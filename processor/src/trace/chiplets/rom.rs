@@ -1,0 +1,165 @@
+//! The ROM section: the public records, and how often each is looked up.
+
+use std::collections::HashMap;
+
+use miden_core::{Felt, Kernel, ONE, Word, ZERO};
+use miden_cvm_air::{
+    columns::{MainRow, RomRow, cells_of},
+    composition::Composition,
+    public::{link_coords, segment_coords},
+};
+use thiserror::Error;
+
+/// A lookup of a record that is not public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum UnknownRecord {
+    /// The kernel has no such procedure.
+    #[error("{0} is no procedure of the kernel")]
+    Kernel(Word),
+    /// The instance has no such link.
+    #[error("instance {instance} has no link for {digest}")]
+    Link {
+        /// The calling instance.
+        instance: u32,
+        /// What it calls.
+        digest: Word,
+    },
+    /// The instance has no such segment.
+    #[error("instance {instance} has no segment {segment}")]
+    Segment {
+        /// The instance.
+        instance: u32,
+        /// Number of the segment within the instance.
+        segment: u32,
+    },
+}
+
+/// Which kind of record a row has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kernel,
+    Link,
+    Segment,
+}
+
+/// One public record.
+#[derive(Debug)]
+struct Record {
+    kind: Kind,
+    cells: [Felt; 12],
+    lookups: u64,
+}
+
+/// The public records of a run and their lookups.
+#[derive(Debug)]
+pub struct RomRecorder {
+    records: Vec<Record>,
+    kernel: HashMap<Word, usize>,
+    links: HashMap<(u32, Word), usize>,
+    segments: HashMap<(u32, u32), usize>,
+}
+
+impl RomRecorder {
+    /// Takes the records of a kernel and, unless the program is open, of a composition.
+    pub fn new(kernel: &Kernel, composition: Option<&Composition>) -> Self {
+        let mut rom = Self {
+            records: Vec::new(),
+            kernel: HashMap::new(),
+            links: HashMap::new(),
+            segments: HashMap::new(),
+        };
+        for &digest in kernel.proc_hashes() {
+            rom.kernel.insert(digest, rom.records.len());
+            rom.push(Kind::Kernel, digest.as_elements());
+        }
+        let Some(composition) = composition else {
+            return rom;
+        };
+        for link in composition.links() {
+            rom.links
+                .insert((link.source, link.digest), rom.records.len());
+            rom.push(Kind::Link, cells_of(&link_coords(link, composition)));
+        }
+        let mut number = 0;
+        for (record, coords) in composition
+            .segments()
+            .iter()
+            .zip(segment_coords(composition))
+        {
+            rom.segments
+                .insert((record.instance, number), rom.records.len());
+            rom.push(Kind::Segment, cells_of(&coords));
+            number = if coords.done == ONE { 0 } else { number + 1 };
+        }
+        rom
+    }
+
+    fn push(&mut self, kind: Kind, coordinates: &[Felt]) {
+        let mut cells = [ZERO; 12];
+        cells[..coordinates.len()].copy_from_slice(coordinates);
+        self.records.push(Record {
+            kind,
+            cells,
+            lookups: 0,
+        });
+    }
+
+    /// Records a lookup of a kernel procedure.
+    ///
+    /// # Errors
+    /// If the kernel has no such procedure.
+    pub fn request_kernel(&mut self, digest: Word) -> Result<(), UnknownRecord> {
+        let row = self
+            .kernel
+            .get(&digest)
+            .ok_or(UnknownRecord::Kernel(digest))?;
+        self.records[*row].lookups += 1;
+        Ok(())
+    }
+
+    /// Records a lookup of a link.
+    ///
+    /// # Errors
+    /// If the instance has no such link.
+    pub fn request_link(&mut self, instance: u32, digest: Word) -> Result<(), UnknownRecord> {
+        let row = self
+            .links
+            .get(&(instance, digest))
+            .ok_or(UnknownRecord::Link { instance, digest })?;
+        self.records[*row].lookups += 1;
+        Ok(())
+    }
+
+    /// Records a lookup of a segment.
+    ///
+    /// # Errors
+    /// If the instance has no such segment.
+    pub fn request_segment(&mut self, instance: u32, segment: u32) -> Result<(), UnknownRecord> {
+        let row = self
+            .segments
+            .get(&(instance, segment))
+            .ok_or(UnknownRecord::Segment { instance, segment })?;
+        self.records[*row].lookups += 1;
+        Ok(())
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Writes the section into exactly its rows.
+    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+        for (row, record) in rows.iter_mut().zip(&self.records) {
+            let flag = |kind| Felt::from(u8::from(record.kind == kind));
+            row.chiplet.select.rom = ONE;
+            *row.chiplet.rom_mut() = RomRow {
+                kernel: flag(Kind::Kernel),
+                link: flag(Kind::Link),
+                segment: flag(Kind::Segment),
+                multiplicity: Felt::new(record.lookups),
+                record: record.cells,
+            };
+        }
+    }
+}

@@ -1,0 +1,968 @@
+//! The chiplets' sections satisfy their constraints and balance their buses, and no cell that means
+//! something can be changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use miden_core::{Felt, FieldElement, Kernel, ONE, Word, ZERO};
+use miden_crypto::hash::rpo::Rpo256;
+use miden_cvm_air::{
+    MAX_DEGREE,
+    air::{message_catalog, periodic_rows},
+    algebra::Degree,
+    builder::{Catalog, Frame, PERIOD, Periodic, Violations},
+    chiplets,
+    columns::{CHIPLET_BODY, MAIN_WIDTH, MainRow, cells_of, cells_of_mut},
+    composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
+    lookup::{self, *},
+    public::{link_coords, segment_coords},
+    range,
+};
+
+use super::{
+    CYCLE, ChipletRecorders, ChipletSections,
+    bitwise::BitwiseRecorder,
+    hasher::{HasherRequestError, Unhash},
+    memory::Access,
+    memory_context,
+    range::RangeCounts,
+    rom::{RomRecorder, UnknownRecord},
+};
+use crate::tracer::BitwiseOp;
+
+/// A multiset of messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Balance(BTreeMap<(Bus, Vec<u64>), Felt>);
+
+impl Balance {
+    fn send<M: Message<Felt>>(&mut self, count: Felt, message: M) {
+        let key = cells_of(&message).iter().map(Felt::as_int).collect();
+        let sum = self.0.entry((M::BUS, key)).or_insert(ZERO);
+        *sum += count;
+    }
+
+    fn unbalanced(&self) -> Vec<Bus> {
+        self.0
+            .iter()
+            .filter(|&(_, &sum)| sum != ZERO)
+            .map(|((bus, _), _)| *bus)
+            .collect()
+    }
+}
+
+impl LookupBuilder for Balance {
+    type Expr = Felt;
+
+    fn add<M: Message<Felt>>(
+        &mut self,
+        _: Slot,
+        name: &'static str,
+        flag: Felt,
+        count: Felt,
+        message: M,
+    ) {
+        if count != ZERO {
+            assert_eq!(flag, ONE, "{name} is sent without its flag");
+            self.send(count, message);
+        }
+    }
+}
+
+/// What is in each slot of a row.
+#[derive(Default)]
+struct Slots(BTreeMap<Slot, Vec<&'static str>>);
+
+impl LookupBuilder for Slots {
+    type Expr = Felt;
+
+    fn add<M: Message<Felt>>(&mut self, slot: Slot, name: &'static str, flag: Felt, _: Felt, _: M) {
+        if flag != ZERO {
+            self.0.entry(slot).or_default().push(name);
+        }
+    }
+}
+
+/// A run's requests, with what the rest of the machine sends and receives for them.
+struct Run {
+    recorders: ChipletRecorders,
+    requests: Balance,
+    seed: u64,
+}
+
+/// A finished trace.
+struct Trace {
+    rows: Vec<MainRow<Felt>>,
+    requests: Balance,
+}
+
+impl Run {
+    fn new(kernel: &[Word], composition: Option<&Composition>) -> Self {
+        let kernel = Kernel::new(kernel).expect("a valid kernel");
+        let mut requests = Balance::default();
+        for &digest in kernel.proc_hashes() {
+            requests.send(
+                ONE,
+                KernelRecord {
+                    digest: digest.into(),
+                },
+            );
+        }
+        if let Some(composition) = composition {
+            for link in composition.links() {
+                requests.send(
+                    ONE,
+                    LinkRow {
+                        link: link_coords(link, composition),
+                    },
+                );
+            }
+            for segment in segment_coords(composition) {
+                requests.send(ONE, SegmentRow { segment });
+            }
+        }
+        let recorders = ChipletRecorders::new(RomRecorder::new(&kernel, composition));
+        Self {
+            recorders,
+            requests,
+            seed: 1,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn word(&mut self) -> Word {
+        Word::new(core::array::from_fn(|_| Felt::new(self.random())))
+    }
+
+    fn words(&mut self, count: usize) -> Vec<Word> {
+        (0..count).map(|_| self.word()).collect()
+    }
+
+    /// Executes a node once.
+    fn node(&mut self, left: Word, right: Word, domain: u64) -> u32 {
+        let domain = Felt::new(domain);
+        let digest = Rpo256::merge_in_domain(&[left, right], domain);
+        let mut inputs = [ZERO; 8];
+        inputs[..4].copy_from_slice(left.as_elements());
+        inputs[4..].copy_from_slice(right.as_elements());
+        let hasher = &mut self.recorders.hasher;
+        let address = hasher.hash_node(digest, domain, &inputs);
+        hasher.request_input(address);
+        hasher.request_digest(address);
+        let at = Felt::from(address);
+        let state = core::array::from_fn(|i| match i {
+            1 => domain,
+            0..4 => ZERO,
+            _ => inputs[i - 4],
+        });
+        self.requests.send(-ONE, HashInput { address: at, state });
+        let end = HashDigest {
+            address: at + Felt::new(7),
+            digest: digest.into(),
+        };
+        self.requests.send(-ONE, end);
+        address
+    }
+
+    /// Executes a basic block once.
+    fn block(&mut self, batches: &[[Felt; 8]]) -> u32 {
+        let digest = Rpo256::hash_elements(batches.as_flattened());
+        let hasher = &mut self.recorders.hasher;
+        let address = hasher.hash_block(digest, batches);
+        let mut at = address;
+        for (i, batch) in batches.iter().enumerate() {
+            hasher.request_input(at);
+            let address = Felt::from(at);
+            if i == 0 {
+                let state = core::array::from_fn(|i| if i < 4 { ZERO } else { batch[i - 4] });
+                self.requests.send(-ONE, HashInput { address, state });
+            } else {
+                self.requests.send(
+                    -ONE,
+                    HashAbsorb {
+                        address,
+                        rate: *batch,
+                    },
+                );
+            }
+            at += 8;
+        }
+        hasher.request_digest(at - 8);
+        let end = HashDigest {
+            address: Felt::from(at - 1),
+            digest: digest.into(),
+        };
+        self.requests.send(-ONE, end);
+        address
+    }
+
+    /// Executes HPERM once.
+    fn permute(&mut self, state: [Felt; 12]) -> u32 {
+        let address = self.recorders.hasher.permute(&state);
+        let at = Felt::from(address);
+        self.requests.send(-ONE, HashInput { address: at, state });
+        let mut output = state;
+        Rpo256::apply_permutation(&mut output);
+        let end = HashOutput {
+            address: at + Felt::new(7),
+            state: output,
+        };
+        self.requests.send(-ONE, end);
+        address
+    }
+
+    /// Claims a leg of a Merkle path.
+    fn claim_leg(&mut self, id: u32, legs: [u32; 2], leaf: Word, index: u64, path: &[Word]) {
+        let mut root = leaf;
+        for (level, &sibling) in path.iter().enumerate() {
+            let right = index >> level & 1 == 1;
+            root = Rpo256::merge(&if right {
+                [sibling, root]
+            } else {
+                [root, sibling]
+            });
+        }
+        let path_id = Felt::from(id);
+        let [old_leg, new_leg] = legs.map(Felt::from);
+        let leaf = MerkleLeaf {
+            path: path_id,
+            old_leg,
+            new_leg,
+            index: Felt::new(index),
+            node: leaf.into(),
+        };
+        self.requests.send(-ONE, leaf);
+        let root = MerkleRoot {
+            path: path_id,
+            old_leg,
+            new_leg,
+            depth: Felt::new(path.len() as u64),
+            root: root.into(),
+        };
+        self.requests.send(-ONE, root);
+    }
+
+    fn merkle_verify(&mut self, index: u64, depth: usize) -> u32 {
+        let (leaf, path) = (self.word(), self.words(depth));
+        let id = self
+            .recorders
+            .hasher
+            .merkle_verify(leaf, index, &path)
+            .expect("a valid path");
+        self.claim_leg(id, [0, 0], leaf, index, &path);
+        id
+    }
+
+    fn merkle_update(&mut self, index: u64, depth: usize) -> u32 {
+        let (old, new, path) = (self.word(), self.word(), self.words(depth));
+        let id = self
+            .recorders
+            .hasher
+            .merkle_update(old, new, index, &path)
+            .expect("a valid path");
+        self.claim_leg(id, [1, 0], old, index, &path);
+        self.claim_leg(id, [0, 1], new, index, &path);
+        id
+    }
+
+    /// Creates an instance and writes its static data.
+    fn create(
+        &mut self,
+        composition: &Composition,
+        domain: u32,
+        instance: u32,
+        data: &[Vec<Felt>],
+        time: u32,
+    ) {
+        let context = memory_context(domain, instance as u16, Space::User);
+        let obligation = Obligation {
+            context: Felt::new(context),
+            instance: Felt::from(instance),
+            time: Felt::from(time),
+            segment: ZERO,
+        };
+        self.requests.send(ONE, obligation);
+        let segments = composition.segments_of(instance);
+        for (number, (record, data)) in segments.iter().zip(data).enumerate() {
+            let segment = Unhash {
+                context,
+                instance,
+                time,
+                number: number as u32,
+                address: record.address,
+                done: number + 1 == segments.len(),
+                data,
+            };
+            self.recorders.unhash(&segment).expect("valid static data");
+        }
+    }
+
+    fn bitwise(&mut self, op: BitwiseOp, a: u32, b: u32) {
+        self.recorders.bitwise.record(op, a, b);
+        let xor = op == BitwiseOp::Xor;
+        let result = if xor { a ^ b } else { a & b };
+        let [xor, a, b, result] = [u32::from(xor), a, b, result].map(Felt::from);
+        self.requests.send(-ONE, BitwiseOp_ { xor, a, b, result });
+    }
+
+    fn access(&mut self, access: Access) {
+        self.recorders.memory.record(access);
+        let context = Felt::new(access.context);
+        let address = Felt::from(access.address);
+        let time = Felt::from(access.time);
+        let is_write = Felt::from(u8::from(access.is_write));
+        if access.is_element {
+            let value = access.word[access.address as usize % 4];
+            let message = MemoryElement {
+                context,
+                address,
+                time,
+                is_write,
+                value,
+            };
+            self.requests.send(ONE, message);
+        } else {
+            let value = access.word;
+            let message = MemoryWord {
+                context,
+                address,
+                time,
+                is_write,
+                value,
+            };
+            self.requests.send(ONE, message);
+        }
+    }
+
+    /// Accesses memory at random, from cycle `first` on.
+    fn memory(&mut self, first: u32, count: u32) {
+        let contexts = [
+            memory_context(0, 0, Space::User),
+            memory_context(0, 0, Space::State),
+            memory_context(0, 3, Space::User),
+            memory_context((1 << 28) - 1, 0xffff, Space::Caller),
+        ];
+        let words = [0, 4, 8, 0x3fffc, 0x4_0000, 0x8000_0000, 0xffff_fffc];
+        let mut memory: BTreeMap<(u64, u32), [Felt; 4]> = BTreeMap::new();
+        for time in first..first + count {
+            let context = contexts[self.random() as usize % contexts.len()];
+            let address = words[self.random() as usize % words.len()];
+            let cell = memory.entry((context, address)).or_default();
+            let mut word = *cell;
+            let (is_write, is_element) = (self.random() % 2 == 0, self.random() % 2 == 0);
+            let element = if is_element { self.random() % 4 } else { 0 };
+            if is_write {
+                let value = Felt::new(self.random());
+                if is_element {
+                    word[element as usize] = value;
+                } else {
+                    word = [value; 4];
+                }
+            }
+            let before = core::mem::replace(cell, word);
+            // Sometimes the old value is read in the same cycle, once or twice.
+            for _ in 0..self.random() % 3 {
+                let (is_write, is_element) = (false, false);
+                self.access(Access {
+                    context,
+                    address,
+                    time,
+                    is_write,
+                    is_element,
+                    word: before,
+                });
+            }
+            let address = address + element as u32;
+            self.access(Access {
+                context,
+                address,
+                time,
+                is_write,
+                is_element,
+                word,
+            });
+        }
+    }
+
+    fn finish(self) -> Trace {
+        let mut ranges = RangeCounts::default();
+        let sections = self.recorders.finish(&mut ranges);
+        Trace {
+            rows: assemble(&sections, &ranges),
+            requests: self.requests,
+        }
+    }
+}
+
+type BitwiseOp_ = lookup::BitwiseOp<Felt>;
+
+fn assemble(sections: &ChipletSections, ranges: &RangeCounts) -> Vec<MainRow<Felt>> {
+    let length = sections.rows().max(ranges.rows()).next_power_of_two();
+    let mut rows = vec![*MainRow::from_cells(&[ZERO; MAIN_WIDTH]); length];
+    sections.fill(&mut rows);
+    ranges.fill(&mut rows);
+    for (i, row) in rows.iter_mut().enumerate() {
+        row.core.system.clk = Felt::new(i as u64);
+    }
+    rows
+}
+
+/// The constraints that the pair of rows from `row` on violates.
+fn violations(rows: &[MainRow<Felt>], row: usize) -> Vec<String> {
+    let periodic = periodic_rows();
+    let mut found = Violations::default();
+    let frame = frame(rows, row, &periodic);
+    chiplets::constraints(&frame, &mut found);
+    range::constraints(&frame, &mut found);
+    found.found.into_iter().map(|(name, _)| name).collect()
+}
+
+fn frame<'a>(
+    rows: &'a [MainRow<Felt>],
+    row: usize,
+    periodic: &'a [Periodic<Felt>; PERIOD],
+) -> Frame<'a, Felt> {
+    Frame {
+        cur: &rows[row],
+        next: &rows[row + 1],
+        periodic: &periodic[row % PERIOD],
+        composed: ONE,
+    }
+}
+
+/// Adds a row's messages.
+fn messages(rows: &[MainRow<Felt>], row: usize, balance: &mut Balance) {
+    let periodic = periodic_rows();
+    let frame = frame(rows, row, &periodic);
+    chiplets::lookups(&frame, balance);
+    range::lookups(&frame, balance);
+}
+
+impl Trace {
+    /// The names of all violated constraints and unbalanced buses.
+    fn check(&self) -> BTreeSet<String> {
+        let rows = &self.rows;
+        let mut found = BTreeSet::new();
+        let mut balance = self.requests.clone();
+        for row in 0..rows.len() - 1 {
+            found.extend(violations(rows, row));
+            messages(rows, row, &mut balance);
+        }
+        found.extend(
+            balance
+                .unbalanced()
+                .into_iter()
+                .map(|bus| format!("bus.{bus:?}")),
+        );
+        let (first, last) = (&rows[0].chiplet, &rows[rows.len() - 1].chiplet);
+        let kind = first.hasher();
+        if first.select.hasher != ONE || [kind.absorb, kind.merkle, kind.unhash] != [ZERO; 3] {
+            found.insert("boundary.first_hasher".into());
+        }
+        if cells_of(&last.select) != [ZERO; 4] {
+            found.insert("boundary.last_chiplet".into());
+        }
+        found
+    }
+
+    #[track_caller]
+    fn assert_valid(&self) {
+        assert_eq!(self.check(), BTreeSet::new());
+    }
+
+    /// Expects that the trace, changed by `forge`, violates `expected`, among others.
+    #[track_caller]
+    fn assert_forged(&self, expected: &str, forge: impl FnOnce(&mut [MainRow<Felt>])) {
+        let mut rows = self.rows.clone();
+        forge(&mut rows);
+        let found = Self {
+            rows,
+            requests: self.requests.clone(),
+        }
+        .check();
+        assert!(
+            found.iter().any(|name| name.starts_with(expected)),
+            "{expected} is not among {found:?}"
+        );
+    }
+
+    /// The final state of the cycle at `address`.
+    fn output(&self, address: u32) -> [Felt; 12] {
+        self.rows[address as usize + CYCLE - 1]
+            .chiplet
+            .hasher()
+            .state
+    }
+
+    /// The first row of a section, told by a row's selectors.
+    fn section(&self, select: impl Fn(&MainRow<Felt>) -> Felt) -> usize {
+        self.rows
+            .iter()
+            .position(|row| select(row) == ONE)
+            .expect("the section is not empty")
+    }
+}
+
+fn data(seed: u64, length: usize) -> Vec<Felt> {
+    (0..length as u64)
+        .map(|i| Felt::new(seed.wrapping_mul(i * i + 7)))
+        .collect()
+}
+
+/// A composition of two instances: segments of 1 and 3 blocks, and of 2 blocks.
+fn composition() -> (Composition, [Vec<Vec<Felt>>; 2]) {
+    let data = [vec![data(11, 8), data(12, 24)], vec![data(13, 16)]];
+    let segment = |instance: u32, address: u32, data: &[Felt]| SegmentRecord {
+        instance,
+        address,
+        length: data.len() as u32,
+        commitment: Rpo256::hash_elements(data),
+    };
+    let segments = vec![
+        segment(0, 0x10_0000, &data[0][0]),
+        segment(0, 0x20_0000, &data[0][1]),
+        segment(1, 4, &data[1][0]),
+    ];
+    let link = |source, digest: u64, kind, target| LinkRecord {
+        source,
+        digest: Word::new([Felt::new(digest); 4]),
+        kind,
+        target,
+        callee: Word::new([Felt::new(digest + 1); 4]),
+    };
+    let links = vec![
+        link(0, 5, LinkKind::Shared, 1),
+        link(1, 6, LinkKind::Isolated, 0),
+    ];
+    (
+        Composition::new(2, links, segments).expect("a valid composition"),
+        data,
+    )
+}
+
+/// A run that asks something of every chiplet.
+fn small_run() -> Run {
+    let (composition, data) = composition();
+    let kernel = [Word::new([Felt::new(77); 4])];
+    let mut run = Run::new(&kernel, Some(&composition));
+    let (left, right) = (run.word(), run.word());
+    run.node(left, right, 0b101_0111);
+    let batches: Vec<[Felt; 8]> = (1..4).map(|i| [Felt::new(i); 8]).collect();
+    run.block(&batches);
+    run.block(&batches[..1]);
+    let state = core::array::from_fn(|i| Felt::new(i as u64));
+    run.permute(state);
+    run.merkle_verify(0b10, 2);
+    run.merkle_update(0b011, 3);
+    run.create(&composition, 0, 0, &data[0], 0);
+    run.create(&composition, 9, 1, &data[1], 9);
+    run.merkle_verify(1, 1);
+    run.bitwise(BitwiseOp::And, 0xffff_0000, 0x1234_5678);
+    run.bitwise(BitwiseOp::Xor, 0xdead_beef, 0x0f0f_0f0f);
+    run.memory(20, 20);
+    run.recorders
+        .rom
+        .request_kernel(kernel[0])
+        .expect("a kernel procedure");
+    run.requests.send(
+        -ONE,
+        KernelProcedure {
+            digest: kernel[0].into(),
+        },
+    );
+    for link in composition.links() {
+        run.recorders
+            .rom
+            .request_link(link.source, link.digest)
+            .expect("a link");
+        run.requests.send(
+            -ONE,
+            LinkLookup {
+                link: link_coords(link, &composition),
+            },
+        );
+    }
+    run
+}
+
+#[test]
+fn a_run_that_uses_every_chiplet_is_valid() {
+    small_run().finish().assert_valid();
+}
+
+#[test]
+fn nodes_are_hashed_once_and_as_the_program_is() {
+    let mut run = Run::new(&[], None);
+    let (left, right) = (run.word(), run.word());
+    let first = run.node(left, right, 42);
+    let other = run.node(left, right, 43);
+    assert_eq!(run.node(left, right, 42), first);
+    let blocks: Vec<Vec<[Felt; 8]>> = (1..5)
+        .map(|count| (0..count).map(|i| [Felt::new(10 * count + i); 8]).collect())
+        .collect();
+    let addresses: Vec<u32> = blocks.iter().map(|batches| run.block(batches)).collect();
+    assert_eq!(run.block(&blocks[2]), addresses[2]);
+    let trace = run.finish();
+    trace.assert_valid();
+    let merged = |domain| Rpo256::merge_in_domain(&[left, right], Felt::new(domain));
+    assert_eq!(trace.output(first)[4..8], *merged(42).as_elements());
+    assert_eq!(trace.output(other)[4..8], *merged(43).as_elements());
+    for (address, batches) in addresses.into_iter().zip(&blocks) {
+        let last = address + 8 * (batches.len() as u32 - 1);
+        let digest = Rpo256::hash_elements(batches.as_flattened());
+        assert_eq!(trace.output(last)[4..8], *digest.as_elements());
+    }
+}
+
+#[test]
+fn permutations_are_shared_and_those_of_the_hash_function() {
+    let mut run = Run::new(&[], None);
+    let states: Vec<[Felt; 12]> = (0..40)
+        .map(|_| core::array::from_fn(|_| Felt::new(run.random())))
+        .collect();
+    let addresses: Vec<u32> = states.iter().map(|&state| run.permute(state)).collect();
+    assert_eq!(run.permute(states[3]), addresses[3]);
+    assert_eq!(run.recorders.hasher.rows(), CYCLE * states.len());
+    let trace = run.finish();
+    trace.assert_valid();
+    for (mut state, address) in states.into_iter().zip(addresses) {
+        Rpo256::apply_permutation(&mut state);
+        assert_eq!(trace.output(address), state);
+    }
+}
+
+#[test]
+fn merkle_paths_of_all_depths_are_valid() {
+    let mut run = Run::new(&[], None);
+    run.permute([ONE; 12]);
+    for depth in [1, 2, 7, 31, 32, 33, 34, 63, 64] {
+        let mask = u64::MAX >> (64 - depth);
+        let random = run.random() & 0x7fff_ffff_ffff_ffff;
+        for index in [0, random & mask, mask.min(0xffff_fffe_ffff_ffff)] {
+            run.merkle_verify(index, depth);
+        }
+        run.merkle_update(random & mask, depth);
+    }
+    run.finish().assert_valid();
+}
+
+#[test]
+fn merkle_paths_that_cannot_be_shown_are_refused() {
+    let mut run = Run::new(&[], None);
+    let (leaf, path) = (run.word(), run.words(65));
+    let hasher = &mut run.recorders.hasher;
+    let refused = |depth| HasherRequestError::PathDepth(depth);
+    assert_eq!(hasher.merkle_verify(leaf, 0, &[]), Err(refused(0)));
+    assert_eq!(hasher.merkle_verify(leaf, 0, &path), Err(refused(65)));
+    for (index, depth) in [(2, 1), (u64::MAX, 64), (0xffff_ffff_0000_0000, 64)] {
+        assert_eq!(
+            hasher.merkle_update(leaf, leaf, index, &path[..depth]),
+            Err(HasherRequestError::PathIndex { index, depth })
+        );
+    }
+    assert_eq!(hasher.rows(), 0);
+}
+
+#[test]
+fn an_index_beyond_the_modulus_cannot_pose_as_a_small_one() {
+    let mut run = Run::new(&[], None);
+    run.permute([ONE; 12]);
+    let (leaf, path) = (run.word(), run.words(64));
+    // The bits are those of 5 plus the modulus.
+    let index = 5 + 0xffff_ffff_0000_0001;
+    let id = run.recorders.hasher.begin_chain();
+    run.recorders
+        .hasher
+        .leg(id, [false, false], leaf, index, &path);
+    run.claim_leg(id, [0, 0], leaf, index, &path);
+    assert_eq!(
+        run.finish().check(),
+        ["hasher.merkle_canonical_index".to_owned()].into()
+    );
+}
+
+#[test]
+fn a_path_of_65_levels_is_refused() {
+    let mut run = Run::new(&[], None);
+    run.permute([ONE; 12]);
+    let (leaf, path) = (run.word(), run.words(64));
+    let id = run.recorders.hasher.begin_chain();
+    run.recorders.hasher.leg(id, [false, false], leaf, 1, &path);
+    run.claim_leg(id, [0, 0], leaf, 1, &path);
+    let trace = run.finish();
+    trace.assert_valid();
+    // Levels from 1 on instead of from 0: the range check of the last row has no answer.
+    trace.assert_forged("bus.Range", |rows| {
+        for row in &mut rows[8..8 * 65] {
+            row.chiplet.hasher_mut().merkle_args_mut().level += ONE;
+        }
+        for row in rows[8..8 * 65].iter_mut().skip(7).step_by(8) {
+            row.chiplet.hasher_mut().cycle_end_mut().levels_left -= ONE;
+        }
+    });
+}
+
+#[test]
+fn static_data_is_a_whole_number_of_blocks_and_public() {
+    let (composition, _) = composition();
+    let mut run = Run::new(&[], Some(&composition));
+    let zeros = [ZERO; 12];
+    let segment = |number, data| Unhash {
+        context: 0,
+        instance: 0,
+        time: 0,
+        number,
+        address: 0,
+        done: false,
+        data,
+    };
+    assert_eq!(
+        run.recorders.unhash(&segment(0, &zeros)),
+        Err(HasherRequestError::SegmentLength {
+            instance: 0,
+            segment: 0,
+            length: 12
+        })
+    );
+    assert_eq!(
+        run.recorders.unhash(&segment(2, &zeros[..8])),
+        Err(HasherRequestError::Segment {
+            instance: 0,
+            segment: 2
+        })
+    );
+    assert_eq!(
+        run.recorders.rom.request_link(1, Word::default()),
+        Err(UnknownRecord::Link {
+            instance: 1,
+            digest: Word::default()
+        })
+    );
+}
+
+#[test]
+fn bitwise_operations_are_shared_and_right() {
+    let mut run = Run::new(&[], None);
+    run.permute([ONE; 12]);
+    let mut pairs: Vec<(u32, u32)> = (0..100)
+        .map(|_| (run.random() as u32, run.random() as u32))
+        .collect();
+    pairs.extend([(0, 0), (u32::MAX, u32::MAX), (u32::MAX, 0)]);
+    for _ in 0..2 {
+        for &(a, b) in &pairs {
+            run.bitwise(BitwiseOp::And, a, b);
+            run.bitwise(BitwiseOp::Xor, a, b);
+        }
+    }
+    let mut recorder = BitwiseRecorder::default();
+    recorder.record(BitwiseOp::And, 1, 2);
+    recorder.record(BitwiseOp::And, 1, 2);
+    assert_eq!(recorder.finish().rows(), 2);
+    run.finish().assert_valid();
+}
+
+#[test]
+fn memory_accesses_are_valid() {
+    let mut run = Run::new(&[], None);
+    run.permute([ONE; 12]);
+    run.memory(1, 2000);
+    run.finish().assert_valid();
+}
+
+#[test]
+fn two_writes_at_one_time_are_refused() {
+    let mut run = Run::new(&[], None);
+    run.permute([ONE; 12]);
+    for value in [3, 4] {
+        let (time, is_write, is_element) = (9, true, false);
+        let word = [Felt::new(value); 4];
+        run.access(Access {
+            context: 0,
+            address: 8,
+            time,
+            is_write,
+            is_element,
+            word,
+        });
+    }
+    let found = run.finish().check();
+    assert_eq!(found, ["memory.delta".to_owned()].into());
+}
+
+#[test]
+fn a_slot_has_one_message_a_row() {
+    let trace = small_run().finish();
+    let periodic = periodic_rows();
+    for row in 0..trace.rows.len() - 1 {
+        let mut slots = Slots::default();
+        chiplets::lookups(&frame(&trace.rows, row, &periodic), &mut slots);
+        for (slot, names) in slots.0 {
+            assert!(names.len() < 2, "row {row}, {slot:?}: {names:?}");
+        }
+    }
+}
+
+/// The constraints of the chiplets, with their degrees.
+fn catalog() -> Catalog {
+    let row = MainRow::from_cells(&[Degree(1); MAIN_WIDTH]);
+    let periodic = Periodic {
+        first: Degree(1),
+        last: Degree(1),
+        odd: Degree(1),
+        ark1: [Degree(1); 12],
+        ark2: [Degree(1); 12],
+    };
+    let frame = Frame {
+        cur: row,
+        next: row,
+        periodic: &periodic,
+        composed: Degree(0),
+    };
+    let mut catalog = Catalog::default();
+    chiplets::constraints(&frame, &mut catalog);
+    catalog
+}
+
+#[test]
+fn degrees_are_as_declared() {
+    let constraints = catalog().constraints;
+    for constraint in &constraints {
+        assert!(
+            constraint.actual <= constraint.degree && constraint.degree <= MAX_DEGREE,
+            "{constraint:?}"
+        );
+    }
+    let names: BTreeSet<_> = constraints
+        .iter()
+        .map(|constraint| &constraint.name)
+        .collect();
+    assert_eq!(names.len(), constraints.len(), "names are unique");
+}
+
+#[test]
+fn messages_are_packed_into_few_columns() {
+    let catalog = message_catalog();
+    let packing = Packing::new(&catalog);
+    let chiplet_slots: BTreeSet<usize> = Slot::CHIPLET.iter().map(|slot| slot.0).collect();
+    for (slots, &degree) in packing.columns.iter().zip(&packing.degrees) {
+        assert!(degree <= MAX_DEGREE);
+        // Each of the chiplets' slots fills a column.
+        if slots.iter().any(|slot| chiplet_slots.contains(slot)) {
+            assert_eq!(slots.len(), 1, "{packing:?}");
+        }
+    }
+    // Eight fractions with ungated denominators are in two columns.
+    let ungated: Vec<usize> = Slot::MEMORY_RANGE
+        .iter()
+        .chain(&Slot::TABLE)
+        .map(|slot| slot.0)
+        .collect();
+    let columns = packing
+        .columns
+        .iter()
+        .filter(|slots| slots.iter().any(|slot| ungated.contains(slot)))
+        .count();
+    assert!(columns <= 3, "{packing:?}");
+    assert!(packing.width() <= 13, "{packing:?}");
+}
+
+/// Whether a cell of a chiplet's body means nothing on this row: nobody reads it.
+fn is_free(rows: &[MainRow<Felt>], row: usize, cell: usize) -> bool {
+    let chiplet = &rows[row].chiplet;
+    let select = &chiplet.select;
+    if select.hasher == ONE {
+        let hasher = chiplet.hasher();
+        let looked_up = hasher.merkle + hasher.unhash == ZERO;
+        let plain = looked_up && hasher.absorb == ZERO;
+        let (first, last) = (row % 8 == 0, row % 8 == 7);
+        match cell {
+            // Witnesses on cycles that are no level of a Merkle path, and unused cells.
+            14 | 15 => last && hasher.merkle == ZERO,
+            17..36 => last,
+            36 => !(looked_up && (first || last)),
+            37 => !(plain && last),
+            _ => false,
+        }
+    } else if select.bitwise == ONE {
+        cell >= 35 || (cell >= 32 && row % 2 == 1)
+    } else if select.memory == ONE {
+        cell >= 19
+    } else if select.rom == ONE {
+        let rom = chiplet.rom();
+        let used = if rom.kernel == ONE {
+            4
+        } else if rom.link == ONE {
+            12
+        } else {
+            9
+        };
+        cell >= 4 + used
+    } else {
+        true
+    }
+}
+
+/// Every cell that means something is bound: changed alone, it violates a constraint or unbalances a
+/// bus. And every constraint is violated by some change.
+#[test]
+fn no_cell_can_be_changed() {
+    let Trace { rows, requests } = small_run().finish();
+    let mut violated = BTreeSet::new();
+    let used = rows
+        .iter()
+        .rposition(|row| cells_of(&row.chiplet.select) != [ZERO; 4]);
+    let used = used.expect("sections") + 1;
+    let mut rows = rows[..used + 3].to_vec();
+    assert_eq!(CHIPLET_BODY, 50);
+    let around = |rows: &[MainRow<Felt>], row: usize| {
+        let mut balance = Balance::default();
+        let mut found = Vec::new();
+        for row in [row.checked_sub(1), Some(row)].into_iter().flatten() {
+            messages(rows, row, &mut balance);
+            found.extend(violations(rows, row));
+        }
+        balance.0.retain(|_, sum| *sum != ZERO);
+        (balance, found)
+    };
+    for row in 0..used + 1 {
+        let (balance, _) = around(&rows, row);
+        for cell in 0..4 + CHIPLET_BODY {
+            let value = cells_of(&rows[row].chiplet)[cell];
+            for change in [
+                value + ONE,
+                ONE - value,
+                -value,
+                Felt::new(0x1234_5678_9abc),
+            ] {
+                if change == value {
+                    continue;
+                }
+                cells_of_mut(&mut rows[row].chiplet)[cell] = change;
+                let (forged, found) = around(&rows, row);
+                let noticed = !found.is_empty() || forged != balance;
+                violated.extend(found);
+                cells_of_mut(&mut rows[row].chiplet)[cell] = value;
+                let free = cell >= 4 && is_free(&rows, row, cell - 4);
+                assert_eq!(
+                    noticed, !free,
+                    "row {row}, cell {cell}: {value} to {change}, {:?}",
+                    rows[row].chiplet
+                );
+            }
+        }
+    }
+    drop(requests);
+    // What needs more than one changed cell has tests of its own.
+    let missing: BTreeSet<String> = catalog()
+        .constraints
+        .into_iter()
+        .map(|constraint| constraint.name)
+        .filter(|name| !violated.contains(name))
+        .collect();
+    assert_eq!(missing, BTreeSet::new());
+}
