@@ -63,7 +63,10 @@ impl CoreTrace {
         core.decoder.in_block = ONE;
         core.decoder.registers = registers;
         core.decoder.group = group;
-        core.decoder.position = [Felt::from((index % 3) as u32), Felt::from((index / 3) as u32)];
+        core.decoder.position = [
+            Felt::from((index % 3) as u32),
+            Felt::from((index / 3) as u32),
+        ];
         core.decoder.group_start = Felt::from(u8::from(starts));
         self.op_helpers(state, op);
     }
@@ -94,20 +97,24 @@ impl CoreTrace {
                 };
                 core.helpers[0] = first;
                 core.helpers[1] = second;
-            },
+            }
             NodeKind::Dyn => {
                 let callee = row.callee.unwrap_or_default();
                 core.decoder.registers[..4].copy_from_slice(callee.as_elements());
-            },
+            }
             NodeKind::Call | NodeKind::Dyncall | NodeKind::Syscall => {
                 if let Some(entered) = &row.entered {
                     let named = row.callee.unwrap_or_default();
                     set_call(core, row.kind, named, entered, has_data);
                 }
-            },
+            }
         }
         let row = self.rows.len() - 1;
-        self.blocks.push(OpenBlock { id: state.clk + 1, address, row });
+        self.blocks.push(OpenBlock {
+            id: state.clk + 1,
+            address,
+            row,
+        });
     }
 
     /// Adds the start of another batch of a basic block.
@@ -131,7 +138,9 @@ impl CoreTrace {
     pub fn end(&mut self, state: &RowState<'_>, row: &EndRow, composed: bool) {
         let core = self.begin(state, opcode::END);
         let flag = |set: bool| Felt::from(u8::from(set));
-        let called = row.frame.filter(|frame| frame.crossing != Crossing::Syscall);
+        let called = row
+            .frame
+            .filter(|frame| frame.crossing != Crossing::Syscall);
         let returns = called.filter(|_| composed);
         let end = EndCols {
             digest: row.digest.into(),
@@ -245,33 +254,47 @@ impl CoreTrace {
                 let (inverse, guard) = self.canonical(position, exponent);
                 self.rows[position].core.helpers =
                     [factor, half, limb(16), limb(32), inverse, guard];
-            },
+            }
+            // Operands that are not 32-bit numbers trap, after this; nothing here may.
             Operation::U32split => self.limbs(position, a.as_int(), true),
-            Operation::U32add => self.limbs(position, a.as_int() + b.as_int(), false),
+            Operation::U32add => {
+                self.limbs(position, a.as_int().wrapping_add(b.as_int()), false);
+            }
             Operation::U32add3 => {
-                self.limbs(position, a.as_int() + b.as_int() + c.as_int(), false);
-            },
+                let sum = a.as_int().wrapping_add(b.as_int()).wrapping_add(c.as_int());
+                self.limbs(position, sum, false);
+            }
             Operation::U32sub => {
                 let difference = b.as_int().wrapping_sub(a.as_int());
                 self.limbs(position, difference & u64::from(u32::MAX), false);
-            },
-            Operation::U32mul => self.limbs(position, a.as_int() * b.as_int(), true),
+            }
+            Operation::U32mul => {
+                self.limbs(position, a.as_int().wrapping_mul(b.as_int()), true);
+            }
             Operation::U32madd => {
-                self.limbs(position, a.as_int() * b.as_int() + c.as_int(), true);
-            },
+                let product = a.as_int().wrapping_mul(b.as_int());
+                self.limbs(position, product.wrapping_add(c.as_int()), true);
+            }
             Operation::U32div => {
                 let (divisor, dividend) = (a.as_int(), b.as_int());
                 if let (Some(quotient), Some(remainder)) =
                     (dividend.checked_div(divisor), dividend.checked_rem(divisor))
                 {
-                    let (lo, hi) = (dividend - quotient, divisor - remainder - 1);
-                    self.limbs(position, lo | (hi << 32), false);
+                    // Either the quotient or the remainder has 16 bits; the other one's upper limb
+                    // goes into helper 1.
+                    let (lo, low_remainder) = if remainder >> 16 == 0 {
+                        (quotient, remainder)
+                    } else {
+                        (quotient | ((remainder >> 16) << 16), remainder & 0xffff)
+                    };
+                    self.ranges.add(low_remainder as u16);
+                    self.limbs(position, lo | ((divisor - remainder - 1) << 32), false);
                 }
-            },
+            }
             Operation::U32assert2(_) => {
                 self.limbs(position, b.as_int() | (a.as_int() << 32), false);
-            },
-            _ => {},
+            }
+            _ => {}
         }
     }
 
@@ -280,10 +303,12 @@ impl CoreTrace {
         let limb = |shift: u32| Felt::new((value >> shift) & 0xffff);
         self.ranges.add_u32(value as u32);
         self.ranges.add_u32((value >> 32) as u32);
-        let (inverse, guard) =
-            if wide { self.canonical(position, value) } else { (ZERO, ZERO) };
-        self.rows[position].core.helpers =
-            [limb(0), limb(16), limb(32), limb(48), inverse, guard];
+        let (inverse, guard) = if wide {
+            self.canonical(position, value)
+        } else {
+            (ZERO, ZERO)
+        };
+        self.rows[position].core.helpers = [limb(0), limb(16), limb(32), limb(48), inverse, guard];
     }
 
     /// Helpers 4 and 5 for a value whose upper half must not be all ones unless the lower is zero;
@@ -317,7 +342,11 @@ fn set_call(
         // The END of the call fills these in.
         saved_depth: ZERO,
         saved_overflow_ptr: ZERO,
-        target: if is_call { Felt::from(entered.context.index()) } else { ZERO },
+        target: if is_call {
+            Felt::from(entered.context.index())
+        } else {
+            ZERO
+        },
         shared: flag(shared),
         creates: flag(is_call && entered.created),
         has_data: flag(is_call && has_data),

@@ -31,7 +31,12 @@ impl PendingInverses {
             rows[row].core.helpers[helper] = value;
         }
         // Depths are few different numbers.
-        let deepest = self.depths.iter().map(|&(_, above)| above).max().unwrap_or(0);
+        let deepest = self
+            .depths
+            .iter()
+            .map(|&(_, above)| above)
+            .max()
+            .unwrap_or(0);
         let mut inverses: Vec<Felt> = (1..=deepest).map(Felt::from).collect();
         invert_all(&mut inverses);
         for &(row, above) in &self.depths {

@@ -145,7 +145,10 @@ impl TraceBuilder {
             memory: sections.memory.rows(),
             rom: sections.rom.rows(),
         };
-        let mut rows = self.core.finish(lengths.padded(), &stack_outputs[..].try_into().unwrap_or([ZERO; 16]));
+        let mut rows = self.core.finish(
+            lengths.padded(),
+            &stack_outputs[..].try_into().unwrap_or([ZERO; 16]),
+        );
         sections.fill(&mut rows);
         ranges.fill(&mut rows);
         let public = PublicInputs {
@@ -155,7 +158,11 @@ impl TraceBuilder {
             stack_inputs: stack_inputs.clone(),
             stack_outputs: stack_outputs.clone(),
         };
-        Ok(ExecutionTrace { rows, public, lengths })
+        Ok(ExecutionTrace {
+            rows,
+            public,
+            lengths,
+        })
     }
 
     /// Keeps the first error; the run goes on without a trace.
@@ -187,8 +194,12 @@ impl TraceBuilder {
     fn op(&mut self, state: &RowState<'_>, row: OpRow) {
         self.core.op(state, row);
         if row.op == Operation::Caller && self.composition.is_some() {
-            let caller: [Felt; 4] =
-                self.callers.get(&state.context).copied().unwrap_or_default().into();
+            let caller: [Felt; 4] = self
+                .callers
+                .get(&state.context)
+                .copied()
+                .unwrap_or_default()
+                .into();
             self.private(state.context, Space::Caller, state.clk + 1, false, caller);
             for (i, element) in caller.into_iter().enumerate() {
                 self.core.set_helper(i, element);
@@ -201,14 +212,16 @@ impl TraceBuilder {
         let address = match row.kind {
             NodeKind::Block => {
                 hasher.hash_block(row.digest, row.batches.iter().map(|batch| batch.groups()))
-            },
+            }
             kind => hasher.hash_node(row.digest, Felt::from(kind.opcode()), row.inputs),
         };
         hasher.request_input(address);
 
         let has_data = row.entered.is_some_and(|entered| {
             let index = u32::from(entered.context.index());
-            self.composition.as_ref().is_some_and(|c| !c.segments_of(index).is_empty())
+            self.composition
+                .as_ref()
+                .is_some_and(|c| !c.segments_of(index).is_empty())
         });
         self.core.start(state, row, address, has_data);
         for (segment, data) in std::mem::take(&mut self.root_data) {
@@ -221,7 +234,10 @@ impl TraceBuilder {
             let result = self.chiplets.rom.request_kernel(named);
             self.note(result);
         } else if self.composition.is_some() {
-            let result = self.chiplets.rom.request_link(u32::from(state.context.index()), named);
+            let result = self
+                .chiplets
+                .rom
+                .request_link(u32::from(state.context.index()), named);
             self.note(result);
             let time = state.clk + 1;
             let length = Felt::from(u8::from(!entered.created));
@@ -247,15 +263,26 @@ impl TraceBuilder {
             let caller = Felt::new(frame.context.as_u64() + 1);
             let running = [caller, ZERO, ONE, ZERO];
             self.private(state.context, Space::State, time, false, running);
-            self.private(state.context, Space::State, time, true, [ZERO, ZERO, ONE, ZERO]);
+            self.private(
+                state.context,
+                Space::State,
+                time,
+                true,
+                [ZERO, ZERO, ONE, ZERO],
+            );
         }
     }
 
     /// Records a segment that is written to the memory of a new instance.
     fn unhash(&mut self, context: ContextId, time: u32, segment: &SegmentRecord, data: &[Felt]) {
-        let Some(composition) = &self.composition else { return };
+        let Some(composition) = &self.composition else {
+            return;
+        };
         let segments = composition.segments_of(segment.instance);
-        let number = segments.iter().position(|s| s.address == segment.address).unwrap_or(0);
+        let number = segments
+            .iter()
+            .position(|s| s.address == segment.address)
+            .unwrap_or(0);
         let result = self.chiplets.unhash(&Unhash {
             context: memory_context(context.domain(), context.index(), Space::User),
             instance: segment.instance,
@@ -279,14 +306,21 @@ impl Tracer for TraceBuilder {
             RowKind::Respan { groups, .. } => {
                 self.core.respan(state, groups);
                 self.chiplets.hasher.request_input(self.core.address());
-            },
+            }
             RowKind::Repeat { body, .. } => self.core.repeat(state, body),
             RowKind::End(row) => self.end(state, &row),
         }
     }
 
     fn memory(&mut self, access: MemoryAccess) {
-        let MemoryAccess { context, addr, clk, is_write, is_element, word } = access;
+        let MemoryAccess {
+            context,
+            addr,
+            clk,
+            is_write,
+            is_element,
+            word,
+        } = access;
         self.chiplets.memory.record(Access {
             context: memory_context(context.domain(), context.index(), Space::User),
             address: addr,
@@ -314,8 +348,18 @@ impl Tracer for TraceBuilder {
     }
 
     fn merkle_update(&mut self, update: MerkleUpdate<'_>) {
-        let MerkleUpdate { old_leaf, new_leaf, index, path, .. } = update;
-        match self.chiplets.hasher.merkle_update(old_leaf, new_leaf, index, path) {
+        let MerkleUpdate {
+            old_leaf,
+            new_leaf,
+            index,
+            path,
+            ..
+        } = update;
+        match self
+            .chiplets
+            .hasher
+            .merkle_update(old_leaf, new_leaf, index, path)
+        {
             Ok(path) => self.core.set_helper(0, Felt::from(path)),
             Err(error) => self.note::<HasherRequestError>(Err(error)),
         }

@@ -13,9 +13,11 @@ use miden_core::{
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
 use miden_cvm_processor::{
     AdviceInputs, BitwiseOp, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError,
-    ExecutionOptions, LoadError, MemoryAccess, MerkleUpdate, Process, RowKind, RowState, Tracer,
-    Trap,
+    ExecutionOptions, ExecutionTrace, LoadError, MemoryAccess, MerkleUpdate, Process, RowKind,
+    RowState, Tracer, Trap, execute_traced,
 };
+
+use super::constraints::assert_valid;
 
 use LinkKind::{Isolated, Shared};
 
@@ -171,8 +173,31 @@ impl Builder {
         (result.map(|stack| stack.as_int_vec()), process)
     }
 
+    /// Runs to the end; the trace of the run has to satisfy all constraints.
     fn run(&self, main: &str) -> Vec<u64> {
-        self.start(main).0.unwrap_or_else(|error| panic!("{error}"))
+        let stack = self.start(main).0.unwrap_or_else(|error| panic!("{error}"));
+        let trace = self.trace(main);
+        assert_valid(main, &trace);
+        assert_eq!(trace.public.stack_outputs.as_int_vec(), stack);
+        stack
+    }
+
+    /// The trace of a run that ends well.
+    pub fn trace(&self, main: &str) -> ExecutionTrace {
+        let (program, mut host) = self.program(main);
+        let advice = AdviceInputs {
+            map: self.data.clone(),
+            ..AdviceInputs::default()
+        };
+        execute_traced(
+            &program,
+            Some(&self.composition()),
+            &StackInputs::default(),
+            advice,
+            &mut host,
+            self.options,
+        )
+        .unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn fail(&self, main: &str) -> ExecutionError {
@@ -322,8 +347,7 @@ fn shared_calls_of_an_isolated_instance_stay_in_its_domain() {
         .link(0, "a1", Isolated, 1, "middle::twice")
         .link(0, "b1", Shared, 2, "counter::bump")
         .link(1, "c1", Shared, 2, "counter::bump");
-    let (result, process) =
-        builder.start("begin call.stubs::a1 call.stubs::a1 push.9 call.stubs::b1 movup.1 drop end");
+    let (result, process) = builder.start("begin call.stubs::a1 call.stubs::a1 call.stubs::b1 end");
     assert_eq!(
         result.expect("it runs")[0],
         1,
@@ -363,7 +387,7 @@ fn an_import_by_exact_root_is_a_link_to_itself() {
         target: 1,
         callee: digest,
     }];
-    let main = "begin push.3 call.::counter::bump call.::counter::bump movup.1 drop end";
+    let main = "begin call.::counter::bump call.::counter::bump end";
     let (program, mut host) = {
         let sources = Arc::new(DefaultSourceManager::default());
         let program = Assembler::new(sources)
@@ -392,16 +416,12 @@ fn dyncalls_go_over_links() {
     let builder = counter(Shared);
     let main = "begin
         procref.stubs::a1 mem_storew_be.0 dropw
-        push.0 dyncall call.stubs::a1 push.0 movup.1 drop dyncall
+        push.0 dyncall drop push.0 dyncall
     end";
-    let main = main.replace(
-        "call.stubs::a1 push.0 movup.1 drop dyncall",
-        "drop push.0 dyncall",
-    );
-    assert_eq!(builder.run(&main)[0], 2);
+    assert_eq!(builder.run(main)[0], 2);
     let mut unlinked = counter(Shared);
     unlinked.links.clear();
-    let error = unlinked.fail(&main);
+    let error = unlinked.fail(main);
     assert!(
         matches!(error.trap(), Some(Trap::NotLinked { instance: 0, .. })),
         "{error}"
@@ -419,24 +439,16 @@ fn caller_is_the_function_that_called_in() {
     let word = |values: &[u64]| -> Word {
         Word::new([values[3], values[2], values[1], values[0]].map(Felt::new))
     };
-    let asked = builder.run("begin push.7 call.stubs::a1 drop end");
-    let mut shown = asked.clone();
-    shown.truncate(4);
+    let asked = builder.run("begin call.stubs::a1 end");
     let middle = builder.procedure("middle::ask");
-    let expected: Vec<u64> = middle.iter().rev().map(Felt::as_int).collect();
-    // One element was dropped after the call.
     assert_eq!(
-        asked[..3],
-        expected[1..],
+        word(&asked),
+        middle,
         "the isolated callee sees who called it"
     );
-    let direct = builder.run(
-        "begin push.1.2.3.4 call.stubs::a2 end"
-            .replace("push.1.2.3.4 ", "")
-            .as_str(),
-    );
+    let direct = builder.run("begin call.stubs::a2 end");
     assert_eq!(word(&direct), EMPTY_WORD, "main has no hash");
-    let main = builder.run("begin push.7 push.7 push.7 push.7 caller swapw dropw end");
+    let main = builder.run("begin caller swapw dropw end");
     assert_eq!(word(&main), EMPTY_WORD, "nobody called main");
 }
 

@@ -23,7 +23,11 @@ fn trace(case: &Case) -> Option<ExecutionTrace> {
 /// Panics with the first violations if a trace has any.
 pub fn assert_valid(name: &str, trace: &ExecutionTrace) {
     let violations = check(&trace.rows, &trace.public);
-    let first: Vec<String> = violations.iter().take(12).map(ToString::to_string).collect();
+    let first: Vec<String> = violations
+        .iter()
+        .take(12)
+        .map(ToString::to_string)
+        .collect();
     assert!(
         violations.is_empty(),
         "{name}: {} violations\n{}",
@@ -42,7 +46,11 @@ fn handwritten_cases_satisfy_all_constraints() {
             traced += 1;
         }
     }
-    assert!(2 * traced > cases.len(), "only {traced} of {} cases have a trace", cases.len());
+    assert!(
+        2 * traced > cases.len(),
+        "only {traced} of {} cases have a trace",
+        cases.len()
+    );
 }
 
 proptest! {
