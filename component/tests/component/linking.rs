@@ -1,12 +1,10 @@
 //! Components and compositions that are right: what linking makes of them.
 
-mod support;
-
+use crate::support::Files;
 use miden_core::{Word, mast::MastNodeExt};
 use miden_cvm_component::{
     Component, ImportKey, LinkKind, LinkRecord, STUB_MODULE, Warning, verify_forest,
 };
-use support::Files;
 
 const APP: &str = r#"
 name = "app"

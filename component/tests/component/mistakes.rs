@@ -1,9 +1,7 @@
 //! Every mistake in the files of a component or a composition is an error with its place.
 
-mod support;
-
+use crate::support::Files;
 use miden_cvm_component::{BuildError, Problem};
-use support::Files;
 
 const APP: &str = r#"name = "app"
 sources = ["app.masm"]

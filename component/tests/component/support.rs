@@ -1,8 +1,17 @@
-//! Folders with components and compositions, made for a test.
+//! Folders with components and compositions, made for a test, and their execution.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use miden_core::{Felt, StackInputs, Word};
 use miden_cvm_component::{BuildError, Component, LinkedComposition, Toolchain};
+use miden_cvm_processor::{
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput,
+    core_library_handlers, execute,
+};
 use tempfile::TempDir;
 
 /// A folder that exists as long as the test runs.
@@ -43,4 +52,90 @@ impl Files {
     pub fn link(&self) -> Result<LinkedComposition, BuildError> {
         LinkedComposition::load(&self.path("composition.toml"), &Toolchain::new())
     }
+}
+
+/// What an `.inputs` file has.
+#[derive(Default)]
+pub struct Inputs {
+    /// The operand stack.
+    pub stack: StackInputs,
+    /// The advice.
+    pub advice: AdviceInputs,
+}
+
+impl Inputs {
+    /// Reads the file beside a program or composition.
+    pub fn beside(target: &Path) -> Self {
+        let path = target.with_extension("inputs");
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let elements = |value: &serde_json::Value| -> Vec<Felt> {
+            let values = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            values
+                .iter()
+                .map(|value| match value {
+                    serde_json::Value::String(text) => text.parse().expect("an integer"),
+                    number => number.as_u64().expect("an integer"),
+                })
+                .map(Felt::new)
+                .collect()
+        };
+        let map = json["advice_map"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| {
+                (
+                    Word::try_from(key.as_str()).expect("a word"),
+                    elements(value),
+                )
+            });
+        Self {
+            stack: StackInputs::new(elements(&json["operand_stack"])).expect("at most 16"),
+            advice: AdviceInputs::default()
+                .with_stack(elements(&json["advice_stack"]))
+                .with_map(map),
+        }
+    }
+}
+
+/// A host that answers the events of the core library.
+pub fn host() -> DefaultHost {
+    let mut host = DefaultHost::default();
+    for (event, handler) in core_library_handlers() {
+        host.register_handler(event, handler)
+            .expect("each event has one handler");
+    }
+    host
+}
+
+/// The final stack as integers, top first.
+pub fn outputs(output: &ExecutionOutput) -> Vec<u64> {
+    output.stack.iter().map(|felt| felt.as_int()).collect()
+}
+
+/// Executes a composition.
+pub fn run(
+    linked: &LinkedComposition,
+    Inputs { stack, advice }: Inputs,
+) -> Result<ExecutionOutput, ExecutionError> {
+    let data = linked
+        .advice_map
+        .iter()
+        .map(|(key, data)| (*key, data.to_vec()));
+    let mut host = host().with_source_manager(linked.source_manager.clone());
+    for forest in &linked.forests {
+        host.load_forest(Arc::clone(forest));
+    }
+    let options = ExecutionOptions::default();
+    let advice = advice.with_map(data);
+    let composition = Some(&linked.composition);
+    execute(
+        &linked.program,
+        composition,
+        &stack,
+        advice,
+        &mut host,
+        options,
+    )
 }

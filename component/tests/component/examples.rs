@@ -1,0 +1,344 @@
+//! The examples of this repository, executed on their inputs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::support::{Files, Inputs, host, outputs, run};
+use miden_assembly::ModuleParser;
+use miden_core::{Felt, Program, Word};
+use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
+use miden_cvm_component::{LinkKind, LinkedComposition, Toolchain};
+use miden_cvm_processor::{AdviceInputs, ExecutionOptions, Trap, execute};
+
+/// Where the examples are.
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// Assembles and runs a program of the examples.
+fn run_program(name: &str) -> Vec<u64> {
+    let path = examples().join(name);
+    let program = assemble(&path);
+    let Inputs { stack, advice } = Inputs::beside(&path);
+    let options = ExecutionOptions::default();
+    let output = execute(&program, None, &stack, advice, &mut host(), options)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    outputs(&output)
+}
+
+fn assemble(path: &Path) -> Program {
+    let toolchain = Toolchain::new();
+    let sources = toolchain.source_manager();
+    let module = ModuleParser::new(miden_assembly::ast::ModuleKind::Executable)
+        .parse_file(miden_assembly::Path::exec_path(), path, sources)
+        .expect("the example is right");
+    let assembler = toolchain.assembler().expect("the core library links");
+    assembler
+        .assemble_program(module)
+        .expect("the example is right")
+}
+
+fn link(path: &Path) -> LinkedComposition {
+    let linked = LinkedComposition::load(path, &Toolchain::new());
+    linked.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A copy of an example, to be changed.
+fn copy_of(example: &str) -> Files {
+    fn copy(files: &Files, from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).expect("a folder of the examples") {
+            let entry = entry.expect("an entry of the folder").path();
+            let to = to.join(entry.file_name().expect("a name"));
+            if entry.is_dir() {
+                copy(files, &entry, &to);
+            } else {
+                let bytes = fs::read(&entry).expect("a file of the examples");
+                files.write(to.to_str().expect("a name in ASCII"), &bytes);
+            }
+        }
+    }
+    let files = Files::new(&[]);
+    copy(&files, &examples().join(example), Path::new(""));
+    files
+}
+
+/// Replaces text in a file.
+fn change(files: &Files, path: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(files.path(path)).expect("a file of the example");
+    assert!(text.contains(from), "{path} has no `{from}`");
+    files.write(path, text.replace(from, to).as_bytes());
+}
+
+#[test]
+fn fib() {
+    assert_eq!(
+        run_program("fib/fib.masm")[..2],
+        [2_880_067_194_370_816_120, 0]
+    );
+}
+
+#[test]
+fn sha256() {
+    // As `sha256sum` has it for the sentence in the inputs.
+    let digest = "46744b3b96b03beadb4884182cdf74068d5c54a6bed8fae44a0976a7bb66af92";
+    let words = (0..8).map(|i| u64::from_str_radix(&digest[8 * i..8 * i + 8], 16));
+    let expected: Vec<u64> = words.collect::<Result<_, _>>().expect("hexadecimal digits");
+    assert_eq!(run_program("sha256/sha256.masm")[..8], expected);
+}
+
+#[test]
+fn blake3() {
+    let mut message: Vec<u8> = (1..=8_u32).flat_map(u32::to_le_bytes).collect();
+    for _ in 0..100 {
+        message = Blake3_256::hash(&message).to_vec();
+    }
+    let (words, _) = message.as_chunks::<4>();
+    let expected: Vec<u64> = words
+        .iter()
+        .map(|word| u32::from_le_bytes(*word).into())
+        .collect();
+    assert_eq!(run_program("blake3/blake3.masm")[..8], expected);
+}
+
+// LEDGER
+
+/// The rate of a currency on a day, as it was made up for the example.
+fn rate(currency: u64, day: u64) -> u64 {
+    match currency {
+        0 => 1 << 16,
+        c => (1 << 16) + 2048 * c + (37 * day + 11 * c) % 97 * 16 - 1024 * (c % 3),
+    }
+}
+
+/// What the example reports, computed from the advice.
+fn ledger_model(advice: &[Felt]) -> Vec<u64> {
+    let mut advice = advice.iter().map(|felt| felt.as_int());
+    let mut next = || advice.next().expect("the advice is long enough");
+    let mut balances = [0; 5];
+    for _ in 0..next() {
+        let account = next() as usize;
+        balances[account] += next();
+    }
+    let (mut chain, mut large) = (Word::default(), 0);
+    let transfers = next();
+    for _ in 0..transfers {
+        let [payer, payee, amount, id] = [next(), next(), next(), next()];
+        let value = amount * rate(id / 64, id % 64) >> 16;
+        balances[payer as usize] -= value;
+        balances[payee as usize] += value;
+        // A word has its first element deepest in the stack.
+        let entry = Word::from([id, value, payee, payer].map(Felt::new));
+        chain = Rpo256::merge(&[chain, entry]);
+        large += u64::from(value >= 10_000);
+    }
+    let chain = chain.iter().rev().map(|felt| felt.as_int());
+    balances[1..]
+        .iter()
+        .copied()
+        .chain(chain)
+        .chain([transfers, large])
+        .collect()
+}
+
+#[test]
+fn ledger_posts_transfers() {
+    let path = examples().join("ledger/ledger.toml");
+    let linked = link(&path);
+    assert!(linked.warnings.is_empty(), "{:?}", linked.warnings);
+    let expected = ledger_model(&Inputs::beside(&path).advice.stack);
+    let output = run(&linked, Inputs::beside(&path)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..10], expected);
+}
+
+#[test]
+fn ledger_rates_are_16_kib_of_static_data() {
+    let linked = link(&examples().join("ledger/ledger.toml"));
+    let ledger = linked
+        .instances
+        .iter()
+        .position(|i| i.name == "ledger")
+        .expect("a ledger");
+    let [rates] = linked.composition.segments_of(ledger as u32) else {
+        panic!("one segment")
+    };
+    let elements = linked.advice_map.get(&rates.commitment).expect("the rates");
+    assert_eq!(elements.len() * 8, 16 * 1024);
+    for (id, element) in (0..).zip(elements.iter()) {
+        assert_eq!(element.as_int(), rate(id / 64, id % 64), "rate {id}");
+    }
+}
+
+#[test]
+fn ledger_traps_on_overdraft() {
+    let linked = link(&examples().join("ledger/ledger.toml"));
+    let advice = [1, 1, 500, 1, 1, 2, 501, 0].map(Felt::new);
+    let inputs = Inputs {
+        advice: AdviceInputs::default().with_stack(advice),
+        ..Inputs::default()
+    };
+    let error = run(&linked, inputs).expect_err("the payer has 500");
+    assert!(
+        matches!(error.trap(), Some(Trap::FailedAssertion { .. })),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.contains("the payer does not have that much"), "{text}");
+    assert!(
+        text.contains("ledger::debit") && text.contains("ledger.masm:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn ledger_log_can_be_rewired() {
+    let files = copy_of("ledger");
+    let audited = link(&files.path("ledger.toml"));
+    // Another log, which the audit does not see.
+    files.write(
+        "silent/component.toml",
+        b"name = \"silent\"\nsources = [\"silent.masm\"]\nexports.log.procedure = \"silent::log\"",
+    );
+    files.write("silent/silent.masm", b"pub proc log nop end");
+    change(&files, "ledger.toml", "\"audit.log\"", "\"silent.log\"");
+    change(
+        &files,
+        "ledger.toml",
+        "[instances.audit]",
+        "[instances.silent]\ncomponent = \"silent\"\n\n[instances.audit]",
+    );
+    let silent = link(&files.path("ledger.toml"));
+
+    assert_eq!(audited.program.hash(), silent.program.hash());
+    let digests = |linked: &LinkedComposition| {
+        let ledger = linked
+            .instances
+            .iter()
+            .find(|i| i.name == "ledger")
+            .expect("a ledger");
+        ledger
+            .component
+            .exports
+            .values()
+            .map(|export| export.digest)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&audited), digests(&silent));
+    assert_ne!(
+        audited.composition.commitment(),
+        silent.composition.commitment()
+    );
+
+    let inputs = || Inputs::beside(&files.path("ledger.toml"));
+    let output = run(&silent, inputs()).unwrap_or_else(|error| panic!("{error}"));
+    let balances = ledger_model(&inputs().advice.stack)[..4].to_vec();
+    assert_eq!(outputs(&output)[..4], balances);
+    assert_eq!(outputs(&output)[4..], [0; 12], "the audit was not told");
+}
+
+// WALLET
+
+fn wallet() -> PathBuf {
+    examples().join("wallet/wallet.toml")
+}
+
+#[test]
+fn wallet_data_is_of_this_note() {
+    let linked = link(&wallet());
+    let component = |name: &str| {
+        let instance = linked
+            .instances
+            .iter()
+            .find(|i| i.name == name)
+            .expect("an instance");
+        &instance.component
+    };
+    let words = |elements: &[Felt]| Word::new([elements[0], elements[1], elements[2], elements[3]]);
+    let approved = words(&component("account").segments[0].elements);
+    assert_eq!(approved, component("note").exports["consume"].digest);
+
+    let secret = Inputs::beside(&wallet()).advice.stack;
+    let lock = words(&component("note").segments[0].elements);
+    assert_eq!(lock, Rpo256::hash_elements(&secret));
+
+    let note = linked
+        .instances
+        .iter()
+        .position(|i| i.name == "note")
+        .expect("a note");
+    let receive = component("note").imports["receive"].digest;
+    let link = linked.composition.link(note as u32, receive);
+    assert_eq!(link.map(|link| link.kind), Some(LinkKind::Isolated));
+}
+
+#[test]
+fn wallet_takes_the_note() {
+    let linked = link(&wallet());
+    let inputs = Inputs::beside(&wallet());
+    let (commitment, state) = inputs
+        .advice
+        .map
+        .iter()
+        .next()
+        .expect("the account's state");
+    let mut state = state.to_vec();
+    assert_eq!(*commitment, Rpo256::hash_elements(&state));
+    let output = run(&linked, Inputs::beside(&wallet())).unwrap_or_else(|e| panic!("{e}"));
+
+    state[0] += Felt::new(2_500);
+    state[1] += Felt::new(1);
+    let new: Vec<u64> = Rpo256::hash_elements(&state)
+        .iter()
+        .rev()
+        .map(|felt| felt.as_int())
+        .collect();
+    assert_eq!(outputs(&output)[..4], new);
+    assert_eq!(outputs(&output)[4..6], [7, 2_500]);
+}
+
+#[test]
+fn wallet_refuses_a_wrong_secret() {
+    let mut inputs = Inputs::beside(&wallet());
+    inputs.advice.stack[0] += Felt::new(1);
+    let error = run(&link(&wallet()), inputs).expect_err("the secret is wrong");
+    assert!(
+        error
+            .to_string()
+            .contains("this secret does not open the note"),
+        "{error}"
+    );
+}
+
+#[test]
+fn wallet_accepts_only_the_approved_script() {
+    // A script that skips the lock is another script: the account's `caller` tells.
+    let files = copy_of("wallet");
+    change(&files, "note/note.masm", "exec.unlock", "nop");
+    let linked = link(&files.path("wallet.toml"));
+    let error = run(&linked, Inputs::beside(&wallet())).expect_err("the script is another one");
+    assert!(
+        error
+            .to_string()
+            .contains("not a script that the owner approved"),
+        "{error}"
+    );
+
+    // Nor may the wallet itself call the account, going round the note.
+    let files = copy_of("wallet");
+    change(&files, "wallet.toml", "note.consume", "account.receive");
+    change(
+        &files,
+        "account/component.toml",
+        "interface = \"wallet:account\"\nversion = \"1.0.0\"\n",
+        "",
+    );
+    let linked = link(&files.path("wallet.toml"));
+    let error = run(&linked, Inputs::beside(&wallet())).expect_err("the root is no script");
+    assert!(
+        error
+            .to_string()
+            .contains("not a script that the owner approved"),
+        "{error}"
+    );
+}
