@@ -125,7 +125,7 @@ fn ledger_model(advice: &[Felt]) -> Vec<u64> {
     let transfers = next();
     for _ in 0..transfers {
         let [payer, payee, amount, id] = [next(), next(), next(), next()];
-        let value = amount * rate(id / 64, id % 64) >> 16;
+        let value = (amount * rate(id / 64, id % 64)) >> 16;
         balances[payer as usize] -= value;
         balances[payee as usize] += value;
         // A word has its first element deepest in the stack.

@@ -1,6 +1,7 @@
 //! Compositions from files, executed: what the links do.
 
-use miden_cvm_component::LinkedComposition;
+use miden_assembly::Assembler;
+use miden_cvm_component::{LinkedComposition, Toolchain};
 use miden_cvm_processor::{ExecutionError, ExecutionOutput, Trap};
 
 use crate::support::{Files, Inputs, outputs, run};
@@ -226,4 +227,29 @@ fn locals_work_from_the_first_instruction() {
         pub proc own push.1 drop end
     ";
     assert_eq!(results(code, COMPOSITION)[..2], [11, 101]);
+}
+
+#[test]
+fn syscalls_enter_the_kernel_and_are_no_links() {
+    let kernel = Assembler::default()
+        .assemble_kernel("pub proc tick mem_load.0 add.1 dup mem_store.0 swap drop end")
+        .expect("the kernel is right");
+    let code = "
+        pub proc main
+            call.imports::next
+            push.0 syscall.tick
+            push.0 syscall.tick
+            movup.3 drop movup.3 drop
+        end
+        pub proc own push.1 drop end
+    ";
+    let files = files(code, COMPOSITION);
+    let toolchain = Toolchain::new().with_kernel(kernel.clone());
+    let linked = LinkedComposition::load(&files.path("composition.toml"), &toolchain)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(linked.program.kernel(), kernel.kernel());
+    // The import, and the own procedure that is declared under `dyncall`.
+    assert_eq!(linked.composition.links().len(), 2);
+    let output = run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..3], [2, 1, 101]);
 }
