@@ -304,7 +304,7 @@ impl<T: Tracer> Process<T> {
             self.row(start_row(NodeKind::Split, split.digest(), &input));
         }
         let value = self.stack.get(0);
-        self.stack.drop();
+        self.stack.drop_top();
         self.advance()?;
         walk.push(Continuation::End(id))?;
         if value == ONE {
@@ -328,7 +328,7 @@ impl<T: Tracer> Process<T> {
             self.row(start_row(NodeKind::Loop, node.digest(), &input));
         }
         let value = self.stack.get(0);
-        self.stack.drop();
+        self.stack.drop_top();
         self.advance()?;
         if value == ONE {
             walk.push(Continuation::Loop(id))?;
@@ -360,7 +360,7 @@ impl<T: Tracer> Process<T> {
                     body,
                 });
             }
-            self.stack.drop();
+            self.stack.drop_top();
             self.advance()?;
             walk.push(Continuation::Loop(id))?;
             Ok(Some(node.body()))
@@ -376,7 +376,7 @@ impl<T: Tracer> Process<T> {
     fn end_loop(&mut self, walk: &Walk, node: &LoopNode, entered: bool) -> OpResult {
         self.end_row(walk, NodeKind::Loop, node.digest(), entered, None);
         if entered {
-            self.stack.drop();
+            self.stack.drop_top();
         }
         self.advance()
     }
@@ -453,7 +453,7 @@ impl<T: Tracer> Process<T> {
             }));
         }
         self.trace_access(addr, false, false, callee);
-        self.stack.drop();
+        self.stack.drop_top();
         if let Some(entered) = &entered {
             self.enter(entered)?;
         }

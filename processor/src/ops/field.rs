@@ -10,7 +10,7 @@ use crate::{
 /// Replaces the top two elements by one.
 #[inline]
 fn replace_two(stack: &mut Stack, value: Felt) {
-    stack.drop();
+    stack.drop_top();
     stack.set(0, value);
 }
 

@@ -19,14 +19,14 @@ impl<T: Tracer> Process<T> {
     #[inline]
     pub(super) fn op_mstore(&mut self) -> OpResult {
         self.write_element(self.stack.get(0), self.stack.get(1))?;
-        self.stack.drop();
+        self.stack.drop_top();
         Ok(())
     }
 
     #[inline]
     pub(super) fn op_mloadw(&mut self) -> OpResult {
         let word = self.read_word(self.stack.get(0))?;
-        self.stack.drop();
+        self.stack.drop_top();
         self.stack.set_word(0, &word);
         Ok(())
     }
@@ -34,7 +34,7 @@ impl<T: Tracer> Process<T> {
     #[inline]
     pub(super) fn op_mstorew(&mut self) -> OpResult {
         self.write_word(self.stack.get(0), self.stack.get_word(1))?;
-        self.stack.drop();
+        self.stack.drop_top();
         Ok(())
     }
 

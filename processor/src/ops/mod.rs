@@ -68,7 +68,7 @@ impl<T: Tracer> Process<T> {
 
             // stack manipulation
             Operation::Pad => stack.push(miden_core::ZERO, clk),
-            Operation::Drop => stack.drop(),
+            Operation::Drop => stack.drop_top(),
             Operation::Dup0 => stack_ops::dup::<0>(stack, clk),
             Operation::Dup1 => stack_ops::dup::<1>(stack, clk),
             Operation::Dup2 => stack_ops::dup::<2>(stack, clk),

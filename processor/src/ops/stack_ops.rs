@@ -31,7 +31,7 @@ pub(super) fn movdn<const N: usize>(stack: &mut Stack) {
 #[inline]
 pub(super) fn cswap(stack: &mut Stack) -> OpResult {
     let swap = binary(stack, 0)?;
-    stack.drop();
+    stack.drop_top();
     if swap {
         stack.top16_mut().swap(0, 1);
     }
@@ -41,7 +41,7 @@ pub(super) fn cswap(stack: &mut Stack) -> OpResult {
 #[inline]
 pub(super) fn cswapw(stack: &mut Stack) -> OpResult {
     let swap = binary(stack, 0)?;
-    stack.drop();
+    stack.drop_top();
     if swap {
         swap_blocks::<4>(stack, 4);
     }

@@ -17,7 +17,7 @@ pub(super) fn assert(stack: &mut Stack, err_code: Felt, forest: &MastForest) -> 
         let err_msg = forest.resolve_error_message(err_code);
         return Err(Box::new(Trap::FailedAssertion { err_code, err_msg }));
     }
-    stack.drop();
+    stack.drop_top();
     Ok(())
 }
 

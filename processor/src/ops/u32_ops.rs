@@ -60,7 +60,7 @@ pub(super) fn add(stack: &mut Stack) -> OpResult {
 #[inline]
 pub(super) fn add3(stack: &mut Stack) -> OpResult {
     let [c, b, a] = operands(stack, ZERO)?;
-    stack.drop();
+    stack.drop_top();
     set_halves(stack, a + b + c);
     Ok(())
 }
@@ -83,7 +83,7 @@ pub(super) fn mul(stack: &mut Stack) -> OpResult {
 #[inline]
 pub(super) fn madd(stack: &mut Stack) -> OpResult {
     let [b, a, c] = operands(stack, ZERO)?;
-    stack.drop();
+    stack.drop_top();
     set_halves(stack, a * b + c);
     Ok(())
 }
@@ -103,7 +103,7 @@ pub(super) fn div(stack: &mut Stack) -> OpResult {
 pub(super) fn and<T: Tracer>(stack: &mut Stack, tracer: &mut T) -> OpResult {
     let [b, a] = operands(stack, ZERO)?;
     tracer.bitwise(BitwiseOp::And, a as u32, b as u32);
-    stack.drop();
+    stack.drop_top();
     stack.set(0, Felt::new(a & b));
     Ok(())
 }
@@ -112,7 +112,7 @@ pub(super) fn and<T: Tracer>(stack: &mut Stack, tracer: &mut T) -> OpResult {
 pub(super) fn xor<T: Tracer>(stack: &mut Stack, tracer: &mut T) -> OpResult {
     let [b, a] = operands(stack, ZERO)?;
     tracer.bitwise(BitwiseOp::Xor, a as u32, b as u32);
-    stack.drop();
+    stack.drop_top();
     stack.set(0, Felt::new(a ^ b));
     Ok(())
 }

@@ -26,11 +26,11 @@ struct Page {
 }
 
 impl Page {
-    fn new() -> Box<Self> {
-        Box::new(Self {
+    fn new() -> Self {
+        Self {
             touched: 0,
             words: [Word::new([ZERO; 4]); PAGE_WORDS],
-        })
+        }
     }
 }
 
@@ -38,7 +38,7 @@ impl Page {
 #[derive(Debug, Clone)]
 struct ContextMemory {
     context: ContextId,
-    pages: Vec<Box<Page>>,
+    pages: Vec<Page>,
     numbers: HashMap<u32, u32>,
     /// Page numbers and their indices in `pages`, by the low bits of the page number.
     cache: [(u32, u32); CACHE_LEN],
@@ -57,7 +57,7 @@ impl ContextMemory {
     /// The page that holds `addr`, if it was ever touched.
     fn page(&self, addr: u32) -> Option<&Page> {
         let index = *self.numbers.get(&(addr >> PAGE_BITS))?;
-        self.pages.get(index as usize).map(Box::as_ref)
+        self.pages.get(index as usize)
     }
 
     /// The word that holds `addr`, if it was ever touched.

@@ -159,7 +159,7 @@ impl Stack {
 
     /// Removes the top element; at the least depth a zero enters from below.
     #[inline]
-    pub fn drop(&mut self) {
+    pub fn drop_top(&mut self) {
         if self.depth > MIN_STACK_DEPTH {
             self.depth -= 1;
         } else {
@@ -241,7 +241,7 @@ mod tests {
     fn zeros_enter_at_least_depth() {
         let mut stack = Stack::new(&inputs());
         for i in 0..1000u64 {
-            stack.drop();
+            stack.drop_top();
             let expected = if i + 2 <= 16 { Felt::new(i + 2) } else { ZERO };
             assert_eq!(stack.get(0), expected);
             assert_eq!(stack.get(15), ZERO);
@@ -260,7 +260,7 @@ mod tests {
         for clk in (1..=5000u32).rev() {
             assert_eq!(stack.overflow_pointer(), clk);
             assert_eq!(stack.get(0), Felt::from(100 + clk));
-            stack.drop();
+            stack.drop_top();
         }
         assert_eq!(stack.top16(), &inputs());
         assert_eq!(stack.overflow_pointer(), 0);

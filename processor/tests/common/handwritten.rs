@@ -25,6 +25,7 @@ pub fn handwritten_cases() -> Vec<Case> {
     cases.extend(advice_cases());
     cases.extend(merkle_cases());
     cases.extend(core_library_cases());
+    cases.extend(library_cases());
     cases
 }
 
@@ -819,5 +820,61 @@ fn core_library_cases() -> Vec<Case> {
             digest[0].as_int(),
         ])
         .advice([0; 8]),
+    ]
+}
+
+/// Code from elsewhere, and the advice it brings with it.
+fn library_cases() -> Vec<Case> {
+    let library = "
+        adv_map TABLE = [31, 32, 33]
+        pub proc read push.TABLE adv.push_mapval dropw adv_push.3 add add swap drop end
+        pub proc touch push.1 drop end
+        pub proc nest exec.touch call.read end";
+    let case = |name: &str, source: &str| {
+        Case::with_library(name, library, &format!("use test::library\n{source}"))
+    };
+    let own = "adv_map OWN = [41, 42]
+        begin push.OWN adv.push_mapval dropw adv_push.2 add swap drop end";
+    let contradicting = Case::masm("advice that contradicts the program's", own);
+    let key = *contradicting
+        .program
+        .mast_forest()
+        .advice_map()
+        .iter()
+        .next()
+        .expect("the program has advice")
+        .0;
+    let mut lacking = case(
+        "a library that the host lacks",
+        "begin exec.library::touch end",
+    );
+    lacking.forests.clear();
+    let mut lacking_call = case(
+        "a callee that the host lacks",
+        "begin call.library::touch end",
+    );
+    lacking_call.forests.clear();
+    vec![
+        case("a library's own advice", "begin exec.library::read end"),
+        case(
+            "a library's advice before it is loaded",
+            "begin adv.has_mapkey adv_push.1 drop exec.library::touch adv.has_mapkey adv_push.1 swap drop end",
+        ),
+        case(
+            "calls under library calls",
+            "begin call.library::nest exec.library::nest end",
+        ),
+        case(
+            "a library's procedure by its hash",
+            "begin procref.library::read mem_storew_be.0 dropw push.0 dyncall push.0 dynexec end",
+        ),
+        case(
+            "a loop whose body is in a library",
+            "begin push.1 push.1 while.true exec.library::touch push.0 end end",
+        ),
+        lacking,
+        lacking_call,
+        Case::masm("a program's own advice", own),
+        contradicting.entry(key, &[1]),
     ]
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 pub use generated::{generated_case, random_from};
 pub use handwritten::handwritten_cases;
-use miden_assembly::{Assembler, DefaultSourceManager};
+use miden_assembly::{
+    Assembler, DefaultSourceManager,
+    ast::{Module, ModuleKind},
+};
 use miden_core::{
     AdviceMap, Felt, Operation, Program, StackInputs, Word,
     crypto::merkle::MerkleStore,
@@ -42,6 +45,23 @@ impl Case {
             .and_then(|assembler| assembler.assemble_program(source))
             .unwrap_or_else(|report| panic!("{name} does not assemble: {report:?}\n{source}"));
         Self::new(name, program)
+    }
+
+    /// A program in Miden assembly that uses a library of one module, `test::library`, whose code
+    /// the host provides.
+    pub fn with_library(name: &str, library: &str, source: &str) -> Self {
+        let sources = Arc::new(DefaultSourceManager::default());
+        let library = Module::parser(ModuleKind::Library)
+            .parse_str("test::library", library, sources.clone())
+            .and_then(|module| Assembler::new(sources.clone()).assemble_library([module]))
+            .unwrap_or_else(|report| panic!("the library of {name} fails: {report:?}"));
+        let program = Assembler::new(sources)
+            .with_dynamic_library(&library)
+            .and_then(|assembler| assembler.assemble_program(source))
+            .unwrap_or_else(|report| panic!("{name} does not assemble: {report:?}\n{source}"));
+        let mut case = Self::new(name, program);
+        case.forests.push(library.mast_forest().clone());
+        case
     }
 
     /// A program in Miden assembly with a kernel.

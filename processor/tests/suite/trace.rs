@@ -113,15 +113,13 @@ impl Follower {
     }
 
     fn op(&mut self, row: &OpRow) {
-        if row.index == 0 && (row.group > 0 || self.groups[0] == 0) {
-            if row.group > 0 {
-                assert_eq!(
-                    self.groups.remove(0),
-                    0,
-                    "a group starts when the last is used up"
-                );
-                self.groups.push(0);
-            }
+        if row.index == 0 && row.group > 0 {
+            assert_eq!(
+                self.groups.remove(0),
+                0,
+                "a group starts when the last is used up"
+            );
+            self.groups.push(0);
         }
         let opcode = u64::from(row.op.op_code());
         assert_eq!(

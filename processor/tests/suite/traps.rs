@@ -115,17 +115,6 @@ fn unsupported_operations_are_refused_before_the_run() {
 
 #[test]
 fn unsupported_operations_trap_when_reached_dynamically() {
-    let case = Case::masm(
-        "a procedure of the core library by its hash",
-        "use miden::core::pcs::fri::helper
-        use miden::core::crypto::hashes::keccak256
-        begin procref.keccak256::merge mem_storew_be.0 dropw push.0 dynexec end",
-    );
-    let error = fails(&case);
-    assert!(matches!(
-        error.trap(),
-        Some(Trap::EventError { .. } | Trap::UnsupportedOperation { .. })
-    ));
     let plain = Case::masm(
         "a procedure by its hash",
         "proc bad horner_eval_base end
