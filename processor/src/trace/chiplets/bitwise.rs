@@ -10,7 +10,7 @@ use crate::tracer::BitwiseOp;
 type Key = (u64, bool);
 
 /// The bitwise operations of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct BitwiseRecorder {
     operations: Vec<Key>,
 }

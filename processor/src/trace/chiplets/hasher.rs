@@ -98,7 +98,7 @@ struct Cycle {
 }
 
 /// The permutations of a run. Addresses are rows: a cycle has 8.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct HasherRecorder {
     cycles: Vec<Cycle>,
     /// First cycle of each chain: no chain needs another one's digests.

@@ -38,7 +38,7 @@ impl Access {
 }
 
 /// The accesses of a run, in any order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryRecorder {
     accesses: Vec<Access>,
 }

@@ -24,7 +24,7 @@ use self::{
 pub const CYCLE: usize = miden_cvm_air::builder::PERIOD;
 
 /// What a run asks of the chiplets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChipletRecorders {
     /// Hashes, permutations, Merkle paths.
     pub hasher: HasherRecorder,

@@ -43,7 +43,7 @@ enum Kind {
 }
 
 /// One public record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Record {
     kind: Kind,
     cells: [Felt; 12],
@@ -51,7 +51,7 @@ struct Record {
 }
 
 /// The public records of a run and their lookups.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RomRecorder {
     records: Vec<Record>,
     kernel: HashMap<Word, usize>,
