@@ -4,7 +4,7 @@
 //! line. The extension is kept by cosets of the trace domain, so that a row and its successor are
 //! neighbours, and never exists twice.
 
-use core::{array, marker::PhantomData};
+use core::marker::PhantomData;
 
 use miden_core::Felt;
 use miden_cvm_air::columns::{MainRow, cells_of};
@@ -13,18 +13,17 @@ use winter_air::proof::Queries;
 use winterfell::{
     EvaluationFrame, StarkDomain, TraceInfo, TraceLde,
     crypto::{ElementHasher, MerkleTree, VectorCommitment},
-    math::{FieldElement, StarkField, fft, fft::fft_inputs::FftInputs},
+    math::{FieldElement, StarkField},
     matrix::ColMatrix,
 };
 
-/// Number of base field columns in a group.
-const LANES: usize = 8;
+use crate::{
+    fft::{Direction, Transform, reverse_index, reversed_powers},
+    packed::{LANES, Packed, Vectorizable, vectorized},
+};
 
 /// Rows that are hashed together.
 const HASH_CHUNK: usize = 1 << 10;
-
-/// One row of a group of columns.
-type Lanes = [Felt; LANES];
 
 /// The extension of both segments of a trace, with Merkle trees over their rows.
 pub struct CosetLde<E: FieldElement, H: ElementHasher> {
@@ -50,7 +49,7 @@ where
         let width = info.main_trace_width();
         let (main, polys) = extend(width, domain, |first, row| {
             let cells = &cells_of::<Felt, _>(&rows[row])[first..];
-            array::from_fn(|lane| cells.get(lane).copied().unwrap_or(Felt::ZERO))
+            Packed::from_fn(|lane| cells.get(lane).copied().unwrap_or(Felt::ZERO))
         });
         let lde = Self {
             main_tree: main.commit::<Felt, H>(),
@@ -82,7 +81,7 @@ where
     ) -> (ColMatrix<E>, H::Digest) {
         let width = columns.num_base_cols();
         let (aux, polys) = extend(width, domain, |first, row| {
-            array::from_fn(|lane| {
+            Packed::from_fn(|lane| {
                 if first + lane < width {
                     columns.get_base_element(first + lane, row)
                 } else {
@@ -148,7 +147,7 @@ struct Extension {
     /// Number of base field columns.
     width: usize,
     /// `cosets[c][g][j]` is group g at step `c + j * cosets.len()` of the domain.
-    cosets: Vec<Vec<Vec<Lanes>>>,
+    cosets: Vec<Vec<Vec<Packed>>>,
 }
 
 impl Extension {
@@ -174,7 +173,7 @@ impl Extension {
             .zip(groups.chunks(F::EXTENSION_DEGREE))
         {
             for (cells, group) in cells.chunks_exact_mut(LANES).zip(groups) {
-                cells.copy_from_slice(&group[position]);
+                cells.copy_from_slice(group[position].lanes());
             }
             let whole = F::slice_from_base_elements(&cells[..F::EXTENSION_DEGREE * LANES]);
             elements.copy_from_slice(&whole[..elements.len()]);
@@ -228,35 +227,46 @@ impl Extension {
 /// Also returns the coefficients of the columns' polynomials.
 fn extend<F>(width: usize, domain: &StarkDomain<Felt>, read: F) -> (Extension, Vec<Vec<Felt>>)
 where
-    F: Fn(usize, usize) -> Lanes + Sync,
+    F: Fn(usize, usize) -> Packed + Sync,
 {
     let length = domain.trace_length();
-    let blowup = domain.trace_to_lde_blowup();
-    let inverse_twiddles = fft::get_inv_twiddles::<Felt>(length);
-    let offsets = coset_offsets(domain);
-    let groups: Vec<(Vec<Vec<Lanes>>, Vec<Vec<Felt>>)> = (0..width.div_ceil(LANES))
+    let scale = Felt::new(length as u64).inv();
+    let inverse = Transform::new(length, Direction::Inverse);
+    let forward = Transform::new(length, Direction::Forward);
+    let offsets: Vec<Vec<Felt>> = coset_offsets(domain)
+        .into_par_iter()
+        .map(|offset| reversed_powers(offset, scale, length))
+        .collect();
+    let groups: Vec<(Vec<Vec<Packed>>, Vec<Vec<Felt>>)> = (0..width.div_ceil(LANES))
         .into_par_iter()
         .map(|group| {
             let first = group * LANES;
-            let mut lanes: Vec<Lanes> = (0..length).map(|row| read(first, row)).collect();
-            FftInputs::<Felt>::fft_in_place(lanes.as_mut_slice(), &inverse_twiddles);
-            FftInputs::<Felt>::permute(lanes.as_mut_slice());
-            FftInputs::<Felt>::shift_by(
-                lanes.as_mut_slice(),
-                Felt::new(length as u64).inv(),
-            );
+            let mut coefficients: Vec<Packed> = (0..length).map(|row| read(first, row)).collect();
+            inverse.apply(&mut coefficients);
             let cosets = offsets
                 .par_iter()
-                .map(|&offset| evaluate(&lanes, offset, domain.trace_twiddles()))
+                .map(|powers| {
+                    let mut values = vectorized(Scaled {
+                        rows: &coefficients,
+                        factors: powers,
+                    });
+                    forward.apply(&mut values);
+                    values
+                })
                 .collect();
-            let polys = (0..LANES.min(width - first))
-                .map(|lane| lanes.iter().map(|row| row[lane]).collect())
-                .collect();
+            let width = LANES.min(width - first);
+            let mut polys = vec![Vec::with_capacity(length); width];
+            for row in 0..length {
+                let row = &coefficients[reverse_index(row, length)];
+                for (poly, &coefficient) in polys.iter_mut().zip(row.lanes()) {
+                    poly.push(coefficient * scale);
+                }
+            }
             (cosets, polys)
         })
         .collect();
 
-    let mut cosets: Vec<Vec<Vec<Lanes>>> = vec![Vec::with_capacity(groups.len()); blowup];
+    let mut cosets: Vec<Vec<Vec<Packed>>> = vec![Vec::with_capacity(groups.len()); offsets.len()];
     let mut all_polys = Vec::with_capacity(width);
     for (group, polys) in groups {
         for (coset, evaluations) in cosets.iter_mut().zip(group) {
@@ -265,6 +275,22 @@ where
         all_polys.extend(polys);
     }
     (Extension { width, cosets }, all_polys)
+}
+
+/// Rows times factors.
+struct Scaled<'a> {
+    rows: &'a [Packed],
+    factors: &'a [Felt],
+}
+
+impl Vectorizable for Scaled<'_> {
+    type Output = Vec<Packed>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<Packed> {
+        let rows = self.rows.iter().zip(self.factors);
+        rows.map(|(&row, &factor)| row * factor).collect()
+    }
 }
 
 /// The offsets of the cosets of the trace domain that make up the extension domain, in order.
@@ -278,22 +304,6 @@ fn coset_offsets(domain: &StarkDomain<Felt>) -> Vec<Felt> {
             current
         })
         .collect()
-}
-
-/// Evaluates polynomials over the coset of the trace domain with this offset.
-fn evaluate(coefficients: &[Lanes], offset: Felt, twiddles: &[Felt]) -> Vec<Lanes> {
-    let mut power = Felt::ONE;
-    let mut values: Vec<Lanes> = coefficients
-        .iter()
-        .map(|row| {
-            let shifted = row.map(|coefficient| coefficient * power);
-            power *= offset;
-            shifted
-        })
-        .collect();
-    FftInputs::<Felt>::fft_in_place(values.as_mut_slice(), twiddles);
-    FftInputs::<Felt>::permute(values.as_mut_slice());
-    values
 }
 
 #[cfg(test)]
@@ -328,13 +338,12 @@ mod tests {
         let columns = (0..info.main_trace_width())
             .map(|column| rows.iter().map(|row| cells_of(row)[column]).collect())
             .collect();
-        let (mut theirs, their_polys) =
-            DefaultTraceLde::<E, H, MerkleTree<H>>::new(
-                &info,
-                &ColMatrix::new(columns),
-                &domain,
-                PartitionOptions::default(),
-            );
+        let (mut theirs, their_polys) = DefaultTraceLde::<E, H, MerkleTree<H>>::new(
+            &info,
+            &ColMatrix::new(columns),
+            &domain,
+            PartitionOptions::default(),
+        );
         let (mut ours, polys) = CosetLde::<E, H>::new(&rows, &info, &domain);
         assert!(polys.columns().eq(their_polys.main_trace_polys()));
         assert_eq!(

@@ -7,7 +7,9 @@
 
 mod columns;
 mod evaluator;
+mod fft;
 mod lde;
+mod packed;
 mod reduction;
 #[cfg(test)]
 mod samples;
@@ -22,15 +24,15 @@ use miden_core::{
         random::{RpoRandomCoin, RpxRandomCoin, WinterRandomCoin},
     },
 };
-pub use miden_cvm_air::{
-    options::{HashFunction, OptionSet, ProofSettings, SettingsError},
-    proof::{Proof, ProofError},
-};
 use miden_cvm_air::{
     air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
     check::{Violation, check},
     columns::MainRow,
     public::PublicInputs,
+};
+pub use miden_cvm_air::{
+    options::{HashFunction, OptionSet, ProofSettings, SettingsError},
+    proof::{Proof, ProofError},
 };
 use stark::StarkProver;
 use thiserror::Error;

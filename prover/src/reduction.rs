@@ -2,6 +2,8 @@
 
 use miden_core::Felt;
 
+use crate::packed::reduce;
+
 /// A sum of products of base field elements.
 ///
 /// A product of two Montgomery representatives has 128 bits; reducing each on its own is most of
@@ -33,16 +35,8 @@ impl ProductSum {
         // 2^32 - 1 modulo the modulus.
         let divided = Felt::from_mont(Felt::from_mont(low).as_int());
         let carries = Felt::from_mont(self.carries * ((1 << 32) - 1));
-        divided + canonical(high) + carries
+        divided + Felt::from_mont(reduce(high)) + carries
     }
-}
-
-/// The element that `value` represents, with the one representative that is below the modulus.
-#[inline(always)]
-fn canonical(value: u64) -> Felt {
-    const MODULUS: u64 = 0xffff_ffff_0000_0001;
-    let (reduced, borrow) = value.overflowing_sub(MODULUS);
-    Felt::from_mont(if borrow { value } else { reduced })
 }
 
 #[cfg(test)]

@@ -139,11 +139,7 @@ where
     ) -> ColMatrix<E> {
         let _span = tracing::info_span!("build_lookup_columns").entered();
         let rows = self.rows.take();
-        ColMatrix::new(lookup_columns(
-            &rows,
-            &self.public,
-            random.rand_elements(),
-        ))
+        ColMatrix::new(lookup_columns(&rows, &self.public, random.rand_elements()))
     }
 
     fn new_evaluator<'a, E: FieldElement<BaseField = Felt>>(
