@@ -1,0 +1,404 @@
+//! The tables of the book say what the code says: columns, constraints, buses, messages, packing and
+//! security. Each test reads a chapter and compares it with what the AIR declares.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use miden_core::{Kernel, StackInputs, StackOutputs, Word};
+use miden_cvm_air::{
+    MAX_DEGREE,
+    air::{Boundary, boundaries, constraint_catalog, message_catalog},
+    columns::{CHIPLET_BODY, MAIN_WIDTH, NUM_HELPERS, STACK_TOP},
+    lookup::{Bus, Packing, Slot},
+    options::{HashFunction, OptionSet, ProofSettings},
+    public::PublicInputs,
+};
+
+const TRACE: &str = include_str!("../../docs/src/trace.md");
+const CONSTRAINTS: &str = include_str!("../../docs/src/constraints.md");
+const BUSES: &str = include_str!("../../docs/src/buses.md");
+const SECURITY: &str = include_str!("../../docs/src/security.md");
+const COLUMNS_SOURCE: &str = include_str!("../src/columns.rs");
+const MESSAGES_SOURCE: &str = include_str!("../src/lookup/message.rs");
+
+/// The rows of all tables in a chapter whose first column has this heading, as cells without
+/// backticks. The heading is the last one before the table.
+fn rows<'a>(chapter: &'a str, first_column: &str) -> Vec<(&'a str, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut heading = "";
+    let mut inside = false;
+    for line in chapter.lines() {
+        if let Some(title) = line.strip_prefix("#") {
+            heading = title.trim_start_matches('#').trim();
+        }
+        let Some(line) = line.strip_prefix("| ") else {
+            inside = false;
+            continue;
+        };
+        let cells: Vec<String> = line
+            .trim_end_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().replace('`', ""))
+            .collect();
+        if !inside {
+            inside = cells[0] == first_column;
+        } else if !cells[0].starts_with("---") {
+            found.push((heading, cells));
+        }
+    }
+    assert!(!found.is_empty(), "no table of {first_column}s");
+    found
+}
+
+/// Reports what stands on one side only.
+fn compare<T: Ord + std::fmt::Debug>(what: &str, book: &BTreeSet<T>, code: &BTreeSet<T>) {
+    let missing: Vec<_> = code.difference(book).collect();
+    let stale: Vec<_> = book.difference(code).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "{what}: the book lacks {missing:#?}\nand has {stale:#?}, which the code has not"
+    );
+}
+
+/// Rows of a table as a set, after checking that no two are the same.
+fn unique<T: Ord + std::fmt::Debug>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    let mut set = BTreeSet::new();
+    for item in items {
+        let text = format!("{item:?}");
+        assert!(set.insert(item), "the book has {text} twice");
+    }
+    set
+}
+
+/// `name[3]` without its index.
+fn family(name: &str) -> (String, bool) {
+    match name.split_once('[') {
+        Some((name, _)) => (format!("{name}[i]"), true),
+        None => (name.into(), false),
+    }
+}
+
+#[test]
+fn constraints_are_those_of_the_code() {
+    let book = unique(rows(CONSTRAINTS, "constraint").into_iter().map(|(_, row)| {
+        let [name, number, degree, _, _] = &row[..] else {
+            panic!("a constraint has five cells: {row:?}");
+        };
+        (name.clone(), number.clone(), degree.clone())
+    }));
+    let mut families: BTreeMap<(String, usize), usize> = BTreeMap::new();
+    for constraint in constraint_catalog() {
+        assert!(constraint.degree <= MAX_DEGREE);
+        let (name, _) = family(&constraint.name);
+        *families.entry((name, constraint.degree)).or_default() += 1;
+    }
+    let code = families
+        .into_iter()
+        .map(|((name, degree), number)| (name, number.to_string(), degree.to_string()))
+        .collect();
+    compare("constraints", &book, &code);
+}
+
+#[test]
+fn boundary_constraints_are_those_of_the_code() {
+    let book = unique(rows(CONSTRAINTS, "boundary").into_iter().map(|(_, row)| {
+        let [name, number, place, _] = &row[..] else {
+            panic!("a boundary constraint has four cells: {row:?}");
+        };
+        (name.clone(), number.clone(), place.clone())
+    }));
+    let mut families: BTreeMap<(String, bool), usize> = BTreeMap::new();
+    for Boundary { name, last, .. } in boundaries(&open_program()) {
+        *families.entry((family(&name).0, last)).or_default() += 1;
+    }
+    let code = families
+        .into_iter()
+        .map(|((name, last), number)| {
+            let place = if last { "last" } else { "first" };
+            (name, number.to_string(), place.to_string())
+        })
+        .collect();
+    compare("boundary constraints", &book, &code);
+}
+
+#[test]
+fn the_number_of_constraints_is_stated() {
+    let (constraints, boundaries) = (
+        constraint_catalog().len(),
+        boundaries(&open_program()).len(),
+    );
+    let stated = format!("{constraints} transition constraints");
+    assert!(CONSTRAINTS.contains(&stated), "{stated}");
+    let stated = format!("{boundaries} boundary constraints");
+    assert!(CONSTRAINTS.contains(&stated), "{stated}");
+}
+
+#[test]
+fn buses_are_those_of_the_code() {
+    let book = unique(
+        rows(BUSES, "bus")
+            .into_iter()
+            .map(|(_, row)| (row[0].clone(), row[1].clone())),
+    );
+    let code = Bus::ALL
+        .into_iter()
+        .map(|bus| (format!("{bus:?}"), (bus as u8).to_string()))
+        .collect();
+    compare("buses", &book, &code);
+}
+
+#[test]
+fn messages_are_those_of_the_code() {
+    let book = unique(
+        rows(BUSES, "message")
+            .into_iter()
+            .map(|(_, row)| (row[0].clone(), row[1].clone(), row[2].clone())),
+    );
+    let code = message_catalog()
+        .into_iter()
+        .map(|message| {
+            let bus = format!("{:?}", message.bus);
+            (message.name, bus, slot_name(message.slot.0))
+        })
+        .collect();
+    let stated = format!("There are {} messages", message_catalog().len());
+    assert!(BUSES.contains(&stated), "{stated}");
+    compare("messages", &book, &code);
+}
+
+#[test]
+fn coordinates_are_those_of_the_code() {
+    let book = unique(
+        rows(BUSES, "type")
+            .into_iter()
+            .map(|(_, row)| (row[0].clone(), row[1].clone(), row[2].clone())),
+    );
+    let mut code = BTreeSet::new();
+    for line in MESSAGES_SOURCE.lines() {
+        let header = line.trim().strip_suffix(" {");
+        if let Some((name, bus)) = header.and_then(|header| header.split_once(" on "))
+            && !name.contains(' ')
+            && !bus.starts_with('$')
+        {
+            let fields = fields(MESSAGES_SOURCE, &format!("{name} on {bus} {{"));
+            let fields: Vec<_> = fields.iter().map(show_field).collect();
+            code.insert((name.to_owned(), bus.to_owned(), fields.join(", ")));
+        }
+    }
+    for name in ["LinkCoords", "SegmentCoords"] {
+        let fields = fields(MESSAGES_SOURCE, &format!("struct {name}<T> {{"));
+        let fields: Vec<_> = fields.iter().map(show_field).collect();
+        code.insert((name.into(), "-".into(), fields.join(", ")));
+    }
+    compare("coordinates", &book, &code);
+}
+
+#[test]
+fn packing_is_that_of_the_code() {
+    let book = rows(BUSES, "auxiliary column");
+    let book: Vec<_> = book
+        .into_iter()
+        .map(|(_, row)| (row[0].clone(), row[1].clone(), row[2].clone()))
+        .collect();
+    let packing = Packing::new(&message_catalog());
+    let code: Vec<_> = packing
+        .columns
+        .iter()
+        .zip(&packing.degrees)
+        .enumerate()
+        .map(|(column, (slots, degree))| {
+            let slots: Vec<_> = slots.iter().map(|&slot| slot_name(slot)).collect();
+            (column.to_string(), slots.join(", "), degree.to_string())
+        })
+        .collect();
+    assert_eq!(book, code);
+}
+
+#[test]
+fn columns_are_those_of_the_code() {
+    let structs = [
+        "SystemCols",
+        "OpcodeCols",
+        "DecoderCols",
+        "StackCols",
+        "RangeRow",
+        "ChipletSelectors",
+        "HasherRow",
+        "CycleEnd",
+        "MerkleArgs",
+        "UnhashArgs",
+        "BitwiseRow",
+        "MemoryRow",
+        "RomRow",
+        "CallCols",
+        "EndCols",
+    ];
+    let book = unique(
+        rows(TRACE, "column")
+            .into_iter()
+            .map(|(heading, row)| (struct_in(heading), row[0].clone(), row[1].clone())),
+    );
+    let mut code = BTreeSet::new();
+    for name in structs {
+        for (field, cells) in fields(COLUMNS_SOURCE, &format!("struct {name}<T> {{")) {
+            code.insert((name.to_owned(), field, cells.to_string()));
+        }
+    }
+    compare("columns", &book, &code);
+    for stated in [
+        format!("{MAIN_WIDTH} columns in the main segment"),
+        format!("{} in the auxiliary one", miden_cvm_air::air::aux_width()),
+        format!("{NUM_HELPERS} helpers"),
+        format!("{CHIPLET_BODY} cells"),
+    ] {
+        assert!(TRACE.contains(&stated), "{stated}");
+    }
+}
+
+#[test]
+fn security_is_that_of_the_code() {
+    let public = open_program();
+    let mut lengths = Vec::new();
+    for line in SECURITY.lines() {
+        // The heading says for which trace lengths there are columns.
+        if line.starts_with("| parameter set |") {
+            lengths = line
+                .split('|')
+                .filter_map(|cell| cell.trim().strip_prefix("2^")?.parse::<u32>().ok())
+                .collect();
+        }
+    }
+    assert!(!lengths.is_empty(), "no table of security");
+    let book: Vec<_> = rows(SECURITY, "parameter set")
+        .into_iter()
+        .map(|(_, row)| row)
+        .collect();
+    let code: Vec<_> = OptionSet::ALL
+        .into_iter()
+        .map(|set| {
+            let settings = ProofSettings::new(set, HashFunction::Blake3_256).expect("a pair");
+            let mut row = vec![format!("{set:?}")];
+            for &length in &lengths {
+                let security = settings.security(1 << length, &public);
+                row.push(format!("{} / {}", security.conjectured, security.proven));
+            }
+            row
+        })
+        .collect();
+    assert_eq!(book, code);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
+    let mut anchors: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("the chapters") {
+        let path = entry.expect("a chapter").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let text = fs::read_to_string(&path).expect("a text");
+        let headings = text.lines().filter(|line| line.starts_with('#'));
+        anchors.insert(name.to_string(), headings.map(anchor).collect());
+        texts.insert(name.into_owned(), text);
+    }
+    for (name, text) in &texts {
+        let links = text.split("](").skip(1);
+        for link in links.filter_map(|rest| Some(rest.split_once(')')?.0)) {
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let file = if file.is_empty() { name } else { file };
+            let found = anchors
+                .get(file)
+                .is_some_and(|anchors| place.is_empty() || anchors.contains(place));
+            assert!(found, "{name} links to {link}");
+        }
+        let summary = &texts["SUMMARY.md"];
+        let listed = name == "SUMMARY.md" || summary.contains(&format!("({name})"));
+        assert!(listed, "{name} is not in the summary");
+    }
+}
+
+/// The anchor of a heading: the one it states, or its text in lower case with hyphens.
+fn anchor(heading: &str) -> String {
+    if let Some((_, stated)) = heading.split_once("{#") {
+        return stated.trim_end_matches('}').into();
+    }
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars()
+        .filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// The fields of a struct in a source, with their numbers of cells.
+fn fields(source: &str, header: &str) -> Vec<(String, usize)> {
+    let (_, body) = source
+        .split_once(header)
+        .unwrap_or_else(|| panic!("no `{header}` in the source"));
+    let (body, _) = body.split_once('}').expect("the end of the struct");
+    body.lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            let (name, ty) = line.split_once(": ")?;
+            let ty = ty.strip_suffix(',')?;
+            (!line.starts_with("//")).then(|| (name.to_owned(), cells(ty)))
+        })
+        .collect()
+}
+
+/// The number of cells of a type.
+fn cells(ty: &str) -> usize {
+    let array = ty
+        .strip_prefix("[T; ")
+        .and_then(|rest| rest.strip_suffix(']'));
+    match (ty, array) {
+        ("T", _) => 1,
+        ("LinkCoords<T>", _) => 12,
+        ("SegmentCoords<T>", _) => 9,
+        (_, Some("STACK_TOP")) => STACK_TOP,
+        (_, Some(number)) => number.parse().expect("a number of cells"),
+        _ => panic!("`{ty}` has an unknown number of cells"),
+    }
+}
+
+fn show_field((name, cells): &(String, usize)) -> String {
+    match cells {
+        1 => name.clone(),
+        cells => format!("{name}[{cells}]"),
+    }
+}
+
+/// The struct that a heading such as "Clock and context (`SystemCols`)" names.
+fn struct_in(heading: &str) -> String {
+    heading.split('`').nth(1).unwrap_or(heading).to_owned()
+}
+
+fn slot_name(slot: usize) -> String {
+    let groups: [(&str, &[Slot]); 6] = [
+        ("OP", &Slot::OP),
+        ("CALL", &Slot::CALL),
+        ("OVERFLOW", &Slot::OVERFLOW),
+        ("CHIPLET", &Slot::CHIPLET),
+        ("MEMORY_RANGE", &Slot::MEMORY_RANGE),
+        ("TABLE", &Slot::TABLE),
+    ];
+    for (name, slots) in groups {
+        if let Some(position) = slots.iter().position(|&Slot(number)| number == slot) {
+            return format!("{name}[{position}]");
+        }
+    }
+    panic!("slot {slot} is in no group");
+}
+
+fn open_program() -> PublicInputs {
+    PublicInputs {
+        program_hash: Word::default(),
+        kernel: Kernel::default(),
+        composition: None,
+        stack_inputs: StackInputs::default(),
+        stack_outputs: StackOutputs::default(),
+    }
+}
