@@ -1,0 +1,341 @@
+//! Proofs of real runs: they verify, and nothing else does.
+
+use std::sync::Arc;
+
+use miden_assembly::{
+    Assembler, DefaultSourceManager, Library,
+    ast::{Module, ModuleKind},
+};
+use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, crypto::hash::Rpo256};
+use miden_cvm_air::{
+    composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
+    public::PublicInputs,
+};
+use miden_cvm_processor::{
+    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+};
+use miden_cvm_prover::{
+    HashFunction, OptionSet, ProofSettings, ProveOptions, ProverError, prove_trace,
+};
+use miden_cvm_verifier::{Expectations, VerifierError, verify};
+
+/// A program with a loop, a branch, a call, memory, u32 and bitwise operations, and a permutation.
+const PROGRAM: &str = "
+    proc twice dup add end
+    begin
+        push.7 mem_store.40
+        push.5
+        push.1
+        while.true
+            mem_load.40 call.twice swap drop mem_store.40
+            sub.1 dup neq.0
+        end
+        mem_load.40 u32assert push.12345 u32and
+        dup eq.0 if.true push.3 else push.4 end
+        hperm drop drop
+    end";
+
+fn trace() -> ExecutionTrace {
+    let program = Assembler::default()
+        .assemble_program(PROGRAM)
+        .expect("the program assembles");
+    let inputs = StackInputs::try_from_ints([1, 2, 3]).expect("three inputs");
+    execute_traced(
+        &program,
+        None,
+        &inputs,
+        AdviceInputs::default(),
+        &mut DefaultHost::default(),
+        ExecutionOptions::default(),
+    )
+    .expect("the program runs")
+}
+
+fn prove(settings: ProofSettings) -> (PublicInputs, Vec<u8>) {
+    let ExecutionTrace { rows, public, .. } = trace();
+    let proof = prove_trace(rows, public.clone(), &settings.into()).expect("the trace is valid");
+    (public, proof.to_bytes())
+}
+
+const HASHES: [HashFunction; 5] = [
+    HashFunction::Blake3_192,
+    HashFunction::Blake3_256,
+    HashFunction::Rpo256,
+    HashFunction::Rpx256,
+    HashFunction::Poseidon2,
+];
+
+#[test]
+fn every_setting_proves_and_verifies() {
+    for hash in HASHES {
+        for set in [OptionSet::Fast96, OptionSet::Fast128] {
+            let Ok(settings) = ProofSettings::new(set, hash) else {
+                assert_eq!((set, hash), (OptionSet::Fast128, HashFunction::Blake3_192));
+                continue;
+            };
+            let (public, proof) = prove(settings);
+            let expectations = Expectations {
+                min_security: set.level(),
+                ..Expectations::default()
+            };
+            let verified = verify(&public, &proof, &expectations)
+                .unwrap_or_else(|error| panic!("{settings}: {error}"));
+            assert_eq!(verified.settings, settings);
+            assert!(verified.security.conjectured >= set.level());
+        }
+    }
+}
+
+#[test]
+fn miden_presets_prove_and_verify() {
+    for set in [
+        OptionSet::Regular96,
+        OptionSet::Recursive96,
+        OptionSet::Regular128,
+    ] {
+        let settings = ProofSettings::new(set, HashFunction::Blake3_256).expect("they go together");
+        let (public, proof) = prove(settings);
+        verify(&public, &proof, &Expectations::default())
+            .unwrap_or_else(|error| panic!("{settings}: {error}"));
+    }
+}
+
+#[test]
+fn too_little_security_is_refused() {
+    let (public, proof) = prove(ProofSettings::default());
+    let expectations = Expectations {
+        min_security: 128,
+        ..Expectations::default()
+    };
+    let error = verify(&public, &proof, &expectations).expect_err("96 bits are too few");
+    assert!(
+        matches!(
+            error,
+            VerifierError::Security {
+                expected: 128,
+                actual: 97
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_program_or_composition_is_not_what_was_expected() {
+    let (public, proof) = prove(ProofSettings::default());
+    let other = Word::new([Felt::new(1); 4]);
+    let expectations = Expectations {
+        program_hash: Some(other),
+        ..Expectations::default()
+    };
+    let error = verify(&public, &proof, &expectations).expect_err("another program");
+    assert!(matches!(error, VerifierError::ProgramHash { .. }));
+    let expectations = Expectations {
+        composition: Some(other),
+        ..Expectations::default()
+    };
+    let error = verify(&public, &proof, &expectations).expect_err("an open program");
+    assert!(matches!(
+        error,
+        VerifierError::Composition { actual: None, .. }
+    ));
+}
+
+#[test]
+fn other_public_inputs_are_rejected() {
+    let (public, proof) = prove(ProofSettings::default());
+    let reject = |name: &str, alter: fn(&mut PublicInputs)| {
+        let mut altered = public.clone();
+        alter(&mut altered);
+        let result = verify(&altered, &proof, &Expectations::default());
+        assert!(
+            matches!(result, Err(VerifierError::Rejected(_))),
+            "{name}: {result:?}"
+        );
+    };
+    reject("program", |p| p.program_hash = Word::new([Felt::new(9); 4]));
+    reject("kernel", |p| {
+        p.kernel = Kernel::new(&[p.program_hash]).expect("one procedure")
+    });
+    reject("input", |p| p.stack_inputs = StackInputs::default());
+    reject("output", |p| p.stack_outputs = StackOutputs::default());
+    reject("composition", |p| {
+        p.composition = Some(Composition::new(1, vec![], vec![]).expect("a single instance"));
+    });
+}
+
+#[test]
+fn changed_and_missing_bytes_are_rejected() {
+    let (public, proof) = prove(ProofSettings::default());
+    let rejected = |bytes: &[u8]| verify(&public, bytes, &Expectations::default()).is_err();
+    // Everything that says how long something is comes early or is reached by the stride.
+    let positions = (0..200)
+        .chain((200..proof.len()).step_by(97))
+        .chain(proof.len() - 40..proof.len());
+    for position in positions {
+        for bit in [0, 3, 7] {
+            let mut altered = proof.clone();
+            altered[position] ^= 1 << bit;
+            assert!(
+                rejected(&altered),
+                "bit {bit} of byte {position} can be changed"
+            );
+        }
+    }
+    for length in (0..proof.len()).step_by(501) {
+        assert!(rejected(&proof[..length]), "{length} bytes are enough");
+    }
+    let mut longer = proof.clone();
+    longer.push(0);
+    assert!(rejected(&longer));
+}
+
+#[test]
+fn traces_that_violate_the_air_are_named_or_rejected() {
+    let ExecutionTrace {
+        mut rows, public, ..
+    } = trace();
+    rows[20].core.stack.top[3] += Felt::new(1);
+    let mut options = ProveOptions::from(ProofSettings::default());
+    options.check_trace = true;
+    let error = prove_trace(rows.clone(), public.clone(), &options).expect_err("it is checked");
+    let ProverError::Violations(violations) = error else {
+        panic!("{error}")
+    };
+    assert!(violations.first[0].name().starts_with("stack."));
+
+    options.check_trace = false;
+    if let Ok(proof) = prove_trace(rows, public.clone(), &options) {
+        let result = verify(&public, &proof.to_bytes(), &Expectations::default());
+        assert!(
+            matches!(result, Err(VerifierError::Rejected(_))),
+            "{result:?}"
+        );
+    }
+}
+
+/// A library of one module.
+fn library(path: &str, source: &str) -> Library {
+    let sources = Arc::new(DefaultSourceManager::default());
+    let module = Module::parser(ModuleKind::Library)
+        .parse_str(path, source, sources.clone())
+        .expect("the module parses");
+    Assembler::new(sources)
+        .assemble_library([module])
+        .expect("the library assembles")
+}
+
+#[test]
+fn a_composition_proves_and_verifies() {
+    let stubs = library("stubs", "pub proc bump push.1001 drop end");
+    let counter = library(
+        "counter",
+        "pub proc bump mem_load.0 add.1 dup mem_store.0 swap drop end",
+    );
+    let program = Assembler::default()
+        .with_dynamic_library(&stubs)
+        .and_then(|assembler| {
+            assembler.assemble_program("begin call.stubs::bump call.stubs::bump add.40 end")
+        })
+        .expect("main assembles");
+    let digest = |library: &Library, path: &str| {
+        library
+            .get_procedure_root_by_path(path)
+            .expect("the procedure is there")
+    };
+    let data: Vec<Felt> = (0..8).map(Felt::new).collect();
+    let segment = SegmentRecord {
+        instance: 1,
+        address: 64,
+        length: 8,
+        commitment: Rpo256::hash_elements(&data),
+    };
+    let link = LinkRecord {
+        source: 0,
+        digest: digest(&stubs, "stubs::bump"),
+        kind: LinkKind::Shared,
+        target: 1,
+        callee: digest(&counter, "counter::bump"),
+    };
+    let composition =
+        Composition::new(2, vec![link], vec![segment]).expect("the records are valid");
+    let mut host = DefaultHost::default();
+    host.load_forest(counter.mast_forest().clone());
+    let mut advice = AdviceInputs::default();
+    advice.map.insert(segment.commitment, data);
+    let ExecutionTrace { rows, public, .. } = execute_traced(
+        &program,
+        Some(&composition),
+        &StackInputs::default(),
+        advice,
+        &mut host,
+        ExecutionOptions::default(),
+    )
+    .expect("the composition runs");
+    assert_eq!(
+        public.stack_outputs[0],
+        Felt::new(42),
+        "the counter kept its state"
+    );
+    let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
+        .expect("the trace is valid")
+        .to_bytes();
+    let expectations = Expectations {
+        composition: Some(composition.commitment()),
+        ..Expectations::default()
+    };
+    verify(&public, &proof, &expectations).expect("the proof is valid");
+
+    // The same run cannot pass for one with other records.
+    let reject = |links: Vec<LinkRecord>, segments: Vec<SegmentRecord>| {
+        let other = Composition::new(2, links, segments).expect("the records are valid");
+        let altered = PublicInputs {
+            composition: Some(other),
+            ..public.clone()
+        };
+        let result = verify(&altered, &proof, &Expectations::default());
+        assert!(
+            matches!(result, Err(VerifierError::Rejected(_))),
+            "{result:?}"
+        );
+    };
+    reject(
+        vec![LinkRecord {
+            kind: LinkKind::Isolated,
+            ..link
+        }],
+        vec![segment],
+    );
+    reject(
+        vec![LinkRecord {
+            callee: link.digest,
+            ..link
+        }],
+        vec![segment],
+    );
+    reject(vec![LinkRecord { target: 0, ..link }], vec![segment]);
+    reject(
+        vec![link],
+        vec![SegmentRecord {
+            commitment: link.digest,
+            ..segment
+        }],
+    );
+    reject(
+        vec![link],
+        vec![SegmentRecord {
+            address: 68,
+            ..segment
+        }],
+    );
+    reject(vec![link], vec![]);
+    let open = PublicInputs {
+        composition: None,
+        ..public.clone()
+    };
+    let result = verify(&open, &proof, &Expectations::default());
+    assert!(
+        matches!(result, Err(VerifierError::Rejected(_))),
+        "{result:?}"
+    );
+}
