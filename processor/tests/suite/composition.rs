@@ -59,9 +59,9 @@ fn root_of(library: &Library, path: &str) -> Word {
 }
 
 /// A composition under construction. Instance 0 is the root.
-struct Builder {
+pub struct Builder {
     stubs: Library,
-    kernel: Option<&'static str>,
+    pub kernel: Option<&'static str>,
     libraries: Vec<Library>,
     links: Vec<LinkRecord>,
     segments: Vec<SegmentRecord>,
@@ -71,7 +71,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn new(instances: u32) -> Self {
+    pub fn new(instances: u32) -> Self {
         Self {
             stubs: library("test::stubs", STUBS, None),
             kernel: None,
@@ -84,18 +84,18 @@ impl Builder {
         }
     }
 
-    fn component(mut self, path: &str, source: &str) -> Self {
+    pub fn component(mut self, path: &str, source: &str) -> Self {
         let source = format!("use test::stubs\n{source}");
         self.libraries
             .push(library(path, &source, Some(&self.stubs)));
         self
     }
 
-    fn stub(&self, name: &str) -> Word {
+    pub fn stub(&self, name: &str) -> Word {
         root_of(&self.stubs, &format!("test::stubs::{name}"))
     }
 
-    fn procedure(&self, path: &str) -> Word {
+    pub fn procedure(&self, path: &str) -> Word {
         self.libraries
             .iter()
             .find_map(|library| library.get_procedure_root_by_path(path))
@@ -103,7 +103,14 @@ impl Builder {
     }
 
     /// Wires the import `stub` of instance `source` to a procedure of instance `target`.
-    fn link(mut self, source: u32, stub: &str, kind: LinkKind, target: u32, callee: &str) -> Self {
+    pub fn link(
+        mut self,
+        source: u32,
+        stub: &str,
+        kind: LinkKind,
+        target: u32,
+        callee: &str,
+    ) -> Self {
         let (digest, callee) = (self.stub(stub), self.procedure(callee));
         self.links.push(LinkRecord {
             source,
@@ -115,7 +122,7 @@ impl Builder {
         self
     }
 
-    fn data(mut self, instance: u32, address: u32, values: &[Felt]) -> Self {
+    pub fn data(mut self, instance: u32, address: u32, values: &[Felt]) -> Self {
         let commitment = Rpo256::hash_elements(values);
         let length = values.len() as u32;
         self.segments.push(SegmentRecord {
@@ -128,7 +135,7 @@ impl Builder {
         self
     }
 
-    fn composition(&self) -> Composition {
+    pub fn composition(&self) -> Composition {
         Composition::new(self.instances, self.links.clone(), self.segments.clone())
             .expect("the composition is valid")
     }

@@ -5,6 +5,7 @@ mod common;
 
 mod composition;
 mod constraints;
+mod forged;
 mod limits;
 mod oracle;
 mod trace;

@@ -1,0 +1,374 @@
+//! Calls of open programs: contexts, frames, the kernel.
+
+use miden_core::{Felt, Kernel, ONE, Word, ZERO};
+use miden_cvm_air::{
+    columns::CoreRow,
+    opcode::{self, CALL, DROP, DYNCALL, END, NOOP, SYSCALL},
+};
+
+use super::{
+    Forgery,
+    toolkit::{edit_call, edit_end, masm, trace_of},
+};
+use crate::common::Case;
+
+/// Opcodes of nodes that enter a context.
+const CALLS: [u8; 3] = [CALL, DYNCALL, SYSCALL];
+
+/// A procedure is entered, in one of three ways, from a stack of depth 18 or more.
+fn program(code: u8) -> Forgery {
+    let source = |body: &str, call: &str| {
+        format!(
+            "{body}
+            begin
+                padw padw padw padw push.0 push.0
+                {call}
+                dropw dropw dropw dropw drop drop
+            end"
+        )
+    };
+    match code {
+        CALL => masm(&source("proc f neg neg end", "call.f")),
+        DYNCALL => masm(&source(
+            "proc f neg neg end",
+            "procref.f mem_storew_be.0 dropw push.0 dyncall",
+        )),
+        _ => {
+            let kernel = "pub proc f neg neg end";
+            let source = source("", "syscall.f");
+            trace_of(&Case::with_kernel("syscall", kernel, &source))
+        }
+    }
+}
+
+/// The row of the call, and that of its END.
+fn call(forgery: &Forgery, code: u8, nth: usize) -> (usize, usize) {
+    let start = forgery.row_of(code, nth);
+    let id = Felt::new(start as u64 + 1);
+    let end = (start..)
+        .find(|&row| forgery.opcode(row) == END && forgery.rows[row].core.decoder.block == id)
+        .expect("the call ends");
+    (start, end)
+}
+
+fn assert_contains(forgery: &mut Forgery, names: &[&str]) {
+    forgery.settle();
+    let found = forgery.violations();
+    for &name in names {
+        assert!(found.contains(name), "{name} is not in {found:?}");
+    }
+}
+
+#[test]
+fn coming_back_to_another_frame() {
+    type Edit = fn(&mut CoreRow<Felt>);
+    let edits: [Edit; 4] = [
+        |core| core.system.domain = Felt::new(3),
+        |core| core.system.index = ONE,
+        |core| core.system.in_syscall = ONE,
+        |core| core.system.fn_hash[1] = ONE,
+    ];
+    for code in CALLS {
+        for edit in edits {
+            let mut forged = program(code);
+            let (_, end) = call(&forged, code, 0);
+            forged.edit_from(end + 1, edit);
+            forged.settles_to(&["bus.CallStack"]);
+        }
+    }
+}
+
+#[test]
+fn staying_in_the_callee() {
+    for code in CALLS {
+        let mut forged = program(code);
+        let (_, end) = call(&forged, code, 0);
+        let callee = forged.rows[end].core.system;
+        forged.edit_from(end + 1, |core| {
+            core.system.domain = callee.domain;
+            core.system.fn_hash = callee.fn_hash;
+            core.system.in_syscall = callee.in_syscall;
+        });
+        forged.settles_to(&["bus.CallStack"]);
+    }
+}
+
+#[test]
+fn coming_back_to_another_stack() {
+    for code in CALLS {
+        // The topmost overflow entry is skipped.
+        let mut forged = program(code);
+        let (_, end) = call(&forged, code, 0);
+        let pointer = forged.rows[end + 1].core.stack.overflow_ptr;
+        let pop = (end..)
+            .find(|&row| forged.opcode(row) == DROP)
+            .expect("the stack shrinks");
+        forged.edit(end + 1..=pop, |core| {
+            core.stack.overflow_ptr = pointer - ONE
+        });
+        assert_contains(&mut forged, &["bus.CallStack", "bus.Overflow"]);
+        // The depth is one less, so the last entry is never taken.
+        let mut forged = program(code);
+        let last_pop = (end..)
+            .filter(|&row| forged.opcode(row) == DROP)
+            .find(|&row| forged.rows[row].core.stack.depth == Felt::new(17))
+            .expect("the stack shrinks to 16");
+        forged.edit(end + 1..=last_pop, |core| {
+            core.stack.depth -= ONE;
+            let excess = core.stack.depth - Felt::new(16);
+            core.stack.overflowed = Felt::from(u8::from(excess != ZERO));
+            core.stack.depth_inv = if excess == ZERO { ZERO } else { ONE / excess };
+        });
+        let found = {
+            forged.settle();
+            forged.violations()
+        };
+        assert!(found.contains("bus.CallStack"), "{found:?}");
+        assert!(found.contains("bus.Overflow"), "{found:?}");
+    }
+}
+
+#[test]
+fn saving_another_frame() {
+    for code in CALLS {
+        // What is saved is what is restored, but not what the caller had.
+        let mut forged = program(code);
+        let (start, end) = call(&forged, code, 0);
+        edit_call(forged.core(start), |call| call.saved_depth += ONE);
+        forged.core(end + 1).stack.depth += ONE;
+        assert_contains(&mut forged, &["stack.saved_depth"]);
+        let mut forged = program(code);
+        edit_call(forged.core(start), |call| call.saved_overflow_ptr -= ONE);
+        forged.core(end + 1).stack.overflow_ptr -= ONE;
+        let bound = if code == DYNCALL {
+            // Its pop tells the pointer.
+            "bus.Overflow"
+        } else {
+            "stack.saved_overflow_ptr"
+        };
+        assert_contains(&mut forged, &[bound]);
+    }
+}
+
+#[test]
+fn ending_a_call_as_another_kind() {
+    for code in CALLS {
+        let mut forged = program(code);
+        let (_, end) = call(&forged, code, 0);
+        edit_end(forged.core(end), |end| {
+            (end.call, end.syscall) = (end.syscall, end.call);
+        });
+        forged.settles_to(&["bus.CallStack"]);
+        // Both, or neither.
+        edit_end(forged.core(end), |end| (end.call, end.syscall) = (ONE, ONE));
+        assert_contains(&mut forged, &["block.end_call_or_syscall"]);
+        edit_end(forged.core(end), |end| {
+            (end.call, end.syscall) = (ZERO, ZERO)
+        });
+        assert_contains(&mut forged, &["bus.CallStack", "bus.BlockStack"]);
+    }
+}
+
+#[test]
+fn ending_a_block_as_a_call() {
+    // The procedure's block returns from the call itself.
+    let mut forged = program(CALL);
+    let (start, end) = call(&forged, CALL, 0);
+    forged.remove_rows(end..end + 1);
+    edit_end(forged.core(end - 1), |end| end.call = ONE);
+    assert_contains(&mut forged, &["bus.BlockStack", "bus.CallStack"]);
+    assert!(start < end);
+}
+
+#[test]
+fn a_callee_that_sees_the_callers_stack() {
+    for code in CALLS {
+        let mut forged = program(code);
+        let (start, end) = call(&forged, code, 0);
+        let below = forged.rows[start].core.stack;
+        let frame = forged.rows[start].core.as_call();
+        forged.edit(start + 1..=end, |core| {
+            core.stack.depth = frame.saved_depth;
+            core.stack.overflow_ptr = frame.saved_overflow_ptr;
+            core.stack.overflowed = below.overflowed;
+            core.stack.depth_inv = ONE / (frame.saved_depth - Felt::new(16));
+        });
+        forged.settles_to(&[
+            "stack.depth_enter",
+            "stack.depth_leave",
+            "stack.overflow_ptr_enter",
+        ]);
+    }
+}
+
+#[test]
+fn returning_more_than_it_was_given() {
+    let mut forged = masm("proc f neg neg drop end begin call.f end");
+    let (start, end) = call(&forged, CALL, 0);
+    // DROP becomes PAD, and nobody takes the element away.
+    let span = end - 5;
+    assert_eq!(forged.opcode(end - 2), DROP);
+    forged.rewrite_block(span, &[opcode::NEG, opcode::NEG, opcode::PAD]);
+    let pad = end - 2;
+    let stack = &mut forged.core(pad).stack;
+    (stack.shift_left, stack.shift_right) = (ZERO, ONE);
+    let clk = Felt::new(pad as u64);
+    forged.edit(pad + 1..=end, |core| {
+        core.stack.depth = Felt::new(17);
+        core.stack.depth_inv = ONE;
+        core.stack.overflowed = ONE;
+        core.stack.overflow_ptr = clk;
+    });
+    // It is the program that does so.
+    forged.rehash_tree();
+    let named = forged.rows[start].core.as_call().named;
+    edit_call(forged.core(start), |call| call.callee = named);
+    forged.edit(start + 1..=end, |core| core.system.fn_hash = named);
+    forged.settles_to(&["bus.Overflow", "stack.depth_leave"]);
+}
+
+#[test]
+fn another_context_than_a_new_one() {
+    type Edit = fn(&mut CoreRow<Felt>);
+    let edits: [(Edit, &[&str]); 4] = [
+        (|core| core.system.domain = ZERO, &["system.call_domain"]),
+        (|core| core.system.index = ONE, &["system.call_index"]),
+        (
+            |core| core.system.in_syscall = ONE,
+            &["system.call_in_syscall"],
+        ),
+        (
+            |core| core.system.fn_hash = [ZERO; 4],
+            &["system.call_fn_hash"],
+        ),
+    ];
+    for code in [CALL, DYNCALL] {
+        for (edit, expected) in edits {
+            let mut forged = program(code);
+            let (start, end) = call(&forged, code, 0);
+            forged.edit(start + 1..=end, edit);
+            forged.settles_to(expected);
+        }
+    }
+}
+
+#[test]
+fn the_context_of_an_earlier_call() {
+    let mut forged = masm(
+        "proc f push.1 mem_store.0 end
+        begin call.f call.f end",
+    );
+    let (first, _) = call(&forged, CALL, 0);
+    let (second, end) = call(&forged, CALL, 1);
+    let domain = Felt::new(first as u64 + 1);
+    forged.edit(second + 1..=end, |core| core.system.domain = domain);
+    forged.settles_to(&["system.call_domain"]);
+}
+
+#[test]
+fn a_component_row_in_an_open_program() {
+    // A shared call, into the caller's own context.
+    let mut forged = program(CALL);
+    let (start, end) = call(&forged, CALL, 0);
+    forged.edit(start + 1..=end, |core| core.system.domain = ZERO);
+    edit_call(forged.core(start), |call| call.shared = ONE);
+    forged.settles_to(&["call.open"]);
+    // One that creates nothing.
+    edit_call(forged.core(start), |call| {
+        call.creates = ZERO;
+        call.table_len = ONE;
+        call.table_len_inv = ONE;
+    });
+    forged.settles_to(&["call.open"]);
+    edit_call(forged.core(start), |call| call.shared = ZERO);
+    forged.edit(start + 1..=end, |core| {
+        core.system.domain = Felt::new(start as u64 + 1)
+    });
+    forged.settles_to(&["call.isolated_creates"]);
+
+    let mut forged = program(CALL);
+    edit_call(forged.core(start), |call| call.target = ONE);
+    forged.edit(start + 1..=end, |core| core.system.index = ONE);
+    forged.settles_to(&["call.open"]);
+
+    let mut forged = program(CALL);
+    edit_call(forged.core(start), |call| {
+        call.has_data = ONE;
+        call.owes = ONE;
+    });
+    forged.settles_to(&["call.open"]);
+}
+
+#[test]
+fn executing_something_else_than_was_called() {
+    for code in CALLS {
+        let mut forged = program(code);
+        let (start, end) = call(&forged, code, 0);
+        // Nothing, instead of a negation and another one.
+        let digest = forged.rewrite_block(start + 1, &[NOOP, NOOP]);
+        let top = forged.rows[start + 2].core.stack.top;
+        forged.core(start + 3).stack.top = top;
+        edit_call(forged.core(start), |call| call.callee = digest.into());
+        if code != SYSCALL {
+            forged.edit(start + 1..=end, |core| core.system.fn_hash = digest.into());
+        }
+        let expected: &[&str] = match code {
+            SYSCALL => &["bus.KernelProcedure", "call.syscall_callee"],
+            _ => &["call.open_callee"],
+        };
+        forged.settles_to(expected);
+        if code == DYNCALL {
+            // What the call names is in memory.
+            edit_call(forged.core(start), |call| call.named = digest.into());
+            forged.settles_to(&["memory.value"]);
+        }
+    }
+}
+
+#[test]
+fn a_syscall_into_another_context_than_the_root() {
+    type Edit = fn(&mut CoreRow<Felt>);
+    let edits: [(Edit, &str); 4] = [
+        (
+            |core| core.system.domain = Felt::new(3),
+            "system.syscall_domain",
+        ),
+        (|core| core.system.index = ONE, "system.syscall_index"),
+        (
+            |core| core.system.in_syscall = ZERO,
+            "system.syscall_in_syscall",
+        ),
+        (
+            |core| core.system.fn_hash[0] += ONE,
+            "system.syscall_fn_hash",
+        ),
+    ];
+    for (edit, expected) in edits {
+        let mut forged = program(SYSCALL);
+        let (start, end) = call(&forged, SYSCALL, 0);
+        forged.edit(start + 1..=end, edit);
+        forged.settles_to(&[expected]);
+    }
+}
+
+#[test]
+fn a_syscall_to_what_is_not_in_the_kernel() {
+    let other = Word::new([1, 2, 3, 4].map(Felt::new));
+    let mut forged = program(SYSCALL);
+    forged.public.kernel = Kernel::new(&[other]).expect("a kernel of one procedure");
+    forged.settles_to(&["bus.KernelRecord"]);
+    let rom = forged.rom().start;
+    forged.rows[rom].chiplet.rom_mut().record[..4].copy_from_slice(other.as_elements());
+    forged.settles_to(&["bus.KernelProcedure"]);
+    // The record twice.
+    let mut forged = program(SYSCALL);
+    let mut chiplets = forged.chiplets();
+    chiplets.push(chiplets[chiplets.len() - 1]);
+    forged.set_chiplets(&chiplets);
+    forged.settles_to(&["bus.KernelRecord"]);
+    // Or a row of another kind.
+    let mut forged = program(SYSCALL);
+    let row = forged.rows[rom].chiplet.rom_mut();
+    (row.kernel, row.link) = (ZERO, ONE);
+    forged.settles_to(&["bus.KernelProcedure", "bus.KernelRecord", "bus.LinkRecord"]);
+}

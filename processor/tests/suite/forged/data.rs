@@ -1,0 +1,248 @@
+//! Static data: each segment of a new instance, once, at its creation.
+
+use miden_core::{Felt, ONE, ZERO};
+use miden_cvm_air::{
+    columns::{HasherRow, UnhashArgs},
+    composition::LinkKind::{self, Isolated, Shared},
+    opcode::CALL,
+};
+
+use super::{
+    Forgery,
+    toolkit::{CYCLE, edit_call},
+};
+use crate::composition::Builder;
+
+fn values(seed: u64, length: u64) -> Vec<Felt> {
+    (0..length).map(|i| Felt::new(seed + i * i)).collect()
+}
+
+/// Instance 1 has segments of two blocks, of one block, and of two; instance 2 has one. The first
+/// one's cycles are the first four of those that unhash.
+fn builder(kind: LinkKind) -> Builder {
+    Builder::new(3)
+        .component(
+            "reader",
+            "pub proc read mem_load.1000 drop end pub proc idle neg neg end",
+        )
+        .link(0, "a1", kind, 1, "reader::read")
+        .link(0, "b1", kind, 1, "reader::idle")
+        .link(0, "b2", kind, 2, "reader::idle")
+        .data(1, 1000, &values(1, 16))
+        .data(1, 2000, &values(2, 8))
+        .data(2, 1000, &values(3, 8))
+}
+
+fn idle(kind: LinkKind) -> Forgery {
+    Forgery::new(builder(kind).trace("begin call.stubs::b1 end"))
+}
+
+/// First rows of the cycles that unhash.
+fn cycles(forgery: &Forgery) -> Vec<usize> {
+    forgery.cycles(|row| row.unhash == ONE)
+}
+
+fn edit_args(forgery: &mut Forgery, cycle: usize, mut edit: impl FnMut(&mut UnhashArgs<Felt>)) {
+    for row in &mut forgery.rows[cycle..cycle + CYCLE] {
+        edit(row.chiplet.hasher_mut().unhash_args_mut());
+    }
+}
+
+fn remove(forgery: &mut Forgery, from: usize, count: usize) {
+    forgery.remove_cycles(from..from + count * CYCLE);
+}
+
+#[test]
+fn skipped() {
+    for kind in [Shared, Isolated] {
+        let mut forged = idle(kind);
+        let first = cycles(&forged)[0];
+        remove(&mut forged, first, 3);
+        forged.settles_to(&["bus.Obligation"]);
+        // The call says that nothing is owed, or that there is no data.
+        let start = forged.row_of(CALL, 0);
+        edit_call(forged.core(start), |call| call.owes = ZERO);
+        forged.settles_to(&["call.owes"]);
+        edit_call(forged.core(start), |call| call.has_data = ZERO);
+        forged.settles_to(&["bus.Link"]);
+    }
+    // Only the last segment, or its first.
+    let mut forged = idle(Shared);
+    let all = cycles(&forged);
+    remove(&mut forged, all[2], 1);
+    forged.settles_to(&["bus.Obligation"]);
+    for cycle in &all[..2] {
+        edit_args(&mut forged, *cycle, |args| args.done = ONE);
+    }
+    forged.settles_to(&["bus.Segment"]);
+    let mut forged = idle(Shared);
+    remove(&mut forged, all[0], 2);
+    forged.settles_to(&["bus.Obligation"]);
+}
+
+#[test]
+fn skipped_of_the_root() {
+    let builder = Builder::new(1).data(0, 64, &values(1, 8));
+    let mut forged = Forgery::new(builder.trace("begin neg neg end"));
+    let first = cycles(&forged)[0];
+    remove(&mut forged, first, 1);
+    forged.settles_to(&["bus.Obligation"]);
+}
+
+#[test]
+fn not_the_whole_segment() {
+    let mut forged = idle(Shared);
+    let all = cycles(&forged);
+    remove(&mut forged, all[1], 1);
+    edit_args(&mut forged, all[0], |args| args.last = ONE);
+    forged.rows[all[0] + CYCLE - 1]
+        .chiplet
+        .hasher_mut()
+        .cycle_end_mut()
+        .open_unhash = ZERO;
+    forged.settles_to(&["bus.Segment"]);
+    // It is left open.
+    let mut forged = idle(Shared);
+    remove(&mut forged, all[1], 1);
+    forged.settle();
+    let found = forged.violations();
+    assert!(found.contains("hasher.start"), "{found:?}");
+}
+
+#[test]
+fn doubled() {
+    let mut forged = idle(Shared);
+    let all = cycles(&forged);
+    let copy: [_; CYCLE] = core::array::from_fn(|i| forged.rows[all[2] + i].chiplet);
+    forged.insert_cycles(all[2], &[copy]);
+    forged.settles_to(&["bus.Obligation", "bus.Range"]);
+    // Later, to restore what the instance has changed.
+    edit_args(&mut forged, all[2] + CYCLE, |args| {
+        args.time += Felt::new(3)
+    });
+    forged.settles_to(&["bus.Obligation"]);
+}
+
+#[test]
+fn altered() {
+    for at in [0, 1] {
+        let mut forged = idle(Shared);
+        let all = cycles(&forged);
+        let mut state = forged.edit_cycle(all[at], |row| row.state[5] += ONE);
+        for &cycle in &all[at + 1..2] {
+            state = forged.edit_cycle(cycle, |row| row.state[..4].copy_from_slice(&state[..4]));
+        }
+        forged.settles_to(&["bus.Segment"]);
+        // With a final state that gives the right digest.
+        let honest = idle(Shared).rows[all[1] + CYCLE - 1].chiplet.hasher().state;
+        let last = forged.rows[all[1] + CYCLE - 1].chiplet.hasher_mut();
+        assert_ne!(last.state, honest);
+        last.state = honest;
+        forged.settles_to(&["hasher.cube_out", "hasher.round"]);
+    }
+    // A block that does not continue the one before it.
+    let mut forged = idle(Shared);
+    let all = cycles(&forged);
+    forged.edit_cycle(all[0], |row| row.state[5] += ONE);
+    forged.settles_to(&["hasher.unhash_capacity"]);
+}
+
+#[test]
+fn with_memory_that_says_otherwise() {
+    // What the program reads is not what is unhashed.
+    let main = "begin call.stubs::a1 end";
+    let mut forged = Forgery::new(builder(Shared).trace(main));
+    let load = forged.row_of(miden_cvm_air::opcode::MLOAD, 0);
+    assert_eq!(forged.rows[load + 1].core.stack.top[0], ONE);
+    forged.core(load + 1).stack.top[0] = Felt::new(9);
+    forged.settles_to(&["memory.value"]);
+}
+
+#[test]
+fn in_another_order() {
+    // Each segment is unhashed under the other one's number.
+    let mut forged = idle(Shared);
+    let all = cycles(&forged);
+    let copy = |forgery: &Forgery, at: usize| -> [_; CYCLE] {
+        core::array::from_fn(|i| forgery.rows[at + i].chiplet)
+    };
+    let moved = copy(&forged, all[2]);
+    remove(&mut forged, all[2], 1);
+    forged.insert_cycles(all[0], &[moved]);
+    // The hasher's order is free: the obligations say what follows what.
+    forged.settles_to(&[]);
+    edit_args(&mut forged, all[0], |args| {
+        (args.segment, args.done) = (ZERO, ZERO);
+    });
+    for cycle in [all[1], all[2]] {
+        edit_args(&mut forged, cycle, |args| {
+            (args.segment, args.done) = (ONE, ONE)
+        });
+    }
+    forged.settles_to(&["bus.Segment"]);
+}
+
+#[test]
+fn written_elsewhere() {
+    type Edit = fn(&mut UnhashArgs<Felt>);
+    let edits: [(Edit, &str); 5] = [
+        (|args| args.time += ONE, "bus.Obligation"),
+        (|args| args.context += Felt::new(8), "bus.Obligation"),
+        (|args| args.context += ONE, "bus.Obligation"),
+        (|args| args.instance = Felt::new(2), "bus.Obligation"),
+        (|args| args.address += Felt::new(8), "bus.Segment"),
+    ];
+    for (edit, expected) in edits {
+        let mut forged = idle(Shared);
+        let all = cycles(&forged);
+        for &cycle in &all[..2] {
+            edit_args(&mut forged, cycle, edit);
+        }
+        forged.settle();
+        let found = forged.violations();
+        assert!(found.contains(expected), "{found:?}");
+    }
+    // The second block of a segment, alone.
+    let edits: [(Edit, &str); 6] = [
+        (|args| args.time += ONE, "hasher.continued_args"),
+        (|args| args.context += Felt::new(8), "hasher.continued_args"),
+        (|args| args.instance = ZERO, "hasher.continued_args"),
+        (|args| args.segment += ONE, "hasher.unhash_segment"),
+        (|args| args.address += Felt::new(8), "hasher.unhash_address"),
+        (|args| args.block += ONE, "hasher.unhash_block"),
+    ];
+    for (edit, expected) in edits {
+        let mut forged = idle(Shared);
+        let second = cycles(&forged)[1];
+        edit_args(&mut forged, second, edit);
+        forged.settle();
+        let found = forged.violations();
+        assert!(found.contains(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn data_of_another_instance() {
+    // Instance 1 gets what is declared for instance 2.
+    let mut forged = Forgery::new(builder(Shared).trace("begin call.stubs::b2 end"));
+    let own = idle(Shared);
+    forged.public.composition = own.public.composition.clone();
+    let cycle = cycles(&forged)[0];
+    edit_args(&mut forged, cycle, |args| args.instance = ONE);
+    forged.settles_to(&["bus.Obligation", "bus.Segment"]);
+}
+
+#[test]
+fn flags_that_are_numbers() {
+    for flag in 6..9 {
+        let mut forged = idle(Shared);
+        let all = cycles(&forged);
+        for row in &mut forged.rows[all[2]..all[2] + CYCLE] {
+            let row: &mut HasherRow<Felt> = row.chiplet.hasher_mut();
+            row.args[flag] = Felt::new(2);
+        }
+        forged.settle();
+        let found = forged.violations();
+        assert!(found.contains("hasher.unhash_binary"), "{found:?}");
+    }
+}

@@ -1,0 +1,20 @@
+//! Forged traces: what a cheating prover would try, and the constraint or bus that refuses it.
+//!
+//! Each test takes the trace of an honest run and changes it *consistently*: [`Forgery`] computes
+//! everything anew that the prover chooses freely (multiplicities, the range and byte tables, the
+//! order of the memory accesses, hash computations), so that nothing but the rule under attack is
+//! left to object. The tests name all violations where they can, not only the one that matters.
+
+mod boundary;
+mod calls;
+mod cells;
+mod components;
+mod control;
+mod crypto;
+mod data;
+mod memory;
+mod operations;
+mod sequence;
+mod toolkit;
+
+use toolkit::Forgery;

@@ -1,0 +1,874 @@
+//! What a cheating prover needs: edits of a trace after which everything else fits again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use miden_core::{Felt, ONE, Word, ZERO, crypto::hash::Rpo256};
+use miden_cvm_air::{
+    check::check,
+    chiplets::rpo::{STATE_WIDTH, cube, mds},
+    columns::{
+        BitwiseRow, CallCols, ChipletRow, CoreRow, EndCols, HasherRow, MainRow, MemoryRow,
+        OpcodeCols, RangeRow, cells_of,
+    },
+    lookup::{Bus, LookupBuilder, Message, Slot},
+    lookups,
+    opcode::{
+        CALL, DYN, DYNCALL, END, HPERM, JOIN, LOOP, MPVERIFY, MRUPDATE, REPEAT, RESPAN, SPAN,
+        SPLIT, SYSCALL,
+    },
+    public::PublicInputs,
+};
+use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
+
+use crate::common::Case;
+
+/// Rows of a hasher cycle.
+pub const CYCLE: usize = 8;
+
+/// A state of the hasher: capacity, then rate.
+pub type State = [Felt; STATE_WIDTH];
+
+/// A trace in the hands of a cheating prover.
+#[derive(Clone)]
+pub struct Forgery {
+    /// The rows.
+    pub rows: Vec<MainRow<Felt>>,
+    /// What is claimed.
+    pub public: PublicInputs,
+}
+
+/// A message with its place.
+pub struct Sent {
+    /// The row that sends or receives it.
+    pub row: usize,
+    /// Its name.
+    pub name: &'static str,
+    /// Its bus.
+    pub bus: Bus,
+    /// How often it is sent, negative if it is received.
+    pub count: Felt,
+    /// Its coordinates.
+    pub cells: Vec<Felt>,
+}
+
+/// Collects the messages of a row.
+struct Collector<'a> {
+    row: usize,
+    sent: &'a mut Vec<Sent>,
+}
+
+impl LookupBuilder for Collector<'_> {
+    type Expr = Felt;
+
+    fn add<M: Message<Felt>>(
+        &mut self,
+        _: Slot,
+        name: &'static str,
+        _: Felt,
+        count: Felt,
+        message: M,
+    ) {
+        if count != ZERO {
+            self.sent.push(Sent {
+                row: self.row,
+                name,
+                bus: M::BUS,
+                count,
+                cells: cells_of(&message).to_vec(),
+            });
+        }
+    }
+}
+
+/// An access of memory, as its message has it.
+struct Access {
+    context: u64,
+    word: u64,
+    element: Option<usize>,
+    time: Felt,
+    is_write: bool,
+    value: Vec<Felt>,
+}
+
+/// The trace of a case, which does not trap.
+pub fn trace_of(case: &Case) -> Forgery {
+    let trace = execute_traced(
+        &case.program,
+        None,
+        &case.stack_inputs(),
+        case.advice_inputs(),
+        &mut case.host(),
+        ExecutionOptions::default(),
+    )
+    .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    Forgery::new(trace)
+}
+
+/// The trace of a program in Miden assembly, without libraries.
+pub fn masm(source: &str) -> Forgery {
+    trace_of(&Case::masm("forged", source))
+}
+
+/// The opcode of a row.
+pub fn opcode(op: &OpcodeCols<Felt>) -> u8 {
+    let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == ONE).unwrap_or(0) as u8;
+    (position(&op.hi) << 4) | (position(&op.mid) << 2) | position(&op.lo)
+}
+
+/// Writes an opcode.
+pub fn set_opcode(op: &mut OpcodeCols<Felt>, code: u8) {
+    *op = OpcodeCols {
+        hi: [ZERO; 8],
+        mid: [ZERO; 4],
+        lo: [ZERO; 4],
+    };
+    op.hi[usize::from(code >> 4)] = ONE;
+    op.mid[usize::from((code >> 2) & 3)] = ONE;
+    op.lo[usize::from(code & 3)] = ONE;
+}
+
+/// Changes what an END row names.
+pub fn edit_end(core: &mut CoreRow<Felt>, edit: impl FnOnce(&mut EndCols<Felt>)) {
+    let spare = (core.decoder.registers[7], core.helpers[5]);
+    let mut end = core.as_end();
+    edit(&mut end);
+    core.set_end(end, ZERO);
+    (core.decoder.registers[7], core.helpers[5]) = spare;
+}
+
+/// Changes what a CALL, DYNCALL or SYSCALL row names.
+pub fn edit_call(core: &mut CoreRow<Felt>, edit: impl FnOnce(&mut CallCols<Felt>)) {
+    let mut call = core.as_call();
+    edit(&mut call);
+    core.set_call(call);
+}
+
+impl Forgery {
+    /// Takes an honest trace.
+    pub fn new(trace: ExecutionTrace) -> Self {
+        let ExecutionTrace { rows, public, .. } = trace;
+        let forgery = Self { rows, public };
+        forgery.assert_rejected(&[]);
+        forgery
+    }
+
+    /// The core columns of a row.
+    pub fn core(&mut self, row: usize) -> &mut CoreRow<Felt> {
+        &mut self.rows[row].core
+    }
+
+    /// The opcode of a row.
+    pub fn opcode(&self, row: usize) -> u8 {
+        opcode(&self.rows[row].core.op)
+    }
+
+    /// The row of the `nth` occurrence of an opcode, from 0.
+    pub fn row_of(&self, code: u8, nth: usize) -> usize {
+        self.rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| opcode(&row.core.op) == code)
+            .map(|(i, _)| i)
+            .nth(nth)
+            .unwrap_or_else(|| panic!("there is no opcode {code:#b} number {nth}"))
+    }
+
+    /// Changes the core columns of some rows.
+    pub fn edit(
+        &mut self,
+        rows: impl IntoIterator<Item = usize>,
+        mut edit: impl FnMut(&mut CoreRow<Felt>),
+    ) {
+        for row in rows {
+            edit(&mut self.rows[row].core);
+        }
+    }
+
+    /// Changes the core columns of all rows from `row` on.
+    pub fn edit_from(&mut self, row: usize, edit: impl FnMut(&mut CoreRow<Felt>)) {
+        self.edit(row..self.rows.len(), edit);
+    }
+
+    /// Claims the outputs that the last row has.
+    pub fn claim_outputs(&mut self) {
+        let top = self.rows[self.rows.len() - 1].core.stack.top;
+        self.public.stack_outputs = miden_core::StackOutputs::from(top);
+    }
+
+    /// Claims the inputs that the first row has.
+    pub fn claim_inputs(&mut self) {
+        let bottom_first = self.rows[0].core.stack.top.iter().rev().copied().collect();
+        self.public.stack_inputs =
+            miden_core::StackInputs::new(bottom_first).expect("there are 16 elements");
+    }
+
+    /// Every message of the trace.
+    pub fn messages(&self) -> Vec<Sent> {
+        let periodic = miden_cvm_air::air::periodic_rows();
+        let composed = self.public.composed();
+        let mut sent = Vec::new();
+        for (row, pair) in self.rows.windows(2).enumerate() {
+            let frame = miden_cvm_air::builder::Frame {
+                cur: &pair[0],
+                next: &pair[1],
+                periodic: &periodic[row % CYCLE],
+                composed,
+            };
+            lookups(
+                &frame,
+                &mut Collector {
+                    row,
+                    sent: &mut sent,
+                },
+            );
+        }
+        sent
+    }
+
+    // Rows of the core
+    // --------------------------------------------------------------------------------------------
+
+    /// Removes rows of the core; all references to cycles follow.
+    pub fn remove_rows(&mut self, rows: core::ops::Range<usize>) {
+        let (from, count) = (rows.start as u64, rows.len() as u64);
+        let mut cores: Vec<_> = self.rows.iter().map(|row| row.core).collect();
+        let halt = cores[cores.len() - 1];
+        cores.drain(rows);
+        cores.resize(self.rows.len(), halt);
+        self.renumber(cores, |clk| {
+            if clk >= from + count {
+                clk - count
+            } else {
+                clk
+            }
+        });
+    }
+
+    /// Inserts rows into the core; all references to cycles follow. Those of the new rows are to
+    /// cycles as they were.
+    pub fn insert_rows(&mut self, at: usize, new: Vec<CoreRow<Felt>>) {
+        let count = new.len() as u64;
+        let length = self.rows.len();
+        let mut cores: Vec<_> = self.rows.iter().map(|row| row.core).collect();
+        cores.splice(at..at, new);
+        cores.truncate(length);
+        self.renumber(
+            cores,
+            |clk| if clk >= at as u64 { clk + count } else { clk },
+        );
+    }
+
+    fn renumber(&mut self, cores: Vec<CoreRow<Felt>>, map: impl Fn(u64) -> u64) {
+        // Ids of blocks and domains are cycles + 1, and 0 is none.
+        let id = |id: Felt| match id.as_int() {
+            0 => ZERO,
+            id => Felt::new(map(id - 1) + 1),
+        };
+        let cycle = |clk: Felt| match clk.as_int() {
+            0 => ZERO,
+            clk => Felt::new(map(clk)),
+        };
+        for (clk, (row, mut core)) in self.rows.iter_mut().zip(cores).enumerate() {
+            core.system.clk = Felt::new(clk as u64);
+            core.system.domain = id(core.system.domain);
+            core.decoder.block = id(core.decoder.block);
+            core.stack.overflow_ptr = cycle(core.stack.overflow_ptr);
+            match opcode(&core.op) {
+                CALL | DYNCALL | SYSCALL => {
+                    edit_call(&mut core, |call| {
+                        call.saved_overflow_ptr = cycle(call.saved_overflow_ptr);
+                    });
+                }
+                END => edit_end(&mut core, |end| {
+                    if end.entered_by != ZERO {
+                        let context = end.entered_by.as_int() - 1;
+                        let domain = id(Felt::new(context >> 16)).as_int();
+                        end.entered_by = Felt::new((domain << 16) + (context & 0xffff) + 1);
+                    }
+                }),
+                _ => {}
+            }
+            row.core = core;
+        }
+    }
+
+    /// Doubles the trace with more rows of padding.
+    pub fn extend(&mut self) {
+        let length = self.rows.len();
+        let last = self.rows[length - 1];
+        self.rows.resize(2 * length, last);
+        for (clk, row) in self.rows.iter_mut().enumerate().skip(length) {
+            row.core.system.clk = Felt::new(clk as u64);
+        }
+    }
+
+    // Basic blocks
+    // --------------------------------------------------------------------------------------------
+
+    /// Makes the block that begins at `span` one of a single group with these opcodes, hash and all;
+    /// the block must have as many operations, none with an immediate. Returns the digest.
+    pub fn rewrite_block(&mut self, span: usize, codes: &[u8]) -> Word {
+        let group = group_of(codes);
+        let mut left = group;
+        self.core(span).decoder.registers = [group, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO];
+        for (i, &code) in codes.iter().enumerate() {
+            let core = self.core(span + 1 + i);
+            set_opcode(&mut core.op, code);
+            left = (left - Felt::from(code)) / Felt::new(128);
+            core.decoder.in_block = ONE;
+            core.decoder.registers = [ZERO; 8];
+            core.decoder.group = left;
+            core.decoder.position = [Felt::from(i as u32 % 3), Felt::from(i as u32 / 3)];
+            core.decoder.group_start = Felt::from(u8::from(i == 0));
+        }
+        let end = span + 1 + codes.len();
+        assert_eq!(self.opcode(end), END, "the block has other operations");
+        let address = self.rows[end].core.decoder.address.as_int() as usize;
+        let mut state = [ZERO; STATE_WIDTH];
+        state[4] = group;
+        let digest = self.rehash(address, state);
+        edit_end(self.core(end), |end| end.digest = digest.into());
+        digest
+    }
+
+    /// Takes the decoder columns, the chiplets and the program hash of another program whose rows
+    /// are of the same shape: what is executed stays, what it is claimed to be changes.
+    pub fn wear(&mut self, other: &Self) {
+        for (row, theirs) in self.rows.iter_mut().zip(&other.rows) {
+            row.core.decoder = theirs.core.decoder;
+            row.chiplet = theirs.chiplet;
+        }
+        self.public.program_hash = other.public.program_hash;
+    }
+
+    /// Computes the digests of all nodes anew from the blocks and from the children that were not
+    /// executed, and claims the program that has them. In an open program.
+    pub fn rehash_tree(&mut self) {
+        let mut open: Vec<(usize, Vec<[Felt; 4]>)> = Vec::new();
+        let mut last = [ZERO; 4];
+        for row in 0..self.rows.len() {
+            match self.opcode(row) {
+                SPAN | JOIN | SPLIT | LOOP | DYN | CALL | SYSCALL | DYNCALL => {
+                    open.push((row, Vec::new()));
+                }
+                RESPAN => panic!("a block of several batches"),
+                REPEAT => self.core(row).decoder.registers[..4].copy_from_slice(&last),
+                END => {
+                    let (start, children) = open.pop().expect("a block is open");
+                    last = self.rehash_node(start, &children);
+                    edit_end(self.core(row), |end| end.digest = last);
+                    match open.last_mut() {
+                        Some((_, siblings)) => siblings.push(last),
+                        None => self.public.program_hash = Word::new(last),
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Computes the digest of the node that begins at `row`, with the children that it executed.
+    fn rehash_node(&mut self, row: usize, children: &[[Felt; 4]]) -> [Felt; 4] {
+        let code = self.opcode(row);
+        let address = self.rows[row + 1].core.decoder.address.as_int() as usize;
+        let core = self.core(row);
+        let registers = &mut core.decoder.registers;
+        let mut state = [ZERO; STATE_WIDTH];
+        if code != SPAN {
+            state[1] = Felt::from(code);
+        }
+        match (code, children) {
+            (JOIN, [first, second]) => {
+                registers[..4].copy_from_slice(first);
+                registers[4..].copy_from_slice(second);
+            }
+            (SPLIT, [child]) => {
+                let at = if core.helpers[0] == ONE { 0 } else { 4 };
+                registers[at..at + 4].copy_from_slice(child);
+            }
+            (LOOP | CALL | SYSCALL, [child, ..]) => registers[..4].copy_from_slice(child),
+            _ => {}
+        }
+        match code {
+            DYN | DYNCALL => {}
+            CALL | SYSCALL => state[4..8].copy_from_slice(&registers[..4]),
+            _ => state[4..].copy_from_slice(registers),
+        }
+        self.rehash(address, state).into()
+    }
+
+    // Sections of the chiplets
+    // --------------------------------------------------------------------------------------------
+
+    /// The rows of a section.
+    pub fn section(&self, is: impl Fn(&ChipletRow<Felt>) -> bool) -> core::ops::Range<usize> {
+        let position = self.rows.iter().position(|row| is(&row.chiplet));
+        let count = self.rows.iter().filter(|row| is(&row.chiplet)).count();
+        // An empty section stands nowhere.
+        position.map_or(0..0, |start| start..start + count)
+    }
+
+    /// The rows of the hasher.
+    pub fn hasher(&self) -> core::ops::Range<usize> {
+        self.section(|row| row.select.hasher == ONE)
+    }
+
+    /// The rows of the memory.
+    pub fn memory(&self) -> core::ops::Range<usize> {
+        self.section(|row| row.select.memory == ONE)
+    }
+
+    /// The rows of the ROM.
+    pub fn rom(&self) -> core::ops::Range<usize> {
+        self.section(|row| row.select.rom == ONE)
+    }
+
+    /// All rows of chiplets, without padding.
+    pub fn chiplets(&self) -> Vec<ChipletRow<Felt>> {
+        self.rows
+            .iter()
+            .map(|row| row.chiplet)
+            .filter(|row| !is_padding(row))
+            .collect()
+    }
+
+    /// Writes the rows of the chiplets, and padding after them.
+    pub fn set_chiplets(&mut self, chiplets: &[ChipletRow<Felt>]) {
+        while chiplets.len() >= self.rows.len() {
+            self.extend();
+        }
+        let padding = miden_cvm_air::air::zero_row().chiplet;
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            row.chiplet = chiplets.get(i).copied().unwrap_or(padding);
+        }
+    }
+
+    /// Inserts hasher cycles as the cycles from row `at` on; all references to hasher rows follow.
+    pub fn insert_cycles(&mut self, at: usize, cycles: &[[ChipletRow<Felt>; CYCLE]]) {
+        let count = Felt::new((cycles.len() * CYCLE) as u64);
+        self.readdress(|address| {
+            if address.as_int() >= at as u64 {
+                address + count
+            } else {
+                address
+            }
+        });
+        let mut chiplets = self.chiplets();
+        chiplets.splice(at..at, cycles.iter().flatten().copied());
+        self.set_chiplets(&chiplets);
+    }
+
+    /// Removes hasher cycles; all references to hasher rows follow.
+    pub fn remove_cycles(&mut self, rows: core::ops::Range<usize>) {
+        let count = Felt::new(rows.len() as u64);
+        self.readdress(|address| {
+            if address.as_int() >= rows.end as u64 {
+                address - count
+            } else {
+                address
+            }
+        });
+        self.remove_chiplets(rows);
+    }
+
+    fn readdress(&mut self, map: impl Fn(Felt) -> Felt) {
+        for row in &mut self.rows {
+            let core = &mut row.core;
+            core.decoder.address = map(core.decoder.address);
+            if matches!(opcode(&core.op), HPERM | MPVERIFY | MRUPDATE) {
+                core.helpers[0] = map(core.helpers[0]);
+            }
+            let chiplet = &mut row.chiplet;
+            if chiplet.select.hasher == ONE && chiplet.hasher().merkle == ONE {
+                let args = chiplet.hasher_mut().merkle_args_mut();
+                args.path = map(args.path);
+            }
+        }
+    }
+
+    /// Removes rows of the chiplets; references to hasher rows stay as they are.
+    pub fn remove_chiplets(&mut self, rows: core::ops::Range<usize>) {
+        let mut chiplets = self.chiplets();
+        chiplets.drain(rows);
+        self.set_chiplets(&chiplets);
+    }
+
+    /// Hashes another state in the cycle at `address`; returns the digest.
+    pub fn rehash(&mut self, address: usize, state: State) -> Word {
+        let rows = &mut self.rows[address..address + CYCLE];
+        let mut cycle = core::array::from_fn(|i| rows[i].chiplet);
+        let output = run_cycle(&mut cycle, state);
+        for (row, chiplet) in rows.iter_mut().zip(cycle) {
+            row.chiplet = chiplet;
+        }
+        digest_of(&output)
+    }
+
+    /// Appends the plain cycle of a state; returns its address and the digest.
+    pub fn hash(&mut self, state: State) -> (usize, Word) {
+        let at = self.hasher().end;
+        let mut cycle = blank_cycle();
+        let output = run_cycle(&mut cycle, state);
+        self.insert_cycles(at, &[cycle]);
+        (at, digest_of(&output))
+    }
+
+    /// The memory rows, to be changed.
+    pub fn edit_memory(&mut self, edit: impl FnOnce(&mut Vec<MemoryRow<Felt>>)) {
+        let section = self.memory();
+        let mut rows: Vec<_> = section
+            .clone()
+            .map(|row| *self.rows[row].chiplet.memory())
+            .collect();
+        edit(&mut rows);
+        for i in 1..rows.len() {
+            let distance = step(&rows[i - 1], &rows[i]);
+            rows[i].delta = limbs(distance);
+        }
+        let mut chiplets = self.chiplets();
+        chiplets.splice(section, rows.iter().map(memory_chiplet));
+        self.set_chiplets(&chiplets);
+    }
+
+    /// The cycles of the hasher that satisfy `is`, by their first rows.
+    pub fn cycles(&self, is: impl Fn(&HasherRow<Felt>) -> bool) -> Vec<usize> {
+        self.hasher()
+            .step_by(CYCLE)
+            .filter(|&row| is(self.rows[row].chiplet.hasher()))
+            .collect()
+    }
+
+    /// Changes all rows of the cycle at `address`, and computes its rounds anew; returns the final
+    /// state.
+    pub fn edit_cycle(
+        &mut self,
+        address: usize,
+        mut edit: impl FnMut(&mut HasherRow<Felt>),
+    ) -> State {
+        let mut cycle = core::array::from_fn(|i| self.rows[address + i].chiplet);
+        cycle.iter_mut().for_each(|row| edit(row.hasher_mut()));
+        let state = cycle[0].hasher().state;
+        let output = run_cycle(&mut cycle, state);
+        for (row, chiplet) in self.rows[address..].iter_mut().zip(cycle) {
+            row.chiplet = chiplet;
+        }
+        output
+    }
+
+    // What follows from the rest
+    // --------------------------------------------------------------------------------------------
+
+    /// Computes everything anew that the prover chooses: the memory and bitwise sections, how often
+    /// facts are looked up, the range and byte tables.
+    pub fn settle(&mut self) -> &mut Self {
+        self.rebuild();
+        self.recount()
+    }
+
+    /// The memory section and the bitwise section, from what the rest of the trace asks of them.
+    fn rebuild(&mut self) {
+        let requests = self.messages();
+        let mut accesses = Vec::new();
+        let public = self.public.messages();
+        let public = public.iter().map(|m| (m.bus, &m.coordinates));
+        let sent = requests
+            .iter()
+            .filter(|m| !m.name.starts_with("memory.") && m.count == ONE)
+            .map(|m| (m.bus, &m.cells));
+        for (bus, cells) in sent.chain(public) {
+            let element = match bus {
+                Bus::MemoryWord => None,
+                Bus::MemoryElement => Some((cells[1].as_int() % 4) as usize),
+                _ => continue,
+            };
+            let base = cells[1] - Felt::new(element.unwrap_or(0) as u64);
+            accesses.push(Access {
+                context: cells[0].as_int(),
+                word: (base / Felt::new(4)).as_int(),
+                element,
+                time: cells[2],
+                is_write: cells[3] == ONE,
+                value: cells[4..].to_vec(),
+            });
+        }
+        let mut operations = BTreeSet::new();
+        for m in &requests {
+            if m.bus == Bus::Bitwise && m.name != "bitwise.operation" {
+                let [a, b] = [m.cells[1], m.cells[2]].map(|cell| cell.as_int() as u32);
+                operations.insert((m.cells[0] == ONE, a, b));
+            }
+        }
+        let mut chiplets = self.chiplets();
+        let rom: Vec<_> = chiplets
+            .iter()
+            .copied()
+            .filter(|row| row.select.rom == ONE)
+            .collect();
+        chiplets.retain(|row| row.select.hasher == ONE);
+        for (xor, a, b) in operations {
+            chiplets.extend(bitwise_pair(xor, a, b));
+        }
+        chiplets.extend(memory_rows(accesses));
+        chiplets.extend(rom);
+        self.set_chiplets(&chiplets);
+    }
+
+    /// How often facts are looked up, and the range and byte tables.
+    pub fn recount(&mut self) -> &mut Self {
+        let mut facts: BTreeMap<(Bus, Vec<u64>), Felt> = BTreeMap::new();
+        let mut numbers: BTreeMap<u64, Felt> = BTreeMap::new();
+        for m in self.messages() {
+            let answers = ["hasher.", "bitwise.", "rom.", "range."];
+            if m.bus == Bus::Range {
+                if m.name != "range.number" {
+                    *numbers.entry(m.cells[0].as_int()).or_default() -= m.count;
+                }
+            } else if !answers.iter().any(|prefix| m.name.starts_with(prefix))
+                || m.name == "hasher.segment"
+            {
+                let cells = m.cells.iter().map(Felt::as_int).collect();
+                *facts.entry((m.bus, cells)).or_default() -= m.count;
+            }
+        }
+        self.count_facts(&facts);
+        self.fill_tables(&numbers);
+        self
+    }
+
+    /// Sets the multiplicities of the chiplets.
+    fn count_facts(&mut self, facts: &BTreeMap<(Bus, Vec<u64>), Felt>) {
+        // With every multiplicity 1, the answers that there are show up as messages.
+        for row in &mut self.rows {
+            let chiplet = &mut row.chiplet;
+            if chiplet.select.hasher == ONE {
+                chiplet.hasher_mut().multiplicity = [ONE; 2];
+            } else if chiplet.select.bitwise == ONE {
+                chiplet.bitwise_mut().multiplicity = ONE;
+            } else if chiplet.select.rom == ONE {
+                chiplet.rom_mut().multiplicity = ONE;
+            }
+        }
+        let mut left = facts.clone();
+        let mut counts = BTreeMap::new();
+        for m in self.messages() {
+            let second = match m.name {
+                "hasher.output" => true,
+                "hasher.input" | "hasher.absorb" | "hasher.digest" | "bitwise.operation"
+                | "rom.kernel" | "rom.link" | "rom.segment" => false,
+                _ => continue,
+            };
+            let cells = m.cells.iter().map(Felt::as_int).collect();
+            let count = left.remove(&(m.bus, cells)).unwrap_or(ZERO);
+            counts.insert((m.row, second), count);
+        }
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            let chiplet = &mut row.chiplet;
+            let count = |second| counts.get(&(i, second)).copied().unwrap_or(ZERO);
+            if chiplet.select.hasher == ONE {
+                chiplet.hasher_mut().multiplicity = [count(false), count(true)];
+            } else if chiplet.select.bitwise == ONE {
+                chiplet.bitwise_mut().multiplicity = count(false);
+            } else if chiplet.select.rom == ONE {
+                chiplet.rom_mut().multiplicity = count(false);
+            }
+        }
+    }
+
+    /// Writes the range and byte tables; numbers that are not of 16 bits have no row.
+    fn fill_tables(&mut self, numbers: &BTreeMap<u64, Felt>) {
+        let used = self.rows.len() - 1;
+        let mut numbers = numbers.range(..1 << 16);
+        let mut bytes = [0u64; 256];
+        for (i, row) in self.rows.iter_mut().enumerate() {
+            let (&number, &count) = numbers.next().unwrap_or((&0, &ZERO));
+            let (hi, lo) = (number >> 8, number & 0xff);
+            if i < used {
+                bytes[hi as usize] += 1;
+                bytes[lo as usize] += 1;
+            }
+            row.range = RangeRow {
+                hi: Felt::new(hi),
+                lo: Felt::new(lo),
+                multiplicity: count,
+                byte: Felt::new(i.min(255) as u64),
+                byte_multiplicity: ZERO,
+            };
+        }
+        assert!(numbers.next().is_none(), "the range table does not fit");
+        for (row, count) in self.rows.iter_mut().zip(bytes) {
+            row.range.byte_multiplicity = Felt::new(count);
+        }
+    }
+
+    // Verdicts
+    // --------------------------------------------------------------------------------------------
+
+    /// The names of everything that the trace violates; families without the member.
+    pub fn violations(&self) -> BTreeSet<String> {
+        check(&self.rows, &self.public)
+            .iter()
+            .map(|violation| {
+                let name = violation.name();
+                name.split('[').next().unwrap_or_default().to_owned()
+            })
+            .collect()
+    }
+
+    /// Expects that the trace violates exactly `expected`.
+    pub fn assert_rejected(&self, expected: &[&str]) {
+        let expected: BTreeSet<String> = expected.iter().map(|&name| name.to_owned()).collect();
+        let found = self.violations();
+        if found != expected {
+            let violations = check(&self.rows, &self.public);
+            let list: Vec<String> = violations
+                .iter()
+                .take(16)
+                .map(ToString::to_string)
+                .collect();
+            panic!(
+                "expected {expected:?}, found {found:?}\n{}",
+                list.join("\n")
+            );
+        }
+    }
+
+    /// Settles the trace and expects that it violates exactly `expected`.
+    pub fn settles_to(&mut self, expected: &[&str]) {
+        self.settle().assert_rejected(expected);
+    }
+}
+
+/// The group of these opcodes.
+pub fn group_of(codes: &[u8]) -> Felt {
+    codes.iter().rev().fold(ZERO, |group, &code| {
+        group * Felt::new(128) + Felt::from(code)
+    })
+}
+
+/// Whether a row belongs to no chiplet.
+fn is_padding(row: &ChipletRow<Felt>) -> bool {
+    cells_of::<Felt, _>(&row.select)
+        .iter()
+        .all(|&flag| flag == ZERO)
+}
+
+/// The digest in a state.
+pub fn digest_of(state: &State) -> Word {
+    Word::new([state[4], state[5], state[6], state[7]])
+}
+
+/// The rows of a plain cycle, still without a state.
+pub fn blank_cycle() -> [ChipletRow<Felt>; CYCLE] {
+    let mut row = miden_cvm_air::air::zero_row().chiplet;
+    row.select.hasher = ONE;
+    [row; CYCLE]
+}
+
+/// Computes the rounds of a cycle from its first state; returns the last one. The rest of the cycle
+/// stays as it is.
+pub fn run_cycle(rows: &mut [ChipletRow<Felt>; CYCLE], mut state: State) -> State {
+    for (round, row) in rows.iter_mut().enumerate() {
+        let row: &mut HasherRow<Felt> = row.hasher_mut();
+        row.state = state;
+        if let Some(constants) = Rpo256::ARK1.get(round) {
+            let input = mds(&state);
+            row.cube_in = core::array::from_fn(|i| cube(input[i] + constants[i]));
+            Rpo256::apply_round(&mut state, round);
+            row.cube_out = state.map(cube);
+        }
+    }
+    state
+}
+
+/// The rows of a bitwise operation.
+fn bitwise_pair(xor: bool, a: u32, b: u32) -> [ChipletRow<Felt>; 2] {
+    let result = if xor { a ^ b } else { a & b };
+    core::array::from_fn(|half| {
+        let bits = |value: u32| core::array::from_fn(|i| Felt::from(value >> (16 * half + i) & 1));
+        let mut row = miden_cvm_air::air::zero_row().chiplet;
+        row.select.bitwise = ONE;
+        *row.bitwise_mut() = BitwiseRow {
+            a: bits(a),
+            b: bits(b),
+            result: Felt::from(result),
+            xor: Felt::from(u8::from(xor)),
+            multiplicity: ZERO,
+        };
+        row
+    })
+}
+
+/// The memory section of these accesses: a read gives what it claims.
+fn memory_rows(mut accesses: Vec<Access>) -> Vec<ChipletRow<Felt>> {
+    let moment = |access: &Access| {
+        let half = access.time + access.time;
+        half + Felt::from(u8::from(access.is_write))
+    };
+    accesses.sort_by_key(|access| (access.context, access.word, moment(access).as_int()));
+    let mut word = [ZERO; 4];
+    let mut rows: Vec<MemoryRow<Felt>> = Vec::new();
+    for (i, access) in accesses.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| &accesses[i]);
+        let new_context = before.is_none_or(|before| before.context != access.context);
+        let new_word = !new_context && before.is_some_and(|before| before.word != access.word);
+        if new_context || new_word {
+            word = [ZERO; 4];
+        }
+        let mut element = [ZERO; 4];
+        match access.element {
+            None => word.copy_from_slice(&access.value),
+            Some(i) => {
+                element[i] = ONE;
+                word[i] = access.value[0];
+            }
+        }
+        let mut memory = MemoryRow {
+            context: Felt::new(access.context),
+            word: [access.word & 0xffff, access.word >> 16].map(Felt::new),
+            time: access.time,
+            is_write: Felt::from(u8::from(access.is_write)),
+            element,
+            value: word,
+            element_value: access.element.map_or(ZERO, |i| word[i]),
+            new_context: Felt::from(u8::from(new_context)),
+            new_word: Felt::from(u8::from(new_word)),
+            delta: [ZERO; 3],
+        };
+        if let Some(before) = rows.last() {
+            memory.delta = limbs(step(before, &memory));
+        }
+        rows.push(memory);
+    }
+    rows.iter().map(memory_chiplet).collect()
+}
+
+/// A memory row in its columns.
+fn memory_chiplet(memory: &MemoryRow<Felt>) -> ChipletRow<Felt> {
+    let mut row = miden_cvm_air::air::zero_row().chiplet;
+    row.select.memory = ONE;
+    *row.memory_mut() = *memory;
+    row
+}
+
+/// How far a memory row is from the one before it, by its own account of what is new.
+fn step(before: &MemoryRow<Felt>, row: &MemoryRow<Felt>) -> Felt {
+    let word = |row: &MemoryRow<Felt>| row.word[0] + row.word[1] * Felt::new(1 << 16);
+    let moment = |row: &MemoryRow<Felt>| row.time + row.time + row.is_write;
+    if row.new_context == ONE {
+        row.context - before.context - ONE
+    } else if row.new_word == ONE {
+        word(row) - word(before) - ONE
+    } else {
+        moment(row) - moment(before) - row.is_write
+    }
+}
+
+/// The 16-bit limbs of a distance; one that does not fit in three has limbs that do not fit.
+fn limbs(distance: Felt) -> [Felt; 3] {
+    let value = distance.as_int();
+    if value >> 48 == 0 {
+        [value & 0xffff, value >> 16 & 0xffff, value >> 32].map(Felt::new)
+    } else {
+        [distance, ZERO, ZERO]
+    }
+}
