@@ -28,7 +28,7 @@ fn prove(criterion: &mut Criterion, program: &Program) -> Result<(), Box<dyn Err
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(10));
     for contender in CONTENDERS {
-        let prepared = contender.prepare(program)?;
+        let prepared = contender.prepare(&program.task)?;
         let mut failure = None;
         // A new salt for each proof, so that the time spent on grinding is that of many.
         let mut salts = 0..;

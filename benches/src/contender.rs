@@ -2,18 +2,19 @@
 
 use std::{error::Error, fmt};
 
-use crate::program::Program;
+use crate::program::Task;
 
 /// A virtual machine that takes part in the comparison.
 pub trait Contender: Sync {
     /// The name under which its figures are reported, for example `miden-vm-0.23.5`.
     fn name(&self) -> &'static str;
 
-    /// Assembles `program` from source with this contender's own assembler and core library.
+    /// Assembles `task` from source with this contender's own assembler and core library.
     ///
     /// # Errors
-    /// When the source does not assemble, or the core library cannot be loaded.
-    fn prepare(&self, program: &Program) -> Result<Box<dyn Prepared>, ContenderError>;
+    /// When the source does not assemble, the inputs do not parse, or the core library cannot be
+    /// loaded.
+    fn prepare(&self, task: &Task<'_>) -> Result<Box<dyn Prepared>, ContenderError>;
 }
 
 /// An assembled program, ready to be proven any number of times.
@@ -22,7 +23,7 @@ pub trait Prepared {
     /// with a Blake3 hash.
     ///
     /// `salt` is the deepest of the 16 stack inputs; the others are zero, and programs leave it
-    /// where it is. Each salt gives another transcript, and so another time spent on grinding:
+    /// alone. Each salt gives another transcript, and so another time spent on grinding:
     /// figures over several salts do not hang on the luck of one.
     ///
     /// # Errors
@@ -66,6 +67,8 @@ pub struct Rows {
     pub bitwise: usize,
     /// Rows of the memory chiplet.
     pub memory: usize,
+    /// Rows of the public records: the kernel's procedures; links and segments, where there are any.
+    pub rom: usize,
     /// Rows that are proven: the longest segment, padded to a power of two.
     pub padded: usize,
 }

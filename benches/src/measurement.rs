@@ -32,7 +32,7 @@ pub struct Measurement {
     pub peak_rss_kib: u64,
     /// Rows of the trace.
     pub rows: Rows,
-    /// The 16 elements on the stack when the program ended, the top first.
+    /// What of the stack all contenders must have when the program ended, the top first.
     pub outputs: Vec<u64>,
 }
 
@@ -59,7 +59,7 @@ impl Measurement {
         program: &Program,
         salt: u32,
     ) -> Result<Self, MeasurementError> {
-        let prepared = contender.prepare(program)?;
+        let prepared = contender.prepare(&program.task)?;
 
         let start = Instant::now();
         let proven = prepared.prove(salt)?;
@@ -79,7 +79,7 @@ impl Measurement {
             proof_bytes: proven.proof.len(),
             peak_rss_kib,
             rows: prepared.rows()?,
-            outputs: proven.outputs,
+            outputs: program.comparable(&proven.outputs),
         })
     }
 }

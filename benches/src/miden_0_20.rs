@@ -8,7 +8,7 @@ use miden_vm::{
 
 use crate::{
     contender::{Contender, ContenderError, Prepared, Proven, Rows, Stage},
-    program::Program,
+    program::{Code, Task},
 };
 
 /// Elements of the stack that a verifier is given.
@@ -25,17 +25,28 @@ impl Contender for Miden0_20 {
         NAME
     }
 
-    fn prepare(&self, program: &Program) -> Result<Box<dyn Prepared>, ContenderError> {
+    fn prepare(&self, task: &Task<'_>) -> Result<Box<dyn Prepared>, ContenderError> {
+        let source = match task.code {
+            Code::Open(source) => source.to_owned(),
+            Code::Composed { plain, .. } => plain.for_miden_0_20(),
+        };
+        let advice_stack = task
+            .advice_stack()
+            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
+        let advice = AdviceInputs::default()
+            .with_stack_values(advice_stack)
+            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
         let program = Assembler::default()
             .with_dynamic_library(CoreLibrary::default())
-            .and_then(|assembler| assembler.assemble_program(program.source))
+            .and_then(|assembler| assembler.assemble_program(source))
             .map_err(|report| ContenderError::new(NAME, Stage::Assemble, report))?;
-        Ok(Box::new(Assembled { program }))
+        Ok(Box::new(Assembled { program, advice }))
     }
 }
 
 struct Assembled {
     program: miden_vm::Program,
+    advice: AdviceInputs,
 }
 
 impl Assembled {
@@ -63,7 +74,7 @@ impl Prepared for Assembled {
         let (outputs, proof) = miden_vm::prove(
             &self.program,
             stack_inputs(salt, Stage::Prove)?,
-            AdviceInputs::default(),
+            self.advice.clone(),
             &mut self.host()?,
             self.options(),
         )
@@ -91,7 +102,7 @@ impl Prepared for Assembled {
         let trace = miden_vm::execute(
             &self.program,
             StackInputs::default(),
-            AdviceInputs::default(),
+            self.advice.clone(),
             &mut self.host()?,
             *self.options().execution_options(),
         )
@@ -104,6 +115,7 @@ impl Prepared for Assembled {
             hasher: chiplets.hash_chiplet_len(),
             bitwise: chiplets.bitwise_chiplet_len(),
             memory: chiplets.memory_chiplet_len(),
+            rom: chiplets.kernel_rom_len(),
             padded: lengths.padded_trace_len(),
         })
     }

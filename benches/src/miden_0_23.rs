@@ -10,7 +10,7 @@ use miden_vm_23::{
 
 use crate::{
     contender::{Contender, ContenderError, Prepared, Proven, Rows, Stage},
-    program::Program,
+    program::{Code, Task},
 };
 
 /// Elements of the stack that a verifier is given.
@@ -27,17 +27,28 @@ impl Contender for Miden0_23 {
         NAME
     }
 
-    fn prepare(&self, program: &Program) -> Result<Box<dyn Prepared>, ContenderError> {
+    fn prepare(&self, task: &Task<'_>) -> Result<Box<dyn Prepared>, ContenderError> {
+        let source = match task.code {
+            Code::Open(source) => source.to_owned(),
+            Code::Composed { plain, .. } => plain.for_miden_0_23(),
+        };
+        let advice_stack = task
+            .advice_stack()
+            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
+        let advice = AdviceInputs::default()
+            .with_stack_values(advice_stack)
+            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
         let program = Assembler::default()
             .with_dynamic_library(CoreLibrary::default())
-            .and_then(|assembler| assembler.assemble_program(program.source))
+            .and_then(|assembler| assembler.assemble_program(source))
             .map_err(|report| ContenderError::new(NAME, Stage::Assemble, report))?;
-        Ok(Box::new(Assembled { program }))
+        Ok(Box::new(Assembled { program, advice }))
     }
 }
 
 struct Assembled {
     program: miden_vm_23::Program,
+    advice: AdviceInputs,
 }
 
 impl Assembled {
@@ -60,7 +71,7 @@ impl Prepared for Assembled {
         let (outputs, proof) = miden_vm_23::prove_sync(
             &self.program,
             stack_inputs(salt),
-            AdviceInputs::default(),
+            self.advice.clone(),
             &mut self.host()?,
             ExecutionOptions::default(),
             ProvingOptions::with_96_bit_security(HashFunction::Blake3_256),
@@ -98,7 +109,7 @@ impl Prepared for Assembled {
         let execute = |error| ContenderError::new(NAME, Stage::Execute, error);
         let processor = FastProcessor::new_with_options(
             StackInputs::default(),
-            AdviceInputs::default(),
+            self.advice.clone(),
             ExecutionOptions::default(),
         )
         .map_err(|error| ContenderError::new(NAME, Stage::Execute, error))?;
@@ -114,6 +125,7 @@ impl Prepared for Assembled {
             hasher: chiplets.hash_chiplet_len(),
             bitwise: chiplets.bitwise_chiplet_len(),
             memory: chiplets.memory_chiplet_len(),
+            rom: chiplets.kernel_rom_len(),
             padded: lengths.padded_trace_len(),
         })
     }

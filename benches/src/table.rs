@@ -202,6 +202,7 @@ mod tests {
                 hasher: 7,
                 bitwise: 6,
                 memory: 5,
+                rom: 0,
                 padded: 64,
             },
             outputs: vec![output; 16],
