@@ -10,7 +10,7 @@ use miden_air::HashFunction;
 use thiserror::Error;
 
 use crate::{
-    air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
+    air::MIN_TRACE_LEN,
     options::{OptionSet, ProofSettings, SettingsError},
 };
 
@@ -55,8 +55,8 @@ pub enum ProofError {
     /// The parameter set and the hash function do not go together.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The trace is shorter or longer than traces can be.
-    #[error("a trace cannot have 2^{0} rows")]
+    /// The trace is shorter or longer than traces can be with the proof's parameter set.
+    #[error("a trace with this parameter set cannot have 2^{0} rows")]
     TraceLength(u8),
     /// The STARK proof has more bytes than any can have.
     #[error("the proof is {0} bytes long, more than the {MAX_STARK_LEN} that it may have")]
@@ -88,7 +88,7 @@ impl Proof {
         } else {
             u8::MAX
         };
-        check_log_length(log_length)?;
+        check_log_length(log_length, settings.set())?;
         if stark.len() > MAX_STARK_LEN {
             return Err(ProofError::TooLong(stark.len()));
         }
@@ -148,7 +148,7 @@ impl Proof {
         let hash = HashFunction::try_from(hash).map_err(|_| ProofError::HashFunction(hash))?;
         let set = OptionSet::from_id(set).ok_or(ProofError::OptionSet(set))?;
         let settings = ProofSettings::new(set, hash)?;
-        check_log_length(log_length)?;
+        check_log_length(log_length, set)?;
         let announced = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         if announced != stark.len() {
             return Err(ProofError::Length {
@@ -167,9 +167,12 @@ impl Proof {
     }
 }
 
-fn check_log_length(log_length: u8) -> Result<(), ProofError> {
+/// Checks the length of the trace, and that of its extension, which has to be below 2^32.
+fn check_log_length(log_length: u8, settings: ProofSettings) -> Result<(), ProofError> {
     let range = MIN_TRACE_LEN.ilog2()..=MAX_TRACE_LEN.ilog2();
-    if range.contains(&u32::from(log_length)) {
+    let log_blowup = settings.proof_options().blowup_factor().ilog2();
+    let log = u32::from(log_length);
+    if range.contains(&log) && log + log_blowup < u32::BITS {
         Ok(())
     } else {
         Err(ProofError::TraceLength(log_length))
@@ -179,6 +182,7 @@ fn check_log_length(log_length: u8) -> Result<(), ProofError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::air::MAX_TRACE_LEN;
 
     fn proof() -> Proof {
         let settings = ProofSettings::new(OptionSet::Regular128, HashFunction::Rpx256)
@@ -206,8 +210,12 @@ mod tests {
         assert!(matches!(altered(5, 0), ProofError::Settings(_)));
         assert_eq!(altered(6, 0), ProofError::OptionSet(0));
         assert_eq!(altered(7, 8), ProofError::TraceLength(8));
+        // The set's blowup is 16, which leaves one row bit less than traces can have.
+        assert_eq!(altered(7, 28), ProofError::TraceLength(28));
         assert_eq!(altered(7, 29), ProofError::TraceLength(29));
         assert_eq!(altered(7, 64), ProofError::TraceLength(64));
+        // The sample's blowup of 16 would make the extension 2^32 rows long.
+        assert_eq!(altered(7, 28), ProofError::TraceLength(28));
         assert_eq!(
             altered(8, 4),
             ProofError::Length {
