@@ -1,1 +1,157 @@
-//! Placeholder.
+//! Miden CVM: a zero-knowledge virtual machine for programs made of components.
+//!
+//! A [`Target`] is what runs: a program in Miden assembly, or a composition of components. A
+//! [`Loader`] reads one from files. [`execute`] runs it, [`prove`] runs it and proves the run, and
+//! [`verify`] needs nothing but the proof and the [`Statement`] that it proves. [`profile`] says
+//! where the cycles of a run go.
+//!
+//! ```
+//! use miden_assembly::Assembler;
+//! use miden_cvm::{ExecutionOptions, Inputs, Target, execute};
+//!
+//! let program = Assembler::default().assemble_program("begin add end")?;
+//! let target = Target::from(program);
+//! let Inputs { stack, advice } = Inputs::from_json(r#"{ "operand_stack": ["2", "3"] }"#)?;
+//! let options = ExecutionOptions::default();
+//! let output = execute(&target, stack, advice, &mut target.host(), options)?;
+//! assert_eq!(output.stack[0].as_int(), 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod artifacts;
+mod inputs;
+mod profile;
+mod target;
+
+pub use artifacts::{ArtifactError, read_library, read_program};
+pub use inputs::{Inputs, InputsError, InputsFileError, Place};
+pub use miden_core::{Felt, Kernel, Program, StackInputs, StackOutputs, Word};
+pub use miden_cvm_air::air::{MAX_TRACE_LEN, MIN_TRACE_LEN};
+use miden_cvm_air::proof::{HEADER_LEN, MAX_STARK_LEN};
+pub use miden_cvm_component::{
+    BuildError, Component, Composition, CompositionError, LinkKind, LinkRecord, LinkedComposition,
+    SegmentRecord, Toolchain, Warning, core_library,
+};
+pub use miden_cvm_processor::{
+    AdviceInputs, AdviceMutation, AdviceProvider, DefaultHost, EventHandler, ExecutionError,
+    ExecutionOptions, ExecutionOutput, ExecutionTrace, Host, HostError, Limits, MAX_CYCLES,
+    OptionsError, ProcessState, StdoutWriter, TraceLengths, TracedExecutionError, Trap,
+    core_library_handlers,
+};
+pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
+pub use miden_cvm_verifier::{
+    Expectations, HashFunction, OptionSet, Proof, ProofError, ProofSettings, PublicInputs,
+    Security, SettingsError, Statement, StatementError, Verified, VerifierError,
+};
+pub use profile::{InstanceProfile, ProcedureProfile, Profile, profile};
+pub use target::{COMPOSITION_FILE, Loader, Target, TargetError, target_file};
+use thiserror::Error;
+
+/// The most bytes that a proof may have.
+pub const MAX_PROOF_LEN: usize = HEADER_LEN + MAX_STARK_LEN;
+
+/// Runs a target. Its static data is added to the advice.
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps.
+pub fn execute(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    options: ExecutionOptions,
+) -> Result<ExecutionOutput, ExecutionError> {
+    miden_cvm_processor::execute(
+        target.program(),
+        target.composition(),
+        &stack_inputs,
+        target.advice(advice_inputs),
+        host,
+        options,
+    )
+}
+
+/// Runs a target as [`execute`] does, and builds its trace.
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps, or if the trace cannot show the run.
+pub fn execute_traced(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    options: ExecutionOptions,
+) -> Result<ExecutionTrace, TracedExecutionError> {
+    miden_cvm_processor::execute_traced(
+        target.program(),
+        target.composition(),
+        &stack_inputs,
+        target.advice(advice_inputs),
+        host,
+        options,
+    )
+}
+
+/// What [`prove`] gives.
+#[derive(Debug, Clone)]
+pub struct ProvenRun {
+    /// The final stack.
+    pub outputs: StackOutputs,
+    /// The proof.
+    pub proof: Proof,
+    /// What it proves.
+    pub statement: Statement,
+}
+
+/// Why a run is not proven.
+#[derive(Debug, Error)]
+pub enum ProveError {
+    /// The run failed, or has no trace.
+    #[error(transparent)]
+    Execution(#[from] TracedExecutionError),
+    /// What is public of the run makes no statement.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// The trace was not proven.
+    #[error(transparent)]
+    Prover(#[from] ProverError),
+}
+
+/// Runs a target as [`execute`] does, and proves the run.
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps, or if the run cannot be proven.
+pub fn prove(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    execution: ExecutionOptions,
+    proving: &ProveOptions,
+) -> Result<ProvenRun, ProveError> {
+    let trace = execute_traced(target, stack_inputs, advice_inputs, host, execution)?;
+    let outputs = trace.public.stack_outputs.clone();
+    let statement = Statement::try_from(trace.public.clone())?;
+    Ok(ProvenRun {
+        outputs,
+        proof: prove_trace(trace.rows, trace.public, proving)?,
+        statement,
+    })
+}
+
+/// Verifies that `proof` proves `statement`, and that both are as expected.
+///
+/// # Errors
+/// Returns the reason for which the proof is rejected.
+pub fn verify(
+    statement: &Statement,
+    proof: &[u8],
+    expectations: &Expectations,
+) -> Result<Verified, VerifierError> {
+    miden_cvm_verifier::verify(statement.public_inputs(), proof, expectations)
+}
+
+/// The code in the README is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

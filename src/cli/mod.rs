@@ -1,0 +1,76 @@
+//! The commands, their options, and how they end.
+
+mod analyze;
+mod files;
+mod outcome;
+mod progress;
+mod prove;
+mod run;
+mod source;
+mod verify;
+
+use std::{
+    panic,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use clap::{Parser, Subcommand};
+use outcome::Failure;
+
+/// Runs, proves and verifies programs made of components.
+#[derive(Debug, Parser)]
+#[command(name = "miden-cvm", version, arg_required_else_help = true)]
+struct Cli {
+    /// Print the answer, or the error, as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a program or composition
+    Run(run::RunCommand),
+    /// Run a program or composition and prove the run
+    Prove(prove::ProveCommand),
+    /// Verify a proof: it and its statement are all that is needed
+    Verify(verify::VerifyCommand),
+    /// Show where a run spends its cycles and its trace its rows
+    Analyze(analyze::AnalyzeCommand),
+}
+
+/// The assembler recurses into nested blocks, as deep as the source has them.
+const STACK_SIZE: usize = 1 << 28;
+
+/// What the last panic said. Those that are caught are answered by an error, and nothing is said
+/// about them.
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Reads the arguments, does what they say and says how it went.
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(|panic| {
+        let mut last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(panic.to_string());
+    }));
+    let worker = thread::Builder::new().stack_size(STACK_SIZE).spawn(|| {
+        let cli = Cli::parse();
+        let result = match &cli.command {
+            Command::Run(command) => command.run(),
+            Command::Prove(command) => command.run(),
+            Command::Verify(command) => command.run(),
+            Command::Analyze(command) => command.run(),
+        };
+        outcome::tell(result, cli.json)
+    });
+    match worker {
+        Ok(worker) => worker.join().unwrap_or_else(|_| {
+            let mut last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+            let message = last.take().unwrap_or_default();
+            outcome::tell(Err(Failure::Internal(message)), false)
+        }),
+        Err(error) => outcome::tell(Err(Failure::failed(error)), false),
+    }
+}

@@ -1,0 +1,112 @@
+//! How a command ends: what it prints and its exit code.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The exit code of what failed, and of proofs that are rejected.
+const FAILED: u8 = 1;
+
+/// The exit code of arguments that make no sense; `clap` uses it too.
+const USAGE: u8 = 2;
+
+/// What a command found, for people and for programs.
+pub struct Outcome {
+    text: String,
+    json: Value,
+}
+
+impl Outcome {
+    /// Puts both forms together.
+    ///
+    /// # Errors
+    /// Returns an error if the value has no JSON form.
+    pub fn new(answer: &(impl Serialize + fmt::Display)) -> Result<Self, Failure> {
+        Ok(Self {
+            text: answer.to_string(),
+            json: serde_json::to_value(answer).map_err(Failure::failed)?,
+        })
+    }
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug)]
+pub enum Failure {
+    /// It failed.
+    Failed(String),
+    /// The arguments make no sense.
+    Usage(String),
+    /// There is a mistake in this program.
+    Internal(String),
+}
+
+impl Failure {
+    /// A failure for the reason that `error` gives.
+    pub fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    /// Arguments that make no sense for the reason that `error` gives.
+    pub fn usage(error: impl fmt::Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(reason) | Self::Usage(reason) => write!(f, "{reason}"),
+            Self::Internal(reason) => write!(
+                f,
+                "this is a mistake in miden-cvm, please report it: {reason}"
+            ),
+        }
+    }
+}
+
+/// Prints how a command ended, and gives its exit code.
+///
+/// Answers go to the standard output, errors to the standard error; with `json` both go to the
+/// standard output, as one object whose `status` is `ok` or `error`.
+pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
+    let code = match &result {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(Failure::Usage(_)) => ExitCode::from(USAGE),
+        Err(Failure::Failed(_) | Failure::Internal(_)) => ExitCode::from(FAILED),
+    };
+    let printed = match result {
+        result if json => print_json(result),
+        Ok(outcome) => print(io::stdout(), &outcome.text),
+        Err(failure) => print(io::stderr(), &format!("error: {failure}\n")),
+    };
+    match printed {
+        Ok(()) => code,
+        // Nobody is listening any more: not a failure of the command.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        Err(_) => ExitCode::from(FAILED),
+    }
+}
+
+fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
+    let answer = match result {
+        Ok(outcome) => {
+            let mut answer = json!({ "status": "ok" });
+            if let (Value::Object(answer), Value::Object(fields)) = (&mut answer, outcome.json) {
+                answer.extend(fields);
+            }
+            answer
+        }
+        Err(failure) => json!({ "status": "error", "error": failure.to_string() }),
+    };
+    print(io::stdout(), &format!("{answer:#}\n"))
+}
+
+fn print(mut to: impl Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes())?;
+    to.flush()
+}

@@ -1,0 +1,218 @@
+//! `prove`.
+
+use core::fmt;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use clap::{Args, ValueEnum};
+use miden_cvm::{
+    HashFunction, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, Statement, execute_traced,
+    prove_trace,
+};
+use serde::Serialize;
+
+use super::{
+    files,
+    outcome::{Failure, Outcome},
+    progress::Progress,
+    run::{CodeAnswer, OutputsAnswer},
+    source::Source,
+    verify::SecurityAnswer,
+};
+
+/// The most cycles of a run that can be proven: the trace has a row of padding.
+pub const LONGEST_RUN: u32 = MAX_TRACE_LEN as u32 - 1;
+
+/// Proves a run.
+#[derive(Debug, Args)]
+pub struct ProveCommand {
+    #[command(flatten)]
+    source: Source,
+    /// Where the proof goes; without it beside the target, with the ending `.proof`
+    #[arg(short, long, value_name = "FILE")]
+    proof: Option<PathBuf>,
+    /// Where the statement goes, which says what is proven; without it beside the target, with the
+    /// ending `.statement.json`
+    #[arg(short, long, value_name = "FILE")]
+    statement: Option<PathBuf>,
+    /// The hash function of the proof; `blake3-192` goes with 96 bits of security only
+    #[arg(long, value_enum, default_value_t = Hash::Blake3_256)]
+    hash: Hash,
+    /// The security of the proof in bits
+    #[arg(long, value_enum, default_value_t = Level::Bits96)]
+    security: Level,
+    /// The parameters of the proof
+    #[arg(long, value_enum, default_value_t = Preset::Fast)]
+    preset: Preset,
+}
+
+/// Hash functions.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Hash {
+    #[value(name = "blake3-256")]
+    Blake3_256,
+    #[value(name = "blake3-192")]
+    Blake3_192,
+    Rpo,
+    Rpx,
+    Poseidon2,
+}
+
+impl From<Hash> for HashFunction {
+    fn from(hash: Hash) -> Self {
+        match hash {
+            Hash::Blake3_256 => Self::Blake3_256,
+            Hash::Blake3_192 => Self::Blake3_192,
+            Hash::Rpo => Self::Rpo256,
+            Hash::Rpx => Self::Rpx256,
+            Hash::Poseidon2 => Self::Poseidon2,
+        }
+    }
+}
+
+/// Levels of security.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Level {
+    #[value(name = "96")]
+    Bits96,
+    #[value(name = "128")]
+    Bits128,
+}
+
+/// Families of parameter sets.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Preset {
+    /// Blowup 4: the fastest to prove
+    Fast,
+    /// Miden's regular presets: smaller proofs
+    Regular,
+    /// Miden's presets for verifiers that run in a VM
+    Recursive,
+}
+
+impl ProveCommand {
+    /// Runs the target, proves the run and writes proof and statement.
+    ///
+    /// # Errors
+    /// Returns an error if something cannot be loaded or written, if the run traps, or if the
+    /// options do not go together.
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let settings = self.settings()?;
+        let progress = Progress::start("loading");
+        let loaded = self.source.load(&progress, LONGEST_RUN)?;
+        let proof_path = or_beside(&self.proof, &loaded.file, "proof");
+        let statement_path = or_beside(&self.statement, &loaded.file, "statement.json");
+
+        progress.stage("running");
+        let started = Instant::now();
+        let mut host = loaded.host();
+        let trace = execute_traced(
+            &loaded.target,
+            loaded.inputs.stack,
+            loaded.inputs.advice,
+            &mut host,
+            loaded.options,
+        )
+        .map_err(Failure::failed)?;
+        let run_seconds = started.elapsed().as_secs_f64();
+
+        let security = settings.security(trace.rows.len(), &trace.public);
+        let wanted = settings.set().level();
+        if security.conjectured < wanted {
+            return Err(Failure::failed(format!(
+                "a trace of {} rows gives a proof of {} bits of security, fewer than {wanted}: \
+                 choose a higher level",
+                trace.rows.len(),
+                security.conjectured,
+            )));
+        }
+        let statement = Statement::try_from(trace.public.clone()).map_err(Failure::failed)?;
+        let outputs = OutputsAnswer::new(&trace.public.stack_outputs);
+
+        progress.stage("proving");
+        let started = Instant::now();
+        let proof = prove_trace(trace.rows, trace.public, &ProveOptions::from(settings))
+            .map_err(Failure::failed)?;
+        let prove_seconds = started.elapsed().as_secs_f64();
+        drop(progress);
+
+        let bytes = proof.to_bytes();
+        let mut json = serde_json::to_vec_pretty(&statement).map_err(Failure::failed)?;
+        json.push(b'\n');
+        files::write(&proof_path, &bytes)?;
+        files::write(&statement_path, &json)?;
+        Outcome::new(&ProveAnswer {
+            code: CodeAnswer::new(&loaded.target),
+            cycles: trace.lengths.cycles,
+            trace_length: proof.trace_length(),
+            outputs,
+            settings: settings.to_string(),
+            security: security.into(),
+            run_seconds,
+            prove_seconds,
+            proof_bytes: bytes.len(),
+            proof: proof_path.display().to_string(),
+            statement: statement_path.display().to_string(),
+        })
+    }
+
+    fn settings(&self) -> Result<ProofSettings, Failure> {
+        let set = match (self.preset, self.security) {
+            (Preset::Fast, Level::Bits96) => OptionSet::Fast96,
+            (Preset::Fast, Level::Bits128) => OptionSet::Fast128,
+            (Preset::Regular, Level::Bits96) => OptionSet::Regular96,
+            (Preset::Regular, Level::Bits128) => OptionSet::Regular128,
+            (Preset::Recursive, Level::Bits96) => OptionSet::Recursive96,
+            (Preset::Recursive, Level::Bits128) => OptionSet::Recursive128,
+        };
+        ProofSettings::new(set, self.hash.into()).map_err(Failure::usage)
+    }
+}
+
+fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> PathBuf {
+    match given {
+        Some(path) => path.clone(),
+        None => target.with_extension(ending),
+    }
+}
+
+/// What `prove` answers.
+#[derive(Debug, Serialize)]
+struct ProveAnswer {
+    #[serde(flatten)]
+    code: CodeAnswer,
+    cycles: usize,
+    trace_length: usize,
+    #[serde(flatten)]
+    outputs: OutputsAnswer,
+    settings: String,
+    security: SecurityAnswer,
+    run_seconds: f64,
+    prove_seconds: f64,
+    proof_bytes: usize,
+    proof: String,
+    statement: String,
+}
+
+impl fmt::Display for ProveAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        writeln!(f, "cycles       {}", self.cycles)?;
+        write!(f, "{}", self.outputs)?;
+        writeln!(
+            f,
+            "trace        {} rows, in {:.2} s",
+            self.trace_length, self.run_seconds
+        )?;
+        writeln!(
+            f,
+            "proven       in {:.2} s: {}",
+            self.prove_seconds, self.settings
+        )?;
+        writeln!(f, "security     {}", self.security)?;
+        writeln!(f, "proof        {}, {} bytes", self.proof, self.proof_bytes)?;
+        writeln!(f, "statement    {}", self.statement)
+    }
+}

@@ -1,0 +1,128 @@
+//! `run`.
+
+use core::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use miden_cvm::{MAX_CYCLES, StackOutputs, Target, execute};
+use serde::Serialize;
+
+use super::{
+    files,
+    outcome::{Failure, Outcome},
+    progress::Progress,
+    source::Source,
+};
+
+/// Runs a program or composition.
+#[derive(Debug, Args)]
+pub struct RunCommand {
+    #[command(flatten)]
+    source: Source,
+    /// Write the outputs to a file, in Miden's JSON
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl RunCommand {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Returns an error if something cannot be loaded or written, or if the run traps.
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let progress = Progress::start("loading");
+        let loaded = self.source.load(&progress, MAX_CYCLES)?;
+        progress.stage("running");
+        let mut host = loaded.host();
+        let inputs = loaded.inputs;
+        let output = execute(
+            &loaded.target,
+            inputs.stack,
+            inputs.advice,
+            &mut host,
+            loaded.options,
+        )
+        .map_err(Failure::failed)?;
+        drop(progress);
+
+        let answer = RunAnswer {
+            code: CodeAnswer::new(&loaded.target),
+            cycles: output.cycles,
+            outputs: OutputsAnswer::new(&output.stack),
+        };
+        if let Some(path) = &self.output {
+            let json = serde_json::to_vec_pretty(&answer.outputs).map_err(Failure::failed)?;
+            files::write(path, &json)?;
+        }
+        Outcome::new(&answer)
+    }
+}
+
+/// What `run` answers.
+#[derive(Debug, Serialize)]
+struct RunAnswer {
+    #[serde(flatten)]
+    code: CodeAnswer,
+    cycles: u32,
+    #[serde(flatten)]
+    outputs: OutputsAnswer,
+}
+
+impl fmt::Display for RunAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        writeln!(f, "cycles       {}", self.cycles)?;
+        write!(f, "{}", self.outputs)
+    }
+}
+
+/// What was run, by its digests.
+#[derive(Debug, Serialize)]
+pub struct CodeAnswer {
+    program_hash: String,
+    composition: Option<String>,
+}
+
+impl CodeAnswer {
+    /// The digests of a target.
+    pub fn new(target: &Target) -> Self {
+        let composition = target.composition();
+        Self {
+            program_hash: target.program().hash().to_hex(),
+            composition: composition.map(|composition| composition.commitment().to_hex()),
+        }
+    }
+}
+
+impl fmt::Display for CodeAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program      {}", self.program_hash)?;
+        match &self.composition {
+            Some(commitment) => writeln!(f, "composition  {commitment}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The outputs, as Miden writes them: all 16 elements, the top one first.
+#[derive(Debug, Serialize)]
+pub struct OutputsAnswer {
+    stack: Vec<String>,
+}
+
+impl OutputsAnswer {
+    /// The elements of `outputs`.
+    pub fn new(outputs: &StackOutputs) -> Self {
+        Self {
+            stack: outputs.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl fmt::Display for OutputsAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.stack.iter().rposition(|element| element != "0");
+        let shown = &self.stack[..used.map_or(0, |last| last + 1)];
+        writeln!(f, "outputs      [{}], then zeros", shown.join(", "))
+    }
+}

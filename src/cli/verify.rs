@@ -1,0 +1,134 @@
+//! `verify`.
+
+use core::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use miden_cvm::{Expectations, Felt, MAX_PROOF_LEN, Security, Statement, Word, verify};
+use serde::Serialize;
+
+use super::{
+    files,
+    outcome::{Failure, Outcome},
+    progress::Progress,
+};
+
+/// The most bytes that a statement may have: room for all records that there can be.
+const MAX_STATEMENT_LEN: u64 = 1 << 28;
+
+/// Verifies a proof.
+#[derive(Debug, Args)]
+pub struct VerifyCommand {
+    /// The proof
+    #[arg(short, long, value_name = "FILE")]
+    proof: PathBuf,
+    /// The statement, which says what is proven
+    #[arg(short, long, value_name = "FILE")]
+    statement: PathBuf,
+    /// Reject a statement about any other program
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    program_hash: Option<Word>,
+    /// Reject a statement about any other composition, by its commitment
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    composition: Option<Word>,
+    /// Reject a proof of less security, in bits
+    #[arg(long, value_name = "BITS", default_value_t = Expectations::default().min_security)]
+    security: u32,
+}
+
+impl VerifyCommand {
+    /// Verifies it.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be read, or the reason for which the proof is rejected.
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let progress = Progress::start("verifying");
+        let proof = files::read(&self.proof, MAX_PROOF_LEN as u64)?;
+        let statement = files::read(&self.statement, MAX_STATEMENT_LEN)?;
+        let statement: Statement = serde_json::from_slice(&statement).map_err(|error| {
+            Failure::failed(format!(
+                "`{}` is no statement: {error}",
+                self.statement.display()
+            ))
+        })?;
+        let expectations = Expectations {
+            min_security: self.security,
+            program_hash: self.program_hash,
+            composition: self.composition,
+        };
+        let verified = verify(&statement, &proof, &expectations)
+            .map_err(|error| Failure::failed(format!("the proof is rejected: {error}")))?;
+        drop(progress);
+        let public = statement.public_inputs();
+        let numbers = |stack: &[Felt]| stack.iter().map(ToString::to_string).collect();
+        Outcome::new(&VerifyAnswer {
+            program_hash: verified.program_hash.to_hex(),
+            composition: verified.composition.map(|commitment| commitment.to_hex()),
+            stack_inputs: numbers(&public.stack_inputs[..]),
+            stack_outputs: numbers(&public.stack_outputs[..]),
+            trace_length: verified.trace_length,
+            settings: verified.settings.to_string(),
+            security: verified.security.into(),
+        })
+    }
+}
+
+fn digest(text: &str) -> Result<Word, String> {
+    let word = Word::try_from(text);
+    word.map_err(|error| format!("a digest is `0x` and 64 hexadecimal digits: {error}"))
+}
+
+/// What `verify` answers when the proof is valid.
+#[derive(Debug, Serialize)]
+struct VerifyAnswer {
+    program_hash: String,
+    composition: Option<String>,
+    stack_inputs: Vec<String>,
+    stack_outputs: Vec<String>,
+    trace_length: usize,
+    settings: String,
+    security: SecurityAnswer,
+}
+
+impl fmt::Display for VerifyAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "valid        {}, {} rows",
+            self.settings, self.trace_length
+        )?;
+        writeln!(f, "security     {}", self.security)?;
+        writeln!(f, "program      {}", self.program_hash)?;
+        if let Some(composition) = &self.composition {
+            writeln!(f, "composition  {composition}")?;
+        }
+        writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
+        writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))
+    }
+}
+
+/// The security of a proof.
+#[derive(Debug, Serialize)]
+pub struct SecurityAnswer {
+    conjectured: u32,
+    proven: u32,
+}
+
+impl From<Security> for SecurityAnswer {
+    fn from(security: Security) -> Self {
+        Self {
+            conjectured: security.conjectured,
+            proven: security.proven,
+        }
+    }
+}
+
+impl fmt::Display for SecurityAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            conjectured,
+            proven,
+        } = self;
+        write!(f, "{conjectured} bits conjectured, {proven} bits proven")
+    }
+}

@@ -1,0 +1,350 @@
+//! Where a run spends its cycles: by component instance and by procedure.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use miden_core::{
+    Decorator, Felt, Word,
+    crypto::merkle::MerklePath,
+    mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
+};
+use miden_cvm_processor::{
+    BitwiseOp, ContextId, CreationTime, Crossing, MemoryAccess, MerkleUpdate, Process, RowKind,
+    RowState, Tracer,
+};
+
+use crate::{
+    AdviceInputs, ExecutionError, ExecutionOptions, Host, SegmentRecord, StackInputs, Target,
+};
+
+/// The cycles of a run, by who spent them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The number of cycles.
+    pub cycles: u64,
+    /// The instances that ran, and the kernel if it did; most cycles first.
+    pub instances: Vec<InstanceProfile>,
+    /// The procedures that ran; most cycles of their own first.
+    pub procedures: Vec<ProcedureProfile>,
+}
+
+/// The cycles of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceProfile {
+    /// Its name.
+    pub name: String,
+    /// How often it was entered by a call or syscall.
+    pub entries: u64,
+    /// The cycles spent in it, not counting those in instances that it called.
+    pub cycles: u64,
+}
+
+/// The cycles of one procedure in one instance.
+///
+/// Procedures are told apart by their digests. Short ones that the assembler merged into the basic
+/// blocks of their callers are part of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcedureProfile {
+    /// The instance's name.
+    pub instance: String,
+    /// The procedure's name, or the beginning of its digest where nothing names it.
+    pub name: String,
+    /// Its digest.
+    pub digest: Word,
+    /// How often it was executed.
+    pub executions: u64,
+    /// The cycles spent in it, not counting those in procedures that it executed or called.
+    pub own_cycles: u64,
+    /// The cycles from its beginning to its end.
+    pub total_cycles: u64,
+}
+
+/// Runs a target and counts its cycles.
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps.
+pub fn profile(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    options: ExecutionOptions,
+) -> Result<Profile, ExecutionError> {
+    let program = target.program();
+    let counter = CycleCounter::new(target);
+    let kernel = program.kernel().clone();
+    let advice = target.advice(advice_inputs);
+    let mut process = Process::new(kernel, &stack_inputs, advice, options, counter);
+    process.execute(program, target.composition(), host)?;
+    let (_, _, counter) = process.into_parts();
+    Ok(counter.into_profile(target))
+}
+
+/// What cycles are attributed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Place {
+    Instance(u16),
+    Kernel,
+}
+
+impl Place {
+    fn name(self, target: &Target) -> String {
+        match self {
+            Self::Kernel => "kernel".into(),
+            // An open program has one instance, without a name.
+            Self::Instance(index) => match target.instances().get(usize::from(index)) {
+                Some(name) => name.clone(),
+                None => "program".into(),
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    executions: u64,
+    own: u64,
+    total: u64,
+    /// How many executions have not ended; recursion counts once in the total.
+    open: u64,
+}
+
+/// A procedure that has not ended.
+#[derive(Debug, Clone, Copy)]
+struct OpenProcedure {
+    key: usize,
+    /// Number of open nodes when it began.
+    nodes: usize,
+    began: u64,
+}
+
+/// Counts cycles while the program runs.
+#[derive(Debug)]
+struct CycleCounter {
+    /// The digests of all procedures that are known.
+    known: HashSet<Word>,
+    cycles: u64,
+    nodes: usize,
+    open: Vec<OpenProcedure>,
+    keys: HashMap<(Place, Word), usize>,
+    counts: Vec<Count>,
+    instances: BTreeMap<Place, (u64, u64)>,
+}
+
+impl CycleCounter {
+    fn new(target: &Target) -> Self {
+        let mut known: HashSet<Word> = forests(target)
+            .flat_map(|forest| forest.procedure_digests())
+            .collect();
+        known.insert(target.program().hash());
+        Self {
+            known,
+            cycles: 0,
+            nodes: 0,
+            open: Vec::new(),
+            keys: HashMap::new(),
+            counts: Vec::new(),
+            instances: BTreeMap::from([(Place::Instance(0), (0, 0))]),
+        }
+    }
+
+    fn begin(&mut self, place: Place, digest: Word) {
+        let next = self.counts.len();
+        let key = *self.keys.entry((place, digest)).or_insert(next);
+        if key == next {
+            self.counts.push(Count::default());
+        }
+        let count = &mut self.counts[key];
+        count.executions += 1;
+        count.open += 1;
+        self.open.push(OpenProcedure {
+            key,
+            nodes: self.nodes,
+            began: self.cycles,
+        });
+    }
+
+    fn end_node(&mut self) {
+        self.nodes -= 1;
+        let Some(ended) = self.open.pop_if(|procedure| procedure.nodes == self.nodes) else {
+            return;
+        };
+        let count = &mut self.counts[ended.key];
+        count.open -= 1;
+        if count.open == 0 {
+            count.total += self.cycles - ended.began;
+        }
+    }
+
+    fn into_profile(self, target: &Target) -> Profile {
+        let instances = self.instances.into_iter();
+        let mut instances: Vec<InstanceProfile> = instances
+            .map(|(place, (entries, cycles))| InstanceProfile {
+                name: place.name(target),
+                entries,
+                cycles,
+            })
+            .collect();
+        instances.sort_by_key(|instance| std::cmp::Reverse(instance.cycles));
+
+        let names = procedure_names(target);
+        let keys = self.keys.into_iter();
+        let mut procedures: Vec<ProcedureProfile> = keys
+            .map(|((place, digest), key)| {
+                let Count {
+                    executions,
+                    own,
+                    total,
+                    ..
+                } = self.counts[key];
+                ProcedureProfile {
+                    instance: place.name(target),
+                    name: names.get(&digest).cloned().unwrap_or_else(|| short(digest)),
+                    digest,
+                    executions,
+                    own_cycles: own,
+                    total_cycles: total,
+                }
+            })
+            .collect();
+        procedures.sort_by(|a, b| {
+            let order = |p: &ProcedureProfile| std::cmp::Reverse((p.own_cycles, p.total_cycles));
+            (order(a), &a.instance, &a.name).cmp(&(order(b), &b.instance, &b.name))
+        });
+        Profile {
+            cycles: self.cycles,
+            instances,
+            procedures,
+        }
+    }
+}
+
+impl Tracer for CycleCounter {
+    const ENABLED: bool = true;
+
+    fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>) {
+        let place = match state.in_syscall {
+            true => Place::Kernel,
+            false => Place::Instance(state.context.index()),
+        };
+        if let RowKind::Start(start) = kind {
+            if self.known.contains(&start.digest) {
+                self.begin(place, start.digest);
+            }
+            self.nodes += 1;
+            if let Some(entered) = start.entered {
+                let entered = match entered.crossing {
+                    Crossing::Syscall => Place::Kernel,
+                    _ => Place::Instance(entered.context.index()),
+                };
+                self.instances.entry(entered).or_default().0 += 1;
+            }
+        }
+        self.cycles += 1;
+        self.instances.entry(place).or_default().1 += 1;
+        if let Some(procedure) = self.open.last() {
+            self.counts[procedure.key].own += 1;
+        }
+        if let RowKind::End(_) = kind {
+            self.end_node();
+        }
+    }
+
+    fn memory(&mut self, _access: MemoryAccess) {}
+    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
+    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
+    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
+    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
+    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
+    fn static_data(
+        &mut self,
+        _context: ContextId,
+        _at: CreationTime,
+        _segment: &SegmentRecord,
+        _data: &[Felt],
+    ) {
+    }
+}
+
+fn forests(target: &Target) -> impl Iterator<Item = &Arc<MastForest>> {
+    std::iter::once(target.program().mast_forest()).chain(target.forests())
+}
+
+/// The beginning of a digest, as the name of what has none.
+fn short(digest: Word) -> String {
+    let mut hex = digest.to_hex();
+    hex.truncate(10);
+    hex
+}
+
+/// Names of procedures by digest. What libraries and components do not name is named after the
+/// debug information of its code.
+fn procedure_names(target: &Target) -> HashMap<Word, String> {
+    let named = target.procedures().iter();
+    let mut names: HashMap<Word, String> = named
+        .map(|(&digest, name)| (digest, name.clone()))
+        .collect();
+    let main = target.program().hash();
+    names.entry(main).or_insert_with(|| "main".into());
+
+    let mut unnamed: Vec<(Word, Vec<String>)> = Vec::new();
+    for forest in forests(target) {
+        let local = forest.procedure_roots().iter();
+        unnamed.extend(
+            local
+                .filter_map(|&root| Some((forest.get_node_by_id(root)?.digest(), root)))
+                .filter(|(digest, _)| !names.contains_key(digest))
+                .map(|(digest, root)| (digest, names_in_code(forest, root))),
+        );
+    }
+    // Code holds the names of procedures merged into it too; those with one name are sure.
+    unnamed.sort_by_key(|(_, candidates)| candidates.len());
+    let mut taken: HashSet<String> = HashSet::new();
+    for (digest, candidates) in unnamed {
+        let name = candidates.into_iter().find(|name| !taken.contains(name));
+        if let Some(name) = name
+            && !names.contains_key(&digest)
+        {
+            taken.insert(name.clone());
+            names.insert(digest, name);
+        }
+    }
+    names
+}
+
+/// The procedures that the debug information of a procedure's own nodes names, in their order.
+fn names_in_code(forest: &MastForest, root: MastNodeId) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut pending = vec![root];
+    while let Some(id) = pending.pop() {
+        let Some(node) = forest.get_node_by_id(id) else {
+            continue;
+        };
+        let mut decorators = forest.before_enter_decorators(id).to_vec();
+        if let MastNode::Block(block) = node {
+            decorators.extend(block.indexed_decorator_iter(forest).map(|(_, id)| id));
+        }
+        for id in decorators {
+            if let Some(Decorator::AsmOp(op)) = forest.decorator_by_id(id) {
+                let name = plain(op.context_name());
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.into());
+                }
+            }
+        }
+        let mut children = Vec::new();
+        node.append_children_to(&mut children);
+        let own = children.into_iter().rev();
+        pending.extend(own.filter(|&child| !forest.is_procedure_root(child) && seen.insert(child)));
+    }
+    names
+}
+
+/// A procedure's path without what the assembler puts before it.
+fn plain(path: &str) -> &str {
+    let path = path.strip_prefix("::").unwrap_or(path);
+    path.strip_prefix("$exec::").unwrap_or(path)
+}

@@ -1,0 +1,426 @@
+//! What is run: a program or a composition, with all the code that it needs.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use miden_assembly::{
+    Assembler, KernelLibrary, Library, ModuleParser, Path as MasmPath, Report, SourceManager,
+    ast::ModuleKind, diagnostics::reporting::PrintDiagnostic, library::LibraryExport,
+};
+use miden_core::{
+    AdviceMap, Program, Word,
+    mast::{MastForest, MastNodeExt},
+};
+use miden_cvm_component::{
+    BuildError, COMPONENT_FILE, LinkedComposition, Toolchain, Warning, core_library,
+};
+use thiserror::Error;
+
+use crate::{
+    AdviceInputs, Composition, DefaultHost, StdoutWriter,
+    artifacts::{ArtifactError, read_library, read_program},
+    core_library_handlers,
+};
+
+/// The name of the composition file that a folder is read by.
+pub const COMPOSITION_FILE: &str = "composition.toml";
+
+/// What is run: a program or a composition, with the code of all libraries that it may need.
+///
+/// Miden's core library is always among them.
+#[derive(Debug, Clone)]
+pub struct Target {
+    program: Program,
+    composition: Option<Composition>,
+    static_data: AdviceMap,
+    forests: Vec<Arc<MastForest>>,
+    instances: Vec<String>,
+    procedures: BTreeMap<Word, String>,
+    sources: Option<Arc<dyn SourceManager>>,
+    warnings: Vec<Warning>,
+}
+
+impl From<Program> for Target {
+    fn from(program: Program) -> Self {
+        let mut target = Self {
+            program,
+            composition: None,
+            static_data: AdviceMap::default(),
+            forests: Vec::new(),
+            instances: Vec::new(),
+            procedures: BTreeMap::new(),
+            sources: None,
+            warnings: Vec::new(),
+        };
+        target.add_library(core_library());
+        target
+    }
+}
+
+impl From<LinkedComposition> for Target {
+    fn from(linked: LinkedComposition) -> Self {
+        let mut target = Self::from(linked.program);
+        target.composition = Some(linked.composition);
+        target.static_data = linked.advice_map;
+        target.forests.extend(linked.forests);
+        target.procedures.extend(linked.procedures);
+        target.sources = Some(linked.source_manager);
+        target.warnings = linked.warnings;
+        let names = linked.instances.into_iter().map(|instance| instance.name);
+        target.instances = names.collect();
+        target
+    }
+}
+
+impl Target {
+    /// The program; of a composition the root's main export.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The composition, or nothing for an open program.
+    pub fn composition(&self) -> Option<&Composition> {
+        self.composition.as_ref()
+    }
+
+    /// The static data of all instances under its commitments.
+    pub fn static_data(&self) -> &AdviceMap {
+        &self.static_data
+    }
+
+    /// The names of the composition's instances by index; empty for an open program.
+    pub fn instances(&self) -> &[String] {
+        &self.instances
+    }
+
+    /// The names of exported procedures by digest.
+    pub fn procedures(&self) -> &BTreeMap<Word, String> {
+        &self.procedures
+    }
+
+    /// All code that the host provides; the program's own is not among it.
+    pub fn forests(&self) -> &[Arc<MastForest>] {
+        &self.forests
+    }
+
+    /// What is suspicious, but no error.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Lets the target's code call procedures of `library` that it does not contain.
+    pub fn add_library(&mut self, library: &Library) {
+        self.add_code(library.mast_forest(), library);
+    }
+
+    /// Provides the code of the program's kernel.
+    pub fn add_kernel(&mut self, kernel: &KernelLibrary) {
+        self.add_code(kernel.mast_forest(), kernel.as_ref());
+    }
+
+    fn add_code(&mut self, forest: &Arc<MastForest>, library: &Library) {
+        self.forests.push(forest.clone());
+        for export in library.exports() {
+            if let LibraryExport::Procedure(procedure) = export
+                && let Some(node) = forest.get_node_by_id(procedure.node)
+            {
+                let name = procedure.path.to_string();
+                self.procedures.insert(node.digest(), name);
+            }
+        }
+    }
+
+    /// The advice of a run: what is given to it, and the target's static data.
+    pub(crate) fn advice(&self, inputs: AdviceInputs) -> AdviceInputs {
+        let data = self.static_data.iter();
+        inputs.with_map(data.map(|(&commitment, data)| (commitment, data.to_vec())))
+    }
+
+    /// A host that provides the code of all libraries, components and the kernel, and answers the
+    /// events of the core library.
+    pub fn host(&self) -> DefaultHost<StdoutWriter> {
+        let mut host = DefaultHost::default();
+        for forest in &self.forests {
+            host.load_forest(forest.clone());
+        }
+        for (event, handler) in core_library_handlers() {
+            // A new host has no handlers, and the library's events differ from each other.
+            let registered = host.register_handler(event, handler);
+            debug_assert!(registered.is_ok());
+        }
+        match &self.sources {
+            Some(sources) => host.with_source_manager(sources.clone()),
+            None => host,
+        }
+    }
+}
+
+/// A target, library or kernel that cannot be loaded.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// A file cannot be read.
+    #[error("`{}` cannot be read: {reason}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        #[source]
+        reason: io::Error,
+    },
+    /// The name does not say what the file is.
+    #[error(
+        "`{}` is no target: a program is a `.masm` or `.masp` file, a composition is a `.toml` \
+         file or the folder of one", .0.display()
+    )]
+    UnknownKind(PathBuf),
+    /// A file that is no library was given as one.
+    #[error(
+        "`{}` is no library: one is a `.masl` or `.masp` file, or a folder of `.masm` files",
+        .0.display()
+    )]
+    UnknownLibrary(PathBuf),
+    /// The folder has no composition file.
+    #[error(
+        "the folder `{}` has no composition file: neither {}",
+        .folder.display(),
+        .tried.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" nor ")
+    )]
+    NoComposition {
+        /// The folder.
+        folder: PathBuf,
+        /// The names that were looked for.
+        tried: Vec<String>,
+    },
+    /// A component was given where a composition is needed.
+    #[error(
+        "`{}` is a component, and only compositions are run: write a composition file with an \
+         instance of it", .0.display()
+    )]
+    Component(PathBuf),
+    /// The assembler refuses a source.
+    #[error("`{}` cannot be assembled:\n{report}", .path.display())]
+    Assembly {
+        /// The source, or the folder of sources.
+        path: PathBuf,
+        /// What the assembler says.
+        report: String,
+    },
+    /// A package or library cannot be used.
+    #[error("`{}` cannot be used: {reason}", .path.display())]
+    Artifact {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        reason: ArtifactError,
+    },
+    /// There is a mistake in the files of a composition or of its components.
+    #[error(transparent)]
+    Composition(#[from] BuildError),
+}
+
+/// Loads targets from files, with a kernel and libraries.
+#[derive(Clone, Default)]
+pub struct Loader {
+    toolchain: Toolchain,
+    libraries: Vec<Arc<Library>>,
+}
+
+impl Loader {
+    /// A loader without a kernel, whose only library is Miden's core library.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Assembles the kernel in the `.masm` file at `path`.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such file, or if the assembler refuses it.
+    pub fn with_kernel(mut self, path: &Path) -> Result<Self, TargetError> {
+        check_readable(path)?;
+        let kernel = self
+            .assembler(path)?
+            .assemble_kernel(path)
+            .map_err(|report| refused(path, &report))?;
+        self.toolchain = self.toolchain.with_kernel(kernel);
+        Ok(self)
+    }
+
+    /// Adds the library at `path`: a `.masl` or `.masp` file, or a folder of `.masm` files, whose
+    /// name is the library's namespace. It may use the kernel and the libraries added before it.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such library, if it cannot be used, or if the assembler
+    /// refuses it.
+    pub fn with_library(mut self, path: &Path) -> Result<Self, TargetError> {
+        let library = if path.is_dir() {
+            self.library_from_sources(path)?
+        } else if matches!(extension(path), Some("masl" | "masp")) {
+            read_library(&read(path)?).map_err(|reason| unusable(path, reason))?
+        } else {
+            check_readable(path)?;
+            return Err(TargetError::UnknownLibrary(path.into()));
+        };
+        self.toolchain = self.toolchain.with_library((*library).clone());
+        self.libraries.push(library);
+        Ok(self)
+    }
+
+    /// Loads the target at `path`: a program in a `.masm` or `.masp` file, or a composition in a
+    /// `.toml` file or in the folder of one.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such target, or if there is a mistake in its files.
+    pub fn load(&self, path: &Path) -> Result<Target, TargetError> {
+        let mut target = if path.is_dir() || extension(path) == Some("toml") {
+            LinkedComposition::load(&target_file(path)?, &self.toolchain)?.into()
+        } else {
+            match extension(path) {
+                Some("masm") => Target {
+                    sources: Some(self.toolchain.source_manager()),
+                    ..Target::from(self.assemble(path)?)
+                },
+                Some("masp") => {
+                    let program =
+                        read_program(&read(path)?).map_err(|reason| unusable(path, reason))?;
+                    Target::from(Arc::unwrap_or_clone(program))
+                }
+                _ => {
+                    check_readable(path)?;
+                    return Err(TargetError::UnknownKind(path.into()));
+                }
+            }
+        };
+        if let Some(kernel) = self.toolchain.kernel() {
+            target.add_kernel(kernel);
+        }
+        for library in &self.libraries {
+            target.add_library(library);
+        }
+        Ok(target)
+    }
+
+    fn assemble(&self, path: &Path) -> Result<Program, TargetError> {
+        check_readable(path)?;
+        let assembler = self.assembler(path)?;
+        ModuleParser::new(ModuleKind::Executable)
+            .parse_file(MasmPath::exec_path(), path, self.toolchain.source_manager())
+            .and_then(|module| assembler.assemble_program(module))
+            .map_err(|report| refused(path, &report))
+    }
+
+    fn library_from_sources(&self, folder: &Path) -> Result<Arc<Library>, TargetError> {
+        let name = name_of(folder)?;
+        let library = MasmPath::validate(&name)
+            .map_err(Report::msg)
+            .and_then(|namespace| {
+                let assembler = self.assembler_with_libraries()?;
+                assembler.assemble_library_from_dir(folder, namespace)
+            })
+            .map_err(|report| refused(folder, &report))?;
+        Ok(Arc::new(library))
+    }
+
+    fn assembler(&self, path: &Path) -> Result<Assembler, TargetError> {
+        self.assembler_with_libraries()
+            .map_err(|report| refused(path, &report))
+    }
+
+    /// An assembler that leaves the code of libraries out of what it assembles, as that of Miden's
+    /// command line does: so programs have the same hashes here.
+    fn assembler_with_libraries(&self) -> Result<Assembler, Report> {
+        let sources: Arc<dyn SourceManager> = self.toolchain.source_manager();
+        let mut assembler = match self.toolchain.kernel() {
+            Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
+            None => Assembler::new(sources),
+        };
+        assembler.link_dynamic_library(core_library())?;
+        for library in &self.libraries {
+            assembler.link_dynamic_library(library)?;
+        }
+        Ok(assembler)
+    }
+}
+
+/// The file that stands for the target at `path`, beside which its inputs are looked for: the
+/// composition file of a folder, and `path` itself in all other cases.
+///
+/// In a folder it is `composition.toml`, or else the `.toml` file with the folder's own name.
+///
+/// # Errors
+/// Returns an error if `path` is a folder without such a file.
+pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
+    if !path.is_dir() {
+        return Ok(path.into());
+    }
+    let mut tried = vec![
+        COMPOSITION_FILE.to_owned(),
+        format!("{}.toml", name_of(path)?),
+    ];
+    // In a folder of this name it is a component all the same.
+    tried.retain(|name| name != COMPONENT_FILE);
+    let found = tried
+        .iter()
+        .map(|name| path.join(name))
+        .find(|path| path.is_file());
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    if path.join(COMPONENT_FILE).is_file() {
+        return Err(TargetError::Component(path.into()));
+    }
+    Err(TargetError::NoComposition {
+        folder: path.into(),
+        tried,
+    })
+}
+
+/// The name of a folder, also where the path ends with `.` or `..`.
+fn name_of(folder: &Path) -> Result<String, TargetError> {
+    let canonical = fs::canonicalize(folder).map_err(|reason| TargetError::Unreadable {
+        path: folder.into(),
+        reason,
+    })?;
+    let name = canonical.file_name().unwrap_or_default();
+    Ok(name.to_string_lossy().into_owned())
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension()?.to_str()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TargetError> {
+    fs::read(path).map_err(|reason| TargetError::Unreadable {
+        path: path.into(),
+        reason,
+    })
+}
+
+/// Tells a file that is missing from one that is wrong, which the assembler's reports do not.
+fn check_readable(path: &Path) -> Result<(), TargetError> {
+    match fs::File::open(path) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(TargetError::Unreadable {
+            path: path.into(),
+            reason,
+        }),
+    }
+}
+
+fn refused(path: &Path, report: &Report) -> TargetError {
+    TargetError::Assembly {
+        path: path.into(),
+        report: PrintDiagnostic::new_without_color(report).to_string(),
+    }
+}
+
+fn unusable(path: &Path, reason: ArtifactError) -> TargetError {
+    TargetError::Artifact {
+        path: path.into(),
+        reason,
+    }
+}

@@ -1,0 +1,651 @@
+//! The command line, as a user and as a script meets it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+use miden_assembly::Assembler;
+use miden_core::utils::Serializable;
+use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a command left behind.
+struct Finished {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the command line. Whatever it is given, it never panics.
+fn miden_cvm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
+    let output = Command::new(env!("CARGO_BIN_EXE_miden-cvm"))
+        .args(args)
+        .output()
+        .expect("the command line starts");
+    let finished = Finished {
+        code: output.status.code().expect("an exit code"),
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    };
+    for text in [&finished.stdout, &finished.stderr] {
+        assert!(
+            !text.contains("panicked") && !text.contains("mistake in miden-cvm"),
+            "{text}"
+        );
+    }
+    finished
+}
+
+impl Finished {
+    /// The answer of a command that ends well.
+    fn answer(self) -> String {
+        assert_eq!(
+            (self.code, self.stderr.as_str()),
+            (0, ""),
+            "{}",
+            self.stdout
+        );
+        self.stdout
+    }
+
+    /// The JSON of a command that ends well.
+    fn json(self) -> Value {
+        serde_json::from_str(&self.answer()).expect("JSON")
+    }
+
+    /// The error of a command that fails, or whose arguments make no sense.
+    fn error(self, code: i32) -> String {
+        assert_eq!(
+            (self.code, self.stdout.as_str()),
+            (code, ""),
+            "{}",
+            self.stderr
+        );
+        self.stderr
+    }
+}
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(path)
+}
+
+/// A folder for the files of a test.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(TempDir::new().expect("a folder"));
+        for (path, text) in files {
+            folder.write(path, text);
+        }
+        folder
+    }
+
+    fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(&path, bytes).expect("a file");
+        path
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+}
+
+/// The first elements of the answer's stack.
+fn stack(json: &Value, count: usize) -> Vec<u64> {
+    let stack = json["stack"].as_array().expect("a stack");
+    assert_eq!(stack.len(), 16);
+    let elements = stack.iter().take(count);
+    elements
+        .map(|e| e.as_str().and_then(|e| e.parse().ok()).expect("a number"))
+        .collect()
+}
+
+fn args<'a>(command: &'a str, target: &'a Path, others: &'a [&'a str]) -> Vec<&'a OsStr> {
+    let others = others.iter().map(OsStr::new);
+    [OsStr::new(command), target.as_os_str()]
+        .into_iter()
+        .chain(others)
+        .collect()
+}
+
+// RUN
+// ------------------------------------------------------------------------------------------------
+
+#[test]
+fn programs_find_their_own_inputs() {
+    let text = miden_cvm(args("run", &example("fib/fib.masm"), &[])).answer();
+    assert!(
+        text.contains("outputs      [2880067194370816120], then zeros"),
+        "{text}"
+    );
+    let json = miden_cvm(args("run", &example("fib/fib.masm"), &["--json"])).json();
+    assert_eq!(stack(&json, 2), [2880067194370816120, 0]);
+    assert_eq!(json["status"], "ok");
+    assert_eq!(json["composition"], Value::Null);
+}
+
+#[test]
+fn inputs_and_outputs_are_files_in_midens_json() {
+    let folder = Folder::new(&[("ten.json", r#"{ "operand_stack": ["10"] }"#)]);
+    let (inputs, outputs) = (folder.path("ten.json"), folder.path("out.json"));
+    let fib = example("fib/fib.masm");
+    let mut run = args("run", &fib, &["-i"]);
+    run.extend([inputs.as_os_str(), OsStr::new("-o"), outputs.as_os_str()]);
+    miden_cvm(run).answer();
+    let outputs = fs::read(outputs).expect("a file of outputs");
+    let outputs: Value = serde_json::from_slice(&outputs).expect("JSON");
+    assert_eq!(stack(&outputs, 2), [55, 0]);
+}
+
+#[test]
+fn hashes_of_the_core_library_run() {
+    let json = miden_cvm(args("run", &example("sha256/sha256.masm"), &["--json"])).json();
+    assert_eq!(stack(&json, 2), [1182026555, 2528132074]);
+    let json = miden_cvm(args("run", &example("blake3/blake3.masm"), &["--json"])).json();
+    assert!(stack(&json, 8).into_iter().all(|word| word < 1 << 32));
+}
+
+#[test]
+fn compositions_are_files_or_folders() {
+    let folder = miden_cvm(args("run", &example("ledger"), &["--json"])).json();
+    let file = miden_cvm(args("run", &example("ledger/ledger.toml"), &["--json"])).json();
+    assert_eq!(folder, file);
+    assert_eq!(stack(&folder, 4), [837809, 346754, 40306, 65131]);
+    assert!(folder["composition"].is_string());
+    let wallet = miden_cvm(args("run", &example("wallet"), &["--json"])).json();
+    assert_eq!(stack(&wallet, 6)[4..], [7, 2500]);
+}
+
+#[test]
+fn programs_have_the_hashes_that_midens_command_line_gives_them() {
+    let source = fs::read_to_string(example("sha256/sha256.masm")).expect("a source");
+    let program = Assembler::default()
+        .with_dynamic_library(miden_cvm::core_library())
+        .expect("the core library")
+        .assemble_program(source)
+        .expect("a program");
+    let json = miden_cvm(args("run", &example("sha256/sha256.masm"), &["--json"])).json();
+    assert_eq!(json["program_hash"], program.hash().to_hex());
+}
+
+#[test]
+fn kernels_and_libraries_are_assembled() {
+    let folder = Folder::new(&[
+        ("kernel.masm", "pub proc seven push.7 swap drop end"),
+        ("one/numbers.masm", "pub proc three push.3 end"),
+        (
+            "two/sums.masm",
+            "use one::numbers pub proc six exec.numbers::three mul.2 end",
+        ),
+        (
+            "main.masm",
+            "use two::sums begin syscall.seven exec.sums::six add swap drop end",
+        ),
+    ]);
+    let run = |libraries: [&str; 2]| {
+        let libraries = libraries.map(|library| folder.path(library));
+        let (main, kernel) = (folder.path("main.masm"), folder.path("kernel.masm"));
+        let mut run = args("run", &main, &["--json", "--kernel"]);
+        run.push(kernel.as_os_str());
+        for library in &libraries {
+            run.extend([OsStr::new("-l"), library.as_os_str()]);
+        }
+        miden_cvm(run)
+    };
+    assert_eq!(stack(&run(["one", "two"]).json(), 1), [13]);
+    // A library only sees those before it.
+    assert_eq!(run(["two", "one"]).code, 1);
+}
+
+/// A package of a program, and a library, as other tools write them.
+fn artifacts(folder: &Folder) -> (PathBuf, PathBuf) {
+    let source = folder.write(
+        "numbers/seven.masm",
+        "pub proc seven push.7777777 sub.7777770 end",
+    );
+    let library = Assembler::default()
+        .assemble_library_from_dir(source.parent().expect("a folder"), "numbers")
+        .expect("a library");
+    let program = Assembler::default()
+        .with_dynamic_library(&library)
+        .expect("a library")
+        .assemble_program("use numbers::seven begin exec.seven::seven add end")
+        .expect("a program");
+    let package = Package {
+        name: "seven".into(),
+        version: None,
+        description: None,
+        kind: PackageKind::Executable,
+        mast: MastArtifact::Executable(Arc::new(program)),
+        manifest: PackageManifest::new(None),
+        sections: Vec::new(),
+    };
+    let package = folder.write("seven.masp", package.to_bytes());
+    (package, folder.write("numbers.masl", library.to_bytes()))
+}
+
+#[test]
+fn packages_run_with_libraries() {
+    let folder = Folder::new(&[("seven.inputs", r#"{ "operand_stack": ["5"] }"#)]);
+    let (package, library) = artifacts(&folder);
+    let mut run = args("run", &package, &["--json", "-l"]);
+    run.push(library.as_os_str());
+    assert_eq!(stack(&miden_cvm(run).json(), 2), [12, 0]);
+    let missing = miden_cvm(args("run", &package, &[])).error(1);
+    assert!(missing.contains("no MAST forest"), "{missing}");
+}
+
+/// Damage to names and places in the source changes no run.
+#[test]
+fn damaged_code_never_runs() {
+    let folder = Folder::new(&[("damaged.inputs", r#"{ "operand_stack": ["5"] }"#)]);
+    let (package, library) = artifacts(&folder);
+    let run = |package: &Path, library: &Path| {
+        let mut run = args("run", package, &["-l"]);
+        run.push(library.as_os_str());
+        let inputs = folder.path("damaged.inputs");
+        run.extend([OsStr::new("-i"), inputs.as_os_str()]);
+        miden_cvm(run)
+    };
+    let intact = run(&package, &library).answer();
+    for (artifact, name) in [(&package, "damaged.masp"), (&library, "damaged.masl")] {
+        let bytes = fs::read(artifact).expect("a file");
+        for position in (0..bytes.len()).step_by(bytes.len() / 24) {
+            let mut damaged = bytes.clone();
+            damaged[position] ^= 0xff;
+            let damaged = folder.write(name, damaged);
+            let finished = match name {
+                "damaged.masp" => run(&damaged, &library),
+                _ => run(&package, &damaged),
+            };
+            if finished.code == 0 {
+                assert_eq!(finished.stdout, intact, "{name}: {position}");
+            } else {
+                assert_eq!(finished.code, 1, "{name}: {position}");
+            }
+        }
+    }
+}
+
+// ERRORS
+// ------------------------------------------------------------------------------------------------
+
+#[test]
+fn arguments_that_make_no_sense_are_usage_errors() {
+    let folder = Folder::new(&[
+        ("target.txt", "begin end"),
+        ("main.masm", "begin push.1 drop end"),
+    ]);
+    let none: [&str; 0] = [];
+    assert_eq!(miden_cvm(none).code, 2);
+    assert_eq!(miden_cvm(["walk"]).code, 2);
+    assert_eq!(miden_cvm(["run"]).code, 2);
+    let main = folder.path("main.masm");
+    for others in [
+        &["--no-such-option"][..],
+        &["-m", "0"],
+        &["-m", "many"],
+        &["second"],
+    ] {
+        assert_eq!(miden_cvm(args("run", &main, others)).code, 2, "{others:?}");
+    }
+    let unknown = miden_cvm(args("run", &folder.path("target.txt"), &[])).error(2);
+    assert!(unknown.contains("is no target"), "{unknown}");
+    let library = folder.path("target.txt");
+    let mut run = args("run", &main, &["-l"]);
+    run.push(library.as_os_str());
+    assert!(miden_cvm(run).error(2).contains("is no library"));
+    assert_eq!(miden_cvm(["--help"]).code, 0);
+    assert_eq!(miden_cvm(["--version"]).code, 0);
+}
+
+#[test]
+fn what_cannot_be_loaded_fails_with_its_file_and_reason() {
+    let folder = Folder::new(&[
+        ("wrong.masm", "begin\n    pusch.1\nend"),
+        ("main.masm", "begin add end"),
+        ("main.inputs", r#"{ "operand_stack": ["1", "two"] }"#),
+        ("empty/readme.md", "nothing"),
+        ("component/component.toml", "name = \"c\"\nsources = []"),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"nowhere\"",
+        ),
+    ]);
+    for (target, expected) in [
+        ("missing.masm", "missing.masm` cannot be read"),
+        ("missing", "missing` cannot be read"),
+        ("wrong.masm", "wrong.masm:2"),
+        ("main.masm", "main.inputs`: operand_stack[1]: `two`"),
+        ("empty", "neither `composition.toml` nor `empty.toml`"),
+        ("component", "is a component"),
+        ("composition.toml", "composition.toml:3"),
+        ("", "composition.toml:3"),
+    ] {
+        let error = miden_cvm(args("run", &folder.path(target), &[])).error(1);
+        assert!(
+            error.starts_with("error: ") && error.contains(expected),
+            "{target}: {error}"
+        );
+    }
+}
+
+#[test]
+fn traps_say_where_and_why() {
+    let source = "proc check\n    assert.err=\"not one\"\nend\nbegin\n    exec.check\nend";
+    let folder = Folder::new(&[("main.masm", source)]);
+    let main = folder.path("main.masm");
+    let error = miden_cvm(args("run", &main, &[])).error(1);
+    for part in ["not one", "main.masm:2", "check", "cycle"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let finished = miden_cvm(args("run", &main, &["--json"]));
+    assert_eq!((finished.code, finished.stderr.as_str()), (1, ""));
+    let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(json["status"], "error");
+    assert!(json["error"].as_str().expect("a text").contains("not one"));
+}
+
+#[test]
+fn runs_can_be_limited() {
+    let error = miden_cvm(args("run", &example("fib/fib.masm"), &["-m", "100"])).error(1);
+    assert!(error.contains("100"), "{error}");
+}
+
+#[test]
+fn debug_instructions_are_answered_when_asked() {
+    let folder = Folder::new(&[("main.masm", "begin push.42 debug.stack drop end")]);
+    let main = folder.path("main.masm");
+    let silent = miden_cvm(args("run", &main, &["--json"]));
+    assert_eq!((silent.code, silent.stderr.as_str()), (0, ""));
+    let debugged = miden_cvm(args("run", &main, &["--json", "--debug"]));
+    assert_eq!(debugged.code, 0);
+    assert!(debugged.stderr.contains("42"), "{}", debugged.stderr);
+    assert_eq!(debugged.stdout, silent.stdout);
+}
+
+#[test]
+fn deep_nesting_is_an_error_or_works() {
+    let deep = format!(
+        "begin {} push.1 drop {} end",
+        "push.1 if.true ".repeat(5000),
+        "end ".repeat(5000)
+    );
+    let folder = Folder::new(&[("main.masm", &deep)]);
+    let code = miden_cvm(args("run", &folder.path("main.masm"), &[])).code;
+    assert!(code == 0 || code == 1, "{code}");
+}
+
+// ANALYZE
+// ------------------------------------------------------------------------------------------------
+
+fn sum(list: &Value, field: &str) -> u64 {
+    let list = list.as_array().expect("a list");
+    list.iter()
+        .map(|entry| entry[field].as_u64().expect("a number"))
+        .sum()
+}
+
+#[test]
+fn every_cycle_belongs_to_an_instance_and_a_procedure() {
+    let ledger = example("ledger");
+    let json = miden_cvm(args("analyze", &ledger, &["--json", "-n", "1000"])).json();
+    let cycles = json["rows"]["core"].as_u64().expect("a number");
+    let run = miden_cvm(args("run", &ledger, &["--json"])).json();
+    assert_eq!(run["cycles"], cycles);
+    assert_eq!(sum(&json["instances"], "cycles"), cycles);
+    assert_eq!(sum(&json["procedures"], "own_cycles"), cycles);
+    let procedures = json["procedures"].as_array().expect("a list");
+    let post = procedures
+        .iter()
+        .find(|p| p["name"] == "ledger:ledger::post");
+    let post = post.expect("a procedure with its name");
+    assert_eq!(
+        (&post["instance"], &post["executions"]),
+        (&"ledger".into(), &8.into())
+    );
+    assert!(json["rows"]["memory"].as_u64() > Some(0));
+    assert!(
+        json["padding"]["length"]
+            .as_u64()
+            .is_some_and(u64::is_power_of_two)
+    );
+}
+
+#[test]
+fn analysis_is_a_text_for_people() {
+    let text = miden_cvm(args("analyze", &example("fib/fib.masm"), &[])).answer();
+    for part in ["core (cycles)", "are padding", "program", "main"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+// PROVE AND VERIFY
+// ------------------------------------------------------------------------------------------------
+
+/// A proof with its statement.
+struct Proven {
+    folder: Folder,
+    answer: Value,
+}
+
+impl Proven {
+    /// Proves a run of a target.
+    fn new(target: &Path, options: &[&str]) -> Self {
+        let folder = Folder::new(&[]);
+        let (proof, statement) = (folder.path("proof"), folder.path("statement"));
+        let mut prove = args("prove", target, &["--json"]);
+        prove.extend([OsStr::new("-p"), proof.as_os_str()]);
+        prove.extend([OsStr::new("-s"), statement.as_os_str()]);
+        prove.extend(options.iter().map(OsStr::new));
+        let answer = miden_cvm(prove).json();
+        // Nothing but the two files is left behind.
+        assert_eq!(fs::read_dir(folder.0.path()).expect("a folder").count(), 2);
+        Self { folder, answer }
+    }
+
+    fn proof(&self) -> Vec<u8> {
+        fs::read(self.folder.path("proof")).expect("a proof")
+    }
+
+    fn statement(&self) -> Value {
+        let statement = fs::read(self.folder.path("statement")).expect("a statement");
+        serde_json::from_slice(&statement).expect("JSON")
+    }
+
+    fn verify(&self, options: &[&str]) -> Finished {
+        self.verify_as("proof", "statement", options)
+    }
+
+    fn verify_as(&self, proof: &str, statement: &str, options: &[&str]) -> Finished {
+        let (proof, statement) = (self.folder.path(proof), self.folder.path(statement));
+        let mut verify = vec![OsStr::new("verify"), OsStr::new("--json")];
+        verify.extend([OsStr::new("-p"), proof.as_os_str()]);
+        verify.extend([OsStr::new("-s"), statement.as_os_str()]);
+        verify.extend(options.iter().map(OsStr::new));
+        miden_cvm(verify)
+    }
+
+    /// Verifies after a change of the statement.
+    fn verify_claim(&self, change: impl FnOnce(&mut Value)) -> Finished {
+        let mut statement = self.statement();
+        change(&mut statement);
+        self.folder.write("claim", statement.to_string());
+        self.verify_as("proof", "claim", &[])
+    }
+}
+
+/// The reason for which a proof is rejected.
+fn rejection(finished: Finished) -> String {
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (1, ""),
+        "{}",
+        finished.stdout
+    );
+    let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(json["status"], "error");
+    json["error"].as_str().expect("a text").into()
+}
+
+#[test]
+fn a_proof_is_valid_for_its_statement_only() {
+    let proven = Proven::new(&example("fib/fib.masm"), &[]);
+    assert_eq!(stack(&proven.answer, 1), [2880067194370816120]);
+    let verified = proven.verify(&[]).json();
+    assert_eq!(verified["program_hash"], proven.answer["program_hash"]);
+    assert_eq!(verified["stack_outputs"], proven.answer["stack"]);
+    assert_eq!(verified["stack_inputs"][0], "90");
+
+    let other = "0x0100000000000000000000000000000000000000000000000000000000000000";
+    rejection(proven.verify_claim(|claim| claim["stack_outputs"][0] = 1.into()));
+    rejection(proven.verify_claim(|claim| claim["stack_outputs"] = [1, 1].as_slice().into()));
+    rejection(proven.verify_claim(|claim| claim["stack_inputs"][0] = 91.into()));
+    rejection(proven.verify_claim(|claim| claim["program_hash"] = other.into()));
+    rejection(proven.verify_claim(|claim| claim["kernel"] = [other].as_slice().into()));
+    let unknown = rejection(proven.verify_claim(|claim| claim["more"] = 1.into()));
+    assert!(unknown.contains("is no statement"), "{unknown}");
+
+    let hash = proven.answer["program_hash"].as_str().expect("a digest");
+    assert_eq!(proven.verify(&["--program-hash", hash]).code, 0);
+    let refused = rejection(proven.verify(&["--program-hash", other]));
+    assert!(refused.contains("expected"), "{refused}");
+    let refused = rejection(proven.verify(&["--composition", other]));
+    assert!(refused.contains("expected"), "{refused}");
+    let refused = rejection(proven.verify(&["--security", "128"]));
+    assert!(refused.contains("bits of security"), "{refused}");
+    assert_eq!(proven.verify(&["--program-hash", "0x12"]).code, 2);
+    assert_eq!(proven.verify(&["--security", "most"]).code, 2);
+}
+
+#[test]
+fn a_proof_with_a_changed_byte_is_rejected() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let proven = Proven::new(&folder.path("main.masm"), &[]);
+    let proof = proven.proof();
+    proven.verify(&[]).answer();
+    let positions = (0..16).chain((16..proof.len()).step_by(proof.len() / 48));
+    for position in positions.chain([proof.len() - 1]) {
+        let mut changed = proof.clone();
+        changed[position] ^= 0x11;
+        proven.folder.write("changed", &changed);
+        rejection(proven.verify_as("changed", "statement", &[]));
+    }
+    for length in [0, 5, 12, proof.len() / 2, proof.len() - 1] {
+        proven.folder.write("changed", &proof[..length]);
+        rejection(proven.verify_as("changed", "statement", &[]));
+    }
+    let longer = [&proof[..], &[0]].concat();
+    proven.folder.write("changed", longer);
+    rejection(proven.verify_as("changed", "statement", &[]));
+    let missing = rejection(proven.verify_as("nothing", "statement", &[]));
+    assert!(missing.contains("cannot be read"), "{missing}");
+    proven
+        .folder
+        .write("changed", vec![0; miden_cvm::MAX_PROOF_LEN + 1]);
+    let large = rejection(proven.verify_as("changed", "statement", &[]));
+    assert!(large.contains("may have"), "{large}");
+}
+
+#[test]
+fn hash_functions_and_levels_can_be_chosen() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let main = folder.path("main.masm");
+    for hash in ["blake3-192", "rpo", "rpx", "poseidon2"] {
+        let proven = Proven::new(&main, &["--hash", hash]);
+        let verified = proven.verify(&[]).json();
+        let settings = verified["settings"].as_str().expect("a text");
+        assert!(settings.contains(hash), "{settings}");
+    }
+    let proven = Proven::new(&main, &["--security", "128", "--preset", "regular"]);
+    assert_eq!(proven.verify(&["--security", "128"]).code, 0);
+    let weak = args(
+        "prove",
+        &main,
+        &["--security", "128", "--hash", "blake3-192"],
+    );
+    let error = miden_cvm(weak).error(2);
+    assert!(error.contains("blake3-192"), "{error}");
+    for others in [
+        &["--hash", "md5"][..],
+        &["--security", "100"],
+        &["--preset", "slow"],
+    ] {
+        assert_eq!(
+            miden_cvm(args("prove", &main, others)).code,
+            2,
+            "{others:?}"
+        );
+    }
+}
+
+#[test]
+fn proofs_go_beside_the_target_if_nothing_is_said() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let text = miden_cvm(args("prove", &folder.path("main.masm"), &[])).answer();
+    assert!(text.contains("security"), "{text}");
+    let (proof, statement) = (
+        folder.path("main.proof"),
+        folder.path("main.statement.json"),
+    );
+    let verify = ["verify", "-p"].map(OsStr::new).into_iter();
+    let verify = verify.chain([proof.as_os_str(), OsStr::new("-s"), statement.as_os_str()]);
+    let text = miden_cvm(verify).answer();
+    assert!(text.starts_with("valid"), "{text}");
+}
+
+#[test]
+fn what_traps_is_not_proven() {
+    let folder = Folder::new(&[("main.masm", "begin push.0 assert end")]);
+    miden_cvm(args("prove", &folder.path("main.masm"), &[])).error(1);
+    assert!(!folder.path("main.proof").exists());
+    assert!(!folder.path("main.statement.json").exists());
+}
+
+/// Proves and verifies a composition, and tries statements about others.
+fn prove_composition(name: &str) {
+    let proven = Proven::new(&example(name), &[]);
+    let commitment = proven.answer["composition"].as_str().expect("a commitment");
+    let verified = proven.verify(&["--composition", commitment]).json();
+    assert_eq!(verified["stack_outputs"], proven.answer["stack"]);
+
+    rejection(proven.verify_claim(|claim| claim["stack_outputs"][0] = 1.into()));
+    rejection(proven.verify_claim(|claim| claim["composition"] = Value::Null));
+    let kind = rejection(proven.verify_claim(|claim| {
+        let kind = &mut claim["composition"]["links"][0]["kind"];
+        *kind = if kind == "shared" {
+            "isolated"
+        } else {
+            "shared"
+        }
+        .into();
+    }));
+    assert!(kind.contains("commitment"), "{kind}");
+    rejection(proven.verify_claim(|claim| {
+        claim["composition"]["links"]
+            .as_array_mut()
+            .expect("links")
+            .pop();
+    }));
+    rejection(proven.verify_claim(|claim| claim["composition"]["instances"] = 70_000.into()));
+}
+
+#[test]
+fn the_ledger_is_proven_and_verified() {
+    prove_composition("ledger");
+}
+
+#[test]
+fn the_wallet_is_proven_and_verified() {
+    prove_composition("wallet");
+}
