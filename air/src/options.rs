@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use miden_air::{HashFunction, ProvingOptions};
+pub use miden_air::{HashFunction, ProvingOptions};
 use miden_core::Felt;
 use thiserror::Error;
 use winter_air::{
@@ -16,7 +16,7 @@ use winter_air::{
 use winter_math::StarkField;
 
 use crate::{
-    air::{CvmAir, trace_info},
+    air::{CvmAir, MAX_TRACE_LEN, trace_info},
     lookup::Slot,
     public::PublicInputs,
 };
@@ -66,6 +66,11 @@ impl OptionSet {
         }
     }
 
+    /// The most rows that a trace may have: its extension has to stay within 2^31 rows.
+    pub fn max_trace_len(self) -> usize {
+        MAX_TRACE_LEN.min((1 << 31) / self.proof_options().blowup_factor())
+    }
+
     /// The parameters as Winterfell wants them.
     pub const fn proof_options(self) -> ProofOptions {
         match self {
@@ -84,7 +89,7 @@ impl OptionSet {
 const fn fast(queries: usize, grinding: u32, extension: FieldExtension) -> ProofOptions {
     const BLOWUP: usize = 4;
     const FOLDING: usize = 8;
-    const REMAINDER_MAX_DEGREE: usize = 127;
+    const REMAINDER_MAX_DEGREE: usize = 255;
     ProofOptions::new(
         queries,
         BLOWUP,
@@ -187,8 +192,11 @@ impl ProofSettings {
         self.set.proof_options()
     }
 
-    /// The security of a proof with these settings for a trace of `length` rows, a power of two in
-    /// the range that [`crate::air`] names.
+    /// The security of a proof with these settings for a trace of `length` rows.
+    ///
+    /// # Panics
+    /// Panics if `length` is not a power of two of at least 8, or more than
+    /// [`OptionSet::max_trace_len`].
     pub fn security(&self, length: usize, public: &PublicInputs) -> Security {
         let air = CvmAir::new(trace_info(length), public.clone(), self.proof_options());
         Security::of(&air, self.hash)
@@ -301,7 +309,6 @@ mod tests {
     use miden_core::{Kernel, StackInputs, StackOutputs, Word};
 
     use super::*;
-    use crate::air::MAX_TRACE_LEN;
 
     fn open_program() -> PublicInputs {
         PublicInputs {
@@ -343,7 +350,7 @@ mod tests {
             16,
             FieldExtension::Quadratic,
             8,
-            127,
+            255,
             HashFunction::Blake3_192,
         );
         assert_eq!(
@@ -359,7 +366,7 @@ mod tests {
             16,
             FieldExtension::Quadratic,
             8,
-            127,
+            255,
             HashFunction::Rpo256,
         );
         assert_eq!(
@@ -398,6 +405,16 @@ mod tests {
         assert_eq!(lookup_bits(1 << 26, 0, FieldExtension::Quadratic), 96);
         let strong = ProofSettings::preset(128, HashFunction::Rpo256).expect("a preset");
         assert_eq!(strong.security(MAX_TRACE_LEN, &public).conjectured, 128);
+    }
+
+    #[test]
+    fn the_longest_traces_have_a_security() {
+        for set in OptionSet::ALL {
+            let settings = ProofSettings::new(set, HashFunction::Rpo256).expect("strong enough");
+            let length = set.max_trace_len();
+            assert!(length.is_power_of_two() && length >= MAX_TRACE_LEN / 2);
+            assert!(settings.security(length, &open_program()).conjectured >= 94);
+        }
     }
 
     #[test]

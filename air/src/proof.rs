@@ -77,11 +77,7 @@ impl Proof {
     /// # Errors
     /// Returns an error if `length` is not a power of two in the range of trace lengths, or the
     /// STARK proof is longer than any can be.
-    pub fn new(
-        settings: ProofSettings,
-        length: usize,
-        stark: Vec<u8>,
-    ) -> Result<Self, ProofError> {
+    pub fn new(settings: ProofSettings, length: usize, stark: Vec<u8>) -> Result<Self, ProofError> {
         // Lengths that are no power of two get a logarithm that is out of range.
         let log_length = if length.is_power_of_two() {
             length.ilog2() as u8
@@ -138,7 +134,20 @@ impl Proof {
         let Some((header, stark)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Err(ProofError::TooShort(bytes.len()));
         };
-        let [m0, m1, m2, m3, version, hash, set, log_length, l0, l1, l2, l3] = *header;
+        let [
+            m0,
+            m1,
+            m2,
+            m3,
+            version,
+            hash,
+            set,
+            log_length,
+            l0,
+            l1,
+            l2,
+            l3,
+        ] = *header;
         if [m0, m1, m2, m3] != MAGIC {
             return Err(ProofError::Magic);
         }
@@ -167,12 +176,10 @@ impl Proof {
     }
 }
 
-/// Checks the length of the trace, and that of its extension, which has to be below 2^32.
-fn check_log_length(log_length: u8, settings: ProofSettings) -> Result<(), ProofError> {
-    let range = MIN_TRACE_LEN.ilog2()..=MAX_TRACE_LEN.ilog2();
-    let log_blowup = settings.proof_options().blowup_factor().ilog2();
-    let log = u32::from(log_length);
-    if range.contains(&log) && log + log_blowup < u32::BITS {
+/// Checks that a trace with this parameter set can have this length.
+fn check_log_length(log_length: u8, set: OptionSet) -> Result<(), ProofError> {
+    let range = MIN_TRACE_LEN.ilog2()..=set.max_trace_len().ilog2();
+    if range.contains(&u32::from(log_length)) {
         Ok(())
     } else {
         Err(ProofError::TraceLength(log_length))

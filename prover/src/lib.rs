@@ -25,7 +25,7 @@ use miden_core::{
     },
 };
 use miden_cvm_air::{
-    air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
+    air::MIN_TRACE_LEN,
     check::{Violation, check},
     columns::MainRow,
     public::PublicInputs,
@@ -69,10 +69,15 @@ impl From<ProofSettings> for ProveOptions {
 pub enum ProverError {
     /// The number of rows is not a power of two, or out of range.
     #[error(
-        "a trace has a power of two of rows between {MIN_TRACE_LEN} and {MAX_TRACE_LEN}, but this \
-         one has {0}"
+        "a trace to be proven with these settings has a power of two of rows between \
+         {MIN_TRACE_LEN} and {max}, but this one has {length}"
     )]
-    TraceLength(usize),
+    TraceLength {
+        /// The number of rows.
+        length: usize,
+        /// The most rows that a trace may have with the settings.
+        max: usize,
+    },
     /// The trace violates the AIR.
     #[error("the trace violates the AIR: {0}")]
     Violations(Violations),
@@ -123,8 +128,9 @@ pub fn prove_trace(
     options: &ProveOptions,
 ) -> Result<Proof, ProverError> {
     let length = rows.len();
-    if !length.is_power_of_two() || !(MIN_TRACE_LEN..=MAX_TRACE_LEN).contains(&length) {
-        return Err(ProverError::TraceLength(length));
+    let max = options.settings.set().max_trace_len();
+    if !length.is_power_of_two() || !(MIN_TRACE_LEN..=max).contains(&length) {
+        return Err(ProverError::TraceLength { length, max });
     }
     if options.check_trace {
         let mut first = check(&rows, &public);

@@ -1,18 +1,25 @@
-//! Verifies proofs of Miden CVM.
+//! Verifies proofs of Miden CVM runs.
 //!
-//! A verifier needs a [`Statement`] (what is claimed) and a proof, and neither the code nor the run.
-//! [`verify`] believes nothing that comes from outside: the proof's header is read first, then the
-//! STARK proof's every length is compared with the one that the header, the options and the AIR
-//! imply ([`format`]), and only then does Winterfell see it.
+//! A verifier has a [`Statement`] (what is public about a run) and a proof's bytes, both from
+//! outside, and [`Expectations`] of its own. [`verify`] needs neither the program's code nor the
+//! run.
+//!
+//! Winterfell verifies the STARK, but it trusts the bytes it is given more than bytes from outside
+//! deserve, and it does not check everything that the protocol calls for. So before it sees a proof,
+//! the proof's [`layout`] is compared, length by length, with the only one that a proof with this
+//! header can have; Merkle openings are checked to be exactly those of the queried positions
+//! ([`openings`]); and the remainder of the low-degree test is checked against its commitment
+//! ([`remainder`]), without which the test would prove nothing.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
-pub mod format;
+mod error;
+mod layout;
+mod openings;
+mod remainder;
 mod statement;
-
-use alloc::string::{String, ToString};
 
 use miden_core::{
     Felt, Word,
@@ -21,151 +28,112 @@ use miden_core::{
         random::{RpoRandomCoin, RpxRandomCoin, WinterRandomCoin},
     },
 };
-use miden_cvm_air::{air::CvmAir, options::hash_name};
+use miden_cvm_air::{
+    air::{CvmAir, trace_info},
+    composition::Composition,
+};
 pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, Security, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
 };
-pub use statement::{
-    CompositionStatement, LinkStatement, SegmentStatement, Statement, StatementError,
+use winter_air::{Air, proof::Proof as StarkProof};
+use winter_verifier::{
+    AcceptableOptions,
+    crypto::{ElementHasher, RandomCoin},
 };
-use thiserror::Error;
-use winter_crypto::{ElementHasher, MerkleTree, RandomCoin};
-use winter_verifier::AcceptableOptions;
 
-use crate::format::FormatError;
+pub use crate::{
+    error::VerifierError,
+    layout::LayoutError,
+    statement::{MAX_RECORDS, Statement, StatementError},
+};
+use crate::{layout::Layout, openings::StrictMerkleTree};
 
-/// The least security that is accepted if nothing else is said, in bits.
-pub const DEFAULT_SECURITY: u32 = 96;
-
-/// What a verifier insists on besides the proof being valid.
+/// What a verifier insists on, beyond the proof's being one of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expectations {
-    /// The least conjectured security in bits.
+    /// The least security that is accepted, in conjectured bits.
     pub min_security: u32,
-    /// The program that must have run.
+    /// The hash that the program has to have.
     pub program_hash: Option<Word>,
-    /// The commitment that the composition must have.
+    /// The commitment that the composition has to have; with one, open programs are rejected.
     pub composition: Option<Word>,
 }
 
 impl Default for Expectations {
+    /// 96 bits of security, any program.
     fn default() -> Self {
         Self {
-            min_security: DEFAULT_SECURITY,
+            min_security: 96,
             program_hash: None,
             composition: None,
         }
     }
 }
 
-/// What is known of a proof that was accepted.
+/// What a proof turned out to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// How the proof was made.
     pub settings: ProofSettings,
+    /// The security that it has.
+    pub security: Security,
     /// The number of rows of the trace.
     pub trace_length: usize,
-    /// The security of the proof.
-    pub security: Security,
+    /// The program's hash.
+    pub program_hash: Word,
+    /// The composition's commitment; none for an open program.
+    pub composition: Option<Word>,
 }
 
-/// Why a proof is rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum VerifierError {
-    /// The statement is not well-formed.
-    #[error(transparent)]
-    Statement(#[from] StatementError),
-    /// The proof's header is not one.
-    #[error(transparent)]
-    Proof(#[from] ProofError),
-    /// Another program was expected.
-    #[error("the statement is about program {actual}, but {expected} was expected")]
-    ProgramHash {
-        /// The expected program.
-        expected: Word,
-        /// The statement's program.
-        actual: Word,
-    },
-    /// Another composition was expected.
-    #[error("the statement is about composition {actual}, but {expected} was expected")]
-    Composition {
-        /// The expected commitment.
-        expected: Word,
-        /// The statement's commitment.
-        actual: Word,
-    },
-    /// A composition was expected, but the program is open.
-    #[error("the statement is about an open program, but composition {expected} was expected")]
-    NoComposition {
-        /// The expected commitment.
-        expected: Word,
-    },
-    /// The proof's security is too low.
-    #[error(
-        "the proof has {actual} bits of security ({} with {}), fewer than the {required} required",
-        set_name(*.settings), hash_name(.settings.hash())
-    )]
-    Security {
-        /// The required security in bits.
-        required: u32,
-        /// The proof's security in bits.
-        actual: u32,
-        /// How the proof was made.
-        settings: ProofSettings,
-    },
-    /// The STARK proof does not have the form that its header implies.
-    #[error("the proof is malformed: {0}")]
-    Format(#[from] FormatError),
-    /// The STARK proof does not prove the statement.
-    #[error("the proof does not prove the statement: {0}")]
-    Stark(String),
-}
-
-fn set_name(settings: ProofSettings) -> String {
-    alloc::format!("{:?}", settings.set())
-}
-
-/// Verifies that `proof` proves `statement`.
+/// Verifies that `proof` is a proof of a run with these public inputs, and that they and it are as
+/// expected.
 ///
 /// # Errors
-/// Returns the reason for which the proof is rejected.
+/// Returns why the proof is rejected. No input makes it panic, or allocate more than in proportion
+/// to the inputs.
 pub fn verify(
-    statement: &Statement,
+    public: &PublicInputs,
     proof: &[u8],
     expectations: &Expectations,
 ) -> Result<Verified, VerifierError> {
-    verify_public(statement.public_inputs()?, proof, expectations)
-}
-
-/// Verifies that `proof` proves a run with these public inputs.
-///
-/// # Errors
-/// Returns the reason for which the proof is rejected.
-pub fn verify_public(
-    public: PublicInputs,
-    proof: &[u8],
-    expectations: &Expectations,
-) -> Result<Verified, VerifierError> {
-    let proof = Proof::from_bytes(proof)?;
-    if let Some(composition) = &public.composition {
-        composition.validate().map_err(StatementError::from)?;
-    }
-    check_expectations(&public, expectations)?;
-
-    let settings = proof.settings();
-    let security = settings.security(proof.trace_length(), &public);
-    if security.conjectured < expectations.min_security {
-        return Err(VerifierError::Security {
-            required: expectations.min_security,
-            actual: security.conjectured,
-            settings,
+    statement::check(public)?;
+    let program_hash = public.program_hash;
+    if let Some(expected) = expectations.program_hash
+        && expected != program_hash
+    {
+        return Err(VerifierError::ProgramHash {
+            expected,
+            actual: program_hash,
         });
     }
+    let composition = public.composition.as_ref().map(Composition::commitment);
+    if let Some(expected) = expectations.composition
+        && composition != Some(expected)
+    {
+        return Err(VerifierError::Composition {
+            expected,
+            actual: composition,
+        });
+    }
+
+    let proof = Proof::from_bytes(proof)?;
+    let settings = proof.settings();
+    let trace_length = proof.trace_length();
+    let options = settings.proof_options();
+    let air = CvmAir::new(trace_info(trace_length), public.clone(), options);
+    let security = Security::of(&air, settings.hash());
+    if security.conjectured < expectations.min_security {
+        return Err(VerifierError::Security {
+            expected: expectations.min_security,
+            actual: security.conjectured,
+        });
+    }
+
     macro_rules! verify {
         ($hasher:ty, $coin:ty) => {
-            verify_stark::<$hasher, $coin>(public, &proof)
+            verify_stark::<$hasher, $coin>(&air, proof.stark())
         };
     }
     match settings.hash() {
@@ -177,43 +145,27 @@ pub fn verify_public(
     }?;
     Ok(Verified {
         settings,
-        trace_length: proof.trace_length(),
         security,
+        trace_length,
+        program_hash,
+        composition,
     })
 }
 
-fn check_expectations(
-    public: &PublicInputs,
-    expectations: &Expectations,
-) -> Result<(), VerifierError> {
-    if let Some(expected) = expectations.program_hash
-        && expected != public.program_hash
-    {
-        return Err(VerifierError::ProgramHash {
-            expected,
-            actual: public.program_hash,
-        });
-    }
-    if let Some(expected) = expectations.composition {
-        let Some(composition) = &public.composition else {
-            return Err(VerifierError::NoComposition { expected });
-        };
-        let actual = composition.commitment();
-        if expected != actual {
-            return Err(VerifierError::Composition { expected, actual });
-        }
-    }
-    Ok(())
-}
-
-/// Parses the STARK proof within its bounds and lets Winterfell verify it.
-fn verify_stark<H, R>(public: PublicInputs, proof: &Proof) -> Result<(), VerifierError>
+/// Verifies a STARK proof, whose bytes come from outside.
+fn verify_stark<H, R>(air: &CvmAir, bytes: &[u8]) -> Result<(), VerifierError>
 where
     H: ElementHasher<BaseField = Felt>,
     R: RandomCoin<BaseField = Felt, Hasher = H>,
 {
-    let stark = format::parse::<H>(proof, &public)?;
-    let options = AcceptableOptions::OptionSet([proof.settings().proof_options()].into());
-    winter_verifier::verify::<CvmAir, H, R, MerkleTree<H>>(stark, public, &options)
-        .map_err(|error| VerifierError::Stark(error.to_string()))
+    Layout::new::<H>(air).check(bytes)?;
+    let stark = StarkProof::from_bytes(bytes).map_err(VerifierError::Malformed)?;
+    if stark.to_bytes() != bytes {
+        return Err(VerifierError::NotCanonical);
+    }
+    remainder::check::<H>(air, &stark)?;
+    let options = AcceptableOptions::OptionSet([air.options().clone()].into());
+    let public = air.public_inputs().clone();
+    winter_verifier::verify::<CvmAir, H, R, StrictMerkleTree<H>>(stark, public, &options)
+        .map_err(VerifierError::Rejected)
 }

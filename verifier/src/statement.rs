@@ -1,411 +1,490 @@
-//! What a proof claims, as it travels beside the proof.
+//! What is public about a run, as it travels beside the proof.
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
-use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word};
+use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, errors::KernelError};
 use miden_cvm_air::{
-    composition::{
-        Composition, CompositionError, LinkKind, LinkRecord, MAX_INSTANCES, SegmentRecord,
-    },
+    composition::{Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord},
     public::PublicInputs,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The version of the statement's format.
-const VERSION: u32 = 1;
+/// The most link records, and the most segment records, that a statement may have.
+pub const MAX_RECORDS: usize = 1 << 20;
 
-/// The most links and segments that a statement may have.
-const MAX_RECORDS: usize = 1 << 20;
+/// The number of stack elements that are public at either end of a run.
+const STACK_DEPTH: usize = 16;
 
-/// The claim that a proof is about: everything public of a run.
+/// A statement about a run: a program, the composition it runs in, its stack at the beginning and
+/// at the end.
 ///
-/// As JSON, digests are hexadecimal with a leading `0x`, and field elements are numbers below the
-/// modulus.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// It is (de)serialized with serde, and is valid once it is there. Digests are written as Miden
+/// prints words (`0x` and 64 lower-case hexadecimal digits), field elements as numbers below the
+/// modulus. Stacks have their topmost element first; elements that are left out are zero.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "StatementRecord", into = "StatementRecord")]
 pub struct Statement {
-    /// Version of the format.
-    pub version: u32,
-    /// Digest of the program's entry point.
-    pub program_hash: String,
-    /// Digests of the kernel's procedures.
-    pub kernel: Vec<String>,
-    /// The composition; nothing for an open program.
-    pub composition: Option<CompositionStatement>,
-    /// The operand stack at the beginning, the top first.
-    pub stack_inputs: Vec<u64>,
-    /// The operand stack at the end, the top first.
-    pub stack_outputs: Vec<u64>,
+    public: PublicInputs,
 }
 
-/// A composition as a statement has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CompositionStatement {
-    /// Commitment to the records.
-    pub commitment: String,
-    /// Number of instances.
-    pub instances: u32,
-    /// The links, sorted by source and digest.
-    pub links: Vec<LinkStatement>,
-    /// The segments, sorted by instance and address.
-    pub segments: Vec<SegmentStatement>,
-}
-
-/// A link as a statement has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinkStatement {
-    /// Index of the calling instance.
-    pub source: u32,
-    /// The digest that the call names.
-    pub digest: String,
-    /// What the call does.
-    pub kind: LinkKind,
-    /// Index of the instance that is entered.
-    pub target: u32,
-    /// The digest that is executed.
-    pub callee: String,
-}
-
-/// A segment as a statement has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SegmentStatement {
-    /// Index of the instance.
-    pub instance: u32,
-    /// First address.
-    pub address: u32,
-    /// Number of elements.
-    pub length: u32,
-    /// RPO hash of the elements.
-    pub commitment: String,
-}
-
-/// Why a statement is not well-formed.
+/// Why a statement is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StatementError {
-    /// The statement is of another version.
-    #[error("the statement has version {0}, but only version {VERSION} is supported")]
-    Version(u32),
-    /// A digest is not one.
+    /// A digest is not written as Miden prints words.
     #[error(
-        "{field} of the statement is {value:?}, which is not the canonical 0x-form of a digest"
+        "'{0}' is not a digest: it has to be 0x and 64 lower-case hexadecimal digits that stand \
+             for four field elements"
     )]
-    Digest {
-        /// Which field.
-        field: &'static str,
-        /// Its text, cut off after some characters.
-        value: String,
+    Digest(String),
+    /// A number is not a field element.
+    #[error("{0} is not a field element")]
+    Element(u64),
+    /// A stack has more than 16 elements.
+    #[error("a stack of {0} elements is more than the {STACK_DEPTH} that are public")]
+    StackDepth(usize),
+    /// There are too many records of one kind.
+    #[error("{count} {records} records are more than the {MAX_RECORDS} that there may be")]
+    TooManyRecords {
+        /// The kind of record.
+        records: &'static str,
+        /// How many there are.
+        count: usize,
     },
-    /// A stack does not have 16 elements.
-    #[error("{field} of the statement has {actual} elements instead of 16")]
-    StackLength {
-        /// Which stack.
-        field: &'static str,
-        /// How many elements it has.
-        actual: usize,
-    },
-    /// A number is not below the field's modulus.
-    #[error("{value} in {field} of the statement is not below the field's modulus")]
-    Element {
-        /// Which stack.
-        field: &'static str,
-        /// The number.
-        value: u64,
-    },
-    /// The kernel is not one.
-    #[error("the statement's kernel is invalid: {0}")]
-    Kernel(String),
-    /// There are too many records.
-    #[error("the statement has {0} records, more than can be")]
-    TooManyRecords(usize),
-    /// The records are not those of a composition.
-    #[error("the statement's composition is invalid: {0}")]
-    Composition(#[from] CompositionError),
-    /// The commitment is not that of the records.
-    #[error("the statement's composition commits to {actual}, not to {stated}")]
+    /// The kernel has too many procedures.
+    #[error("the kernel has {0} procedures, more than the 255 that it may have")]
+    KernelSize(usize),
+    /// The kernel has a procedure twice.
+    #[error("the kernel has a procedure twice")]
+    DuplicateProcedure,
+    /// The kernel's procedures are not in canonical order.
+    #[error("the kernel's procedures are not in canonical order")]
+    KernelOrder,
+    /// The composition's records break a rule.
+    #[error("the composition is not valid: {0}")]
+    InvalidComposition(CompositionError),
+    /// The composition's records are not what its commitment is to.
+    #[error("the composition's records have commitment {actual}, but it is said to be {claimed}")]
     Commitment {
-        /// The commitment that is stated.
-        stated: Word,
+        /// The commitment in the statement.
+        claimed: Word,
         /// The commitment of the records.
         actual: Word,
     },
 }
 
 impl Statement {
-    /// Checks the statement and returns the public inputs that it stands for.
-    ///
-    /// # Errors
-    /// Returns the first rule that the statement breaks.
-    pub fn public_inputs(&self) -> Result<PublicInputs, StatementError> {
-        if self.version != VERSION {
-            return Err(StatementError::Version(self.version));
-        }
-        if self.kernel.len() > Kernel::MAX_NUM_PROCEDURES {
-            return Err(StatementError::TooManyRecords(self.kernel.len()));
-        }
-        let procedures: Vec<Word> = self
-            .kernel
-            .iter()
-            .map(|text| digest("kernel", text))
-            .collect::<Result<_, _>>()?;
-        let kernel =
-            Kernel::new(&procedures).map_err(|error| StatementError::Kernel(error.to_string()))?;
-        if kernel.proc_hashes() != procedures {
-            return Err(StatementError::Kernel(
-                "the procedures are not sorted".into(),
-            ));
-        }
-        Ok(PublicInputs {
-            program_hash: digest("program_hash", &self.program_hash)?,
-            kernel,
-            composition: self.composition.as_ref().map(composition).transpose()?,
-            stack_inputs: StackInputs::from(stack("stack_inputs", &self.stack_inputs)?),
-            stack_outputs: StackOutputs::from(stack("stack_outputs", &self.stack_outputs)?),
-        })
+    /// The public inputs.
+    pub fn public_inputs(&self) -> &PublicInputs {
+        &self.public
+    }
+
+    /// The public inputs.
+    pub fn into_public_inputs(self) -> PublicInputs {
+        self.public
     }
 }
 
-impl From<&PublicInputs> for Statement {
-    fn from(public: &PublicInputs) -> Self {
-        let numbers = |elements: &[Felt]| elements.iter().map(Felt::as_int).collect();
-        Self {
-            version: VERSION,
-            program_hash: public.program_hash.to_string(),
-            kernel: public
-                .kernel
-                .proc_hashes()
+impl TryFrom<PublicInputs> for Statement {
+    type Error = StatementError;
+
+    /// Checks what the types of public inputs do not guarantee.
+    fn try_from(public: PublicInputs) -> Result<Self, StatementError> {
+        check(&public)?;
+        Ok(Self { public })
+    }
+}
+
+/// Checks what the AIR relies on and the types of public inputs do not guarantee.
+pub fn check(public: &PublicInputs) -> Result<(), StatementError> {
+    if let Some(composition) = &public.composition {
+        check_count("link", composition.links().len())?;
+        check_count("segment", composition.segments().len())?;
+        composition
+            .validate()
+            .map_err(StatementError::InvalidComposition)?;
+    }
+    let procedures = public.kernel.proc_hashes();
+    if kernel(procedures)?.proc_hashes() == procedures {
+        Ok(())
+    } else {
+        Err(StatementError::KernelOrder)
+    }
+}
+
+fn check_count(records: &'static str, count: usize) -> Result<(), StatementError> {
+    if count <= MAX_RECORDS {
+        Ok(())
+    } else {
+        Err(StatementError::TooManyRecords { records, count })
+    }
+}
+
+fn kernel(procedures: &[Word]) -> Result<Kernel, StatementError> {
+    Kernel::new(procedures).map_err(|error| match error {
+        KernelError::DuplicatedProcedures => StatementError::DuplicateProcedure,
+        KernelError::TooManyProcedures(_, count) => StatementError::KernelSize(count),
+    })
+}
+
+/// A statement as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatementRecord {
+    program_hash: String,
+    kernel: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    composition: Option<CompositionRecord>,
+    stack_inputs: Vec<u64>,
+    stack_outputs: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CompositionRecord {
+    commitment: String,
+    instances: u32,
+    links: Vec<Link>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    source: u32,
+    digest: String,
+    kind: LinkKind,
+    target: u32,
+    callee: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Segment {
+    instance: u32,
+    address: u32,
+    length: u32,
+    commitment: String,
+}
+
+impl TryFrom<StatementRecord> for Statement {
+    type Error = StatementError;
+
+    fn try_from(record: StatementRecord) -> Result<Self, StatementError> {
+        let procedures = record
+            .kernel
+            .into_iter()
+            .map(digest)
+            .collect::<Result<Vec<Word>, _>>()?;
+        let kernel = kernel(&procedures)?;
+        if kernel.proc_hashes() != procedures {
+            return Err(StatementError::KernelOrder);
+        }
+        // Miden builds inputs from the bottom of the stack.
+        let mut inputs = stack(record.stack_inputs)?;
+        inputs.reverse();
+        let outputs = stack(record.stack_outputs)?;
+        let (num_inputs, num_outputs) = (inputs.len(), outputs.len());
+        let public = PublicInputs {
+            program_hash: digest(record.program_hash)?,
+            kernel,
+            composition: record
+                .composition
+                .map(CompositionRecord::into_composition)
+                .transpose()?,
+            stack_inputs: StackInputs::new(inputs)
+                .map_err(|_| StatementError::StackDepth(num_inputs))?,
+            stack_outputs: StackOutputs::new(outputs)
+                .map_err(|_| StatementError::StackDepth(num_outputs))?,
+        };
+        Self::try_from(public)
+    }
+}
+
+impl CompositionRecord {
+    fn into_composition(self) -> Result<Composition, StatementError> {
+        check_count("link", self.links.len())?;
+        check_count("segment", self.segments.len())?;
+        let claimed = digest(self.commitment)?;
+        let links = self
+            .links
+            .into_iter()
+            .map(|link| {
+                Ok(LinkRecord {
+                    source: link.source,
+                    digest: digest(link.digest)?,
+                    kind: link.kind,
+                    target: link.target,
+                    callee: digest(link.callee)?,
+                })
+            })
+            .collect::<Result<Vec<_>, StatementError>>()?;
+        let segments = self
+            .segments
+            .into_iter()
+            .map(|segment| {
+                Ok(SegmentRecord {
+                    instance: segment.instance,
+                    address: segment.address,
+                    length: segment.length,
+                    commitment: digest(segment.commitment)?,
+                })
+            })
+            .collect::<Result<Vec<_>, StatementError>>()?;
+        let composition = Composition::new(self.instances, links.clone(), segments.clone())
+            .map_err(StatementError::InvalidComposition)?;
+        // `new` sorts the records; a statement has one form only.
+        if composition.links() != links {
+            return Err(StatementError::InvalidComposition(CompositionError::Order(
+                "link",
+            )));
+        }
+        if composition.segments() != segments {
+            return Err(StatementError::InvalidComposition(CompositionError::Order(
+                "segment",
+            )));
+        }
+        let actual = composition.commitment();
+        if actual != claimed {
+            return Err(StatementError::Commitment { claimed, actual });
+        }
+        Ok(composition)
+    }
+}
+
+impl From<Statement> for StatementRecord {
+    fn from(statement: Statement) -> Self {
+        let public = statement.public;
+        let composition = public.composition.map(|composition| CompositionRecord {
+            commitment: composition.commitment().to_hex(),
+            instances: composition.num_instances(),
+            links: composition
+                .links()
                 .iter()
-                .map(Word::to_string)
+                .map(|link| Link {
+                    source: link.source,
+                    digest: link.digest.to_hex(),
+                    kind: link.kind,
+                    target: link.target,
+                    callee: link.callee.to_hex(),
+                })
                 .collect(),
-            composition: public.composition.as_ref().map(CompositionStatement::from),
+            segments: composition
+                .segments()
+                .iter()
+                .map(|segment| Segment {
+                    instance: segment.instance,
+                    address: segment.address,
+                    length: segment.length,
+                    commitment: segment.commitment.to_hex(),
+                })
+                .collect(),
+        });
+        let procedures = public.kernel.proc_hashes();
+        Self {
+            program_hash: public.program_hash.to_hex(),
+            kernel: procedures.iter().map(Word::to_hex).collect(),
+            composition,
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
         }
     }
 }
 
-impl From<&Composition> for CompositionStatement {
-    fn from(composition: &Composition) -> Self {
-        let links = composition.links().iter().map(|link| LinkStatement {
-            source: link.source,
-            digest: link.digest.to_string(),
-            kind: link.kind,
-            target: link.target,
-            callee: link.callee.to_string(),
-        });
-        let segments = composition
-            .segments()
-            .iter()
-            .map(|segment| SegmentStatement {
-                instance: segment.instance,
-                address: segment.address,
-                length: segment.length,
-                commitment: segment.commitment.to_string(),
-            });
-        Self {
-            commitment: composition.commitment().to_string(),
-            instances: composition.num_instances(),
-            links: links.collect(),
-            segments: segments.collect(),
-        }
+/// Reads a digest, which has one spelling only.
+fn digest(text: String) -> Result<Word, StatementError> {
+    match Word::try_from(text.as_str()) {
+        Ok(word) if word.to_hex() == text => Ok(word),
+        _ => Err(StatementError::Digest(text)),
     }
 }
 
-/// The composition of a statement, if its records are valid and in order and have its commitment.
-fn composition(stated: &CompositionStatement) -> Result<Composition, StatementError> {
-    let records = stated.links.len() + stated.segments.len();
-    if records > MAX_RECORDS || stated.instances > MAX_INSTANCES {
-        return Err(StatementError::TooManyRecords(
-            records.max(stated.instances as usize),
-        ));
+/// Reads a stack, topmost element first.
+fn stack(numbers: Vec<u64>) -> Result<Vec<Felt>, StatementError> {
+    if numbers.len() > STACK_DEPTH {
+        return Err(StatementError::StackDepth(numbers.len()));
     }
-    let links = stated
-        .links
+    let elements = numbers
+        .into_iter()
+        .map(|number| Felt::try_from(number).map_err(|_| StatementError::Element(number)));
+    elements.collect()
+}
+
+/// Writes a stack, topmost element first, without the zeros at its bottom.
+fn numbers(stack: &[Felt]) -> Vec<u64> {
+    let depth = stack
         .iter()
-        .map(|link| {
-            Ok(LinkRecord {
-                source: link.source,
-                digest: digest("a link", &link.digest)?,
-                kind: link.kind,
-                target: link.target,
-                callee: digest("a link", &link.callee)?,
-            })
-        })
-        .collect::<Result<Vec<_>, StatementError>>()?;
-    let segments = stated
-        .segments
-        .iter()
-        .map(|segment| {
-            Ok(SegmentRecord {
-                instance: segment.instance,
-                address: segment.address,
-                length: segment.length,
-                commitment: digest("a segment", &segment.commitment)?,
-            })
-        })
-        .collect::<Result<Vec<_>, StatementError>>()?;
-    let composition = Composition::new(stated.instances, links.clone(), segments.clone())?;
-    if composition.links() != links {
-        return Err(CompositionError::Order("link").into());
-    }
-    if composition.segments() != segments {
-        return Err(CompositionError::Order("segment").into());
-    }
-    let (commitment, actual) = (
-        digest("the composition", &stated.commitment)?,
-        composition.commitment(),
-    );
-    if commitment != actual {
-        return Err(StatementError::Commitment {
-            stated: commitment,
-            actual,
-        });
-    }
-    Ok(composition)
-}
-
-/// Reads a digest in the form in which digests are written.
-fn digest(field: &'static str, text: &str) -> Result<Word, StatementError> {
-    let word = Word::try_from(text)
-        .ok()
-        .filter(|word| word.to_string() == text);
-    word.ok_or_else(|| StatementError::Digest {
-        field,
-        value: text.chars().take(80).collect(),
-    })
-}
-
-/// Reads the 16 elements of a stack.
-fn stack(field: &'static str, numbers: &[u64]) -> Result<[Felt; 16], StatementError> {
-    let numbers: [u64; 16] = numbers
-        .try_into()
-        .map_err(|_| StatementError::StackLength {
-            field,
-            actual: numbers.len(),
-        })?;
-    let mut elements = [Felt::new(0); 16];
-    for (element, value) in elements.iter_mut().zip(numbers) {
-        *element = Felt::try_from(value).map_err(|_| StatementError::Element { field, value })?;
-    }
-    Ok(elements)
+        .rposition(|element| element.as_int() != 0)
+        .map_or(0, |last| last + 1);
+    stack[..depth].iter().map(Felt::as_int).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn statement() -> Statement {
-        let word = |n: u64| Word::new([n, 1, 2, 3].map(Felt::new));
-        let links = vec![LinkRecord {
-            source: 0,
-            digest: word(5),
+    fn word(first: u64) -> Word {
+        Word::new([first, 2, 3, 4].map(Felt::new))
+    }
+
+    fn public() -> PublicInputs {
+        let links = [(0, 5), (0, 9), (1, 5)].map(|(source, digest)| LinkRecord {
+            source,
+            digest: word(digest),
             kind: LinkKind::Shared,
             target: 1,
-            callee: word(6),
-        }];
-        let segments = vec![SegmentRecord {
+            callee: word(77),
+        });
+        let segments = [0, 64].map(|address| SegmentRecord {
             instance: 1,
-            address: 8,
+            address,
             length: 16,
-            commitment: word(7),
-        }];
-        let composition = Composition::new(2, links, segments).expect("valid records");
-        Statement::from(&PublicInputs {
+            commitment: word(u64::from(address)),
+        });
+        PublicInputs {
             program_hash: word(1),
-            kernel: Kernel::new(&[word(9)]).expect("one procedure"),
-            composition: Some(composition),
-            stack_inputs: StackInputs::default(),
-            stack_outputs: StackOutputs::default(),
-        })
+            kernel: Kernel::new(&[word(8), word(3)]).expect("two procedures"),
+            composition: Some(
+                Composition::new(2, links.into(), segments.into()).expect("valid records"),
+            ),
+            stack_inputs: StackInputs::try_from_ints([10, 11, 12]).expect("three elements"),
+            stack_outputs: StackOutputs::try_from_ints([5, 0, 7]).expect("three elements"),
+        }
+    }
+
+    fn json() -> Value {
+        let statement = Statement::try_from(public()).expect("valid public inputs");
+        serde_json::to_value(statement).expect("statements are JSON")
+    }
+
+    fn refusal(alter: impl FnOnce(&mut Value)) -> String {
+        let mut value = json();
+        alter(&mut value);
+        match serde_json::from_value::<Statement>(value) {
+            Ok(_) => panic!("the altered statement is accepted"),
+            Err(error) => alloc::format!("{error}"),
+        }
     }
 
     #[test]
-    fn json_round_trip() {
-        let json = serde_json::to_string(&statement()).expect("a statement is JSON");
-        let read: Statement = serde_json::from_str(&json).expect("that was a statement");
-        assert_eq!(read, statement());
-        let public = read.public_inputs().expect("valid");
-        assert_eq!(Statement::from(&public), statement());
+    fn statements_survive_json() {
+        let value = json();
+        // The last input given is on top of the stack.
+        assert_eq!(value["stack_inputs"], json!([12, 11, 10]));
+        assert_eq!(value["stack_outputs"], json!([5, 0, 7]));
+        assert_eq!(value["program_hash"], json!(word(1).to_hex()));
+        let text = serde_json::to_string(&value).expect("it is JSON");
+        let statement: Statement = serde_json::from_str(&text).expect("it was a statement");
+        let (read, written) = (statement.public_inputs(), public());
+        assert_eq!(read.program_hash, written.program_hash);
+        assert_eq!(read.kernel, written.kernel);
+        assert_eq!(read.composition, written.composition);
+        assert_eq!(read.stack_inputs[..], written.stack_inputs[..]);
+        assert_eq!(read.stack_outputs, written.stack_outputs);
+        assert_eq!(serde_json::to_value(&statement).expect("it is JSON"), value);
     }
 
     #[test]
-    fn unknown_fields_are_refused() {
-        let json = serde_json::to_string(&statement()).expect("a statement is JSON");
-        let json = json.replacen('{', "{\"extra\":1,", 1);
-        assert!(serde_json::from_str::<Statement>(&json).is_err());
-    }
-
-    /// Alters a statement and returns why it is refused.
-    fn refused(alter: impl FnOnce(&mut Statement)) -> StatementError {
-        let mut altered = statement();
-        alter(&mut altered);
-        altered
-            .public_inputs()
-            .expect_err("the statement is refused")
+    fn open_programs_have_no_composition() {
+        let open = PublicInputs {
+            composition: None,
+            ..public()
+        };
+        let statement = Statement::try_from(open).expect("valid public inputs");
+        let value = serde_json::to_value(statement).expect("it is JSON");
+        assert_eq!(value.get("composition"), None);
+        let statement: Statement = serde_json::from_value(value).expect("it was a statement");
+        assert_eq!(statement.public_inputs().composition, None);
     }
 
     #[test]
     fn mistakes_are_named() {
-        assert_eq!(refused(|s| s.version = 2), StatementError::Version(2));
-        let digest = refused(|s| s.program_hash = "0x12".into());
-        assert!(matches!(
-            digest,
-            StatementError::Digest {
-                field: "program_hash",
-                ..
-            }
-        ));
-        let digest = refused(|s| s.kernel[0] = s.kernel[0].to_uppercase());
-        assert!(matches!(
-            digest,
-            StatementError::Digest {
-                field: "kernel",
-                ..
-            }
-        ));
-        let kernel = refused(|s| s.kernel.push(s.kernel[0].clone()));
-        assert!(matches!(kernel, StatementError::Kernel(_)));
-        let stack = refused(|s| s.stack_inputs.push(0));
-        assert_eq!(
-            stack,
-            StatementError::StackLength {
-                field: "stack_inputs",
-                actual: 17
-            }
-        );
-        let element = refused(|s| s.stack_outputs[3] = u64::MAX);
-        let expected = StatementError::Element {
-            field: "stack_outputs",
-            value: u64::MAX,
+        let expect = |text: &str, refusal: String| {
+            assert!(refusal.contains(text), "'{refusal}' does not name '{text}'");
         };
-        assert_eq!(element, expected);
-    }
-
-    #[test]
-    fn altered_compositions_are_refused() {
-        fn composition(s: &mut Statement) -> &mut CompositionStatement {
-            s.composition.as_mut().expect("it has one")
-        }
-        let kind = refused(|s| composition(s).links[0].kind = LinkKind::Isolated);
-        assert!(matches!(kind, StatementError::Commitment { .. }));
-        let target = refused(|s| composition(s).links[0].target = 2);
-        assert!(matches!(target, StatementError::Composition(_)));
-        let twice = refused(|s| {
-            let link = composition(s).links[0].clone();
-            composition(s).links.push(link);
+        expect("unknown field `extra`", refusal(|v| v["extra"] = json!(1)));
+        expect(
+            "unknown field `extra`",
+            refusal(|v| v["composition"]["links"][0]["extra"] = json!(1)),
+        );
+        expect("missing field `kernel`", {
+            refusal(|v| {
+                v.as_object_mut().expect("an object").remove("kernel");
+            })
         });
-        assert!(matches!(twice, StatementError::Composition(_)));
-        let length = refused(|s| composition(s).segments[0].length = 7);
-        assert!(matches!(length, StatementError::Composition(_)));
-        let instances = refused(|s| composition(s).instances = 70_000);
-        assert!(matches!(instances, StatementError::TooManyRecords(_)));
+        expect(
+            "not a digest",
+            refusal(|v| v["program_hash"] = json!("0x12")),
+        );
+        expect(
+            "not a digest",
+            refusal(|v| {
+                let text = word(0xabc).to_hex().to_uppercase().replace('X', "x");
+                v["program_hash"] = json!(text);
+            }),
+        );
+        expect(
+            "not a digest",
+            refusal(|v| v["kernel"][0] = json!(alloc::format!("0x{}", "f".repeat(64)))),
+        );
+        expect(
+            "is not a field element",
+            refusal(|v| v["stack_inputs"][0] = json!(0xffff_ffff_0000_0001_u64)),
+        );
+        expect(
+            "a stack of 17 elements",
+            refusal(|v| v["stack_outputs"] = json!(alloc::vec![1; 17])),
+        );
+        expect(
+            "procedure twice",
+            refusal(|v| v["kernel"][1] = v["kernel"][0].clone()),
+        );
+        expect(
+            "procedures are not in canonical order",
+            refusal(|v| v["kernel"].as_array_mut().expect("an array").reverse()),
+        );
+        expect(
+            "256 procedures",
+            refusal(|v| v["kernel"] = (0..256).map(|i| json!(word(i).to_hex())).collect()),
+        );
+        expect(
+            "have commitment",
+            refusal(|v| v["composition"]["links"][0]["kind"] = json!("isolated")),
+        );
+        expect(
+            "the link records are not in canonical order",
+            refusal(|v| {
+                let links = &mut v["composition"]["links"];
+                links.as_array_mut().expect("an array").swap(0, 1);
+            }),
+        );
+        expect(
+            "the segment records are not in canonical order",
+            refusal(|v| {
+                let segments = &mut v["composition"]["segments"];
+                segments.as_array_mut().expect("an array").reverse();
+            }),
+        );
+        expect(
+            "two links",
+            refusal(|v| {
+                let links = &mut v["composition"]["links"];
+                links[1] = links[0].clone();
+            }),
+        );
+        expect(
+            "names instance 2",
+            refusal(|v| v["composition"]["links"][0]["target"] = json!(2)),
+        );
+        expect(
+            "overlap",
+            refusal(|v| v["composition"]["segments"][0]["length"] = json!(72)),
+        );
+        expect(
+            "unknown variant",
+            refusal(|v| v["composition"]["links"][0]["kind"] = json!("Shared")),
+        );
     }
 }

@@ -1,0 +1,65 @@
+//! Why a proof is rejected.
+
+use miden_core::Word;
+use miden_cvm_air::proof::ProofError;
+use thiserror::Error;
+use winter_utils::DeserializationError;
+
+use crate::{layout::LayoutError, statement::StatementError};
+
+/// Why a proof is rejected.
+#[derive(Debug, Error)]
+pub enum VerifierError {
+    /// The public inputs are not those of any run.
+    #[error("the statement is not valid")]
+    Statement(#[from] StatementError),
+    /// The statement is about another program than expected.
+    #[error("the program's hash is {actual}, but {expected} is expected")]
+    ProgramHash {
+        /// The hash that was expected.
+        expected: Word,
+        /// The hash in the statement.
+        actual: Word,
+    },
+    /// The statement is about another composition than expected.
+    #[error("{}, but {expected} is expected", composition_text(.actual))]
+    Composition {
+        /// The commitment that was expected.
+        expected: Word,
+        /// The commitment of the statement's composition; none if the program is open.
+        actual: Option<Word>,
+    },
+    /// The proof's header is not that of a proof.
+    #[error("the proof cannot be read")]
+    Proof(#[from] ProofError),
+    /// The proof has less security than expected.
+    #[error("the proof has {actual} bits of security, but at least {expected} are expected")]
+    Security {
+        /// The least number of bits.
+        expected: u32,
+        /// The proof's number of bits.
+        actual: u32,
+    },
+    /// The proof's parts are not those of a proof with its header.
+    #[error("the proof is not laid out as its header calls for")]
+    Layout(#[from] LayoutError),
+    /// Winterfell cannot read the proof.
+    #[error("the proof cannot be read: {0}")]
+    Malformed(DeserializationError),
+    /// The proof can be written in another way.
+    #[error("the proof is not in its canonical form")]
+    NotCanonical,
+    /// The remainder of the low-degree test is not the one that was committed to.
+    #[error("the remainder of the low-degree test does not match its commitment")]
+    Remainder,
+    /// The proof does not prove the statement.
+    #[error("the proof does not prove the statement")]
+    Rejected(#[source] winter_verifier::VerifierError),
+}
+
+fn composition_text(actual: &Option<Word>) -> alloc::string::String {
+    match actual {
+        Some(actual) => alloc::format!("the composition's commitment is {actual}"),
+        None => "the program has no composition".into(),
+    }
+}
