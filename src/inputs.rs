@@ -186,14 +186,16 @@ struct Document {
 
 /// A tree of the Merkle store.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum Tree {
     /// All leaves.
-    MerkleTree(Vec<String>),
+    #[serde(rename = "merkle_tree")]
+    Full(Vec<String>),
     /// Leaves by index, in a tree of depth 64.
-    SparseMerkleTree(Vec<(u64, String)>),
+    #[serde(rename = "sparse_merkle_tree")]
+    Sparse(Vec<(u64, String)>),
     /// Nodes by depth and index.
-    PartialMerkleTree(Vec<((u8, u64), String)>),
+    #[serde(rename = "partial_merkle_tree")]
+    Partial(Vec<((u8, u64), String)>),
 }
 
 /// An object's entries in their order; a map would silently drop all but one entry of a key.
@@ -276,20 +278,20 @@ fn store(trees: &[Tree]) -> Result<MerkleStore, InputsError> {
             reason,
         };
         let nodes: Vec<InnerNodeInfo> = match tree {
-            Tree::MerkleTree(leaves) => {
+            Tree::Full(leaves) => {
                 let leaves: Vec<Word> = leaves.iter().map(leaf).collect::<Result<_, _>>()?;
                 let tree = MerkleTree::new(leaves).map_err(refused)?;
                 tree.inner_nodes().collect()
             }
-            Tree::SparseMerkleTree(leaves) => {
+            Tree::Sparse(leaves) => {
                 let leaves = leaves.iter().map(|(index, text)| Ok((*index, leaf(text)?)));
                 let leaves: Vec<_> = leaves.collect::<Result<_, InputsError>>()?;
                 let tree = SimpleSmt::<SPARSE_TREE_DEPTH>::with_leaves(leaves).map_err(refused)?;
                 tree.inner_nodes().collect()
             }
             // The published type panics on no nodes at all.
-            Tree::PartialMerkleTree(nodes) if nodes.is_empty() => continue,
-            Tree::PartialMerkleTree(nodes) => {
+            Tree::Partial(nodes) if nodes.is_empty() => continue,
+            Tree::Partial(nodes) => {
                 let nodes = nodes.iter().map(|((depth, index), text)| {
                     let index = NodeIndex::new(*depth, *index).map_err(refused)?;
                     Ok((index, leaf(text)?))

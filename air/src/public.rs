@@ -85,7 +85,7 @@ impl PublicInputs {
             parent: zero,
             digest: self.program_hash.into(),
             first_child: zero,
-            loop_body: zero,
+            body: zero,
         }));
         for &digest in self.kernel.proc_hashes() {
             messages.push(PublicMessage::new(KernelRecord {

@@ -31,10 +31,10 @@ pub use host::{
 };
 use miden_core::{Program, StackInputs, StackOutputs};
 use miden_cvm_air::composition::Composition;
-use thiserror::Error;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
 pub use process::Process;
 pub use state::{Memory, Stack};
+use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{
     BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, MemoryAccess, MerkleUpdate, NoTrace,

@@ -177,16 +177,19 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         },
     );
 
-    // The children that have to be executed.
+    // The children that have to be executed. The body of a loop begins on the next row; that its
+    // message has its id keeps a REPEAT row, which takes the digest of the body that has just
+    // ended, from vouching for that one.
+    let body_id = child + one;
     let left = ChildBlock {
         parent: child,
         digest: [r0, r1, r2, r3],
         first_child: ops.lo(3),
-        loop_body: ops.lo(1),
+        body: ops.lo(1) * body_id,
     };
     let only = ChildBlock {
         first_child: zero,
-        loop_body: zero,
+        body: zero,
         ..left
     };
     b.add(Slot::OP[1], "block.first_child", plain, plain * first, left);
@@ -217,7 +220,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     let repeat = ops.op(REPEAT);
     let body = ChildBlock {
         parent: block,
-        loop_body: one,
+        body: body_id,
         ..only
     };
     b.add(Slot::OP[1], "block.repeat_body", repeat, repeat, body);
@@ -303,7 +306,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         parent: next.decoder.block,
         digest: ended.digest,
         first_child: ended.first_child,
-        loop_body: ended.loop_body,
+        body: ended.loop_body * block,
     };
     b.add(Slot::OP[1], "block.done", end, -end, done);
     let digest = HashDigest {

@@ -161,8 +161,9 @@ messages! {
         digest: [T; 4],
         /// 1 for the first child of a join.
         first_child: T,
-        /// 1 for the body of a loop.
-        loop_body: T,
+        /// Id of the child if it is the body of a loop, otherwise 0: each run of a body has to be
+        /// the one that its LOOP or REPEAT row, right before it, asks for.
+        body: T,
     }
 
     /// An element that left the top 16: sent by a right shift, received by a left shift.

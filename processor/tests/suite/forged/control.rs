@@ -1,7 +1,7 @@
 //! The tree of blocks: which nodes run, how often, and in which order.
 
 use miden_core::{Felt, ONE, Operation, ZERO};
-use miden_cvm_air::opcode::{self, ADVPOP, DYN, END, HALT, JOIN, LOOP, NOOP, REPEAT, SPAN, SPLIT};
+use miden_cvm_air::opcode::{ADVPOP, DYN, END, HALT, JOIN, LOOP, NOOP, REPEAT, SPAN, SPLIT};
 
 use super::{
     Forgery,
@@ -63,7 +63,7 @@ fn a_condition_that_is_not_binary() {
 
 /// A loop that takes its conditions from the advice: 1, then the last one.
 fn two_iterations() -> Forgery {
-    let source = "begin while.true adv_push.1 end end";
+    let source = "begin while.true adv_push.1 neg neg end end";
     trace_of(&Case::masm("loop", source).stack(&[1]).advice([1, 0]))
 }
 
@@ -85,7 +85,10 @@ fn leaving_a_loop_that_goes_on() {
             forged.rows[row].core.as_end().entered_loop == ONE && forged.opcode(row) == END
         })
         .expect("the loop ends");
-    forged.edit(pop + 1..=end, |core| core.stack.top[0] = ONE);
+    // The body negates the condition, twice.
+    for (row, value) in (pop + 1..=end).zip([ONE, -ONE, ONE, ONE]) {
+        forged.core(row).stack.top[0] = value;
+    }
     forged.settles_to(&["stack.loop_ends"]);
 }
 
@@ -120,26 +123,47 @@ fn a_loop_body_without_repeat() {
 
 #[test]
 fn substituting_a_loop_body() {
-    let mut forged = two_iterations();
-    // PAD pushes the 0 that came from the advice.
-    let codes = [opcode::PAD];
-    let mut state = [ZERO; 12];
-    state[4] = group_of(&codes);
-    let (address, digest) = forged.hash(state);
-    let repeat = forged.row_of(REPEAT, 0);
-    let span = repeat + 1;
-    let end = (span..)
-        .find(|&row| forged.opcode(row) == END)
-        .expect("the body ends");
-    forged.edit(span + 1..=end, |core| {
-        core.decoder.address = Felt::new(address as u64);
-    });
-    forged.core(span).decoder.registers[0] = state[4];
-    set_opcode(&mut forged.core(span + 1).op, opcode::PAD);
-    edit_end(forged.core(end), |end| end.digest = digest.into());
-    forged.settles_to(&["bus.BlockHash"]);
-    forged.core(repeat).decoder.registers[..4].copy_from_slice(digest.as_elements());
-    forged.settles_to(&["block.repeat_digest"]);
+    for iteration in 0..2 {
+        let mut forged = two_iterations();
+        // Twice a negation, or nothing, after the condition from the advice.
+        let codes = [ADVPOP, NOOP, NOOP];
+        let mut state = [ZERO; 12];
+        state[4] = group_of(&codes);
+        let (address, digest) = forged.hash(state);
+        let pop = forged.row_of(ADVPOP, iteration);
+        let (span, end) = (pop - 1, pop + 3);
+        forged.edit(span + 1..=end, |core| {
+            core.decoder.address = Felt::new(address as u64);
+        });
+        forged.core(span).decoder.registers[0] = state[4];
+        let mut left = state[4];
+        for (row, code) in (pop..end).zip(codes) {
+            left = (left - Felt::from(code)) / Felt::new(128);
+            let core = forged.core(row);
+            set_opcode(&mut core.op, code);
+            core.decoder.group = left;
+        }
+        let top = forged.rows[pop + 1].core.stack.top;
+        forged.core(pop + 2).stack.top = top;
+        edit_end(forged.core(end), |end| end.digest = digest.into());
+        // The first iteration's digest is repeated,
+        let honest_or_repeat = if iteration == 0 {
+            &["block.repeat_digest", "bus.BlockHash"]
+        } else {
+            &["bus.BlockHash"][..]
+        };
+        forged.settles_to(honest_or_repeat);
+        // unless REPEAT has the other one: a REPEAT must not vouch for the body before it, nor for
+        // another one after it.
+        let repeat = forged.row_of(REPEAT, 0);
+        forged.core(repeat).decoder.registers[..4].copy_from_slice(digest.as_elements());
+        let vouched = if iteration == 0 {
+            "bus.BlockHash"
+        } else {
+            "block.repeat_digest"
+        };
+        forged.settles_to(&[vouched]);
+    }
 }
 
 #[test]
