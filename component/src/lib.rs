@@ -6,8 +6,7 @@
 //! [`LinkedComposition::load`] reads it, with everything that it names, and gives what the processor
 //! runs and what a verifier is shown.
 //!
-//! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere, and
-//! [`load_package`] reads such code from a `.masp`.
+//! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere.
 
 mod calls;
 mod component;
@@ -19,7 +18,6 @@ mod forest;
 mod link;
 mod manifest;
 mod names;
-mod package;
 mod plan;
 mod sources;
 mod stubs;
@@ -33,7 +31,6 @@ pub use link::{Instance, LinkedComposition, Warning};
 pub use miden_cvm_air::composition::{
     Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord,
 };
-pub use package::{PackageError, load_package};
 pub use stubs::{STUB_MODULE, StubIdentity};
 pub use toolchain::Toolchain;
 

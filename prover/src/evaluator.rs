@@ -186,7 +186,7 @@ impl<E: FieldElement<BaseField = Felt>> ConstraintEvaluator<E> for FusedEvaluato
         let periodic = periodic_values(self.air, domain);
         // x^length - 1 only depends on the coset.
         let vanishing: Vec<Felt> = (0..cosets)
-            .map(|coset| domain.get_ce_x_at(coset).exp((length as u64).into()) - Felt::ONE)
+            .map(|coset| domain.get_ce_x_at(coset).exp(length as u64) - Felt::ONE)
             .map(Felt::inv)
             .collect();
         let info = trace.trace_info();

@@ -221,6 +221,14 @@ impl Extension {
     }
 }
 
+/// A group of columns, extended.
+struct ExtendedGroup {
+    /// Its evaluations, by coset.
+    cosets: Vec<Vec<Packed>>,
+    /// The coefficients of its columns' polynomials.
+    polys: Vec<Vec<Felt>>,
+}
+
 /// Interpolates columns and evaluates them over the extension domain.
 ///
 /// `read(first, row)` are the cells of columns `first..first + LANES`, zero beyond the last column.
@@ -237,7 +245,7 @@ where
         .into_par_iter()
         .map(|offset| reversed_powers(offset, scale, length))
         .collect();
-    let groups: Vec<(Vec<Vec<Packed>>, Vec<Vec<Felt>>)> = (0..width.div_ceil(LANES))
+    let groups: Vec<ExtendedGroup> = (0..width.div_ceil(LANES))
         .into_par_iter()
         .map(|group| {
             let first = group * LANES;
@@ -262,17 +270,17 @@ where
                     poly.push(coefficient * scale);
                 }
             }
-            (cosets, polys)
+            ExtendedGroup { cosets, polys }
         })
         .collect();
 
     let mut cosets: Vec<Vec<Vec<Packed>>> = vec![Vec::with_capacity(groups.len()); offsets.len()];
     let mut all_polys = Vec::with_capacity(width);
-    for (group, polys) in groups {
-        for (coset, evaluations) in cosets.iter_mut().zip(group) {
+    for group in groups {
+        for (coset, evaluations) in cosets.iter_mut().zip(group.cosets) {
             coset.push(evaluations);
         }
-        all_polys.extend(polys);
+        all_polys.extend(group.polys);
     }
     (Extension { width, cosets }, all_polys)
 }

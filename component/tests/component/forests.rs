@@ -1,6 +1,5 @@
 //! Code from elsewhere: its digests are recomputed.
 
-use miden_assembly::Assembler;
 use miden_core::{
     Felt, Operation,
     mast::{
@@ -10,8 +9,7 @@ use miden_core::{
     },
     utils::{Deserializable, Serializable},
 };
-use miden_cvm_component::{ForestError, PackageError, core_library, load_package, verify_forest};
-use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
+use miden_cvm_component::{ForestError, core_library, verify_forest};
 
 /// A forest with every kind of node.
 fn forest() -> MastForest {
@@ -110,48 +108,4 @@ fn changed_operations_are_found() {
             if *node == u32::from(forged) && *stated == honest.digest()),
         "{error}"
     );
-}
-
-fn package() -> Package {
-    let program = Assembler::default()
-        .assemble_program("begin push.1 if.true push.2 else push.3 end drop end")
-        .expect("the program is right");
-    Package {
-        name: "test".into(),
-        version: None,
-        description: None,
-        kind: PackageKind::Executable,
-        mast: MastArtifact::Executable(program.into()),
-        manifest: PackageManifest::new([]),
-        sections: Vec::new(),
-    }
-}
-
-#[test]
-fn packages_are_checked_as_they_are_loaded() {
-    let package = package();
-    let bytes = package.to_bytes();
-    let loaded = load_package(&bytes).expect("it was just written");
-    assert_eq!(loaded.digest(), package.digest());
-
-    let digest = package.digest().to_bytes();
-    let position = bytes
-        .windows(32)
-        .position(|window| window == digest)
-        .expect("the root's digest");
-    let mut tampered = bytes.clone();
-    tampered[position] ^= 1;
-    assert!(matches!(
-        load_package(&tampered),
-        Err(PackageError::Code(_))
-    ));
-}
-
-#[test]
-fn malformed_packages_are_refused() {
-    let bytes = package().to_bytes();
-    assert!(matches!(load_package(&[]), Err(PackageError::Format(_))));
-    for end in (0..bytes.len()).step_by(7) {
-        assert!(load_package(&bytes[..end]).is_err(), "cut off at {end}");
-    }
 }
