@@ -2,8 +2,8 @@
 //!
 //! [`prove_trace`] takes the rows of the main trace, as the processor builds them, and the public
 //! inputs. The protocol is Winterfell's; what depends on the size of the trace is done here, row by
-//! row in parallel: the low-degree extension and its commitment ([`lde`]), the auxiliary columns of
-//! the lookups ([`columns`]), and the evaluation of the constraints ([`evaluator`]).
+//! row in parallel: the low-degree extension and its commitment (`lde`), the auxiliary columns of
+//! the lookups (`columns`), and the evaluation of the constraints (`evaluator`).
 
 mod columns;
 mod evaluator;

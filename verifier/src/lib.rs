@@ -6,10 +6,10 @@
 //!
 //! Winterfell verifies the STARK, but it trusts the bytes it is given more than bytes from outside
 //! deserve, and it does not check everything that the protocol calls for. So before it sees a proof,
-//! the proof's [`layout`] is compared, length by length, with the only one that a proof with this
+//! the proof's `layout` is compared, length by length, with the only one that a proof with this
 //! header can have; Merkle openings are checked to be exactly those of the queried positions
-//! ([`openings`]); and the remainder of the low-degree test is checked against its commitment
-//! ([`remainder`]), without which the test would prove nothing.
+//! (`openings`); and the remainder of the low-degree test is checked against its commitment
+//! (`remainder`), without which the test would prove nothing.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

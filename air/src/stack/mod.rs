@@ -1,7 +1,7 @@
 //! The operand stack.
 //!
 //! Position `i` of the next row is a default, which the two shift columns determine, plus one
-//! correction for each operation that does anything else there ([`Transition`]). The operations come
+//! correction for each operation that does anything else there (`Transition`). The operations come
 //! by family; a family says how it corrects the default, what it checks besides, and which messages
 //! it sends and receives.
 
