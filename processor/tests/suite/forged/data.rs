@@ -246,3 +246,27 @@ fn flags_that_are_numbers() {
         assert!(found.contains("hasher.unhash_binary"), "{found:?}");
     }
 }
+
+#[test]
+fn another_commitment_in_public() {
+    let mut forged = idle(Shared);
+    let other = Builder::new(3)
+        .component(
+            "reader",
+            "pub proc read mem_load.1000 drop end pub proc idle neg neg end",
+        )
+        .link(0, "a1", Shared, 1, "reader::read")
+        .link(0, "b1", Shared, 1, "reader::idle")
+        .link(0, "b2", Shared, 2, "reader::idle")
+        .data(1, 1000, &values(9, 16))
+        .data(1, 2000, &values(2, 8))
+        .data(2, 1000, &values(3, 8));
+    forged.public.composition = Some(other.composition());
+    forged.settles_to(&["bus.SegmentRecord"]);
+    // With its record in the ROM, the data is not what was promised.
+    let honest = Forgery::new(other.trace("begin call.stubs::b1 end"));
+    for (row, theirs) in forged.rom().zip(honest.rom()) {
+        forged.rows[row].chiplet = honest.rows[theirs].chiplet;
+    }
+    forged.settles_to(&["bus.Segment"]);
+}
