@@ -15,6 +15,7 @@ mod data;
 mod memory;
 mod operations;
 mod sequence;
+mod tables;
 mod toolkit;
 
 use toolkit::Forgery;
