@@ -1,0 +1,50 @@
+//! A sample of the oracle's programs, proven and verified.
+
+#[path = "../../processor/tests/common/mod.rs"]
+mod common;
+
+use common::{Case, generated_case, handwritten_cases, random_from};
+use miden_cvm_processor::{ExecutionOptions, execute_traced};
+use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
+use miden_cvm_verifier::{Expectations, verify};
+
+/// Proves a case and verifies the proof; false if the program traps or is refused.
+fn proves(case: &Case) -> bool {
+    let traced = execute_traced(
+        &case.program,
+        None,
+        &case.stack_inputs(),
+        case.advice_inputs(),
+        &mut case.host(),
+        ExecutionOptions::default(),
+    );
+    let Ok(trace) = traced else { return false };
+    let mut options = ProveOptions::from(ProofSettings::default());
+    // The processor's tests check every constraint of these traces.
+    options.check_trace = false;
+    let proof = prove_trace(trace.rows, trace.public.clone(), &options)
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    verify(&trace.public, &proof.to_bytes(), &Expectations::default())
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    true
+}
+
+#[test]
+fn handwritten_cases_prove_and_verify() {
+    let cases = handwritten_cases();
+    let stride = cases.len() / 40;
+    let proven = cases
+        .iter()
+        .step_by(stride)
+        .filter(|case| proves(case))
+        .count();
+    assert!(proven >= 20, "only {proven} cases were proven");
+}
+
+#[test]
+fn generated_cases_prove_and_verify() {
+    let proven = (0..6)
+        .filter(|&seed| proves(&generated_case("generated", random_from(seed), 200)))
+        .count();
+    assert!(proven > 0, "no case was proven");
+}
