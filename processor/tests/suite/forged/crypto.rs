@@ -90,9 +90,6 @@ fn another_leaf_root_index_or_depth() {
             if op != MrUpdate || at > 3 {
                 forged.edit_from(2, |core| core.stack.top[at] = value);
             }
-            if op != MrUpdate {
-                forged.edit_from(2, |core| core.stack.top[at] = value);
-            }
             forged.claim_outputs();
             forged.settles_to(&[bus]);
         }
