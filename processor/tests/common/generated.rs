@@ -17,6 +17,10 @@ const SETTLE: &str = "sdepth push.16 neq while.true drop sdepth push.16 neq end"
 const COUNTERS: u32 = 1000;
 const MODULUS: u64 = 0xffff_ffff_0000_0001;
 const SLOTS: u32 = 2000;
+/// Elements on the advice stack, and how many of them one procedure may read: none runs dry, no
+/// matter how loops and calls multiply.
+const ADVICE: u64 = 8000;
+const ADVICE_OF_PROCEDURE: u64 = 1000;
 
 /// A stream of numbers that look random, the same for the same seed.
 pub fn random_from(seed: u64) -> impl FnMut() -> u32 {
@@ -38,6 +42,10 @@ pub fn generated_case(name: &str, random: impl FnMut() -> u32, size: usize) -> C
         counters: 0,
         left: 0,
         callable: 0,
+        rounds: 1,
+        reads: 0,
+        reads_of: Vec::new(),
+        most_reads: ADVICE_OF_PROCEDURE,
     };
     let procedures = 1 + grower.below(4);
     for procedure in 0..procedures {
@@ -49,8 +57,11 @@ pub fn generated_case(name: &str, random: impl FnMut() -> u32, size: usize) -> C
         grower.emit("push.3 loc_store.1 loc_load.1");
         grower.emit(SETTLE);
         grower.emit("end");
+        let reads = core::mem::take(&mut grower.reads);
+        grower.reads_of.push(reads);
     }
     grower.callable = procedures;
+    grower.most_reads = ADVICE;
     grower.left = size;
     grower.emit("begin");
     for procedure in 0..procedures {
@@ -63,7 +74,7 @@ pub fn generated_case(name: &str, random: impl FnMut() -> u32, size: usize) -> C
     grower.emit(SETTLE);
     grower.emit("end");
     let stack: Vec<u64> = (0..16).map(|_| grower.value()).collect();
-    let advice: Vec<u64> = (0..4000).map(|_| grower.value()).collect();
+    let advice: Vec<u64> = (0..ADVICE).map(|_| grower.value()).collect();
     let key = Word::new([Felt::new(5); 4]);
     Case::with_kernel(name, KERNEL, &grower.source)
         .stack(&stack)
@@ -80,6 +91,13 @@ struct Grower<R> {
     left: usize,
     /// Procedures that may be called: those before the one that grows.
     callable: u32,
+    /// How often what is emitted now runs, at most, each time the procedure does.
+    rounds: u64,
+    /// Elements of advice that the procedure reads, at most, its callees' included.
+    reads: u64,
+    /// The same, of each procedure that is finished.
+    reads_of: Vec<u64>,
+    most_reads: u64,
 }
 
 impl<R: FnMut() -> u32> Grower<R> {
@@ -131,7 +149,10 @@ impl<R: FnMut() -> u32> Grower<R> {
         self.emit(&format!(
             "push.{rounds} mem_store.{counter} push.{rounds} neq.0 while.true"
         ));
+        let around = self.rounds;
+        self.rounds *= u64::from(rounds);
         self.block(depth + 1);
+        self.rounds = around;
         self.emit(&format!(
             "mem_load.{counter} sub.1 dup mem_store.{counter} neq.0 end"
         ));
@@ -143,6 +164,7 @@ impl<R: FnMut() -> u32> Grower<R> {
         } else {
             Some(self.below(self.callable))
         };
+        let callee = callee.filter(|&p| self.may_read(self.reads_of[p as usize]));
         match (self.below(5), callee) {
             (0, Some(p)) => self.emit(&format!("call.p{p}")),
             (1, Some(p)) => self.emit(&format!("exec.p{p}")),
@@ -177,7 +199,21 @@ impl<R: FnMut() -> u32> Grower<R> {
         self.emit(&text);
     }
 
+    /// Books a read of advice, unless the procedure's share does not hold it.
+    fn may_read(&mut self, elements: u64) -> bool {
+        let reads = self.reads + self.rounds * elements;
+        let fits = reads <= self.most_reads;
+        if fits {
+            self.reads = reads;
+        }
+        fits
+    }
+
     fn advice(&mut self) {
+        // Pipes read the most.
+        if !self.may_read(8) {
+            return self.plain();
+        }
         let word = 4 * self.below(16);
         let text = match self.below(7) {
             0 => "adv_push.2".to_owned(),
