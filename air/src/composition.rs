@@ -14,6 +14,13 @@ use thiserror::Error;
 /// The most instances that a composition may have: an instance index fits in 16 bits.
 pub const MAX_INSTANCES: u32 = 1 << 16;
 
+/// What stands for the kernel where a record names the instance that calls: the kernel runs in the
+/// root's context, but has links of its own.
+pub const KERNEL_SOURCE: u32 = MAX_INSTANCES;
+
+/// The most resource types that a composition may have.
+pub const MAX_RESOURCES: usize = 1 << 16;
+
 /// Static data lies below this address; locals and the frame pointer live from here on.
 pub const DATA_LIMIT: u64 = 1 << 31;
 
@@ -52,6 +59,135 @@ impl LinkRecord {
     }
 }
 
+/// A type of resources. Types are numbered by their position among the composition's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResourceRecord {
+    /// Index of the instance that defines the type: it alone makes handles and sees
+    /// representations.
+    pub definer: u32,
+    /// The procedure of the definer that runs when the last handle is dropped.
+    pub destructor: Option<Word>,
+}
+
+/// A procedure of the VM itself, which a link makes callable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intrinsic {
+    /// `rep -> handle`: a new own handle. For the type's definer.
+    New,
+    /// `handle -> rep`: what the handle stands for. For the type's definer.
+    Rep,
+    /// `handle -> 0`: gives a handle up; an own handle of a type with a destructor calls that,
+    /// with the representation on top of the stack.
+    Drop,
+    /// `handle -> token`: takes an own handle out of the table, to be received across a call.
+    SendOwn,
+    /// `handle -> token`: lends a handle for a call.
+    SendBorrow,
+    /// `token -> handle`: puts what was sent into the table.
+    RecvOwn,
+    /// `token -> handle`: puts what the caller lends into the table; for the type's definer,
+    /// `token -> rep`.
+    RecvBorrow,
+    /// `[address, context] -> [element, context]`: reads the memory of a context. For the kernel.
+    Load,
+    /// `[address, context, element] -> [0, context, element]`: writes the memory of a context. For
+    /// the kernel.
+    Store,
+}
+
+impl Intrinsic {
+    /// All intrinsics, in the order of their encoding.
+    pub const ALL: [Self; 9] = [
+        Self::New,
+        Self::Rep,
+        Self::Drop,
+        Self::SendOwn,
+        Self::SendBorrow,
+        Self::RecvOwn,
+        Self::RecvBorrow,
+        Self::Load,
+        Self::Store,
+    ];
+
+    /// Whether it is the kernel's: then it has no resource type.
+    pub fn is_kernel(self) -> bool {
+        matches!(self, Self::Load | Self::Store)
+    }
+
+    /// Whether only the definer of the resource type may have it.
+    pub fn is_definer(self) -> bool {
+        matches!(self, Self::New | Self::Rep)
+    }
+}
+
+/// One entry of the link table that leads to the VM itself: what a call to `digest` made by
+/// instance `source` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntrinsicRecord {
+    /// Index of the calling instance, or [`KERNEL_SOURCE`].
+    pub source: u32,
+    /// The digest that the call names.
+    pub digest: Word,
+    /// What it does.
+    pub intrinsic: Intrinsic,
+    /// Number of the resource type; 0 for the kernel's intrinsics.
+    pub resource: u32,
+}
+
+impl IntrinsicRecord {
+    /// The key of the record in canonical order: no two records share it, nor does a link.
+    fn key(&self) -> (u32, [u64; 4]) {
+        (self.source, key_of(self.digest))
+    }
+}
+
+/// What a call means, with what the composition as a whole says of it. The discriminant stands in
+/// the link table of the proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum CallKind {
+    /// A call that starts a new domain.
+    Isolated = 0,
+    /// A call that stays in the domain.
+    Shared = 1,
+    /// [`Intrinsic::New`].
+    New = 2,
+    /// [`Intrinsic::Rep`].
+    Rep = 3,
+    /// [`Intrinsic::Drop`] of a type without destructor.
+    Drop = 4,
+    /// [`Intrinsic::Drop`] of a type without destructor, by its definer.
+    DropOfOwnType = 5,
+    /// [`Intrinsic::Drop`] of a type with a destructor.
+    Destroy = 6,
+    /// [`Intrinsic::Drop`] of a type with a destructor, by its definer.
+    DestroyOfOwnType = 7,
+    /// [`Intrinsic::SendOwn`].
+    SendOwn = 8,
+    /// [`Intrinsic::SendBorrow`].
+    SendBorrow = 9,
+    /// [`Intrinsic::RecvOwn`].
+    RecvOwn = 10,
+    /// [`Intrinsic::RecvBorrow`].
+    RecvBorrow = 11,
+    /// [`Intrinsic::RecvBorrow`] by the type's definer.
+    RecvRep = 12,
+    /// [`Intrinsic::Load`].
+    Load = 13,
+    /// [`Intrinsic::Store`].
+    Store = 14,
+}
+
+/// What a call made by an instance, or by the kernel, goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolved<'a> {
+    /// A procedure of an instance.
+    Call(&'a LinkRecord),
+    /// The VM itself.
+    Intrinsic(&'a IntrinsicRecord),
+}
+
 /// Static data that an instance finds in its memory before its first instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentRecord {
@@ -67,13 +203,16 @@ pub struct SegmentRecord {
 
 /// A composition: the static graph of component instances that a run consists of.
 ///
-/// Instance 0 is the root, whose `main` is the program. Links are sorted by source and digest,
-/// segments by instance and address; [`Composition::validate`] insists on both.
+/// Instance 0 is the root, whose `main` is the program. Links and intrinsics are sorted by source
+/// and digest, segments by instance and address, resource types by definer;
+/// [`Composition::validate`] insists on that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Composition {
     num_instances: u32,
     links: Vec<LinkRecord>,
     segments: Vec<SegmentRecord>,
+    resources: Vec<ResourceRecord>,
+    intrinsics: Vec<IntrinsicRecord>,
 }
 
 /// Why a composition is refused.
@@ -91,6 +230,55 @@ pub enum CompositionError {
         index: u32,
         /// How many instances there are.
         count: u32,
+    },
+    /// A resource type names an instance that does not exist.
+    #[error(
+        "resource type {resource} names instance {index}, but there are only {count} instances"
+    )]
+    ResourceDefiner {
+        /// Number of the type.
+        resource: usize,
+        /// The index it names.
+        index: u32,
+        /// How many instances there are.
+        count: u32,
+    },
+    /// There are more than [`MAX_RESOURCES`] resource types.
+    #[error("a composition has at most 65536 resource types, but this one has {0}")]
+    ResourceCount(usize),
+    /// An intrinsic is linked to an instance that does not exist.
+    #[error(
+        "intrinsic {intrinsic} is linked to instance {index}, but there are only {count} instances"
+    )]
+    IntrinsicSource {
+        /// Position of the record in canonical order.
+        intrinsic: usize,
+        /// The index it names.
+        index: u32,
+        /// How many instances there are.
+        count: u32,
+    },
+    /// An intrinsic is linked to somebody who has no right to it.
+    #[error(
+        "{intrinsic:?} of resource type {resource} is linked to instance {source_index}, who has no right to it"
+    )]
+    Authority {
+        /// The intrinsic.
+        intrinsic: Intrinsic,
+        /// Number of the resource type.
+        resource: u32,
+        /// The calling instance.
+        source_index: u32,
+    },
+    /// An intrinsic names a resource type that does not exist.
+    #[error("intrinsic {intrinsic} names resource type {resource}, but there are only {count}")]
+    IntrinsicResource {
+        /// Position of the record in canonical order.
+        intrinsic: usize,
+        /// The type it names.
+        resource: u32,
+        /// How many types there are.
+        count: usize,
     },
     /// Two links have the same source and digest.
     #[error("instance {source_index} has two links for digest {digest}")]
@@ -163,9 +351,27 @@ impl Composition {
             num_instances,
             links,
             segments,
+            ..Self::default()
         };
         composition.validate()?;
         Ok(composition)
+    }
+
+    /// Returns the composition with these resource types, in order of their numbers, and these
+    /// links to intrinsics, which are brought into canonical order.
+    ///
+    /// # Errors
+    /// Returns an error if the records are not valid, see [`Self::validate`].
+    pub fn with_resources(
+        mut self,
+        resources: Vec<ResourceRecord>,
+        mut intrinsics: Vec<IntrinsicRecord>,
+    ) -> Result<Self, CompositionError> {
+        intrinsics.sort_by_key(IntrinsicRecord::key);
+        self.resources = resources;
+        self.intrinsics = intrinsics;
+        self.validate()?;
+        Ok(self)
     }
 
     /// Checks what the AIR relies on: unique keys, indices in range, aligned segments that do not
@@ -196,6 +402,7 @@ impl Composition {
                 return Err(CompositionError::Order("link"));
             }
         }
+        self.validate_resources()?;
         for (segment, record) in self.segments.iter().enumerate() {
             let SegmentRecord {
                 instance,
@@ -237,6 +444,84 @@ impl Composition {
         Ok(())
     }
 
+    /// Checks resource types and who has which intrinsic.
+    fn validate_resources(&self) -> Result<(), CompositionError> {
+        let count = self.num_instances;
+        if self.resources.len() > MAX_RESOURCES {
+            return Err(CompositionError::ResourceCount(self.resources.len()));
+        }
+        for (resource, &ResourceRecord { definer, .. }) in self.resources.iter().enumerate() {
+            if definer >= count {
+                let index = definer;
+                return Err(CompositionError::ResourceDefiner {
+                    resource,
+                    index,
+                    count,
+                });
+            }
+        }
+        if !self.resources.is_sorted_by_key(|record| record.definer) {
+            return Err(CompositionError::Order("resource"));
+        }
+        for (position, record) in self.intrinsics.iter().enumerate() {
+            let IntrinsicRecord {
+                source,
+                digest,
+                intrinsic,
+                resource,
+            } = *record;
+            if source >= count && source != KERNEL_SOURCE {
+                return Err(CompositionError::IntrinsicSource {
+                    intrinsic: position,
+                    index: source,
+                    count,
+                });
+            }
+            let no_right = CompositionError::Authority {
+                intrinsic,
+                resource,
+                source_index: source,
+            };
+            if intrinsic.is_kernel() != (source == KERNEL_SOURCE) {
+                return Err(no_right);
+            }
+            let definer = match self.resources.get(resource as usize) {
+                Some(record) => Some(record.definer),
+                None if intrinsic.is_kernel() && resource == 0 => None,
+                None => {
+                    return Err(CompositionError::IntrinsicResource {
+                        intrinsic: position,
+                        resource,
+                        count: self.resources.len(),
+                    });
+                }
+            };
+            if intrinsic.is_kernel() && resource != 0
+                || intrinsic.is_definer() && definer != Some(source)
+            {
+                return Err(no_right);
+            }
+            if self.find_link(source, digest).is_some() {
+                return Err(CompositionError::DuplicateLink {
+                    source_index: source,
+                    digest,
+                });
+            }
+        }
+        for pair in self.intrinsics.windows(2) {
+            if pair[0].key() == pair[1].key() {
+                return Err(CompositionError::DuplicateLink {
+                    source_index: pair[0].source,
+                    digest: pair[0].digest,
+                });
+            }
+            if pair[0].key() > pair[1].key() {
+                return Err(CompositionError::Order("intrinsic"));
+            }
+        }
+        Ok(())
+    }
+
     /// The number of instances; indices run from 0, the root.
     pub fn num_instances(&self) -> u32 {
         self.num_instances
@@ -259,8 +544,30 @@ impl Composition {
         &self.segments[start..end]
     }
 
-    /// The link that a call to `digest` made by instance `source` goes over, if there is one.
-    pub fn link(&self, source: u32, digest: Word) -> Option<&LinkRecord> {
+    /// The resource types; a type's number is its position.
+    pub fn resources(&self) -> &[ResourceRecord] {
+        &self.resources
+    }
+
+    /// The links to intrinsics, sorted by source and digest.
+    pub fn intrinsics(&self) -> &[IntrinsicRecord] {
+        &self.intrinsics
+    }
+
+    /// What a call to `digest` made by instance `source`, or by [`KERNEL_SOURCE`], goes to.
+    pub fn resolve(&self, source: u32, digest: Word) -> Option<Resolved<'_>> {
+        if let Some(link) = self.find_link(source, digest) {
+            return Some(Resolved::Call(link));
+        }
+        let key = (source, key_of(digest));
+        let position = self
+            .intrinsics
+            .binary_search_by_key(&key, IntrinsicRecord::key)
+            .ok()?;
+        Some(Resolved::Intrinsic(&self.intrinsics[position]))
+    }
+
+    fn find_link(&self, source: u32, digest: Word) -> Option<&LinkRecord> {
         let key = (source, key_of(digest));
         let position = self
             .links
@@ -269,19 +576,60 @@ impl Composition {
         Some(&self.links[position])
     }
 
+    /// The resource type of an intrinsic; the kernel's have none.
+    pub fn resource_of(&self, record: &IntrinsicRecord) -> Option<&ResourceRecord> {
+        if record.intrinsic.is_kernel() {
+            return None;
+        }
+        self.resources.get(record.resource as usize)
+    }
+
+    /// What a call over an intrinsic's record means.
+    pub fn kind_of(&self, record: &IntrinsicRecord) -> CallKind {
+        let resource = self.resource_of(record);
+        let by_definer = resource.is_some_and(|r| r.definer == record.source);
+        let destroys = resource.is_some_and(|r| r.destructor.is_some());
+        match record.intrinsic {
+            Intrinsic::New => CallKind::New,
+            Intrinsic::Rep => CallKind::Rep,
+            Intrinsic::Drop => match (destroys, by_definer) {
+                (false, false) => CallKind::Drop,
+                (false, true) => CallKind::DropOfOwnType,
+                (true, false) => CallKind::Destroy,
+                (true, true) => CallKind::DestroyOfOwnType,
+            },
+            Intrinsic::SendOwn => CallKind::SendOwn,
+            Intrinsic::SendBorrow => CallKind::SendBorrow,
+            Intrinsic::RecvOwn => CallKind::RecvOwn,
+            Intrinsic::RecvBorrow if by_definer => CallKind::RecvRep,
+            Intrinsic::RecvBorrow => CallKind::RecvBorrow,
+            Intrinsic::Load => CallKind::Load,
+            Intrinsic::Store => CallKind::Store,
+        }
+    }
+
     /// The RPO hash of [`Self::to_elements`]: what a verifier pins.
     pub fn commitment(&self) -> Word {
         Rpo256::hash_elements(&self.to_elements())
     }
 
-    /// The records as field elements: counts first, then links, then segments.
+    /// The records as field elements: counts first, then links, segments, resource types (definer,
+    /// whether there is a destructor, the destructor) and intrinsics (source, digest, position in
+    /// [`Intrinsic::ALL`], type).
     pub fn to_elements(&self) -> Vec<Felt> {
-        let mut elements = Vec::with_capacity(3 + 11 * self.links.len() + 7 * self.segments.len());
+        let mut elements = Vec::with_capacity(
+            5 + 11 * self.links.len()
+                + 7 * self.segments.len()
+                + 6 * self.resources.len()
+                + 7 * self.intrinsics.len(),
+        );
         elements.extend(
             [
                 self.num_instances,
                 self.links.len() as u32,
                 self.segments.len() as u32,
+                self.resources.len() as u32,
+                self.intrinsics.len() as u32,
             ]
             .map(Felt::from),
         );
@@ -295,6 +643,18 @@ impl Composition {
         for segment in &self.segments {
             elements.extend([segment.instance, segment.address, segment.length].map(Felt::from));
             elements.extend_from_slice(segment.commitment.as_elements());
+        }
+        for resource in &self.resources {
+            elements.push(Felt::from(resource.definer));
+            elements.push(Felt::from(u8::from(resource.destructor.is_some())));
+            let destructor = resource.destructor.unwrap_or_default();
+            elements.extend_from_slice(destructor.as_elements());
+        }
+        for record in &self.intrinsics {
+            elements.push(Felt::from(record.source));
+            elements.extend_from_slice(record.digest.as_elements());
+            elements.push(Felt::from(record.intrinsic as u8));
+            elements.push(Felt::from(record.resource));
         }
         elements
     }
@@ -311,6 +671,8 @@ impl Serializable for Composition {
         target.write_u32(self.num_instances);
         target.write_u32(self.links.len() as u32);
         target.write_u32(self.segments.len() as u32);
+        target.write_u32(self.resources.len() as u32);
+        target.write_u32(self.intrinsics.len() as u32);
         for link in &self.links {
             target.write_u32(link.source);
             link.digest.write_into(target);
@@ -324,6 +686,16 @@ impl Serializable for Composition {
             target.write_u32(segment.length);
             segment.commitment.write_into(target);
         }
+        for resource in &self.resources {
+            target.write_u32(resource.definer);
+            target.write(resource.destructor);
+        }
+        for record in &self.intrinsics {
+            target.write_u32(record.source);
+            record.digest.write_into(target);
+            target.write_u8(record.intrinsic as u8);
+            target.write_u32(record.resource);
+        }
     }
 }
 
@@ -332,6 +704,8 @@ impl Deserializable for Composition {
         let num_instances = source.read_u32()?;
         let num_links = source.read_u32()?;
         let num_segments = source.read_u32()?;
+        let num_resources = source.read_u32()?;
+        let num_intrinsics = source.read_u32()?;
         // The counts come from outside: vectors grow with what is really there.
         let mut links = Vec::new();
         for _ in 0..num_links {
@@ -360,10 +734,36 @@ impl Deserializable for Composition {
                 commitment: Word::read_from(source)?,
             });
         }
+        let mut resources = Vec::new();
+        for _ in 0..num_resources {
+            resources.push(ResourceRecord {
+                definer: source.read_u32()?,
+                destructor: source.read()?,
+            });
+        }
+        let mut intrinsics = Vec::new();
+        for _ in 0..num_intrinsics {
+            intrinsics.push(IntrinsicRecord {
+                source: source.read_u32()?,
+                digest: Word::read_from(source)?,
+                intrinsic: {
+                    let number = source.read_u8()?;
+                    let intrinsic = Intrinsic::ALL.get(usize::from(number));
+                    *intrinsic.ok_or_else(|| {
+                        DeserializationError::InvalidValue(alloc::format!(
+                            "{number} is not an intrinsic"
+                        ))
+                    })?
+                },
+                resource: source.read_u32()?,
+            });
+        }
         let composition = Self {
             num_instances,
             links,
             segments,
+            resources,
+            intrinsics,
         };
         composition
             .validate()

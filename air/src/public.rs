@@ -136,6 +136,9 @@ impl PublicInputs {
     }
 }
 
+/// The mark under which the root runs before it crosses a boundary: no cycle, and not zero.
+pub const ROOT_MARK: u64 = 1 << 32;
+
 /// The root's state before the first cycle: entered, with a resource table of length 1 (index 0 is
 /// never handed out) and no borrows.
 pub const ROOT_STATE: [Felt; 4] = [Felt::new(1), Felt::new(0), Felt::new(1), Felt::new(0)];

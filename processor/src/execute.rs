@@ -16,6 +16,7 @@ use crate::{
     instances::Instances,
     location::locate,
     process::{Position, Process, hash_input},
+    resources::InstanceState,
     tracer::{EndRow, Entered, Frame, NodeKind, OpRow, RowKind, StartRow, Tracer},
     unsupported::ReachScan,
 };
@@ -548,6 +549,10 @@ impl<T: Tracer> Process<T> {
                 is_loop_body,
                 loop_entered,
                 frame,
+                left: frame.map_or_else(InstanceState::default, |frame| InstanceState {
+                    entered_by: Some(frame.context),
+                    ..InstanceState::CREATED
+                }),
             }));
         }
     }
@@ -587,6 +592,7 @@ impl<T: Tracer> Process<T> {
             is_loop_body,
             loop_entered: false,
             frame: None,
+            left: InstanceState::default(),
         }));
         self.advance()?;
         if self.options.runs_decorators() {

@@ -3,12 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, Word, crypto::hash::Rpo256};
-use miden_cvm_air::composition::{Composition, LinkKind, SegmentRecord};
+use miden_cvm_air::composition::{Composition, LinkKind, Resolved, SegmentRecord};
 
 use crate::{
     advice::AdviceProvider,
     context::ContextId,
     error::{LoadError, OpResult, Trap},
+    resources::InstanceState,
     tracer::{Crossing, Entered},
 };
 
@@ -85,7 +86,7 @@ impl Instances {
     /// If there is no link for it, or the target is running.
     pub fn resolve(&self, caller: ContextId, digest: Word, clk: u32) -> OpResult<Entered> {
         let source = caller.index();
-        let Some(link) = self.composition.link(source.into(), digest) else {
+        let Some(Resolved::Call(link)) = self.composition.resolve(source.into(), digest) else {
             return Err(Box::new(Trap::NotLinked {
                 instance: source,
                 digest,
@@ -105,6 +106,10 @@ impl Instances {
                 context,
                 target: link.callee,
                 created: running.is_none(),
+                state: match running {
+                    None => InstanceState::default(),
+                    Some(_) => InstanceState::CREATED,
+                },
             }),
         }
     }

@@ -16,6 +16,7 @@ mod location;
 mod ops;
 mod options;
 mod process;
+mod resources;
 mod state;
 mod trace;
 mod tracer;
@@ -33,12 +34,15 @@ use miden_core::{Program, StackInputs, StackOutputs};
 use miden_cvm_air::composition::Composition;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
 pub use process::Process;
+pub use resources::{
+    Entry, Handle, InstanceState, KernelAccess, MAX_HANDLES, Marks, Sender, TableAccess, Token,
+};
 pub use state::{Memory, Stack};
 use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{
-    BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, MemoryAccess, MerkleUpdate, NoTrace,
-    NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
+    BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, IntrinsicRow, MemoryAccess,
+    MerkleUpdate, NoTrace, NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
 };
 pub use view::ProcessState;
 

@@ -13,6 +13,7 @@ use crate::{
     forests::{ForestId, Forests},
     instances::Instances,
     options::ExecutionOptions,
+    resources::{InstanceState, Marks, Sender},
     state::{
         Memory, Stack,
         memory::{MemorySlot, to_address, to_word_address},
@@ -45,6 +46,8 @@ pub struct Process<T: Tracer> {
     caller: Word,
     slot: MemorySlot,
     frames: Vec<CallerFrame>,
+    /// The boundaries between contexts that were crossed last.
+    marks: Marks,
 }
 
 /// Where the machine is in its program; what an error is located by.
@@ -94,6 +97,7 @@ impl<T: Tracer> Process<T> {
             caller: Word::default(),
             slot,
             frames: Vec::new(),
+            marks: Marks::START,
         }
     }
 
@@ -170,6 +174,7 @@ impl<T: Tracer> Process<T> {
                 stack: self.stack.top16(),
                 depth: self.stack.depth() as u32,
                 overflow_pointer: self.stack.overflow_pointer(),
+                marks: self.marks,
             };
             self.tracer.row(&state, kind);
         }
@@ -273,6 +278,7 @@ impl<T: Tracer> Process<T> {
                 context: ContextId::new(self.clk + 1, 0),
                 target: callee,
                 created: true,
+                state: InstanceState::default(),
             }),
             Some(_) if self.in_syscall => Err(Box::new(Trap::CallInSyscall)),
             Some(instances) => instances.resolve(self.context, callee, self.clk),
@@ -294,6 +300,7 @@ impl<T: Tracer> Process<T> {
             context: ContextId::ROOT,
             target: callee,
             created: false,
+            state: InstanceState::default(),
         })
     }
 
@@ -324,6 +331,13 @@ impl<T: Tracer> Process<T> {
             slot: self.slot,
             stack: self.stack.start_context(),
         });
+        self.marks = self.marks.crossed(
+            self.clk,
+            match entered.crossing {
+                Crossing::Shared => Sender::Caller,
+                _ => |_| Sender::None,
+            },
+        );
         self.context = entered.context;
         self.slot = self.memory.open(entered.context);
         self.in_syscall = entered.crossing == Crossing::Syscall;
@@ -392,6 +406,13 @@ impl<T: Tracer> Process<T> {
             return;
         };
         let left = self.context;
+        self.marks = self.marks.crossed(
+            self.clk,
+            match frame.crossing {
+                Crossing::Shared => Sender::Callee,
+                _ => |_| Sender::None,
+            },
+        );
         self.stack.restore_context(stack);
         self.context = frame.context;
         self.in_syscall = frame.in_syscall;

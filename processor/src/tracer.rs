@@ -10,9 +10,12 @@ use miden_core::{
     stack::MIN_STACK_DEPTH,
 };
 
-use miden_cvm_air::composition::SegmentRecord;
+use miden_cvm_air::composition::{CallKind, SegmentRecord};
 
-use crate::context::ContextId;
+use crate::{
+    context::ContextId,
+    resources::{InstanceState, KernelAccess, Marks, TableAccess},
+};
 
 /// Receives what a run does, cycle by cycle.
 ///
@@ -38,6 +41,12 @@ pub trait Tracer {
 
     /// The cycle replaces a node of a Merkle tree.
     fn merkle_update(&mut self, update: MerkleUpdate<'_>);
+
+    /// The cycle is an intrinsic's and changes the running instance's resource table.
+    fn table(&mut self, access: &TableAccess);
+
+    /// The cycle is an intrinsic's and accesses the memory of some context for the kernel.
+    fn kernel_memory(&mut self, access: &KernelAccess);
 
     /// An instance of a composition begins to exist: its memory holds nothing but the frame
     /// pointer. For the root this comes before the first row, and the write of the frame pointer
@@ -85,6 +94,10 @@ impl Tracer for NoTrace {
     #[inline(always)]
     fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
     #[inline(always)]
+    fn table(&mut self, _access: &TableAccess) {}
+    #[inline(always)]
+    fn kernel_memory(&mut self, _access: &KernelAccess) {}
+    #[inline(always)]
     fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
     #[inline(always)]
     fn static_data(
@@ -114,6 +127,8 @@ pub struct RowState<'a> {
     pub depth: u32,
     /// Cycle at which the topmost overflown element of the context overflowed; 0 if none.
     pub overflow_pointer: u32,
+    /// The boundaries between contexts that were crossed last.
+    pub marks: Marks,
 }
 
 /// What a cycle does.
@@ -123,6 +138,8 @@ pub enum RowKind<'a> {
     Op(OpRow),
     /// A node begins.
     Start(StartRow<'a>),
+    /// A CALL node that is an intrinsic's. Unless a destructor is called, the next row ends it.
+    Intrinsic(IntrinsicRow),
     /// The next batch of a basic block begins.
     Respan {
         /// Position of the batch in the block, from 1.
@@ -147,6 +164,7 @@ impl RowKind<'_> {
         match self {
             Self::Op(row) => row.op.op_code(),
             Self::Start(row) => row.kind.opcode(),
+            Self::Intrinsic(_) => miden_core::OPCODE_CALL,
             Self::Respan { .. } => miden_core::OPCODE_RESPAN,
             Self::Repeat { .. } => miden_core::OPCODE_REPEAT,
             Self::End(_) => miden_core::OPCODE_END,
@@ -165,6 +183,26 @@ pub struct OpRow {
     pub group: usize,
     /// Position of the operation in the group; 0 where a group starts.
     pub index: usize,
+}
+
+/// The first row of an intrinsic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntrinsicRow {
+    /// Digest of the CALL node.
+    pub digest: Word,
+    /// The procedure that the node names.
+    pub named: Word,
+    /// What the call means.
+    pub kind: CallKind,
+    /// Number of the resource type; 0 for the kernel's.
+    pub resource: u32,
+    /// Index of the type's definer; 0 for the kernel's.
+    pub definer: u16,
+    /// The type's destructor.
+    pub destructor: Option<Word>,
+    /// Whether the destructor is called: then the next row is the [`StartRow`] of that call, with
+    /// the digest, name and inputs of this node.
+    pub destroys: bool,
 }
 
 /// Kinds of nodes that have rows of their own.
@@ -234,6 +272,10 @@ pub enum Crossing {
     Isolated,
     /// A syscall, into the root context.
     Syscall,
+    /// A call of a destructor, into the instance that defines the resource type.
+    Destructor,
+    /// A call of a destructor by the instance that defines the resource type: it stays where it is.
+    OwnDestructor,
 }
 
 /// A context that a row enters.
@@ -247,6 +289,8 @@ pub struct Entered {
     pub target: Word,
     /// Whether the context did not exist before.
     pub created: bool,
+    /// In a composition, unless it is a syscall: the state of the instance before it is entered.
+    pub state: InstanceState,
 }
 
 /// The end of a node.
@@ -262,6 +306,8 @@ pub struct EndRow {
     pub loop_entered: bool,
     /// For a node that entered a context: what the next row goes back to.
     pub frame: Option<Frame>,
+    /// For the same in a composition: the state of the instance that is left, before that.
+    pub left: InstanceState,
 }
 
 /// A caller's state, as it was when it called and as the callee's end restores it.

@@ -34,9 +34,10 @@ use self::{
 };
 use crate::{
     ContextId,
+    resources::{KernelAccess, TableAccess},
     tracer::{
-        BitwiseOp, CreationTime, Crossing, EndRow, MemoryAccess, MerkleUpdate, NodeKind, OpRow,
-        RowKind, RowState, StartRow, Tracer,
+        BitwiseOp, CreationTime, Crossing, EndRow, IntrinsicRow, MemoryAccess, MerkleUpdate,
+        NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
     },
 };
 
@@ -254,6 +255,8 @@ impl TraceBuilder {
         }
     }
 
+    fn intrinsic(&mut self, _state: &RowState<'_>, _row: &IntrinsicRow) {}
+
     fn end(&mut self, state: &RowState<'_>, row: &EndRow) {
         self.chiplets.hasher.request_digest(self.core.address());
         self.core.end(state, row, self.composition.is_some());
@@ -303,6 +306,7 @@ impl Tracer for TraceBuilder {
         match kind {
             RowKind::Op(row) => self.op(state, row),
             RowKind::Start(row) => self.start(state, &row),
+            RowKind::Intrinsic(row) => self.intrinsic(state, &row),
             RowKind::Respan { groups, .. } => {
                 self.core.respan(state, groups);
                 self.chiplets.hasher.request_input(self.core.address());
@@ -364,6 +368,10 @@ impl Tracer for TraceBuilder {
             Err(error) => self.note::<HasherRequestError>(Err(error)),
         }
     }
+
+    fn table(&mut self, _access: &TableAccess) {}
+
+    fn kernel_memory(&mut self, _access: &KernelAccess) {}
 
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {
         if at != CreationTime::BeforeStart {

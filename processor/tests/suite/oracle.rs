@@ -7,8 +7,8 @@ use miden_core::{Felt, Word, crypto::merkle::MerklePath};
 use miden_core_lib::CoreLibrary;
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, ExecutionError, ExecutionOptions, LoadError, MemoryAccess,
-    MerkleUpdate, Process, RowKind, RowState, Tracer, Trap,
+    BitwiseOp, ContextId, CreationTime, ExecutionError, ExecutionOptions, KernelAccess, LoadError,
+    MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer, Trap,
 };
 use miden_processor as peer;
 use proptest::prelude::*;
@@ -56,6 +56,9 @@ impl Tracer for Recorder {
     fn permutation(&mut self, _: &[Felt; 12], _: &[Felt; 12]) {}
     fn merkle_verify(&mut self, _: Word, _: u64, _: &MerklePath, _: Word) {}
     fn merkle_update(&mut self, _: MerkleUpdate<'_>) {}
+    fn table(&mut self, _: &TableAccess) {}
+    fn kernel_memory(&mut self, _: &KernelAccess) {}
+
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {}
     fn static_data(&mut self, _: ContextId, _: CreationTime, _: &SegmentRecord, _: &[Felt]) {}
 }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use miden_core::{Felt, Operation, WORD_SIZE, Word, crypto::merkle::MerklePath};
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, MemoryAccess,
-    MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState, StartRow, Tracer,
+    BitwiseOp, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, KernelAccess,
+    MemoryAccess, MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState, StartRow, TableAccess,
+    Tracer,
 };
 
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
@@ -163,6 +164,7 @@ impl Tracer for Follower {
                 assert_eq!((node.digest, node.body), (digest, Some(body)));
                 assert_eq!(state.stack[0].as_int(), 1);
             }
+            RowKind::Intrinsic(_) => unreachable!("an open program has none"),
             RowKind::End(row) => self.end(&row),
         }
     }
@@ -213,6 +215,9 @@ impl Tracer for Follower {
         assert_eq!(root(update.old_leaf), Some(update.old_root));
         assert_eq!(root(update.new_leaf), Some(update.new_root));
     }
+
+    fn table(&mut self, _: &TableAccess) {}
+    fn kernel_memory(&mut self, _: &KernelAccess) {}
 
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {
         panic!("an open program has no instances");
