@@ -11,8 +11,8 @@ use miden_core::{
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, Crossing, MemoryAccess, MerkleUpdate, Process, RowKind,
-    RowState, Tracer,
+    BitwiseOp, ContextId, CreationTime, Crossing, KernelAccess, MemoryAccess, MerkleUpdate,
+    Process, RowKind, RowState, TableAccess, Tracer,
 };
 
 use crate::{
@@ -242,6 +242,11 @@ impl Tracer for CycleCounter {
                 self.instances.entry(entered).or_default().0 += 1;
             }
         }
+        if let RowKind::Intrinsic(row) = kind
+            && !row.destroys
+        {
+            self.nodes += 1;
+        }
         self.cycles += 1;
         self.instances.entry(place).or_default().1 += 1;
         if let Some(procedure) = self.open.last() {
@@ -251,8 +256,9 @@ impl Tracer for CycleCounter {
             self.end_node();
         }
     }
-
     fn memory(&mut self, _access: MemoryAccess) {}
+    fn table(&mut self, _access: &TableAccess) {}
+    fn kernel_memory(&mut self, _access: &KernelAccess) {}
     fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
     fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
     fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}

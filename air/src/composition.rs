@@ -501,7 +501,7 @@ impl Composition {
             {
                 return Err(no_right);
             }
-            if self.find_link(source, digest).is_some() {
+            if self.link(source, digest).is_some() {
                 return Err(CompositionError::DuplicateLink {
                     source_index: source,
                     digest,
@@ -556,7 +556,7 @@ impl Composition {
 
     /// What a call to `digest` made by instance `source`, or by [`KERNEL_SOURCE`], goes to.
     pub fn resolve(&self, source: u32, digest: Word) -> Option<Resolved<'_>> {
-        if let Some(link) = self.find_link(source, digest) {
+        if let Some(link) = self.link(source, digest) {
             return Some(Resolved::Call(link));
         }
         let key = (source, key_of(digest));
@@ -567,7 +567,8 @@ impl Composition {
         Some(Resolved::Intrinsic(&self.intrinsics[position]))
     }
 
-    fn find_link(&self, source: u32, digest: Word) -> Option<&LinkRecord> {
+    /// The link that a call to `digest` made by instance `source` goes over, if there is one.
+    pub fn link(&self, source: u32, digest: Word) -> Option<&LinkRecord> {
         let key = (source, key_of(digest));
         let position = self
             .links
