@@ -11,7 +11,7 @@ use miden_core::{
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, Crossing, KernelAccess, MemoryAccess, MerkleUpdate,
+    BitwiseOp, ContextId, CreationTime, Crossing, Horner, KernelAccess, MemoryAccess, MerkleUpdate,
     Process, RowKind, RowState, TableAccess, Tracer,
 };
 
@@ -263,6 +263,7 @@ impl Tracer for CycleCounter {
     fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
     fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
     fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
+    fn horner(&mut self, _evaluation: Horner) {}
     fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
     fn static_data(
         &mut self,

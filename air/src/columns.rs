@@ -89,6 +89,8 @@ pub struct DecoderCols<T> {
     pub in_block: T,
     /// 1 on CALL and DYNCALL rows.
     pub call: T,
+    /// 1 on HORNERBASE, HORNEREXT and FRIE2F4 rows.
+    pub polynomial: T,
     /// Id of the enclosing block: the cycle + 1 of the row that began it, 0 outside the program.
     pub block: T,
     /// Row at which the hasher begins the (last batch of the) hash of the enclosing block.

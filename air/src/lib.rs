@@ -25,6 +25,7 @@ pub mod opcode;
 pub mod options;
 pub mod proof;
 pub mod public;
+pub mod quadratic;
 pub mod range;
 pub mod stack;
 pub mod system;

@@ -41,7 +41,7 @@ pub use state::{Memory, Stack};
 use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{
-    BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, IntrinsicRow, MemoryAccess,
+    BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, Horner, IntrinsicRow, MemoryAccess,
     MerkleUpdate, NoTrace, NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
 };
 pub use view::ProcessState;

@@ -4,7 +4,7 @@
 //! and then the other methods for everything else that the cycle did.
 
 use miden_core::{
-    Felt, Operation, Word,
+    Felt, Operation, QuadFelt, Word,
     crypto::merkle::MerklePath,
     mast::{OP_BATCH_SIZE, OpBatch},
     stack::MIN_STACK_DEPTH,
@@ -47,6 +47,9 @@ pub trait Tracer {
 
     /// The cycle is an intrinsic's and accesses the memory of some context for the kernel.
     fn kernel_memory(&mut self, access: &KernelAccess);
+
+    /// The cycle takes coefficients into an evaluation by Horner's method.
+    fn horner(&mut self, evaluation: Horner);
 
     /// An instance of a composition begins to exist: its memory holds nothing but the frame
     /// pointer. For the root this comes before the first row, and the write of the frame pointer
@@ -97,6 +100,8 @@ impl Tracer for NoTrace {
     fn table(&mut self, _access: &TableAccess) {}
     #[inline(always)]
     fn kernel_memory(&mut self, _access: &KernelAccess) {}
+    #[inline(always)]
+    fn horner(&mut self, _evaluation: Horner) {}
     #[inline(always)]
     fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
     #[inline(always)]
@@ -351,6 +356,18 @@ pub enum BitwiseOp {
     And,
     /// Exclusive disjunction.
     Xor,
+}
+
+/// What HORNERBASE and HORNEREXT compute with besides the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horner {
+    /// The point at which the polynomial is evaluated.
+    pub point: QuadFelt,
+    /// For HORNERBASE the point's square, for HORNEREXT the rest of the word that the point is read
+    /// with.
+    pub other: QuadFelt,
+    /// The accumulator after half of the coefficients.
+    pub middle: QuadFelt,
 }
 
 /// The replacement of a node of a Merkle tree.

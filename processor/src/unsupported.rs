@@ -17,8 +17,6 @@ use crate::{
 pub(crate) fn unsupported_name(op: &Operation) -> Option<&'static str> {
     match op {
         Operation::FriE2F4 => Some("FRIE2F4"),
-        Operation::HornerBase => Some("HORNERBASE"),
-        Operation::HornerExt => Some("HORNEREXT"),
         Operation::EvalCircuit => Some("EVALCIRCUIT"),
         Operation::LogPrecompile => Some("LOGPRECOMPILE"),
         Operation::CryptoStream => Some("CRYPTOSTREAM"),

@@ -4,7 +4,8 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
     opcode::{
-        CALL, DYNCALL, END, FORBIDDEN, HALT, HPERM, MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
+        CALL, DYNCALL, END, FORBIDDEN, FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, MRUPDATE,
+        OpFlags, PUSH, REPEAT, RESPAN, SPAN,
     },
 };
 
@@ -43,12 +44,14 @@ pub fn constraints<B: ConstraintBuilder>(
 
     let decoder = &frame.cur.core.decoder;
     let in_block = decoder.in_block;
+    let horner = ops.op(HORNERBASE) + ops.op(HORNEREXT);
     let user = ops.class(0)
         + ops.class(1)
         + ops.class(2)
         + ops.class(3)
         + ops.class(4)
         + ops.upper(HPERM)
+        + horner
         + ops.op(PUSH)
         + ops.op(MRUPDATE);
     b.assert_zero("decoder.in_block", 3, in_block - user);
@@ -56,6 +59,11 @@ pub fn constraints<B: ConstraintBuilder>(
         "decoder.call",
         3,
         decoder.call - ops.op(CALL) - ops.op(DYNCALL),
+    );
+    b.assert_zero(
+        "decoder.polynomial",
+        3,
+        decoder.polynomial - horner - ops.op(FRIE2F4),
     );
 
     let next_in_block = frame.next.core.decoder.in_block;

@@ -11,6 +11,7 @@ mod crypto;
 mod field;
 mod io;
 mod manipulation;
+mod polynomial;
 mod shift;
 mod system;
 mod transition;
@@ -66,12 +67,14 @@ pub fn constraints<B: ConstraintBuilder>(
     u32_ops::transition(&rows, &mut transition);
     io::transition(&rows, &mut transition);
     crypto::transition(&rows, &mut transition);
+    polynomial::transition(&rows, &mut transition);
     system::transition(&rows, &mut transition);
     control::transition(&rows, &mut transition);
     transition.constraints(b);
 
     field::constraints(&rows, b);
     u32_ops::constraints(&rows, b);
+    polynomial::constraints(&rows, b);
     control::constraints(&rows, b);
 }
 
@@ -84,6 +87,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     u32_ops::lookups(&rows, b);
     io::lookups(&rows, b);
     crypto::lookups(&rows, b);
+    polynomial::lookups(&rows, b);
     system::lookups(&rows, b);
     control::lookups(&rows, b);
 }

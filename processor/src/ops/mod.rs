@@ -3,6 +3,7 @@
 mod crypto;
 mod field;
 mod io;
+mod polynomial;
 mod stack_ops;
 mod system;
 mod u32_ops;
@@ -114,14 +115,16 @@ impl<T: Tracer> Process<T> {
             Operation::MStream => self.op_mstream()?,
             Operation::Pipe => self.op_pipe()?,
 
+            // polynomials
+            Operation::HornerBase => self.op_horner_base()?,
+            Operation::HornerExt => self.op_horner_ext()?,
+
             // cryptography
             Operation::HPerm => self.op_hperm(),
             Operation::MpVerify(code) => self.op_mpverify(*code, forest)?,
             Operation::MrUpdate => self.op_mrupdate()?,
 
             Operation::FriE2F4
-            | Operation::HornerBase
-            | Operation::HornerExt
             | Operation::EvalCircuit
             | Operation::LogPrecompile
             | Operation::CryptoStream

@@ -61,6 +61,10 @@ impl CoreTrace {
         let group = Felt::new(self.group);
         let core = self.begin(state, code);
         core.decoder.in_block = ONE;
+        core.decoder.polynomial = Felt::from(u8::from(matches!(
+            op,
+            Operation::HornerBase | Operation::HornerExt | Operation::FriE2F4
+        )));
         core.decoder.registers = registers;
         core.decoder.group = group;
         core.decoder.position = [

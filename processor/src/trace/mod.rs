@@ -10,8 +10,8 @@ mod inverse;
 use std::collections::HashMap;
 
 use miden_core::{
-    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, ONE, Operation, StackInputs, StackOutputs, Word, ZERO,
-    crypto::merkle::MerklePath,
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, ONE, Operation, QuadFelt, StackInputs, StackOutputs,
+    Word, ZERO, crypto::merkle::MerklePath,
 };
 use miden_cvm_air::{
     air::MIN_TRACE_LEN,
@@ -36,8 +36,8 @@ use crate::{
     ContextId,
     resources::{KernelAccess, TableAccess},
     tracer::{
-        BitwiseOp, CreationTime, Crossing, EndRow, IntrinsicRow, MemoryAccess, MerkleUpdate,
-        NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
+        BitwiseOp, CreationTime, Crossing, EndRow, Horner, IntrinsicRow, MemoryAccess,
+        MerkleUpdate, NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
     },
 };
 
@@ -372,6 +372,17 @@ impl Tracer for TraceBuilder {
     fn table(&mut self, _access: &TableAccess) {}
 
     fn kernel_memory(&mut self, _access: &KernelAccess) {}
+    fn horner(&mut self, evaluation: Horner) {
+        let Horner {
+            point,
+            other,
+            middle,
+        } = evaluation;
+        let cells = [point, other, middle].map(QuadFelt::to_base_elements);
+        for (i, &cell) in cells.as_flattened().iter().enumerate() {
+            self.core.set_helper(i, cell);
+        }
+    }
 
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {
         if at != CreationTime::BeforeStart {

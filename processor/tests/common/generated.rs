@@ -188,12 +188,14 @@ impl<R: FnMut() -> u32> Grower<R> {
     fn memory(&mut self) {
         let element = self.below(64);
         let word = 4 * self.below(16);
-        let text = match self.below(6) {
+        let text = match self.below(8) {
             0 => format!("mem_store.{element}"),
             1 => format!("mem_load.{element}"),
             2 => format!("mem_storew_be.{word}"),
             3 => format!("mem_loadw_be.{word}"),
             4 => format!("push.{word} movdn.12 mem_stream movup.12 drop"),
+            5 => format!("push.{element} movdn.13 horner_eval_base"),
+            6 => format!("push.{word} movdn.13 horner_eval_ext"),
             _ => format!("dup.2 mem_store.{element} padw mem_loadw_le.{word}"),
         };
         self.emit(&text);

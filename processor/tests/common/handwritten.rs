@@ -8,7 +8,7 @@ use miden_core::{
     },
 };
 
-use super::Case;
+use super::{Case, cryptographic::cryptographic_cases};
 
 const MAX_U32: u64 = u32::MAX as u64;
 const MAX_FELT: u64 = 0xffff_ffff_0000_0000;
@@ -24,6 +24,7 @@ pub fn handwritten_cases() -> Vec<Case> {
     cases.extend(dynamic_cases());
     cases.extend(advice_cases());
     cases.extend(merkle_cases());
+    cases.extend(cryptographic_cases());
     cases.extend(core_library_cases());
     cases.extend(library_cases());
     cases
@@ -106,6 +107,8 @@ fn operation_cases() -> Vec<Case> {
         MStream,
         Pipe,
         HPerm,
+        HornerBase,
+        HornerExt,
         Emit,
     ];
     let counting: Vec<u64> = (1..=16).collect();

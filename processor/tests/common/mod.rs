@@ -1,5 +1,6 @@
 //! Programs that the machine is tested on, here and by whoever builds on its traces.
 
+mod cryptographic;
 mod generated;
 mod handwritten;
 
@@ -88,6 +89,22 @@ impl Case {
             .unwrap_or_else(|error| panic!("{name} is not a basic block: {error}"));
         forest.make_root(root);
         Self::new(name, Program::new(Arc::new(forest), root))
+    }
+
+    /// A program of one basic block, which first stores these elements from address 0 on; the
+    /// operations find the stack as it was before.
+    pub fn with_memory(name: &str, memory: &[u64], operations: &[Operation]) -> Self {
+        let mut all = Vec::new();
+        for (address, &value) in memory.iter().enumerate() {
+            all.extend([
+                Operation::Push(Felt::new(value)),
+                Operation::Push(Felt::new(address as u64)),
+                Operation::MStore,
+                Operation::Drop,
+            ]);
+        }
+        all.extend_from_slice(operations);
+        Self::operations(name, all)
     }
 
     /// A program that needs nothing.

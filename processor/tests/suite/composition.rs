@@ -13,8 +13,8 @@ use miden_core::{
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
 use miden_cvm_processor::{
     AdviceInputs, BitwiseOp, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError,
-    ExecutionOptions, ExecutionTrace, KernelAccess, LoadError, MemoryAccess, MerkleUpdate, Process,
-    RowKind, RowState, TableAccess, Tracer, Trap, execute_traced,
+    ExecutionOptions, ExecutionTrace, Horner, KernelAccess, LoadError, MemoryAccess, MerkleUpdate,
+    Process, RowKind, RowState, TableAccess, Tracer, Trap, execute_traced,
 };
 
 use super::constraints::assert_valid;
@@ -245,6 +245,7 @@ impl Tracer for Watcher {
     fn table(&mut self, _: &TableAccess) {}
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
+    fn horner(&mut self, _: Horner) {}
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {
         self.created.push((context, at));
     }
@@ -737,7 +738,7 @@ fn the_frame_pointer_is_set_on_creation_only() {
 #[test]
 fn operations_behind_links_are_checked() {
     let builder = Builder::new(2)
-        .component("bad", "pub proc go horner_eval_base end")
+        .component("bad", "pub proc go eval_circuit end")
         .link(0, "a1", Shared, 1, "bad::go");
     let error = builder.fail("begin push.1 drop end");
     assert!(matches!(error, ExecutionError::Refused(_)), "{error}");

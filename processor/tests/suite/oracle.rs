@@ -7,8 +7,8 @@ use miden_core::{Felt, Word, crypto::merkle::MerklePath};
 use miden_core_lib::CoreLibrary;
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, ExecutionError, ExecutionOptions, KernelAccess, LoadError,
-    MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer, Trap,
+    BitwiseOp, ContextId, CreationTime, ExecutionError, ExecutionOptions, Horner, KernelAccess,
+    LoadError, MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer, Trap,
 };
 use miden_processor as peer;
 use proptest::prelude::*;
@@ -59,6 +59,7 @@ impl Tracer for Recorder {
     fn table(&mut self, _: &TableAccess) {}
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
+    fn horner(&mut self, _: Horner) {}
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {}
     fn static_data(&mut self, _: ContextId, _: CreationTime, _: &SegmentRecord, _: &[Felt]) {}
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use miden_core::{Felt, Operation, WORD_SIZE, Word, crypto::merkle::MerklePath};
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, KernelAccess,
+    BitwiseOp, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, Horner, KernelAccess,
     MemoryAccess, MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState, StartRow, TableAccess,
     Tracer,
 };
@@ -219,6 +219,7 @@ impl Tracer for Follower {
     fn table(&mut self, _: &TableAccess) {}
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
+    fn horner(&mut self, _: Horner) {}
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {
         panic!("an open program has no instances");
     }

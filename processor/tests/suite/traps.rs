@@ -68,8 +68,6 @@ end";
 fn unsupported_operations_are_refused_before_the_run() {
     let operations = [
         (Operation::FriE2F4, "FRIE2F4"),
-        (Operation::HornerBase, "HORNERBASE"),
-        (Operation::HornerExt, "HORNEREXT"),
         (Operation::EvalCircuit, "EVALCIRCUIT"),
         (Operation::LogPrecompile, "LOGPRECOMPILE"),
         (Operation::CryptoStream, "CRYPTOSTREAM"),
@@ -81,7 +79,7 @@ fn unsupported_operations_are_refused_before_the_run() {
     }
     let nested = Case::masm(
         "a dead branch of a callee",
-        "proc bad horner_eval_base end
+        "proc bad eval_circuit end
         proc middle if.true push.1 drop else exec.bad end end
         begin push.1 call.middle end",
     );
@@ -96,7 +94,7 @@ fn unsupported_operations_are_refused_before_the_run() {
     else {
         panic!("{error}")
     };
-    assert_eq!(*operation, "HORNERBASE");
+    assert_eq!(*operation, "EVALCIRCUIT");
     assert!(
         location
             .procedure
@@ -117,14 +115,14 @@ fn unsupported_operations_are_refused_before_the_run() {
 fn unsupported_operations_trap_when_reached_dynamically() {
     let plain = Case::masm(
         "a procedure by its hash",
-        "proc bad horner_eval_base end
+        "proc bad eval_circuit end
         begin procref.bad mem_storew_be.0 dropw push.0 dynexec end",
     );
     let error = fails(&plain);
     let Some(Trap::UnsupportedOperation { operation }) = error.trap() else {
         panic!("{error}")
     };
-    assert_eq!(*operation, "HORNERBASE");
+    assert_eq!(*operation, "EVALCIRCUIT");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use miden_core::{Felt, Operation};
+use miden_core::{Felt, Operation, QuadFelt};
 use winter_math::{FieldElement, StarkField};
 
 use super::{Message, Rng, blank};
@@ -50,12 +50,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
     use Operation as Op;
     let mut m = Machine::new(op.op_code(), rng);
     match op {
-        Op::FriE2F4
-        | Op::HornerBase
-        | Op::HornerExt
-        | Op::EvalCircuit
-        | Op::LogPrecompile
-        | Op::CryptoStream => return None,
+        Op::FriE2F4 | Op::EvalCircuit | Op::LogPrecompile | Op::CryptoStream => return None,
 
         Op::Noop | Op::Emit | Op::Join | Op::Span | Op::Respan | Op::Halt => {}
         Op::Drop | Op::Dyn => {
@@ -247,6 +242,9 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
         }
         Op::MStream => m.stream(0),
         Op::Pipe => m.stream(1),
+
+        Op::HornerBase => m.horner_base(),
+        Op::HornerExt => m.horner_ext(),
 
         Op::HPerm => m.hperm(),
         Op::MpVerify(_) => {
@@ -527,6 +525,54 @@ impl<'a> Machine<'a> {
         self.put_word(0, second);
         self.stack[12] = address + felt(8);
         self.step.bus_top = (0..8).collect();
+    }
+
+    fn quadratic(&self, low: usize) -> QuadFelt {
+        QuadFelt::new(self.stack[low], self.stack[low - 1])
+    }
+
+    fn quadratic_helpers(&mut self, first: usize, value: QuadFelt) {
+        for (i, coefficient) in value.to_base_elements().into_iter().enumerate() {
+            self.helper(first + i, coefficient);
+        }
+    }
+
+    /// Evaluates by Horner's rule, one coefficient at a time.
+    fn horner(&mut self, point: QuadFelt, coefficients: &[QuadFelt]) {
+        self.step.cur.core.decoder.polynomial = ONE;
+        let half = coefficients.len() / 2;
+        let fold = |value, coefficients: &[QuadFelt]| {
+            coefficients
+                .iter()
+                .fold(value, |value: QuadFelt, &c| value * point + c)
+        };
+        let middle = fold(self.quadratic(15), &coefficients[..half]);
+        let [low, high] = fold(middle, &coefficients[half..]).to_base_elements();
+        self.quadratic_helpers(0, point);
+        self.quadratic_helpers(4, middle);
+        (self.stack[14], self.stack[15]) = (high, low);
+    }
+
+    fn horner_base(&mut self) {
+        let point = QuadFelt::new(self.rng.felt(), self.rng.felt());
+        let coefficients: Vec<QuadFelt> =
+            (0..8).map(|i| QuadFelt::from(self.stack[7 - i])).collect();
+        let address = self.stack[13];
+        self.horner(point, &coefficients);
+        self.quadratic_helpers(2, point * point);
+        let [low, high] = point.to_base_elements();
+        self.access(Bus::MemoryElement, address, 0, &[low]);
+        self.access(Bus::MemoryElement, address + ONE, 0, &[high]);
+    }
+
+    fn horner_ext(&mut self) {
+        let word: [Felt; 4] = self.rng.felts();
+        let coefficients: Vec<QuadFelt> = (0..4).map(|i| self.quadratic(7 - 2 * i)).collect();
+        let address = self.stack[13];
+        self.horner(QuadFelt::new(word[0], word[1]), &coefficients);
+        self.helper(2, word[2]);
+        self.helper(3, word[3]);
+        self.access(Bus::MemoryWord, address, 0, &word);
     }
 
     fn caller(&mut self) {

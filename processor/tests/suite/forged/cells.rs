@@ -13,8 +13,8 @@ use miden_cvm_air::{
     lookup::{LookupBuilder, Message, Slot},
     lookups,
     opcode::{
-        CALL, CALLER, DYN, DYNCALL, END, EQ, EQZ, EXPACC, HALT, HPERM, JOIN, LOOP, MPVERIFY,
-        MRUPDATE, REPEAT, RESPAN, SPAN, SPLIT, SYSCALL,
+        CALL, CALLER, DYN, DYNCALL, END, EQ, EQZ, EXPACC, HALT, HORNERBASE, HORNEREXT, HPERM, JOIN,
+        LOOP, MPVERIFY, MRUPDATE, REPEAT, RESPAN, SPAN, SPLIT, SYSCALL,
     },
 };
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
@@ -159,6 +159,7 @@ fn names() -> Vec<String> {
         ("lo", 4),
         ("in_block", 1),
         ("call", 1),
+        ("polynomial", 1),
         ("block", 1),
         ("address", 1),
         ("register", 8),
@@ -203,6 +204,7 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
             }
             HPERM | MPVERIFY | MRUPDATE => helper != 0,
             CALLER => !composed || helper >= 4,
+            HORNERBASE | HORNEREXT => false,
             SPLIT | LOOP | SPAN | JOIN => helper >= 2,
             CALL | DYNCALL | SYSCALL => false,
             END => helper == 5,

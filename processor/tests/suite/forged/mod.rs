@@ -14,6 +14,7 @@ mod crypto;
 mod data;
 mod memory;
 mod operations;
+mod polynomials;
 mod sequence;
 mod tables;
 mod toolkit;
