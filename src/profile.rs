@@ -11,8 +11,8 @@ use miden_core::{
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, Crossing, Horner, KernelAccess, MemoryAccess, MerkleUpdate,
-    Process, RowKind, RowState, TableAccess, Tracer,
+    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Crossing, Horner, KernelAccess,
+    MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer,
 };
 
 use crate::{
@@ -264,6 +264,7 @@ impl Tracer for CycleCounter {
     fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
     fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
     fn horner(&mut self, _evaluation: Horner) {}
+    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
     fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
     fn static_data(
         &mut self,

@@ -163,6 +163,8 @@ pub struct ChipletSelectors<T> {
     pub memory: T,
     /// ROM section: one row a public record.
     pub rom: T,
+    /// Circuit section: the rows of evaluations below each other.
+    pub ace: T,
 }
 
 /// A row of the hasher: the RPO state before a round (rows 0 to 6) or after the last one (row 7).
@@ -316,6 +318,59 @@ pub struct RomRow<T> {
     pub multiplicity: T,
     /// The record.
     pub record: [T; 12],
+}
+
+/// A row of the evaluation of an arithmetic circuit: its start, a word of variables, a word of
+/// instructions, or a gate.
+///
+/// Values are elements of the quadratic extension, lower coefficient first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct AceRow<T> {
+    /// Memory context, see `lookup::context_key`.
+    pub context: T,
+    /// Gates: upper 16 bits of `right_id - id - 1`; range-checked.
+    pub right_gap_high: T,
+    /// The cycle of the operation + 1.
+    pub time: T,
+    /// Number of the circuit's gates.
+    pub num_eval: T,
+    /// Address of the next word.
+    pub address: T,
+    /// Number of the next wire: the first variable's on rows of variables, the gate's on gates.
+    pub id: T,
+    /// 1 on the first row of an evaluation.
+    pub start: T,
+    /// 1 on rows of two variables.
+    pub read: T,
+    /// 1 on rows of four instructions.
+    pub fetch: T,
+    /// One-hot on gates: which of the four instructions is the gate's.
+    pub gate: [T; 4],
+    /// 1 on the last row of an evaluation.
+    pub end: T,
+    /// Gates: 1 for a product.
+    pub mul: T,
+    /// Gates: 1 for a sum; neither is a difference.
+    pub add: T,
+    /// Gates: `left_id - id - 1`, as 16-bit limbs, low first; range-checked.
+    pub left_gap: [T; 2],
+    /// Gates: lower 16 bits of `right_id - id - 1`; range-checked.
+    pub right_gap_low: T,
+    /// The word of memory: two variables, or four instructions, which go along with their gates.
+    pub word: [T; 4],
+    /// Gates: the result.
+    pub value: [T; 2],
+    /// How often the row's wires are looked up: the two variables, or the gate and nothing.
+    pub multiplicity: [T; 2],
+    /// Gates: number of the left operand's wire.
+    pub left_id: T,
+    /// Gates: the left operand.
+    pub left: [T; 2],
+    /// Gates: number of the right operand's wire.
+    pub right_id: T,
+    /// Gates: the right operand.
+    pub right: [T; 2],
 }
 
 /// What CALL, DYNCALL and SYSCALL rows keep in columns that other rows use otherwise.
@@ -479,6 +534,12 @@ impl<T> ChipletRow<T> {
         view(&self.body)
     }
 
+    /// The cells as a row of a circuit's evaluation.
+    #[inline(always)]
+    pub fn ace(&self) -> &AceRow<T> {
+        view(&self.body)
+    }
+
     /// The cells as a hasher row, to be written.
     pub fn hasher_mut(&mut self) -> &mut HasherRow<T> {
         view_mut(&mut self.body)
@@ -496,6 +557,11 @@ impl<T> ChipletRow<T> {
 
     /// The cells as a ROM row, to be written.
     pub fn rom_mut(&mut self) -> &mut RomRow<T> {
+        view_mut(&mut self.body)
+    }
+
+    /// The cells as a row of a circuit's evaluation, to be written.
+    pub fn ace_mut(&mut self) -> &mut AceRow<T> {
         view_mut(&mut self.body)
     }
 }
@@ -578,7 +644,8 @@ cells!(
     UnhashArgs,
     BitwiseRow,
     MemoryRow,
-    RomRow
+    RomRow,
+    AceRow
 );
 
 /// Views the first cells of a slice as a struct of cells.

@@ -46,12 +46,11 @@ opcodes! {
 /// Opcodes that no row may have, under the prefixes that have free ones: those that stand for
 /// nothing, and the operations that are refused. The prefixes 100 (only even opcodes) and 111 (low
 /// bits zero) have constraints of their own.
-pub const FORBIDDEN: [u8; 19] = [
+pub const FORBIDDEN: [u8; 18] = [
     0b000_0110,
     0b010_1111,
     0b101_1111,
     FRIE2F4,
-    EVALCIRCUIT,
     LOGPRECOMPILE,
     CRYPTOSTREAM,
     0b110_0001,

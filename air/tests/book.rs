@@ -233,6 +233,7 @@ fn columns_are_those_of_the_code() {
         "BitwiseRow",
         "MemoryRow",
         "RomRow",
+        "AceRow",
         "CallCols",
         "EndCols",
     ];

@@ -155,6 +155,9 @@ pub enum LoadError {
 /// Where Miden VM 0.20.6 has the same error, the variant has the same name.
 #[derive(Debug, Error)]
 pub enum Trap {
+    /// An arithmetic circuit is malformed, or does not evaluate to zero.
+    #[error("failed to evaluate an arithmetic circuit: {0}")]
+    AceChipError(#[source] AceError),
     /// The advice provider could not give or take what was asked.
     #[error("advice provider error: {0}")]
     AdviceError(#[source] AdviceError),
@@ -334,6 +337,29 @@ pub enum Trap {
         /// Its value.
         max: u64,
     },
+}
+
+/// Why a circuit was not evaluated, or not to zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum AceError {
+    /// Variables fill words, and there is one at least.
+    #[error("the number of variables must be a multiple of 2 and not zero, but was {0}")]
+    NumVarIsNotWordAlignedOrIsEmpty(u64),
+    /// Instructions fill words, and there is one at least.
+    #[error("the number of gates must be a multiple of 4 and not zero, but was {0}")]
+    NumEvalIsNotWordAlignedOrIsEmpty(u64),
+    /// The output is not zero.
+    #[error("the circuit does not evaluate to zero")]
+    CircuitNotEvaluateZero,
+    /// An instruction stands for no operation.
+    #[error("an instruction of the circuit cannot be decoded")]
+    FailedDecodeInstruction,
+    /// An operand is no variable and no earlier gate.
+    #[error("a gate of the circuit has an operand that does not come before it")]
+    FailedWireBusRead,
+    /// Variables and gates together are more than an instruction can tell apart.
+    #[error("the number of wires must be less than 2^30, but was {0}")]
+    TooManyWires(u64),
 }
 
 /// A memory access that is not allowed.

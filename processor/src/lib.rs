@@ -5,6 +5,7 @@
 //! that a trace is built from.
 
 mod advice;
+mod circuit;
 mod context;
 mod error;
 mod events;
@@ -24,8 +25,11 @@ mod unsupported;
 mod view;
 
 pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
+pub use circuit::{CircuitEvaluation, Gate, GateOperation};
 pub use context::{ContextId, INDEX_BITS};
-pub use error::{ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport};
+pub use error::{
+    AceError, ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport,
+};
 pub use host::{
     DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError,
     StdoutWriter, core_library_handlers,

@@ -13,6 +13,7 @@ use miden_core::{
 use miden_cvm_air::composition::{CallKind, SegmentRecord};
 
 use crate::{
+    circuit::CircuitEvaluation,
     context::ContextId,
     resources::{InstanceState, KernelAccess, Marks, TableAccess},
 };
@@ -50,6 +51,10 @@ pub trait Tracer {
 
     /// The cycle takes coefficients into an evaluation by Horner's method.
     fn horner(&mut self, evaluation: Horner);
+
+    /// The cycle evaluates an arithmetic circuit to zero. The words that it reads are told as
+    /// memory accesses besides.
+    fn circuit(&mut self, evaluation: CircuitEvaluation);
 
     /// An instance of a composition begins to exist: its memory holds nothing but the frame
     /// pointer. For the root this comes before the first row, and the write of the frame pointer
@@ -102,6 +107,8 @@ impl Tracer for NoTrace {
     fn kernel_memory(&mut self, _access: &KernelAccess) {}
     #[inline(always)]
     fn horner(&mut self, _evaluation: Horner) {}
+    #[inline(always)]
+    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
     #[inline(always)]
     fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
     #[inline(always)]

@@ -17,7 +17,6 @@ use crate::{
 pub(crate) fn unsupported_name(op: &Operation) -> Option<&'static str> {
     match op {
         Operation::FriE2F4 => Some("FRIE2F4"),
-        Operation::EvalCircuit => Some("EVALCIRCUIT"),
         Operation::LogPrecompile => Some("LOGPRECOMPILE"),
         Operation::CryptoStream => Some("CRYPTOSTREAM"),
         _ => None,

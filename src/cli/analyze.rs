@@ -90,6 +90,7 @@ struct Rows {
     bitwise: usize,
     memory: usize,
     rom: usize,
+    circuits: usize,
 }
 
 impl Rows {
@@ -102,6 +103,7 @@ impl Rows {
             bitwise: lengths.bitwise,
             memory: lengths.memory,
             rom: lengths.rom,
+            circuits: lengths.ace,
         }
     }
 
@@ -238,6 +240,7 @@ impl fmt::Display for AnalyzeAnswer {
         line("  bitwise", rows.bitwise)?;
         line("  memory", rows.memory)?;
         line("  rom", rows.rom)?;
+        line("  circuits", rows.circuits)?;
         line("trace", padding.length)?;
 
         writeln!(

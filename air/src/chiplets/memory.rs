@@ -11,6 +11,7 @@ use miden_core::Felt;
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
+    chiplets::ace,
     columns::MemoryRow,
     lookup::{LookupBuilder, MemoryElement, MemoryWord, RangeCheck, Slot},
 };
@@ -142,24 +143,26 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         },
     );
 
-    // The same column is the hasher's `levels_left` on the last rows of its cycles.
+    // The same columns are `levels_left` on the last rows of the hasher's cycles, and the gaps on
+    // the gates of circuits.
     let one = B::Expr::ONE;
+    let gaps = ace::range_checks(frame);
     let cycle_end = frame.cur.chiplet.select.hasher * frame.periodic.last;
     b.add(
         Slot::MEMORY_RANGE[0],
-        "memory.delta0_or_levels_left",
+        "memory.delta0_or_levels_left_or_gap",
         one,
-        -(select + cycle_end),
+        -(select + cycle_end + gaps),
         RangeCheck {
             value: row.delta[0],
         },
     );
     for (slot, name, value) in [
-        (Slot::MEMORY_RANGE[1], "memory.delta1", row.delta[1]),
-        (Slot::MEMORY_RANGE[2], "memory.delta2", row.delta[2]),
-        (Slot::MEMORY_RANGE[3], "memory.word_low", low),
+        (Slot::MEMORY_RANGE[1], "memory.delta1_or_gap", row.delta[1]),
+        (Slot::MEMORY_RANGE[2], "memory.delta2_or_gap", row.delta[2]),
+        (Slot::MEMORY_RANGE[3], "memory.word_low_or_gap", low),
     ] {
-        b.add(slot, name, one, -select, RangeCheck { value });
+        b.add(slot, name, one, -(select + gaps), RangeCheck { value });
     }
 }
 

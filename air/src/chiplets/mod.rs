@@ -1,4 +1,4 @@
-//! The chiplets: hasher, bitwise, memory and ROM, below each other in shared columns.
+//! The chiplets: hasher, bitwise, memory, ROM and circuits, below each other in shared columns.
 
 use crate::{
     algebra::Algebra,
@@ -7,6 +7,7 @@ use crate::{
     lookup::LookupBuilder,
 };
 
+pub mod ace;
 pub mod bitwise;
 pub mod hasher;
 pub mod memory;
@@ -21,6 +22,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
     bitwise::constraints(frame, b);
     memory::constraints(frame, b);
     rom::constraints(frame, b);
+    ace::constraints(frame, b);
 }
 
 /// Messages of all chiplets.
@@ -30,6 +32,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     bitwise::lookups(frame, b);
     memory::lookups(frame, b);
     rom::lookups(frame, b);
+    ace::lookups(frame, b);
 }
 
 /// The selectors: at most one is 1, and the sections come in order, in whole cycles.
@@ -40,16 +43,18 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         bitwise,
         memory,
         rom,
+        ace,
     } = frame.cur.chiplet.select;
     let next = &frame.next.chiplet.select;
     b.assert_zeros(
         "chiplets.selector_binary",
         2,
-        [hasher, bitwise, memory, rom].map(Algebra::binary),
+        [hasher, bitwise, memory, rom, ace].map(Algebra::binary),
     );
     let not_after_bitwise = (hasher + bitwise).not();
     let not_after_memory = not_after_bitwise - memory;
-    let padding = not_after_memory - rom;
+    let not_after_rom = not_after_memory - rom;
+    let padding = not_after_rom - ace;
     b.assert_zero("chiplets.one_section", 2, padding.binary());
 
     // A section only follows itself or an earlier one; nothing follows padding.
@@ -60,7 +65,8 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         next.bitwise * not_after_bitwise,
     );
     b.assert_zero("chiplets.order_memory", 2, next.memory * not_after_memory);
-    b.assert_zero("chiplets.order_rom", 2, next.rom * padding);
+    b.assert_zero("chiplets.order_rom", 2, next.rom * not_after_rom);
+    b.assert_zero("chiplets.order_ace", 2, next.ace * padding);
 
     // The hasher begins at row 0 and ends with a cycle, so the pairs of bitwise rows are aligned.
     let periodic = frame.periodic;

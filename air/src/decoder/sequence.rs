@@ -4,8 +4,8 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
     opcode::{
-        CALL, DYNCALL, END, FORBIDDEN, FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, MRUPDATE,
-        OpFlags, PUSH, REPEAT, RESPAN, SPAN,
+        CALL, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM,
+        MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
     },
 };
 
@@ -53,6 +53,7 @@ pub fn constraints<B: ConstraintBuilder>(
         + ops.upper(HPERM)
         + horner
         + ops.op(PUSH)
+        + ops.op(EVALCIRCUIT)
         + ops.op(MRUPDATE);
     b.assert_zero("decoder.in_block", 3, in_block - user);
     b.assert_zero(

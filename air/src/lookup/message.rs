@@ -54,11 +54,15 @@ pub enum Bus {
     Segment,
     /// Static data that an instance still has to be given.
     Obligation,
+    /// Circuits that an operation has evaluated.
+    Circuit,
+    /// Values of the wires of circuits.
+    Wire,
 }
 
 impl Bus {
     /// All buses, in the order of their ids.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::BlockStack,
         Self::CallStack,
         Self::BlockHash,
@@ -82,6 +86,8 @@ impl Bus {
         Self::SegmentRecord,
         Self::Segment,
         Self::Obligation,
+        Self::Circuit,
+        Self::Wire,
     ];
 }
 
@@ -346,6 +352,31 @@ messages! {
         time: T,
         /// Number of the segment within the instance.
         segment: T,
+    }
+
+    /// The circuit in this memory evaluates to zero: sent by the operation, received by the first
+    /// row of the evaluation.
+    CircuitRequest on Circuit {
+        /// Instance and space, see [`context_key`].
+        context: T,
+        /// Cycle of the operation + 1.
+        time: T,
+        /// Address of the first variable.
+        address: T,
+        /// Number of variables.
+        num_read: T,
+        /// Number of gates.
+        num_eval: T,
+    }
+
+    /// A wire of the evaluation has this value.
+    Wire on Wire {
+        /// Time of the evaluation.
+        time: T,
+        /// Number of the wire; the last gate's is 0.
+        id: T,
+        /// The value, an element of the quadratic extension.
+        value: [T; 2],
     }
 }
 

@@ -5,7 +5,10 @@ use miden_core::Felt;
 use super::{Rows, Transition};
 use crate::{
     algebra::Algebra,
-    lookup::{LookupBuilder, MemoryElement, MemoryWord, Slot, Space, access_time, context_key},
+    lookup::{
+        CircuitRequest, LookupBuilder, MemoryElement, MemoryWord, Slot, Space, access_time,
+        context_key,
+    },
     opcode::*,
 };
 
@@ -25,7 +28,7 @@ pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, 
     t.add(STREAM_ADDRESS, stream.scale(Felt::new(8)));
 }
 
-/// Accesses of memory: a word lies in the stack with its last element on top.
+/// Accesses of memory, and circuits in it: a word lies in the stack with its last element on top.
 #[inline(always)]
 pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
     let Rows { cur, next, ops, .. } = *rows;
@@ -89,6 +92,23 @@ pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
             time,
             is_write: ops.lo(2),
             value: [n[3], n[2], n[1], n[0]],
+        },
+    );
+
+    // The circuit is in the memory as it is before this cycle writes, which this operation does not.
+    let [ptr, num_read, num_eval, ..] = cur.stack.top;
+    let flag = ops.op(EVALCIRCUIT);
+    b.add(
+        Slot::OP[0],
+        "stack.circuit",
+        flag,
+        flag,
+        CircuitRequest {
+            context,
+            time,
+            address: ptr,
+            num_read,
+            num_eval,
         },
     );
 }

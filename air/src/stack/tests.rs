@@ -190,7 +190,7 @@ fn for_all_steps(mut f: impl FnMut(&Operation, &mut Rng, Step)) {
             }
         }
     }
-    assert_eq!(refused, 4 * ROUNDS);
+    assert_eq!(refused, 3 * ROUNDS);
 }
 
 #[test]

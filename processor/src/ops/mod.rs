@@ -1,5 +1,6 @@
 //! The operations of basic blocks, a file for each family.
 
+mod circuit;
 mod crypto;
 mod field;
 mod io;
@@ -123,9 +124,9 @@ impl<T: Tracer> Process<T> {
             Operation::HPerm => self.op_hperm(),
             Operation::MpVerify(code) => self.op_mpverify(*code, forest)?,
             Operation::MrUpdate => self.op_mrupdate()?,
+            Operation::EvalCircuit => self.op_evalcircuit()?,
 
             Operation::FriE2F4
-            | Operation::EvalCircuit
             | Operation::LogPrecompile
             | Operation::CryptoStream
             | Operation::Join

@@ -34,6 +34,7 @@ use self::{
 };
 use crate::{
     ContextId,
+    circuit::CircuitEvaluation,
     resources::{KernelAccess, TableAccess},
     tracer::{
         BitwiseOp, CreationTime, Crossing, EndRow, Horner, IntrinsicRow, MemoryAccess,
@@ -67,12 +68,14 @@ pub struct TraceLengths {
     pub memory: usize,
     /// Rows of the ROM.
     pub rom: usize,
+    /// Rows of the circuits.
+    pub ace: usize,
 }
 
 impl TraceLengths {
     /// Rows of all chiplets together, which stand below each other.
     pub fn chiplets(&self) -> usize {
-        self.hasher + self.bitwise + self.memory + self.rom
+        self.hasher + self.bitwise + self.memory + self.rom + self.ace
     }
 
     /// The number of rows of the trace: the next power of two that leaves every section a padding
@@ -145,6 +148,7 @@ impl TraceBuilder {
             bitwise: sections.bitwise.rows(),
             memory: sections.memory.rows(),
             rom: sections.rom.rows(),
+            ace: sections.ace.rows(),
         };
         let mut rows = self.core.finish(
             lengths.padded(),
@@ -382,6 +386,10 @@ impl Tracer for TraceBuilder {
         for (i, &cell) in cells.as_flattened().iter().enumerate() {
             self.core.set_helper(i, cell);
         }
+    }
+
+    fn circuit(&mut self, evaluation: CircuitEvaluation) {
+        self.chiplets.ace.record(evaluation);
     }
 
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {

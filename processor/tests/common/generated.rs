@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use miden_core::{Felt, Word};
 
-use super::Case;
+use super::{Case, circuits::instruction};
 
 const KERNEL: &str = "
     pub proc k0 caller swapw dropw mem_load.400 add.1 mem_store.400 end
@@ -129,6 +129,7 @@ impl<R: FnMut() -> u32> Grower<R> {
                 2 => self.call(),
                 3 | 4 => self.memory(),
                 5 => self.advice(),
+                6 => self.circuit(),
                 _ => self.plain(),
             }
         }
@@ -227,6 +228,26 @@ impl<R: FnMut() -> u32> Grower<R> {
             _ => "u32split drop push.1 add ilog2".to_owned(),
         };
         self.emit(&text);
+    }
+
+    /// A circuit of the two variables that a word happens to hold, and of four gates.
+    fn circuit(&mut self) {
+        let word = 4 * self.below(15);
+        for id in (0..4).rev() {
+            let earlier = 6 - id - 1;
+            let left = id + 1 + self.below(earlier);
+            // The last gate is zero.
+            let (operation, right) = match id {
+                0 => (0, left),
+                _ => (self.below(3), id + 1 + self.below(earlier)),
+            };
+            let instruction = instruction(operation.into(), left.into(), right.into());
+            let addr = word + 7 - id;
+            self.emit(&format!("push.{instruction} mem_store.{addr}"));
+        }
+        self.emit(&format!(
+            "push.4 push.2 push.{word} eval_circuit drop drop drop"
+        ));
     }
 
     fn plain(&mut self) {

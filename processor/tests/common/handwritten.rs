@@ -8,7 +8,7 @@ use miden_core::{
     },
 };
 
-use super::{Case, cryptographic::cryptographic_cases};
+use super::{Case, circuits::circuit_cases, cryptographic::cryptographic_cases};
 
 const MAX_U32: u64 = u32::MAX as u64;
 const MAX_FELT: u64 = 0xffff_ffff_0000_0000;
@@ -25,6 +25,7 @@ pub fn handwritten_cases() -> Vec<Case> {
     cases.extend(advice_cases());
     cases.extend(merkle_cases());
     cases.extend(cryptographic_cases());
+    cases.extend(circuit_cases());
     cases.extend(core_library_cases());
     cases.extend(library_cases());
     cases

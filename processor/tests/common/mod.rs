@@ -1,5 +1,6 @@
 //! Programs that the machine is tested on, here and by whoever builds on its traces.
 
+pub mod circuits;
 mod cryptographic;
 mod generated;
 mod handwritten;

@@ -12,9 +12,10 @@ use miden_core::{
 };
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
 use miden_cvm_processor::{
-    AdviceInputs, BitwiseOp, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError,
-    ExecutionOptions, ExecutionTrace, Horner, KernelAccess, LoadError, MemoryAccess, MerkleUpdate,
-    Process, RowKind, RowState, TableAccess, Tracer, Trap, execute_traced,
+    AdviceInputs, BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Crossing, DefaultHost,
+    ExecutionError, ExecutionOptions, ExecutionTrace, Horner, KernelAccess, LoadError,
+    MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer, Trap,
+    execute_traced,
 };
 
 use super::constraints::assert_valid;
@@ -241,6 +242,7 @@ impl Tracer for Watcher {
     fn permutation(&mut self, _: &[Felt; 12], _: &[Felt; 12]) {}
     fn merkle_verify(&mut self, _: Word, _: u64, _: &MerklePath, _: Word) {}
     fn merkle_update(&mut self, _: MerkleUpdate<'_>) {}
+    fn circuit(&mut self, _: CircuitEvaluation) {}
 
     fn table(&mut self, _: &TableAccess) {}
     fn kernel_memory(&mut self, _: &KernelAccess) {}

@@ -7,8 +7,9 @@ use miden_core::{Felt, Word, crypto::merkle::MerklePath};
 use miden_core_lib::CoreLibrary;
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, ExecutionError, ExecutionOptions, Horner, KernelAccess,
-    LoadError, MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer, Trap,
+    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, ExecutionError, ExecutionOptions,
+    Horner, KernelAccess, LoadError, MemoryAccess, MerkleUpdate, Process, RowKind, RowState,
+    TableAccess, Tracer, Trap,
 };
 use miden_processor as peer;
 use proptest::prelude::*;
@@ -60,6 +61,7 @@ impl Tracer for Recorder {
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
     fn horner(&mut self, _: Horner) {}
+    fn circuit(&mut self, _: CircuitEvaluation) {}
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {}
     fn static_data(&mut self, _: ContextId, _: CreationTime, _: &SegmentRecord, _: &[Felt]) {}
 }
@@ -163,6 +165,7 @@ fn variant(value: &impl Debug) -> String {
 
 fn kind_here(error: &ExecutionError) -> String {
     match error.trap() {
+        Some(Trap::AceChipError(inner)) => format!("AceChipError.{}", variant(inner)),
         Some(Trap::AdviceError(inner)) => format!("AdviceError.{}", variant(inner)),
         Some(Trap::MemoryError(inner)) => format!("MemoryError.{}", variant(inner)),
         Some(trap) => variant(trap),
@@ -178,6 +181,9 @@ fn kind_here(error: &ExecutionError) -> String {
 
 fn kind_of_peer(error: &peer::ExecutionError) -> String {
     match error {
+        peer::ExecutionError::AceChipError { error, .. } => {
+            format!("AceChipError.{}", variant(error))
+        }
         peer::ExecutionError::AdviceError { err, .. } => format!("AdviceError.{}", variant(err)),
         peer::ExecutionError::MemoryError(inner) => format!("MemoryError.{}", variant(inner)),
         other => variant(other),

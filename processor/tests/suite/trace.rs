@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use miden_core::{Felt, Operation, WORD_SIZE, Word, crypto::merkle::MerklePath};
+use miden_core::{Felt, Operation, QuadFelt, WORD_SIZE, Word, crypto::merkle::MerklePath};
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, Horner, KernelAccess,
-    MemoryAccess, MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState, StartRow, TableAccess,
-    Tracer,
+    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, Horner,
+    KernelAccess, MemoryAccess, MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState,
+    StartRow, TableAccess, Tracer,
 };
 
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
@@ -220,6 +220,34 @@ impl Tracer for Follower {
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
     fn horner(&mut self, _: Horner) {}
+    fn circuit(&mut self, evaluation: CircuitEvaluation) {
+        let opcode = Operation::EvalCircuit.op_code();
+        assert_eq!(self.last, Some((evaluation.clk, opcode)));
+        // The circuit as it lies in memory, evaluated once more.
+        let element = |offset: usize| {
+            let address = evaluation.address + offset as u32;
+            let word = self.memory[&(evaluation.context, address / 4 * 4)];
+            word[address as usize % 4]
+        };
+        let num_read = evaluation.num_read as usize;
+        let variable = |i| QuadFelt::new(element(2 * i), element(2 * i + 1));
+        let mut wires: Vec<QuadFelt> = (0..num_read).map(variable).collect();
+        let count = num_read + evaluation.gates.len();
+        for i in 0..evaluation.gates.len() {
+            let instruction = element(2 * num_read + i).as_int();
+            let wire = |id: u64| wires[count - 1 - (id & 0x3fff_ffff) as usize];
+            let (left, right) = (wire(instruction), wire(instruction >> 30));
+            wires.push(match instruction >> 60 {
+                0 => left - right,
+                1 => left * right,
+                _ => left + right,
+            });
+        }
+        assert_eq!(evaluation.wires, wires);
+        assert_eq!(wires.last(), Some(&QuadFelt::default()));
+        assert_eq!(evaluation.gates[0].encode(), element(2 * num_read));
+    }
+
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {
         panic!("an open program has no instances");
     }

@@ -68,7 +68,6 @@ end";
 fn unsupported_operations_are_refused_before_the_run() {
     let operations = [
         (Operation::FriE2F4, "FRIE2F4"),
-        (Operation::EvalCircuit, "EVALCIRCUIT"),
         (Operation::LogPrecompile, "LOGPRECOMPILE"),
         (Operation::CryptoStream, "CRYPTOSTREAM"),
     ];

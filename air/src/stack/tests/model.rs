@@ -50,7 +50,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
     use Operation as Op;
     let mut m = Machine::new(op.op_code(), rng);
     match op {
-        Op::FriE2F4 | Op::EvalCircuit | Op::LogPrecompile | Op::CryptoStream => return None,
+        Op::FriE2F4 | Op::LogPrecompile | Op::CryptoStream => return None,
 
         Op::Noop | Op::Emit | Op::Join | Op::Span | Op::Respan | Op::Halt => {}
         Op::Drop | Op::Dyn => {
@@ -245,6 +245,16 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
 
         Op::HornerBase => m.horner_base(),
         Op::HornerExt => m.horner_ext(),
+        Op::EvalCircuit => {
+            let request = [
+                m.context(0),
+                m.step.cur.core.system.clk + ONE,
+                m.stack[0],
+                m.stack[1],
+                m.stack[2],
+            ];
+            m.message(Bus::Circuit, ONE, request.to_vec());
+        }
 
         Op::HPerm => m.hperm(),
         Op::MpVerify(_) => {

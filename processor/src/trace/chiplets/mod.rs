@@ -6,6 +6,7 @@ use miden_cvm_air::{
     lookup::{Space, context_key},
 };
 
+pub mod ace;
 pub mod bitwise;
 pub mod hasher;
 pub mod memory;
@@ -13,6 +14,7 @@ pub mod range;
 pub mod rom;
 
 use self::{
+    ace::AceRecorder,
     bitwise::{BitwiseRecorder, BitwiseSection},
     hasher::{HasherRecorder, HasherRequestError, Unhash},
     memory::{Access, MemoryRecorder, MemorySection},
@@ -34,6 +36,8 @@ pub struct ChipletRecorders {
     pub memory: MemoryRecorder,
     /// Lookups of public records.
     pub rom: RomRecorder,
+    /// Evaluations of circuits.
+    pub ace: AceRecorder,
 }
 
 impl ChipletRecorders {
@@ -44,6 +48,7 @@ impl ChipletRecorders {
             bitwise: BitwiseRecorder::default(),
             memory: MemoryRecorder::default(),
             rom,
+            ace: AceRecorder::default(),
         }
     }
 
@@ -82,13 +87,16 @@ impl ChipletRecorders {
             bitwise,
             memory,
             rom,
+            ace,
         } = self;
         hasher.count_ranges(ranges);
+        ace.count_ranges(ranges);
         ChipletSections {
             hasher,
             bitwise: bitwise.finish(),
             memory: memory.finish(ranges),
             rom,
+            ace,
         }
     }
 }
@@ -104,12 +112,19 @@ pub struct ChipletSections {
     pub memory: MemorySection,
     /// Public records.
     pub rom: RomRecorder,
+    /// Evaluations of circuits.
+    pub ace: AceRecorder,
 }
 
 impl ChipletSections {
     /// The number of rows that the sections have, with one of padding.
     pub fn rows(&self) -> usize {
-        self.hasher.rows() + self.bitwise.rows() + self.memory.rows() + self.rom.rows() + 1
+        self.hasher.rows()
+            + self.bitwise.rows()
+            + self.memory.rows()
+            + self.rom.rows()
+            + self.ace.rows()
+            + 1
     }
 
     /// Writes the chiplets' cells of a whole trace, in parallel. The rows after the sections are
@@ -125,11 +140,13 @@ impl ChipletSections {
         let (hasher, rows) = rows.split_at_mut(self.hasher.rows());
         let (bitwise, rows) = rows.split_at_mut(self.bitwise.rows());
         let (memory, rows) = rows.split_at_mut(self.memory.rows());
-        let (rom, _) = rows.split_at_mut(self.rom.rows());
+        let (rom, rows) = rows.split_at_mut(self.rom.rows());
+        let (ace, _) = rows.split_at_mut(self.ace.rows());
         rayon::scope(|scope| {
             scope.spawn(|_| self.memory.fill(memory));
             scope.spawn(|_| self.bitwise.fill(bitwise));
             scope.spawn(|_| self.rom.fill(rom));
+            scope.spawn(|_| self.ace.fill(ace));
             self.hasher.fill(hasher);
         });
     }

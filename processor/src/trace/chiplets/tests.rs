@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miden_core::{Felt, Kernel, ONE, Word, ZERO};
+use miden_core::{Felt, FieldElement, Kernel, ONE, QuadFelt, Word, ZERO};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
     MAX_DEGREE,
@@ -12,8 +12,8 @@ use miden_cvm_air::{
     builder::{Catalog, Frame, PERIOD, Periodic, Violations},
     chiplets,
     columns::{
-        CHIPLET_BODY, ChipletRow, ChipletSelectors, HasherRow, MAIN_WIDTH, MainRow, cells_of,
-        cells_of_mut,
+        CHIPLET_BODY, CHIPLET_WIDTH, ChipletRow, ChipletSelectors, HasherRow, MAIN_WIDTH, MainRow,
+        cells_of, cells_of_mut,
     },
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
     lookup::{self, *},
@@ -30,7 +30,14 @@ use super::{
     range::RangeCounts,
     rom::{RomRecorder, UnknownRecord},
 };
-use crate::tracer::BitwiseOp;
+use crate::{
+    ContextId,
+    circuit::{CircuitEvaluation, Gate, GateOperation},
+    tracer::BitwiseOp,
+};
+
+/// Number of selector columns.
+const SELECTORS: usize = CHIPLET_WIDTH - CHIPLET_BODY;
 
 /// A multiset of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -392,6 +399,67 @@ impl Run {
         }
     }
 
+    /// Writes a circuit of two variables, `x` and `y`, to memory, and evaluates it to zero at these
+    /// cycles.
+    fn circuit(&mut self, cycles: &[u32], [x, y]: [QuadFelt; 2], gates: &[Gate]) {
+        let (address, num_read) = (8, 2);
+        let (context, key) = (ContextId::new(3, 1), memory_context(3, 1, Space::User));
+        let mut wires = vec![x, y];
+        let count = 2 + gates.len();
+        for gate in gates {
+            let [left, right] = [gate.left, gate.right].map(|id| wires[count - 1 - id as usize]);
+            wires.push(match gate.operation {
+                GateOperation::Sub => left - right,
+                GateOperation::Mul => left * right,
+                GateOperation::Add => left + right,
+            });
+        }
+        assert_eq!(wires.last(), Some(&QuadFelt::ZERO));
+        let variables = [x, y].map(|v| [v.base_element(0), v.base_element(1)]);
+        let instructions = gates.iter().map(|gate| gate.encode());
+        let memory: Vec<Felt> = variables.concat().into_iter().chain(instructions).collect();
+
+        for (i, word) in memory.chunks_exact(4).enumerate() {
+            let write = Access {
+                context: key,
+                address: address + 4 * i as u32,
+                time: 1,
+                is_write: true,
+                is_element: false,
+                word: core::array::from_fn(|i| word[i]),
+            };
+            self.access(write);
+            for &clk in cycles {
+                // The chiplet sends the reads itself.
+                self.recorders.memory.record(Access {
+                    time: clk + 1,
+                    is_write: false,
+                    ..write
+                });
+            }
+        }
+        for &clk in cycles {
+            self.requests.send(
+                ONE,
+                CircuitRequest {
+                    context: Felt::new(key),
+                    time: Felt::from(clk + 1),
+                    address: Felt::from(address),
+                    num_read: Felt::from(num_read),
+                    num_eval: Felt::new(gates.len() as u64),
+                },
+            );
+            self.recorders.ace.record(CircuitEvaluation {
+                context,
+                clk,
+                address,
+                num_read,
+                wires: wires.clone(),
+                gates: gates.to_vec(),
+            });
+        }
+    }
+
     fn finish(self) -> Trace {
         let mut ranges = RangeCounts::default();
         let sections = self.recorders.finish(&mut ranges);
@@ -467,7 +535,7 @@ impl Trace {
         if first.select.hasher != ONE || [kind.absorb, kind.merkle, kind.unhash] != [ZERO; 3] {
             found.insert("boundary.first_hasher".into());
         }
-        if cells_of(&last.select) != [ZERO; 4] {
+        if cells_of(&last.select) != [ZERO; SELECTORS] {
             found.insert("boundary.last_chiplet".into());
         }
         found
@@ -560,6 +628,8 @@ fn small_run() -> Run {
     run.bitwise(BitwiseOp::And, 0xffff_0000, 0x1234_5678);
     run.bitwise(BitwiseOp::Xor, 0xdead_beef, 0x0f0f_0f0f);
     run.memory(20, 20);
+    let variables = [[3, 1], [4, 6]].map(|[a, b]| QuadFelt::new(Felt::new(a), Felt::new(b)));
+    run.circuit(&[50, 60], variables, &gates());
     run.recorders
         .rom
         .request_kernel(kernel[0])
@@ -583,6 +653,27 @@ fn small_run() -> Run {
         );
     }
     run
+}
+
+/// Eight gates of all operations, the last of which is zero.
+fn gates() -> Vec<Gate> {
+    use GateOperation::{Add, Mul, Sub};
+    [
+        (Mul, 9, 8),
+        (Add, 9, 7),
+        (Sub, 6, 8),
+        (Mul, 5, 5),
+        (Add, 4, 4),
+        (Mul, 3, 9),
+        (Sub, 2, 6),
+        (Sub, 3, 3),
+    ]
+    .map(|(operation, left, right)| Gate {
+        operation,
+        left,
+        right,
+    })
+    .to_vec()
 }
 
 #[test]
@@ -897,6 +988,20 @@ fn is_free(rows: &[MainRow<Felt>], row: usize, cell: usize) -> bool {
             9
         };
         cell >= 4 + used
+    } else if select.ace == ONE {
+        let ace = chiplet.ace();
+        let gate = ace.gate.contains(&ONE);
+        match cell {
+            // Gaps and operations of gates.
+            1 | 14..19 => !gate,
+            19..23 => ace.start == ONE,
+            23..25 => !gate,
+            25 => !gate && ace.read == ZERO,
+            26 => ace.read == ZERO,
+            27..33 => !gate,
+            33.. => true,
+            _ => false,
+        }
     } else {
         true
     }
@@ -910,7 +1015,7 @@ fn no_cell_can_be_changed() {
     let mut violated = BTreeSet::new();
     let used = rows
         .iter()
-        .rposition(|row| cells_of(&row.chiplet.select) != [ZERO; 4]);
+        .rposition(|row| cells_of(&row.chiplet.select) != [ZERO; SELECTORS]);
     let used = used.expect("sections") + 1;
     let mut rows = rows[..used + 3].to_vec();
     assert_eq!(CHIPLET_BODY, 50);
@@ -926,7 +1031,7 @@ fn no_cell_can_be_changed() {
     };
     for row in 0..used + 1 {
         let (balance, _) = around(&rows, row);
-        for cell in 0..4 + CHIPLET_BODY {
+        for cell in 0..SELECTORS + CHIPLET_BODY {
             let value = cells_of(&rows[row].chiplet)[cell];
             for change in [
                 value + ONE,
@@ -942,7 +1047,7 @@ fn no_cell_can_be_changed() {
                 let noticed = !found.is_empty() || forged != balance;
                 violated.extend(found);
                 cells_of_mut(&mut rows[row].chiplet)[cell] = value;
-                let free = cell >= 4 && is_free(&rows, row, cell - 4);
+                let free = cell >= SELECTORS && is_free(&rows, row, cell - SELECTORS);
                 assert_eq!(
                     noticed, !free,
                     "row {row}, cell {cell}: {value} to {change}, {:?}",
@@ -1191,12 +1296,14 @@ fn sections_are_whole_and_in_order() {
     let bitwise = find(&trace.rows, |row| row.select.bitwise == ONE);
     let memory = find(&trace.rows, |row| row.select.memory == ONE);
     let rom = find(&trace.rows, |row| row.select.rom == ONE);
+    let ace = find(&trace.rows, |row| row.select.ace == ONE);
     let zero = |row: &mut MainRow<Felt>| {
         row.chiplet.select = ChipletSelectors {
             hasher: ZERO,
             bitwise: ZERO,
             memory: ZERO,
             rom: ZERO,
+            ace: ZERO,
         }
     };
     // The hasher's section stops within a cycle.
@@ -1224,6 +1331,10 @@ fn sections_are_whole_and_in_order() {
     trace.assert_forged("chiplets.order_rom", |rows| {
         let padding = rows.len() - 9;
         rows[padding].chiplet = trace.rows[rom].chiplet;
+    });
+    trace.assert_forged("chiplets.order_ace", |rows| {
+        let padding = rows.len() - 9;
+        rows[padding].chiplet = trace.rows[ace].chiplet;
     });
     // Without a hasher section, nothing tells the first rows of the next one.
     trace.assert_forged("boundary.first_hasher", |rows| {

@@ -1,0 +1,315 @@
+//! Arithmetic circuits: what EVALCIRCUIT has evaluated.
+//!
+//! An evaluation is a run of rows: a *start* row, which takes over what the operation asks for; a
+//! *read* row for every two variables; and for every four gates a *fetch* row and four *gate* rows.
+//! Every variable and every gate is a wire. Wires are numbered downwards, so that the last gate's,
+//! which has to be zero, is wire 0. A wire's value is a fact, looked up by the gates that it leads
+//! to. Evaluations are told apart by their times: there is one operation a cycle.
+//!
+//! Each wire is stated exactly once, as the numbers count down row by row, and a gate's operands
+//! have greater numbers than its result. So the values are determined from the first wire on.
+
+use core::mem::offset_of;
+
+use miden_core::Felt;
+
+use crate::{
+    algebra::Algebra,
+    builder::{ConstraintBuilder, Frame},
+    columns::{AceRow, MemoryRow},
+    lookup::{CircuitRequest, LookupBuilder, MemoryWord, Slot, Wire},
+};
+
+/// Bits of a wire's number in an instruction: `left + 2^30 * right + 2^60 * operation`.
+pub const ID_BITS: u32 = 30;
+
+/// The most wires that an evaluation may have. A trace has no room for that many: the constraints
+/// rely on it that numbers of wires, which count down row by row, have less than [`ID_BITS`] bits.
+pub const MAX_WIRES: u64 = (1 << ID_BITS) - 1;
+
+/// Elements in a word of memory: two variables, or four instructions.
+const WORD: u64 = 4;
+
+// These cells are range-checked by the messages of the memory's cells in the same columns.
+const _: () = {
+    assert!(offset_of!(AceRow<u8>, left_gap) == offset_of!(MemoryRow<u8>, delta));
+    assert!(offset_of!(AceRow<u8>, right_gap_low) == offset_of!(MemoryRow<u8>, delta) + 2);
+    assert!(offset_of!(AceRow<u8>, right_gap_high) == offset_of!(MemoryRow<u8>, word));
+};
+
+/// 1 on the rows of gates.
+#[inline(always)]
+fn gates<E: Algebra>(row: &AceRow<E>) -> E {
+    let [g0, g1, g2, g3] = row.gate;
+    g0 + g1 + g2 + g3
+}
+
+/// How often a row's four gap limbs are looked up in the range table: once on the rows of gates.
+#[inline(always)]
+pub fn range_checks<E: Algebra>(frame: &Frame<'_, E>) -> E {
+    frame.cur.chiplet.select.ace * gates(frame.cur.chiplet.ace())
+}
+
+/// Constraints of the chiplet.
+#[inline(always)]
+pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    order(frame, b);
+    counters(frame, b);
+    gate(frame, b);
+}
+
+/// Which row may follow which.
+#[inline(always)]
+fn order<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.chiplet.select.ace;
+    let cur = frame.cur.chiplet.ace();
+    let AceRow {
+        start,
+        read,
+        fetch,
+        gate: [g0, g1, g2, g3],
+        end,
+        ..
+    } = *cur;
+    b.assert_zeros(
+        "ace.kind_binary",
+        3,
+        [start, read, fetch, g0, g1, g2, g3].map(|flag| select * flag.binary()),
+    );
+    let kinds = start + read + fetch + gates(cur);
+    b.assert_zero("ace.one_kind", 2, select * kinds.not());
+    b.assert_zero("ace.end_binary", 3, select * end.binary());
+    b.assert_zero("ace.end_after_gate", 3, select * end * g3.not());
+
+    let select_next = frame.next.chiplet.select.ace;
+    let next = frame.next.chiplet.ace();
+    let going_on = select * end.not();
+    b.assert_zero("ace.whole", 3, going_on * select_next.not());
+    // The row before the section belongs to no evaluation, whatever section it is of.
+    b.assert_zero(
+        "ace.start",
+        3,
+        select_next * (next.start + going_on - B::Expr::ONE),
+    );
+
+    b.assert_zero("ace.after_start", 3, select * start * next.read.not());
+    b.assert_zero(
+        "ace.after_read",
+        3,
+        select * read * (next.read + next.fetch).not(),
+    );
+    b.assert_zero("ace.after_fetch", 3, select * fetch * next.gate[0].not());
+    b.assert_zeros(
+        "ace.after_gate",
+        3,
+        core::array::from_fn::<_, 3, _>(|i| select * cur.gate[i] * next.gate[i + 1].not()),
+    );
+    b.assert_zero("ace.after_last_gate", 4, going_on * g3 * next.fetch.not());
+}
+
+/// What an evaluation keeps, and what it counts.
+#[inline(always)]
+fn counters<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.chiplet.select.ace;
+    let cur = frame.cur.chiplet.ace();
+    let next = frame.next.chiplet.ace();
+    let going_on = select * cur.end.not();
+    b.assert_zeros(
+        "ace.kept",
+        3,
+        [
+            going_on * (next.context - cur.context),
+            going_on * (next.time - cur.time),
+            going_on * (next.num_eval - cur.num_eval),
+        ],
+    );
+    let words = cur.read + cur.fetch;
+    b.assert_zero(
+        "ace.address",
+        3,
+        going_on * (next.address - cur.address - words.scale(Felt::new(WORD))),
+    );
+    let wires = cur.read + cur.read + gates(cur);
+    b.assert_zero("ace.id", 3, going_on * (next.id - cur.id + wires));
+    // The last variable is the wire before the first gate's.
+    b.assert_zero(
+        "ace.variables",
+        4,
+        select * cur.read * next.fetch * (cur.id - cur.num_eval - B::Expr::ONE),
+    );
+    b.assert_zero("ace.end_id", 3, select * cur.end * cur.id);
+    b.assert_zeros("ace.output", 3, cur.value.map(|x| select * cur.end * x));
+}
+
+/// A gate: what it is, by its instruction, and its result.
+#[inline(always)]
+fn gate<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.chiplet.select.ace;
+    let cur = frame.cur.chiplet.ace();
+    let next = frame.next.chiplet.ace();
+    let is_gate = select * gates(cur);
+    let one = B::Expr::ONE;
+
+    // The instructions of a fetch row go along with its gates.
+    let [g0, g1, g2, _] = cur.gate;
+    let carries = select * (cur.fetch + g0 + g1 + g2);
+    b.assert_zeros(
+        "ace.instructions",
+        3,
+        core::array::from_fn::<_, 4, _>(|i| carries * (next.word[i] - cur.word[i])),
+    );
+    let mut chosen = B::Expr::ZERO;
+    for (&flag, &instruction) in cur.gate.iter().zip(&cur.word) {
+        chosen += flag * instruction;
+    }
+    let AceRow { mul, add, .. } = *cur;
+    b.assert_zeros(
+        "ace.operation_binary",
+        4,
+        [mul, add, mul + add].map(|flag| is_gate * flag.binary()),
+    );
+    let operation = mul + add + add;
+    let instruction = cur.left_id
+        + cur.right_id.scale(Felt::new(1 << ID_BITS))
+        + operation.scale(Felt::new(1 << (2 * ID_BITS)));
+    b.assert_zero(
+        "ace.instruction",
+        3,
+        select * chosen - is_gate * instruction,
+    );
+
+    // Operands come before the gate: what is between their numbers is not negative.
+    let upper = Felt::new(1 << 16);
+    let [low, high] = cur.left_gap;
+    b.assert_zero(
+        "ace.left_before",
+        3,
+        is_gate * (cur.left_id - cur.id - one - low - high.scale(upper)),
+    );
+    let right_gap = cur.right_gap_low + cur.right_gap_high.scale(upper);
+    b.assert_zero(
+        "ace.right_before",
+        3,
+        is_gate * (cur.right_id - cur.id - one - right_gap),
+    );
+
+    let product = extension_product(cur.left, cur.right);
+    b.assert_zeros(
+        "ace.result",
+        5,
+        core::array::from_fn::<_, 2, _>(|i| {
+            let right = cur.right[i];
+            let difference = cur.left[i] - right;
+            let sum_or_difference = difference + add * (right + right);
+            let result = sum_or_difference + mul * (product[i] - difference);
+            is_gate * (cur.value[i] - result)
+        }),
+    );
+}
+
+/// The product of two elements of the quadratic extension, in which `x^2 = x - 2`.
+#[inline(always)]
+fn extension_product<E: Algebra>([a0, a1]: [E; 2], [b0, b1]: [E; 2]) -> [E; 2] {
+    let upper = a1 * b1;
+    [a0 * b0 - upper - upper, a0 * b1 + a1 * b0 + upper]
+}
+
+/// Messages of the chiplet.
+#[inline(always)]
+pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.chiplet.select.ace;
+    let row = frame.cur.chiplet.ace();
+    let one = B::Expr::ONE;
+    let time = row.time;
+    let [first, second, third] = Slot::CHIPLET;
+
+    let flag = select * row.start;
+    b.add(
+        first,
+        "ace.request",
+        flag,
+        -flag,
+        CircuitRequest {
+            context: row.context,
+            time,
+            address: row.address,
+            num_read: row.id + one - row.num_eval,
+            num_eval: row.num_eval,
+        },
+    );
+    let flag = select * (row.read + row.fetch);
+    b.add(
+        first,
+        "ace.word",
+        flag,
+        flag,
+        MemoryWord {
+            context: row.context,
+            address: row.address,
+            time,
+            is_write: B::Expr::ZERO,
+            value: row.word,
+        },
+    );
+
+    let [count0, count1] = row.multiplicity;
+    let [w0, w1, w2, w3] = row.word;
+    let flag = select * row.read;
+    b.add(
+        second,
+        "ace.first_variable",
+        flag,
+        flag * count0,
+        Wire {
+            time,
+            id: row.id,
+            value: [w0, w1],
+        },
+    );
+    b.add(
+        third,
+        "ace.second_variable",
+        flag,
+        flag * count1,
+        Wire {
+            time,
+            id: row.id - one,
+            value: [w2, w3],
+        },
+    );
+
+    let flag = select * gates(row);
+    b.add(
+        first,
+        "ace.left",
+        flag,
+        -flag,
+        Wire {
+            time,
+            id: row.left_id,
+            value: row.left,
+        },
+    );
+    b.add(
+        second,
+        "ace.result",
+        flag,
+        flag * count0,
+        Wire {
+            time,
+            id: row.id,
+            value: row.value,
+        },
+    );
+    b.add(
+        third,
+        "ace.right",
+        flag,
+        -flag,
+        Wire {
+            time,
+            id: row.right_id,
+            value: row.right,
+        },
+    );
+}
