@@ -740,7 +740,7 @@ fn the_frame_pointer_is_set_on_creation_only() {
 #[test]
 fn operations_behind_links_are_checked() {
     let builder = Builder::new(2)
-        .component("bad", "pub proc go eval_circuit end")
+        .component("bad", "pub proc go log_precompile end")
         .link(0, "a1", Shared, 1, "bad::go");
     let error = builder.fail("begin push.1 drop end");
     assert!(matches!(error, ExecutionError::Refused(_)), "{error}");

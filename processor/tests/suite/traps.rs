@@ -78,7 +78,7 @@ fn unsupported_operations_are_refused_before_the_run() {
     }
     let nested = Case::masm(
         "a dead branch of a callee",
-        "proc bad eval_circuit end
+        "proc bad log_precompile end
         proc middle if.true push.1 drop else exec.bad end end
         begin push.1 call.middle end",
     );
@@ -93,7 +93,7 @@ fn unsupported_operations_are_refused_before_the_run() {
     else {
         panic!("{error}")
     };
-    assert_eq!(*operation, "EVALCIRCUIT");
+    assert_eq!(*operation, "LOGPRECOMPILE");
     assert!(
         location
             .procedure
@@ -114,14 +114,14 @@ fn unsupported_operations_are_refused_before_the_run() {
 fn unsupported_operations_trap_when_reached_dynamically() {
     let plain = Case::masm(
         "a procedure by its hash",
-        "proc bad eval_circuit end
+        "proc bad log_precompile end
         begin procref.bad mem_storew_be.0 dropw push.0 dynexec end",
     );
     let error = fails(&plain);
     let Some(Trap::UnsupportedOperation { operation }) = error.trap() else {
         panic!("{error}")
     };
-    assert_eq!(*operation, "EVALCIRCUIT");
+    assert_eq!(*operation, "LOGPRECOMPILE");
 }
 
 #[test]
