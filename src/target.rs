@@ -23,7 +23,6 @@ use thiserror::Error;
 use crate::{
     AdviceInputs, Composition, DefaultHost, StdoutWriter,
     artifacts::{ArtifactError, read_library, read_program},
-    core_library_handlers,
 };
 
 /// The name of the composition file that a folder is read by.
@@ -146,11 +145,6 @@ impl Target {
         let mut host = DefaultHost::default();
         for forest in &self.forests {
             host.load_forest(forest.clone());
-        }
-        for (event, handler) in core_library_handlers() {
-            // A new host has no handlers, and the library's events differ from each other.
-            let registered = host.register_handler(event, handler);
-            debug_assert!(registered.is_ok());
         }
         match &self.sources {
             Some(sources) => host.with_source_manager(sources.clone()),

@@ -6,8 +6,7 @@ use miden_assembly::Assembler;
 use miden_core::{Felt, Program, StackInputs, StackOutputs, mast::MastForest};
 use miden_cvm_component::{Composition, LinkedComposition, Toolchain, core_library};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, core_library_handlers,
-    execute_traced,
+    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, PublicInputs, verify};
@@ -97,16 +96,12 @@ fn stack_inputs(salt: u32, stage: Stage) -> Result<StackInputs, ContenderError> 
 }
 
 impl Linked {
-    fn host(&self) -> Result<DefaultHost, ContenderError> {
+    fn host(&self) -> DefaultHost {
         let mut host = DefaultHost::default();
         for forest in &self.forests {
             host.load_forest(forest.clone());
         }
-        for (event, handler) in core_library_handlers() {
-            host.register_handler(event, handler)
-                .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
-        }
-        Ok(host)
+        host
     }
 
     fn trace(&self, salt: u32, stage: Stage) -> Result<ExecutionTrace, ContenderError> {
@@ -115,7 +110,7 @@ impl Linked {
             self.composition.as_ref(),
             &stack_inputs(salt, stage)?,
             self.advice.clone(),
-            &mut self.host()?,
+            &mut self.host(),
             ExecutionOptions::default(),
         )
         .map_err(|error| ContenderError::new(NAME, stage, error))

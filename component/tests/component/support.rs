@@ -9,8 +9,7 @@ use std::{
 use miden_core::{Felt, StackInputs, Word};
 use miden_cvm_component::{BuildError, Component, LinkedComposition, Toolchain};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput,
-    core_library_handlers, execute,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, execute,
 };
 use tempfile::TempDir;
 
@@ -101,12 +100,7 @@ impl Inputs {
 
 /// A host that answers the events of the core library.
 pub fn host() -> DefaultHost {
-    let mut host = DefaultHost::default();
-    for (event, handler) in core_library_handlers() {
-        host.register_handler(event, handler)
-            .expect("each event has one handler");
-    }
-    host
+    DefaultHost::default()
 }
 
 /// The final stack as integers, top first.

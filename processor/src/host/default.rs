@@ -7,12 +7,14 @@ use thiserror::Error;
 
 use super::{
     DebugPrinter, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError, StdoutWriter,
+    core_library::core_library_event, core_library_handlers,
 };
 use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
 
-/// A host that holds everything in memory.
+/// A host that holds everything in memory, and answers the events of Miden's core library.
 ///
-/// Debug output goes to `W`, by default the standard output.
+/// The code of the core library is not in it: [load_forest](Self::load_forest) adds it. Debug output
+/// goes to `W`, by default the standard output.
 pub struct DefaultHost<W = StdoutWriter> {
     store: MastStore,
     handlers: EventHandlerRegistry,
@@ -22,6 +24,19 @@ pub struct DefaultHost<W = StdoutWriter> {
 
 impl Default for DefaultHost {
     fn default() -> Self {
+        let mut host = Self::without_handlers();
+        for (event, handler) in core_library_handlers() {
+            // There are no others yet, and the library's events differ from each other.
+            let registered = host.register_handler(event, handler);
+            debug_assert!(registered.is_ok());
+        }
+        host
+    }
+}
+
+impl DefaultHost {
+    /// A host that answers no event.
+    pub fn without_handlers() -> Self {
         Self {
             store: MastStore::default(),
             handlers: EventHandlerRegistry::default(),
@@ -53,6 +68,11 @@ impl<W> DefaultHost<W> {
         handler: Arc<dyn EventHandler>,
     ) -> Result<(), RegistryError> {
         self.handlers.register(event, handler)
+    }
+
+    /// Removes the handler of an event; returns whether there was one.
+    pub fn unregister_handler(&mut self, event: &EventName) -> bool {
+        self.handlers.unregister(event.to_event_id())
     }
 
     /// Sets where source files are found, so that errors can name lines.
@@ -111,7 +131,8 @@ impl<W: fmt::Write> Host for DefaultHost<W> {
     }
 
     fn resolve_event(&self, event_id: EventId) -> Option<EventName> {
-        self.handlers.resolve_event(event_id).cloned()
+        let registered = self.handlers.resolve_event(event_id).cloned();
+        registered.or_else(|| core_library_event(event_id))
     }
 
     fn resolve_location(&self, location: &Location) -> Option<FileLineCol> {

@@ -19,7 +19,7 @@ use miden_core::{
     mast::{BasicBlockNodeBuilder, MastForest, MastForestContributor},
 };
 use miden_core_lib::CoreLibrary;
-use miden_cvm_processor::{AdviceInputs, DefaultHost, core_library_handlers};
+use miden_cvm_processor::{AdviceInputs, DefaultHost};
 
 /// A program with everything it needs to run.
 pub struct Case {
@@ -165,10 +165,6 @@ impl Case {
     pub fn host(&self) -> DefaultHost {
         let mut host = DefaultHost::default();
         host.load_forest(CoreLibrary::default().mast_forest().clone());
-        for (event, handler) in core_library_handlers() {
-            host.register_handler(event, handler)
-                .expect("core library events are unique");
-        }
         for forest in &self.forests {
             host.load_forest(forest.clone());
         }
