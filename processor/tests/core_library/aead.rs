@@ -1,0 +1,67 @@
+//! Authenticated encryption, against `miden-crypto`'s.
+
+use miden_core::Felt;
+use miden_crypto::aead::aead_rpo::{EncryptedData, Nonce, SecretKey};
+use miden_cvm_processor::Trap;
+
+use crate::support::{Call, Samples, procedures};
+
+const FROM: u32 = 1000;
+const TO: u32 = 2000;
+
+/// Plaintext of a number of blocks, encrypted.
+fn encrypted(blocks: usize) -> (Vec<Felt>, EncryptedData) {
+    let mut samples = Samples::new(17);
+    let plaintext = samples.felts(blocks * 8);
+    let key = SecretKey::from_elements(samples.word().into());
+    let nonce = Nonce::from(samples.word());
+    let encrypted = key
+        .encrypt_elements_with_nonce(&plaintext, &[], nonce)
+        .expect("elements can be encrypted");
+    (plaintext, encrypted)
+}
+
+/// A call with the nonce and the key that [`encrypted`] draws.
+fn call(procedure: &str, blocks: usize) -> Call {
+    let mut samples = Samples::new(17);
+    samples.felts(blocks * 8);
+    let (key, nonce) = (samples.word(), samples.word());
+    Call::new(&format!("crypto::aead::{procedure}"))
+        .word(nonce)
+        .word(key)
+        .stack([FROM, TO, blocks as u32])
+}
+
+procedures! { "::miden::core::crypto::aead";
+    fn encrypt() {
+        for blocks in [0, 1, 3] {
+            let (plaintext, encrypted) = encrypted(blocks);
+            let outcome = call("encrypt", blocks).memory(FROM, plaintext).run();
+            for (addr, &element) in (TO..).zip(encrypted.ciphertext()) {
+                assert_eq!(outcome.memory[&addr], element, "address {addr}");
+            }
+            let mut tag = encrypted.auth_tag().to_elements();
+            tag.reverse();
+            assert_eq!(outcome.stack[..4], tag);
+        }
+    }
+
+    fn decrypt() {
+        for blocks in [0, 1, 3] {
+            let (plaintext, encrypted) = encrypted(blocks);
+            let mut data = encrypted.ciphertext().to_vec();
+            data.extend(encrypted.auth_tag().to_elements());
+            let outcome = call("decrypt", blocks).memory(FROM, data.clone()).run();
+            for (addr, &element) in (TO..).zip(&plaintext) {
+                assert_eq!(outcome.memory[&addr], element, "address {addr}");
+            }
+            assert!(outcome.advice_stack.is_empty());
+            data[1] += Felt::new(1);
+            let trap = call("decrypt", blocks).memory(FROM, data).trap();
+            assert!(matches!(*trap, Trap::EventError { .. }), "{trap}");
+        }
+        // The ciphertext is shorter than its number of blocks.
+        let trap = call("decrypt", 1).memory(FROM, [1_u32; 8]).trap();
+        assert!(trap.to_string().contains("aead::decrypt"), "{trap}");
+    }
+}

@@ -1,0 +1,194 @@
+//! Falcon-512 with RPO, against `miden-crypto`'s.
+
+use miden_core::{
+    Felt, Word,
+    crypto::{
+        dsa::falcon512_rpo::{Polynomial, SecretKey, Signature},
+        hash::Rpo256,
+    },
+};
+
+use crate::support::{Call, Samples, procedures};
+
+const MODULUS: u64 = 12289;
+const DEGREE: usize = 512;
+
+fn call(procedure: &str) -> Call {
+    Call::new(&format!("crypto::dsa::falcon512rpo::{procedure}"))
+}
+
+/// A message with its signature.
+struct Signed {
+    message: Word,
+    signature: Signature,
+}
+
+impl Signed {
+    fn new() -> Self {
+        let mut samples = Samples::new(29);
+        let secret = SecretKey::with_rng(samples.rng());
+        let message = samples.word();
+        let signature = secret.sign_with_rng(message, samples.rng());
+        Self { message, signature }
+    }
+
+    fn key_commitment(&self) -> Word {
+        self.signature.public_key().to_commitment()
+    }
+
+    /// Public key, signature and their product over the integers.
+    fn polynomials(&self) -> [Vec<Felt>; 3] {
+        let (key, signature) = (self.signature.public_key(), self.signature.sig_poly());
+        let product = Polynomial::mul_modulo_p(key, signature);
+        [
+            key.to_elements(),
+            signature.to_elements(),
+            product.map(Felt::new).to_vec(),
+        ]
+    }
+
+    /// The advice for the polynomials: the point that they are evaluated at, and they themselves.
+    fn advice(&self) -> Vec<Felt> {
+        let polynomials = self.polynomials().concat();
+        let point = Rpo256::hash_elements(&polynomials);
+        [point[0], point[1]]
+            .into_iter()
+            .chain(polynomials)
+            .collect()
+    }
+
+    /// The coefficients that message and nonce hash to, before they are reduced.
+    fn point(&self) -> Vec<Felt> {
+        let mut state = [Felt::new(0); 12];
+        state[Rpo256::RATE_RANGE].copy_from_slice(&self.signature.nonce().to_elements());
+        Rpo256::apply_permutation(&mut state);
+        state[Rpo256::RATE_RANGE][..4].copy_from_slice(self.message.as_elements());
+        let mut coefficients = Vec::new();
+        while coefficients.len() < DEGREE {
+            Rpo256::apply_permutation(&mut state);
+            coefficients.extend_from_slice(&state[Rpo256::RATE_RANGE]);
+        }
+        coefficients
+    }
+}
+
+/// The square of the representative with the least absolute value.
+fn square(value: u64) -> u64 {
+    let value = value.min(MODULUS - value);
+    value * value
+}
+
+procedures! { "::miden::core::crypto::dsa::falcon512rpo";
+    fn mod_12289() {
+        for value in [0, MODULUS - 1, MODULUS, 1 << 40, 0xffff_ffff_0000_0000] {
+            let halves = [value >> 32, value & u64::from(u32::MAX)];
+            assert_eq!(call("mod_12289").stack(halves).top(), [value % MODULUS]);
+        }
+    }
+
+    fn hash_to_point() {
+        let signed = Signed::new();
+        let nonce = signed.signature.nonce().to_elements();
+        let outcome = call("hash_to_point")
+            .stack([4000_u32])
+            .word(signed.message)
+            .stack(nonce.into_iter().rev())
+            .run();
+        for (addr, element) in (4000..).zip(signed.point()) {
+            assert_eq!(outcome.memory[&addr], element, "address {addr}");
+        }
+    }
+
+    fn load_h_s2_and_product() {
+        let signed = Signed::new();
+        let run = |advice: Vec<Felt>| {
+            call("load_h_s2_and_product")
+                .stack([4000_u32])
+                .word(signed.key_commitment())
+                .advice(advice)
+        };
+        let outcome = run(signed.advice()).run();
+        let polynomials = signed.polynomials().concat();
+        for (addr, element) in (4000..).zip(polynomials) {
+            let found = outcome.memory.get(&addr).copied().unwrap_or_default();
+            assert_eq!(found, element, "address {addr}");
+        }
+        // Another product.
+        let mut advice = signed.advice();
+        advice[2 + 2 * DEGREE + 5] += Felt::new(1);
+        run(advice).trap();
+    }
+
+    fn norm_sq() {
+        for value in [0, 1, 6144, 6145, MODULUS - 1] {
+            assert_eq!(call("norm_sq").stack([value]).top(), [square(value)]);
+        }
+    }
+
+    fn diff_mod_M() {
+        // Multiples of the modulus that keep the difference positive.
+        let lift = DEGREE as u64 * MODULUS * MODULUS;
+        for [value, low, high] in [[5, 0, 0], [u64::MAX - (1 << 32), 77, lift - 1], [9, lift - 1, 3]] {
+            let result = call("diff_mod_M")
+                .stack([low, high + lift, value >> 32, value & u64::from(u32::MAX)])
+                .top();
+            let expected = (u128::from(value) + u128::from(high + lift - low)) % u128::from(MODULUS);
+            assert_eq!(result, [expected as u64]);
+        }
+    }
+
+    fn compute_s1_norm_sq() {
+        let signed = Signed::new();
+        let [_, _, product] = signed.polynomials();
+        let point = signed.point();
+        let norm: u64 = (0..DEGREE)
+            .map(|i| {
+                let minus_low = MODULUS - product[i].as_int() % MODULUS;
+                let high = product[i + DEGREE].as_int() % MODULUS;
+                square((point[i].as_int() % MODULUS + minus_low + high) % MODULUS)
+            })
+            .sum();
+        let result = call("compute_s1_norm_sq")
+            .memory(4000, product)
+            .memory(5024, point)
+            .stack([4000_u32])
+            .top();
+        assert_eq!(result, [norm]);
+    }
+
+    fn compute_s2_norm_sq() {
+        let signed = Signed::new();
+        let [_, signature, _] = signed.polynomials();
+        let norm: u64 = signature.iter().map(|element| square(element.as_int())).sum();
+        let result = call("compute_s2_norm_sq")
+            .memory(4000, signature)
+            .stack([4000_u32])
+            .top();
+        assert_eq!(result, [norm]);
+    }
+
+    fn verify() {
+        let signed = Signed::new();
+        let run = |message: Word| {
+            call("verify")
+                .word(signed.key_commitment())
+                .word(message)
+                .advice(signed.advice())
+                .advice(signed.signature.nonce().to_elements())
+        };
+        assert!(signed.signature.verify(signed.message, signed.signature.public_key()));
+        run(signed.message).run();
+        run(Word::default()).trap();
+    }
+
+    fn move_sig_from_map_to_adv_stack() {
+        let (key, message) = (Samples::new(1).word(), Samples::new(2).word());
+        let signature = Samples::new(3).felts(40);
+        let outcome = call("move_sig_from_map_to_adv_stack")
+            .word(key)
+            .word(message)
+            .entry(Rpo256::merge(&[message, key]), signature.clone())
+            .run();
+        assert_eq!(outcome.advice_stack, signature);
+    }
+}

@@ -1,0 +1,320 @@
+//! Calls of procedures, here and on Miden VM 0.20.6.
+
+use std::collections::BTreeMap;
+
+use miden_assembly::Assembler;
+use miden_core::{
+    AdviceMap, Felt, Program, StackInputs, Word,
+    crypto::merkle::{InnerNodeInfo, MerkleStore},
+    precompile::PrecompileRequest,
+};
+use miden_core_lib::CoreLibrary;
+use miden_cvm_processor::{
+    AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, NoTrace, Process, Trap,
+};
+use miden_processor as peer;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
+
+/// Defines one test for each procedure of a module, and `PROCEDURES`, which names them.
+macro_rules! procedures {
+    ($module:literal; $($(#[$attribute:meta])* fn $name:ident() $body:block)+) => {
+        /// The procedures tested here.
+        pub const PROCEDURES: &[&str] = &[$(concat!($module, "::", stringify!($name))),+];
+
+        $(
+            $(#[$attribute])*
+            #[test]
+            #[allow(non_snake_case, reason = "the library's names")]
+            fn $name() $body
+        )+
+    };
+}
+pub(crate) use procedures;
+
+/// A call of a procedure, with what stands on the stack, in memory and in the advice before it.
+pub struct Call {
+    path: String,
+    /// Instructions before the call, which leave the stack as it is.
+    before: String,
+    stack: Vec<Felt>,
+    advice_stack: Vec<Felt>,
+    advice_map: AdviceMap,
+    store: MerkleStore,
+}
+
+/// What a call leaves behind, on both machines.
+#[derive(Debug, PartialEq)]
+pub struct Outcome {
+    /// The stack, top first; 16 elements.
+    pub stack: Vec<Felt>,
+    /// Cycles of the program around it.
+    pub cycles: u32,
+    /// Memory of the root context; zeros are left out.
+    pub memory: BTreeMap<u32, Felt>,
+    /// The advice stack, top first.
+    pub advice_stack: Vec<Felt>,
+    /// Requests to precompiles.
+    pub requests: Vec<PrecompileRequest>,
+}
+
+impl Call {
+    /// A call of the procedure with a path like `math::u64::div`.
+    pub fn new(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            before: String::new(),
+            stack: Vec::new(),
+            advice_stack: Vec::new(),
+            advice_map: AdviceMap::default(),
+            store: MerkleStore::default(),
+        }
+    }
+
+    /// Puts elements below those that are there already, top first.
+    pub fn stack(mut self, elements: impl IntoIterator<Item = impl Into<Element>>) -> Self {
+        let elements = elements.into_iter().map(|element| element.into().0);
+        self.stack.extend(elements);
+        self
+    }
+
+    /// Puts a word below what is there already, its last element on top.
+    pub fn word(self, word: Word) -> Self {
+        self.stack(word.into_iter().rev())
+    }
+
+    /// Stores elements in memory, from the address on.
+    pub fn memory(
+        mut self,
+        addr: u32,
+        elements: impl IntoIterator<Item = impl Into<Element>>,
+    ) -> Self {
+        for (addr, element) in (addr..).zip(elements) {
+            let element = element.into().0;
+            self.before
+                .push_str(&format!("push.{element} mem_store.{addr}\n"));
+        }
+        self
+    }
+
+    /// Runs instructions before the call.
+    pub fn before(mut self, instructions: &str) -> Self {
+        self.before.push_str(instructions);
+        self.before.push('\n');
+        self
+    }
+
+    /// Puts elements below those on the advice stack, top first.
+    pub fn advice(mut self, elements: impl IntoIterator<Item = impl Into<Element>>) -> Self {
+        let elements = elements.into_iter().map(|element| element.into().0);
+        self.advice_stack.extend(elements);
+        self
+    }
+
+    /// Adds an entry to the advice map.
+    pub fn entry(mut self, key: Word, values: impl IntoIterator<Item = Felt>) -> Self {
+        self.advice_map
+            .insert(key, values.into_iter().collect::<Vec<_>>());
+        self
+    }
+
+    /// Adds Merkle trees.
+    pub fn trees(mut self, nodes: impl IntoIterator<Item = InnerNodeInfo>) -> Self {
+        self.store.extend(nodes);
+        self
+    }
+
+    /// The program around the call, which leaves 16 elements on the stack.
+    fn program(&self) -> Program {
+        let Self { path, before, .. } = self;
+        let (module, procedure) = path.rsplit_once("::").expect("a path has a module");
+        let alias = module.rsplit("::").next().expect("a module has a name");
+        let import = match module {
+            "sys" => "",
+            _ => "use miden::core::sys",
+        };
+        let source = format!(
+            "use miden::core::{module}
+            {import}
+            begin
+                {before}
+                exec.{alias}::{procedure}
+                exec.sys::truncate_stack
+            end"
+        );
+        Assembler::default()
+            .with_dynamic_library(CoreLibrary::default())
+            .and_then(|assembler| assembler.assemble_program(&source))
+            .unwrap_or_else(|report| panic!("{path} is not assembled: {report:?}\n{source}"))
+    }
+
+    fn stack_inputs(&self) -> StackInputs {
+        let bottom_first = self.stack.iter().rev().copied().collect();
+        StackInputs::new(bottom_first).expect("a call has at most 16 inputs")
+    }
+
+    fn run_here(&self, program: &Program) -> Result<Outcome, Box<Trap>> {
+        let mut host = DefaultHost::default();
+        host.load_forest(CoreLibrary::default().mast_forest().clone());
+        let advice = AdviceInputs {
+            stack: self.advice_stack.clone(),
+            map: self.advice_map.clone(),
+            store: self.store.clone(),
+        };
+        let (kernel, options) = (program.kernel().clone(), ExecutionOptions::default());
+        let mut process = Process::new(kernel, &self.stack_inputs(), advice, options, NoTrace);
+        let result = process.execute(program, None, &mut host);
+        let cycles = process.clk();
+        let (advice, memory, NoTrace) = process.into_parts();
+        let stack = result.map_err(|error| match error {
+            ExecutionError::Trapped(report) => Box::new(report.trap),
+            ExecutionError::Refused(reason) => panic!("{}: {reason}", self.path),
+        })?;
+        let (mut advice_stack, _, _, requests) = advice.into_parts();
+        advice_stack.reverse();
+        Ok(Outcome {
+            stack: stack.to_vec(),
+            cycles,
+            memory: without_zeros(memory.state(ContextId::ROOT)),
+            advice_stack,
+            requests,
+        })
+    }
+
+    fn run_peer(&self, program: &Program) -> Result<Outcome, peer::ExecutionError> {
+        let mut host = peer::DefaultHost::default();
+        host.load_library(&CoreLibrary::default())
+            .expect("the core library loads");
+        let map = self.advice_map.iter();
+        let advice = peer::AdviceInputs::default()
+            .with_stack(self.advice_stack.iter().copied())
+            .with_map(map.map(|(key, values)| (*key, values.to_vec())))
+            .with_merkle_store(self.store.clone());
+        let kernel = program.kernel().clone();
+        let options = peer::ExecutionOptions::default();
+        let mut process = peer::Process::new(kernel, self.stack_inputs(), advice, options);
+        let stack = process.execute(program, &mut host)?.to_vec();
+        let state = process.state();
+        let memory = state.get_mem_state(peer::ContextId::root()).into_iter();
+        let advice = state.advice_provider();
+        Ok(Outcome {
+            stack,
+            cycles: state.clk().as_u32(),
+            memory: without_zeros(memory.map(|(addr, value)| (addr.into(), value))),
+            advice_stack: advice.stack().iter().rev().copied().collect(),
+            requests: advice.precompile_requests().to_vec(),
+        })
+    }
+
+    /// The outcome, which both machines have to agree on.
+    pub fn run(&self) -> Outcome {
+        let (path, program) = (&self.path, self.program());
+        let here = self
+            .run_here(&program)
+            .unwrap_or_else(|trap| panic!("{path} traps: {trap}"));
+        let there = self
+            .run_peer(&program)
+            .unwrap_or_else(|error| panic!("{path} traps on Miden VM: {error}"));
+        assert_eq!(here, there, "{path}");
+        here
+    }
+
+    /// The top of the stack afterwards.
+    pub fn top<const N: usize>(&self) -> [u64; N] {
+        let stack = self.run().stack;
+        core::array::from_fn(|i| stack[i].as_int())
+    }
+
+    /// The word on top of the stack afterwards, its last element on top.
+    pub fn top_word(&self) -> Word {
+        word_at(&self.run().stack, 0)
+    }
+
+    /// The trap; Miden VM has to trap as well.
+    pub fn trap(&self) -> Box<Trap> {
+        let (path, program) = (&self.path, self.program());
+        let Err(trap) = self.run_here(&program) else {
+            panic!("{path} does not trap");
+        };
+        let there = self.run_peer(&program);
+        assert!(there.is_err(), "{path} does not trap on Miden VM");
+        trap
+    }
+}
+
+/// Four elements of a stack from the position on as a word, the deepest first.
+pub fn word_at(stack: &[Felt], position: usize) -> Word {
+    Word::new(core::array::from_fn(|i| stack[position + 3 - i]))
+}
+
+fn without_zeros(memory: impl IntoIterator<Item = (u32, Felt)>) -> BTreeMap<u32, Felt> {
+    memory
+        .into_iter()
+        .filter(|(_, value)| value.as_int() != 0)
+        .collect()
+}
+
+/// A field element, from whatever a test has.
+pub struct Element(Felt);
+
+impl From<Felt> for Element {
+    fn from(element: Felt) -> Self {
+        Self(element)
+    }
+}
+
+impl From<u64> for Element {
+    fn from(value: u64) -> Self {
+        Self(Felt::new(value))
+    }
+}
+
+impl From<u32> for Element {
+    fn from(value: u32) -> Self {
+        Self(Felt::from(value))
+    }
+}
+
+/// Random numbers, the same for the same seed.
+pub struct Samples(ChaCha8Rng);
+
+impl Samples {
+    /// Numbers that depend on the seed alone.
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// A number.
+    pub fn u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// An element.
+    pub fn felt(&mut self) -> Felt {
+        Felt::new(self.u64())
+    }
+
+    /// Elements.
+    pub fn felts(&mut self, count: usize) -> Vec<Felt> {
+        (0..count).map(|_| self.felt()).collect()
+    }
+
+    /// A word.
+    pub fn word(&mut self) -> Word {
+        Word::new(core::array::from_fn(|_| self.felt()))
+    }
+
+    /// Bytes.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// What draws the keys of signatures.
+    pub fn rng(&mut self) -> &mut ChaCha8Rng {
+        &mut self.0
+    }
+}
