@@ -76,6 +76,12 @@ fn every_procedure_has_its_test() {
                 .collect();
             procedures
         })
+        // The recursive verifier needs operations that are not supported yet.
+        .filter(|path| {
+            !["stark", "pcs", "sys::vm"]
+                .iter()
+                .any(|module| path.starts_with(&format!("::miden::core::{module}::")))
+        })
         .collect();
     let tested = tested();
     let unique: BTreeSet<String> = tested.iter().cloned().collect();
