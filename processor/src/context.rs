@@ -21,6 +21,15 @@ impl ContextId {
         Self(((domain as u64) << INDEX_BITS) | index as u64)
     }
 
+    /// The context with the given id; `None` if the number is no id.
+    pub const fn from_u64(id: u64) -> Option<Self> {
+        if id >> (32 + INDEX_BITS) == 0 {
+            Some(Self(id))
+        } else {
+            None
+        }
+    }
+
     /// The lifetime this context belongs to.
     pub const fn domain(self) -> u32 {
         (self.0 >> INDEX_BITS) as u32

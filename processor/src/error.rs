@@ -7,7 +7,7 @@ use miden_core::{EventId, EventName, Felt, Word, mast::MastNodeId, stack::MIN_ST
 use miden_cvm_air::composition::CompositionError;
 use thiserror::Error;
 
-use crate::{advice::AdviceError, context::ContextId};
+use crate::{advice::AdviceError, context::ContextId, resources::MAX_HANDLES};
 
 /// An error from code of the host.
 pub type HostError = Box<dyn Error + Send + Sync + 'static>;
@@ -325,6 +325,138 @@ pub enum Trap {
     InstanceRunning {
         /// The instance that was called.
         instance: u16,
+    },
+    /// An intrinsic that is reached by a dynamic call.
+    #[error("component {instance} calls an intrinsic dynamically, by the digest {}", .digest.to_hex())]
+    DynamicIntrinsic {
+        /// The calling instance.
+        instance: u16,
+        /// The digest that was called.
+        digest: Word,
+    },
+    /// A number that is no handle of the table: never handed out, or given up since.
+    #[error("unknown handle index {handle} in the table of component {instance}")]
+    UnknownHandle {
+        /// The instance that named it.
+        instance: u16,
+        /// What it named.
+        handle: Felt,
+    },
+    /// A handle to a resource of another type than the intrinsic's.
+    #[error(
+        "handle index {handle} of component {instance} used with the wrong type: expected \
+         resource type {expected}, but it is of type {found}"
+    )]
+    WrongResourceType {
+        /// The instance that named the handle.
+        instance: u16,
+        /// The handle.
+        handle: u32,
+        /// Number of the intrinsic's type.
+        expected: u32,
+        /// Number of the handle's type.
+        found: u32,
+    },
+    /// A handle is to be taken out of its table while it is lent.
+    #[error(
+        "cannot remove handle index {handle} (resource type {resource}) from the table of \
+         component {instance} while it is lent"
+    )]
+    HandleLent {
+        /// The instance that named the handle.
+        instance: u16,
+        /// The handle.
+        handle: u32,
+        /// Number of its type.
+        resource: u32,
+    },
+    /// A borrowed handle is to be given away.
+    #[error(
+        "component {instance} does not own what handle index {handle} (resource type {resource}) \
+         stands for: it is borrowed"
+    )]
+    HandleNotOwned {
+        /// The instance that named the handle.
+        instance: u16,
+        /// The handle.
+        handle: u32,
+        /// Number of its type.
+        resource: u32,
+    },
+    /// A call returns while borrowed handles are in the callee's table.
+    #[error("component {instance} returns with {borrows} borrowed handles that it has not dropped")]
+    BorrowsRemain {
+        /// The instance.
+        instance: u16,
+        /// How many borrowed handles it has.
+        borrows: u32,
+    },
+    /// A table that has no more indices to give.
+    #[error("the table of component {instance} is full: it holds {MAX_HANDLES} handles")]
+    TableFull {
+        /// The instance.
+        instance: u16,
+    },
+    /// A number that is no token for the one who names it: it was not sent across the last
+    /// boundary, or has been received.
+    #[error(
+        "token {token} is not for component {instance}: nothing was sent under it across the last \
+         call or return, or it was received already"
+    )]
+    UnknownToken {
+        /// The instance that named it.
+        instance: u16,
+        /// What it named.
+        token: Felt,
+    },
+    /// A token for a handle of another type than the intrinsic's.
+    #[error(
+        "token {token} received by component {instance} with the wrong type: expected resource \
+         type {expected}, but it is of type {found}"
+    )]
+    WrongTokenType {
+        /// The instance that named the token.
+        instance: u16,
+        /// The token.
+        token: u32,
+        /// Number of the intrinsic's type.
+        expected: u32,
+        /// Number of the token's type.
+        found: u32,
+    },
+    /// A lent handle is to be received as an own one, or the reverse.
+    #[error(
+        "token {token} (resource type {resource}) received by component {instance} carries {}",
+        if *.own { "an own handle, not a borrow" } else { "a borrow, not an own handle" }
+    )]
+    WrongOwnership {
+        /// The instance that named the token.
+        instance: u16,
+        /// The token.
+        token: u32,
+        /// Number of its type.
+        resource: u32,
+        /// Whether the token carries an own handle.
+        own: bool,
+    },
+    /// A callee lends a handle to its caller.
+    #[error(
+        "token {token} (resource type {resource}) received by component {instance} carries a \
+         borrow out of a call: what is lent may only go into one"
+    )]
+    BorrowInResult {
+        /// The instance that named the token.
+        instance: u16,
+        /// The token.
+        token: u32,
+        /// Number of its type.
+        resource: u32,
+    },
+    /// The kernel names a context that was never created.
+    #[error("the kernel accesses the memory of context {context}, which was not created")]
+    UnknownContext {
+        /// The context's id.
+        context: Felt,
     },
     /// A call made by the kernel of a composition.
     #[error("a call inside a syscall is not possible in a composition")]

@@ -13,7 +13,7 @@ use crate::{
     error::{ExecutionError, LoadError, OpResult, Trap, TrapReport},
     forests::{ForestId, Forests, Missing},
     host::Host,
-    instances::Instances,
+    instances::{Callee, Instances},
     location::locate,
     process::{Position, Process, hash_input},
     resources::InstanceState,
@@ -125,21 +125,25 @@ impl<T: Tracer> Process<T> {
         let Some(composition) = composition else {
             return Ok(());
         };
-        for link in composition.links() {
-            match program.mast_forest().find_procedure_root(link.callee) {
+        let callees = composition.links().iter().map(|link| link.callee);
+        let destructors = composition.resources().iter().filter_map(|r| r.destructor);
+        for callee in callees.chain(destructors) {
+            match program.mast_forest().find_procedure_root(callee) {
                 Some(root) => scan.scan(program.mast_forest(), root, host)?,
                 None => {
-                    scan.scan_procedure(&link.callee, host)?;
+                    scan.scan_procedure(&callee, host)?;
                     // The forest brings its advice with it; that it is missing can only be told
                     // when the call is made.
-                    let loaded = self.forests.resolve(&link.callee, host, &mut self.advice);
+                    let loaded = self.forests.resolve(&callee, host, &mut self.advice);
                     loaded
                         .map_err(|trap| Box::new(self.report(*trap, host)))?
                         .ok();
                 }
             }
         }
-        self.instances = Some(Instances::new(composition, &self.advice).map_err(Box::new)?);
+        let max_handles = self.options.limits().handles;
+        self.instances =
+            Some(Instances::new(composition, &self.advice, max_handles).map_err(Box::new)?);
         self.create_root()
             .map_err(|trap| Box::new(self.report(*trap, host)))?;
         Ok(())
@@ -252,7 +256,7 @@ impl<T: Tracer> Process<T> {
             MastNode::Join(join) => self.start_join(walk, forest, id, join).map(Some),
             MastNode::Split(split) => self.start_split(walk, forest, id, split).map(Some),
             MastNode::Loop(node) => self.start_loop(walk, forest, id, node),
-            MastNode::Call(call) => self.start_call(walk, forest, id, call, host).map(Some),
+            MastNode::Call(call) => self.start_call(walk, forest, id, call, host),
             MastNode::Dyn(node) => self.start_dyn(walk, id, node, host).map(Some),
             MastNode::External(external) => {
                 let digest = external.digest();
@@ -385,6 +389,7 @@ impl<T: Tracer> Process<T> {
     // CALLS
     // --------------------------------------------------------------------------------------------
 
+    /// Begins a call; returns the procedure to be executed next, unless the VM itself is called.
     fn start_call(
         &mut self,
         walk: &mut Walk,
@@ -392,12 +397,29 @@ impl<T: Tracer> Process<T> {
         id: MastNodeId,
         call: &CallNode,
         host: &mut impl Host,
-    ) -> OpResult<MastNodeId> {
+    ) -> OpResult<Option<MastNodeId>> {
         let callee = find_node(forest, call.callee())?.digest();
         let (kind, entered) = if call.is_syscall() {
             (NodeKind::Syscall, self.resolve_syscall(callee)?)
         } else {
-            (NodeKind::Call, self.resolve_call(callee)?)
+            match self.resolve_call(callee)? {
+                Callee::Procedure(entered) => (NodeKind::Call, entered),
+                Callee::Kernel(access) => {
+                    self.access_for_kernel(access, call.digest(), callee)?;
+                    self.end_intrinsic(walk, call)?;
+                    return Ok(None);
+                }
+                Callee::Table(intrinsic) => {
+                    let digest = call.digest();
+                    match self.access_table(&intrinsic, digest, callee)? {
+                        Some(entered) => (NodeKind::Call, entered),
+                        None => {
+                            self.end_intrinsic(walk, call)?;
+                            return Ok(None);
+                        }
+                    }
+                }
+            }
         };
         let target = match entered.target == callee {
             true => None,
@@ -418,12 +440,18 @@ impl<T: Tracer> Process<T> {
         self.advance()?;
         walk.push(Continuation::End(id))?;
         match target {
-            None => Ok(call.callee()),
+            None => Ok(Some(call.callee())),
             Some((forest, node)) => {
                 walk.go_to(forest)?;
-                Ok(node)
+                Ok(Some(node))
             }
         }
+    }
+
+    /// The second cycle of an intrinsic that enters nothing.
+    fn end_intrinsic(&mut self, walk: &Walk, call: &CallNode) -> OpResult {
+        self.end_row(walk, NodeKind::Call, call.digest(), false, None);
+        self.advance()
     }
 
     fn start_dyn(
@@ -435,7 +463,15 @@ impl<T: Tracer> Process<T> {
     ) -> OpResult<MastNodeId> {
         let (addr, callee) = self.fetch_word(self.stack.get(0))?;
         let entered = if node.is_dyncall() {
-            Some(self.resolve_call(callee)?)
+            match self.resolve_call(callee)? {
+                Callee::Procedure(entered) => Some(entered),
+                Callee::Table(_) | Callee::Kernel(_) => {
+                    return Err(Box::new(Trap::DynamicIntrinsic {
+                        instance: self.context.index(),
+                        digest: callee,
+                    }));
+                }
+            }
         } else {
             None
         };
@@ -549,10 +585,8 @@ impl<T: Tracer> Process<T> {
                 is_loop_body,
                 loop_entered,
                 frame,
-                left: frame.map_or_else(InstanceState::default, |frame| InstanceState {
-                    entered_by: Some(frame.context),
-                    ..InstanceState::CREATED
-                }),
+                left: frame
+                    .map_or_else(InstanceState::default, |frame| self.state_to_leave(&frame)),
             }));
         }
     }

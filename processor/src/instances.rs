@@ -2,16 +2,64 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use miden_core::{Felt, Word, crypto::hash::Rpo256};
-use miden_cvm_air::composition::{Composition, LinkKind, Resolved, SegmentRecord};
+use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
+use miden_cvm_air::composition::{
+    CallKind, Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, Resolved,
+    SegmentRecord,
+};
 
 use crate::{
     advice::AdviceProvider,
     context::ContextId,
     error::{LoadError, OpResult, Trap},
-    resources::InstanceState,
+    resources::{Entry, Handle, InstanceState, Marks, TableAccess, Token},
+    tables::{Change, Quota, Table, Tokens},
     tracer::{Crossing, Entered},
 };
+
+/// What a call goes to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Callee {
+    /// A procedure in a context that is entered.
+    Procedure(Entered),
+    /// An intrinsic for the caller's resource table.
+    Table(TableCall),
+    /// An intrinsic of the kernel.
+    Kernel(KernelCall),
+}
+
+/// A call of an intrinsic for the caller's resource table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TableCall {
+    pub op: TableOp,
+    /// What the call is in the proof.
+    pub kind: CallKind,
+    /// Number of the resource type.
+    pub resource: u32,
+    /// Index of the type's definer.
+    pub definer: u16,
+    /// The type's destructor.
+    pub destructor: Option<Word>,
+}
+
+/// What intrinsics do to a table; those of [`Intrinsic`] but for the kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableOp {
+    New,
+    Rep,
+    Drop,
+    SendOwn,
+    SendBorrow,
+    RecvOwn,
+    RecvBorrow,
+}
+
+/// A call of an intrinsic by the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KernelCall {
+    Load,
+    Store,
+}
 
 /// The component-instance table of a run of a composition.
 #[derive(Debug)]
@@ -19,19 +67,37 @@ pub(crate) struct Instances {
     composition: Composition,
     /// Elements of the static data by their commitment.
     data: HashMap<Word, Arc<[Felt]>>,
-    /// The instances that were created and whose domain is not over; true while running.
-    created: HashMap<ContextId, bool>,
+    /// The places of instances in `tables`.
+    places: HashMap<ContextId, Place>,
+    /// The tables of the instances that were created and whose domain is not over.
+    tables: Vec<Table>,
+    /// Places in `tables` that can be used again.
+    free: Vec<Place>,
+    /// The instances that run, the innermost last.
+    running: Vec<Place>,
     /// The instances of each domain that is open, the innermost domain last.
     domains: Vec<Vec<ContextId>>,
+    tokens: Tokens,
+    quota: Quota,
+    /// Whether instances are kept when their domain is over, since the kernel can look at them.
+    kept: bool,
 }
 
+/// Where a table is.
+type Place = usize;
+
 impl Instances {
-    /// Returns the table of a composition whose root is about to run.
+    /// Returns the table of a composition whose root is about to run, and whose resource tables
+    /// may hold `max_handles` handles in all.
     ///
     /// # Errors
     /// If the composition is not valid, or static data is missing from the advice map or does not
     /// match its commitment.
-    pub fn new(composition: &Composition, advice: &AdviceProvider) -> Result<Self, LoadError> {
+    pub fn new(
+        composition: &Composition,
+        advice: &AdviceProvider,
+        max_handles: u64,
+    ) -> Result<Self, LoadError> {
         composition.validate().map_err(LoadError::Composition)?;
         let mut data = HashMap::new();
         for segment in composition.segments() {
@@ -72,25 +138,43 @@ impl Instances {
                 });
             }
         }
+        let mut root = Table::new(ContextId::ROOT.index());
+        root.state.entered_by = Some(ContextId::ROOT);
         Ok(Self {
             composition: composition.clone(),
             data,
-            created: HashMap::from([(ContextId::ROOT, true)]),
+            places: HashMap::from([(ContextId::ROOT, 0)]),
+            tables: vec![root],
+            free: Vec::new(),
+            running: vec![0],
             domains: vec![vec![ContextId::ROOT]],
+            tokens: Tokens::default(),
+            quota: Quota::new(max_handles),
+            kept: composition
+                .intrinsics()
+                .iter()
+                .any(|record| record.intrinsic.is_kernel()),
         })
     }
+
+    // CALLS
+    // --------------------------------------------------------------------------------------------
 
     /// What a call means that `caller` makes to `digest` at cycle `clk`.
     ///
     /// # Errors
     /// If there is no link for it, or the target is running.
-    pub fn resolve(&self, caller: ContextId, digest: Word, clk: u32) -> OpResult<Entered> {
+    pub fn resolve(&self, caller: ContextId, digest: Word, clk: u32) -> OpResult<Callee> {
         let source = caller.index();
-        let Some(Resolved::Call(link)) = self.composition.resolve(source.into(), digest) else {
-            return Err(Box::new(Trap::NotLinked {
-                instance: source,
-                digest,
-            }));
+        let link = match self.composition.resolve(source.into(), digest) {
+            Some(Resolved::Call(link)) => link,
+            Some(Resolved::Intrinsic(record)) => return Ok(self.intrinsic(record)),
+            None => {
+                return Err(Box::new(Trap::NotLinked {
+                    instance: source,
+                    digest,
+                }));
+            }
         };
         // A valid composition has no more instances than an index can name.
         let target = link.target as u16;
@@ -99,45 +183,284 @@ impl Instances {
             LinkKind::Isolated => (Crossing::Isolated, clk + 1),
         };
         let context = ContextId::new(domain, target);
-        match self.created.get(&context) {
-            Some(true) => Err(Box::new(Trap::InstanceRunning { instance: target })),
-            running => Ok(Entered {
-                crossing,
-                context,
-                target: link.callee,
-                created: running.is_none(),
-                state: match running {
-                    None => InstanceState::default(),
-                    Some(_) => InstanceState::CREATED,
-                },
-            }),
+        let state = self.state_to_enter(context)?;
+        Ok(Callee::Procedure(Entered {
+            crossing,
+            context,
+            target: link.callee,
+            created: state.len == 0,
+            state,
+        }))
+    }
+
+    /// What a call means that the kernel makes to `digest`.
+    ///
+    /// # Errors
+    /// If it is not one of the kernel's intrinsics.
+    pub fn resolve_in_kernel(&self, digest: Word) -> OpResult<Callee> {
+        match self.composition.resolve(KERNEL_SOURCE, digest) {
+            Some(Resolved::Intrinsic(record)) => Ok(self.intrinsic(record)),
+            _ => Err(Box::new(Trap::CallInSyscall)),
         }
     }
 
-    /// Marks an instance as running.
-    pub fn enter(&mut self, entered: &Entered) {
+    fn intrinsic(&self, record: &IntrinsicRecord) -> Callee {
+        let op = match record.intrinsic {
+            Intrinsic::New => TableOp::New,
+            Intrinsic::Rep => TableOp::Rep,
+            Intrinsic::Drop => TableOp::Drop,
+            Intrinsic::SendOwn => TableOp::SendOwn,
+            Intrinsic::SendBorrow => TableOp::SendBorrow,
+            Intrinsic::RecvOwn => TableOp::RecvOwn,
+            Intrinsic::RecvBorrow => TableOp::RecvBorrow,
+            Intrinsic::Load => return Callee::Kernel(KernelCall::Load),
+            Intrinsic::Store => return Callee::Kernel(KernelCall::Store),
+        };
+        let resource = self.composition.resource_of(record);
+        Callee::Table(TableCall {
+            op,
+            kind: self.composition.kind_of(record),
+            resource: record.resource,
+            definer: resource.map_or(0, |resource| resource.definer as u16),
+            destructor: resource.and_then(|resource| resource.destructor),
+        })
+    }
+
+    /// How `dropper` enters the destructor of a type, once its handle is gone.
+    ///
+    /// # Errors
+    /// If the definer is running; unless it is the dropper.
+    pub fn destructor_of(
+        &self,
+        call: &TableCall,
+        destructor: Word,
+        dropper: ContextId,
+    ) -> OpResult<Entered> {
+        let context = ContextId::new(dropper.domain(), call.definer);
+        let (crossing, state) = match context == dropper {
+            true => (Crossing::OwnDestructor, self.state()),
+            false => (Crossing::Destructor, self.state_to_enter(context)?),
+        };
+        Ok(Entered {
+            crossing,
+            context,
+            target: destructor,
+            created: false,
+            state,
+        })
+    }
+
+    /// The state of an instance that is about to be entered.
+    ///
+    /// # Errors
+    /// If it is running.
+    fn state_to_enter(&self, context: ContextId) -> OpResult<InstanceState> {
+        let state = self.state_of(context);
+        match state.entered_by {
+            None => Ok(state),
+            Some(_) => Err(Box::new(Trap::InstanceRunning {
+                instance: context.index(),
+            })),
+        }
+    }
+
+    /// The state of an instance.
+    pub fn state_of(&self, context: ContextId) -> InstanceState {
+        self.places
+            .get(&context)
+            .map_or_else(InstanceState::default, |&place| self.tables[place].state)
+    }
+
+    /// The state of the running instance.
+    pub fn state(&self) -> InstanceState {
+        self.tables[self.current()].state
+    }
+
+    fn current(&self) -> Place {
+        // The root runs as long as there is a run.
+        self.running.last().copied().unwrap_or_default()
+    }
+
+    /// Crosses a boundary of any kind: what was sent before it can be received.
+    pub fn cross(&mut self) {
+        self.tokens.cross(&mut self.quota);
+    }
+
+    /// Marks an instance as running, entered by `caller`.
+    pub fn enter(&mut self, entered: &Entered, caller: ContextId) {
         if entered.crossing == Crossing::Isolated {
             self.domains.push(Vec::new());
         }
-        if self.created.insert(entered.context, true).is_none()
-            && let Some(members) = self.domains.last_mut()
-        {
-            members.push(entered.context);
-        }
+        let place = match self.places.get(&entered.context) {
+            Some(&place) => place,
+            None => self.create(entered.context),
+        };
+        self.tables[place].state.entered_by = Some(caller);
+        self.running.push(place);
     }
 
-    /// Marks an instance as no longer running. When this ends a domain, returns its instances.
-    pub fn leave(&mut self, crossing: Crossing, context: ContextId) -> Vec<ContextId> {
+    fn create(&mut self, context: ContextId) -> Place {
+        let table = Table::new(context.index());
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.tables[place] = table;
+                place
+            }
+            None => {
+                self.tables.push(table);
+                self.tables.len() - 1
+            }
+        };
+        self.places.insert(context, place);
+        if let Some(members) = self.domains.last_mut() {
+            members.push(context);
+        }
+        place
+    }
+
+    /// Marks the running instance as no longer running. When this ends a domain, returns its
+    /// instances, unless they are kept.
+    pub fn leave(&mut self, crossing: Crossing) -> Vec<ContextId> {
+        if let Some(place) = self.running.pop() {
+            self.tables[place].state.entered_by = None;
+        }
         if crossing != Crossing::Isolated {
-            self.created.insert(context, false);
             return Vec::new();
         }
         let members = self.domains.pop().unwrap_or_default();
         for member in &members {
-            self.created.remove(member);
+            if let Some(&place) = self.places.get(member) {
+                self.tables[place].clear(&mut self.quota);
+                if !self.kept {
+                    self.free.push(place);
+                    self.places.remove(member);
+                }
+            }
         }
-        members
+        if self.kept { Vec::new() } else { members }
     }
+
+    // RESOURCES
+    // --------------------------------------------------------------------------------------------
+
+    /// Does what an intrinsic does to the table of the running instance, at cycle `clk`.
+    ///
+    /// # Errors
+    /// The traps of the Canonical ABI, and those of tokens.
+    pub fn apply(
+        &mut self,
+        call: &TableCall,
+        input: Felt,
+        context: ContextId,
+        marks: Marks,
+        clk: u32,
+    ) -> OpResult<TableAccess> {
+        let place = self.current();
+        let resource = call.resource;
+        let table = &mut self.tables[place];
+        let mut token = None;
+        let mut destroys = false;
+        let mut definer_state = None;
+        let send = |handle: Handle, own| Token {
+            id: clk + 1,
+            mark: marks.current,
+            rep: handle.rep,
+            resource,
+            own,
+        };
+        let (output, change) = match call.op {
+            TableOp::New => {
+                let own = Handle {
+                    rep: input,
+                    resource,
+                    own: true,
+                    lent: 0,
+                };
+                let change = table.add(own, &mut self.quota)?;
+                (Felt::from(change.handle), change)
+            }
+            TableOp::Rep => {
+                let (handle, content) = table.get(input, resource)?;
+                let change = table.unchanged(handle, Entry::Handle(content));
+                (content.rep, change)
+            }
+            TableOp::Drop => {
+                let (handle, content) = table.get_removable(input, resource, marks)?;
+                let change = table.remove(handle, content);
+                destroys = content.own && call.destructor.is_some();
+                if content.own && call.kind == CallKind::Drop {
+                    let definer = ContextId::new(context.domain(), call.definer);
+                    definer_state = Some(self.state_to_enter(definer)?);
+                }
+                (if destroys { content.rep } else { ZERO }, change)
+            }
+            TableOp::SendOwn => {
+                let (handle, content) = table.get_removable(input, resource, marks)?;
+                if !content.own {
+                    return Err(Box::new(Trap::HandleNotOwned {
+                        instance: context.index(),
+                        handle,
+                        resource,
+                    }));
+                }
+                let change = table.remove(handle, content);
+                let sent = send(content, true);
+                self.tokens.send(sent, &mut self.quota)?;
+                token = Some(sent);
+                (Felt::from(sent.id), change)
+            }
+            TableOp::SendBorrow => {
+                let (handle, content) = table.get(input, resource)?;
+                let change = table.lend(handle, content, marks);
+                let sent = send(content, false);
+                self.tokens.send(sent, &mut self.quota)?;
+                token = Some(sent);
+                (Felt::from(sent.id), change)
+            }
+            TableOp::RecvOwn | TableOp::RecvBorrow => {
+                let own = call.op == TableOp::RecvOwn;
+                let instance = context.index();
+                let got = self.tokens.receive(input, own, resource, marks, instance)?;
+                token = Some(got);
+                if call.kind == CallKind::RecvRep {
+                    (got.rep, table.unchanged(0, Entry::Free { next: 0 }))
+                } else {
+                    let content = Handle {
+                        rep: got.rep,
+                        resource,
+                        own,
+                        lent: 0,
+                    };
+                    let change = table.add(content, &mut self.quota)?;
+                    (Felt::from(change.handle), change)
+                }
+            }
+        };
+        let Change {
+            handle,
+            entry,
+            state,
+        } = change;
+        Ok(TableAccess {
+            clk,
+            context,
+            kind: call.kind,
+            resource,
+            definer: call.definer,
+            destroys,
+            marks,
+            input,
+            output,
+            handle,
+            state,
+            entry,
+            token,
+            definer_state,
+        })
+    }
+
+    // DATA
+    // --------------------------------------------------------------------------------------------
 
     /// The static data of an instance: the records in order, with their elements.
     pub fn static_data(&self, instance: u16) -> Vec<(SegmentRecord, Arc<[Felt]>)> {

@@ -18,6 +18,9 @@ pub struct Limits {
     pub call_depth: usize,
     /// Nodes of the program that are open at one time.
     pub nesting: usize,
+    /// Places in the resource tables of all instances that are alive, and handles on their way
+    /// between them.
+    pub handles: u64,
 }
 
 impl Default for Limits {
@@ -28,6 +31,7 @@ impl Default for Limits {
             stack_depth: 1 << 24,
             call_depth: 1 << 16,
             nesting: 1 << 20,
+            handles: 1 << 26,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     context::ContextId,
     error::{OpResult, Trap},
     forests::{ForestId, Forests},
-    instances::Instances,
+    instances::{Callee, Instances},
     options::ExecutionOptions,
     resources::{InstanceState, Marks, Sender},
     state::{
@@ -47,7 +47,7 @@ pub struct Process<T: Tracer> {
     slot: MemorySlot,
     frames: Vec<CallerFrame>,
     /// The boundaries between contexts that were crossed last.
-    marks: Marks,
+    pub(crate) marks: Marks,
 }
 
 /// Where the machine is in its program; what an error is located by.
@@ -270,17 +270,18 @@ impl<T: Tracer> Process<T> {
     /// What a call to `callee` means.
     ///
     /// # Errors
-    /// In a composition: if there is no link for it, the target is running, or a syscall calls.
-    pub(crate) fn resolve_call(&self, callee: Word) -> OpResult<Entered> {
+    /// In a composition: if there is no link for it, the target is running, or a syscall calls
+    /// anything but the kernel's intrinsics.
+    pub(crate) fn resolve_call(&self, callee: Word) -> OpResult<Callee> {
         match &self.instances {
-            None => Ok(Entered {
+            None => Ok(Callee::Procedure(Entered {
                 crossing: Crossing::Open,
                 context: ContextId::new(self.clk + 1, 0),
                 target: callee,
                 created: true,
                 state: InstanceState::default(),
-            }),
-            Some(_) if self.in_syscall => Err(Box::new(Trap::CallInSyscall)),
+            })),
+            Some(instances) if self.in_syscall => instances.resolve_in_kernel(callee),
             Some(instances) => instances.resolve(self.context, callee, self.clk),
         }
     }
@@ -338,14 +339,19 @@ impl<T: Tracer> Process<T> {
                 _ => |_| Sender::None,
             },
         );
-        self.context = entered.context;
-        self.slot = self.memory.open(entered.context);
-        self.in_syscall = entered.crossing == Crossing::Syscall;
-        if !self.in_syscall {
-            self.caller = self.fn_hash;
-            self.fn_hash = entered.target;
-            if let Some(instances) = &mut self.instances {
-                instances.enter(entered);
+        if let Some(instances) = &mut self.instances {
+            instances.cross();
+            if enters_instance(entered.crossing) {
+                instances.enter(entered, self.context);
+            }
+        }
+        if entered.crossing != Crossing::OwnDestructor {
+            self.context = entered.context;
+            self.slot = self.memory.open(entered.context);
+            self.in_syscall = entered.crossing == Crossing::Syscall;
+            if !self.in_syscall {
+                self.caller = self.fn_hash;
+                self.fn_hash = entered.target;
             }
         }
         if entered.created {
@@ -385,13 +391,34 @@ impl<T: Tracer> Process<T> {
     /// The frame that the running context goes back to, after checking that it may end.
     ///
     /// # Errors
-    /// If the stack is deeper than 16.
+    /// If the stack is deeper than 16, or the instance that is left has borrowed handles.
     pub(crate) fn check_return(&self) -> OpResult<Option<Frame>> {
         let depth = self.stack.depth();
         if depth > MIN_STACK_DEPTH {
             return Err(Box::new(Trap::InvalidStackDepthOnReturn { depth }));
         }
-        Ok(self.frames.last().map(|waiting| waiting.frame))
+        let frame = self.frames.last().map(|waiting| waiting.frame);
+        if let (Some(instances), Some(frame)) = (&self.instances, frame)
+            && enters_instance(frame.crossing)
+        {
+            let borrows = instances.state().borrows;
+            if borrows != 0 {
+                return Err(Box::new(Trap::BorrowsRemain {
+                    instance: self.context.index(),
+                    borrows,
+                }));
+            }
+        }
+        Ok(frame)
+    }
+
+    /// The state of the instance that a return leaves; in an open program and at the end of a
+    /// syscall there is none.
+    pub(crate) fn state_to_leave(&self, frame: &Frame) -> InstanceState {
+        match &self.instances {
+            Some(instances) if frame.crossing != Crossing::Syscall => instances.state(),
+            _ => InstanceState::default(),
+        }
     }
 
     /// Goes back to the caller; [Process::check_return] has allowed it.
@@ -419,9 +446,12 @@ impl<T: Tracer> Process<T> {
         self.fn_hash = frame.fn_hash;
         self.caller = caller;
         self.slot = slot;
+        if let Some(instances) = &mut self.instances {
+            instances.cross();
+        }
         let over = match (&mut self.instances, frame.crossing) {
-            (_, Crossing::Syscall) => Vec::new(),
-            (Some(instances), crossing) => instances.leave(crossing, left),
+            (_, Crossing::Syscall | Crossing::OwnDestructor) => Vec::new(),
+            (Some(instances), crossing) => instances.leave(crossing),
             (None, _) => vec![left],
         };
         if !self.options.retain_memory() {
@@ -440,6 +470,14 @@ impl<T: Tracer> Process<T> {
             0 => Ok(*self.stack.top16()),
             overflow => Err(Box::new(Trap::OutputStackOverflow(overflow))),
         }
+    }
+}
+
+/// Whether a boundary is one into an instance of a composition, and back out of it.
+fn enters_instance(crossing: Crossing) -> bool {
+    match crossing {
+        Crossing::Shared | Crossing::Isolated | Crossing::Destructor => true,
+        Crossing::Open | Crossing::Syscall | Crossing::OwnDestructor => false,
     }
 }
 

@@ -10,7 +10,10 @@ use miden_core::{
     AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO,
     crypto::{hash::Rpo256, merkle::MerklePath},
 };
-use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
+use miden_cvm_air::composition::{
+    Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, LinkRecord, ResourceRecord,
+    SegmentRecord,
+};
 use miden_cvm_processor::{
     AdviceInputs, BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Crossing, DefaultHost,
     ExecutionError, ExecutionOptions, ExecutionTrace, Horner, KernelAccess, LoadError,
@@ -30,6 +33,48 @@ const STUBS: &str = "
     pub proc b2 push.1004 drop end
     pub proc c1 push.1005 drop end
     pub proc c2 push.1006 drop end";
+
+/// How many resource types have stubs.
+const STUBBED_TYPES: u64 = 4;
+
+/// The names of intrinsics in stubs, such as `new0` for the first type's.
+const INTRINSICS: [(&str, Intrinsic); 9] = [
+    ("new", Intrinsic::New),
+    ("rep", Intrinsic::Rep),
+    ("drop", Intrinsic::Drop),
+    ("send_own", Intrinsic::SendOwn),
+    ("send_borrow", Intrinsic::SendBorrow),
+    ("recv_own", Intrinsic::RecvOwn),
+    ("recv_borrow", Intrinsic::RecvBorrow),
+    ("load", Intrinsic::Load),
+    ("store", Intrinsic::Store),
+];
+
+/// All stubs: imports, and the intrinsics of every type.
+fn stubs() -> Library {
+    let mut source = STUBS.to_owned();
+    for ((name, intrinsic), number) in INTRINSICS.into_iter().zip(2000u64..) {
+        let types = if intrinsic.is_kernel() {
+            1
+        } else {
+            STUBBED_TYPES
+        };
+        for resource in 0..types {
+            let name = stub_name(name, intrinsic, resource as u32);
+            let number = number + 100 * resource;
+            source += &format!("\npub proc {name} push.{number} drop end");
+        }
+    }
+    library("test::stubs", &source, None)
+}
+
+fn stub_name(name: &str, intrinsic: Intrinsic, resource: u32) -> String {
+    if intrinsic.is_kernel() {
+        name.into()
+    } else {
+        format!("{name}{resource}")
+    }
+}
 
 /// A component that counts its calls, and tells who called it.
 const COUNTER: &str = "
@@ -69,12 +114,14 @@ pub struct Builder {
     data: AdviceMap,
     instances: u32,
     options: ExecutionOptions,
+    resources: Vec<ResourceRecord>,
+    intrinsics: Vec<IntrinsicRecord>,
 }
 
 impl Builder {
     pub fn new(instances: u32) -> Self {
         Self {
-            stubs: library("test::stubs", STUBS, None),
+            stubs: stubs(),
             kernel: None,
             libraries: Vec::new(),
             links: Vec::new(),
@@ -82,6 +129,8 @@ impl Builder {
             data: AdviceMap::default(),
             instances,
             options: ExecutionOptions::default(),
+            resources: Vec::new(),
+            intrinsics: Vec::new(),
         }
     }
 
@@ -123,6 +172,46 @@ impl Builder {
         self
     }
 
+    /// Adds a resource type, after those of lower definers. Everybody gets every intrinsic that it
+    /// may have, under the stubs of the type's number, such as `drop0`.
+    pub fn resource(mut self, definer: u32, destructor: Option<&str>) -> Self {
+        let resource = self.resources.len() as u32;
+        let destructor = destructor.map(|path| self.procedure(path));
+        self.resources.push(ResourceRecord {
+            definer,
+            destructor,
+        });
+        for source in 0..self.instances {
+            for (name, intrinsic) in INTRINSICS {
+                if !intrinsic.is_kernel() && (source == definer || !intrinsic.is_definer()) {
+                    let digest = self.stub(&stub_name(name, intrinsic, resource));
+                    self.intrinsics.push(IntrinsicRecord {
+                        source,
+                        digest,
+                        intrinsic,
+                        resource,
+                    });
+                }
+            }
+        }
+        self
+    }
+
+    /// Gives the kernel its intrinsics.
+    pub fn kernel_intrinsics(mut self) -> Self {
+        for (name, intrinsic) in INTRINSICS {
+            if intrinsic.is_kernel() {
+                self.intrinsics.push(IntrinsicRecord {
+                    source: KERNEL_SOURCE,
+                    digest: self.stub(name),
+                    intrinsic,
+                    resource: 0,
+                });
+            }
+        }
+        self
+    }
+
     pub fn data(mut self, instance: u32, address: u32, values: &[Felt]) -> Self {
         let commitment = Rpo256::hash_elements(values);
         let length = values.len() as u32;
@@ -138,6 +227,9 @@ impl Builder {
 
     pub fn composition(&self) -> Composition {
         Composition::new(self.instances, self.links.clone(), self.segments.clone())
+            .and_then(|composition| {
+                composition.with_resources(self.resources.clone(), self.intrinsics.clone())
+            })
             .expect("the composition is valid")
     }
 
@@ -147,8 +239,10 @@ impl Builder {
         let assembler = match self.kernel {
             None => Assembler::new(sources),
             Some(source) => {
+                let source = format!("use test::stubs\n{source}");
                 let kernel = Assembler::new(sources.clone())
-                    .assemble_kernel(source)
+                    .with_dynamic_library(&self.stubs)
+                    .and_then(|assembler| assembler.assemble_kernel(source))
                     .unwrap_or_else(|report| panic!("no kernel: {report:?}"));
                 host.load_forest(kernel.mast_forest().clone());
                 Assembler::with_kernel(sources, kernel)
@@ -164,7 +258,7 @@ impl Builder {
         (program, host)
     }
 
-    fn start(&self, main: &str) -> (Result<Vec<u64>, ExecutionError>, Process<Watcher>) {
+    pub fn start(&self, main: &str) -> (Result<Vec<u64>, ExecutionError>, Process<Watcher>) {
         let (program, mut host) = self.program(main);
         let advice = AdviceInputs {
             map: self.data.clone(),
@@ -215,11 +309,13 @@ impl Builder {
 
 /// Notes how contexts are entered and created.
 #[derive(Default)]
-struct Watcher {
+pub struct Watcher {
     entered: Vec<(Crossing, ContextId, bool)>,
     created: Vec<(ContextId, CreationTime)>,
     data: Vec<(ContextId, u32, usize)>,
     contexts: Vec<ContextId>,
+    pub table: Vec<TableAccess>,
+    pub kernel: Vec<KernelAccess>,
 }
 
 impl Tracer for Watcher {
@@ -244,8 +340,13 @@ impl Tracer for Watcher {
     fn merkle_update(&mut self, _: MerkleUpdate<'_>) {}
     fn circuit(&mut self, _: CircuitEvaluation) {}
 
-    fn table(&mut self, _: &TableAccess) {}
-    fn kernel_memory(&mut self, _: &KernelAccess) {}
+    fn table(&mut self, access: &TableAccess) {
+        self.table.push(*access);
+    }
+
+    fn kernel_memory(&mut self, access: &KernelAccess) {
+        self.kernel.push(*access);
+    }
 
     fn horner(&mut self, _: Horner) {}
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {

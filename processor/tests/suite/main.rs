@@ -8,5 +8,6 @@ mod constraints;
 mod forged;
 mod limits;
 mod oracle;
+mod resources;
 mod trace;
 mod traps;

@@ -1,0 +1,4 @@
+//! Resource tables: handles, how they cross from one instance to another, and destructors.
+
+mod kernel;
+mod specification;
