@@ -263,6 +263,7 @@ impl Tracer for CycleCounter {
     fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
     fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
     fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
+    fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
     fn horner(&mut self, _evaluation: Horner) {}
     fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
     fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}

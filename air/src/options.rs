@@ -317,6 +317,7 @@ mod tests {
             composition: None,
             stack_inputs: StackInputs::default(),
             stack_outputs: StackOutputs::default(),
+            precompile_transcript: Word::default(),
         }
     }
 

@@ -2,15 +2,18 @@
 
 use alloc::vec::Vec;
 
-use miden_core::{FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, StackOutputs, Word};
+use miden_core::{
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, StackOutputs, Word,
+    precompile::PrecompileTranscriptState,
+};
 use winter_math::{FieldElement, ToElements};
 
 use crate::{
     columns::cells_of,
     composition::{Composition, LinkKind, LinkRecord, SEGMENT_BLOCK, SegmentRecord},
     lookup::{
-        Bus, Challenges, ChildBlock, KernelRecord, LinkCoords, LinkRow, MemoryElement, MemoryWord,
-        Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
+        Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
+        MemoryWord, Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
     },
 };
 
@@ -30,6 +33,9 @@ pub struct PublicInputs {
     pub stack_inputs: StackInputs,
     /// The operand stack at the end.
     pub stack_outputs: StackOutputs,
+    /// State of the precompile transcript at the end. It is zero at the beginning, and stays so in
+    /// a run that records no precompile.
+    pub precompile_transcript: PrecompileTranscriptState,
 }
 
 impl ToElements<Felt> for PublicInputs {
@@ -47,6 +53,7 @@ impl ToElements<Felt> for PublicInputs {
         }
         elements.extend_from_slice(&self.stack_inputs[..]);
         elements.extend_from_slice(&self.stack_outputs[..]);
+        elements.extend_from_slice(self.precompile_transcript.as_elements());
         elements
     }
 }
@@ -76,7 +83,8 @@ impl PublicInputs {
     }
 
     /// The messages that the verifier sends, each once: the program as the block to execute, the
-    /// public records, and in a composition the root instance's beginning.
+    /// public records, the final read of the precompile transcript, and in a composition the root
+    /// instance's beginning.
     pub fn messages(&self) -> Vec<PublicMessage> {
         let zero = <Felt as FieldElement>::ZERO;
         let one = <Felt as FieldElement>::ONE;
@@ -92,6 +100,13 @@ impl PublicInputs {
                 digest: digest.into(),
             }));
         }
+        messages.push(PublicMessage::new(MemoryWord {
+            context: context_key(zero, zero, Space::Transcript),
+            address: zero,
+            time: Felt::from(END_TIME),
+            is_write: zero,
+            value: self.precompile_transcript.into(),
+        }));
         let Some(composition) = &self.composition else {
             return messages;
         };

@@ -401,5 +401,6 @@ fn open_program() -> PublicInputs {
         composition: None,
         stack_inputs: StackInputs::default(),
         stack_outputs: StackOutputs::default(),
+        precompile_transcript: Word::default(),
     }
 }

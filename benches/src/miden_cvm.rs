@@ -140,6 +140,7 @@ impl Prepared for Linked {
             composition: self.composition.clone(),
             stack_inputs: stack_inputs(proven.salt, Stage::Verify)?,
             stack_outputs,
+            precompile_transcript: miden_core::Word::default(),
         };
         verify(&public, &proven.proof, &Expectations::default())
             .map_err(|error| ContenderError::new(NAME, Stage::Verify, error))?;

@@ -3,7 +3,9 @@
 use core::fmt;
 use std::{error::Error, sync::Arc};
 
-use miden_core::{EventId, EventName, Felt, Word, mast::MastNodeId, stack::MIN_STACK_DEPTH};
+use miden_core::{
+    EventId, EventName, Felt, Operation, QuadFelt, Word, mast::MastNodeId, stack::MIN_STACK_DEPTH,
+};
 use miden_cvm_air::composition::CompositionError;
 use thiserror::Error;
 
@@ -96,14 +98,6 @@ pub enum LoadError {
     /// The advice of the program contradicts the advice given to the run.
     #[error("the program's advice map cannot be loaded: {0}")]
     Advice(#[source] AdviceError),
-    /// The program can reach an operation that this machine does not prove yet.
-    #[error("operation {operation} is not supported, but is reachable in {location}")]
-    UnsupportedOperation {
-        /// The name of the operation.
-        operation: &'static str,
-        /// Where it stands.
-        location: Box<Location>,
-    },
     /// The composition breaks a rule.
     #[error("the composition is not valid: {0}")]
     Composition(#[source] CompositionError),
@@ -213,6 +207,12 @@ pub enum Trap {
         /// The message of the code, where the program has it.
         err_msg: Option<Arc<str>>,
     },
+    /// FRIE2F4 was given a segment that is none of the four.
+    #[error("FRI domain segment value cannot exceed 3, but was {0}")]
+    InvalidFriDomainSegment(u64),
+    /// FRIE2F4 was given a value of its segment that is not what the layer before was folded into.
+    #[error("FRI layer folding is inconsistent: expected {0}, but was {1}")]
+    InvalidFriLayerFolding(QuadFelt, QuadFelt),
     /// A callee left more on the stack than it found.
     #[error(
         "when returning from a call or dyncall, stack depth must be {MIN_STACK_DEPTH}, but was {depth}"
@@ -306,12 +306,9 @@ pub enum Trap {
         /// The root that was called.
         proc_root: Word,
     },
-    /// An operation was reached that this machine does not prove yet.
-    #[error("operation {operation} is not supported")]
-    UnsupportedOperation {
-        /// The name of the operation.
-        operation: &'static str,
-    },
+    /// A basic block has an operation that no block may have.
+    #[error("operation {0} is control flow, which cannot stand in a basic block")]
+    ControlFlowInBlock(Operation),
     /// A call in a composition that is not in the link table.
     #[error("component {instance} has no link to {}", .digest.to_hex())]
     NotLinked {
@@ -502,6 +499,19 @@ pub enum MemoryError {
     AddressOutOfBounds {
         /// The address.
         addr: u64,
+    },
+    /// A word that one operation both reads and writes, or writes twice.
+    #[error(
+        "memory address {addr} in context {context} was read and written, or written twice, in \
+         cycle {clk}"
+    )]
+    IllegalMemoryAccess {
+        /// The context.
+        context: ContextId,
+        /// The address.
+        addr: u32,
+        /// The cycle.
+        clk: u32,
     },
     /// A range whose end lies before its start.
     #[error(

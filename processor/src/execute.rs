@@ -18,7 +18,6 @@ use crate::{
     process::{Position, Process, hash_input},
     resources::InstanceState,
     tracer::{EndRow, Entered, Frame, NodeKind, OpRow, RowKind, StartRow, Tracer},
-    unsupported::ReachScan,
 };
 
 /// What is still to be done when a node has ended.
@@ -113,32 +112,26 @@ impl<T: Tracer> Process<T> {
         }
     }
 
-    /// Prepares a run: looks for what it cannot support, and for the data of a composition.
+    /// Prepares a run in a composition: looks for its code and data.
     fn load(
         &mut self,
         program: &Program,
         composition: Option<&Composition>,
         host: &mut impl Host,
     ) -> Result<(), ExecutionError> {
-        let mut scan = ReachScan::default();
-        scan.scan(program.mast_forest(), program.entrypoint(), host)?;
         let Some(composition) = composition else {
             return Ok(());
         };
         let callees = composition.links().iter().map(|link| link.callee);
         let destructors = composition.resources().iter().filter_map(|r| r.destructor);
         for callee in callees.chain(destructors) {
-            match program.mast_forest().find_procedure_root(callee) {
-                Some(root) => scan.scan(program.mast_forest(), root, host)?,
-                None => {
-                    scan.scan_procedure(&callee, host)?;
-                    // The forest brings its advice with it; that it is missing can only be told
-                    // when the call is made.
-                    let loaded = self.forests.resolve(&callee, host, &mut self.advice);
-                    loaded
-                        .map_err(|trap| Box::new(self.report(*trap, host)))?
-                        .ok();
-                }
+            if program.mast_forest().find_procedure_root(callee).is_none() {
+                // The forest brings its advice with it; that it is missing can only be told when the
+                // call is made.
+                let loaded = self.forests.resolve(&callee, host, &mut self.advice);
+                loaded
+                    .map_err(|trap| Box::new(self.report(*trap, host)))?
+                    .ok();
             }
         }
         let max_handles = self.options.limits().handles;

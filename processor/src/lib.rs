@@ -23,7 +23,6 @@ mod state;
 mod tables;
 mod trace;
 mod tracer;
-mod unsupported;
 mod view;
 
 pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
@@ -36,7 +35,7 @@ pub use host::{
     DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError,
     StdoutWriter, core_library_handlers,
 };
-use miden_core::{Program, StackInputs, StackOutputs};
+use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 use miden_cvm_air::composition::Composition;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
 pub use process::Process;
@@ -63,6 +62,8 @@ pub struct ExecutionOutput {
     pub advice: AdviceProvider,
     /// The final memory; of contexts that are over only if the options retain it.
     pub memory: Memory,
+    /// What the run recorded of precompiles.
+    pub precompile_transcript: PrecompileTranscript,
 }
 
 /// Runs a program, in a composition if one is given.
@@ -82,12 +83,14 @@ pub fn execute(
     let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, NoTrace);
     let stack = process.execute(program, composition, host)?;
     let cycles = process.clk();
+    let precompile_transcript = process.precompile_transcript();
     let (advice, memory, NoTrace) = process.into_parts();
     Ok(ExecutionOutput {
         stack,
         cycles,
         advice,
         memory,
+        precompile_transcript,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use miden_core::{
     FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, Word, ZERO, mast::MastNodeId,
-    stack::MIN_STACK_DEPTH,
+    precompile::PrecompileTranscript, stack::MIN_STACK_DEPTH,
 };
 use miden_cvm_air::composition::Composition;
 
@@ -40,6 +40,8 @@ pub struct Process<T: Tracer> {
     /// The instance table; `None` in an open program.
     pub(crate) instances: Option<Instances>,
     pub(crate) position: Position,
+    /// What was recorded of precompiles.
+    pub(crate) transcript: PrecompileTranscript,
     in_syscall: bool,
     fn_hash: Word,
     /// Hash of the function that called into the running instance.
@@ -92,6 +94,7 @@ impl<T: Tracer> Process<T> {
             forests: Forests::default(),
             instances: None,
             position: Position::default(),
+            transcript: PrecompileTranscript::default(),
             in_syscall: false,
             fn_hash: Word::default(),
             caller: Word::default(),
@@ -103,6 +106,11 @@ impl<T: Tracer> Process<T> {
 
     // LOOKING AT IT
     // --------------------------------------------------------------------------------------------
+
+    /// What the run recorded of precompiles so far, in the order in which it did.
+    pub fn precompile_transcript(&self) -> PrecompileTranscript {
+        self.transcript
+    }
 
     /// The number of cycles that have passed.
     pub fn clk(&self) -> u32 {

@@ -49,6 +49,9 @@ pub trait Tracer {
     /// The cycle is an intrinsic's and accesses the memory of some context for the kernel.
     fn kernel_memory(&mut self, access: &KernelAccess);
 
+    /// The cycle `clk` records something in the precompile transcript by this permutation.
+    fn log_precompile(&mut self, clk: u32, input: &[Felt; 12], output: &[Felt; 12]);
+
     /// The cycle takes coefficients into an evaluation by Horner's method.
     fn horner(&mut self, evaluation: Horner);
 
@@ -105,6 +108,8 @@ impl Tracer for NoTrace {
     fn table(&mut self, _access: &TableAccess) {}
     #[inline(always)]
     fn kernel_memory(&mut self, _access: &KernelAccess) {}
+    #[inline(always)]
+    fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
     #[inline(always)]
     fn horner(&mut self, _evaluation: Horner) {}
     #[inline(always)]

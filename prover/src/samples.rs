@@ -15,6 +15,7 @@ pub fn public() -> PublicInputs {
         composition: None,
         stack_inputs: StackInputs::default(),
         stack_outputs: StackOutputs::default(),
+        precompile_transcript: Word::default(),
     }
 }
 

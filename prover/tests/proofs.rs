@@ -159,6 +159,9 @@ fn other_public_inputs_are_rejected() {
     });
     reject("input", |p| p.stack_inputs = StackInputs::default());
     reject("output", |p| p.stack_outputs = StackOutputs::default());
+    reject("precompiles", |p| {
+        p.precompile_transcript = Word::new([Felt::new(9); 4])
+    });
     reject("composition", |p| {
         p.composition = Some(Composition::new(1, vec![], vec![]).expect("a single instance"));
     });

@@ -137,6 +137,9 @@ struct StatementRecord {
     composition: Option<CompositionRecord>,
     stack_inputs: Vec<u64>,
     stack_outputs: Vec<u64>,
+    /// Left out if it is zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    precompile_transcript: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,6 +199,11 @@ impl TryFrom<StatementRecord> for Statement {
                 .map_err(|_| StatementError::StackDepth(num_inputs))?,
             stack_outputs: StackOutputs::new(outputs)
                 .map_err(|_| StatementError::StackDepth(num_outputs))?,
+            precompile_transcript: record
+                .precompile_transcript
+                .map(digest)
+                .transpose()?
+                .unwrap_or_default(),
         };
         Self::try_from(public)
     }
@@ -287,6 +295,9 @@ impl From<Statement> for StatementRecord {
             composition,
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
+            precompile_transcript: Some(public.precompile_transcript)
+                .filter(|state| *state != Word::default())
+                .map(|state| state.to_hex()),
         }
     }
 }
@@ -351,6 +362,7 @@ mod tests {
             ),
             stack_inputs: StackInputs::try_from_ints([10, 11, 12]).expect("three elements"),
             stack_outputs: StackOutputs::try_from_ints([5, 0, 7]).expect("three elements"),
+            precompile_transcript: word(6),
         }
     }
 
@@ -383,6 +395,7 @@ mod tests {
         assert_eq!(read.composition, written.composition);
         assert_eq!(read.stack_inputs[..], written.stack_inputs[..]);
         assert_eq!(read.stack_outputs, written.stack_outputs);
+        assert_eq!(read.precompile_transcript, written.precompile_transcript);
         assert_eq!(serde_json::to_value(&statement).expect("it is JSON"), value);
     }
 
@@ -397,6 +410,20 @@ mod tests {
         assert_eq!(value.get("composition"), None);
         let statement: Statement = serde_json::from_value(value).expect("it was a statement");
         assert_eq!(statement.public_inputs().composition, None);
+    }
+
+    #[test]
+    fn an_empty_precompile_transcript_is_left_out() {
+        let without = PublicInputs {
+            precompile_transcript: Word::default(),
+            ..public()
+        };
+        let statement = Statement::try_from(without).expect("valid public inputs");
+        let value = serde_json::to_value(statement).expect("it is JSON");
+        assert_eq!(value.get("precompile_transcript"), None);
+        let statement: Statement = serde_json::from_value(value).expect("it was a statement");
+        let read = statement.public_inputs().precompile_transcript;
+        assert_eq!(read, Word::default());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
     opcode::{
-        CALL, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM,
-        MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
+        CALL, CRYPTOSTREAM, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT, HORNERBASE,
+        HORNEREXT, HPERM, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
     },
 };
 
@@ -54,7 +54,9 @@ pub fn constraints<B: ConstraintBuilder>(
         + horner
         + ops.op(PUSH)
         + ops.op(EVALCIRCUIT)
-        + ops.op(MRUPDATE);
+        + ops.op(LOGPRECOMPILE)
+        + ops.op(MRUPDATE)
+        + ops.op(CRYPTOSTREAM);
     b.assert_zero("decoder.in_block", 3, in_block - user);
     b.assert_zero(
         "decoder.call",

@@ -431,7 +431,12 @@ pub enum Space {
     State = 1,
     /// Word 0: the fn hash of the context that called in.
     Caller = 2,
+    /// Word 0 of the root's: the state of the precompile transcript, whichever instance records.
+    Transcript = 7,
 }
+
+/// The time at which the verifier reads what a run left: after every cycle.
+pub const END_TIME: u32 = 1 << 30;
 
 /// The memory context of a space of the instance (`domain`, `index`):
 /// `8 * (domain * 2^16 + index) + space`.

@@ -1,18 +1,21 @@
-//! Permutations and Merkle trees. Helper 0 is the hasher row at which the computation begins.
+//! Permutations, Merkle trees and the precompile transcript. Helper 0 is the hasher row at which the computation begins.
 
 use core::array::from_fn;
 
 use super::{Rows, Transition};
 use crate::{
     algebra::Algebra,
-    lookup::{HashInput, HashOutput, LookupBuilder, MerkleLeaf, MerkleRoot, Slot},
+    lookup::{
+        HashInput, HashOutput, LookupBuilder, MemoryWord, MerkleLeaf, MerkleRoot, Slot, Space,
+        access_time, context_key,
+    },
     opcode::*,
 };
 
-/// The hasher binds the new state of HPERM and the new root of MRUPDATE; MPVERIFY changes nothing.
+/// The hasher binds the new state of HPERM and LOGPRECOMPILE and the new root of MRUPDATE; MPVERIFY changes nothing.
 #[inline(always)]
 pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, E>) {
-    t.free(12, rows.ops.op(HPERM));
+    t.free(12, rows.ops.op(HPERM) + rows.ops.op(LOGPRECOMPILE));
     t.free(4, rows.ops.op(MRUPDATE));
 }
 
@@ -23,6 +26,9 @@ pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (&rows.cur.stack.top, &rows.next.stack.top);
     let start = rows.cur.helpers[0];
 
+    // The transcript's state is the capacity, which is not on the stack.
+    let [_, s0, s1, s2, s3, _] = rows.cur.helpers;
+    let transcript = [s0, s1, s2, s3];
     let flag = ops.op(HPERM);
     b.add(
         Slot::OP[0],
@@ -34,9 +40,44 @@ pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
             state: from_fn(|i| cur[11 - i]),
         },
     );
+    let log = ops.op(LOGPRECOMPILE);
+    b.add(
+        Slot::OP[0],
+        "stack.log_precompile_input",
+        log,
+        -log,
+        HashInput {
+            address: start,
+            state: from_fn(|i| if i < 4 { transcript[i] } else { cur[11 - i] }),
+        },
+    );
+    for (slot, name, is_write, value) in [
+        (Slot::OP[2], "stack.transcript_before", 0, transcript),
+        (
+            Slot::OP[3],
+            "stack.transcript_after",
+            1,
+            from_fn(|i| next[11 - i]),
+        ),
+    ] {
+        b.add(
+            slot,
+            name,
+            log,
+            log,
+            MemoryWord {
+                context: context_key(B::Expr::ZERO, B::Expr::ZERO, Space::Transcript),
+                address: B::Expr::ZERO,
+                time: access_time(rows.cur.system.clk),
+                is_write: B::Expr::int(is_write),
+                value,
+            },
+        );
+    }
+    let flag = flag + log;
     b.add(
         Slot::OP[1],
-        "stack.hperm_output",
+        "stack.permutation_output",
         flag,
         -flag,
         HashOutput {

@@ -5,6 +5,7 @@
 //! by family; a family says how it corrects the default, what it checks besides, and which messages
 //! it sends and receives.
 
+mod cipher;
 mod condition;
 mod control;
 mod crypto;
@@ -68,6 +69,7 @@ pub fn constraints<B: ConstraintBuilder>(
     io::transition(&rows, &mut transition);
     crypto::transition(&rows, &mut transition);
     polynomial::transition(&rows, &mut transition);
+    cipher::transition(&rows, &mut transition);
     system::transition(&rows, &mut transition);
     control::transition(&rows, &mut transition);
     transition.constraints(b);
@@ -75,6 +77,7 @@ pub fn constraints<B: ConstraintBuilder>(
     field::constraints(&rows, b);
     u32_ops::constraints(&rows, b);
     polynomial::constraints(&rows, b);
+    cipher::constraints(&rows, b);
     control::constraints(&rows, b);
 }
 
@@ -88,6 +91,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     io::lookups(&rows, b);
     crypto::lookups(&rows, b);
     polynomial::lookups(&rows, b);
+    cipher::lookups(&rows, b);
     system::lookups(&rows, b);
     control::lookups(&rows, b);
 }

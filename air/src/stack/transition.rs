@@ -1,6 +1,6 @@
 //! The top of the stack from one row to the next.
 
-use core::array::from_fn;
+use core::{array::from_fn, ops::Range};
 
 use super::Rows;
 use crate::{
@@ -67,7 +67,13 @@ impl<'a, E: Algebra> Transition<'a, E> {
     /// constraint, or nothing if the value is the prover's choice.
     #[inline(always)]
     pub(super) fn free(&mut self, count: usize, flag: E) {
-        for sum in &mut self.free[..count] {
+        self.free_range(0..count, flag);
+    }
+
+    /// An operation leaves these positions to what else binds them.
+    #[inline(always)]
+    pub(super) fn free_range(&mut self, positions: Range<usize>, flag: E) {
+        for sum in &mut self.free[positions] {
             *sum += flag;
         }
     }

@@ -1,9 +1,10 @@
-//! Hashing, and Merkle trees.
+//! Hashing, Merkle trees, and the precompile transcript.
 
 use miden_core::{
     Felt, Word, ZERO,
     crypto::{hash::Rpo256, merkle::MerklePath},
     mast::MastForest,
+    precompile::PrecompileTranscript,
 };
 
 use crate::{
@@ -24,6 +25,26 @@ impl<T: Tracer> Process<T> {
         for (i, &element) in state.iter().rev().enumerate() {
             top[i] = element;
         }
+    }
+
+    /// Records `[COMMITMENT, TAG]` in the precompile transcript: the top eight elements are absorbed,
+    /// and the top 12 become the permuted state, its capacity the transcript's state.
+    pub(super) fn op_log_precompile(&mut self) {
+        let before = self.transcript.state();
+        let (tag, commitment) = (self.stack.get_word(4), self.stack.get_word(0));
+        let mut input = [ZERO; 12];
+        for (cells, word) in input.chunks_exact_mut(4).zip([before, tag, commitment]) {
+            cells.copy_from_slice(word.as_elements());
+        }
+        let mut state = input;
+        Rpo256::apply_permutation(&mut state);
+        self.tracer.log_precompile(self.clk, &input, &state);
+        let top = self.stack.top16_mut();
+        for (i, &element) in state.iter().rev().enumerate() {
+            top[i] = element;
+        }
+        let after = Word::new(core::array::from_fn(|i| state[i]));
+        self.transcript = PrecompileTranscript::from_state(after);
     }
 
     /// Checks that `[NODE, depth, index, ROOT]` on the stack is true of a tree; the path is advice.

@@ -1,10 +1,11 @@
 //! The operations of basic blocks, a file for each family.
 
+pub(crate) mod cipher;
 mod circuit;
 mod crypto;
 mod field;
 mod io;
-mod polynomial;
+pub(crate) mod polynomial;
 mod stack_ops;
 mod system;
 mod u32_ops;
@@ -16,14 +17,13 @@ use crate::{
     host::Host,
     process::Process,
     tracer::Tracer,
-    unsupported::unsupported_name,
 };
 
 impl<T: Tracer> Process<T> {
     /// Executes one operation of a basic block, except for the passing of its cycle.
     ///
     /// # Errors
-    /// The operation's own traps; an operation that cannot stand in a block is unsupported.
+    /// The operation's own traps; an operation that cannot stand in a block is one.
     #[inline(always)]
     pub(crate) fn execute_op(
         &mut self,
@@ -117,19 +117,19 @@ impl<T: Tracer> Process<T> {
             Operation::Pipe => self.op_pipe()?,
 
             // polynomials
+            Operation::FriE2F4 => polynomial::fri_fold(stack)?,
             Operation::HornerBase => self.op_horner_base()?,
             Operation::HornerExt => self.op_horner_ext()?,
 
             // cryptography
+            Operation::CryptoStream => self.op_crypto_stream()?,
+            Operation::LogPrecompile => self.op_log_precompile(),
             Operation::HPerm => self.op_hperm(),
             Operation::MpVerify(code) => self.op_mpverify(*code, forest)?,
             Operation::MrUpdate => self.op_mrupdate()?,
             Operation::EvalCircuit => self.op_evalcircuit()?,
 
-            Operation::FriE2F4
-            | Operation::LogPrecompile
-            | Operation::CryptoStream
-            | Operation::Join
+            Operation::Join
             | Operation::Split
             | Operation::Loop
             | Operation::Call
@@ -141,8 +141,7 @@ impl<T: Tracer> Process<T> {
             | Operation::Respan
             | Operation::End
             | Operation::Halt => {
-                let operation = unsupported_name(op).unwrap_or("control flow in a basic block");
-                return Err(Box::new(Trap::UnsupportedOperation { operation }));
+                return Err(Box::new(Trap::ControlFlowInBlock(*op)));
             }
         }
         Ok(())

@@ -1,12 +1,13 @@
 //! The core columns: what the decoder, the system and the stack show on each cycle.
 
-use miden_core::{Felt, ONE, Operation, Word, ZERO};
+use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
     columns::{CallCols, CoreRow, EndCols, MainRow},
     opcode,
 };
 
 use super::{chiplets::range::RangeCounts, inverse::PendingInverses};
+use crate::ops::{cipher::RangeWitness, polynomial::FriQuery};
 use crate::tracer::{Crossing, EndRow, Entered, NodeKind, OpRow, RowState, StartRow};
 
 /// A block that was entered and not left yet.
@@ -258,6 +259,25 @@ impl CoreTrace {
                 let (inverse, guard) = self.canonical(position, exponent);
                 self.rows[position].core.helpers =
                     [factor, half, limb(16), limb(32), inverse, guard];
+            }
+            Operation::CryptoStream => {
+                let RangeWitness {
+                    square,
+                    distinct,
+                    below,
+                } = RangeWitness::of(state.stack);
+                let both = distinct * below;
+                self.inverses.helper(position, 4, both);
+                self.rows[position].core.helpers[..4]
+                    .copy_from_slice(&[square, distinct, below, both]);
+            }
+            // A query of a segment that there is not traps, after this.
+            Operation::FriE2F4 => {
+                if let Some(query) = FriQuery::read(state.stack) {
+                    let [r0, r1] = query.ratio.to_base_elements();
+                    let [s0, s1] = query.ratio.square().to_base_elements();
+                    self.rows[position].core.helpers = [r0, r1, s0, s1, query.point, query.inverse];
+                }
             }
             // Operands that are not 32-bit numbers trap, after this; nothing here may.
             Operation::U32split => self.limbs(position, a.as_int(), true),

@@ -17,7 +17,7 @@ use miden_cvm_air::{
     air::MIN_TRACE_LEN,
     columns::MainRow,
     composition::{Composition, SegmentRecord},
-    lookup::Space,
+    lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
 };
 use thiserror::Error;
@@ -108,6 +108,8 @@ pub struct TraceBuilder {
     callers: HashMap<ContextId, Word>,
     /// The root's static data. The hasher's section begins with the program's hash, so it waits.
     root_data: Vec<(SegmentRecord, Vec<Felt>)>,
+    /// The state of the precompile transcript.
+    transcript: [Felt; 4],
     /// The first thing that went wrong.
     error: Option<TraceError>,
 }
@@ -122,6 +124,7 @@ impl TraceBuilder {
             chiplets: ChipletRecorders::new(RomRecorder::new(kernel, composition)),
             callers: HashMap::new(),
             root_data: Vec::new(),
+            transcript: [ZERO; 4],
             error: None,
         }
     }
@@ -139,6 +142,15 @@ impl TraceBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
+        // What the verifier reads.
+        let transcript = self.transcript;
+        self.private(
+            ContextId::ROOT,
+            Space::Transcript,
+            END_TIME,
+            false,
+            transcript,
+        );
         let mut ranges = self.core.take_ranges();
         let sections = self.chiplets.finish(&mut ranges);
         let lengths = TraceLengths {
@@ -162,6 +174,7 @@ impl TraceBuilder {
             composition: self.composition,
             stack_inputs: stack_inputs.clone(),
             stack_outputs: stack_outputs.clone(),
+            precompile_transcript: transcript.into(),
         };
         Ok(ExecutionTrace {
             rows,
@@ -376,6 +389,18 @@ impl Tracer for TraceBuilder {
     fn table(&mut self, _access: &TableAccess) {}
 
     fn kernel_memory(&mut self, _access: &KernelAccess) {}
+    fn log_precompile(&mut self, clk: u32, input: &[Felt; 12], output: &[Felt; 12]) {
+        self.permutation(input, output);
+        let [before, after] = [input, output].map(|state| std::array::from_fn(|i| state[i]));
+        for (i, element) in before.into_iter().enumerate() {
+            self.core.set_helper(1 + i, element);
+        }
+        let time = clk + 1;
+        self.private(ContextId::ROOT, Space::Transcript, time, false, before);
+        self.private(ContextId::ROOT, Space::Transcript, time, true, after);
+        self.transcript = after;
+    }
+
     fn horner(&mut self, evaluation: Horner) {
         let Horner {
             point,

@@ -186,10 +186,24 @@ impl<R: FnMut() -> u32> Grower<R> {
         ));
     }
 
+    /// Folds a query whose value is the one that the layer before was folded into.
+    fn fri(&mut self) {
+        let segment = self.below(4);
+        let high = 6 - 2 * segment;
+        // Segment and value replace what is at positions 9, 11 and 12.
+        self.emit(&format!(
+            "push.{segment} movdn.10 movup.9 drop
+            dup.{high} movdn.12 movup.11 drop
+            dup.{} movdn.13 movup.12 drop
+            fri_ext2fold4",
+            high + 1
+        ));
+    }
+
     fn memory(&mut self) {
         let element = self.below(64);
         let word = 4 * self.below(16);
-        let text = match self.below(8) {
+        let text = match self.below(9) {
             0 => format!("mem_store.{element}"),
             1 => format!("mem_load.{element}"),
             2 => format!("mem_storew_be.{word}"),
@@ -197,6 +211,10 @@ impl<R: FnMut() -> u32> Grower<R> {
             4 => format!("push.{word} movdn.12 mem_stream movup.12 drop"),
             5 => format!("push.{element} movdn.13 horner_eval_base"),
             6 => format!("push.{word} movdn.13 horner_eval_ext"),
+            7 => {
+                let target = word + 8 + 4 * self.below(8);
+                format!("push.{target} movdn.12 push.{word} movdn.12 crypto_stream")
+            }
             _ => format!("dup.2 mem_store.{element} padw mem_loadw_le.{word}"),
         };
         self.emit(&text);
@@ -252,11 +270,51 @@ impl<R: FnMut() -> u32> Grower<R> {
 
     fn plain(&mut self) {
         const SAFE: &[&str] = &[
-            "add", "sub", "mul", "neg", "add.1", "eq", "neq", "eq.0", "swap", "drop", "dup",
-            "dup.3", "dup.7", "dup.15", "movup.2", "movup.5", "movup.8", "movup.15", "movdn.3",
-            "movdn.7", "movdn.8", "swapw", "swapw.2", "swapw.3", "swapdw", "padw", "dropw",
-            "dupw.1", "movupw.2", "movdnw.3", "reversew", "hperm", "hmerge", "hash", "sdepth",
-            "clk", "u32split", "u32cast", "ext2add", "ext2mul", "caller", "eqw", "is_odd", "lt",
+            "add",
+            "sub",
+            "mul",
+            "neg",
+            "add.1",
+            "eq",
+            "neq",
+            "eq.0",
+            "swap",
+            "drop",
+            "dup",
+            "dup.3",
+            "dup.7",
+            "dup.15",
+            "movup.2",
+            "movup.5",
+            "movup.8",
+            "movup.15",
+            "movdn.3",
+            "movdn.7",
+            "movdn.8",
+            "swapw",
+            "swapw.2",
+            "swapw.3",
+            "swapdw",
+            "padw",
+            "dropw",
+            "dupw.1",
+            "movupw.2",
+            "movdnw.3",
+            "reversew",
+            "hperm",
+            "log_precompile",
+            "hmerge",
+            "hash",
+            "sdepth",
+            "clk",
+            "u32split",
+            "u32cast",
+            "ext2add",
+            "ext2mul",
+            "caller",
+            "eqw",
+            "is_odd",
+            "lt",
             "exp.5",
         ];
         const OF_TWO_U32: &[&str] = &[
@@ -271,7 +329,7 @@ impl<R: FnMut() -> u32> Grower<R> {
             "u32assert2",
             "u32min",
         ];
-        match self.below(10) {
+        match self.below(11) {
             0 | 1 => {
                 let value = self.value();
                 self.emit(&format!("push.{value}"));
@@ -290,6 +348,7 @@ impl<R: FnMut() -> u32> Grower<R> {
             }
             5 => self.emit("u32cast swap u32cast movup.2 u32cast u32overflowing_add3"),
             6 => self.emit("u32cast swap u32cast movup.2 u32cast u32overflowing_madd"),
+            7 => self.fri(),
             _ => {
                 let op = SAFE[self.below(SAFE.len() as u32) as usize];
                 self.emit(op);

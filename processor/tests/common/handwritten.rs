@@ -108,8 +108,11 @@ fn operation_cases() -> Vec<Case> {
         MStream,
         Pipe,
         HPerm,
+        FriE2F4,
         HornerBase,
         HornerExt,
+        CryptoStream,
+        LogPrecompile,
         Emit,
     ];
     let counting: Vec<u64> = (1..=16).collect();

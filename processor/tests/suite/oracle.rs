@@ -60,6 +60,7 @@ impl Tracer for Recorder {
     fn table(&mut self, _: &TableAccess) {}
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
+    fn log_precompile(&mut self, _: u32, _: &[Felt; 12], _: &[Felt; 12]) {}
     fn horner(&mut self, _: Horner) {}
     fn circuit(&mut self, _: CircuitEvaluation) {}
     fn instance_created(&mut self, _: ContextId, _: CreationTime) {}

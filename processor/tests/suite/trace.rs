@@ -219,6 +219,7 @@ impl Tracer for Follower {
     fn table(&mut self, _: &TableAccess) {}
     fn kernel_memory(&mut self, _: &KernelAccess) {}
 
+    fn log_precompile(&mut self, _: u32, _: &[Felt; 12], _: &[Felt; 12]) {}
     fn horner(&mut self, _: Horner) {}
     fn circuit(&mut self, evaluation: CircuitEvaluation) {
         let opcode = Operation::EvalCircuit.op_code();
@@ -282,9 +283,12 @@ fn follow(case: &Case) -> Option<Follower> {
 fn events_of_all_cases_fit_together() {
     let followed: Vec<Follower> = handwritten_cases().iter().filter_map(follow).collect();
     assert!(followed.len() > 500);
+    let mut calls = 0;
     for seed in 0..20 {
         let case = generated_case(&format!("seed {seed}"), random_from(seed), 300);
         let follower = follow(&case).expect("a generated case does not trap");
-        assert!(follower.accesses > 0 && follower.calls > 0);
+        assert!(follower.accesses > 0);
+        calls += follower.calls;
     }
+    assert!(calls > 20);
 }

@@ -1,4 +1,4 @@
-//! Traps say what happened and where; what cannot be proven is refused.
+//! Traps say what happened and where.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use miden_core::crypto::merkle::MerkleTree;
 use miden_core::{EventName, Felt, Operation, StackInputs, Word, crypto::merkle::MerkleStore};
 use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionOptions, HostError,
-    LoadError, ProcessState, RegistryError, Trap, execute,
+    ProcessState, RegistryError, Trap, execute,
 };
 
 use crate::common::Case;
@@ -62,66 +62,6 @@ end";
     for part in ["five is not zero", "careful", ":3", &cycle] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
-}
-
-#[test]
-fn unsupported_operations_are_refused_before_the_run() {
-    let operations = [
-        (Operation::FriE2F4, "FRIE2F4"),
-        (Operation::LogPrecompile, "LOGPRECOMPILE"),
-        (Operation::CryptoStream, "CRYPTOSTREAM"),
-    ];
-    for (op, name) in operations {
-        let error = fails(&Case::operations(name, vec![Operation::Noop, op]));
-        assert!(error.to_string().contains(name), "{error}");
-        assert!(matches!(error, ExecutionError::Refused(_)), "{error}");
-    }
-    let nested = Case::masm(
-        "a dead branch of a callee",
-        "proc bad log_precompile end
-        proc middle if.true push.1 drop else exec.bad end end
-        begin push.1 call.middle end",
-    );
-    let error = fails(&nested);
-    let ExecutionError::Refused(reason) = &error else {
-        panic!("{error}")
-    };
-    let LoadError::UnsupportedOperation {
-        operation,
-        location,
-    } = &**reason
-    else {
-        panic!("{error}")
-    };
-    assert_eq!(*operation, "LOGPRECOMPILE");
-    assert!(
-        location
-            .procedure
-            .as_deref()
-            .is_some_and(|name| name.ends_with("bad"))
-    );
-    let external = Case::masm(
-        "a procedure of the core library",
-        "use miden::core::crypto::hashes::keccak256
-        begin exec.keccak256::hash_bytes end",
-    );
-    let error = fails(&external);
-    assert!(matches!(error, ExecutionError::Refused(_)), "{error}");
-    assert!(error.to_string().contains("LOGPRECOMPILE"), "{error}");
-}
-
-#[test]
-fn unsupported_operations_trap_when_reached_dynamically() {
-    let plain = Case::masm(
-        "a procedure by its hash",
-        "proc bad log_precompile end
-        begin procref.bad mem_storew_be.0 dropw push.0 dynexec end",
-    );
-    let error = fails(&plain);
-    let Some(Trap::UnsupportedOperation { operation }) = error.trap() else {
-        panic!("{error}")
-    };
-    assert_eq!(*operation, "LOGPRECOMPILE");
 }
 
 #[test]

@@ -43,15 +43,13 @@ pub(super) fn felt(value: u64) -> Felt {
     Felt::new(value)
 }
 
-/// Makes a random step of an operation; `None` for those that the machine refuses.
+/// Makes a random step of an operation.
 ///
 /// The match has no wildcard, so that an operation without a model does not compile.
-pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
+pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
     use Operation as Op;
     let mut m = Machine::new(op.op_code(), rng);
     match op {
-        Op::FriE2F4 | Op::LogPrecompile | Op::CryptoStream => return None,
-
         Op::Noop | Op::Emit | Op::Join | Op::Span | Op::Respan | Op::Halt => {}
         Op::Drop | Op::Dyn => {
             m.pop();
@@ -243,6 +241,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
         Op::MStream => m.stream(0),
         Op::Pipe => m.stream(1),
 
+        Op::FriE2F4 => m.fri_fold(),
         Op::HornerBase => m.horner_base(),
         Op::HornerExt => m.horner_ext(),
         Op::EvalCircuit => {
@@ -256,6 +255,8 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
             m.message(Bus::Circuit, ONE, request.to_vec());
         }
 
+        Op::CryptoStream => m.crypto_stream(),
+        Op::LogPrecompile => m.log_precompile(),
         Op::HPerm => m.hperm(),
         Op::MpVerify(_) => {
             m.merkle(0, 0, 0, 6);
@@ -269,7 +270,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Option<Step> {
             m.put_word(0, root);
         }
     }
-    Some(m.finish())
+    m.finish()
 }
 
 /// The state in which an operation begins, and what it does with it.
@@ -585,6 +586,113 @@ impl<'a> Machine<'a> {
         self.access(Bus::MemoryWord, address, 0, &word);
     }
 
+    /// Interpolates the four values, which is not how the constraints go about it.
+    fn fri_fold(&mut self) {
+        self.step.cur.core.decoder.polynomial = ONE;
+        let segment = self.rng.below(4) as usize;
+        let root = Felt::get_root_of_unity(2);
+        let values: [QuadFelt; 4] = core::array::from_fn(|i| self.quadratic(7 - 2 * i));
+        let [previous_low, previous_high] = values[segment].to_base_elements();
+        let top = &mut self.step.cur.core.stack.top;
+        (top[9], top[11], top[12]) = (felt(segment as u64), previous_high, previous_low);
+        self.stack[..16].copy_from_slice(top);
+        let challenge = self.quadratic(14);
+        let power = self.stack[10];
+
+        let root_power = root.exp(segment as u64).inv();
+        let point = felt(7) * power * root_power;
+        let points = [0, 1, 2, 3].map(|i| QuadFelt::from(point * root.exp(i)));
+        // The polynomial of degree 3 through the points, by Lagrange.
+        let at = |z: QuadFelt| {
+            (0..4).fold(QuadFelt::from(ZERO), |sum, i| {
+                let others = (0..4).filter(|&j| j != i);
+                sum + others.fold(values[i], |product, j| {
+                    product * (z - points[j]) / (points[i] - points[j])
+                })
+            })
+        };
+        let folded = at(challenge);
+        let half = |i: usize| {
+            // The line through the values at two opposite points.
+            let (a, b) = (values[i], values[i + 2]);
+            a + (b - a) * (challenge - points[i]) / (points[i + 2] - points[i])
+        };
+        let ratio = challenge / QuadFelt::from(point);
+        self.quadratic_helpers(0, ratio);
+        self.quadratic_helpers(2, ratio * ratio);
+        self.helper(4, point);
+        self.helper(5, point.inv());
+
+        let (position, address) = (self.stack[8], self.stack[15]);
+        self.pop();
+        let [even_low, even_high] = half(0).to_base_elements();
+        let [odd_low, odd_high] = half(1).to_base_elements();
+        let [low, high] = folded.to_base_elements();
+        let flag = |i: usize| felt(u64::from(i == segment));
+        self.place(&[
+            even_high,
+            even_low,
+            odd_high,
+            odd_low,
+            flag(3),
+            flag(2),
+            flag(1),
+            flag(0),
+            power * power,
+            root_power,
+            address + felt(8),
+            power.exp(4),
+            position,
+            high,
+            low,
+        ]);
+    }
+
+    fn crypto_stream(&mut self) {
+        let address = |rng: &mut Rng| felt(4 * rng.below((1 << 30) - 2));
+        let from = address(self.rng);
+        let mut to = address(self.rng);
+        while (to - from + felt(7)).as_int() < 15 {
+            to = address(self.rng);
+        }
+        let top = &mut self.step.cur.core.stack.top;
+        (top[12], top[13]) = (from, to);
+        (self.stack[12], self.stack[13]) = (from + felt(8), to + felt(8));
+        let distance = to - from;
+        let distinct = (distance - felt(4)) * distance * (distance + felt(4));
+        let below = (from - felt((1 << 32) - 8)) * (to - felt((1 << 32) - 8));
+        self.helper(0, distance * distance);
+        self.helper(1, distinct);
+        self.helper(2, below);
+        self.helper(3, distinct * below);
+        self.helper(4, (distinct * below).inv());
+        for (first, offset) in [(4, 0), (0, 4)] {
+            let plain: [Felt; 4] = self.rng.felts();
+            let key = self.word(first);
+            let cipher = core::array::from_fn(|i| plain[i] + key[i]);
+            self.access(Bus::MemoryWord, from + felt(offset), 0, &plain);
+            self.access(Bus::MemoryWord, to + felt(offset), 1, &cipher);
+            self.put_word(first, cipher);
+        }
+        self.step.bus_top = (0..8).collect();
+    }
+
+    fn log_precompile(&mut self) {
+        let before: [Felt; 4] = self.rng.felts();
+        let (tag, commitment) = (self.word(4), self.word(0));
+        let after = self.permutation([before, tag, commitment].as_flattened());
+        for (i, element) in before.into_iter().enumerate() {
+            self.helper(1 + i, element);
+        }
+        // The transcript is the root's word in space 7, whatever the context.
+        let time = self.step.cur.core.system.clk + ONE;
+        for (is_write, word) in [(ZERO, before), (ONE, after)] {
+            let mut coordinates = vec![felt(7), ZERO, time, is_write];
+            coordinates.extend(word);
+            self.message(Bus::MemoryWord, ONE, coordinates);
+        }
+    }
+
     fn caller(&mut self) {
         let system = self.step.cur.core.system;
         let composed = self.step.composed == ONE;
@@ -605,10 +713,16 @@ impl<'a> Machine<'a> {
     }
 
     fn hperm(&mut self) {
+        let state: Vec<Felt> = self.stack[..12].iter().rev().copied().collect();
+        self.permutation(&state);
+    }
+
+    /// Asks the hasher for a permutation, whose output comes to the stack; returns its capacity.
+    fn permutation(&mut self, before: &[Felt]) -> [Felt; 4] {
         let address = felt(8 * self.rng.below(100));
         self.helper(0, address);
         let mut input = vec![address];
-        input.extend(self.stack[..12].iter().rev());
+        input.extend(before);
         self.message(Bus::HashInput, -ONE, input);
         let state: [Felt; 12] = self.rng.felts();
         let mut output = vec![address + felt(7)];
@@ -618,6 +732,7 @@ impl<'a> Machine<'a> {
             self.stack[i] = value;
         }
         self.step.bus_top = (0..12).collect();
+        core::array::from_fn(|i| state[i])
     }
 
     fn merkle(&mut self, old_leg: u64, new_leg: u64, node: usize, root: usize) {

@@ -13,8 +13,9 @@ use miden_cvm_air::{
     lookup::{LookupBuilder, Message, Slot},
     lookups,
     opcode::{
-        CALL, CALLER, DYN, DYNCALL, END, EQ, EQZ, EXPACC, HALT, HORNERBASE, HORNEREXT, HPERM, JOIN,
-        LOOP, MPVERIFY, MRUPDATE, REPEAT, RESPAN, SPAN, SPLIT, SYSCALL,
+        CALL, CALLER, CRYPTOSTREAM, DYN, DYNCALL, END, EQ, EQZ, EXPACC, FRIE2F4, HALT, HORNERBASE,
+        HORNEREXT, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT, RESPAN, SPAN,
+        SPLIT, SYSCALL,
     },
 };
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
@@ -204,7 +205,8 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
             }
             HPERM | MPVERIFY | MRUPDATE => helper != 0,
             CALLER => !composed || helper >= 4,
-            HORNERBASE | HORNEREXT => false,
+            FRIE2F4 | HORNERBASE | HORNEREXT => false,
+            CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
             SPLIT | LOOP | SPAN | JOIN => helper >= 2,
             CALL | DYNCALL | SYSCALL => false,
             END => helper == 5,

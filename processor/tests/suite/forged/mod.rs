@@ -16,6 +16,7 @@ mod memory;
 mod operations;
 mod polynomials;
 mod sequence;
+mod streams;
 mod tables;
 mod toolkit;
 

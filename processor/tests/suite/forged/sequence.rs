@@ -247,7 +247,6 @@ fn opcodes_that_stand_for_nothing() {
         forged.public.program_hash = forged.rewrite_block(0, &[NOOP, code]);
         let shifts_left = code >> 4 == 2;
         forged.core(2).stack.shift_left = Felt::from(u8::from(shifts_left));
-        forged.core(2).decoder.polynomial = Felt::from(u8::from(code == opcode::FRIE2F4));
         forged.settle();
         let found = forged.violations();
         assert!(found.contains(expected), "{code:#b}: {found:?}");

@@ -13,8 +13,8 @@ use miden_cvm_air::{
     lookup::{Bus, LookupBuilder, Message, Slot},
     lookups,
     opcode::{
-        CALL, DYN, DYNCALL, END, HPERM, JOIN, LOOP, MPVERIFY, MRUPDATE, REPEAT, RESPAN, SPAN,
-        SPLIT, SYSCALL,
+        CALL, DYN, DYNCALL, END, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT,
+        RESPAN, SPAN, SPLIT, SYSCALL,
     },
     public::PublicInputs,
 };
@@ -475,7 +475,10 @@ impl Forgery {
         for row in &mut self.rows {
             let core = &mut row.core;
             core.decoder.address = map(core.decoder.address);
-            if matches!(opcode(&core.op), HPERM | MPVERIFY | MRUPDATE) {
+            if matches!(
+                opcode(&core.op),
+                HPERM | MPVERIFY | MRUPDATE | LOGPRECOMPILE
+            ) {
                 core.helpers[0] = map(core.helpers[0]);
             }
             let chiplet = &mut row.chiplet;
