@@ -3,7 +3,7 @@
 #[path = "../../processor/tests/common/mod.rs"]
 mod common;
 
-use common::{Case, generated_case, handwritten_cases, random_from};
+use common::{Case, circuits::Circuit, generated_case, handwritten_cases, random_from};
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
 use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify};
@@ -47,4 +47,12 @@ fn generated_cases_prove_and_verify() {
         .filter(|&seed| proves(&generated_case("generated", random_from(seed), 200)))
         .count();
     assert!(proven > 0, "no case was proven");
+}
+
+#[test]
+fn circuits_prove_and_verify() {
+    let product = Circuit::product([3, 1], [4, 6]);
+    assert!(proves(&product.case("a product", 1 << 16)));
+    let random = Circuit::random(&mut random_from(2), 40, 60, false);
+    assert!(proves(&random.case("a random circuit", 0)));
 }

@@ -139,7 +139,7 @@ impl Circuit {
 }
 
 /// Circuits that evaluate to zero, in all places and contexts.
-fn honest() -> Vec<Case> {
+pub fn valid_circuits() -> Vec<Case> {
     let product = Circuit::product([7, 0], [42, 0]);
     let mut cases = vec![
         product.case("a product", 1 << 16),
@@ -192,7 +192,7 @@ fn honest() -> Vec<Case> {
 }
 
 /// Circuits that are refused, each for its own reason.
-fn refused() -> Vec<Case> {
+pub fn refused_circuits() -> Vec<Case> {
     let product = Circuit::product([7, 0], [42, 0]);
     let mut cases = vec![
         Circuit::product([7, 0], [43, 0]).case("another result", 64),
@@ -257,7 +257,7 @@ fn refused() -> Vec<Case> {
 
 /// All of them.
 pub fn circuit_cases() -> Vec<Case> {
-    let mut cases = honest();
-    cases.extend(refused());
+    let mut cases = valid_circuits();
+    cases.extend(refused_circuits());
     cases
 }

@@ -192,7 +192,7 @@ fn kind_of_peer(error: &peer::ExecutionError) -> String {
 }
 
 /// Runs a case on both machines; returns whether it ended without a trap.
-fn compare(case: &Case) -> bool {
+pub fn compare(case: &Case) -> bool {
     let name = &case.name;
     let (here, peer) = (run_here(case), run_peer(case));
     assert!(

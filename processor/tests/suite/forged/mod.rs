@@ -5,6 +5,7 @@
 //! order of the memory accesses, hash computations), so that nothing but the rule under attack is
 //! left to object. The tests name all violations where they can, not only the one that matters.
 
+mod ace;
 mod boundary;
 mod calls;
 mod cells;

@@ -289,6 +289,10 @@ impl Forgery {
                 _ => {}
             }
             row.core = core;
+            if row.chiplet.select.ace == ONE {
+                let circuit = row.chiplet.ace_mut();
+                circuit.time = id(circuit.time);
+            }
         }
     }
 
@@ -421,6 +425,11 @@ impl Forgery {
     /// The rows of the ROM.
     pub fn rom(&self) -> core::ops::Range<usize> {
         self.section(|row| row.select.rom == ONE)
+    }
+
+    /// The rows of evaluations of circuits.
+    pub fn circuits(&self) -> core::ops::Range<usize> {
+        self.section(|row| row.select.ace == ONE)
     }
 
     /// All rows of chiplets, without padding.
@@ -602,17 +611,18 @@ impl Forgery {
             }
         }
         let mut chiplets = self.chiplets();
-        let rom: Vec<_> = chiplets
+        // Records and evaluations are what they are.
+        let kept: Vec<_> = chiplets
             .iter()
             .copied()
-            .filter(|row| row.select.rom == ONE)
+            .filter(|row| row.select.rom == ONE || row.select.ace == ONE)
             .collect();
         chiplets.retain(|row| row.select.hasher == ONE);
         for (xor, a, b) in operations {
             chiplets.extend(bitwise_pair(xor, a, b));
         }
         chiplets.extend(memory_rows(accesses));
-        chiplets.extend(rom);
+        chiplets.extend(kept);
         self.set_chiplets(&chiplets);
     }
 
@@ -621,7 +631,15 @@ impl Forgery {
         let mut facts: BTreeMap<(Bus, Vec<u64>), Felt> = BTreeMap::new();
         let mut numbers: BTreeMap<u64, Felt> = BTreeMap::new();
         for m in self.messages() {
-            let answers = ["hasher.", "bitwise.", "rom.", "range."];
+            let answers = [
+                "hasher.",
+                "bitwise.",
+                "rom.",
+                "range.",
+                "ace.first_variable",
+                "ace.second_variable",
+                "ace.result",
+            ];
             if m.bus == Bus::Range {
                 if m.name != "range.number" {
                     *numbers.entry(m.cells[0].as_int()).or_default() -= m.count;
@@ -649,15 +667,18 @@ impl Forgery {
                 chiplet.bitwise_mut().multiplicity = ONE;
             } else if chiplet.select.rom == ONE {
                 chiplet.rom_mut().multiplicity = ONE;
+            } else if chiplet.select.ace == ONE {
+                chiplet.ace_mut().multiplicity = [ONE; 2];
             }
         }
         let mut left = facts.clone();
         let mut counts = BTreeMap::new();
         for m in self.messages() {
             let second = match m.name {
-                "hasher.output" => true,
+                "hasher.output" | "ace.second_variable" => true,
                 "hasher.input" | "hasher.absorb" | "hasher.digest" | "bitwise.operation"
-                | "rom.kernel" | "rom.link" | "rom.segment" => false,
+                | "rom.kernel" | "rom.link" | "rom.segment" | "ace.first_variable"
+                | "ace.result" => false,
                 _ => continue,
             };
             let cells = m.cells.iter().map(Felt::as_int).collect();
@@ -673,6 +694,8 @@ impl Forgery {
                 chiplet.bitwise_mut().multiplicity = count(false);
             } else if chiplet.select.rom == ONE {
                 chiplet.rom_mut().multiplicity = count(false);
+            } else if chiplet.select.ace == ONE {
+                chiplet.ace_mut().multiplicity = [count(false), count(true)];
             }
         }
     }
