@@ -18,7 +18,7 @@ use crate::{
     lookup::{Challenges, LookupCatalog, MessageInfo, NUM_CHALLENGES, Packing, RowFractions},
     lookups,
     opcode::HALT,
-    public::PublicInputs,
+    public::{PublicInputs, ROOT_MARK},
 };
 
 /// The smallest trace: the byte table needs 257 rows.
@@ -158,6 +158,7 @@ pub fn boundaries(public: &PublicInputs) -> Vec<Boundary> {
         ("domain", system.domain),
         ("index", system.index),
         ("in_syscall", system.in_syscall),
+        ("sender", system.sender),
         ("block", decoder.block),
         ("address", decoder.address),
         ("in_block", decoder.in_block),
@@ -173,6 +174,7 @@ pub fn boundaries(public: &PublicInputs) -> Vec<Boundary> {
     for (i, &column) in system.fn_hash.iter().enumerate() {
         push("fn_hash", Some(i), column, false, zero);
     }
+    push("mark", None, system.mark, false, Felt::new(ROOT_MARK));
     push("depth", None, stack.depth, false, Felt::new(16));
     push(
         "first_hasher",

@@ -64,6 +64,12 @@ pub struct SystemCols<T> {
     pub in_syscall: T,
     /// Digest of the procedure that the context was entered with; zero in the root.
     pub fn_hash: [T; 4],
+    /// The last boundary that was crossed (call, return, destructor): its cycle + 1; `ROOT_MARK`
+    /// before the first one.
+    pub mark: T,
+    /// The mark under which the tokens were sent that can be received now: the caller's, or the
+    /// callee's with a minus sign. 0 if the last boundary lets no token pass.
+    pub sender: T,
 }
 
 /// A 7-bit opcode as three one-hot groups.
@@ -81,7 +87,7 @@ pub struct OpcodeCols<T> {
 /// Decoder columns.
 ///
 /// On rows that are not operations of a basic block, `registers`, `group`, `position` and
-/// `group_start` hold what the row's kind says, see [`CallCols`].
+/// `group_start` hold what the row's kind says, see [`CallCols`] and [`IntrinsicCols`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct DecoderCols<T> {
@@ -159,6 +165,8 @@ pub struct ChipletSelectors<T> {
     pub hasher: T,
     /// Bitwise section, 2 rows an operation.
     pub bitwise: T,
+    /// Resource tables, 2 rows an operation.
+    pub table: T,
     /// Memory section, one row an access.
     pub memory: T,
     /// ROM section: one row a public record.
@@ -310,7 +318,7 @@ pub struct MemoryRow<T> {
 pub struct RomRow<T> {
     /// 1 for a kernel procedure: `record` is its digest.
     pub kernel: T,
-    /// 1 for a link: `record` is source, digest, shared, target, callee, has data.
+    /// 1 for a link: `record` is source, digest, kind, target, callee, payload.
     pub link: T,
     /// 1 for a data segment: `record` is instance, number, address, blocks, done, commitment.
     pub segment: T,
@@ -373,7 +381,177 @@ pub struct AceRow<T> {
     pub right: [T; 2],
 }
 
-/// What CALL, DYNCALL and SYSCALL rows keep in columns that other rows use otherwise.
+/// The even row of an operation on a resource table: what is asked, and what is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct TableRow<T> {
+    /// What is done, one-hot.
+    pub op: TableOps<T>,
+    /// Drop: 1 for an own handle; send, receive: 1 for the ownership; memory: 1 for a write.
+    pub own: T,
+    /// Drop: 1 if the running instance defines the type.
+    pub by_definer: T,
+    /// Drop: 1 if the type has a destructor.
+    pub destructible: T,
+    /// Receive: 1 if the token comes from a callee.
+    pub back: T,
+    /// 1 if a handle leaves the table.
+    pub frees: T,
+    /// 1 if a destructor is called next.
+    pub destroys: T,
+    /// 1 if no entry is free, so that a new handle makes the table longer.
+    pub grows: T,
+    /// Inverse of the free list's head, or anything if that is zero.
+    pub free_inv: T,
+    /// Memory: 16-bit limbs of the context, low first.
+    pub limbs: [T; 3],
+    /// If a handle leaves the table: inverse of the current mark minus the one it was lent under.
+    /// Memory: inverse of the length of the table of the instance whose memory it is.
+    pub witness: T,
+    /// Position of the handle in the table.
+    pub handle: T,
+    /// State of the running instance before. Memory: of the instance whose memory it is.
+    pub state: [T; 4],
+    /// The entry before.
+    pub entry: [T; 4],
+    /// What was asked.
+    pub request: TableRequestCells<T>,
+}
+
+// The limbs are range-checked by the messages of the columns' memory cells.
+const _: () = assert!(
+    core::mem::offset_of!(TableRow<u8>, limbs) == core::mem::offset_of!(MemoryRow<u8>, delta)
+);
+
+/// What an operation on a resource table does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct TableOps<T> {
+    /// Makes an own handle.
+    pub new: T,
+    /// Reads what a handle stands for.
+    pub rep: T,
+    /// Removes a handle.
+    pub drop: T,
+    /// Makes a token of a handle.
+    pub send: T,
+    /// Makes a handle of a token.
+    pub receive: T,
+    /// Reads what a token stands for, a borrow of the definer's.
+    pub receive_rep: T,
+    /// Accesses memory for the kernel.
+    pub memory: T,
+    /// Discards a token that nobody receives.
+    pub discard: T,
+}
+
+/// What an intrinsic's row asks of the resource tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct TableRequestCells<T> {
+    /// Cycle + 1.
+    pub time: T,
+    /// Id of the running context.
+    pub context: T,
+    /// Id of the context, in the same domain, of the type's definer.
+    pub home: T,
+    /// What the call means, a `CallKind`.
+    pub kind: T,
+    /// 1 if a destructor is called next.
+    pub destroys: T,
+    /// Number of the resource type + 1.
+    pub resource: T,
+    /// The current mark.
+    pub mark: T,
+    /// The mark under which tokens were sent that can be received.
+    pub sender: T,
+    /// The top of the stack before.
+    pub input: T,
+    /// The top of the stack after.
+    pub output: T,
+    /// The element below the top.
+    pub second: T,
+    /// The element below that.
+    pub third: T,
+}
+
+/// The odd row of an operation on a resource table: what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct TableOutcome<T> {
+    /// 1 if the state is written.
+    pub writes_state: T,
+    /// 1 if the entry is written.
+    pub writes_entry: T,
+    /// 1 if a token is made.
+    pub puts: T,
+    /// 1 if a token is used up.
+    pub takes: T,
+    /// 1 if the definer must not be running.
+    pub guards: T,
+    /// 1 if memory is accessed for the kernel.
+    pub accesses: T,
+    /// Cycle + 1.
+    pub time: T,
+    /// Id of the running context; memory: of the context whose memory it is.
+    pub context: T,
+    /// Id of the definer's context.
+    pub home: T,
+    /// Position of the handle in the table.
+    pub handle: T,
+    /// State of the running instance after.
+    pub state: [T; 4],
+    /// The entry after.
+    pub entry: [T; 4],
+    /// The token.
+    pub token: TokenCells<T>,
+    /// What is left of the definer's state when it does not run: free list, length, borrows.
+    pub home_state: [T; 3],
+    /// The address in memory.
+    pub address: T,
+    /// 1 for a write of memory.
+    pub is_write: T,
+    /// The element in memory.
+    pub value: T,
+}
+
+/// A handle on its way across a boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct TokenCells<T> {
+    /// The cycle at which it was sent + 1.
+    pub id: T,
+    /// The mark under which it was sent.
+    pub mark: T,
+    /// Number of the resource type + 1.
+    pub resource: T,
+    /// 1 if it carries the ownership.
+    pub own: T,
+    /// What the handle stands for.
+    pub rep: T,
+}
+
+/// What the first row of an intrinsic keeps in columns that other rows use otherwise. The rows that
+/// call a destructor keep the same in the same cells.
+#[derive(Debug, Clone, Copy)]
+pub struct IntrinsicCols<T> {
+    /// The digest that the call names.
+    pub named: [T; 4],
+    /// What the call means, a `CallKind`.
+    pub kind: T,
+    /// Index of the instance that defines the resource type.
+    pub definer: T,
+    /// The destructor; zero if there is none.
+    pub destructor: [T; 4],
+    /// Number of the resource type + 1; 0 for the kernel's intrinsics.
+    pub resource: T,
+    /// Cells that are zero: on the first row all of them, on the others the first three, which
+    /// the entering of the definer may need otherwise.
+    pub unused: [T; 7],
+}
+
+/// What CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns that other
+/// rows use otherwise.
 #[derive(Debug, Clone, Copy)]
 pub struct CallCols<T> {
     /// The digest that the call names.
@@ -417,6 +595,10 @@ pub struct EndCols<T> {
     pub first_child: T,
     /// 1 if the block is a SYSCALL.
     pub syscall: T,
+    /// 1 if the block is a shared call: tokens pass its boundaries.
+    pub shared: T,
+    /// 1 if the block is a destructor that runs in its dropper's own context.
+    pub own_destructor: T,
     /// After a call in a composition: who the callee was entered by (context id + 1).
     pub entered_by: T,
     /// Free-list head of the callee's resource table.
@@ -467,6 +649,21 @@ impl<T: Copy> CoreRow<T> {
         self.decoder.group_start = call.has_data;
     }
 
+    /// The row's columns as an intrinsic's rows name them.
+    #[inline(always)]
+    pub fn as_intrinsic(&self) -> IntrinsicCols<T> {
+        let r = &self.decoder.registers;
+        let h = &self.helpers;
+        IntrinsicCols {
+            named: [r[0], r[1], r[2], r[3]],
+            kind: self.decoder.position[0],
+            definer: self.decoder.group,
+            destructor: [h[2], h[3], h[4], h[5]],
+            resource: self.decoder.group_start,
+            unused: [r[4], r[7], self.decoder.position[1], r[5], r[6], h[0], h[1]],
+        }
+    }
+
     /// The row's columns as an END row names them.
     #[inline(always)]
     pub fn as_end(&self) -> EndCols<T> {
@@ -482,11 +679,13 @@ impl<T: Copy> CoreRow<T> {
             call: h[2],
             first_child: h[3],
             syscall: h[4],
+            own_destructor: h[5],
+            shared: r[7],
         }
     }
 
-    /// Writes the columns of an END row; `zero` goes into the cells that it leaves unused.
-    pub fn set_end(&mut self, end: EndCols<T>, zero: T) {
+    /// Writes the columns of an END row.
+    pub fn set_end(&mut self, end: EndCols<T>) {
         let [d0, d1, d2, d3] = end.digest;
         self.decoder.registers = [
             d0,
@@ -496,7 +695,7 @@ impl<T: Copy> CoreRow<T> {
             end.entered_by,
             end.free,
             end.table_len,
-            zero,
+            end.shared,
         ];
         self.helpers = [
             end.loop_body,
@@ -504,7 +703,7 @@ impl<T: Copy> CoreRow<T> {
             end.call,
             end.first_child,
             end.syscall,
-            zero,
+            end.own_destructor,
         ];
     }
 }
@@ -519,6 +718,18 @@ impl<T> ChipletRow<T> {
     /// The cells as a bitwise row.
     #[inline(always)]
     pub fn bitwise(&self) -> &BitwiseRow<T> {
+        view(&self.body)
+    }
+
+    /// The cells as the even row of a table operation.
+    #[inline(always)]
+    pub fn table(&self) -> &TableRow<T> {
+        view(&self.body)
+    }
+
+    /// The cells as the odd row of a table operation.
+    #[inline(always)]
+    pub fn outcome(&self) -> &TableOutcome<T> {
         view(&self.body)
     }
 
@@ -547,6 +758,16 @@ impl<T> ChipletRow<T> {
 
     /// The cells as a bitwise row, to be written.
     pub fn bitwise_mut(&mut self) -> &mut BitwiseRow<T> {
+        view_mut(&mut self.body)
+    }
+
+    /// The cells as the even row of a table operation, to be written.
+    pub fn table_mut(&mut self) -> &mut TableRow<T> {
+        view_mut(&mut self.body)
+    }
+
+    /// The cells as the odd row of a table operation, to be written.
+    pub fn outcome_mut(&mut self) -> &mut TableOutcome<T> {
         view_mut(&mut self.body)
     }
 
@@ -643,6 +864,11 @@ cells!(
     MerkleArgs,
     UnhashArgs,
     BitwiseRow,
+    TableRow,
+    TableOps,
+    TableRequestCells,
+    TableOutcome,
+    TokenCells,
     MemoryRow,
     RomRow,
     AceRow

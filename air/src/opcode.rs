@@ -38,6 +38,15 @@ opcodes! {
     DYN = 0b101_1000, HORNERBASE = 0b101_1001, HORNEREXT = 0b101_1010, PUSH = 0b101_1011,
     DYNCALL = 0b101_1100, EVALCIRCUIT = 0b101_1101, LOGPRECOMPILE = 0b101_1110,
 
+    /// An intrinsic of the VM, which the next row ends. Never in a program: a CALL's row becomes one.
+    INTRINSIC = 0b110_0001,
+    /// The drop of a handle whose destructor the next row calls. Never in a program.
+    DESTROY = 0b110_0101,
+    /// The call of a destructor into the instance that defines the type. Never in a program.
+    DESTRUCTOR = 0b110_0010,
+    /// The call of a destructor in its dropper's own context. Never in a program.
+    OWN_DESTRUCTOR = 0b110_0110,
+
     MRUPDATE = 0b110_0000, CRYPTOSTREAM = 0b110_0100, SYSCALL = 0b110_1000, CALL = 0b110_1100,
 
     END = 0b111_0000, REPEAT = 0b111_0100, RESPAN = 0b111_1000, HALT = 0b111_1100,
@@ -46,9 +55,9 @@ opcodes! {
 /// Opcodes that no row may have, under the prefixes that have free ones: those that stand for
 /// nothing, and the operations that are refused. The prefixes 100 (only even opcodes) and 111 (low
 /// bits zero) have constraints of their own.
-pub const FORBIDDEN: [u8; 15] = [
-    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0001, 0b110_0010, 0b110_0011, 0b110_0101, 0b110_0110,
-    0b110_0111, 0b110_1001, 0b110_1010, 0b110_1011, 0b110_1101, 0b110_1110, 0b110_1111,
+pub const FORBIDDEN: [u8; 11] = [
+    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0011, 0b110_0111, 0b110_1001, 0b110_1010, 0b110_1011,
+    0b110_1101, 0b110_1110, 0b110_1111,
 ];
 
 /// Flags of the operations on one row: one multiplication each.
@@ -132,9 +141,22 @@ impl<E: Algebra> OpFlags<E> {
         self.upper(SPLIT)
     }
 
-    /// 1 on the rows that begin a node (`call` being the CALL and DYNCALL column); degree 3.
+    /// 1 on the rows that begin a node (`call` being the CALL and DYNCALL column), but for those
+    /// that call a destructor; degree 3.
     #[inline(always)]
     pub fn start(&self, call: E) -> E {
-        self.plain_node() + self.op(DYN) + self.op(SYSCALL) + call
+        self.plain_node() + self.op(DYN) + self.op(SYSCALL) + self.op(INTRINSIC) + call
+    }
+
+    /// 1 on the first rows of intrinsics: INTRINSIC and DESTROY; degree 2.
+    #[inline(always)]
+    pub fn intrinsic(&self) -> E {
+        self.hi[6] * self.lo[1]
+    }
+
+    /// 1 on the rows that call a destructor: DESTRUCTOR and OWN_DESTRUCTOR; degree 2.
+    #[inline(always)]
+    pub fn calls_destructor(&self) -> E {
+        self.hi[6] * self.lo[2]
     }
 }

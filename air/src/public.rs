@@ -10,7 +10,9 @@ use winter_math::{FieldElement, ToElements};
 
 use crate::{
     columns::cells_of,
-    composition::{Composition, LinkKind, LinkRecord, SEGMENT_BLOCK, SegmentRecord},
+    composition::{
+        CallKind, Composition, IntrinsicRecord, LinkKind, LinkRecord, SEGMENT_BLOCK, SegmentRecord,
+    },
     lookup::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
         MemoryWord, Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
@@ -114,6 +116,10 @@ impl PublicInputs {
             let link = link_coords(link, composition);
             messages.push(PublicMessage::new(LinkRow { link }));
         }
+        for record in composition.intrinsics() {
+            let link = intrinsic_coords(record, composition);
+            messages.push(PublicMessage::new(LinkRow { link }));
+        }
         for segment in segment_coords(composition) {
             messages.push(PublicMessage::new(SegmentRow { segment }));
         }
@@ -163,10 +169,30 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
     LinkCoords {
         source: Felt::from(link.source),
         digest: link.digest.into(),
-        shared: Felt::from(u8::from(link.kind == LinkKind::Shared)),
+        kind: Felt::from(match link.kind {
+            LinkKind::Isolated => CallKind::Isolated,
+            LinkKind::Shared => CallKind::Shared,
+        } as u8),
         target: Felt::from(link.target),
         callee: link.callee.into(),
-        has_data: Felt::from(u8::from(!composition.segments_of(link.target).is_empty())),
+        payload: Felt::from(u8::from(!composition.segments_of(link.target).is_empty())),
+    }
+}
+
+/// A link to an intrinsic as the coordinates that its ROM row has.
+pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> LinkCoords<Felt> {
+    let resource = composition.resource_of(record);
+    let number = resource.map_or(0, |_| record.resource + 1);
+    LinkCoords {
+        source: Felt::from(record.source),
+        digest: record.digest.into(),
+        kind: Felt::from(composition.kind_of(record) as u8),
+        target: Felt::from(resource.map_or(0, |r| r.definer)),
+        callee: resource
+            .and_then(|r| r.destructor)
+            .unwrap_or_default()
+            .into(),
+        payload: Felt::from(number),
     }
 }
 

@@ -4,13 +4,14 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
     columns::SystemCols,
-    opcode::{END, OpFlags, SYSCALL},
+    opcode::{DESTRUCTOR, END, OpFlags, SYSCALL},
 };
 
 /// Constraints of the clock and of the execution context.
 ///
-/// A context is entered by a call or a syscall and left by the END of one; the frame that such an
-/// END restores comes off the call stack's bus.
+/// A context is entered by a call, a destructor or a syscall and left by the END of one; the frame
+/// that such an END restores comes off the call stack's bus. The marks are not restored: a boundary
+/// is crossed either way.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
     frame: &Frame<'_, B::Expr>,
@@ -25,13 +26,17 @@ pub fn constraints<B: ConstraintBuilder>(
         index,
         in_syscall,
         fn_hash,
+        mark,
+        sender,
     } = cur.system;
     b.assert_zero("system.clk", 1, next.clk - clk - B::Expr::ONE);
 
     let call = cur.decoder.call;
     let syscall = ops.op(SYSCALL);
+    let destructor = ops.op(DESTRUCTOR);
     let end = cur.as_end();
-    let keep = (call + syscall + ops.op(END) * (end.call + end.syscall)).not();
+    let leave = ops.op(END) * (end.call + end.syscall + end.own_destructor);
+    let keep = (call + syscall + destructor + leave).not();
     b.assert_zero("system.keep_domain", 4, keep * (next.domain - domain));
     b.assert_zero("system.keep_index", 4, keep * (next.index - index));
     b.assert_zero(
@@ -50,15 +55,16 @@ pub fn constraints<B: ConstraintBuilder>(
     let entered_domain = entry.shared * domain + entry.shared.not() * (clk + B::Expr::ONE);
     b.assert_zero(
         "system.call_domain",
-        3,
-        call * (next.domain - entered_domain),
+        4,
+        call * (next.domain - entered_domain) + destructor * (next.domain - domain),
     );
-    b.assert_zero("system.call_index", 2, call * (next.index - entry.target));
-    b.assert_zero("system.call_in_syscall", 2, call * next.in_syscall);
+    let enter = call + destructor;
+    b.assert_zero("system.call_index", 4, enter * (next.index - entry.target));
+    b.assert_zero("system.call_in_syscall", 4, enter * next.in_syscall);
     b.assert_zeros(
         "system.call_fn_hash",
-        2,
-        core::array::from_fn::<_, 4, _>(|i| call * (next.fn_hash[i] - entry.callee[i])),
+        4,
+        core::array::from_fn::<_, 4, _>(|i| enter * (next.fn_hash[i] - entry.callee[i])),
     );
 
     b.assert_zero("system.syscall_domain", 4, syscall * next.domain);
@@ -72,5 +78,22 @@ pub fn constraints<B: ConstraintBuilder>(
         "system.syscall_fn_hash",
         4,
         fn_hash_change.map(|change| syscall * change),
+    );
+
+    // Tokens pass a shared call, with its parameters and with its results, and nothing else.
+    let cuts = syscall + ops.calls_destructor();
+    let crosses = call + cuts + leave;
+    b.assert_zero(
+        "system.mark",
+        5,
+        crosses * (next.mark - clk - B::Expr::ONE) + crosses.not() * (next.mark - mark),
+    );
+    b.assert_zero(
+        "system.sender",
+        5,
+        call * (next.sender - entry.shared * mark)
+            + cuts * next.sender
+            + leave * (next.sender + end.shared * mark)
+            + crosses.not() * (next.sender - sender),
     );
 }

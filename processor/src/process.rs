@@ -13,7 +13,7 @@ use crate::{
     forests::{ForestId, Forests},
     instances::{Callee, Instances},
     options::ExecutionOptions,
-    resources::{InstanceState, Marks, Sender},
+    resources::{InstanceState, Marks},
     state::{
         Memory, Stack,
         memory::{MemorySlot, to_address, to_word_address},
@@ -340,13 +340,7 @@ impl<T: Tracer> Process<T> {
             slot: self.slot,
             stack: self.stack.start_context(),
         });
-        self.marks = self.marks.crossed(
-            self.clk,
-            match entered.crossing {
-                Crossing::Shared => Sender::Caller,
-                _ => |_| Sender::None,
-            },
-        );
+        self.marks = self.marks.entered(self.clk, entered.crossing);
         if let Some(instances) = &mut self.instances {
             instances.cross();
             if enters_instance(entered.crossing) {
@@ -441,13 +435,7 @@ impl<T: Tracer> Process<T> {
             return;
         };
         let left = self.context;
-        self.marks = self.marks.crossed(
-            self.clk,
-            match frame.crossing {
-                Crossing::Shared => Sender::Callee,
-                _ => |_| Sender::None,
-            },
-        );
+        self.marks = self.marks.left(self.clk, frame.crossing);
         self.stack.restore_context(stack);
         self.context = frame.context;
         self.in_syscall = frame.in_syscall;

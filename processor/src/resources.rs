@@ -7,7 +7,7 @@
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{composition::CallKind, public::ROOT_MARK};
 
-use crate::context::ContextId;
+use crate::{context::ContextId, tracer::Crossing};
 
 /// The most handles that a table holds (Canonical ABI, `Table.MAX_LENGTH`).
 pub const MAX_HANDLES: u32 = (1 << 28) - 1;
@@ -115,13 +115,24 @@ impl Marks {
         sender: Sender::None,
     };
 
-    /// After the boundary that cycle `clk` crosses, by a shared call (`Sender::Caller`), by the
-    /// return from one (`Sender::Callee`), or in a way that lets no token pass.
-    pub fn crossed(self, clk: u32, by: fn(u64) -> Sender) -> Self {
+    fn crossed(self, clk: u32, crossing: Crossing, sender: fn(u64) -> Sender) -> Self {
         Self {
             current: u64::from(clk) + 1,
-            sender: by(self.current),
+            sender: match crossing {
+                Crossing::Shared => sender(self.current),
+                _ => Sender::None,
+            },
         }
+    }
+
+    /// After the boundary that cycle `clk` crosses into another context.
+    pub fn entered(self, clk: u32, crossing: Crossing) -> Self {
+        self.crossed(clk, crossing, Sender::Caller)
+    }
+
+    /// After the boundary that cycle `clk` crosses back from a context.
+    pub fn left(self, clk: u32, crossing: Crossing) -> Self {
+        self.crossed(clk, crossing, Sender::Callee)
     }
 
     /// The sender's mark as a field element: negative for results, 0 if there is none.

@@ -222,6 +222,16 @@ pub struct IntrinsicRow {
     pub destroys: bool,
 }
 
+impl IntrinsicRow {
+    /// The resource type as the link table has it: its number + 1, or 0 for the kernel's.
+    pub fn payload(&self) -> u32 {
+        match self.kind {
+            CallKind::Load | CallKind::Store => 0,
+            _ => self.resource + 1,
+        }
+    }
+}
+
 /// Kinds of nodes that have rows of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NodeKind {

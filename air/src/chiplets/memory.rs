@@ -8,6 +8,7 @@
 
 use miden_core::Felt;
 
+use super::table;
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
@@ -143,26 +144,37 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         },
     );
 
-    // The same columns are `levels_left` on the last rows of the hasher's cycles, and the gaps on
-    // the gates of circuits.
+    // The same columns are the limbs of a context in table operations for the kernel, the gaps on the
+    // gates of circuits, and the first of them is the hasher's `levels_left` on the last rows of its
+    // cycles.
     let one = B::Expr::ONE;
     let gaps = ace::range_checks(frame);
     let cycle_end = frame.cur.chiplet.select.hasher * frame.periodic.last;
-    b.add(
-        Slot::MEMORY_RANGE[0],
-        "memory.delta0_or_levels_left_or_gap",
-        one,
-        -(select + cycle_end + gaps),
-        RangeCheck {
-            value: row.delta[0],
-        },
-    );
-    for (slot, name, value) in [
-        (Slot::MEMORY_RANGE[1], "memory.delta1_or_gap", row.delta[1]),
-        (Slot::MEMORY_RANGE[2], "memory.delta2_or_gap", row.delta[2]),
-        (Slot::MEMORY_RANGE[3], "memory.word_low_or_gap", low),
+    let table = frame.cur.chiplet.table();
+    let limbs = table::asks(frame) * table.op.memory;
+    let shared = select + gaps;
+    for (slot, name, count, value) in [
+        (
+            Slot::MEMORY_RANGE[0],
+            "memory.delta0_or_levels_left_or_limb_or_gap",
+            shared + limbs + cycle_end,
+            row.delta[0],
+        ),
+        (
+            Slot::MEMORY_RANGE[1],
+            "memory.delta1_or_limb_or_gap",
+            shared + limbs,
+            row.delta[1],
+        ),
+        (
+            Slot::MEMORY_RANGE[2],
+            "memory.delta2_or_limb_or_gap",
+            shared + limbs,
+            row.delta[2],
+        ),
+        (Slot::MEMORY_RANGE[3], "memory.word_low_or_gap", shared, low),
     ] {
-        b.add(slot, name, one, -(select + gaps), RangeCheck { value });
+        b.add(slot, name, one, -count, RangeCheck { value });
     }
 }
 

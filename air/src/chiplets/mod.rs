@@ -1,4 +1,5 @@
-//! The chiplets: hasher, bitwise, memory, ROM and circuits, below each other in shared columns.
+//! The chiplets: hasher, bitwise, resource tables, memory, ROM and circuits, below each other in
+//! shared columns.
 
 use crate::{
     algebra::Algebra,
@@ -13,6 +14,7 @@ pub mod hasher;
 pub mod memory;
 pub mod rom;
 pub mod rpo;
+pub mod table;
 
 /// Constraints of all chiplets.
 #[inline(always)]
@@ -20,6 +22,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
     sections(frame, b);
     hasher::constraints(frame, b);
     bitwise::constraints(frame, b);
+    table::constraints(frame, b);
     memory::constraints(frame, b);
     rom::constraints(frame, b);
     ace::constraints(frame, b);
@@ -30,6 +33,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     hasher::lookups(frame, b);
     bitwise::lookups(frame, b);
+    table::lookups(frame, b);
     memory::lookups(frame, b);
     rom::lookups(frame, b);
     ace::lookups(frame, b);
@@ -41,6 +45,7 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     let ChipletSelectors {
         hasher,
         bitwise,
+        table,
         memory,
         rom,
         ace,
@@ -49,10 +54,11 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     b.assert_zeros(
         "chiplets.selector_binary",
         2,
-        [hasher, bitwise, memory, rom, ace].map(Algebra::binary),
+        [hasher, bitwise, table, memory, rom, ace].map(Algebra::binary),
     );
     let not_after_bitwise = (hasher + bitwise).not();
-    let not_after_memory = not_after_bitwise - memory;
+    let not_after_table = not_after_bitwise - table;
+    let not_after_memory = not_after_table - memory;
     let not_after_rom = not_after_memory - rom;
     let padding = not_after_rom - ace;
     b.assert_zero("chiplets.one_section", 2, padding.binary());
@@ -64,11 +70,13 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         2,
         next.bitwise * not_after_bitwise,
     );
+    b.assert_zero("chiplets.order_table", 2, next.table * not_after_table);
     b.assert_zero("chiplets.order_memory", 2, next.memory * not_after_memory);
     b.assert_zero("chiplets.order_rom", 2, next.rom * not_after_rom);
     b.assert_zero("chiplets.order_ace", 2, next.ace * padding);
 
-    // The hasher begins at row 0 and ends with a cycle, so the pairs of bitwise rows are aligned.
+    // The hasher begins at row 0 and ends with a cycle, so the pairs of bitwise and of table
+    // rows are aligned.
     let periodic = frame.periodic;
     b.assert_zero(
         "chiplets.whole_hasher_cycle",
@@ -79,5 +87,10 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         "chiplets.whole_bitwise_pair",
         3,
         bitwise * periodic.odd.not() * next.bitwise.not(),
+    );
+    b.assert_zero(
+        "chiplets.whole_table_pair",
+        3,
+        table * periodic.odd.not() * next.table.not(),
     );
 }

@@ -98,21 +98,21 @@ fn link<E: Algebra>(row: &RomRow<E>) -> LinkCoords<E> {
         d1,
         d2,
         d3,
-        shared,
+        kind,
         target,
         c0,
         c1,
         c2,
         c3,
-        has_data,
+        payload,
     ] = row.record;
     LinkCoords {
         source,
         digest: [d0, d1, d2, d3],
-        shared,
+        kind,
         target,
         callee: [c0, c1, c2, c3],
-        has_data,
+        payload,
     }
 }
 

@@ -34,17 +34,22 @@ pub fn constraints<B: ConstraintBuilder>(
     let next = &frame.next.core.decoder;
     let two = B::Expr::int(2);
 
-    let idle = (in_block + call).not();
-    b.assert_zero("batch.idle_group", 2, idle * group);
-    b.assert_zero("batch.idle_group_start", 2, idle * group_start);
-    b.assert_zeros("batch.idle_position", 2, position.map(|digit| idle * digit));
+    let intrinsic = ops.intrinsic() + ops.calls_destructor();
+    let idle = (in_block + call + intrinsic).not();
+    b.assert_zero("batch.idle_group", 3, idle * group);
+    b.assert_zero("batch.idle_group_start", 3, idle * group_start);
+    b.assert_zeros("batch.idle_position", 3, position.map(|digit| idle * digit));
 
     b.assert_zeros(
         "batch.position_ternary",
-        3,
-        position.map(|digit| digit.binary() * (digit - two)),
+        4,
+        position.map(|digit| in_block * digit.binary() * (digit - two)),
     );
-    b.assert_zero("batch.group_start_binary", 2, group_start.binary());
+    b.assert_zero(
+        "batch.group_start_binary",
+        3,
+        in_block * group_start.binary(),
+    );
     let place = |position: [B::Expr; 2]| position[0] + position[1].scale(Felt::new(3));
     b.assert_zero(
         "batch.group_start_position",

@@ -4,6 +4,9 @@
 //! sends the block, the children that have to be executed, and asks the hasher for the hash of what
 //! it saw; its END receives the block, reads the digest of that very hash, and receives the child
 //! with that digest from its parent.
+//!
+//! An intrinsic is a CALL node without a child; if it calls a destructor, its second row begins the
+//! block, in the name of the first.
 
 use miden_core::Felt;
 
@@ -15,7 +18,9 @@ use crate::{
         BlockEntry, CallEntry, ChildBlock, HashAbsorb, HashDigest, HashInput, LookupBuilder,
         MemoryWord, Slot, Space, access_time, context_key,
     },
-    opcode::{CALL, DYN, DYNCALL, END, JOIN, LOOP, OpFlags, REPEAT, RESPAN, SPLIT, SYSCALL},
+    opcode::{
+        CALL, DYN, DYNCALL, END, INTRINSIC, JOIN, LOOP, OpFlags, REPEAT, RESPAN, SPLIT, SYSCALL,
+    },
 };
 
 /// Constraints of block ids, hasher addresses, and of which children a block has.
@@ -40,18 +45,24 @@ pub fn constraints<B: ConstraintBuilder>(
 
     let start = ops.start(call);
     let (end, respan) = (ops.op(END), ops.op(RESPAN));
-    b.assert_zero("block.start_id", 4, start * (next.block - next_clk));
+    let destructor = ops.calls_destructor();
+    b.assert_zero(
+        "block.start_id",
+        4,
+        start * (next.block - next_clk) + destructor * (next.block - cur.system.clk),
+    );
+    let starts = start + destructor;
     b.assert_zero(
         "block.keep_id",
         4,
-        (start + end).not() * (next.block - block),
+        (starts + end).not() * (next.block - block),
     );
     let batch = address + B::Expr::int(8);
     b.assert_zero("block.respan_address", 3, respan * (next.address - batch));
     b.assert_zero(
         "block.keep_address",
         4,
-        (start + end + respan).not() * (next.address - address),
+        (starts + end + respan).not() * (next.address - address),
     );
 
     // JOIN runs both children, SPLIT the one that the condition says, LOOP its body if the
@@ -79,15 +90,13 @@ pub fn constraints<B: ConstraintBuilder>(
             ended.entered_loop,
             ended.call,
             ended.syscall,
+            ended.shared,
+            ended.own_destructor,
         ]
         .map(|flag| end * flag.binary()),
     );
-    let left_call = ended.call + ended.syscall;
-    b.assert_zero(
-        "block.end_call_or_syscall",
-        4,
-        end * ended.call * ended.syscall,
-    );
+    let left_call = ended.call + ended.syscall + ended.own_destructor;
+    b.assert_zero("block.end_one_call", 4, end * left_call.binary());
     b.assert_zero(
         "block.end_call_or_loop",
         4,
@@ -151,11 +160,19 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     );
     let dyn_node = ops.op(DYN);
     b.add(Slot::OP[0], "block.enter_dyn", dyn_node, dyn_node, entry);
+    let intrinsic = ops.op(INTRINSIC);
+    b.add(
+        Slot::OP[0],
+        "block.enter_intrinsic",
+        intrinsic,
+        intrinsic,
+        entry,
+    );
     let syscall = ops.op(SYSCALL);
     let called = cur.as_call();
     let call_entry = CallEntry {
         block: child,
-        syscall: zero,
+        kind: called.shared + called.shared,
         parent: block,
         parent_address: address,
         domain: system.domain,
@@ -172,7 +189,21 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         syscall,
         syscall,
         CallEntry {
-            syscall: one,
+            kind: one,
+            ..call_entry
+        },
+    );
+    // The row before began the block.
+    let destructor = ops.calls_destructor();
+    let own = ops.mid(1);
+    b.add(
+        Slot::OP[0],
+        "block.enter_destructor",
+        destructor,
+        destructor,
+        CallEntry {
+            block: system.clk,
+            kind: own.scale(Felt::new(4)),
             ..call_entry
         },
     );
@@ -217,6 +248,16 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         syscall,
         callee,
     );
+    b.add(
+        Slot::OP[1],
+        "block.destructor_callee",
+        destructor,
+        destructor,
+        ChildBlock {
+            parent: system.clk,
+            ..callee
+        },
+    );
     let repeat = ops.op(REPEAT);
     let body = ChildBlock {
         parent: block,
@@ -242,7 +283,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     let input = node_input(at, constant(DYNCALL), nothing);
     b.add(Slot::OP[2], "block.hash_dyncall", dyncall, -dyncall, input);
     let callee_only = [r0, r1, r2, r3, zero, zero, zero, zero];
-    let static_call = ops.op(CALL);
+    let static_call = ops.op(CALL) + intrinsic + destructor;
     let input = node_input(at, constant(CALL), callee_only);
     b.add(
         Slot::OP[2],
@@ -274,7 +315,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     // Leaving a block.
     let end = ops.op(END);
     let ended = cur.as_end();
-    let left_call = end * (ended.call + ended.syscall);
+    let left_call = end * (ended.call + ended.syscall + ended.own_destructor);
     let left_plain = end - left_call;
     let entry = BlockEntry {
         block,
@@ -285,7 +326,9 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     b.add(Slot::OP[0], "block.leave", left_plain, -left_plain, entry);
     let entry = CallEntry {
         block,
-        syscall: ended.syscall,
+        kind: ended.syscall
+            + (ended.shared + ended.shared)
+            + ended.own_destructor.scale(Felt::new(4)),
         parent: next.decoder.block,
         parent_address: next.decoder.address,
         domain: next.system.domain,

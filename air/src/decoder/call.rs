@@ -4,20 +4,26 @@
 //! composition the link table says what it means: which instance is entered, in the caller's domain
 //! (shared) or in a new one (isolated), and which digest is executed. The state word of the instance,
 //! in VM-private memory, says whether it exists and whether it is running.
+//!
+//! A link may also lead to the VM itself. Such an intrinsic changes nothing but the top of the stack;
+//! what it does to the resource table is asked of that chiplet. Dropping an own handle may call a
+//! destructor, by a row of its own.
 
-use miden_core::{FMP_ADDR, FMP_INIT_VALUE};
+use miden_core::{FMP_ADDR, FMP_INIT_VALUE, Felt};
 
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
+    columns::TableRequestCells,
+    composition::{CallKind, KERNEL_SOURCE},
     lookup::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
-        Obligation, Slot, Space, access_time, context_id, context_key,
+        Obligation, Slot, Space, TableRequest, access_time, context_id, context_key,
     },
-    opcode::{END, OpFlags, SYSCALL},
+    opcode::{DESTROY, DESTRUCTOR, END, OWN_DESTRUCTOR, OpFlags, SYSCALL},
 };
 
-/// Constraints of CALL, DYNCALL and SYSCALL rows.
+/// Constraints of CALL, DYNCALL and SYSCALL rows, and of those of intrinsics.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
     frame: &Frame<'_, B::Expr>,
@@ -82,9 +88,49 @@ pub fn constraints<B: ConstraintBuilder>(
         4,
         renamed.map(|change| syscall * change),
     );
+
+    let (intrinsic, destructor) = (ops.intrinsic(), ops.calls_destructor());
+    b.assert_zero(
+        "call.intrinsic_open",
+        2,
+        (intrinsic + destructor) * frame.composed.not(),
+    );
+    let cols = cur.as_intrinsic();
+    b.assert_zeros(
+        "call.intrinsic_unused",
+        3,
+        cols.unused.map(|cell| intrinsic * cell),
+    );
+    // The first three are not of use to the call of a destructor either; above all, it creates no
+    // instance.
+    b.assert_zeros(
+        "call.destructor_unused",
+        3,
+        core::array::from_fn::<_, 3, _>(|i| destructor * cols.unused[i]),
+    );
+    let own = ops.mid(1);
+    b.assert_zero(
+        "call.destructor_kind",
+        3,
+        destructor * (cols.kind - B::Expr::int(CallKind::Destroy as u64) - own),
+    );
+    let own_destructor = ops.op(OWN_DESTRUCTOR);
+    b.assert_zeros(
+        "call.own_destructor_state",
+        4,
+        [entry.free, entry.table_len].map(|cell| own_destructor * cell),
+    );
+    // Which destructor is called follows from what was dropped: the link is the same.
+    let called = frame.next.core.as_intrinsic();
+    let destroy = ops.op(DESTROY);
+    b.assert_zeros(
+        "call.destroy_named",
+        4,
+        core::array::from_fn::<_, 4, _>(|i| destroy * (called.named[i] - named[i])),
+    );
 }
 
-/// Messages of CALL, DYNCALL and SYSCALL rows, and of the END of a call.
+/// Messages of CALL, DYNCALL and SYSCALL rows, of those of intrinsics, and of the END of a call.
 #[inline(always)]
 pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Expr>, b: &mut B) {
     let cur = &frame.cur.core;
@@ -96,20 +142,44 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     let (zero, one) = (B::Expr::ZERO, B::Expr::ONE);
     let time = access_time(system.clk);
 
+    // Intrinsics keep kind, definer, destructor and type in the same cells.
     let link = LinkCoords {
-        source: system.index,
+        source: system.index + system.in_syscall.scale(Felt::from(KERNEL_SOURCE)),
         digest: entry.named,
-        shared: entry.shared,
+        kind: entry.shared,
         target: entry.target,
         callee: entry.callee,
-        has_data: entry.has_data,
+        payload: entry.has_data,
     };
+    let (intrinsic, destructor) = (ops.intrinsic(), ops.op(DESTRUCTOR));
     b.add(
         Slot::CALL[0],
         "call.link",
         one,
-        -composed,
+        -(composed + intrinsic + ops.calls_destructor()),
         LinkLookup { link },
+    );
+    let cols = cur.as_intrinsic();
+    let request = TableRequestCells {
+        time,
+        context: context_id(system.domain, system.index),
+        home: context_id(system.domain, cols.definer),
+        kind: cols.kind,
+        destroys: ops.mid(1),
+        resource: cols.resource,
+        mark: system.mark,
+        sender: system.sender,
+        input: cur.stack.top[0],
+        output: frame.next.core.stack.top[0],
+        second: cur.stack.top[1],
+        third: cur.stack.top[2],
+    };
+    b.add(
+        Slot::OP[4],
+        "call.table",
+        intrinsic,
+        intrinsic,
+        TableRequest { request },
     );
 
     let state = MemoryWord {
@@ -124,7 +194,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         Slot::CALL[1],
         "call.state",
         one,
-        composed * entry.shared,
+        composed * entry.shared + destructor,
         state,
     );
     let caller = context_id(system.domain, system.index);
@@ -138,13 +208,14 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         ],
         ..state
     };
-    b.add(Slot::CALL[2], "call.enter", one, composed, running);
+    let enters = composed + destructor;
+    b.add(Slot::CALL[2], "call.enter", one, enters, running);
     let caller_word = MemoryWord {
         context: context_key(entered.domain, entered.index, Space::Caller),
         value: system.fn_hash,
         ..running
     };
-    b.add(Slot::CALL[3], "call.caller", one, composed, caller_word);
+    b.add(Slot::CALL[3], "call.caller", one, enters, caller_word);
     let context = context_key(entered.domain, entered.index, Space::User);
     let frame_pointer = MemoryElement {
         context,

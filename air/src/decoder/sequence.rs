@@ -4,8 +4,9 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
     opcode::{
-        CALL, CRYPTOSTREAM, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT, HORNERBASE,
-        HORNEREXT, HPERM, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
+        CALL, CRYPTOSTREAM, DESTROY, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT,
+        HORNERBASE, HORNEREXT, HPERM, INTRINSIC, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT,
+        RESPAN, SPAN,
     },
 };
 
@@ -85,6 +86,21 @@ pub fn constraints<B: ConstraintBuilder>(
         in_block * (next_in_block + next_end + next_respan).not(),
     );
     b.assert_zero("decoder.respan_in_block", 3, next_respan * in_block.not());
+
+    // An intrinsic ends at once, unless it calls a destructor first.
+    b.assert_zero(
+        "decoder.intrinsic_ends",
+        5,
+        ops.op(INTRINSIC) * next_end.not(),
+    );
+    let destroy = ops.op(DESTROY);
+    let next_destructor = next_ops.calls_destructor();
+    b.assert_zero("decoder.destroy_calls", 5, destroy * next_destructor.not());
+    b.assert_zero(
+        "decoder.destructor_destroys",
+        5,
+        next_destructor * destroy.not(),
+    );
 
     let (end, halt) = (ops.op(END), ops.op(HALT));
     b.assert_zero("decoder.halt_stays", 4, halt * next_halt.not());

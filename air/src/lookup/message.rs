@@ -2,7 +2,10 @@
 
 use miden_core::Felt;
 
-use crate::{algebra::Algebra, columns::Cells};
+use crate::{
+    algebra::Algebra,
+    columns::{Cells, TableRequestCells, TokenCells},
+};
 
 /// The buses: a message is only ever matched by one of the same bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,11 +61,15 @@ pub enum Bus {
     Circuit,
     /// Values of the wires of circuits.
     Wire,
+    /// Operations on resource tables.
+    Table,
+    /// Handles on their way across a boundary.
+    Token,
 }
 
 impl Bus {
     /// All buses, in the order of their ids.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::BlockStack,
         Self::CallStack,
         Self::BlockHash,
@@ -88,6 +95,8 @@ impl Bus {
         Self::Obligation,
         Self::Circuit,
         Self::Wire,
+        Self::Table,
+        Self::Token,
     ];
 }
 
@@ -139,8 +148,9 @@ messages! {
     CallEntry on CallStack {
         /// Id of the block: the cycle + 1 of the row that began it.
         block: T,
-        /// 1 for a SYSCALL, 0 for a CALL or DYNCALL.
-        syscall: T,
+        /// How the context was entered: 1 by a SYSCALL, 2 by a shared call, 4 by a destructor that
+        /// stays in its dropper's context, 0 in any other way.
+        kind: T,
         /// Id of the enclosing block.
         parent: T,
         /// Hasher row of the enclosing block.
@@ -378,6 +388,19 @@ messages! {
         /// The value, an element of the quadratic extension.
         value: [T; 2],
     }
+
+    /// An operation on a resource table: sent by an intrinsic's first row.
+    TableRequest on Table {
+        /// What is asked.
+        request: TableRequestCells<T>,
+    }
+
+    /// A handle on its way: sent by its sender, received once, by the receiver or by whoever
+    /// discards it.
+    Token on Token {
+        /// The token.
+        token: TokenCells<T>,
+    }
 }
 
 /// The coordinates of a link.
@@ -388,14 +411,14 @@ pub struct LinkCoords<T> {
     pub source: T,
     /// The digest that the call names.
     pub digest: [T; 4],
-    /// 1 for a shared call, 0 for an isolated one.
-    pub shared: T,
-    /// Index of the instance that is entered.
+    /// What the call means, a `CallKind`.
+    pub kind: T,
+    /// Index of the instance that is entered; of an intrinsic, of its type's definer.
     pub target: T,
-    /// The digest that is executed.
+    /// The digest that is executed; of an intrinsic, its type's destructor, or zeros.
     pub callee: [T; 4],
-    /// 1 if the target has static data.
-    pub has_data: T,
+    /// 1 if the target has static data; of an intrinsic, the number of its type + 1, or 0.
+    pub payload: T,
 }
 
 /// The coordinates of a segment.
@@ -431,6 +454,9 @@ pub enum Space {
     State = 1,
     /// Word 0: the fn hash of the context that called in.
     Caller = 2,
+    /// Word i: entry i of the instance's resource table, \[representation, type + 1, own, lent\], or
+    /// \[next, 0, 0, 0\] if it is free.
+    Table = 3,
     /// Word 0 of the root's: the state of the precompile transcript, whichever instance records.
     Transcript = 7,
 }
@@ -445,7 +471,13 @@ pub const END_TIME: u32 = 1 << 30;
 /// and no two instances or spaces share one.
 #[inline(always)]
 pub fn context_key<E: Algebra>(domain: E, index: E, space: Space) -> E {
-    context_id(domain, index).scale(Felt::new(8)) + E::int(space as u64)
+    space_key(context_id(domain, index), space)
+}
+
+/// The memory context of a space of the instance with this context id, see [`context_key`].
+#[inline(always)]
+pub fn space_key<E: Algebra>(context: E, space: Space) -> E {
+    context.scale(Felt::new(8)) + E::int(space as u64)
 }
 
 /// The id of a context: `domain * 2^16 + index`.

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// DYNCALL drops the address of the callee's digest. That is a left shift, but one after which the
-/// depth is not the next row's, so it is none for the shift column.
+/// depth is not the next row's, so it is none for the shift column. An intrinsic replaces the top by
+/// what the resource tables say.
 #[inline(always)]
 pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, E>) {
     let flag = rows.ops.op(DYNCALL);
@@ -20,6 +21,7 @@ pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, 
     }
     let last = rows.cur.stack.overflowed * rows.next.stack.top[STACK_TOP - 1];
     t.set(STACK_TOP - 1, flag, last);
+    t.free(1, rows.ops.intrinsic());
 }
 
 /// The frame that a call saves: for DYNCALL that of the shifted stack.
@@ -29,7 +31,7 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
     let stack = &cur.stack;
     let frame = cur.as_call();
     let dyncall = ops.op(DYNCALL);
-    let enter = cur.decoder.call + ops.op(SYSCALL);
+    let enter = cur.decoder.call + ops.op(SYSCALL) + ops.calls_destructor();
     // On a DYNCALL row, 1 if it pops an entry.
     let popped = dyncall * stack.overflowed;
     b.assert_zero(

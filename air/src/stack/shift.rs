@@ -13,8 +13,8 @@ use crate::{
 #[inline(always)]
 fn switch<E: Algebra>(rows: &Rows<'_, E>) -> (E, E) {
     let end = rows.cur.as_end();
-    let enter = rows.cur.decoder.call + rows.ops.op(SYSCALL);
-    let leave = rows.ops.op(END) * (end.call + end.syscall);
+    let enter = rows.cur.decoder.call + rows.ops.op(SYSCALL) + rows.ops.calls_destructor();
+    let leave = rows.ops.op(END) * (end.call + end.syscall + end.own_destructor);
     (enter, leave)
 }
 

@@ -3,12 +3,16 @@
 use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
     columns::{CallCols, CoreRow, EndCols, MainRow},
+    composition::CallKind,
     opcode,
 };
 
 use super::{chiplets::range::RangeCounts, inverse::PendingInverses};
-use crate::ops::{cipher::RangeWitness, polynomial::FriQuery};
-use crate::tracer::{Crossing, EndRow, Entered, NodeKind, OpRow, RowState, StartRow};
+use crate::{
+    ops::{cipher::RangeWitness, polynomial::FriQuery},
+    resources::Marks,
+    tracer::{Crossing, EndRow, Entered, IntrinsicRow, NodeKind, OpRow, RowState, StartRow},
+};
 
 /// A block that was entered and not left yet.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +37,8 @@ pub(super) struct CoreTrace {
     pushed: bool,
     /// The END row before, if it was one: whether it ended a first child shows on the next row.
     ended: bool,
+    /// The marks after the last row.
+    marks: Option<Marks>,
     inverses: PendingInverses,
     ranges: RangeCounts,
 }
@@ -78,19 +84,21 @@ impl CoreTrace {
 
     /// Adds the start of a node, whose hash begins at hasher row `address`.
     ///
-    /// `has_data` says whether the instance that it enters, if any, has static data.
-    pub fn start(
-        &mut self,
-        state: &RowState<'_>,
-        row: &StartRow<'_>,
-        address: u32,
-        has_data: bool,
-    ) {
+    /// `payload` is that of the link of a call: whether the instance that it enters has static data,
+    /// or the type of the resource whose destructor it is.
+    pub fn start(&mut self, state: &RowState<'_>, row: &StartRow<'_>, address: u32, payload: u32) {
         self.pushed = false;
         self.group = 0;
         self.registers = *row.inputs;
         let condition = state.stack[0];
-        let core = self.begin(state, row.kind.opcode());
+        let crossing = row.entered.map(|entered| entered.crossing);
+        let (code, id) = match crossing {
+            // The row before began the block.
+            Some(Crossing::Destructor) => (opcode::DESTRUCTOR, state.clk),
+            Some(Crossing::OwnDestructor) => (opcode::OWN_DESTRUCTOR, state.clk),
+            _ => (row.kind.opcode(), state.clk + 1),
+        };
+        let core = self.begin(state, code);
         match row.kind {
             NodeKind::Block | NodeKind::Join | NodeKind::Split | NodeKind::Loop => {
                 core.decoder.registers = *row.inputs;
@@ -110,16 +118,45 @@ impl CoreTrace {
             NodeKind::Call | NodeKind::Dyncall | NodeKind::Syscall => {
                 if let Some(entered) = &row.entered {
                     let named = row.callee.unwrap_or_default();
-                    set_call(core, row.kind, named, entered, has_data);
+                    set_call(core, row.kind, named, entered, payload);
                 }
             }
         }
         let row = self.rows.len() - 1;
-        self.blocks.push(OpenBlock {
-            id: state.clk + 1,
-            address,
-            row,
+        self.blocks.push(OpenBlock { id, address, row });
+    }
+
+    /// Adds the first row of an intrinsic, whose hash begins at hasher row `address`.
+    pub fn intrinsic(&mut self, state: &RowState<'_>, row: &IntrinsicRow, address: u32) {
+        self.pushed = false;
+        self.group = 0;
+        let code = match row.destroys {
+            true => opcode::DESTROY,
+            false => opcode::INTRINSIC,
+        };
+        let core = self.begin(state, code);
+        core.set_call(CallCols {
+            named: row.named.into(),
+            callee: row.destructor.unwrap_or_default().into(),
+            target: Felt::from(row.definer),
+            shared: Felt::from(row.kind as u8),
+            has_data: Felt::from(row.payload()),
+            saved_depth: ZERO,
+            saved_overflow_ptr: ZERO,
+            creates: ZERO,
+            owes: ZERO,
+            free: ZERO,
+            table_len: ZERO,
+            table_len_inv: ZERO,
         });
+        if !row.destroys {
+            let row = self.rows.len() - 1;
+            self.blocks.push(OpenBlock {
+                id: state.clk + 1,
+                address,
+                row,
+            });
+        }
     }
 
     /// Adds the start of another batch of a basic block.
@@ -143,22 +180,27 @@ impl CoreTrace {
     pub fn end(&mut self, state: &RowState<'_>, row: &EndRow, composed: bool) {
         let core = self.begin(state, opcode::END);
         let flag = |set: bool| Felt::from(u8::from(set));
-        let called = row
-            .frame
-            .filter(|frame| frame.crossing != Crossing::Syscall);
-        let returns = called.filter(|_| composed);
+        let crossing = row.frame.map(|frame| frame.crossing);
+        let is_call =
+            crossing.is_some_and(|by| !matches!(by, Crossing::Syscall | Crossing::OwnDestructor));
+        let [entered_by, free, table_len, _] = match is_call && composed {
+            true => row.left.to_word(),
+            false => [ZERO; 4],
+        };
         let end = EndCols {
             digest: row.digest.into(),
             loop_body: flag(row.is_loop_body),
             entered_loop: flag(row.loop_entered),
-            call: flag(called.is_some()),
+            call: flag(is_call),
             first_child: ZERO,
-            syscall: flag(row.frame.is_some() && called.is_none()),
-            entered_by: returns.map_or(ZERO, |frame| Felt::new(frame.context.as_u64() + 1)),
-            free: ZERO,
-            table_len: flag(returns.is_some()),
+            syscall: flag(crossing == Some(Crossing::Syscall)),
+            shared: flag(crossing == Some(Crossing::Shared)),
+            own_destructor: flag(crossing == Some(Crossing::OwnDestructor)),
+            entered_by,
+            free,
+            table_len,
         };
-        core.set_end(end, ZERO);
+        core.set_end(end);
         core.stack.shift_left = end.entered_loop;
         let block = self.blocks.pop();
         if let (Some(block), Some(frame)) = (block, &row.frame) {
@@ -166,6 +208,7 @@ impl CoreTrace {
             let started = &mut self.rows[block.row].core;
             started.helpers[0] = Felt::from(frame.depth);
             started.helpers[1] = Felt::from(frame.overflow_pointer);
+            self.marks = Some(state.marks.left(state.clk, frame.crossing));
         }
         self.ended = true;
     }
@@ -175,6 +218,14 @@ impl CoreTrace {
         if let Some(row) = self.rows.last_mut() {
             row.core.helpers[helper] = value;
         }
+    }
+
+    /// The two elements below the top of the stack, on the row that was added last.
+    pub fn below_top(&self) -> [Felt; 2] {
+        self.rows.last().map_or([ZERO; 2], |row| {
+            let [_, second, third, ..] = row.core.stack.top;
+            [second, third]
+        })
     }
 
     /// Hasher row of the block that the next row belongs to.
@@ -194,6 +245,9 @@ impl CoreTrace {
         set_opcode(&mut halt.core, opcode::HALT);
         halt.core.stack.top = *stack;
         halt.core.stack.depth = Felt::new(16);
+        let marks = self.marks.unwrap_or(Marks::START);
+        halt.core.system.mark = Felt::new(marks.current);
+        halt.core.system.sender = marks.sender_felt();
         let executed = self.rows.len();
         self.rows.resize(length, halt);
         for (clk, row) in self.rows.iter_mut().enumerate().skip(executed) {
@@ -219,6 +273,7 @@ impl CoreTrace {
             address: 0,
             row: 0,
         });
+        self.marks = Some(state.marks);
         self.rows.push(miden_cvm_air::air::zero_row());
         let core = &mut self.rows[position].core;
         core.system.clk = Felt::from(state.clk);
@@ -226,6 +281,8 @@ impl CoreTrace {
         core.system.index = Felt::from(state.context.index());
         core.system.in_syscall = Felt::from(u8::from(state.in_syscall));
         core.system.fn_hash = (*state.fn_hash).into();
+        core.system.mark = Felt::new(state.marks.current);
+        core.system.sender = state.marks.sender_felt();
         set_opcode(core, code);
         core.decoder.block = Felt::from(block.id);
         core.decoder.address = Felt::from(block.address);
@@ -353,13 +410,22 @@ fn set_call(
     kind: NodeKind,
     named: Word,
     entered: &Entered,
-    has_data: bool,
+    payload: u32,
 ) {
     let flag = |set: bool| Felt::from(u8::from(set));
-    let shared = entered.crossing == Crossing::Shared;
-    let exists = entered.crossing != Crossing::Syscall && !entered.created;
     let is_call = kind != NodeKind::Syscall;
-    core.decoder.call = flag(is_call);
+    let crossing = entered.crossing;
+    let own_destructor = crossing == Crossing::OwnDestructor;
+    let destructor = own_destructor || crossing == Crossing::Destructor;
+    core.decoder.call = flag(is_call && !destructor);
+    let [_, free, table_len, _] = match is_call && !own_destructor {
+        true => entered.state.to_word(),
+        false => [ZERO; 4],
+    };
+    let table_len_inv = match destructor || table_len == ONE {
+        true => flag(!destructor),
+        false => table_len.inv(),
+    };
     core.set_call(CallCols {
         named: named.into(),
         callee: entered.target.into(),
@@ -371,13 +437,17 @@ fn set_call(
         } else {
             ZERO
         },
-        shared: flag(shared),
+        shared: match crossing {
+            Crossing::Destructor => Felt::from(CallKind::Destroy as u8),
+            Crossing::OwnDestructor => Felt::from(CallKind::DestroyOfOwnType as u8),
+            _ => flag(crossing == Crossing::Shared),
+        },
         creates: flag(is_call && entered.created),
-        has_data: flag(is_call && has_data),
-        owes: flag(is_call && has_data && entered.created),
-        free: ZERO,
-        table_len: flag(exists),
-        table_len_inv: flag(exists),
+        has_data: Felt::from(if is_call { payload } else { 0 }),
+        owes: flag(is_call && payload != 0 && entered.created),
+        free,
+        table_len,
+        table_len_inv,
     });
 }
 

@@ -10,13 +10,13 @@ mod inverse;
 use std::collections::HashMap;
 
 use miden_core::{
-    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, ONE, Operation, QuadFelt, StackInputs, StackOutputs,
-    Word, ZERO, crypto::merkle::MerklePath,
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, Operation, QuadFelt, StackInputs, StackOutputs, Word,
+    ZERO, crypto::merkle::MerklePath,
 };
 use miden_cvm_air::{
     air::MIN_TRACE_LEN,
     columns::MainRow,
-    composition::{Composition, SegmentRecord},
+    composition::{Composition, KERNEL_SOURCE, SegmentRecord},
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
 };
@@ -35,7 +35,7 @@ use self::{
 use crate::{
     ContextId,
     circuit::CircuitEvaluation,
-    resources::{KernelAccess, TableAccess},
+    resources::{InstanceState, KernelAccess, TableAccess},
     tracer::{
         BitwiseOp, CreationTime, Crossing, EndRow, Horner, IntrinsicRow, MemoryAccess,
         MerkleUpdate, NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
@@ -64,6 +64,8 @@ pub struct TraceLengths {
     pub hasher: usize,
     /// Rows of the bitwise chiplet.
     pub bitwise: usize,
+    /// Rows of the resource tables.
+    pub table: usize,
     /// Rows of the memory chiplet.
     pub memory: usize,
     /// Rows of the ROM.
@@ -75,7 +77,7 @@ pub struct TraceLengths {
 impl TraceLengths {
     /// Rows of all chiplets together, which stand below each other.
     pub fn chiplets(&self) -> usize {
-        self.hasher + self.bitwise + self.memory + self.rom + self.ace
+        self.hasher + self.bitwise + self.table + self.memory + self.rom + self.ace
     }
 
     /// The number of rows of the trace: the next power of two that leaves every section a padding
@@ -110,6 +112,8 @@ pub struct TraceBuilder {
     root_data: Vec<(SegmentRecord, Vec<Felt>)>,
     /// The state of the precompile transcript.
     transcript: [Felt; 4],
+    /// The resource type whose destructor the next row calls.
+    destroyed: Option<u32>,
     /// The first thing that went wrong.
     error: Option<TraceError>,
 }
@@ -125,6 +129,7 @@ impl TraceBuilder {
             callers: HashMap::new(),
             root_data: Vec::new(),
             transcript: [ZERO; 4],
+            destroyed: None,
             error: None,
         }
     }
@@ -158,6 +163,7 @@ impl TraceBuilder {
             range: ranges.rows() - 1,
             hasher: sections.hasher.rows(),
             bitwise: sections.bitwise.rows(),
+            table: sections.table.rows(),
             memory: sections.memory.rows(),
             rom: sections.rom.rows(),
             ace: sections.ace.rows(),
@@ -235,16 +241,17 @@ impl TraceBuilder {
         };
         hasher.request_input(address);
 
-        let has_data = row.entered.is_some_and(|entered| {
-            let index = u32::from(entered.context.index());
-            self.composition
-                .as_ref()
-                .is_some_and(|c| !c.segments_of(index).is_empty())
+        let payload = self.destroyed.take().unwrap_or_else(|| {
+            let has_data = row.entered.is_some_and(|entered| {
+                let index = u32::from(entered.context.index());
+                self.composition
+                    .as_ref()
+                    .is_some_and(|c| !c.segments_of(index).is_empty())
+            });
+            u32::from(has_data)
         });
-        self.core.start(state, row, address, has_data);
-        for (segment, data) in std::mem::take(&mut self.root_data) {
-            self.unhash(ContextId::ROOT, 0, &segment, &data);
-        }
+        self.core.start(state, row, address, payload);
+        self.place_root_data();
 
         let Some(entered) = row.entered else { return };
         let named = row.callee.unwrap_or_default();
@@ -252,19 +259,21 @@ impl TraceBuilder {
             let result = self.chiplets.rom.request_kernel(named);
             self.note(result);
         } else if self.composition.is_some() {
-            let result = self
-                .chiplets
-                .rom
-                .request_link(u32::from(state.context.index()), named);
-            self.note(result);
+            self.request_link(state, named);
+            if entered.crossing == Crossing::OwnDestructor {
+                return;
+            }
             let time = state.clk + 1;
-            let length = Felt::from(u8::from(!entered.created));
-            if entered.crossing == Crossing::Shared {
-                let word = [ZERO, ZERO, length, ZERO];
+            if entered.crossing != Crossing::Isolated {
+                let word = entered.state.to_word();
                 self.private(entered.context, Space::State, time, false, word);
             }
-            let caller = Felt::new(state.context.as_u64() + 1);
-            let running = [caller, ZERO, ONE, ZERO];
+            let running = InstanceState {
+                entered_by: Some(state.context),
+                len: entered.state.len + u32::from(entered.created),
+                ..entered.state
+            };
+            let running = running.to_word();
             self.private(entered.context, Space::State, time, true, running);
             self.callers.insert(entered.context, *state.fn_hash);
             let caller = (*state.fn_hash).into();
@@ -272,24 +281,55 @@ impl TraceBuilder {
         }
     }
 
-    fn intrinsic(&mut self, _state: &RowState<'_>, _row: &IntrinsicRow) {}
+    fn intrinsic(&mut self, state: &RowState<'_>, row: &IntrinsicRow) {
+        // The link is looked up by the first row, and again by one that calls a destructor.
+        self.request_link(state, row.named);
+        if row.destroys {
+            self.destroyed = Some(row.payload());
+            self.core.intrinsic(state, row, 0);
+            return;
+        }
+        let mut inputs = [ZERO; 8];
+        inputs[..4].copy_from_slice(row.named.as_elements());
+        let hasher = &mut self.chiplets.hasher;
+        let domain = Felt::from(NodeKind::Call.opcode());
+        let address = hasher.hash_node(row.digest, domain, &inputs);
+        hasher.request_input(address);
+        self.core.intrinsic(state, row, address);
+        self.place_root_data();
+    }
+
+    fn request_link(&mut self, state: &RowState<'_>, named: Word) {
+        let source = match state.in_syscall {
+            true => KERNEL_SOURCE,
+            false => u32::from(state.context.index()),
+        };
+        let result = self.chiplets.rom.request_link(source, named);
+        self.note(result);
+    }
+
+    /// Unhashes the root's data, once the hasher has begun the program's hash.
+    fn place_root_data(&mut self) {
+        for (segment, data) in std::mem::take(&mut self.root_data) {
+            self.unhash(ContextId::ROOT, 0, &segment, &data);
+        }
+    }
 
     fn end(&mut self, state: &RowState<'_>, row: &EndRow) {
         self.chiplets.hasher.request_digest(self.core.address());
         self.core.end(state, row, self.composition.is_some());
         let Some(frame) = row.frame else { return };
-        if frame.crossing != Crossing::Syscall && self.composition.is_some() {
+        let stays = matches!(frame.crossing, Crossing::Syscall | Crossing::OwnDestructor);
+        if !stays && self.composition.is_some() {
             let time = state.clk + 1;
-            let caller = Felt::new(frame.context.as_u64() + 1);
-            let running = [caller, ZERO, ONE, ZERO];
-            self.private(state.context, Space::State, time, false, running);
-            self.private(
-                state.context,
-                Space::State,
-                time,
-                true,
-                [ZERO, ZERO, ONE, ZERO],
-            );
+            let left = InstanceState {
+                entered_by: None,
+                ..row.left
+            };
+            for (word, is_write) in [(row.left, false), (left, true)] {
+                let word = word.to_word();
+                self.private(state.context, Space::State, time, is_write, word);
+            }
         }
     }
 
@@ -386,9 +426,12 @@ impl Tracer for TraceBuilder {
         }
     }
 
-    fn table(&mut self, _access: &TableAccess) {}
+    fn table(&mut self, access: &TableAccess) {
+        let below = self.core.below_top();
+        let ChipletRecorders { table, memory, .. } = &mut self.chiplets;
+        table.table(access, below, memory);
+    }
 
-    fn kernel_memory(&mut self, _access: &KernelAccess) {}
     fn log_precompile(&mut self, clk: u32, input: &[Felt; 12], output: &[Felt; 12]) {
         self.permutation(input, output);
         let [before, after] = [input, output].map(|state| std::array::from_fn(|i| state[i]));
@@ -415,6 +458,11 @@ impl Tracer for TraceBuilder {
 
     fn circuit(&mut self, evaluation: CircuitEvaluation) {
         self.chiplets.ace.record(evaluation);
+    }
+
+    fn kernel_memory(&mut self, access: &KernelAccess) {
+        let ChipletRecorders { table, memory, .. } = &mut self.chiplets;
+        table.kernel(access, memory);
     }
 
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {

@@ -765,6 +765,8 @@ impl<'a> Machine<'a> {
             call: flag(2),
             first_child: felt(self.rng.below(2)),
             syscall: flag(3),
+            shared: self.rng.felt(),
+            own_destructor: flag(4),
             entered_by: self.rng.felt(),
             free: self.rng.felt(),
             table_len: self.rng.felt(),
@@ -787,7 +789,7 @@ impl<'a> Machine<'a> {
                 self.step.leaves = true;
             }
         }
-        self.step.cur.core.set_end(end, ZERO);
+        self.step.cur.core.set_end(end);
         // A loop that ends shifts; whether a call does is the decoder's to know.
         self.step.helpers = vec![1];
         self.step.decoder_helpers = vec![2, 4];

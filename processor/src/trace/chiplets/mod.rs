@@ -12,6 +12,7 @@ pub mod hasher;
 pub mod memory;
 pub mod range;
 pub mod rom;
+pub mod table;
 
 use self::{
     ace::AceRecorder,
@@ -20,6 +21,7 @@ use self::{
     memory::{Access, MemoryRecorder, MemorySection},
     range::RangeCounts,
     rom::RomRecorder,
+    table::{TableRecorder, TableSection},
 };
 
 /// Number of rows of a hasher cycle.
@@ -32,6 +34,8 @@ pub struct ChipletRecorders {
     pub hasher: HasherRecorder,
     /// Bitwise operations.
     pub bitwise: BitwiseRecorder,
+    /// Operations on resource tables.
+    pub table: TableRecorder,
     /// Accesses of memory.
     pub memory: MemoryRecorder,
     /// Lookups of public records.
@@ -46,6 +50,7 @@ impl ChipletRecorders {
         Self {
             hasher: HasherRecorder::default(),
             bitwise: BitwiseRecorder::default(),
+            table: TableRecorder::default(),
             memory: MemoryRecorder::default(),
             rom,
             ace: AceRecorder::default(),
@@ -85,6 +90,7 @@ impl ChipletRecorders {
         let Self {
             hasher,
             bitwise,
+            table,
             memory,
             rom,
             ace,
@@ -94,6 +100,7 @@ impl ChipletRecorders {
         ChipletSections {
             hasher,
             bitwise: bitwise.finish(),
+            table: table.finish(ranges),
             memory: memory.finish(ranges),
             rom,
             ace,
@@ -108,6 +115,8 @@ pub struct ChipletSections {
     pub hasher: HasherRecorder,
     /// Bitwise operations.
     pub bitwise: BitwiseSection,
+    /// Operations on resource tables.
+    pub table: TableSection,
     /// Accesses of memory.
     pub memory: MemorySection,
     /// Public records.
@@ -119,12 +128,8 @@ pub struct ChipletSections {
 impl ChipletSections {
     /// The number of rows that the sections have, with one of padding.
     pub fn rows(&self) -> usize {
-        self.hasher.rows()
-            + self.bitwise.rows()
-            + self.memory.rows()
-            + self.rom.rows()
-            + self.ace.rows()
-            + 1
+        let private = self.table.rows() + self.memory.rows();
+        self.hasher.rows() + self.bitwise.rows() + private + self.rom.rows() + self.ace.rows() + 1
     }
 
     /// Writes the chiplets' cells of a whole trace, in parallel. The rows after the sections are
@@ -139,12 +144,14 @@ impl ChipletSections {
         );
         let (hasher, rows) = rows.split_at_mut(self.hasher.rows());
         let (bitwise, rows) = rows.split_at_mut(self.bitwise.rows());
+        let (table, rows) = rows.split_at_mut(self.table.rows());
         let (memory, rows) = rows.split_at_mut(self.memory.rows());
         let (rom, rows) = rows.split_at_mut(self.rom.rows());
         let (ace, _) = rows.split_at_mut(self.ace.rows());
         rayon::scope(|scope| {
             scope.spawn(|_| self.memory.fill(memory));
             scope.spawn(|_| self.bitwise.fill(bitwise));
+            scope.spawn(|_| self.table.fill(table));
             scope.spawn(|_| self.rom.fill(rom));
             scope.spawn(|_| self.ace.fill(ace));
             self.hasher.fill(hasher);

@@ -6,7 +6,7 @@ use miden_core::{Felt, Kernel, ONE, Word, ZERO};
 use miden_cvm_air::{
     columns::{MainRow, RomRow, cells_of},
     composition::Composition,
-    public::{link_coords, segment_coords},
+    public::{intrinsic_coords, link_coords, segment_coords},
 };
 use thiserror::Error;
 
@@ -79,6 +79,11 @@ impl RomRecorder {
             rom.links
                 .insert((link.source, link.digest), rom.records.len());
             rom.push(Kind::Link, cells_of(&link_coords(link, composition)));
+        }
+        for record in composition.intrinsics() {
+            rom.links
+                .insert((record.source, record.digest), rom.records.len());
+            rom.push(Kind::Link, cells_of(&intrinsic_coords(record, composition)));
         }
         let mut number = 0;
         for (record, coords) in composition

@@ -1301,6 +1301,7 @@ fn sections_are_whole_and_in_order() {
         row.chiplet.select = ChipletSelectors {
             hasher: ZERO,
             bitwise: ZERO,
+            table: ZERO,
             memory: ZERO,
             rom: ZERO,
             ace: ZERO,

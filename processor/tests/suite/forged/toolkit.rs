@@ -129,11 +129,9 @@ pub fn set_opcode(op: &mut OpcodeCols<Felt>, code: u8) {
 
 /// Changes what an END row names.
 pub fn edit_end(core: &mut CoreRow<Felt>, edit: impl FnOnce(&mut EndCols<Felt>)) {
-    let spare = (core.decoder.registers[7], core.helpers[5]);
     let mut end = core.as_end();
     edit(&mut end);
-    core.set_end(end, ZERO);
-    (core.decoder.registers[7], core.helpers[5]) = spare;
+    core.set_end(end);
 }
 
 /// Changes what a CALL, DYNCALL or SYSCALL row names.

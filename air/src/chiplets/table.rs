@@ -1,0 +1,460 @@
+//! Resource tables: what intrinsics do to the handles of the running instance, as the Component
+//! Model's Canonical ABI says (`canon resource.new`, `resource.rep`, `resource.drop`, `lift_own`,
+//! `lift_borrow`, `lower_own`, `lower_borrow`).
+//!
+//! An operation is a pair of rows: on the even one stands what was asked, and the state of the
+//! instance and the entry as they were; on the odd one what becomes of them, in VM-private memory. A
+//! handle on its way between instances is a token, a message of its own bus: made by the sender, used
+//! up once. Nobody can make one otherwise, and discarding one that is not received harms nobody.
+
+use miden_core::Felt;
+
+use crate::{
+    algebra::Algebra,
+    builder::{ConstraintBuilder, Frame},
+    columns::{TableOutcome, TableRow, TokenCells},
+    composition::CallKind,
+    lookup::{
+        LookupBuilder, MemoryElement, MemoryWord, Slot, Space, TableRequest, Token, space_key,
+    },
+};
+
+/// 1 on the even rows of the section; degree 2.
+#[inline(always)]
+pub(super) fn asks<E: Algebra>(frame: &Frame<'_, E>) -> E {
+    frame.cur.chiplet.select.table * frame.periodic.odd.not()
+}
+
+/// Constraints of the resource tables.
+#[inline(always)]
+pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let asks = asks(frame);
+    let row = frame.cur.chiplet.table();
+    let outcome = frame.next.chiplet.outcome();
+    kind(asks, row, b);
+    handle(asks, row, b);
+    state(asks, row, outcome, b);
+    entry(asks, row, outcome, b);
+    token(asks, row, outcome, b);
+    memory(asks, row, outcome, b);
+
+    let TableRow { op, request, .. } = row;
+    let (one, entry) = (B::Expr::ONE, &row.entry);
+    let destroyed = request.destroys * entry[0];
+    let answer = (op.new + op.receive) * row.handle
+        + op.rep * entry[0]
+        + op.drop * destroyed
+        + op.send * request.time
+        + op.receive_rep * outcome.token.rep
+        + op.memory * (one - row.own) * outcome.value;
+    b.assert_zero("table.output", 5, asks * (request.output - answer));
+
+    let flags = [
+        (outcome.writes_state, op.new + op.receive + row.frees),
+        (
+            outcome.writes_entry,
+            op.new + op.receive + op.drop + op.send,
+        ),
+        (outcome.puts, op.send),
+        (outcome.takes, op.receive + op.receive_rep + op.discard),
+        (outcome.accesses, op.memory),
+    ];
+    b.assert_zeros(
+        "table.outcome_flags",
+        3,
+        flags.map(|(cell, flag)| asks * (cell - flag)),
+    );
+    let copies = [
+        (outcome.time, request.time),
+        (outcome.home, request.home),
+        (outcome.handle, row.handle),
+        (outcome.is_write, op.memory * row.own),
+        (outcome.address, op.memory * request.input),
+        (
+            outcome.context,
+            request.context + op.memory * (request.second - request.context),
+        ),
+    ];
+    b.assert_zeros(
+        "table.outcome_copies",
+        4,
+        copies.map(|(cell, value)| asks * (cell - value)),
+    );
+}
+
+/// The operation, and how it shows in the kind of the call.
+#[inline(always)]
+fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B) {
+    let TableRow {
+        op,
+        own,
+        by_definer,
+        destructible,
+        back,
+        frees,
+        destroys,
+        grows,
+        request,
+        ..
+    } = *row;
+    let ops = [
+        op.new,
+        op.rep,
+        op.drop,
+        op.send,
+        op.receive,
+        op.receive_rep,
+        op.memory,
+        op.discard,
+    ];
+    b.assert_zeros("table.op_binary", 4, ops.map(|op| asks * op.binary()));
+    let sum = ops.iter().fold(B::Expr::ZERO, |sum, &op| sum + op);
+    b.assert_zero("table.one_op", 3, asks * sum.not());
+    b.assert_zeros(
+        "table.flag_binary",
+        4,
+        [own, by_definer, destructible, back, grows].map(|flag| asks * flag.binary()),
+    );
+    // Flags that an operation has no use for are zero.
+    b.assert_zeros(
+        "table.flag_unused",
+        4,
+        [
+            (op.new + op.rep + op.receive_rep + op.discard) * own,
+            op.drop.not() * by_definer,
+            op.drop.not() * destructible,
+            op.receive.not() * back,
+        ]
+        .map(|unused| asks * unused),
+    );
+
+    let code = |kind: CallKind| B::Expr::int(kind as u64);
+    let kinds = op.new * code(CallKind::New)
+        + op.rep * code(CallKind::Rep)
+        + op.drop * (code(CallKind::Drop) + by_definer + destructible + destructible)
+        + op.send * (code(CallKind::SendBorrow) - own)
+        + op.receive * (code(CallKind::RecvBorrow) - own)
+        + op.receive_rep * code(CallKind::RecvRep)
+        + op.memory * (code(CallKind::Load) + own);
+    b.assert_zero("table.kind", 4, asks * (request.kind - kinds));
+
+    b.assert_zero("table.frees", 4, asks * (frees - op.drop - op.send * own));
+    b.assert_zero(
+        "table.destroys",
+        5,
+        asks * (destroys - op.drop * own * destructible),
+    );
+    b.assert_zero(
+        "table.request_destroys",
+        3,
+        asks * (request.destroys - destroys),
+    );
+}
+
+/// Which entry is concerned: the one freed last or the one after all others for a new handle, else
+/// the one that is named.
+#[inline(always)]
+fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B) {
+    let TableRow {
+        op, grows, request, ..
+    } = *row;
+    let [_, free, len, _] = row.state;
+    b.assert_zero("table.grows", 4, asks * grows * free);
+    b.assert_zero(
+        "table.grows_not",
+        4,
+        asks * (grows.not() - free * row.free_inv),
+    );
+    b.assert_zero(
+        "table.handle_new",
+        5,
+        asks * (op.new + op.receive) * (row.handle - free - grows * len),
+    );
+    b.assert_zero(
+        "table.handle_named",
+        4,
+        asks * (op.rep + op.drop + op.send) * (row.handle - request.input),
+    );
+    let none = op.receive_rep + op.memory + op.discard;
+    b.assert_zero("table.handle_none", 4, asks * none * row.handle);
+}
+
+/// The state of the instance: free list, length of the table, borrows.
+#[inline(always)]
+fn state<B: ConstraintBuilder>(
+    asks: B::Expr,
+    row: &TableRow<B::Expr>,
+    outcome: &TableOutcome<B::Expr>,
+    b: &mut B,
+) {
+    let TableRow { op, own, frees, .. } = *row;
+    let [entered_by, _, len, borrows] = row.state;
+    let allocates = op.new + op.receive;
+    let changes = allocates + frees;
+    let borrowed = (op.receive - op.drop) * own.not();
+    let after = [
+        changes * entered_by,
+        allocates * row.entry[0] + frees * row.handle,
+        changes * len + allocates * row.grows,
+        changes * borrows + borrowed,
+    ];
+    b.assert_zeros(
+        "table.state",
+        4,
+        core::array::from_fn::<_, 4, _>(|i| asks * (outcome.state[i] - after[i])),
+    );
+    // Whoever drops an own handle calls the definer, although nothing happens there without a
+    // destructor: it must not be running.
+    let drops_own = op.drop * own;
+    b.assert_zero(
+        "table.guards",
+        5,
+        asks * (outcome.guards - (drops_own - row.destroys) * row.by_definer.not()),
+    );
+}
+
+/// The entry: what it must have been, and what it becomes.
+#[inline(always)]
+fn entry<B: ConstraintBuilder>(
+    asks: B::Expr,
+    row: &TableRow<B::Expr>,
+    outcome: &TableOutcome<B::Expr>,
+    b: &mut B,
+) {
+    let TableRow {
+        op,
+        own,
+        frees,
+        entry,
+        request,
+        ..
+    } = *row;
+    let [rep, resource, owned, lent] = entry;
+    let allocates = op.new + op.receive;
+    let named = op.rep + op.drop + op.send;
+    b.assert_zeros(
+        "table.entry_free",
+        4,
+        [resource, owned, lent].map(|cell| asks * allocates * cell),
+    );
+    b.assert_zero(
+        "table.entry_resource",
+        4,
+        asks * named * (resource - request.resource),
+    );
+    b.assert_zero(
+        "table.entry_own",
+        5,
+        asks * (op.drop * (owned - own) + op.send * own * owned.not()),
+    );
+    // A handle is lent while the mark under which that happened is the current one.
+    b.assert_zero(
+        "table.entry_not_lent",
+        5,
+        asks * frees * ((request.mark - lent) * row.witness).not(),
+    );
+
+    // What is sent without the ownership is lent: `frees` is `drop + send * own`.
+    let lends = op.send + op.drop - frees;
+    let after = [
+        op.new * request.input
+            + op.receive * outcome.token.rep
+            + frees * row.state[1]
+            + lends * rep,
+        (allocates + lends) * request.resource,
+        op.new + op.receive * own + lends * owned,
+        lends * request.mark,
+    ];
+    b.assert_zeros(
+        "table.entry",
+        4,
+        core::array::from_fn::<_, 4, _>(|i| asks * (outcome.entry[i] - after[i])),
+    );
+}
+
+/// The token that is made or used up.
+#[inline(always)]
+fn token<B: ConstraintBuilder>(
+    asks: B::Expr,
+    row: &TableRow<B::Expr>,
+    outcome: &TableOutcome<B::Expr>,
+    b: &mut B,
+) {
+    let TableRow {
+        op,
+        own,
+        back,
+        request,
+        ..
+    } = *row;
+    let TokenCells {
+        id,
+        mark,
+        resource,
+        own: owned,
+        rep,
+    } = outcome.token;
+    let receives = op.receive + op.receive_rep;
+    b.assert_zero(
+        "table.token_id",
+        4,
+        asks * (op.send * (id - request.time) + receives * (id - request.input)),
+    );
+    // It was sent under the mark before the last boundary: by the caller, or by the callee, whose
+    // borrows do not come back with it.
+    let sent = mark - back * (mark + mark);
+    b.assert_zero(
+        "table.token_mark",
+        5,
+        asks * (op.send * (mark - request.mark)
+            + op.receive * (request.sender - sent)
+            + op.receive_rep * (request.sender - mark)),
+    );
+    b.assert_zero("table.token_back", 4, asks * back * own.not());
+    b.assert_zero(
+        "table.token_resource",
+        4,
+        asks * (op.send + receives) * (resource - request.resource),
+    );
+    b.assert_zero(
+        "table.token_own",
+        4,
+        asks * (op.send + receives) * (owned - own),
+    );
+    b.assert_zero("table.token_rep", 4, asks * op.send * (rep - row.entry[0]));
+}
+
+/// The access of a context's memory for the kernel: of a context that was created.
+#[inline(always)]
+fn memory<B: ConstraintBuilder>(
+    asks: B::Expr,
+    row: &TableRow<B::Expr>,
+    outcome: &TableOutcome<B::Expr>,
+    b: &mut B,
+) {
+    let TableRow {
+        op,
+        own,
+        limbs,
+        request,
+        ..
+    } = *row;
+    let [l0, l1, l2] = limbs;
+    let context = l0 + l1.scale(Felt::new(1 << 16)) + l2.scale(Felt::new(1 << 32));
+    b.assert_zero(
+        "table.memory_context",
+        4,
+        asks * op.memory * (request.second - context),
+    );
+    b.assert_zero(
+        "table.memory_created",
+        5,
+        asks * op.memory * (row.state[2] * row.witness).not(),
+    );
+    b.assert_zero(
+        "table.memory_value",
+        5,
+        asks * op.memory * own * (outcome.value - request.third),
+    );
+}
+
+/// Messages of the resource tables.
+#[inline(always)]
+pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let asks = asks(frame);
+    let row = frame.cur.chiplet.table();
+    let TableRow { op, request, .. } = *row;
+    let zero = B::Expr::ZERO;
+    let asked = asks * op.discard.not();
+    b.add(
+        Slot::CHIPLET[0],
+        "table.request",
+        asked,
+        -asked,
+        TableRequest { request },
+    );
+    let state = MemoryWord {
+        context: space_key(request.context, Space::State),
+        address: zero,
+        time: request.time,
+        is_write: zero,
+        value: row.state,
+    };
+    let flag = asks * (op.new + op.receive + row.frees);
+    b.add(Slot::CHIPLET[1], "table.state", flag, flag, state);
+    let flag = asks * op.memory;
+    b.add(
+        Slot::CHIPLET[1],
+        "table.memory_state",
+        flag,
+        flag,
+        MemoryWord {
+            context: space_key(request.second, Space::State),
+            ..state
+        },
+    );
+    let four = |value: B::Expr| value.scale(Felt::new(4));
+    let entry = MemoryWord {
+        context: space_key(request.context, Space::Table),
+        address: four(row.handle),
+        value: row.entry,
+        ..state
+    };
+    let flag = asks * (op.new + op.rep + op.drop + op.send + op.receive);
+    b.add(Slot::CHIPLET[2], "table.entry", flag, flag, entry);
+
+    let answers = frame.cur.chiplet.select.table * frame.periodic.odd;
+    let outcome = frame.cur.chiplet.outcome();
+    let one = B::Expr::ONE;
+    let flag = answers * (outcome.puts + outcome.takes);
+    b.add(
+        Slot::CHIPLET[0],
+        "table.token",
+        flag,
+        answers * (outcome.puts - outcome.takes),
+        Token {
+            token: outcome.token,
+        },
+    );
+    let [free, len, borrows] = outcome.home_state;
+    let flag = answers * outcome.guards;
+    let home = MemoryWord {
+        context: space_key(outcome.home, Space::State),
+        address: zero,
+        time: outcome.time,
+        is_write: zero,
+        value: [zero, free, len, borrows],
+    };
+    b.add(Slot::CHIPLET[0], "table.definer_state", flag, flag, home);
+    let flag = answers * outcome.accesses;
+    b.add(
+        Slot::CHIPLET[0],
+        "table.memory",
+        flag,
+        flag,
+        MemoryElement {
+            context: space_key(outcome.context, Space::User),
+            address: outcome.address,
+            time: outcome.time,
+            is_write: outcome.is_write,
+            value: outcome.value,
+        },
+    );
+    let state = MemoryWord {
+        context: space_key(outcome.context, Space::State),
+        address: zero,
+        time: outcome.time,
+        is_write: one,
+        value: outcome.state,
+    };
+    let flag = answers * outcome.writes_state;
+    b.add(Slot::CHIPLET[1], "table.state_after", flag, flag, state);
+    let entry = MemoryWord {
+        context: space_key(outcome.context, Space::Table),
+        address: four(outcome.handle),
+        value: outcome.entry,
+        ..state
+    };
+    let flag = answers * outcome.writes_entry;
+    b.add(Slot::CHIPLET[2], "table.entry_after", flag, flag, entry);
+}

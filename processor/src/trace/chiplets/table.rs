@@ -1,0 +1,436 @@
+//! The section of resource tables: a pair of rows for each operation.
+
+use std::collections::HashMap;
+
+use miden_core::{Felt, FieldElement, ONE, ZERO};
+use miden_cvm_air::{
+    columns::{MainRow, TableOps, TableOutcome, TableRequestCells, TableRow, TokenCells},
+    composition::CallKind,
+    lookup::Space,
+};
+use rayon::prelude::*;
+
+use super::{
+    memory::{Access, MemoryRecorder},
+    memory_context,
+    range::RangeCounts,
+};
+use crate::{
+    context::ContextId,
+    resources::{KernelAccess, TableAccess, Token},
+};
+
+/// An operation as its two rows.
+type Pair = (TableRow<Felt>, TableOutcome<Felt>);
+
+/// The table operations of a run.
+#[derive(Debug, Clone, Default)]
+pub struct TableRecorder {
+    operations: Vec<Operation>,
+    /// The tokens that were sent and not received yet, by id.
+    tokens: HashMap<u32, Token>,
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    /// With the two elements below the top of the stack.
+    Table(TableAccess, [Felt; 2]),
+    Kernel(KernelAccess),
+}
+
+impl TableRecorder {
+    /// Records an operation, with the two elements `below` the top of the stack, and its accesses of
+    /// memory.
+    pub fn table(&mut self, access: &TableAccess, below: [Felt; 2], memory: &mut MemoryRecorder) {
+        if let Some(token) = access.token {
+            match access.kind {
+                CallKind::SendOwn | CallKind::SendBorrow => self.tokens.insert(token.id, token),
+                _ => self.tokens.remove(&token.id),
+            };
+        }
+        let mut private = |context: ContextId, space, address, is_write, word| {
+            memory.record(Access {
+                context: memory_context(context.domain(), context.index(), space),
+                address,
+                time: access.clk + 1,
+                is_write,
+                is_element: false,
+                word,
+            });
+        };
+        let (ops, own) = operation(access);
+        let changes_state = own_leaves(&ops, own) || (ops.new + ops.receive) == ONE;
+        if changes_state {
+            for (state, is_write) in access.state.iter().zip([false, true]) {
+                private(access.context, Space::State, 0, is_write, state.to_word());
+            }
+        }
+        if ops.receive_rep == ZERO {
+            private(
+                access.context,
+                Space::Table,
+                4 * access.handle,
+                false,
+                access.entry[0].to_word(),
+            );
+            if ops.rep == ZERO {
+                private(
+                    access.context,
+                    Space::Table,
+                    4 * access.handle,
+                    true,
+                    access.entry[1].to_word(),
+                );
+            }
+        }
+        if let Some(state) = access.definer_state {
+            let home = ContextId::new(access.context.domain(), access.definer);
+            private(home, Space::State, 0, false, state.to_word());
+        }
+        self.operations.push(Operation::Table(*access, below));
+    }
+
+    /// Records an access of memory for the kernel.
+    pub fn kernel(&mut self, access: &KernelAccess, memory: &mut MemoryRecorder) {
+        let KernelAccess {
+            clk,
+            is_write,
+            address,
+            target,
+            state,
+            word,
+            ..
+        } = *access;
+        let (domain, index) = (target.domain(), target.index());
+        let time = clk + 1;
+        memory.record(Access {
+            context: memory_context(domain, index, Space::State),
+            address: 0,
+            time,
+            is_write: false,
+            is_element: false,
+            word: state.to_word(),
+        });
+        memory.record(Access {
+            context: memory_context(domain, index, Space::User),
+            address,
+            time,
+            is_write,
+            is_element: true,
+            word,
+        });
+        self.operations.push(Operation::Kernel(*access));
+    }
+
+    /// Makes rows of the operations, and counts their range checks.
+    pub fn finish(self, ranges: &mut RangeCounts) -> TableSection {
+        for operation in &self.operations {
+            if let Operation::Kernel(access) = operation {
+                for limb in limbs(access.target) {
+                    ranges.add(limb);
+                }
+            }
+        }
+        let mut tokens: Vec<Token> = self.tokens.into_values().collect();
+        tokens.sort_unstable_by_key(|token| token.id);
+        let operations = self.operations.par_iter().map(|operation| match operation {
+            Operation::Table(access, below) => table_pair(access, *below),
+            Operation::Kernel(access) => kernel_pair(access),
+        });
+        let mut pairs: Vec<Pair> = operations.collect();
+        pairs.extend(tokens.into_iter().map(discarded));
+        TableSection { pairs }
+    }
+}
+
+/// The section of resource tables, ready to be written.
+#[derive(Debug)]
+pub struct TableSection {
+    pairs: Vec<Pair>,
+}
+
+impl TableSection {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        2 * self.pairs.len()
+    }
+
+    /// Writes the section into exactly its rows.
+    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+        for (pair, (row, outcome)) in rows.chunks_exact_mut(2).zip(&self.pairs) {
+            for row in pair.iter_mut() {
+                row.chiplet.select.table = ONE;
+            }
+            *pair[0].chiplet.table_mut() = *row;
+            *pair[1].chiplet.outcome_mut() = *outcome;
+        }
+    }
+}
+
+/// What an access does, and its `own` flag.
+fn operation(access: &TableAccess) -> (TableOps<Felt>, bool) {
+    let mut ops = NO_OP;
+    let (op, own) = match access.kind {
+        CallKind::New => (&mut ops.new, false),
+        CallKind::Rep => (&mut ops.rep, false),
+        CallKind::SendOwn => (&mut ops.send, true),
+        CallKind::SendBorrow => (&mut ops.send, false),
+        CallKind::RecvOwn => (&mut ops.receive, true),
+        CallKind::RecvBorrow => (&mut ops.receive, false),
+        CallKind::RecvRep => (&mut ops.receive_rep, false),
+        // The others are no operations on tables, so these are left.
+        _ => (&mut ops.drop, access.entry[0].to_word()[2] == ONE),
+    };
+    *op = ONE;
+    (ops, own)
+}
+
+/// Whether a handle leaves the table.
+fn own_leaves(ops: &TableOps<Felt>, own: bool) -> bool {
+    ops.drop == ONE || ops.send == ONE && own
+}
+
+fn flag(set: bool) -> Felt {
+    Felt::from(u8::from(set))
+}
+
+fn inverse(value: Felt) -> Felt {
+    if value == ONE { ONE } else { value.inv() }
+}
+
+/// The 16-bit limbs of a context's id.
+fn limbs(context: ContextId) -> [u16; 3] {
+    core::array::from_fn(|i| (context.as_u64() >> (16 * i)) as u16)
+}
+
+fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
+    let (op, own) = operation(access);
+    let frees = own_leaves(&op, own);
+    let allocates = op.new + op.receive == ONE;
+    let changes = allocates || frees;
+    let [before, after] = access.state.map(|state| match changes {
+        true => state.to_word(),
+        false => [ZERO; 4],
+    });
+    let entry = access.entry.map(|entry| entry.to_word());
+    let time = Felt::from(access.clk) + ONE;
+    let mark = Felt::new(access.marks.current);
+    let context = Felt::new(access.context.as_u64());
+    let home = ContextId::new(access.context.domain(), access.definer);
+    let resource = Felt::from(access.resource) + ONE;
+    let kind = access.kind;
+    let destructible = matches!(kind, CallKind::Destroy | CallKind::DestroyOfOwnType);
+    let back = op.receive == ONE
+        && access
+            .token
+            .is_some_and(|t| Felt::new(t.mark) != access.marks.sender_felt());
+    let row = TableRow {
+        op,
+        own: flag(own),
+        by_definer: flag(matches!(
+            kind,
+            CallKind::DropOfOwnType | CallKind::DestroyOfOwnType
+        )),
+        destructible: flag(destructible),
+        back: flag(back),
+        frees: flag(frees),
+        destroys: flag(access.destroys),
+        grows: flag(before[1] == ZERO),
+        free_inv: inverse(before[1]),
+        witness: match frees {
+            true => inverse(mark - entry[0][3]),
+            false => ZERO,
+        },
+        handle: Felt::from(access.handle),
+        state: before,
+        entry: entry[0],
+        request: TableRequestCells {
+            time,
+            context,
+            home: Felt::new(home.as_u64()),
+            kind: Felt::from(kind as u8),
+            destroys: flag(access.destroys),
+            resource,
+            mark,
+            sender: access.marks.sender_felt(),
+            input: access.input,
+            output: access.output,
+            second: below[0],
+            third: below[1],
+        },
+        ..NO_ROW
+    };
+    let writes_entry = op.rep + op.receive_rep == ZERO;
+    let [_, free, len, borrows] = access.definer_state.unwrap_or_default().to_word();
+    let outcome = TableOutcome {
+        writes_state: flag(changes),
+        writes_entry: flag(writes_entry),
+        puts: op.send,
+        takes: op.receive + op.receive_rep,
+        guards: flag(access.definer_state.is_some()),
+        time,
+        context,
+        home: Felt::new(home.as_u64()),
+        handle: Felt::from(access.handle),
+        state: after,
+        entry: match writes_entry {
+            true => entry[1],
+            false => [ZERO; 4],
+        },
+        token: access.token.map_or(NO_TOKEN, token_cells),
+        home_state: [free, len, borrows],
+        ..NO_OUTCOME
+    };
+    (row, outcome)
+}
+
+fn kernel_pair(access: &KernelAccess) -> Pair {
+    let time = Felt::from(access.clk) + ONE;
+    let own = flag(access.is_write);
+    let [address, target, element] = access.inputs;
+    let state = access.state.to_word();
+    let kind = match access.is_write {
+        true => CallKind::Store,
+        false => CallKind::Load,
+    };
+    // The kernel runs in the root's context, and so does what it calls.
+    let root = ZERO;
+    let row = TableRow {
+        op: TableOps {
+            memory: ONE,
+            ..NO_OP
+        },
+        own,
+        grows: flag(state[1] == ZERO),
+        free_inv: inverse(state[1]),
+        limbs: limbs(access.target).map(Felt::from),
+        witness: inverse(state[2]),
+        state,
+        ..NO_ROW
+    };
+    let row = TableRow {
+        request: TableRequestCells {
+            time,
+            context: root,
+            home: root,
+            kind: Felt::from(kind as u8),
+            destroys: ZERO,
+            resource: ZERO,
+            mark: Felt::new(access.marks.current),
+            sender: access.marks.sender_felt(),
+            input: address,
+            output: access.output,
+            second: target,
+            third: element,
+        },
+        ..row
+    };
+    let outcome = TableOutcome {
+        accesses: ONE,
+        time,
+        context: target,
+        address,
+        is_write: own,
+        value: access.word[access.address as usize % 4],
+        ..NO_OUTCOME
+    };
+    (row, outcome)
+}
+
+/// A pair that takes a token which nobody received.
+fn discarded(token: Token) -> Pair {
+    let row = TableRow {
+        op: TableOps {
+            discard: ONE,
+            ..NO_OP
+        },
+        grows: ONE,
+        ..NO_ROW
+    };
+    let outcome = TableOutcome {
+        takes: ONE,
+        token: token_cells(token),
+        ..NO_OUTCOME
+    };
+    (row, outcome)
+}
+
+fn token_cells(token: Token) -> TokenCells<Felt> {
+    TokenCells {
+        id: Felt::from(token.id),
+        mark: Felt::new(token.mark),
+        resource: Felt::from(token.resource) + ONE,
+        own: flag(token.own),
+        rep: token.rep,
+    }
+}
+
+const NO_OP: TableOps<Felt> = TableOps {
+    new: ZERO,
+    rep: ZERO,
+    drop: ZERO,
+    send: ZERO,
+    receive: ZERO,
+    receive_rep: ZERO,
+    memory: ZERO,
+    discard: ZERO,
+};
+
+const NO_TOKEN: TokenCells<Felt> = TokenCells {
+    id: ZERO,
+    mark: ZERO,
+    resource: ZERO,
+    own: ZERO,
+    rep: ZERO,
+};
+
+const NO_ROW: TableRow<Felt> = TableRow {
+    op: NO_OP,
+    own: ZERO,
+    by_definer: ZERO,
+    destructible: ZERO,
+    back: ZERO,
+    frees: ZERO,
+    destroys: ZERO,
+    grows: ZERO,
+    free_inv: ZERO,
+    limbs: [ZERO; 3],
+    witness: ZERO,
+    handle: ZERO,
+    state: [ZERO; 4],
+    entry: [ZERO; 4],
+    request: TableRequestCells {
+        time: ZERO,
+        context: ZERO,
+        home: ZERO,
+        kind: ZERO,
+        destroys: ZERO,
+        resource: ZERO,
+        mark: ZERO,
+        sender: ZERO,
+        input: ZERO,
+        output: ZERO,
+        second: ZERO,
+        third: ZERO,
+    },
+};
+
+const NO_OUTCOME: TableOutcome<Felt> = TableOutcome {
+    writes_state: ZERO,
+    writes_entry: ZERO,
+    puts: ZERO,
+    takes: ZERO,
+    guards: ZERO,
+    accesses: ZERO,
+    time: ZERO,
+    context: ZERO,
+    home: ZERO,
+    handle: ZERO,
+    state: [ZERO; 4],
+    entry: [ZERO; 4],
+    token: NO_TOKEN,
+    home_state: [ZERO; 3],
+    address: ZERO,
+    is_write: ZERO,
+    value: ZERO,
+};
