@@ -161,7 +161,7 @@ fn ending_a_call_as_another_kind() {
         forged.settles_to(&["bus.CallStack"]);
         // Both, or neither.
         edit_end(forged.core(end), |end| (end.call, end.syscall) = (ONE, ONE));
-        assert_contains(&mut forged, &["block.end_call_or_syscall"]);
+        assert_contains(&mut forged, &["block.end_one_call"]);
         edit_end(forged.core(end), |end| {
             (end.call, end.syscall) = (ZERO, ZERO)
         });
@@ -271,6 +271,11 @@ fn a_component_row_in_an_open_program() {
     let (start, end) = call(&forged, CALL, 0);
     forged.edit(start + 1..=end, |core| core.system.domain = ZERO);
     edit_call(forged.core(start), |call| call.shared = ONE);
+    edit_end(forged.core(end), |end| end.shared = ONE);
+    let mark = forged.core(start).system.mark;
+    forged.edit(start + 1..=end, |core| core.system.sender = mark);
+    let mark = forged.core(end).system.mark;
+    forged.edit_from(end + 1, |core| core.system.sender = -mark);
     forged.settles_to(&["call.open"]);
     // One that creates nothing.
     edit_call(forged.core(start), |call| {
@@ -280,6 +285,8 @@ fn a_component_row_in_an_open_program() {
     });
     forged.settles_to(&["call.open"]);
     edit_call(forged.core(start), |call| call.shared = ZERO);
+    edit_end(forged.core(end), |end| end.shared = ZERO);
+    forged.edit_from(start + 1, |core| core.system.sender = ZERO);
     forged.edit(start + 1..=end, |core| {
         core.system.domain = Felt::new(start as u64 + 1)
     });

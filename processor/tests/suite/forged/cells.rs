@@ -155,6 +155,8 @@ fn names() -> Vec<String> {
         ("index", 1),
         ("in_syscall", 1),
         ("fn_hash", 4),
+        ("mark", 1),
+        ("sender", 1),
         ("hi", 8),
         ("mid", 4),
         ("lo", 4),
@@ -209,7 +211,7 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
             CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
             SPLIT | LOOP | SPAN | JOIN => helper >= 2,
             CALL | DYNCALL | SYSCALL => false,
-            END => helper == 5,
+            END => false,
             _ => true,
         };
     }
@@ -220,8 +222,13 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
             SYSCALL => register >= 4,
             // The inverse of a table's length, if there is a table.
             CALL | DYNCALL => register == 4 && core.as_call().creates == ONE,
-            END if composed && core.as_end().call == ONE => register == 7,
-            END => register >= 4,
+            END if composed && core.as_end().call == ONE => false,
+            // Whether tokens pass, at the end of a call or syscall.
+            END => {
+                let end = core.as_end();
+                register >= 4
+                    && (register < 7 || end.call + end.syscall + end.own_destructor == ZERO)
+            }
             HALT => true,
             _ => false,
         };
