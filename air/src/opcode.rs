@@ -45,7 +45,7 @@ opcodes! {
     /// The call of a destructor into the instance that defines the type. Never in a program.
     DESTRUCTOR = 0b110_0010,
     /// The call of a destructor in its dropper's own context. Never in a program.
-    OWN_DESTRUCTOR = 0b110_0110,
+    OWN_DESTRUCTOR = 0b110_0011,
 
     MRUPDATE = 0b110_0000, CRYPTOSTREAM = 0b110_0100, SYSCALL = 0b110_1000, CALL = 0b110_1100,
 
@@ -56,7 +56,7 @@ opcodes! {
 /// nothing, and the operations that are refused. The prefixes 100 (only even opcodes) and 111 (low
 /// bits zero) have constraints of their own.
 pub const FORBIDDEN: [u8; 11] = [
-    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0011, 0b110_0111, 0b110_1001, 0b110_1010, 0b110_1011,
+    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0110, 0b110_0111, 0b110_1001, 0b110_1010, 0b110_1011,
     0b110_1101, 0b110_1110, 0b110_1111,
 ];
 
@@ -157,6 +157,18 @@ impl<E: Algebra> OpFlags<E> {
     /// 1 on the rows that call a destructor: DESTRUCTOR and OWN_DESTRUCTOR; degree 2.
     #[inline(always)]
     pub fn calls_destructor(&self) -> E {
+        self.hi[6] * (self.lo[2] + self.lo[3])
+    }
+
+    /// 1 on DESTRUCTOR rows; degree 2.
+    #[inline(always)]
+    pub fn destructor(&self) -> E {
         self.hi[6] * self.lo[2]
+    }
+
+    /// 1 on OWN_DESTRUCTOR rows; degree 2.
+    #[inline(always)]
+    pub fn own_destructor(&self) -> E {
+        self.hi[6] * self.lo[3]
     }
 }

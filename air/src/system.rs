@@ -4,7 +4,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
     columns::SystemCols,
-    opcode::{DESTRUCTOR, END, OpFlags, SYSCALL},
+    opcode::{END, OpFlags, SYSCALL},
 };
 
 /// Constraints of the clock and of the execution context.
@@ -33,7 +33,7 @@ pub fn constraints<B: ConstraintBuilder>(
 
     let call = cur.decoder.call;
     let syscall = ops.op(SYSCALL);
-    let destructor = ops.op(DESTRUCTOR);
+    let destructor = ops.destructor();
     let end = cur.as_end();
     let leave = ops.op(END) * (end.call + end.syscall + end.own_destructor);
     let keep = (call + syscall + destructor + leave).not();

@@ -150,8 +150,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     let one = B::Expr::ONE;
     let gaps = ace::range_checks(frame);
     let cycle_end = frame.cur.chiplet.select.hasher * frame.periodic.last;
-    let table = frame.cur.chiplet.table();
-    let limbs = table::asks(frame) * table.op.memory;
+    let limbs = table::asks(frame);
     let shared = select + gaps;
     for (slot, name, count, value) in [
         (

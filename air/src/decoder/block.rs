@@ -195,7 +195,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
     );
     // The row before began the block.
     let destructor = ops.calls_destructor();
-    let own = ops.mid(1);
+    let own = ops.lo(3);
     b.add(
         Slot::OP[0],
         "block.enter_destructor",

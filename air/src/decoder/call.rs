@@ -20,7 +20,7 @@ use crate::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
         Obligation, Slot, Space, TableRequest, access_time, context_id, context_key,
     },
-    opcode::{DESTROY, DESTRUCTOR, END, OWN_DESTRUCTOR, OpFlags, SYSCALL},
+    opcode::{DESTROY, END, OpFlags, SYSCALL},
 };
 
 /// Constraints of CALL, DYNCALL and SYSCALL rows, and of those of intrinsics.
@@ -108,16 +108,16 @@ pub fn constraints<B: ConstraintBuilder>(
         3,
         core::array::from_fn::<_, 3, _>(|i| destructor * cols.unused[i]),
     );
-    let own = ops.mid(1);
+    let own = ops.lo(3);
     b.assert_zero(
         "call.destructor_kind",
         3,
         destructor * (cols.kind - B::Expr::int(CallKind::Destroy as u64) - own),
     );
-    let own_destructor = ops.op(OWN_DESTRUCTOR);
+    let own_destructor = ops.own_destructor();
     b.assert_zeros(
         "call.own_destructor_state",
-        4,
+        3,
         [entry.free, entry.table_len].map(|cell| own_destructor * cell),
     );
     // Which destructor is called follows from what was dropped: the link is the same.
@@ -151,7 +151,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         callee: entry.callee,
         payload: entry.has_data,
     };
-    let (intrinsic, destructor) = (ops.intrinsic(), ops.op(DESTRUCTOR));
+    let (intrinsic, destructor) = (ops.intrinsic(), ops.destructor());
     b.add(
         Slot::CALL[0],
         "call.link",
@@ -175,7 +175,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         third: cur.stack.top[2],
     };
     b.add(
-        Slot::OP[4],
+        Slot::OP[1],
         "call.table",
         intrinsic,
         intrinsic,

@@ -766,7 +766,7 @@ impl<'a> Machine<'a> {
             first_child: felt(self.rng.below(2)),
             syscall: flag(3),
             shared: self.rng.felt(),
-            own_destructor: flag(4),
+            own_destructor: ZERO,
             entered_by: self.rng.felt(),
             free: self.rng.felt(),
             table_len: self.rng.felt(),
@@ -792,7 +792,7 @@ impl<'a> Machine<'a> {
         self.step.cur.core.set_end(end);
         // A loop that ends shifts; whether a call does is the decoder's to know.
         self.step.helpers = vec![1];
-        self.step.decoder_helpers = vec![2, 4];
+        self.step.decoder_helpers = vec![2, 4, 5];
     }
 
     fn call(&mut self, dynamic: bool, column: bool) {

@@ -124,13 +124,6 @@ impl TableRecorder {
 
     /// Makes rows of the operations, and counts their range checks.
     pub fn finish(self, ranges: &mut RangeCounts) -> TableSection {
-        for operation in &self.operations {
-            if let Operation::Kernel(access) = operation {
-                for limb in limbs(access.target) {
-                    ranges.add(limb);
-                }
-            }
-        }
         let mut tokens: Vec<Token> = self.tokens.into_values().collect();
         tokens.sort_unstable_by_key(|token| token.id);
         let operations = self.operations.par_iter().map(|operation| match operation {
@@ -139,6 +132,11 @@ impl TableRecorder {
         });
         let mut pairs: Vec<Pair> = operations.collect();
         pairs.extend(tokens.into_iter().map(discarded));
+        for (row, _) in &pairs {
+            for limb in row.limbs {
+                ranges.add(limb.as_int() as u16);
+            }
+        }
         TableSection { pairs }
     }
 }
