@@ -545,9 +545,12 @@ pub struct IntrinsicCols<T> {
     pub destructor: [T; 4],
     /// Number of the resource type + 1; 0 for the kernel's intrinsics.
     pub resource: T,
-    /// Cells that are zero: on the first row all of them, on the others the first three, which
-    /// the entering of the definer may need otherwise.
-    pub unused: [T; 7],
+    /// On the rows that call a destructor: inverse of the cycle, which shows that there is a row
+    /// before. 0 on the others.
+    pub cycle_inv: T,
+    /// Cells that are zero: on the first row all of them, on the others the first two, since the
+    /// call of the destructor needs the rest.
+    pub unused: [T; 6],
 }
 
 /// What CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns that other
@@ -660,7 +663,8 @@ impl<T: Copy> CoreRow<T> {
             definer: self.decoder.group,
             destructor: [h[2], h[3], h[4], h[5]],
             resource: self.decoder.group_start,
-            unused: [r[4], r[7], self.decoder.position[1], r[5], r[6], h[0], h[1]],
+            cycle_inv: r[4],
+            unused: [r[7], self.decoder.position[1], r[5], r[6], h[0], h[1]],
         }
     }
 

@@ -101,12 +101,19 @@ pub fn constraints<B: ConstraintBuilder>(
         3,
         cols.unused.map(|cell| intrinsic * cell),
     );
-    // The first three are not of use to the call of a destructor either; above all, it creates no
+    b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
+    // The first two are not of use to the call of a destructor either; above all, it creates no
     // instance.
     b.assert_zeros(
         "call.destructor_unused",
         3,
-        core::array::from_fn::<_, 3, _>(|i| destructor * cols.unused[i]),
+        core::array::from_fn::<_, 2, _>(|i| destructor * cols.unused[i]),
+    );
+    // It never begins a trace: what follows from the row before would follow from nothing.
+    b.assert_zero(
+        "call.destructor_not_first",
+        4,
+        destructor * (cur.system.clk * cols.cycle_inv).not(),
     );
     let own = ops.lo(3);
     b.assert_zero(

@@ -422,9 +422,14 @@ fn set_call(
         true => entered.state.to_word(),
         false => [ZERO; 4],
     };
-    let table_len_inv = match destructor || table_len == ONE {
-        true => flag(!destructor),
-        false => table_len.inv(),
+    // Where no instance is created, the cell shows something else.
+    let nonzero = match destructor {
+        true => core.system.clk,
+        false => table_len,
+    };
+    let table_len_inv = match nonzero == ONE {
+        true => ONE,
+        false => nonzero.inv(),
     };
     core.set_call(CallCols {
         named: named.into(),
