@@ -28,6 +28,10 @@ pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::air::{MAX_TRACE_LEN, MIN_TRACE_LEN};
 use miden_cvm_air::proof::{HEADER_LEN, MAX_STARK_LEN};
+pub use miden_cvm_audit::{
+    Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,
+    Report as AuditReport, Survivor, Tally, audit,
+};
 pub use miden_cvm_component::{
     BuildError, Component, Composition, CompositionError, LinkKind, LinkRecord, LinkedComposition,
     SegmentRecord, Toolchain, Warning, core_library,

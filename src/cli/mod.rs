@@ -1,6 +1,7 @@
 //! The commands, their options, and how they end.
 
 mod analyze;
+mod audit;
 mod files;
 mod outcome;
 mod progress;
@@ -40,6 +41,8 @@ enum Command {
     Verify(verify::VerifyCommand),
     /// Show where a run spends its cycles and its trace its rows
     Analyze(analyze::AnalyzeCommand),
+    /// Change the trace of a run in many ways, and see whether the constraints reject every change
+    Audit(audit::AuditCommand),
 }
 
 /// The assembler recurses into nested blocks, as deep as the source has them.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
             Command::Prove(command) => command.run(),
             Command::Verify(command) => command.run(),
             Command::Analyze(command) => command.run(),
+            Command::Audit(command) => command.run(),
         };
         outcome::tell(result, cli.json)
     });

@@ -19,6 +19,7 @@ const USAGE: u8 = 2;
 pub struct Outcome {
     text: String,
     json: Value,
+    failure: Option<String>,
 }
 
 impl Outcome {
@@ -30,7 +31,14 @@ impl Outcome {
         Ok(Self {
             text: answer.to_string(),
             json: serde_json::to_value(answer).map_err(Failure::failed)?,
+            failure: None,
         })
+    }
+
+    /// The same answer, which says that something failed.
+    pub fn but_failed(mut self, reason: impl fmt::Display) -> Self {
+        self.failure = Some(reason.to_string());
+        self
     }
 }
 
@@ -75,13 +83,17 @@ impl fmt::Display for Failure {
 /// standard output, as one object whose `status` is `ok` or `error`.
 pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     let code = match &result {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(Outcome { failure: None, .. }) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(FAILED),
         Err(Failure::Usage(_)) => ExitCode::from(USAGE),
         Err(Failure::Failed(_) | Failure::Internal(_)) => ExitCode::from(FAILED),
     };
     let printed = match result {
         result if json => print_json(result),
-        Ok(outcome) => print(io::stdout(), &outcome.text),
+        Ok(outcome) => print(io::stdout(), &outcome.text).and_then(|()| match outcome.failure {
+            Some(reason) => print(io::stderr(), &format!("error: {reason}\n")),
+            None => Ok(()),
+        }),
         Err(failure) => print(io::stderr(), &format!("error: {failure}\n")),
     };
     match printed {
@@ -95,7 +107,10 @@ pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
 fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
     let answer = match result {
         Ok(outcome) => {
-            let mut answer = json!({ "status": "ok" });
+            let mut answer = match outcome.failure {
+                Some(reason) => json!({ "status": "error", "error": reason }),
+                None => json!({ "status": "ok" }),
+            };
             if let (Value::Object(answer), Value::Object(fields)) = (&mut answer, outcome.json) {
                 answer.extend(fields);
             }

@@ -1,0 +1,311 @@
+//! A trace in the hands of a cheating prover, and what rejects it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use miden_core::{Felt, ONE, ZERO};
+use miden_cvm_air::{
+    builder::{Frame, Violations},
+    columns::{MainRow, cells_of, cells_of_mut},
+    constraints,
+    lookup::Bus,
+};
+
+use crate::{
+    columns::Part,
+    honest::{Cell, Honest, cells},
+    memory,
+    messages::{Key, Sent, collect},
+};
+
+/// Traces in which more rows change than this are looked at until the first objection only.
+const FEW_ROWS: usize = 64;
+
+/// An honest trace with other rows in some places.
+#[derive(Debug, Clone)]
+pub struct Forgery<'a> {
+    /// The trace without changes.
+    pub honest: &'a Honest,
+    /// The rows that are others.
+    rows: BTreeMap<usize, MainRow<Felt>>,
+}
+
+/// What rejects a forged trace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Objections {
+    /// Names of the constraints that are violated.
+    pub constraints: BTreeSet<String>,
+    /// Names of the messages that are not matched.
+    pub messages: BTreeSet<&'static str>,
+}
+
+impl Objections {
+    /// Whether nothing rejects the trace.
+    pub fn none(&self) -> bool {
+        self.constraints.is_empty() && self.messages.is_empty()
+    }
+}
+
+impl<'a> Forgery<'a> {
+    /// The honest trace.
+    pub fn new(honest: &'a Honest) -> Self {
+        Self {
+            honest,
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// A row.
+    pub fn row(&self, row: usize) -> &MainRow<Felt> {
+        self.rows.get(&row).unwrap_or(&self.honest.rows[row])
+    }
+
+    /// A row, to be changed.
+    pub fn row_mut(&mut self, row: usize) -> &mut MainRow<Felt> {
+        let honest = &self.honest.rows[row];
+        self.rows.entry(row).or_insert(*honest)
+    }
+
+    /// A cell.
+    pub fn cell(&self, (row, column): Cell) -> Felt {
+        cells(self.row(row))[column]
+    }
+
+    /// Changes a cell.
+    pub fn set(&mut self, (row, column): Cell, value: Felt) {
+        cells_of_mut(self.row_mut(row))[column] = value;
+    }
+
+    /// Replaces the columns of a part in one row.
+    pub fn set_part(&mut self, row: usize, part: Part, from: &MainRow<Felt>) {
+        let columns = part.columns();
+        cells_of_mut(self.row_mut(row))[columns.clone()].copy_from_slice(&cells(from)[columns]);
+    }
+
+    /// Drops rows that are as they were.
+    fn tidy(&mut self) {
+        let honest = &self.honest.rows;
+        self.rows.retain(|&row, changed| *changed != honest[row]);
+    }
+
+    /// The cells that differ, with their old and new values.
+    pub fn changes(&self) -> Vec<(Cell, Felt, Felt)> {
+        let mut changes = Vec::new();
+        for (&row, changed) in &self.rows {
+            let old = cells(&self.honest.rows[row]);
+            for (column, (&old, &new)) in old.iter().zip(cells(changed)).enumerate() {
+                if old != new {
+                    changes.push(((row, column), old, new));
+                }
+            }
+        }
+        changes
+    }
+
+    /// The frame that begins at `row`.
+    pub fn frame(&self, row: usize) -> Frame<'_, Felt> {
+        self.honest.frame(row, self.row(row), self.row(row + 1))
+    }
+
+    /// The frames that see a change.
+    pub fn changed_frames(&self) -> BTreeSet<usize> {
+        let last = self.honest.frames();
+        let rows = self.rows.keys();
+        rows.flat_map(|&row| [row.checked_sub(1), Some(row)])
+            .flatten()
+            .filter(|&frame| frame < last)
+            .collect()
+    }
+
+    /// Lets the prover adapt what it may choose, and says what still rejects the trace.
+    pub fn judge(&mut self) -> Objections {
+        self.tidy();
+        let chosen: BTreeSet<Cell> = self.changes().into_iter().map(|(cell, ..)| cell).collect();
+        let mut objections = Objections::default();
+        if self.rows.len() > FEW_ROWS {
+            self.check_constraints(&mut objections, true);
+            if !objections.none() {
+                return objections;
+            }
+        }
+        self.rebuild_memory();
+        self.check_constraints(&mut objections, false);
+        self.check_messages(&chosen, &mut objections);
+        objections
+    }
+
+    fn check_constraints(&self, objections: &mut Objections, first_only: bool) {
+        let last = self.honest.frames();
+        for boundary in &self.honest.boundaries {
+            let row = if boundary.last { last } else { 0 };
+            if self.rows.contains_key(&row) && self.cell((row, boundary.column)) != boundary.value {
+                objections.constraints.insert(boundary.name.clone());
+            }
+        }
+        for row in self.changed_frames() {
+            let mut violations = Violations::default();
+            constraints(&self.frame(row), &mut violations);
+            let names = violations.found.into_iter().map(|(name, _)| name);
+            objections.constraints.extend(names);
+            if first_only && !objections.none() {
+                return;
+            }
+        }
+    }
+
+    /// The messages of the changed frames: as they were, and as they are.
+    pub fn message_changes(&self) -> (Vec<Sent>, Vec<Sent>) {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        for row in self.changed_frames() {
+            collect(&self.honest.honest_frame(row), &mut old);
+            collect(&self.frame(row), &mut new);
+        }
+        (old, new)
+    }
+
+    /// If the program makes other accesses of memory, writes a section that has them.
+    fn rebuild_memory(&mut self) {
+        let request = |sent: &&Sent| memory::is_memory(sent.key.bus) && sent.count == ONE;
+        let (old, new) = self.message_changes();
+        let mut difference: BTreeMap<Key, i64> = BTreeMap::new();
+        for sent in new.iter().filter(request) {
+            *difference.entry(sent.key).or_default() += 1;
+        }
+        for sent in old.iter().filter(request) {
+            *difference.entry(sent.key).or_default() -= 1;
+        }
+        difference.retain(|_, count| *count != 0);
+        let forged_rows = |row: &MainRow<Felt>| row.chiplet.select.memory != ZERO;
+        let touched = self.rows.iter().any(|(&row, changed)| {
+            changed.chiplet != self.honest.rows[row].chiplet
+                && (forged_rows(changed) || forged_rows(&self.honest.rows[row]))
+        });
+        if difference.is_empty() || touched {
+            return;
+        }
+        // What the honest section answers, with the difference.
+        let rows = &self.honest.rows;
+        let Some(start) = rows.iter().position(forged_rows) else {
+            return;
+        };
+        let length = rows[start..]
+            .iter()
+            .take_while(|row| forged_rows(row))
+            .count();
+        let mut accesses = Vec::with_capacity(length + 2);
+        for &key in &self.honest.accesses {
+            let count = difference.entry(key).or_default();
+            if *count < 0 {
+                *count += 1;
+            } else {
+                accesses.push(key);
+            }
+        }
+        for (key, count) in difference {
+            for _ in 0..count.max(0) {
+                accesses.push(key);
+            }
+        }
+        let section = memory::section(accesses);
+        let padding = *self.honest.rows.last().expect("a trace has rows");
+        let behind = start + length;
+        let used = rows
+            .iter()
+            .take_while(|row| self.honest.names.chiplet(row).is_some())
+            .count();
+        if start + section.len() + (used - behind) >= rows.len() {
+            return;
+        }
+        let old_end = used.max(start + section.len() + (used - behind));
+        for row in start..old_end {
+            let chiplet = match section.get(row - start) {
+                Some(chiplet) => *chiplet,
+                None => {
+                    let from = behind + (row - start - section.len());
+                    if from < used {
+                        rows[from].chiplet
+                    } else {
+                        padding.chiplet
+                    }
+                }
+            };
+            if self.row(row).chiplet != chiplet {
+                self.row_mut(row).chiplet = chiplet;
+            }
+        }
+        self.tidy();
+    }
+
+    /// Compares what changed messages leave unmatched with what the prover may choose: how often
+    /// facts are looked up, and which facts there are, as far as they are true.
+    fn check_messages(&self, chosen: &BTreeSet<Cell>, objections: &mut Objections) {
+        let (old, new) = self.message_changes();
+        let mut balance: HashMap<Key, Felt> = HashMap::new();
+        for sent in &new {
+            *balance.entry(sent.key).or_default() += sent.count;
+        }
+        for sent in &old {
+            *balance.entry(sent.key).or_default() -= sent.count;
+        }
+        balance.retain(|_, count| *count != ZERO);
+        if balance.is_empty() {
+            return;
+        }
+        let answers = self.answers(chosen);
+        balance.retain(|key, _| {
+            let stated = answers.contains(key) || self.still_stated(key, chosen);
+            !(self.honest.is_fact(key.bus) && (stated || is_true(key)))
+        });
+        for sent in old.iter().chain(&new) {
+            if balance.contains_key(&sent.key) {
+                objections.messages.insert(sent.name);
+            }
+        }
+    }
+
+    /// The facts that changed rows state, where the prover has not chosen how often.
+    fn answers(&self, chosen: &BTreeSet<Cell>) -> BTreeSet<Key> {
+        let mut answers = BTreeSet::new();
+        for row in self.changed_frames() {
+            let (cur, next) = (self.row(row), self.row(row + 1));
+            let previous = row.checked_sub(1).map(|row| self.row(row));
+            for &column in &self.honest.multiplicity_columns {
+                if !chosen.contains(&(row, column)) {
+                    answers.extend(self.honest.answer(row, column, previous, cur, next));
+                }
+            }
+        }
+        answers
+    }
+
+    /// Whether a row that is as it was states the fact.
+    fn still_stated(&self, key: &Key, chosen: &BTreeSet<Cell>) -> bool {
+        let unchanged =
+            |row: usize| !self.rows.contains_key(&row) && !self.rows.contains_key(&(row + 1));
+        self.honest.facts.get(key).is_some_and(|sites| {
+            sites
+                .iter()
+                .any(|cell| unchanged(cell.0) && !chosen.contains(cell))
+        })
+    }
+}
+
+/// Whether a fact is true whatever the trace says, so that a row for it can be added.
+fn is_true(key: &Key) -> bool {
+    let [first, a, b, result, ..] = key.cells;
+    match key.bus {
+        Bus::Range => first < 1 << 16,
+        Bus::Byte => first < 1 << 8,
+        Bus::Bitwise => {
+            a >> 32 == 0
+                && b >> 32 == 0
+                && result == if first == 1 { a ^ b } else { a & b }
+                && first < 2
+        }
+        _ => false,
+    }
+}
+
+/// Whether rows for other facts can be added at will on a bus.
+pub fn can_be_added(bus: Bus) -> bool {
+    matches!(bus, Bus::Range | Bus::Byte)
+}

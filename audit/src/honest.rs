@@ -1,0 +1,278 @@
+//! An honest trace, and what a cheating prover may choose freely in it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use miden_core::{Felt, ONE, ZERO};
+use miden_cvm_air::{
+    air::{Boundary, boundaries, periodic_rows},
+    builder::{Frame, PERIOD, Periodic, Violations},
+    columns::{MAIN_WIDTH, MainRow, cells_of, cells_of_mut},
+    constraints,
+    lookup::Bus,
+    opcode::HALT,
+    public::PublicInputs,
+};
+use rayon::prelude::*;
+
+use crate::{
+    columns::{CHIPLETS, Names, Part},
+    memory::is_memory,
+    messages::{Key, Sent, collect},
+};
+
+/// An honest trace with everything about it that mutations need.
+#[derive(Debug)]
+pub struct Honest {
+    /// The rows.
+    pub rows: Vec<MainRow<Felt>>,
+    /// What is claimed.
+    pub public: PublicInputs,
+    /// The names of cells.
+    pub names: Names,
+    /// The boundary constraints.
+    pub boundaries: Vec<Boundary>,
+    periodic: [Periodic<Felt>; PERIOD],
+    /// The facts that tables state, each with the cells that say how often it is looked up.
+    pub facts: HashMap<Key, Vec<Cell>>,
+    /// The cells that say how often a fact is looked up.
+    pub multiplicities: BTreeSet<Cell>,
+    /// The columns that hold such cells.
+    pub multiplicity_columns: BTreeSet<usize>,
+    /// What the memory section answers, in order.
+    pub accesses: Vec<Key>,
+    /// The buses that carry facts.
+    fact_buses: BTreeSet<Bus>,
+    /// Messages that are no facts, with the rows that send or receive them.
+    pub sites: HashMap<Key, Vec<(usize, &'static str)>>,
+    /// Rows by what they do: of the core by opcode, of the chiplets by chiplet.
+    pub groups: Vec<(Part, Vec<usize>)>,
+}
+
+/// A cell, by row and column.
+pub type Cell = (usize, usize);
+
+impl Honest {
+    /// Prepares an honest trace.
+    pub fn new(rows: Vec<MainRow<Felt>>, public: PublicInputs) -> Self {
+        let boundaries = boundaries(&public);
+        let mut honest = Self {
+            rows,
+            public,
+            names: Names::default(),
+            boundaries,
+            periodic: periodic_rows(),
+            facts: HashMap::new(),
+            multiplicities: BTreeSet::new(),
+            multiplicity_columns: BTreeSet::new(),
+            accesses: Vec::new(),
+            fact_buses: BTreeSet::new(),
+            sites: HashMap::new(),
+            groups: Vec::new(),
+        };
+        honest.find_facts();
+        honest.find_sites();
+        honest.group_rows();
+        honest
+    }
+
+    /// The number of frames: the last row has none of its own.
+    pub fn frames(&self) -> usize {
+        self.rows.len() - 1
+    }
+
+    /// Two consecutive rows as constraints see them, `row` being the number of the first.
+    pub fn frame<'a>(
+        &'a self,
+        row: usize,
+        cur: &'a MainRow<Felt>,
+        next: &'a MainRow<Felt>,
+    ) -> Frame<'a, Felt> {
+        Frame {
+            cur,
+            next,
+            periodic: &self.periodic[row % PERIOD],
+            composed: self.public.composed(),
+        }
+    }
+
+    /// A frame of the honest trace.
+    pub fn honest_frame(&self, row: usize) -> Frame<'_, Felt> {
+        self.frame(row, &self.rows[row], &self.rows[row + 1])
+    }
+
+    /// Whether a bus carries facts, which are looked up any number of times.
+    pub fn is_fact(&self, bus: Bus) -> bool {
+        self.fact_buses.contains(&bus)
+    }
+
+    /// Finds the cells that say how often a fact is looked up: no constraint minds what they hold,
+    /// and one message is sent just as often.
+    fn find_facts(&mut self) {
+        let this = &*self;
+        let found: Vec<(Key, Cell)> = (0..this.frames())
+            .into_par_iter()
+            .flat_map_iter(|row| {
+                let columns = Part::Range.columns().start..MAIN_WIDTH;
+                columns.filter_map(move |column| {
+                    let previous = row.checked_sub(1).map(|row| &this.rows[row]);
+                    let key =
+                        this.answer(row, column, previous, &this.rows[row], &this.rows[row + 1]);
+                    key.map(|key| (key, (row, column)))
+                })
+            })
+            .collect();
+        for (key, cell) in found {
+            self.facts.entry(key).or_default().push(cell);
+            self.multiplicities.insert(cell);
+            self.multiplicity_columns.insert(cell.1);
+            self.fact_buses.insert(key.bus);
+        }
+    }
+
+    /// The fact whose multiplicity the cell in `column` of `cur` is, if it is one.
+    pub fn answer(
+        &self,
+        row: usize,
+        column: usize,
+        previous: Option<&MainRow<Felt>>,
+        cur: &MainRow<Felt>,
+        next: &MainRow<Felt>,
+    ) -> Option<Key> {
+        // Selectors are none; this saves most of the time.
+        if self
+            .names
+            .selector_columns()
+            .any(|selector| selector == column)
+        {
+            return None;
+        }
+        if column >= CHIPLETS && self.names.chiplet(cur).is_none() {
+            return None;
+        }
+        let mut more = *cur;
+        cells_of_mut(&mut more)[column] += ONE;
+        let key = self.counted(&self.frame(row, cur, next), &self.frame(row, &more, next))?;
+        let minds = |frame: &Frame<'_, Felt>| {
+            let mut violations = Violations::default();
+            constraints(frame, &mut violations);
+            violations.found
+        };
+        if minds(&self.frame(row, cur, next)) != minds(&self.frame(row, &more, next)) {
+            return None;
+        }
+        if let Some(previous) = previous {
+            let before = self.frame(row - 1, previous, cur);
+            let after = self.frame(row - 1, previous, &more);
+            if minds(&before) != minds(&after) || !same_messages(&before, &after) {
+                return None;
+            }
+        }
+        Some(key)
+    }
+
+    /// The message that is sent once more in the second frame, if that is all the difference.
+    fn counted(&self, before: &Frame<'_, Felt>, after: &Frame<'_, Felt>) -> Option<Key> {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        collect(before, &mut old);
+        collect(after, &mut new);
+        let mut difference: HashMap<Key, Felt> = HashMap::new();
+        for sent in &new {
+            *difference.entry(sent.key).or_default() += sent.count;
+        }
+        for sent in &old {
+            *difference.entry(sent.key).or_default() -= sent.count;
+        }
+        difference.retain(|_, count| *count != ZERO);
+        let mut difference = difference.into_iter();
+        match (difference.next(), difference.next()) {
+            (Some((key, count)), None) if count == ONE && counts_once(&old, &new) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn find_sites(&mut self) {
+        let mut messages = Vec::new();
+        for row in 0..self.frames() {
+            messages.clear();
+            collect(&self.honest_frame(row), &mut messages);
+            for sent in &messages {
+                if is_memory(sent.key.bus) && sent.name.starts_with("memory.") {
+                    self.accesses.push(sent.key);
+                }
+                if !self.is_fact(sent.key.bus) {
+                    self.sites
+                        .entry(sent.key)
+                        .or_default()
+                        .push((row, sent.name));
+                }
+            }
+        }
+    }
+
+    fn group_rows(&mut self) {
+        let mut cores: HashMap<u8, Vec<usize>> = HashMap::new();
+        let mut chiplets: HashMap<usize, Vec<usize>> = HashMap::new();
+        let none = self.names.chiplets();
+        for (i, row) in self.rows.iter().enumerate() {
+            cores.entry(opcode(row)).or_default().push(i);
+            let chiplet = self.names.chiplet(row).unwrap_or(none);
+            chiplets.entry(chiplet).or_default().push(i);
+        }
+        // Padding says little.
+        if let Some(halts) = cores.get_mut(&HALT) {
+            halts.truncate(4);
+        }
+        if let Some(padding) = chiplets.get_mut(&none) {
+            padding.truncate(4);
+        }
+        let mut cores: Vec<_> = cores.into_iter().collect();
+        let mut chiplets: Vec<_> = chiplets.into_iter().collect();
+        cores.sort();
+        chiplets.sort();
+        let cores = cores.into_iter().map(|(_, rows)| (Part::Core, rows));
+        let range = (Part::Range, (0..self.rows.len()).collect());
+        let chiplets = chiplets.into_iter().map(|(_, rows)| (Part::Chiplets, rows));
+        self.groups = cores.chain([range]).chain(chiplets).collect();
+    }
+}
+
+/// The opcode of a row.
+pub fn opcode(row: &MainRow<Felt>) -> u8 {
+    let op = &row.core.op;
+    let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == ONE).unwrap_or(0) as u8;
+    (position(&op.hi) << 4) | (position(&op.mid) << 2) | position(&op.lo)
+}
+
+/// Whether exactly one message is sent more often, and the others are the same.
+fn counts_once(old: &[Sent], new: &[Sent]) -> bool {
+    let counts = |messages: &[Sent]| {
+        let mut counts: HashMap<(Key, &'static str), Felt> = HashMap::new();
+        for sent in messages {
+            *counts.entry((sent.key, sent.name)).or_default() += sent.count;
+        }
+        counts.retain(|_, count| *count != ZERO);
+        counts
+    };
+    let (old, new) = (counts(old), counts(new));
+    let differs = |(key, count): &(&(Key, &'static str), &Felt)| old.get(key) != Some(count);
+    let changed = new.iter().filter(differs).count();
+    let gone = old.keys().filter(|key| !new.contains_key(*key)).count();
+    changed + gone == 1
+}
+
+/// Whether two frames send the same.
+fn same_messages(a: &Frame<'_, Felt>, b: &Frame<'_, Felt>) -> bool {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    collect(a, &mut left);
+    collect(b, &mut right);
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(&right)
+            .all(|(a, b)| a.key == b.key && a.count == b.count && a.name == b.name)
+}
+
+/// The cells of a row.
+pub fn cells(row: &MainRow<Felt>) -> &[Felt] {
+    cells_of(row)
+}

@@ -1,0 +1,118 @@
+//! The soundness laboratory: takes the honest trace of a run, changes it in many ways, rebuilds what
+//! a cheating prover would rebuild, and asks whether any constraint or bus rejects it.
+//!
+//! A mutation is judged by the rows around the change, and by the difference of the messages of
+//! these rows, so a campaign does thousands of them a minute. What a prover may choose freely is
+//! chosen for it: how often facts are looked up, which rows the range, byte and bitwise tables have,
+//! and the rows of the memory section. These choices are found in the declarations of the AIR, not
+//! listed: a chiplet that is added is covered.
+//!
+//! A mutation that nothing rejects is either harmless, for one of the reasons in [`Reason`], or it
+//! is a [`Survivor`], and the AIR has a hole.
+
+mod columns;
+mod dual;
+mod forgery;
+mod harmless;
+mod honest;
+mod memory;
+mod messages;
+mod mutation;
+mod random;
+mod report;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use harmless::Reason;
+use honest::Honest;
+use miden_core::Felt;
+use miden_cvm_air::{columns::MainRow, public::PublicInputs};
+pub use mutation::Kind;
+use random::Random;
+use rayon::prelude::*;
+pub use report::{Change, Report, Survivor, Tally};
+
+/// How many mutations, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Campaign {
+    /// The number of mutations.
+    pub mutations: u64,
+    /// What the random choices depend on.
+    pub seed: u64,
+}
+
+/// At most this many cells of a survivor are listed.
+const MAX_CHANGES: usize = 12;
+
+/// Runs a campaign on an honest trace, on all threads of the current pool. `progress` is told the
+/// number of mutations done.
+///
+/// The report depends on the trace and the campaign only, not on the number of threads.
+pub fn audit(
+    rows: Vec<MainRow<Felt>>,
+    public: PublicInputs,
+    campaign: Campaign,
+    progress: &(impl Fn(u64) + Sync),
+) -> Report {
+    let honest = Honest::new(rows, public);
+    let done = AtomicU64::new(0);
+    let mut report = (0..campaign.mutations)
+        .into_par_iter()
+        .fold(Report::default, |report, number| {
+            let report = report.merge(attempt(&honest, campaign.seed, number));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            report
+        })
+        .reduce(Report::default, Report::merge);
+    report.survivors.sort_by_key(|survivor| survivor.number);
+    report
+}
+
+/// One mutation.
+fn attempt(honest: &Honest, seed: u64, number: u64) -> Report {
+    let mut random = Random::new(seed, number);
+    let (kind, forgery) = mutation::draw(honest, &mut random);
+    let mut report = Report::default();
+    let mut tally = Tally::default();
+    let Some(mut forgery) = forgery else {
+        tally.rejected = 1;
+        report.kinds.insert(kind, tally);
+        return report;
+    };
+    let chosen = forgery.changes();
+    let objections = forgery.judge();
+    if !objections.none() {
+        tally.rejected = 1;
+    } else if let Some(reason) = harmless::reason(&forgery, &chosen) {
+        tally.harmless = 1;
+        report.reasons.insert(reason, 1);
+    } else {
+        tally.survived = 1;
+        let changes = chosen.iter().take(MAX_CHANGES);
+        report.survivors.push(Survivor {
+            number,
+            kind,
+            changes: changes
+                .map(|&((row, column), old, new)| Change {
+                    row,
+                    column: honest.names.of(&honest.rows[row], column).to_owned(),
+                    old,
+                    new,
+                })
+                .collect(),
+            cells: chosen.len(),
+        });
+    }
+    report.kinds.insert(kind, tally);
+    if let [((row, column), ..)] = chosen[..] {
+        let name = honest.names.of(&honest.rows[row], column).to_owned();
+        report.columns.insert(name, tally);
+    }
+    for name in objections.constraints {
+        report.constraints.insert(name, 1);
+    }
+    for name in objections.messages {
+        report.messages.insert(name.to_owned(), 1);
+    }
+    report
+}

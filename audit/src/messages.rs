@@ -1,0 +1,81 @@
+//! The messages of a row, by name.
+
+use core::fmt;
+
+use miden_core::{Felt, ZERO};
+use miden_cvm_air::{
+    builder::Frame,
+    columns::cells_of,
+    lookup::{Bus, LookupBuilder, MAX_MESSAGE_WIDTH, Message, Slot},
+    lookups,
+};
+
+/// What a message says: its bus and its coordinates, then zeros.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The bus.
+    pub bus: Bus,
+    /// The coordinates.
+    pub cells: [u64; MAX_MESSAGE_WIDTH],
+}
+
+impl Key {
+    /// A message with these coordinates.
+    pub fn new(bus: Bus, coordinates: &[Felt]) -> Self {
+        let mut cells = [0; MAX_MESSAGE_WIDTH];
+        for (cell, coordinate) in cells.iter_mut().zip(coordinates) {
+            *cell = coordinate.as_int();
+        }
+        Self { bus, cells }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{:?}", self.bus, self.cells)
+    }
+}
+
+/// A message of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub key: Key,
+    /// Number of its coordinates.
+    pub width: usize,
+    /// How often it is sent; negative if it is received.
+    pub count: Felt,
+}
+
+/// Collects the messages of a row.
+struct Collector<'a>(&'a mut Vec<Sent>);
+
+impl LookupBuilder for Collector<'_> {
+    type Expr = Felt;
+
+    fn add<M: Message<Felt>>(
+        &mut self,
+        _: Slot,
+        name: &'static str,
+        _: Felt,
+        count: Felt,
+        message: M,
+    ) {
+        if count != ZERO {
+            let cells = cells_of(&message);
+            self.0.push(Sent {
+                name,
+                key: Key::new(M::BUS, cells),
+                width: cells.len(),
+                count,
+            });
+        }
+    }
+}
+
+/// Appends the messages of a row.
+pub fn collect(frame: &Frame<'_, Felt>, into: &mut Vec<Sent>) {
+    lookups(frame, &mut Collector(into));
+}

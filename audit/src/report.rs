@@ -1,0 +1,108 @@
+//! What a campaign found.
+
+use std::collections::BTreeMap;
+
+use miden_core::Felt;
+
+use crate::{harmless::Reason, mutation::Kind};
+
+/// How many mutations were rejected and how many were not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Something objects.
+    pub rejected: u64,
+    /// Nothing objects, and it is known why that is harmless.
+    pub harmless: u64,
+    /// Nothing objects.
+    pub survived: u64,
+}
+
+impl Tally {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.rejected + self.harmless + self.survived
+    }
+}
+
+/// A cell that a survivor changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The row.
+    pub row: usize,
+    /// The name of the column.
+    pub column: String,
+    /// What the cell held.
+    pub old: Felt,
+    /// What it holds.
+    pub new: Felt,
+}
+
+/// A mutation that nothing rejects, and that no rule explains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survivor {
+    /// Its number in the campaign.
+    pub number: u64,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it changes; the first cells if they are many.
+    pub changes: Vec<Change>,
+    /// How many cells it changes.
+    pub cells: usize,
+}
+
+/// What a campaign found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// By kind.
+    pub kinds: BTreeMap<Kind, Tally>,
+    /// By column, of the mutations of single cells.
+    pub columns: BTreeMap<String, Tally>,
+    /// By reason, of the harmless ones.
+    pub reasons: BTreeMap<Reason, u64>,
+    /// How many mutations each constraint or boundary constraint rejects.
+    pub constraints: BTreeMap<String, u64>,
+    /// How many mutations are rejected since this message is not matched.
+    pub messages: BTreeMap<String, u64>,
+    /// Those that nothing explains.
+    pub survivors: Vec<Survivor>,
+}
+
+impl Report {
+    /// All mutations.
+    pub fn total(&self) -> Tally {
+        self.kinds
+            .values()
+            .fold(Tally::default(), |sum, tally| Tally {
+                rejected: sum.rejected + tally.rejected,
+                harmless: sum.harmless + tally.harmless,
+                survived: sum.survived + tally.survived,
+            })
+    }
+
+    /// Adds what another part of the campaign found.
+    pub fn merge(mut self, other: Self) -> Self {
+        for (kind, tally) in other.kinds {
+            add(self.kinds.entry(kind).or_default(), tally);
+        }
+        for (column, tally) in other.columns {
+            add(self.columns.entry(column).or_default(), tally);
+        }
+        for (reason, count) in other.reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
+        for (name, count) in other.constraints {
+            *self.constraints.entry(name).or_default() += count;
+        }
+        for (name, count) in other.messages {
+            *self.messages.entry(name).or_default() += count;
+        }
+        self.survivors.extend(other.survivors);
+        self
+    }
+}
+
+fn add(sum: &mut Tally, tally: Tally) {
+    sum.rejected += tally.rejected;
+    sum.harmless += tally.harmless;
+    sum.survived += tally.survived;
+}
