@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     builder::{Frame, Violations},
-    columns::{MainRow, cells_of, cells_of_mut},
+    columns::{MainRow, cells_of_mut},
     constraints,
     lookup::Bus,
 };
@@ -290,7 +290,7 @@ impl<'a> Forgery<'a> {
 }
 
 /// Whether a fact is true whatever the trace says, so that a row for it can be added.
-fn is_true(key: &Key) -> bool {
+pub fn is_true(key: &Key) -> bool {
     let [first, a, b, result, ..] = key.cells;
     match key.bus {
         Bus::Range => first < 1 << 16,

@@ -75,6 +75,20 @@ impl Honest {
         honest
     }
 
+    /// The cells that a campaign changes one by one: every column of a few rows of every group.
+    pub fn sweep(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for (part, rows) in &self.groups {
+            let middle = rows.len() / 2;
+            let mut sample = vec![rows[0], rows[middle], rows[rows.len() - 1]];
+            sample.dedup();
+            for row in sample {
+                cells.extend(part.columns().map(|column| (row, column)));
+            }
+        }
+        cells
+    }
+
     /// The number of frames: the last row has none of its own.
     pub fn frames(&self) -> usize {
         self.rows.len() - 1
@@ -232,7 +246,11 @@ impl Honest {
         let cores = cores.into_iter().map(|(_, rows)| (Part::Core, rows));
         let range = (Part::Range, (0..self.rows.len()).collect());
         let chiplets = chiplets.into_iter().map(|(_, rows)| (Part::Chiplets, rows));
+        // The first and the last row have boundary constraints.
+        let ends = [0, self.rows.len() - 1];
+        let ends = Part::ALL.map(|part| ends.map(|row| (part, vec![row])));
         self.groups = cores.chain([range]).chain(chiplets).collect();
+        self.groups.extend(ends.into_iter().flatten());
     }
 }
 

@@ -24,7 +24,7 @@ mod report;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use harmless::Reason;
-use honest::Honest;
+use honest::{Cell, Honest};
 use miden_core::Felt;
 use miden_cvm_air::{columns::MainRow, public::PublicInputs};
 pub use mutation::Kind;
@@ -35,7 +35,8 @@ pub use report::{Change, Report, Survivor, Tally};
 /// How many mutations, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Campaign {
-    /// The number of mutations.
+    /// The number of mutations. At first, every other one changes one cell: every column of a few
+    /// rows of every operation and chiplet. The others are random.
     pub mutations: u64,
     /// What the random choices depend on.
     pub seed: u64,
@@ -55,11 +56,12 @@ pub fn audit(
     progress: &(impl Fn(u64) + Sync),
 ) -> Report {
     let honest = Honest::new(rows, public);
+    let sweep = honest.sweep();
     let done = AtomicU64::new(0);
     let mut report = (0..campaign.mutations)
         .into_par_iter()
         .fold(Report::default, |report, number| {
-            let report = report.merge(attempt(&honest, campaign.seed, number));
+            let report = report.merge(attempt(&honest, &sweep, campaign.seed, number));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             report
         })
@@ -68,10 +70,17 @@ pub fn audit(
     report
 }
 
-/// One mutation.
-fn attempt(honest: &Honest, seed: u64, number: u64) -> Report {
+/// One mutation. Those with even numbers go through the cells of `sweep` as long as there are any.
+fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
     let mut random = Random::new(seed, number);
-    let (kind, forgery) = mutation::draw(honest, &mut random);
+    let swept = usize::try_from(number / 2).ok().and_then(|i| sweep.get(i));
+    let (kind, forgery) = match swept {
+        Some(&cell) if number.is_multiple_of(2) => {
+            let forgery = mutation::change(honest, cell, &mut random);
+            (Kind::Cell, Some(forgery))
+        }
+        _ => mutation::draw(honest, &mut random),
+    };
     let mut report = Report::default();
     let mut tally = Tally::default();
     let Some(mut forgery) = forgery else {

@@ -124,6 +124,18 @@ pub fn draw<'a>(honest: &'a Honest, random: &mut Random) -> (Kind, Option<Forger
     }
 }
 
+/// Changes a cell.
+pub fn change<'a>(honest: &'a Honest, cell: Cell, random: &mut Random) -> Forgery<'a> {
+    loop {
+        let mut forgery = Forgery::new(honest);
+        let value = other(&forgery, cell, random);
+        forgery.set(cell, value);
+        if !forgery.changes().is_empty() {
+            return forgery;
+        }
+    }
+}
+
 fn apply(kind: Kind, forgery: &mut Forgery<'_>, random: &mut Random) {
     match kind {
         Kind::Cell => one_cell(forgery, random),

@@ -1,0 +1,131 @@
+//! Campaigns against the examples: nothing survives, and every constraint and message is violated by
+//! some mutation.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use miden_cvm::{
+    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Felt, Inputs, Loader, audit,
+    execute_traced,
+};
+use miden_cvm_air::{
+    air::{boundaries, constraint_catalog, message_catalog},
+    opcode::FORBIDDEN,
+};
+
+const SEED: u64 = 1;
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(path)
+}
+
+/// The trace of an example on its own inputs.
+fn trace(path: &str, kernel: Option<&str>) -> ExecutionTrace {
+    let path = example(path);
+    let mut loader = Loader::new();
+    if let Some(kernel) = kernel {
+        loader = loader.with_kernel(&example(kernel)).expect("a kernel");
+    }
+    let target = loader.load(&path).expect("an example");
+    let inputs = match path.with_extension("inputs") {
+        inputs if inputs.exists() => Inputs::read(&inputs).expect("inputs"),
+        _ => Inputs::default(),
+    };
+    execute_traced(
+        &target,
+        inputs.stack,
+        inputs.advice,
+        &mut target.host(),
+        ExecutionOptions::default(),
+    )
+    .expect("a trace")
+}
+
+/// The program that uses every operation.
+fn operations() -> ExecutionTrace {
+    trace("operations/operations.masm", Some("operations/kernel.masm"))
+}
+
+fn campaign(trace: ExecutionTrace, mutations: u64) -> AuditReport {
+    let campaign = Campaign {
+        mutations,
+        seed: SEED,
+    };
+    let report = audit(trace.rows, trace.public, campaign, &|_| {});
+    assert_eq!(report.total().total(), mutations);
+    assert_eq!(report.survivors, []);
+    report
+}
+
+#[test]
+fn the_program_of_all_operations_uses_all() {
+    let one = Felt::new(1);
+    let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == one);
+    let used: BTreeSet<u8> = operations()
+        .rows
+        .iter()
+        .map(|row| {
+            let op = &row.core.op;
+            let [hi, mid, lo] = [&op.hi[..], &op.mid, &op.lo].map(|flags| position(flags));
+            let part = |part: Option<usize>| part.expect("an opcode") as u8;
+            (part(hi) << 4) | (part(mid) << 2) | part(lo)
+        })
+        .collect();
+    // The prefix 100 has even opcodes only, those of 111 have zero low bits.
+    let exists = |code: &u8| match code >> 4 {
+        0b100 => code % 2 == 0,
+        0b111 => code % 4 == 0,
+        _ => !FORBIDDEN.contains(code),
+    };
+    let missing: Vec<String> = (0..1 << 7)
+        .filter(exists)
+        .filter(|code| !used.contains(code))
+        .map(|code| format!("{code:#09b}"))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn nothing_survives_and_everything_objects() {
+    let reports = [
+        campaign(operations(), 16_000),
+        campaign(trace("wallet/wallet.toml", None), 8_000),
+        campaign(trace("ledger/ledger.toml", None), 8_000),
+        campaign(trace("fib/fib.masm", None), 4_000),
+    ];
+    let public = trace("fib/fib.masm", None).public;
+    let constraints = constraint_catalog().into_iter().map(|c| c.name);
+    let boundaries = boundaries(&public).into_iter().map(|b| b.name);
+    let messages = message_catalog().into_iter().map(|m| m.name);
+    let mut objections: BTreeMap<String, u64> = constraints
+        .chain(boundaries)
+        .chain(messages)
+        .map(|name| (name, 0))
+        .collect();
+    for report in reports {
+        for (name, count) in report.constraints.into_iter().chain(report.messages) {
+            *objections.entry(name).or_default() += count;
+        }
+    }
+    let silent: Vec<String> = objections
+        .into_iter()
+        .filter(|(_, count)| *count == 0)
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(silent, [""; 0], "no mutation violates these");
+}
+
+#[test]
+fn campaigns_depend_on_the_seed_only() {
+    let run = |threads| {
+        let trace = trace("fib/fib.masm", None);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.expect("a pool");
+        pool.install(|| campaign(trace, 500))
+    };
+    assert_eq!(run(1), run(2));
+}
