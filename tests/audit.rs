@@ -70,7 +70,7 @@ fn the_program_of_all_operations_uses_all() {
         .iter()
         .map(|row| {
             let op = &row.core.op;
-            let [hi, mid, lo] = [&op.hi[..], &op.mid, &op.lo].map(|flags| position(flags));
+            let [hi, mid, lo] = [&op.hi[..], &op.mid, &op.lo].map(position);
             let part = |part: Option<usize>| part.expect("an opcode") as u8;
             (part(hi) << 4) | (part(mid) << 2) | part(lo)
         })
@@ -92,9 +92,9 @@ fn the_program_of_all_operations_uses_all() {
 #[test]
 fn nothing_survives_and_everything_objects() {
     let reports = [
-        campaign(operations(), 16_000),
-        campaign(trace("wallet/wallet.toml", None), 8_000),
-        campaign(trace("ledger/ledger.toml", None), 8_000),
+        campaign(operations(), 20_000),
+        campaign(trace("wallet/wallet.toml", None), 16_000),
+        campaign(trace("ledger/ledger.toml", None), 10_000),
         campaign(trace("fib/fib.masm", None), 4_000),
     ];
     let public = trace("fib/fib.masm", None).public;

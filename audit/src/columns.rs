@@ -64,6 +64,7 @@ impl Default for Names {
             ("bitwise", format!("{:?}", row.chiplet.bitwise())),
             ("memory", format!("{:?}", row.chiplet.memory())),
             ("rom", format!("{:?}", row.chiplet.rom())),
+            ("ace", format!("{:?}", row.chiplet.ace())),
         ];
         let selectors = leaves(&format!("{:?}", row.chiplet.select))
             .into_iter()
@@ -108,11 +109,6 @@ impl Names {
     /// The column of the hasher's `levels_left`, which shares its cells with others.
     pub fn levels_left(&self) -> usize {
         self.levels_left
-    }
-
-    /// The number of chiplets.
-    pub fn chiplets(&self) -> usize {
-        self.selectors.len()
     }
 
     /// The columns of the chiplets' selectors.
@@ -195,7 +191,7 @@ mod tests {
         assert_eq!(names.of(&row, CORE_WIDTH), "range.hi");
         assert_eq!(names.of(&row, CHIPLETS), "chiplet.select.hasher");
         row.chiplet.select.memory = ONE;
-        let body = CHIPLETS + names.chiplets();
+        let body = CHIPLETS + names.selector_columns().count();
         assert_eq!(names.of(&row, body), "memory.context");
         assert_eq!(names.of(&row, body + 2), "memory.word[1]");
         let all: std::collections::BTreeSet<_> = (0..MAIN_WIDTH)

@@ -1,6 +1,6 @@
 //! An honest trace, and what a cheating prover may choose freely in it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
@@ -9,7 +9,7 @@ use miden_cvm_air::{
     columns::{MAIN_WIDTH, MainRow, cells_of, cells_of_mut},
     constraints,
     lookup::Bus,
-    opcode::HALT,
+    opcode::{END, HALT},
     public::PublicInputs,
 };
 use rayon::prelude::*;
@@ -78,12 +78,12 @@ impl Honest {
     /// The cells that a campaign changes one by one: every column of a few rows of every group.
     pub fn sweep(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
-        for (part, rows) in &self.groups {
-            let middle = rows.len() / 2;
-            let mut sample = vec![rows[0], rows[middle], rows[rows.len() - 1]];
-            sample.dedup();
-            for row in sample {
-                cells.extend(part.columns().map(|column| (row, column)));
+        for sample in 0..3 {
+            for (part, rows) in &self.groups {
+                if sample < rows.len() {
+                    let row = rows[sample * (rows.len() - 1) / 2];
+                    cells.extend(part.columns().map(|column| (row, column)));
+                }
             }
         }
         cells
@@ -224,33 +224,67 @@ impl Honest {
     }
 
     fn group_rows(&mut self) {
-        let mut cores: HashMap<u8, Vec<usize>> = HashMap::new();
-        let mut chiplets: HashMap<usize, Vec<usize>> = HashMap::new();
-        let none = self.names.chiplets();
+        let mut cores: BTreeMap<(u8, Vec<bool>), Vec<usize>> = BTreeMap::new();
+        let mut chiplets: BTreeMap<(Option<usize>, Vec<bool>), Vec<usize>> = BTreeMap::new();
         for (i, row) in self.rows.iter().enumerate() {
-            cores.entry(opcode(row)).or_default().push(i);
-            let chiplet = self.names.chiplet(row).unwrap_or(none);
-            chiplets.entry(chiplet).or_default().push(i);
+            let (code, chiplet) = (opcode(row), self.names.chiplet(row));
+            // What a block was that ends is in the helpers.
+            let flags = match code {
+                END => row.core.helpers.map(|flag| flag == ONE).to_vec(),
+                _ => Vec::new(),
+            };
+            let rows = cores.entry((code, flags)).or_default();
+            // Padding says little.
+            if code != HALT || rows.len() < PADDING {
+                rows.push(i);
+            }
+            let rows = chiplets.entry((chiplet, kind(row, i))).or_default();
+            if chiplet.is_some() || rows.len() < PADDING {
+                rows.push(i);
+            }
         }
-        // Padding says little.
-        if let Some(halts) = cores.get_mut(&HALT) {
-            halts.truncate(4);
-        }
-        if let Some(padding) = chiplets.get_mut(&none) {
-            padding.truncate(4);
-        }
-        let mut cores: Vec<_> = cores.into_iter().collect();
-        let mut chiplets: Vec<_> = chiplets.into_iter().collect();
-        cores.sort();
-        chiplets.sort();
-        let cores = cores.into_iter().map(|(_, rows)| (Part::Core, rows));
-        let range = (Part::Range, (0..self.rows.len()).collect());
-        let chiplets = chiplets.into_iter().map(|(_, rows)| (Part::Chiplets, rows));
         // The first and the last row have boundary constraints.
         let ends = [0, self.rows.len() - 1];
         let ends = Part::ALL.map(|part| ends.map(|row| (part, vec![row])));
-        self.groups = cores.chain([range]).chain(chiplets).collect();
-        self.groups.extend(ends.into_iter().flatten());
+        let cores = cores.into_values().map(|rows| (Part::Core, rows));
+        let range = (Part::Range, (0..self.rows.len()).collect());
+        let chiplets = chiplets.into_values().map(|rows| (Part::Chiplets, rows));
+        let ends = ends.into_iter().flatten();
+        self.groups = ends.chain(cores).chain([range]).chain(chiplets).collect();
+    }
+}
+
+/// So many rows of padding are looked at.
+const PADDING: usize = 4;
+
+/// What tells rows of one chiplet from each other.
+fn kind(row: &MainRow<Felt>, number: usize) -> Vec<bool> {
+    let chiplet = &row.chiplet;
+    if chiplet.select.hasher == ONE {
+        let hasher = chiplet.hasher();
+        let kinds = [hasher.absorb, hasher.merkle, hasher.unhash].map(|flag| flag == ONE);
+        let place = [0, PERIOD - 1].map(|place| number % PERIOD == place);
+        [&kinds[..], &place].concat()
+    } else if chiplet.select.memory == ONE {
+        let memory = chiplet.memory();
+        let is_element = memory.element.contains(&ONE);
+        vec![
+            memory.is_write == ONE,
+            is_element,
+            memory.new_context == ONE,
+        ]
+    } else if chiplet.select.rom == ONE {
+        let rom = chiplet.rom();
+        [rom.kernel, rom.link, rom.segment]
+            .map(|flag| flag == ONE)
+            .to_vec()
+    } else if chiplet.select.ace == ONE {
+        let ace = chiplet.ace();
+        let [g0, g1, g2, g3] = ace.gate;
+        let kinds = [ace.start, ace.read, ace.fetch, g0, g1, g2, g3, ace.end];
+        kinds.map(|flag| flag == ONE).to_vec()
+    } else {
+        Vec::new()
     }
 }
 
