@@ -77,8 +77,8 @@ fn the_program_of_all_operations_uses_all() {
         .collect();
     // The prefix 100 has even opcodes only, those of 111 have zero low bits.
     let exists = |code: &u8| match code >> 4 {
-        0b100 => code % 2 == 0,
-        0b111 => code % 4 == 0,
+        0b100 => code.is_multiple_of(2),
+        0b111 => code.is_multiple_of(4),
         _ => !FORBIDDEN.contains(code),
     };
     let missing: Vec<String> = (0..1 << 7)
