@@ -92,10 +92,10 @@ fn the_program_of_all_operations_uses_all() {
 #[test]
 fn nothing_survives_and_everything_objects() {
     let reports = [
-        campaign(operations(), 20_000),
+        campaign(operations(), 30_000),
         campaign(trace("wallet/wallet.toml", None), 16_000),
-        campaign(trace("ledger/ledger.toml", None), 10_000),
-        campaign(trace("fib/fib.masm", None), 4_000),
+        campaign(trace("ledger/ledger.toml", None), 6_000),
+        campaign(trace("fib/fib.masm", None), 2_000),
     ];
     let public = trace("fib/fib.masm", None).public;
     let constraints = constraint_catalog().into_iter().map(|c| c.name);

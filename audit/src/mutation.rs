@@ -124,11 +124,14 @@ pub fn draw<'a>(honest: &'a Honest, random: &mut Random) -> (Kind, Option<Forger
     }
 }
 
-/// Changes a cell.
+/// Changes a cell; every other time so that it holds no number of 16 bits any more.
 pub fn change<'a>(honest: &'a Honest, cell: Cell, random: &mut Random) -> Forgery<'a> {
     loop {
         let mut forgery = Forgery::new(honest);
-        let value = other(&forgery, cell, random);
+        let value = match random.one_in(2) {
+            true => forgery.cell(cell) + Felt::new(1 << 16),
+            false => other(&forgery, cell, random),
+        };
         forgery.set(cell, value);
         if !forgery.changes().is_empty() {
             return forgery;
