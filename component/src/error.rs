@@ -83,6 +83,23 @@ pub enum Problem {
     #[error("`{0}` is not a digest")]
     Digest(String),
 
+    // WIT
+    /// There is no WIT where it should be.
+    #[error("there are no `.wit` files")]
+    NoWit,
+    /// The WIT parser refuses the text.
+    #[error("{0}")]
+    Wit(String),
+    /// The WIT package does not have the world, or it is not clear which one is meant.
+    #[error("{0}")]
+    World(String),
+    /// The world asks for something that Miden has not.
+    #[error("Miden has no way to express {0}")]
+    WitUnsupported(&'static str),
+    /// The types of a function are too large.
+    #[error("the types of this function have more than {0} parts")]
+    WitTypeSize(usize),
+
     // SOURCES
     /// A component without a single source.
     #[error("the component has no sources")]
@@ -304,6 +321,11 @@ impl Problem {
             Self::Name { what, .. } => names_remedy(what),
             Self::Identity { .. } => "give a text of printable characters".into(),
             Self::Digest(_) => "write it as 0x and 64 hexadecimal digits".into(),
+            Self::NoWit => "put the world into a `.wit` file there".into(),
+            Self::Wit(_) => "correct the WIT; the Component Model's `WIT.md` describes it".into(),
+            Self::World(_) => "name the world with `world` in `component.toml`".into(),
+            Self::WitUnsupported(what) => wit_remedy(what),
+            Self::WitTypeSize(_) => "split the function, or use lists".into(),
             Self::NoSources => "list at least one `.masm` file under `sources`".into(),
             Self::SourceName(_) => {
                 "name `.masm` files, or folders of them, with lower-case letters, digits and `_`"
@@ -410,6 +432,18 @@ fn names_remedy(what: &str) -> String {
         ", `-`"
     };
     format!("begin with a lower-case letter; go on with lower-case letters, digits, `_`{hyphen}")
+}
+
+fn wit_remedy(what: &str) -> String {
+    match what {
+        "`f32`" | "`f64`" => "use integers, or `felt` of `miden:cvm/core-types@1.0.0`".into(),
+        "`flags` with more than 32 labels" => "use two of them".into(),
+        "a record without fields" | "a tuple without types" | "`flags` without labels" => {
+            "leave it out; the Component Model has no empty types either".into()
+        }
+        "`map`" | "a list of fixed length" => "use a list or a tuple".into(),
+        _ => "use a function that returns when it is done, and a `result` for errors".into(),
+    }
 }
 
 fn kind_name(kind: LinkKind) -> &'static str {

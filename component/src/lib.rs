@@ -22,6 +22,7 @@ mod plan;
 mod sources;
 mod stubs;
 mod toolchain;
+pub mod wit;
 
 pub use component::{Component, Export, Import, ImportKey, Segment};
 pub use core_library::core_library;

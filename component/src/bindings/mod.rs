@@ -1,0 +1,217 @@
+//! Bindings: the assembly that stands between a component's own code and the functions of its world.
+
+mod code;
+mod glue;
+
+use std::collections::BTreeMap;
+
+use code::Code;
+use glue::{ABI_MODULE, Lists, cross};
+
+use crate::{
+    abi::Signature,
+    stubs::{STUB_MODULE, StubIdentity},
+    wit::{Function, Interface, InterfaceName, World, masm_name, module_names},
+};
+
+/// The module below which a component finds the functions that its world imports.
+pub const BINDINGS_MODULE: &str = "bindings";
+
+/// The module below which the procedures are that others call.
+pub(crate) const EXPORTS_MODULE: &str = "exports";
+
+/// What all functions share, but for the memory of messages.
+const ABI: &str = include_str!("abi.masm");
+
+/// Memory for messages, for components that do not say where they want them.
+const REALLOC: &str = include_str!("realloc.masm");
+
+/// A function of a world: the interface and the function's name in it.
+pub(crate) type FunctionName = (InterfaceName, String);
+
+/// A module of bindings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingsModule {
+    /// Its path, such as `bindings::bank::log::log`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl BindingsModule {
+    /// The file it would be in, with `/` between the parts.
+    pub fn file(&self) -> String {
+        format!("{}.masm", self.path.replace("::", "/"))
+    }
+}
+
+/// What a component's world becomes in assembly.
+#[derive(Debug, Clone)]
+pub(crate) struct Bindings {
+    /// The modules: one for each interface that is imported or exported, and the ABI's.
+    pub(crate) modules: Vec<BindingsModule>,
+    /// The stubs that the imports' modules call.
+    pub(crate) stubs: BTreeMap<FunctionName, StubIdentity>,
+    /// The procedures that others call, as `module::procedure`.
+    pub(crate) exports: BTreeMap<FunctionName, String>,
+}
+
+/// What implements an export of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Implementation {
+    /// The procedure, as `module::procedure`.
+    pub(crate) procedure: String,
+    /// Whether it takes and leaves values as they cross, so that nothing stands before it.
+    pub(crate) raw: bool,
+}
+
+/// The module names that bindings take for themselves.
+pub(crate) fn is_bindings_module(module: &str) -> bool {
+    let first = module.split("::").next();
+    first.is_some_and(|first| [BINDINGS_MODULE, EXPORTS_MODULE, ABI_MODULE].contains(&first))
+}
+
+/// The stubs of all functions that a world imports.
+pub(crate) fn stub_identities(world: &World) -> BTreeMap<FunctionName, StubIdentity> {
+    let names = world.imports.iter().map(|interface| &interface.name);
+    let modules = module_names(names);
+    let interfaces = world.imports.iter().zip(modules);
+    interfaces
+        .flat_map(|(interface, module)| {
+            interface.functions.iter().map(move |function| {
+                let name = &interface.name;
+                let version = name.version().map(ToString::to_string).unwrap_or_default();
+                let identity = StubIdentity {
+                    name: format!("{module}::{}", masm_name(&function.name)),
+                    interface: name.without_version().to_string(),
+                    version,
+                    function: function.name.clone(),
+                };
+                ((name.clone(), function.name.clone()), identity)
+            })
+        })
+        .collect()
+}
+
+impl Bindings {
+    /// The bindings of a world whose exports are implemented as given; those that are not have none.
+    /// `realloc` is the procedure that gives memory for messages, if the component has one of its own.
+    pub(crate) fn new(
+        world: &World,
+        implementations: &BTreeMap<FunctionName, Implementation>,
+        realloc: Option<&str>,
+    ) -> Self {
+        let stubs = stub_identities(world);
+        let mut modules = vec![abi_module(realloc)];
+        let import_modules = module_names(world.imports.iter().map(|interface| &interface.name));
+        for (interface, module) in world.imports.iter().zip(import_modules) {
+            modules.push(import_module(interface, &module));
+        }
+        let mut exports = BTreeMap::new();
+        let export_modules = module_names(world.exports.iter().map(|interface| &interface.name));
+        for (interface, module) in world.exports.iter().zip(export_modules) {
+            let path = format!("{EXPORTS_MODULE}::{module}");
+            let mut code = Code::default();
+            let mut lists = Lists::default();
+            for function in &interface.functions {
+                let key = (interface.name.clone(), function.name.clone());
+                let Some(implementation) = implementations.get(&key) else {
+                    continue;
+                };
+                if implementation.raw {
+                    exports.insert(key, implementation.procedure.clone());
+                    continue;
+                }
+                export_procedure(&mut code, &mut lists, function, &implementation.procedure);
+                exports.insert(key, format!("{path}::{}", masm_name(&function.name)));
+            }
+            let body = code.finish();
+            if !body.is_empty() {
+                let text = format!(
+                    "# The functions of {} as others call them.\n\nuse miden::core::sys\n{body}{}",
+                    interface.name,
+                    lists.procedures()
+                );
+                modules.push(BindingsModule { path, text });
+            }
+        }
+        Self {
+            modules,
+            stubs,
+            exports,
+        }
+    }
+}
+
+fn abi_module(realloc: Option<&str>) -> BindingsModule {
+    let text = match realloc {
+        Some(procedure) => ABI.replace("exec.realloc", &format!("exec.::{procedure}")),
+        None => format!("{ABI}{REALLOC}"),
+    };
+    BindingsModule {
+        path: ABI_MODULE.into(),
+        text,
+    }
+}
+
+fn import_module(interface: &Interface, module: &str) -> BindingsModule {
+    let mut code = Code::default();
+    let mut lists = Lists::default();
+    for function in &interface.functions {
+        let Signature { params, results } = Signature::of(function);
+        let name = masm_name(&function.name);
+        describe(&mut code, function);
+        code.block(format!("pub proc {name}"), |code| {
+            lists.lower(code, &params);
+            let stub = format!("{STUB_MODULE}::{module}::{name}");
+            cross(code, &stub, params.crossing_len(), results.crossing_len());
+            lists.lift(code, &results);
+        });
+    }
+    let mut text = format!("# The functions of {}.\n", interface.name);
+    for line in interface.docs.lines() {
+        text.push_str(format!("# {}", line.trim()).trim_end());
+        text.push('\n');
+    }
+    BindingsModule {
+        path: format!("{BINDINGS_MODULE}::{module}"),
+        text: text + &code.finish() + &lists.procedures(),
+    }
+}
+
+fn export_procedure(code: &mut Code, lists: &mut Lists, function: &Function, procedure: &str) {
+    let Signature { params, results } = Signature::of(function);
+    describe(code, function);
+    code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
+        lists.lift(code, &params);
+        code.line(format!("exec.::{procedure}"));
+        lists.lower(code, &results);
+        code.line("exec.sys::truncate_stack");
+    });
+}
+
+/// The doc comment of a procedure that stands for a function.
+fn describe(code: &mut Code, function: &Function) {
+    let Signature { params, results } = Signature::of(function);
+    code.line("");
+    if !function.docs.trim().is_empty() {
+        code.docs(&function.docs);
+        code.docs("\n");
+    }
+    code.docs(&format!("{function}"));
+    code.docs("\n");
+    code.docs(&format!("Inputs:  [{}]", params.stack_names().join(", ")));
+    code.docs(&format!("Outputs: [{}]", results.stack_names().join(", ")));
+}
+
+/// A module with a procedure for each function that an interface exports, to be filled in; each traps.
+pub fn skeleton(interface: &Interface) -> String {
+    let mut code = Code::default();
+    for function in &interface.functions {
+        describe(&mut code, function);
+        code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
+            code.line(format!("push.0 assert.err=\"{} is not written yet\"", function.name));
+        });
+    }
+    format!("# {}\n{}", interface.name, code.finish())
+}

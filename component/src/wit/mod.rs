@@ -1,0 +1,17 @@
+//! What a component offers and needs, as its WIT world says it.
+
+mod model;
+mod names;
+mod resolve;
+mod sources;
+
+pub use model::{
+    Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World,
+};
+pub(crate) use names::{masm_name, module_names};
+pub(crate) use resolve::resolve_world;
+pub use sources::WitFile;
+pub(crate) use sources::WitSources;
+
+#[cfg(test)]
+mod tests;

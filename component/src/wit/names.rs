@@ -1,0 +1,77 @@
+//! Names of WIT as names of Miden assembly.
+
+use std::collections::BTreeMap;
+
+use super::model::InterfaceName;
+
+/// Words that cannot be the name of a procedure or module, or that bindings use for something else.
+const RESERVED: &[&str] = &[
+    "adv_map", "begin", "const", "constructor", "else", "end", "enum", "exec", "export", "if",
+    "let", "proc", "pub", "repeat", "resource_drop", "resource_new", "resource_rep", "struct",
+    "true", "type", "use", "while",
+];
+
+/// The name of a function, as a procedure: lower case with `_` for `-`, and `_` behind a word that
+/// means something else. What belongs to a resource type has its name and `__` before it. No two
+/// functions of an interface get one name, since WIT has no `_` and does not tell cases apart.
+pub(crate) fn masm_name(name: &str) -> String {
+    if let Some(resource) = name.strip_prefix("[constructor]") {
+        return format!("{}__constructor", word(resource));
+    }
+    let method = name
+        .strip_prefix("[method]")
+        .or_else(|| name.strip_prefix("[static]"));
+    match method.and_then(|method| method.split_once('.')) {
+        Some((resource, function)) => format!("{}__{}", word(resource), identifier(function)),
+        None => identifier(name),
+    }
+}
+
+fn word(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
+}
+
+fn identifier(name: &str) -> String {
+    let mut name = word(name);
+    if RESERVED.contains(&name.as_str()) {
+        name.push('_');
+    }
+    name
+}
+
+/// The module of each interface, in the order in which they are given: `namespace::package::name` for
+/// one of a package, its name for one without, `world` for the world's own functions. Where a list has
+/// several versions of an interface, each has its version at the end.
+pub(crate) fn module_names<'a>(
+    interfaces: impl IntoIterator<Item = &'a InterfaceName>,
+) -> Vec<String> {
+    let interfaces: Vec<&InterfaceName> = interfaces.into_iter().collect();
+    let mut versions: BTreeMap<InterfaceName, usize> = BTreeMap::new();
+    for name in &interfaces {
+        *versions.entry(name.without_version()).or_default() += 1;
+    }
+    interfaces
+        .into_iter()
+        .map(|name| match name {
+            InterfaceName::World => "world".into(),
+            InterfaceName::Plain(name) => format!("plain::{}", identifier(name)),
+            InterfaceName::Package {
+                namespace,
+                package,
+                interface,
+                version,
+            } => {
+                let mut module = [namespace, package, interface]
+                    .map(|part| identifier(part))
+                    .join("::");
+                if let Some(version) = version
+                    && versions[&name.without_version()] > 1
+                {
+                    let version = version.to_string().replace(['.', '-', '+'], "_");
+                    module.push_str(&format!("__{}", word(&version)));
+                }
+                module
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,441 @@
+//! From the texts of WIT packages to a world.
+
+use std::{
+    cell::Cell,
+    panic::{self, AssertUnwindSafe},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use miden_cvm_air::composition::LinkKind;
+use wit_parser::{
+    FunctionKind, Handle, InterfaceId, Resolve, SourceMap, Span, TypeDefKind, TypeId, TypeOwner,
+    UnresolvedPackageGroup, WorldId, WorldItem, WorldKey,
+};
+
+use super::{
+    model::{
+        Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World,
+    },
+    sources::WitSources,
+};
+use crate::error::{BuildError, Problem};
+
+/// Miden's own types as a WIT package; every world can use it without bringing it along.
+const CORE_TYPES: &str = include_str!("core-types.wit");
+
+/// Where [`CORE_TYPES`] stands in errors.
+const CORE_TYPES_FILE: &str = "miden:cvm";
+
+/// The line of a doc comment that makes a function, or all functions of an interface, isolated.
+const ISOLATED: &str = "@isolated";
+
+/// The most parts that the types of one function may have in all, when every name is replaced by what
+/// it stands for: names can make a short text stand for a type without end.
+const MAX_TYPE_PARTS: usize = 1 << 12;
+
+/// The most flags: they have to fit in one u32.
+const MAX_FLAGS: usize = 32;
+
+/// Reads the world with a name, or the only one if none is given.
+///
+/// # Errors
+/// Returns an error with file and line for what WIT does not allow, and for what Miden cannot express.
+pub(crate) fn resolve_world(
+    sources: &WitSources,
+    world: Option<&str>,
+) -> Result<World, BuildError> {
+    // The parser is made for texts that its user wrote; these may be from a package.
+    let resolved = panic::catch_unwind(AssertUnwindSafe(|| {
+        let (resolve, world) = select(sources, world)?;
+        Resolver {
+            sources,
+            resolve: &resolve,
+            parts: Cell::new(0),
+        }
+        .world(world)
+    }));
+    resolved.unwrap_or_else(|_| {
+        let problem = Problem::Wit("the WIT parser gave up on it".into());
+        Err(BuildError::in_file(&sources.base, problem))
+    })
+}
+
+fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId), BuildError> {
+    let (own, others) = sources.packages();
+    let parse = |files: &[(&str, &str)]| -> Result<UnresolvedPackageGroup, BuildError> {
+        let mut map = SourceMap::default();
+        for (path, text) in files {
+            map.push_str(path, *text);
+        }
+        map.parse().map_err(|(map, error)| {
+            let kind = error.kind();
+            refused(sources, &map, kind.span(), kind.to_string())
+        })
+    };
+    let texts = |files: &[&super::WitFile]| {
+        let pairs = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+        parse(&pairs.collect::<Vec<_>>())
+    };
+    let main = texts(&own)?;
+    let mut dependencies = others
+        .iter()
+        .map(|files| texts(files))
+        .collect::<Result<Vec<_>, _>>()?;
+    let core_types = parse(&[(CORE_TYPES_FILE, CORE_TYPES)])?;
+    let name = &core_types.main.name;
+    let has_own = std::iter::once(&main)
+        .chain(&dependencies)
+        .any(|group| {
+            std::iter::once(&group.main)
+                .chain(&group.nested)
+                .any(|package| package.name == *name)
+        });
+    if !has_own {
+        dependencies.push(core_types);
+    }
+    let mut resolve = Resolve::default();
+    let package = resolve.push_groups(main, dependencies).map_err(|error| {
+        let kind = error.kind();
+        refused(sources, &resolve.source_map, kind.span(), kind.to_string())
+    })?;
+    let selected = resolve.select_world(&[package], world).map_err(|error| {
+        BuildError::in_file(&sources.base, Problem::World(error.to_string()))
+    })?;
+    Ok((resolve, selected))
+}
+
+fn refused(sources: &WitSources, map: &SourceMap, span: Span, message: String) -> BuildError {
+    at(sources, map, span, Problem::Wit(message))
+}
+
+/// An error at a place of a source.
+fn at(sources: &WitSources, map: &SourceMap, span: Span, problem: Problem) -> BuildError {
+    match place(sources, map, span) {
+        Some((file, line)) => BuildError {
+            file,
+            line: Some(line),
+            problem: Box::new(problem),
+        },
+        None => BuildError::in_file(&sources.base, problem),
+    }
+}
+
+fn place(sources: &WitSources, map: &SourceMap, span: Span) -> Option<(PathBuf, u32)> {
+    let location = map.resolve_span(span)?;
+    let text = match sources.files.iter().find(|file| file.path == location.path) {
+        Some(file) => file.text.as_str(),
+        None => CORE_TYPES,
+    };
+    let before = text.as_bytes().get(..location.range.start)?;
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u32;
+    Some((sources.location(location.path), line))
+}
+
+struct Resolver<'a> {
+    sources: &'a WitSources,
+    resolve: &'a Resolve,
+    /// Parts of the types of the function at hand, so far.
+    parts: Cell<usize>,
+}
+
+impl Resolver<'_> {
+    fn world(&self, id: WorldId) -> Result<World, BuildError> {
+        let world = &self.resolve.worlds[id];
+        let name = match world.package {
+            Some(package) => self.resolve.id_of_name(package, &world.name),
+            None => world.name.clone(),
+        };
+        Ok(World {
+            name,
+            imports: self.interfaces(id, world.imports.iter())?,
+            exports: self.interfaces(id, world.exports.iter())?,
+        })
+    }
+
+    fn interfaces<'i>(
+        &self,
+        world: WorldId,
+        items: impl Iterator<Item = (&'i WorldKey, &'i WorldItem)>,
+    ) -> Result<Vec<Interface>, BuildError> {
+        let mut own = Interface {
+            name: InterfaceName::World,
+            docs: self.resolve.worlds[world].docs.contents.clone().unwrap_or_default(),
+            functions: Vec::new(),
+            resources: Vec::new(),
+            location: self.location(self.resolve.worlds[world].span),
+        };
+        let mut interfaces = Vec::new();
+        for (key, item) in items {
+            match item {
+                WorldItem::Interface { id, docs, span, .. } => {
+                    let interface = &self.resolve.interfaces[*id];
+                    let marked = [&docs.contents, &interface.docs.contents]
+                        .into_iter()
+                        .any(|docs| is_isolated(docs.as_deref()));
+                    let name = match key {
+                        WorldKey::Name(name) => InterfaceName::Plain(name.clone()),
+                        WorldKey::Interface(id) => self.interface_name(*id),
+                    };
+                    let functions = interface
+                        .functions
+                        .values()
+                        .map(|function| self.function(function, marked))
+                        .collect::<Result<Vec<_>, _>>()?;
+                    let types = interface.types.iter();
+                    let resources: Vec<String> = types
+                        .filter(|(_, id)| {
+                            matches!(self.resolve.types[**id].kind, TypeDefKind::Resource)
+                        })
+                        .map(|(name, _)| name.clone())
+                        .collect();
+                    // Those with types alone ask nothing of anybody.
+                    if functions.is_empty() && resources.is_empty() {
+                        continue;
+                    }
+                    let span = if interface.span.is_known() { interface.span } else { *span };
+                    interfaces.push(Interface {
+                        name,
+                        docs: interface.docs.contents.clone().unwrap_or_default(),
+                        functions,
+                        resources,
+                        location: self.location(span),
+                    });
+                }
+                WorldItem::Function(function) => {
+                    own.functions.push(self.function(function, false)?);
+                }
+                WorldItem::Type { id, .. } => {
+                    let ty = &self.resolve.types[*id];
+                    if let (TypeDefKind::Resource, Some(name)) = (&ty.kind, &ty.name) {
+                        own.resources.push(name.clone());
+                    }
+                }
+            }
+        }
+        if !own.functions.is_empty() || !own.resources.is_empty() {
+            interfaces.push(own);
+        }
+        Ok(interfaces)
+    }
+
+    fn interface_name(&self, id: InterfaceId) -> InterfaceName {
+        let interface = &self.resolve.interfaces[id];
+        let name = interface.name.clone().unwrap_or_default();
+        match interface.package {
+            Some(package) => {
+                let package = &self.resolve.packages[package].name;
+                InterfaceName::Package {
+                    namespace: package.namespace.clone(),
+                    package: package.name.clone(),
+                    interface: name,
+                    version: package.version.clone(),
+                }
+            }
+            None => InterfaceName::Plain(name),
+        }
+    }
+
+    fn function(
+        &self,
+        function: &wit_parser::Function,
+        isolated: bool,
+    ) -> Result<Function, BuildError> {
+        self.parts.set(0);
+        if function.kind.is_async() {
+            return Err(self.unsupported(function.span, "an `async` function"));
+        }
+        let params = function
+            .params
+            .iter()
+            .map(|param| {
+                Ok(Field {
+                    name: param.name.clone(),
+                    ty: self.ty(&param.ty, self.known(param.span, function.span))?,
+                })
+            })
+            .collect::<Result<Vec<_>, BuildError>>()?;
+        let result = function
+            .result
+            .as_ref()
+            .map(|ty| self.ty(ty, function.span))
+            .transpose()?;
+        let resource = function.kind.resource().map(|id| self.resource(id).name);
+        let method = match (&function.kind, resource) {
+            (FunctionKind::Constructor(_), Some(name)) => Some(Method::Constructor(name)),
+            (FunctionKind::Method(_), Some(name)) => Some(Method::Method(name)),
+            (FunctionKind::Static(_), Some(name)) => Some(Method::Static(name)),
+            _ => None,
+        };
+        let isolated = isolated || is_isolated(function.docs.contents.as_deref());
+        Ok(Function {
+            name: function.name.clone(),
+            docs: function.docs.contents.clone().unwrap_or_default(),
+            kind: if isolated { LinkKind::Isolated } else { LinkKind::Shared },
+            params,
+            result,
+            method,
+            location: self.location(function.span),
+        })
+    }
+
+    fn ty(&self, ty: &wit_parser::Type, span: Span) -> Result<Type, BuildError> {
+        self.parts.set(self.parts.get() + 1);
+        if self.parts.get() > MAX_TYPE_PARTS {
+            let problem = Problem::WitTypeSize(MAX_TYPE_PARTS);
+            return Err(at(self.sources, &self.resolve.source_map, span, problem));
+        }
+        Ok(match ty {
+            wit_parser::Type::Bool => Type::Bool,
+            wit_parser::Type::U8 => Type::U8,
+            wit_parser::Type::U16 => Type::U16,
+            wit_parser::Type::U32 => Type::U32,
+            wit_parser::Type::U64 => Type::U64,
+            wit_parser::Type::S8 => Type::S8,
+            wit_parser::Type::S16 => Type::S16,
+            wit_parser::Type::S32 => Type::S32,
+            wit_parser::Type::S64 => Type::S64,
+            wit_parser::Type::Char => Type::Char,
+            wit_parser::Type::String => Type::String,
+            wit_parser::Type::F32 => return Err(self.unsupported(span, "`f32`")),
+            wit_parser::Type::F64 => return Err(self.unsupported(span, "`f64`")),
+            wit_parser::Type::ErrorContext => {
+                return Err(self.unsupported(span, "`error-context`"));
+            }
+            wit_parser::Type::Id(id) => return self.defined(*id, span),
+        })
+    }
+
+    fn defined(&self, id: TypeId, span: Span) -> Result<Type, BuildError> {
+        let definition = &self.resolve.types[id];
+        let span = self.known(definition.span, span);
+        let boxed = |ty: &wit_parser::Type| self.ty(ty, span).map(Arc::new);
+        if self.is_felt(id) {
+            return Ok(Type::Felt);
+        }
+        Ok(match &definition.kind {
+            TypeDefKind::Type(ty) => return self.ty(ty, span),
+            // Without parts they would take no room, and a list of them could have any length.
+            TypeDefKind::Record(record) if record.fields.is_empty() => {
+                return Err(self.unsupported(span, "a record without fields"));
+            }
+            TypeDefKind::Tuple(tuple) if tuple.types.is_empty() => {
+                return Err(self.unsupported(span, "a tuple without types"));
+            }
+            TypeDefKind::Flags(flags) if flags.flags.is_empty() => {
+                return Err(self.unsupported(span, "`flags` without labels"));
+            }
+            TypeDefKind::Record(record) => Type::Record(
+                record
+                    .fields
+                    .iter()
+                    .map(|field| {
+                        Ok(Field {
+                            name: field.name.clone(),
+                            ty: self.ty(&field.ty, self.known(field.span, span))?,
+                        })
+                    })
+                    .collect::<Result<_, BuildError>>()?,
+            ),
+            TypeDefKind::Variant(variant) => Type::Variant(
+                variant
+                    .cases
+                    .iter()
+                    .map(|case| {
+                        let span = self.known(case.span, span);
+                        Ok(Case {
+                            name: case.name.clone(),
+                            ty: case.ty.as_ref().map(|ty| self.ty(ty, span)).transpose()?,
+                        })
+                    })
+                    .collect::<Result<_, BuildError>>()?,
+            ),
+            TypeDefKind::Tuple(tuple) => Type::Tuple(
+                tuple
+                    .types
+                    .iter()
+                    .map(|ty| self.ty(ty, span))
+                    .collect::<Result<_, _>>()?,
+            ),
+            TypeDefKind::Enum(cases) => {
+                Type::Enum(cases.cases.iter().map(|case| case.name.clone()).collect())
+            }
+            TypeDefKind::Flags(flags) if flags.flags.len() > MAX_FLAGS => {
+                return Err(self.unsupported(span, "`flags` with more than 32 labels"));
+            }
+            TypeDefKind::Flags(flags) => {
+                Type::Flags(flags.flags.iter().map(|flag| flag.name.clone()).collect())
+            }
+            TypeDefKind::Option(ty) => Type::Option(boxed(ty)?),
+            TypeDefKind::List(ty) => Type::List(boxed(ty)?),
+            TypeDefKind::Result(result) => Type::Result {
+                ok: result.ok.as_ref().map(boxed).transpose()?,
+                err: result.err.as_ref().map(boxed).transpose()?,
+            },
+            TypeDefKind::Handle(Handle::Own(id)) => Type::Own(self.resource(*id)),
+            TypeDefKind::Handle(Handle::Borrow(id)) => Type::Borrow(self.resource(*id)),
+            // The type itself stands for an owned one.
+            TypeDefKind::Resource => Type::Own(self.resource(id)),
+            TypeDefKind::Future(_) => return Err(self.unsupported(span, "`future`")),
+            TypeDefKind::Stream(_) => return Err(self.unsupported(span, "`stream`")),
+            TypeDefKind::Map(..) => return Err(self.unsupported(span, "`map`")),
+            TypeDefKind::FixedLengthList(..) => {
+                return Err(self.unsupported(span, "a list of fixed length"));
+            }
+            TypeDefKind::Unknown => return Err(self.unsupported(span, "an unknown type")),
+        })
+    }
+
+    /// Whether a type is Miden's field element. WIT has none, so it is known by its name; what it is
+    /// there (a record of an integer, or of an `f32` with the Miden compiler) is of no matter.
+    fn is_felt(&self, id: TypeId) -> bool {
+        let definition = &self.resolve.types[id];
+        let TypeOwner::Interface(interface) = definition.owner else {
+            return false;
+        };
+        matches!(definition.kind, TypeDefKind::Record(_))
+            && definition.name.as_deref() == Some("felt")
+            && matches!(
+                self.interface_name(interface),
+                InterfaceName::Package { namespace, package, interface, .. }
+                    if namespace == "miden"
+                        && interface == "core-types"
+                        && (package == "cvm" || package == "base")
+            )
+    }
+
+    /// The resource type behind a name and its aliases.
+    fn resource(&self, id: TypeId) -> ResourceName {
+        let definition = &self.resolve.types[id];
+        if let TypeDefKind::Type(wit_parser::Type::Id(id)) = definition.kind {
+            return self.resource(id);
+        }
+        ResourceName {
+            interface: match definition.owner {
+                TypeOwner::Interface(id) => self.interface_name(id),
+                TypeOwner::World(_) | TypeOwner::None => InterfaceName::World,
+            },
+            name: definition.name.clone().unwrap_or_default(),
+        }
+    }
+
+    fn unsupported(&self, span: Span, what: &'static str) -> BuildError {
+        let problem = Problem::WitUnsupported(what);
+        at(self.sources, &self.resolve.source_map, span, problem)
+    }
+
+    fn known(&self, span: Span, otherwise: Span) -> Span {
+        if span.is_known() { span } else { otherwise }
+    }
+
+    fn location(&self, span: Span) -> String {
+        match place(self.sources, &self.resolve.source_map, span) {
+            Some((file, line)) => format!("{}:{line}", file.display()),
+            None => self.sources.base.display().to_string(),
+        }
+    }
+}
+
+fn is_isolated(docs: Option<&str>) -> bool {
+    docs.is_some_and(|docs| docs.lines().any(|line| line.trim() == ISOLATED))
+}
