@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use miden_assembly::{Library, library::LibraryExport};
+use miden_assembly::{Library, ast::Module, library::LibraryExport};
 use miden_core::{
     Felt, Word,
     mast::{MastForest, MastNodeExt, MastNodeId},
@@ -16,15 +16,18 @@ use toml::Spanned;
 
 use crate::{
     COMPONENT_FILE,
+    bindings::{Bindings, FunctionName, Implementation, is_bindings_module},
     calls::{Calls, find_calls},
     data::{parse_word, read_segments},
     document::Document,
     error::{BuildError, Problem},
+    implement::{ComponentWorld, full_name, implementations, import_roots},
     manifest::{ExportEntry, ImportEntry, Manifest},
     names::{check_identity, check_import_name, check_name},
     sources::{Source, find_sources},
     stubs::{STUB_MODULE, StubIdentity, stub_library},
     toolchain::{Toolchain, render},
+    wit::{InterfaceName, World},
 };
 
 /// A component, read from its folder and assembled.
@@ -37,7 +40,9 @@ pub struct Component {
     /// All code that it can reach. Exports and its own procedures that it calls are procedure roots
     /// of the forest.
     pub forest: Arc<MastForest>,
-    /// What others can call, by name.
+    /// Its world, if it is described by WIT.
+    pub world: Option<ComponentWorld>,
+    /// What others can call, by name: `interface#function` for a function of a WIT interface.
     pub exports: BTreeMap<String, Export>,
     /// What it calls and does not have, by name.
     pub imports: BTreeMap<String, Import>,
@@ -62,6 +67,8 @@ pub struct Export {
     pub node: MastNodeId,
     /// The interface and version that it states to implement.
     pub interface: Option<(String, String)>,
+    /// The function of the component's world that it is.
+    pub function: Option<(InterfaceName, String)>,
 }
 
 /// A procedure of another component that this one calls.
@@ -73,6 +80,10 @@ pub struct Import {
     pub key: ImportKey,
     /// The kind that the export it is wired to must have; either if `None`.
     pub kind: Option<LinkKind>,
+    /// The function of the component's world that it is.
+    pub function: Option<(InterfaceName, String)>,
+    /// Whether the component's code calls it, or reaches it by a declared `dyncall`.
+    pub is_called: bool,
 }
 
 /// How an import names what it wants.
@@ -105,13 +116,21 @@ impl Component {
         let manifest: Manifest = document.parse()?;
         let name = &manifest.name;
         check_name("a component", name.get_ref()).map_err(|p| document.error_at(name, p))?;
-        let declared = declared_imports(&document, &manifest)?;
+        let world = ComponentWorld::read(&document, folder, &manifest)?;
+        let plan = Plan::new(
+            &document,
+            &manifest,
+            world.as_ref().map(|world| &world.world),
+        )?;
         let segments = read_segments(&document, folder, &manifest.data)?;
-        let sources = sources(&document, folder, &manifest)?;
-        let (library, declared) = assemble(&document, &declared, &sources, toolchain)?;
+        let sources = sources(&document, folder, &manifest, world.is_some())?;
+        let (library, declared) = assemble(&document, &plan, &sources, toolchain)?;
 
         let named = public_procedures(&library);
-        let exports = exports(&document, &manifest, &library, &named)?;
+        let exports = match &plan.bindings {
+            Some(bindings) => world_exports(&document, &plan, bindings, &library, &named)?,
+            None => exports(&document, &manifest, &library, &named)?,
+        };
         let dynamic = dynamic_targets(&document, &manifest, &named, &declared)?;
         let imports_by_digest: BTreeMap<Word, &str> = declared
             .iter()
@@ -136,27 +155,101 @@ impl Component {
                 .entry(forest[*node].digest())
                 .or_insert_with(|| path.clone());
         }
+        let mut imports = BTreeMap::new();
         let mut unused_imports = Vec::new();
-        for (name, import) in &declared {
-            let stub = format!("{STUB_MODULE}::{name}");
+        for (name, mut import) in declared {
+            let stub = match &import.key {
+                ImportKey::Function(identity) => format!("{STUB_MODULE}::{}", identity.name),
+                ImportKey::Root => format!("{STUB_MODULE}::{name}"),
+            };
             procedures.entry(import.digest).or_insert(stub);
-            if !calls.imports.contains(&import.digest) {
+            import.is_called = calls.imports.contains(&import.digest);
+            // A world has all functions of an interface, whichever of them a component needs.
+            if !import.is_called && import.function.is_none() {
                 unused_imports.push(name.get_ref().clone());
             }
+            imports.insert(name.into_inner(), import);
         }
-        let imports = declared
-            .into_iter()
-            .map(|(name, import)| (name.into_inner(), import));
         Ok(Self {
             name: manifest.name.get_ref().clone(),
             folder: folder.into(),
             forest,
+            world,
             exports,
-            imports: imports.collect(),
+            imports,
             own_calls,
             segments,
             procedures,
             unused_imports,
+        })
+    }
+}
+
+/// What is to be assembled: what `component.toml` and the world ask for.
+struct Plan<'m> {
+    /// The imports; the digests of those that have stubs are filled in once these are assembled.
+    imports: Imports,
+    /// The bindings, if the component has a world.
+    bindings: Option<Bindings>,
+    /// The functions that the world exports, and where `component.toml` names their procedures.
+    implementations: BTreeMap<FunctionName, (Implementation, &'m Spanned<String>)>,
+    /// The procedure that gives memory for messages, if it is the component's own.
+    realloc: Option<&'m Spanned<String>>,
+    /// The kinds of the exported functions.
+    kinds: BTreeMap<FunctionName, LinkKind>,
+}
+
+impl<'m> Plan<'m> {
+    fn new(
+        document: &Document,
+        manifest: &'m Manifest,
+        world: Option<&World>,
+    ) -> Result<Self, BuildError> {
+        let Some(world) = world else {
+            return Ok(Self {
+                imports: declared_imports(document, &manifest.imports.iter().collect())?,
+                bindings: None,
+                implementations: BTreeMap::new(),
+                realloc: None,
+                kinds: BTreeMap::new(),
+            });
+        };
+        let implementations = implementations(document, manifest, world)?;
+        let (roots, others) = import_roots(document, manifest, world)?;
+        let mut imports = declared_imports(document, &others)?;
+        let plain = implementations
+            .iter()
+            .map(|(name, (implementation, _))| (name.clone(), implementation.clone()))
+            .collect();
+        let realloc = manifest.realloc.as_ref();
+        let bindings = Bindings::new(world, &plain, realloc.map(|path| path.get_ref().as_str()));
+        let place = manifest.wit.as_ref().map_or(0..0, Spanned::span);
+        for (function, identity) in &bindings.stubs {
+            let (digest, key) = match roots.get(function) {
+                Some(digest) => (*digest, ImportKey::Root),
+                None => (Word::default(), ImportKey::Function(identity.clone())),
+            };
+            let import = Import {
+                digest,
+                key,
+                kind: None,
+                function: Some(function.clone()),
+                is_called: false,
+            };
+            imports.insert(Spanned::new(place.clone(), full_name(function)), import);
+        }
+        let kinds = world.exports.iter().flat_map(|interface| {
+            interface.functions.iter().map(|function| {
+                let name = (interface.name.clone(), function.name.clone());
+                (name, function.kind)
+            })
+        });
+        Ok(Self {
+            imports,
+            implementations,
+            realloc,
+            kinds: kinds.collect(),
+            bindings: Some(bindings),
         })
     }
 }
@@ -168,9 +261,12 @@ type Imports = BTreeMap<Spanned<String>, Import>;
 type Procedures = BTreeMap<String, MastNodeId>;
 
 /// The imports; the digests of those that have stubs are filled in once these are assembled.
-fn declared_imports(document: &Document, manifest: &Manifest) -> Result<Imports, BuildError> {
+fn declared_imports(
+    document: &Document,
+    entries: &BTreeMap<&Spanned<String>, &ImportEntry>,
+) -> Result<Imports, BuildError> {
     let mut imports: Imports = BTreeMap::new();
-    for (name, entry) in &manifest.imports {
+    for (name, entry) in entries {
         check_import_name(name.get_ref()).map_err(|p| document.error_at(name, p))?;
         let import = match &entry.root {
             Some(root) => {
@@ -191,6 +287,8 @@ fn declared_imports(document: &Document, manifest: &Manifest) -> Result<Imports,
                     digest,
                     key: ImportKey::Root,
                     kind: entry.kind,
+                    function: None,
+                    is_called: false,
                 }
             }
             None => {
@@ -199,10 +297,12 @@ fn declared_imports(document: &Document, manifest: &Manifest) -> Result<Imports,
                     digest: Word::default(),
                     key: ImportKey::Function(identity),
                     kind: entry.kind,
+                    function: None,
+                    is_called: false,
                 }
             }
         };
-        imports.insert(name.clone(), import);
+        imports.insert((*name).clone(), import);
     }
     Ok(imports)
 }
@@ -235,8 +335,11 @@ fn sources(
     document: &Document,
     folder: &Path,
     manifest: &Manifest,
+    has_bindings: bool,
 ) -> Result<Vec<Source>, BuildError> {
-    let entries = &manifest.sources;
+    let Some(entries) = &manifest.sources else {
+        return Err(BuildError::in_file(document.path(), Problem::NoSources));
+    };
     if entries.get_ref().is_empty() {
         return Err(document.error_at(entries, Problem::NoSources));
     }
@@ -245,6 +348,9 @@ fn sources(
         let more =
             find_sources(folder, entry.get_ref()).map_err(|p| document.error_at(entry, p))?;
         for source in more {
+            if has_bindings && is_bindings_module(&source.module) {
+                return Err(document.error_at(entry, Problem::ReservedModule(source.module)));
+            }
             if found.iter().any(|other| other.module == source.module) {
                 return Err(document.error_at(entry, Problem::DuplicateModule(source.module)));
             }
@@ -257,10 +363,11 @@ fn sources(
 /// Assembles the sources against the stubs; the imports come back with the digests of theirs.
 fn assemble(
     document: &Document,
-    imports: &Imports,
+    plan: &Plan<'_>,
     sources: &[Source],
     toolchain: &Toolchain,
 ) -> Result<(Library, Imports), BuildError> {
+    let imports = &plan.imports;
     let whole = |problem| BuildError::in_file(document.path(), problem);
     let identities: Vec<StubIdentity> = imports
         .values()
@@ -274,8 +381,10 @@ fn assemble(
     let mut resolved = imports.clone();
     if let Some(stubs) = &stubs {
         let digests = public_procedures(stubs);
-        for (name, import) in &mut resolved {
-            if let Some(node) = digests.get(&format!("{STUB_MODULE}::{name}")) {
+        for import in resolved.values_mut() {
+            if let ImportKey::Function(identity) = &import.key
+                && let Some(node) = digests.get(&format!("{STUB_MODULE}::{}", identity.name))
+            {
                 import.digest = stubs.mast_forest()[*node].digest();
             }
         }
@@ -298,10 +407,90 @@ fn assemble(
             .map_err(|problem| BuildError::in_file(&source.file, problem))?;
         modules.push(module);
     }
+    check_implementations(document, plan, &modules)?;
+    for generated in plan.bindings.iter().flat_map(|bindings| &bindings.modules) {
+        let file = document.path().with_file_name(generated.file());
+        let module = toolchain
+            .parse_module(&file, &generated.path, generated.text.clone())
+            .map_err(|problem| BuildError::in_file(&file, problem))?;
+        modules.push(module);
+    }
     let library = assembler
         .assemble_library(modules)
         .map_err(|report| whole(Problem::Assembly(render(&report))))?;
     Ok((library, resolved))
+}
+
+/// Looks for the procedures that bindings execute, before the assembler does: it would report a mistake
+/// in the bindings.
+fn check_implementations(
+    document: &Document,
+    plan: &Plan<'_>,
+    modules: &[Box<Module>],
+) -> Result<(), BuildError> {
+    let is_there = |path: &str| {
+        path.rsplit_once("::").is_some_and(|(module, name)| {
+            modules
+                .iter()
+                .filter(|found| found.path().to_relative().as_str() == module)
+                .flat_map(|found| found.items())
+                .any(|item| item.name().as_str() == name && item.visibility().is_public())
+        })
+    };
+    for (function, (implementation, place)) in &plan.implementations {
+        if !is_there(&implementation.procedure) {
+            let problem = Problem::ExportWithoutProcedure {
+                export: full_name(function),
+                procedure: implementation.procedure.clone(),
+            };
+            return Err(document.error_at(place, problem));
+        }
+    }
+    match plan.realloc {
+        Some(path) if !is_there(path.get_ref()) => {
+            Err(document.error_at(path, Problem::NoRealloc(path.get_ref().clone())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The exports of a component with a world: the procedures that its bindings have for them.
+fn world_exports(
+    document: &Document,
+    plan: &Plan<'_>,
+    bindings: &Bindings,
+    library: &Library,
+    procedures: &Procedures,
+) -> Result<BTreeMap<String, Export>, BuildError> {
+    let mut exports = BTreeMap::new();
+    for (function, procedure) in &bindings.exports {
+        let name = full_name(function);
+        let Some(&node) = procedures.get(procedure) else {
+            let problem = Problem::ExportWithoutProcedure {
+                export: name,
+                procedure: procedure.clone(),
+            };
+            return Err(BuildError::in_file(document.path(), problem));
+        };
+        let (interface, _) = function;
+        let version = interface.version().map(ToString::to_string);
+        let export = Export {
+            kind: plan
+                .kinds
+                .get(function)
+                .copied()
+                .unwrap_or(LinkKind::Shared),
+            digest: library.mast_forest()[node].digest(),
+            node,
+            interface: Some((
+                interface.without_version().to_string(),
+                version.unwrap_or_default(),
+            )),
+            function: Some(function.clone()),
+        };
+        exports.insert(name, export);
+    }
+    Ok(exports)
 }
 
 fn public_procedures(library: &Library) -> Procedures {
@@ -324,7 +513,9 @@ fn exports(
     let mut exports = BTreeMap::new();
     for (name, entry) in &manifest.exports {
         check_name("an export", name.get_ref()).map_err(|p| document.error_at(name, p))?;
-        let procedure = &entry.procedure;
+        let (Some(procedure), None, false) = (&entry.procedure, &entry.module, entry.raw) else {
+            return Err(document.error_at(name, Problem::ExportForm(name.get_ref().clone())));
+        };
         let Some(&node) = procedures.get(procedure.get_ref()) else {
             let problem = Problem::ExportWithoutProcedure {
                 export: name.get_ref().clone(),
@@ -337,6 +528,7 @@ fn exports(
             digest: library.mast_forest()[node].digest(),
             node,
             interface: export_interface(document, name, entry)?,
+            function: None,
         };
         exports.insert(name.get_ref().clone(), export);
     }

@@ -100,6 +100,33 @@ pub enum Problem {
     #[error("the types of this function have more than {0} parts")]
     WitTypeSize(usize),
 
+    /// A world was chosen, but there is no WIT that could have it.
+    #[error("`world` is given, but no `wit`")]
+    WorldAlone,
+    /// An entry is for something that the world does not have.
+    #[error("the world `{world}` {what} no `{name}`")]
+    NotInWorld {
+        /// Whether it would be exported or imported.
+        what: &'static str,
+        /// The world.
+        world: String,
+        /// What is named.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// An entry repeats what the world says.
+    #[error("the entry `{0}` says what the component's world says")]
+    SaidByWorld(String),
+    /// An export of the world has no procedure.
+    #[error("the world exports `{function}` ({location}), and no procedure is named for it")]
+    NotImplemented {
+        /// The function.
+        function: String,
+        /// Where it is declared.
+        location: String,
+    },
+
     // SOURCES
     /// A component without a single source.
     #[error("the component has no sources")]
@@ -108,7 +135,7 @@ pub enum Problem {
     #[error("the source `{0}` gives no module name")]
     SourceName(String),
     /// A source that would be the module in which the stubs are.
-    #[error("the module name `{0}` belongs to the stubs of imports")]
+    #[error("the module name `{0}` belongs to what is generated")]
     ReservedModule(String),
     /// Two sources give the same module.
     #[error("the module `{0}` has two sources")]
@@ -118,6 +145,9 @@ pub enum Problem {
     Assembly(String),
 
     // EXPORTS, IMPORTS, CALLS
+    /// An export does not name what implements it, or does so twice.
+    #[error("export `{0}` does not say which procedure it is")]
+    ExportForm(String),
     /// An export names a procedure that the sources do not have, or do not make public.
     #[error(
         "export `{export}` names procedure `{procedure}`, and there is no such public procedure"
@@ -142,6 +172,9 @@ pub enum Problem {
         /// The other.
         second: String,
     },
+    /// The procedure that gives memory does not exist.
+    #[error("`realloc` names `{0}`, and there is no such public procedure")]
+    NoRealloc(String),
     /// A procedure declared as reached by dyncall does not exist.
     #[error("`dyncall` names `{0}`, which is neither a public procedure nor an import")]
     DyncallWithoutProcedure(String),
@@ -235,8 +268,37 @@ pub enum Problem {
         instance: String,
         /// The component it is an instance of.
         component: String,
-        /// The import that lacks an export.
+        /// The import that lacks an export: a function, or an interface of WIT.
         import: String,
+        /// Whether it is an interface.
+        by_interface: bool,
+    },
+    /// An instance does not export an interface.
+    #[error(
+        "the import `{import}` ({location}) is expected of instance `{instance}` (component \
+         `{component}`), which does not offer it"
+    )]
+    NoInterface {
+        /// The interface.
+        import: String,
+        /// Where it is declared.
+        location: String,
+        /// The instance.
+        instance: String,
+        /// Its component.
+        component: String,
+        /// What it exports.
+        offered: String,
+    },
+    /// A function is offered that is not the one imported.
+    #[error("import `{import}`: expected {expected}, offered {offered}")]
+    WrongFunction {
+        /// The import.
+        import: String,
+        /// What it is, and where it is declared.
+        expected: String,
+        /// What is offered, and where it is declared.
+        offered: String,
     },
     /// A wire from an import that the component does not have.
     #[error("component `{component}` has no import `{import}`")]
@@ -326,6 +388,24 @@ impl Problem {
             Self::World(_) => "name the world with `world` in `component.toml`".into(),
             Self::WitUnsupported(what) => wit_remedy(what),
             Self::WitTypeSize(_) => "split the function, or use lists".into(),
+            Self::WorldAlone => "add `wit`, or remove `world`".into(),
+            Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
+            Self::NotInWorld { known, .. } => format!("the world has `{known}`"),
+            Self::SaidByWorld(_) => {
+                "name a procedure for an export, or a `root` for a single function that is \
+                 imported; all else is in the WIT"
+                    .into()
+            }
+            Self::NotImplemented { function, .. } => match function.rsplit_once('#') {
+                Some((interface, _)) => format!("add `[exports.\"{interface}\"]` with `module`"),
+                None => format!("add `[exports.{function}]` with `procedure`"),
+            },
+            Self::ExportForm(_) => {
+                "give `procedure`, or `module` for all functions of a WIT interface".into()
+            }
+            Self::NoRealloc(_) => {
+                "name it as `module::procedure` and declare it with `pub proc`".into()
+            }
             Self::NoSources => "list at least one `.masm` file under `sources`".into(),
             Self::SourceName(_) => {
                 "name `.masm` files, or folders of them, with lower-case letters, digits and `_`"
@@ -397,6 +477,23 @@ impl Problem {
                 "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the \
                  name"
             ),
+            Self::UnmetImport {
+                instance,
+                import,
+                by_interface: true,
+                ..
+            } => format!(
+                "add `\"{import}\" = \"instance\"` under `[instances.{instance}.imports]`"
+            ),
+            Self::NoInterface { offered, .. } if offered.is_empty() => {
+                "wire each function to an export: this component exports no interface of WIT".into()
+            }
+            Self::NoInterface { offered, .. } => format!("it offers `{offered}`"),
+            Self::WrongFunction { .. } => {
+                "wire it to an instance that offers the expected function, or correct the WIT on one \
+                 side"
+                    .into()
+            }
             Self::UnmetImport {
                 instance, import, ..
             } => format!(

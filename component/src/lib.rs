@@ -8,6 +8,8 @@
 //!
 //! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere.
 
+pub mod abi;
+mod bindings;
 mod calls;
 mod component;
 mod core_library;
@@ -15,6 +17,7 @@ mod data;
 mod document;
 mod error;
 mod forest;
+mod implement;
 mod link;
 mod manifest;
 mod names;
@@ -22,12 +25,15 @@ mod plan;
 mod sources;
 mod stubs;
 mod toolchain;
+mod wiring;
 pub mod wit;
 
+pub use bindings::{BINDINGS_MODULE, BindingsModule, skeleton};
 pub use component::{Component, Export, Import, ImportKey, Segment};
 pub use core_library::core_library;
 pub use error::{BuildError, Problem};
 pub use forest::{ForestError, verify_forest};
+pub use implement::ComponentWorld;
 pub use link::{Instance, LinkedComposition, Warning};
 pub use miden_cvm_air::composition::{
     Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord,

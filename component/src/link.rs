@@ -14,13 +14,14 @@ use toml::Spanned;
 
 use crate::{
     COMPONENT_FILE,
-    component::{Component, Export, Import, ImportKey},
+    component::Component,
     document::Document,
     error::{BuildError, Problem},
     names::check_name,
-    plan::{InstanceEntry, Plan, split_reference},
+    plan::{Plan, split_reference},
     sources::is_link_loop,
     toolchain::Toolchain,
+    wiring::{Placed, Wiring, unknown_export},
 };
 
 /// A composition, linked: everything that running and proving it needs besides inputs.
@@ -103,13 +104,6 @@ impl LinkedComposition {
     }
 }
 
-/// An instance while it is being linked.
-struct Placed<'a> {
-    name: &'a Spanned<String>,
-    entry: &'a InstanceEntry,
-    component: Arc<Component>,
-}
-
 struct Linker<'a> {
     document: &'a Document,
     main: (&'a Spanned<String>, String),
@@ -186,8 +180,13 @@ impl<'a> Linker<'a> {
         let mut links = Vec::new();
         let mut segments = Vec::new();
         let mut advice_map = AdviceMap::default();
+        let wiring = Wiring {
+            document: self.document,
+            instances: &self.instances,
+            indices: &self.indices,
+        };
         for (source, instance) in (0..).zip(&self.instances) {
-            links.extend(self.links_of(source, instance)?);
+            links.extend(self.links_of(&wiring, source, instance)?);
             for segment in &instance.component.segments {
                 segments.push(SegmentRecord {
                     instance: source,
@@ -236,38 +235,27 @@ impl<'a> Linker<'a> {
     /// The links of one instance, by the digests that its calls name.
     fn links_of(
         &self,
+        wiring: &Wiring<'_>,
         source: u32,
         instance: &Placed<'_>,
     ) -> Result<impl Iterator<Item = LinkRecord>, BuildError> {
         let component = &instance.component;
-        for name in instance.entry.imports.keys() {
-            if !component.imports.contains_key(name.get_ref()) {
-                let problem = Problem::UnknownImport {
-                    component: component.name.clone(),
-                    import: name.get_ref().clone(),
-                };
-                return Err(self.document.error_at(name, problem));
-            }
-        }
+        let wires = wiring.wires_of(instance)?;
         let mut links: BTreeMap<Word, LinkRecord> = BTreeMap::new();
-        for (name, import) in &component.imports {
-            let Some(wire) = instance.entry.imports.get(name.as_str()) else {
-                let problem = Problem::UnmetImport {
-                    instance: instance.name.get_ref().clone(),
-                    component: component.name.clone(),
-                    import: name.clone(),
-                };
-                return Err(self.document.error_at(instance.name, problem));
+        for (name, wire) in wires {
+            let Some(import) = component.imports.get(name) else {
+                continue;
             };
-            let (target, export) = self.resolve(wire)?;
-            check_wire(name, import, wire.get_ref(), export)
-                .map_err(|problem| self.document.error_at(wire, problem))?;
+            // What a world imports and no code calls needs no link.
+            if import.function.is_some() && !import.is_called {
+                continue;
+            }
             let link = LinkRecord {
                 source,
                 digest: import.digest,
-                kind: export.kind,
-                target,
-                callee: export.digest,
+                kind: wire.export.kind,
+                target: wire.target,
+                callee: wire.export.digest,
             };
             links.insert(import.digest, link);
         }
@@ -291,23 +279,6 @@ impl<'a> Linker<'a> {
             }
         }
         Ok(links.into_values())
-    }
-
-    /// The instance and export that a wire leads to.
-    fn resolve(&self, wire: &Spanned<String>) -> Result<(u32, &Export), BuildError> {
-        let at_wire = |problem| self.document.error_at(wire, problem);
-        let (name, export) = split_reference(wire.get_ref()).map_err(at_wire)?;
-        let index = self
-            .indices
-            .get(name)
-            .copied()
-            .ok_or_else(|| at_wire(Problem::UnknownInstance(name.into())))?;
-        let target = &self.instances[index as usize];
-        let found = target.component.exports.get(export);
-        Ok((
-            index,
-            found.ok_or_else(|| at_wire(unknown_export(target, export)))?,
-        ))
     }
 
     fn describe(&self, link: &LinkRecord) -> String {
@@ -365,58 +336,6 @@ impl<'a> Linker<'a> {
             );
         }
         warnings
-    }
-}
-
-/// Checks that an export is what the import asks for.
-fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Result<(), Problem> {
-    match &import.key {
-        ImportKey::Root if export.digest != import.digest => {
-            return Err(Problem::WrongRoot {
-                import: name.into(),
-                export: wire.into(),
-                expected: import.digest,
-                actual: export.digest,
-            });
-        }
-        ImportKey::Function(identity) => {
-            if let Some((interface, version)) = &export.interface
-                && (interface, version) != (&identity.interface, &identity.version)
-            {
-                return Err(Problem::WrongInterface {
-                    import: name.into(),
-                    export: wire.into(),
-                    expected: versioned(&identity.interface, &identity.version),
-                    actual: versioned(interface, version),
-                });
-            }
-        }
-        ImportKey::Root => {}
-    }
-    match import.kind {
-        Some(expected) if expected != export.kind => Err(Problem::WrongKind {
-            import: name.into(),
-            export: wire.into(),
-            expected,
-            actual: export.kind,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn versioned(interface: &str, version: &str) -> String {
-    if version.is_empty() {
-        interface.into()
-    } else {
-        format!("{interface}@{version}")
-    }
-}
-
-fn unknown_export(instance: &Placed<'_>, export: &str) -> Problem {
-    Problem::UnknownExport {
-        instance: instance.name.get_ref().clone(),
-        component: instance.component.name.clone(),
-        export: export.into(),
     }
 }
 

@@ -13,7 +13,13 @@ pub(crate) struct Manifest {
     /// The component's name.
     pub(crate) name: Spanned<String>,
     /// Sources, relative to the folder: `.masm` files, or folders of them.
-    pub(crate) sources: Spanned<Vec<Spanned<String>>>,
+    pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The WIT file, or the folder of the WIT package, that has the component's world.
+    pub(crate) wit: Option<Spanned<String>>,
+    /// The component's world, if its WIT package has several.
+    pub(crate) world: Option<Spanned<String>>,
+    /// The procedure that gives memory for lists and strings that come in, as `module::procedure`.
+    pub(crate) realloc: Option<Spanned<String>>,
     /// Procedures and imports that the code reaches by `dyncall` (or `dynexec`).
     #[serde(default)]
     pub(crate) dyncall: Vec<Spanned<String>>,
@@ -33,7 +39,12 @@ pub(crate) struct Manifest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExportEntry {
     /// The procedure, as `module::procedure`.
-    pub(crate) procedure: Spanned<String>,
+    pub(crate) procedure: Option<Spanned<String>>,
+    /// The module with a procedure for each function of the interface.
+    pub(crate) module: Option<Spanned<String>>,
+    /// Whether the procedure takes and leaves values as they cross the boundary, and checks them.
+    #[serde(default)]
+    pub(crate) raw: bool,
     /// What a call to it does; shared if nothing is said.
     pub(crate) kind: Option<LinkKind>,
     /// The interface that it implements; imports of another one are not wired to it.

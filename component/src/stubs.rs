@@ -5,7 +5,7 @@
 //! component's digests say which imports it calls but not where they lead. The link table gives the
 //! digest its meaning; where it does not, the stub is what would run, and it traps.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use miden_assembly::{
     Assembler, Library, ModuleParser, Path as MasmPath, SourceManager,
@@ -23,7 +23,8 @@ pub const STUB_MODULE: &str = "imports";
 /// What makes an import the one it is; stubs that differ in any of it have different digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StubIdentity {
-    /// The name by which the component calls it.
+    /// The name by which the component calls it, below [`STUB_MODULE`]; `module::procedure` for a
+    /// function of a WIT interface.
     pub name: String,
     /// The interface that the function belongs to.
     pub interface: String,
@@ -49,14 +50,22 @@ impl StubIdentity {
         )
     }
 
+    /// The module of the stub and its name there.
+    fn place(&self) -> (String, &str) {
+        match self.name.rsplit_once("::") {
+            Some((module, name)) => (format!("{STUB_MODULE}::{module}"), name),
+            None => (STUB_MODULE.into(), &self.name),
+        }
+    }
+
     /// The stub as Miden assembly.
     fn source(&self) -> String {
         let Self {
-            name,
             interface,
             function,
             ..
         } = self;
+        let (_, name) = self.place();
         let constant = self.constant();
         let [a, b, c, d] = [0, 1, 2, 3].map(|i| constant[i].as_int());
         let mut source = String::new();
@@ -81,13 +90,25 @@ pub(crate) fn stub_library(
     if identities.is_empty() {
         return Ok(None);
     }
-    let text: String = identities.iter().map(StubIdentity::source).collect();
-    let file = sources.load(SourceLanguage::Masm, Uri::new("stubs of imports"), text);
-    let module = ModuleParser::new(ModuleKind::Library)
-        .parse(MasmPath::new(STUB_MODULE), file, sources.clone())
-        .map_err(|report| Problem::Assembly(render(&report)))?;
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for identity in identities {
+        let (module, _) = identity.place();
+        texts
+            .entry(module)
+            .or_default()
+            .push_str(&identity.source());
+    }
+    let mut modules = Vec::with_capacity(texts.len());
+    for (path, text) in texts {
+        let name = format!("stubs of {path}");
+        let file = sources.load(SourceLanguage::Masm, Uri::new(name), text);
+        let module = ModuleParser::new(ModuleKind::Library)
+            .parse(MasmPath::new(&path), file, sources.clone())
+            .map_err(|report| Problem::Assembly(render(&report)))?;
+        modules.push(module);
+    }
     Assembler::new(sources)
-        .assemble_library([module])
+        .assemble_library(modules)
         .map(Some)
         .map_err(|report| Problem::Assembly(render(&report)))
 }

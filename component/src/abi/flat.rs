@@ -83,7 +83,12 @@ pub fn flat_len(ty: &Type) -> usize {
         Type::Tuple(types) => types.iter().map(flat_len).sum(),
         Type::Record(fields) => fields.iter().map(|field| flat_len(&field.ty)).sum(),
         Type::Variant(_) | Type::Option(_) | Type::Result { .. } => {
-            1 + payloads(ty).into_iter().flatten().map(flat_len).max().unwrap_or(0)
+            1 + payloads(ty)
+                .into_iter()
+                .flatten()
+                .map(flat_len)
+                .max()
+                .unwrap_or(0)
         }
         _ => 1,
     }
@@ -150,10 +155,14 @@ pub fn flatten(name: &str, ty: &Type) -> Vec<FlatValue> {
                     }
                 }
             }
-            flat.extend((0..).zip(joined).map(|(position, flat): (u32, _)| FlatValue {
-                name: format!("{name}.{position}"),
-                flat,
-            }));
+            flat.extend(
+                (0..)
+                    .zip(joined)
+                    .map(|(position, flat): (u32, _)| FlatValue {
+                        name: format!("{name}.{position}"),
+                        flat,
+                    }),
+            );
             flat
         }
     }

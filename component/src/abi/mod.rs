@@ -9,6 +9,7 @@
 mod flat;
 mod signature;
 
+pub(crate) use flat::payloads;
 pub use flat::{Flat, FlatValue, flat_len, flatten, has_pointers};
 pub use signature::{MAX_FLAT, MESSAGE_LEN, Passing, Signature};
 

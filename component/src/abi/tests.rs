@@ -4,11 +4,17 @@ use super::{Flat, Signature, flat_len, flatten, has_pointers};
 use crate::wit::{Case, Field, Function, Type};
 
 fn kinds(ty: &Type) -> Vec<Flat> {
-    flatten("x", ty).into_iter().map(|value| value.flat).collect()
+    flatten("x", ty)
+        .into_iter()
+        .map(|value| value.flat)
+        .collect()
 }
 
 fn field(name: &str, ty: Type) -> Field {
-    Field { name: name.into(), ty }
+    Field {
+        name: name.into(),
+        ty,
+    }
 }
 
 #[test]
@@ -18,25 +24,52 @@ fn types_have_the_flat_form_of_the_book() {
         (Type::Bool, vec![Flat::Bool]),
         (Type::U64, vec![Flat::Limb, Flat::Limb]),
         (Type::String, vec![Flat::Pointer, Flat::Length]),
-        (Type::List(Arc::new(Type::U64)), vec![Flat::Pointer, Flat::Length]),
-        (Type::Tuple(vec![Type::Char, Type::S64]), vec![Flat::Char, Flat::Limb, Flat::Limb]),
+        (
+            Type::List(Arc::new(Type::U64)),
+            vec![Flat::Pointer, Flat::Length],
+        ),
+        (
+            Type::Tuple(vec![Type::Char, Type::S64]),
+            vec![Flat::Char, Flat::Limb, Flat::Limb],
+        ),
         (
             Type::Record(vec![field("a", Type::Felt), field("b", Type::Bool)]),
             vec![Flat::Felt, Flat::Bool],
         ),
         (Type::Enum(names(3)), vec![Flat::Discriminant(3)]),
         (Type::Flags(names(9)), vec![Flat::Flags(9)]),
-        (Type::Option(Arc::new(Type::U8)), vec![Flat::Discriminant(2), Flat::U8]),
-        (Type::Result { ok: None, err: None }, vec![Flat::Discriminant(2)]),
         (
-            Type::Result { ok: Some(Arc::new(Type::U32)), err: Some(Arc::new(Type::String)) },
+            Type::Option(Arc::new(Type::U8)),
+            vec![Flat::Discriminant(2), Flat::U8],
+        ),
+        (
+            Type::Result {
+                ok: None,
+                err: None,
+            },
+            vec![Flat::Discriminant(2)],
+        ),
+        (
+            Type::Result {
+                ok: Some(Arc::new(Type::U32)),
+                err: Some(Arc::new(Type::String)),
+            },
             vec![Flat::Discriminant(2), Flat::Payload, Flat::Length],
         ),
         (
             Type::Variant(vec![
-                Case { name: "a".into(), ty: Some(Type::U64) },
-                Case { name: "b".into(), ty: None },
-                Case { name: "c".into(), ty: Some(Type::Tuple(vec![Type::U64, Type::U8])) },
+                Case {
+                    name: "a".into(),
+                    ty: Some(Type::U64),
+                },
+                Case {
+                    name: "b".into(),
+                    ty: None,
+                },
+                Case {
+                    name: "c".into(),
+                    ty: Some(Type::Tuple(vec![Type::U64, Type::U8])),
+                },
             ]),
             vec![Flat::Discriminant(3), Flat::Limb, Flat::Limb, Flat::U8],
         ),
@@ -84,7 +117,10 @@ fn elements_are_named_by_where_they_come_from() {
         field("amount", Type::U64),
         field("note", Type::Option(Arc::new(Type::String))),
     ]);
-    let names: Vec<String> = flatten("entry", &entry).into_iter().map(|v| v.name).collect();
+    let names: Vec<String> = flatten("entry", &entry)
+        .into_iter()
+        .map(|v| v.name)
+        .collect();
     assert_eq!(
         names,
         [

@@ -36,34 +36,23 @@ impl Code {
         self.line("end");
     }
 
-    /// Adds both branches on the condition on top of the stack; one that is empty is left out.
-    pub(super) fn branch(
-        &mut self,
-        on_true: impl FnOnce(&mut Self),
-        on_false: impl FnOnce(&mut Self),
-    ) {
-        let mut inner = |body: Box<dyn FnOnce(&mut Self) + '_>| {
-            let mut code = Self {
-                text: String::new(),
-                depth: self.depth + 1,
-            };
-            body(&mut code);
-            code.text
-        };
-        let yes = inner(Box::new(on_true));
-        let no = inner(Box::new(on_false));
+    /// Adds both branches on the condition on top of the stack; the second one can be empty.
+    pub(super) fn branch(&mut self, on_true: Self, on_false: Self) {
         self.line("if.true");
-        if yes.is_empty() {
-            self.depth += 1;
-            self.line("nop");
-            self.depth -= 1;
-        }
-        self.text.push_str(&yes);
-        if !no.is_empty() {
+        self.nested(on_true);
+        if !on_false.text.is_empty() {
             self.line("else");
-            self.text.push_str(&no);
+            self.nested(on_false);
         }
         self.line("end");
+    }
+
+    fn nested(&mut self, code: Self) {
+        self.depth += 1;
+        for line in code.text.lines() {
+            self.line(line);
+        }
+        self.depth -= 1;
     }
 
     /// The text.

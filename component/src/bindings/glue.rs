@@ -126,7 +126,7 @@ impl Lists {
                     .filter_map(|(case, payload)| Some((case, payload?)))
                     .filter(|(_, payload)| has_pointers(payload))
                     .collect();
-                self.cases(code, &cases, &format!("dup {} mem_load", plus(at)), &|lists, code, ty| {
+                self.cases(code, &cases, &load(at), &|lists, code, ty| {
                     lists.send_value(code, ty, at + 1);
                 });
             }
@@ -135,12 +135,11 @@ impl Lists {
 
     fn send_list(&mut self, code: &mut Code, element: &Type, at: usize) {
         let number = self.number(element);
-        code.line(format!("dup {} exec.send_list_{number}", plus(at)));
+        code.line(format!("{} exec.send_list_{number}", slot(at)));
     }
 
     /// `[place, cursor, end] -> [place, cursor', end]`: checks the value at `place + at`.
     fn receive_value(&mut self, code: &mut Code, ty: &Type, at: usize) {
-        let load = |at| format!("dup {} mem_load", plus(at));
         match ty {
             Type::String => self.receive_list(code, &Type::Char, at),
             Type::List(element) => self.receive_list(code, element, at),
@@ -149,7 +148,7 @@ impl Lists {
                 self.each(code, fields.iter().map(|f| &f.ty), at, Self::receive_value);
             }
             Type::U64 | Type::S64 => {
-                code.line(format!("{} dup.1 {} mem_load", load(at), plus(at + 1)));
+                code.line(format!("{} dup.1 add.{} mem_load", load(at), at + 1));
                 code.line(CHECK_LIMBS);
             }
             _ => {
@@ -166,7 +165,7 @@ impl Lists {
 
     fn receive_list(&mut self, code: &mut Code, element: &Type, at: usize) {
         let number = self.number(element);
-        code.line(format!("dup {} exec.receive_list_{number}", plus(at)));
+        code.line(format!("{} exec.receive_list_{number}", slot(at)));
     }
 
     fn each<'t>(
@@ -199,10 +198,7 @@ impl Lists {
         step(self, &mut taken, payload);
         let mut left = Code::default();
         self.cases(&mut left, others, load, step);
-        code.branch(
-            |code| taken.finish().lines().for_each(|line| code.line(line)),
-            |code| left.finish().lines().for_each(|line| code.line(line)),
-        );
+        code.branch(taken, left);
     }
 
     /// From the form inside an instance to the form at the boundary.
@@ -286,7 +282,12 @@ pub(super) fn cross(code: &mut Code, stub: &str, params: usize, results: usize) 
     let zeros = CROSSING - params;
     let mut line = String::new();
     // Writing to a string does not fail.
-    let _ = write!(line, "{}{}", "padw ".repeat(zeros / 4), "push.0 ".repeat(zeros % 4));
+    let _ = write!(
+        line,
+        "{}{}",
+        "padw ".repeat(zeros / 4),
+        "push.0 ".repeat(zeros % 4)
+    );
     if zeros > 0 {
         if params.is_multiple_of(4) {
             line.push_str(&"movupw.3 ".repeat(params / 4));
@@ -303,7 +304,12 @@ pub(super) fn cross(code: &mut Code, stub: &str, params: usize, results: usize) 
         } else {
             format!("{} ", move_down(CROSSING - 1)).repeat(results)
         };
-        let _ = write!(line, "{}{}", "dropw ".repeat(others / 4), "drop ".repeat(others % 4));
+        let _ = write!(
+            line,
+            "{}{}",
+            "dropw ".repeat(others / 4),
+            "drop ".repeat(others % 4)
+        );
         code.line(line.trim_end());
     }
 }
@@ -333,14 +339,16 @@ fn check(ty: &Type) -> Option<String> {
         Type::S8 => signed(1 << 7),
         Type::S16 => signed(1 << 15),
         // Surrogates lie from 0xd800 to 0xdfff; shifted down by 0xd800, only they are below 0x800.
-        Type::Char => "u32assert.err=\"canonical ABI: char\" dup u32lt.0x110000 \
-             assert.err=\"canonical ABI: char\" push.0xd800 u32wrapping_sub u32lt.0x800 \
+        Type::Char => "u32assert.err=\"canonical ABI: char\" dup u32lt.1114112 \
+             assert.err=\"canonical ABI: char\" push.55296 u32wrapping_sub u32lt.2048 \
              assertz.err=\"canonical ABI: char\""
             .into(),
         Type::Enum(cases) => below(cases.len() as u64, "discriminant"),
         Type::Variant(cases) => below(cases.len() as u64, "discriminant"),
         Type::Option(_) | Type::Result { .. } => below(2, "discriminant"),
-        Type::Flags(flags) if flags.len() == 32 => "u32assert.err=\"canonical ABI: flags\" drop".into(),
+        Type::Flags(flags) if flags.len() == 32 => {
+            "u32assert.err=\"canonical ABI: flags\" drop".into()
+        }
         Type::Flags(flags) => below(1 << flags.len(), "flags"),
         _ => return None,
     })
@@ -365,13 +373,19 @@ fn needs_check(ty: &Type) -> bool {
     }
 }
 
-fn plus(at: usize) -> String {
+/// `[place] -> [place + at, place]`
+fn slot(at: usize) -> String {
     // Adding nothing would cost a cycle.
     if at == 0 {
-        String::new()
+        "dup".into()
     } else {
-        format!("add.{at}")
+        format!("dup add.{at}")
     }
+}
+
+/// `[place] -> [element at place + at, place]`
+fn load(at: usize) -> String {
+    format!("{} mem_load", slot(at))
 }
 
 /// The most elements that a procedure has on the stack when it is entered.

@@ -210,7 +210,10 @@ pub fn skeleton(interface: &Interface) -> String {
     for function in &interface.functions {
         describe(&mut code, function);
         code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
-            code.line(format!("push.0 assert.err=\"{} is not written yet\"", function.name));
+            code.line(format!(
+                "push.0 assert.err=\"{} is not written yet\"",
+                function.name
+            ));
         });
     }
     format!("# {}\n{}", interface.name, code.finish())

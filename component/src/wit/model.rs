@@ -94,8 +94,7 @@ impl InterfaceName {
                     version: other_version,
                 },
             ) => {
-                (namespace, package, interface)
-                    == (other_namespace, other_package, other_interface)
+                (namespace, package, interface) == (other_namespace, other_package, other_interface)
                     && match (version, other_version) {
                         (None, None) => true,
                         (Some(wanted), Some(offered)) => same_track(wanted, offered),

@@ -6,9 +6,28 @@ use super::model::InterfaceName;
 
 /// Words that cannot be the name of a procedure or module, or that bindings use for something else.
 const RESERVED: &[&str] = &[
-    "adv_map", "begin", "const", "constructor", "else", "end", "enum", "exec", "export", "if",
-    "let", "proc", "pub", "repeat", "resource_drop", "resource_new", "resource_rep", "struct",
-    "true", "type", "use", "while",
+    "adv_map",
+    "begin",
+    "const",
+    "constructor",
+    "else",
+    "end",
+    "enum",
+    "exec",
+    "export",
+    "if",
+    "let",
+    "proc",
+    "pub",
+    "repeat",
+    "resource_drop",
+    "resource_new",
+    "resource_rep",
+    "struct",
+    "true",
+    "type",
+    "use",
+    "while",
 ];
 
 /// The name of a function, as a procedure: lower case with `_` for `-`, and `_` behind a word that

@@ -14,9 +14,7 @@ use wit_parser::{
 };
 
 use super::{
-    model::{
-        Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World,
-    },
+    model::{Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World},
     sources::WitSources,
 };
 use crate::error::{BuildError, Problem};
@@ -74,7 +72,9 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
         })
     };
     let texts = |files: &[&super::WitFile]| {
-        let pairs = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+        let pairs = files
+            .iter()
+            .map(|file| (file.path.as_str(), file.text.as_str()));
         parse(&pairs.collect::<Vec<_>>())
     };
     let main = texts(&own)?;
@@ -84,13 +84,11 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
         .collect::<Result<Vec<_>, _>>()?;
     let core_types = parse(&[(CORE_TYPES_FILE, CORE_TYPES)])?;
     let name = &core_types.main.name;
-    let has_own = std::iter::once(&main)
-        .chain(&dependencies)
-        .any(|group| {
-            std::iter::once(&group.main)
-                .chain(&group.nested)
-                .any(|package| package.name == *name)
-        });
+    let has_own = std::iter::once(&main).chain(&dependencies).any(|group| {
+        std::iter::once(&group.main)
+            .chain(&group.nested)
+            .any(|package| package.name == *name)
+    });
     if !has_own {
         dependencies.push(core_types);
     }
@@ -99,9 +97,9 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
         let kind = error.kind();
         refused(sources, &resolve.source_map, kind.span(), kind.to_string())
     })?;
-    let selected = resolve.select_world(&[package], world).map_err(|error| {
-        BuildError::in_file(&sources.base, Problem::World(error.to_string()))
-    })?;
+    let selected = resolve
+        .select_world(&[package], world)
+        .map_err(|error| BuildError::in_file(&sources.base, Problem::World(error.to_string())))?;
     Ok((resolve, selected))
 }
 
@@ -160,7 +158,11 @@ impl Resolver<'_> {
     ) -> Result<Vec<Interface>, BuildError> {
         let mut own = Interface {
             name: InterfaceName::World,
-            docs: self.resolve.worlds[world].docs.contents.clone().unwrap_or_default(),
+            docs: self.resolve.worlds[world]
+                .docs
+                .contents
+                .clone()
+                .unwrap_or_default(),
             functions: Vec::new(),
             resources: Vec::new(),
             location: self.location(self.resolve.worlds[world].span),
@@ -193,7 +195,11 @@ impl Resolver<'_> {
                     if functions.is_empty() && resources.is_empty() {
                         continue;
                     }
-                    let span = if interface.span.is_known() { interface.span } else { *span };
+                    let span = if interface.span.is_known() {
+                        interface.span
+                    } else {
+                        *span
+                    };
                     interfaces.push(Interface {
                         name,
                         docs: interface.docs.contents.clone().unwrap_or_default(),
@@ -271,7 +277,11 @@ impl Resolver<'_> {
         Ok(Function {
             name: function.name.clone(),
             docs: function.docs.contents.clone().unwrap_or_default(),
-            kind: if isolated { LinkKind::Isolated } else { LinkKind::Shared },
+            kind: if isolated {
+                LinkKind::Isolated
+            } else {
+                LinkKind::Shared
+            },
             params,
             result,
             method,

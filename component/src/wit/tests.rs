@@ -96,7 +96,10 @@ fn includes_and_gates_are_those_of_wit() {
     assert_eq!(world.imports[0].functions.len(), 1);
     assert_eq!(world.exports[0].functions[0].name, "run");
     let error = refusal(text);
-    assert!(error.contains("multiple worlds") && error.contains("`world`"), "{error}");
+    assert!(
+        error.contains("multiple worlds") && error.contains("`world`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -144,7 +147,10 @@ fn resources_are_known_by_where_they_are_defined() {
             "[static]counter.merge: func(a: own<counter>, b: borrow<counter>) -> own<counter>",
         ]
     );
-    assert_eq!(counters.functions[1].method, Some(Method::Method("counter".into())));
+    assert_eq!(
+        counters.functions[1].method,
+        Some(Method::Method("counter".into()))
+    );
     let Type::Own(resource) = &world.exports[1].functions[0].params[0].ty else {
         panic!("a handle");
     };
@@ -155,11 +161,23 @@ fn resources_are_known_by_where_they_are_defined() {
 fn what_miden_has_not_is_refused_at_its_line() {
     let cases = [
         ("interface i {\n f: func(a: u32,\n b: f32); }", 4, "`f32`"),
-        ("interface i {\n record r {\n a: list<f64> }\n f: func(a: r); }", 4, "`f64`"),
+        (
+            "interface i {\n record r {\n a: list<f64> }\n f: func(a: r); }",
+            4,
+            "`f64`",
+        ),
         ("interface i {\n f: async func(); }", 3, "`async`"),
         ("interface i {\n f: func() -> stream<u8>; }", 3, "`stream`"),
-        ("interface i {\n variant v { a,\n b(future<u8>) }\n f: func(a: v); }", 4, "`future`"),
-        ("interface i {\n f: func(a: error-context); }", 3, "`error-context`"),
+        (
+            "interface i {\n variant v { a,\n b(future<u8>) }\n f: func(a: v); }",
+            4,
+            "`future`",
+        ),
+        (
+            "interface i {\n f: func(a: error-context); }",
+            3,
+            "`error-context`",
+        ),
     ];
     for (text, line, what) in cases {
         let error = refusal(&format!("package a:b;\n{text}\nworld w {{ import i; }}"));
@@ -203,11 +221,23 @@ fn names_become_procedures_and_modules() {
     for (name, masm) in names {
         assert_eq!(masm_name(name), masm);
     }
-    let names = ["a:b/c@1.0.0", "a:b/c@2.0.0-rc.1", "x:my-pkg/i", "plain", "$world"];
+    let names = [
+        "a:b/c@1.0.0",
+        "a:b/c@2.0.0-rc.1",
+        "x:my-pkg/i",
+        "plain",
+        "$world",
+    ];
     let names: Vec<InterfaceName> = names.into_iter().map(interface).collect();
     assert_eq!(
         module_names(&names),
-        ["a::b::c__1_0_0", "a::b::c__2_0_0_rc_1", "x::my_pkg::i", "plain::plain", "world"]
+        [
+            "a::b::c__1_0_0",
+            "a::b::c__2_0_0_rc_1",
+            "x::my_pkg::i",
+            "plain::plain",
+            "world"
+        ]
     );
 }
 
@@ -222,7 +252,10 @@ fn versions_match_within_a_track() {
         ("a:b/c", "a:b/c"),
     ];
     for (wanted, offered) in accepted {
-        assert!(interface(wanted).accepts(&interface(offered)), "{wanted} {offered}");
+        assert!(
+            interface(wanted).accepts(&interface(offered)),
+            "{wanted} {offered}"
+        );
     }
     let refused = [
         ("a:b/c@1.0.0", "a:b/c@2.0.0"),
@@ -233,6 +266,9 @@ fn versions_match_within_a_track() {
         ("a:b/c@1.0.0", "a:b/d@1.0.0"),
     ];
     for (wanted, offered) in refused {
-        assert!(!interface(wanted).accepts(&interface(offered)), "{wanted} {offered}");
+        assert!(
+            !interface(wanted).accepts(&interface(offered)),
+            "{wanted} {offered}"
+        );
     }
 }

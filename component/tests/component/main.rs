@@ -1,8 +1,11 @@
 //! Components and compositions on disk: reading, linking, executing, and what is wrong with them.
 
+mod canonical_abi;
 mod examples;
 mod forests;
 mod linking;
 mod mistakes;
 mod running;
 mod support;
+mod values;
+mod worlds;

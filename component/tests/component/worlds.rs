@@ -1,0 +1,351 @@
+//! Components that are described by WIT: how they are linked and what is wrong with them.
+
+use miden_cvm_component::LinkKind;
+
+use crate::support::{Files, Inputs, outputs, run};
+
+const LOG: &str = "package bank:log@1.1.0; interface log { entry: func(amount: u32) -> u32; }";
+
+const LEDGER_WIT: &str = "
+    package bank:ledger@1.0.0;
+    /// Keeps the total.
+    interface ledger {
+        post: func(amount: u32) -> u32;
+        /// @isolated
+        %use: func() -> u32;
+    }
+    world ledger { import bank:log/log@1.1.0; export ledger; }
+    world app { import ledger; export main: func(amount: u32) -> u32; }
+";
+
+const LEDGER: &str = r#"
+name = "ledger"
+wit = "wit"
+world = "ledger"
+sources = ["ledger.masm"]
+[exports.ledger]
+module = "ledger"
+"#;
+
+const LEDGER_CODE: &str = "
+use bindings::bank::log::log
+
+pub proc post
+    mem_load.0 u32wrapping_add dup mem_store.0
+    exec.log::entry
+end
+
+pub proc use_
+    mem_load.0
+end
+";
+
+const APP: &str = r#"
+name = "app"
+wit = "wit"
+world = "app"
+sources = ["app.masm"]
+[exports.main]
+procedure = "app::main"
+"#;
+
+const APP_CODE: &str = "
+use bindings::bank::ledger::ledger
+
+pub proc main
+    dup exec.ledger::post drop
+    exec.ledger::post
+    exec.ledger::use_ add
+end
+";
+
+const AUDIT: &str = r#"
+name = "audit"
+wit = "audit.wit"
+sources = ["audit.masm"]
+[exports."bank:log/log"]
+module = "audit"
+"#;
+
+const AUDIT_WIT: &str = "
+    package bank:audit;
+    world audit { export bank:log/log@1.4.2; }
+    package bank:log@1.4.2 {
+        interface log { entry: func(amount: u32) -> u32; more: func(); }
+    }
+";
+
+const AUDIT_CODE: &str = "
+pub proc entry mul.10 end
+pub proc more push.1 drop end
+";
+
+const COMPOSITION: &str = r#"
+main = "app.main"
+[instances.app]
+component = "app"
+imports."bank:ledger/ledger@1.0.0" = "ledger"
+[instances.ledger]
+component = "ledger"
+imports.log = "audit"
+[instances.audit]
+component = "audit"
+"#;
+
+fn files() -> Files {
+    Files::new(&[
+        ("app/component.toml", APP),
+        ("app/wit/world.wit", LEDGER_WIT),
+        ("app/wit/deps/log.wit", LOG),
+        ("app/app.masm", APP_CODE),
+        ("ledger/component.toml", LEDGER),
+        ("ledger/wit/world.wit", LEDGER_WIT),
+        ("ledger/wit/deps/log/log.wit", LOG),
+        ("ledger/ledger.masm", LEDGER_CODE),
+        ("audit/component.toml", AUDIT),
+        ("audit/audit.wit", AUDIT_WIT),
+        ("audit/audit.masm", AUDIT_CODE),
+        ("composition.toml", COMPOSITION),
+    ])
+}
+
+/// What linking says when a file is another one.
+fn refusal(path: &str, text: &str) -> String {
+    let files = files();
+    files.write(path, text.as_bytes());
+    match files.link() {
+        Ok(_) => panic!("{path} is accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[track_caller]
+fn assert_says(error: &str, file: &str, parts: &[&str]) {
+    assert!(error.contains(file), "{error}");
+    for part in parts {
+        assert!(error.contains(part), "`{part}` is missing in: {error}");
+    }
+}
+
+#[test]
+fn interfaces_are_wired_as_a_whole() {
+    let linked = files().link().unwrap_or_else(|error| panic!("{error}"));
+    let inputs = Inputs {
+        stack: miden_core::StackInputs::new(vec![miden_core::Felt::new(7)]).expect("one"),
+        ..Inputs::default()
+    };
+    let output = run(&linked, inputs).unwrap_or_else(|error| panic!("{error}"));
+    // `use_` runs in an instance of its own, which has counted nothing.
+    assert_eq!(outputs(&output)[..2], [140, 0]);
+    let kinds: Vec<LinkKind> = linked
+        .composition
+        .links()
+        .iter()
+        .map(|link| link.kind)
+        .collect();
+    assert_eq!(
+        kinds
+            .iter()
+            .filter(|kind| **kind == LinkKind::Isolated)
+            .count(),
+        1
+    );
+    assert_eq!(kinds.len(), 3);
+    assert!(linked.warnings.is_empty(), "{:?}", linked.warnings);
+}
+
+#[test]
+fn functions_are_wired_one_at_a_time_before_their_interface() {
+    let files = files();
+    let other = AUDIT.replace("\"audit\"", "\"other\"");
+    files.write(
+        "other/component.toml",
+        other
+            .replace("audit.masm", "other.masm")
+            .replace("module = \"audit\"", "module = \"other\"")
+            .as_bytes(),
+    );
+    files.write("other/audit.wit", AUDIT_WIT.as_bytes());
+    files.write(
+        "other/other.masm",
+        AUDIT_CODE.replace("mul.10", "mul.100").as_bytes(),
+    );
+    let composition = COMPOSITION.replace(
+        "imports.log = \"audit\"",
+        "imports.log = \"audit\"\n\
+         imports.\"bank:log/log@1.1.0#entry\" = \"other.bank:log/log@1.4.2#entry\"",
+    ) + "[instances.other]\ncomponent = \"other\"\n";
+    files.write("composition.toml", composition.as_bytes());
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let inputs = Inputs {
+        stack: miden_core::StackInputs::new(vec![miden_core::Felt::new(7)]).expect("one"),
+        ..Inputs::default()
+    };
+    let output = run(&linked, inputs).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[0], 1400);
+}
+
+#[test]
+fn components_are_checked_against_their_world() {
+    let error = refusal(
+        "ledger/component.toml",
+        &LEDGER.replace("[exports.ledger]", "[exports.books]"),
+    );
+    assert_says(
+        &error,
+        "ledger/component.toml:6",
+        &["exports no `books`", "`bank:ledger/ledger@1.0.0`"],
+    );
+
+    let error = refusal(
+        "app/component.toml",
+        &APP.replace("[exports.main]\nprocedure = \"app::main\"", ""),
+    );
+    assert_says(
+        &error,
+        "app/component.toml",
+        &["exports `main`", "world.wit:10", "[exports.main]"],
+    );
+
+    let error = refusal(
+        "ledger/ledger.masm",
+        &LEDGER_CODE.replace("pub proc use_", "proc use_"),
+    );
+    assert_says(
+        &error,
+        "ledger/component.toml:7",
+        &["ledger::use_", "no such public procedure"],
+    );
+
+    let error = refusal(
+        "ledger/component.toml",
+        &format!("{LEDGER}kind = \"shared\""),
+    );
+    assert_says(
+        &error,
+        "ledger/component.toml:6",
+        &["what the component's world says"],
+    );
+
+    let error = refusal(
+        "ledger/component.toml",
+        &LEDGER.replace("wit = \"wit\"\n", ""),
+    );
+    assert_says(&error, "ledger/component.toml:3", &["but no `wit`"]);
+
+    let error = refusal(
+        "ledger/component.toml",
+        &LEDGER.replace("world = \"ledger\"\n", ""),
+    );
+    assert_says(&error, "ledger/wit", &["multiple worlds", "`world`"]);
+
+    let error = refusal(
+        "ledger/component.toml",
+        &format!("realloc = \"ledger::alloc\"{LEDGER}"),
+    );
+    assert_says(
+        &error,
+        "ledger/component.toml:1",
+        &["`realloc` names `ledger::alloc`"],
+    );
+
+    let error = refusal(
+        "app/wit/deps/log.wit",
+        "package bank:log@1.1.0; interface log { entry: func(a: f32); }",
+    );
+    // The app's world does not ask for the log.
+    assert!(!error.contains("f32"), "{error}");
+}
+
+#[test]
+fn reserved_module_names_are_refused() {
+    let files = files();
+    files.write("ledger/abi.masm", b"pub proc f push.1 drop end");
+    let toml = LEDGER.replace("[\"ledger.masm\"]", "[\"ledger.masm\", \"abi.masm\"]");
+    files.write("ledger/component.toml", toml.as_bytes());
+    let error = files.link().map(|_| ()).expect_err("reserved").to_string();
+    assert_says(
+        &error,
+        "ledger/component.toml:5",
+        &["`abi` belongs to what is generated"],
+    );
+}
+
+#[test]
+fn mismatches_say_what_was_expected_and_what_is_offered() {
+    let error = refusal(
+        "composition.toml",
+        &COMPOSITION.replace("imports.log = \"audit\"\n", ""),
+    );
+    assert_says(
+        &error,
+        "composition.toml:6",
+        &[
+            "import `bank:log/log@1.1.0` of instance `ledger`",
+            "\"bank:log/log@1.1.0\" = \"instance\"",
+        ],
+    );
+
+    let error = refusal(
+        "composition.toml",
+        &COMPOSITION.replace("imports.log = \"audit\"", "imports.log = \"app\""),
+    );
+    assert_says(
+        &error,
+        "composition.toml:8",
+        &[
+            "log.wit:1",
+            "instance `app`",
+            "does not offer it",
+            "it offers `$world`",
+        ],
+    );
+
+    let error = refusal("audit/audit.wit", &AUDIT_WIT.replace("1.4.2", "2.0.0"));
+    assert_says(
+        &error,
+        "composition.toml:8",
+        &["does not offer it", "bank:log/log@2.0.0"],
+    );
+
+    let error = refusal(
+        "composition.toml",
+        &COMPOSITION.replace("imports.log = \"audit\"", "imports.log = \"ledger.ledger\""),
+    );
+    assert_says(
+        &error,
+        "composition.toml:8",
+        &["bank:log/log@1.1.0", "bank:ledger/ledger@1.0.0"],
+    );
+
+    let error = refusal(
+        "audit/audit.wit",
+        &AUDIT_WIT.replace("(amount: u32) -> u32", "(amount: u64) -> u32"),
+    );
+    assert_says(
+        &error,
+        "composition.toml:8",
+        &[
+            "expected `entry: func(amount: u32) -> u32`",
+            "log.wit:1",
+            "offered `entry: func(amount: u64) -> u32`",
+            "audit.wit:5",
+        ],
+    );
+
+    let error = refusal(
+        "audit/audit.wit",
+        &AUDIT_WIT.replace("interface log {", "/// @isolated\ninterface log {"),
+    );
+    assert_says(&error, "composition.toml:8", &["offered `isolated entry"]);
+
+    let wit = AUDIT_WIT.replace("entry: func(amount: u32) -> u32;", "");
+    let error = refusal("audit/audit.wit", &wit);
+    assert_says(&error, "composition.toml:8", &["offered no `entry`"]);
+
+    let error = refusal(
+        "composition.toml",
+        &COMPOSITION.replace("imports.log", "imports.books"),
+    );
+    assert_says(&error, "composition.toml:8", &["no import `books`"]);
+}
