@@ -18,12 +18,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod artifacts;
 mod inputs;
 mod profile;
 mod target;
 
-pub use artifacts::{ArtifactError, read_library, read_program};
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::air::{MAX_TRACE_LEN, MIN_TRACE_LEN};
@@ -33,8 +31,9 @@ pub use miden_cvm_audit::{
     Report as AuditReport, Survivor, Tally, audit,
 };
 pub use miden_cvm_component::{
-    BuildError, Component, Composition, CompositionError, LinkKind, LinkRecord, LinkedComposition,
-    SegmentRecord, Toolchain, Warning, core_library,
+    ArtifactError, BuildError, Component, Composition, CompositionError, LinkKind, LinkRecord,
+    LinkedComposition, NewFile, PackageError, SegmentRecord, Toolchain, Warning, bindings,
+    core_library, new_component, read_library, read_program,
 };
 pub use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, AdviceProvider, DefaultHost, EventHandler, ExecutionError,
@@ -44,7 +43,7 @@ pub use miden_cvm_processor::{
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
-    Expectations, HashFunction, OptionSet, Proof, ProofError, ProofSettings, PublicInputs,
+    Expectations, HashFunction, OptionSet, Proof, ProofError, ProofSettings, PublicInputs, Records,
     Security, SettingsError, Statement, StatementError, Verified, VerifierError,
 };
 pub use profile::{InstanceProfile, ProcedureProfile, Profile, profile};

@@ -16,14 +16,12 @@ use miden_core::{
     mast::{MastForest, MastNodeExt},
 };
 use miden_cvm_component::{
-    BuildError, COMPONENT_FILE, LinkedComposition, Toolchain, Warning, core_library,
+    ArtifactError, BuildError, COMPONENT_FILE, LinkedComposition, PackageError, Toolchain, Warning,
+    core_library, read_library, read_program,
 };
 use thiserror::Error;
 
-use crate::{
-    AdviceInputs, Composition, DefaultHost, StdoutWriter,
-    artifacts::{ArtifactError, read_library, read_program},
-};
+use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter};
 
 /// The name of the composition file that a folder is read by.
 pub const COMPOSITION_FILE: &str = "composition.toml";
@@ -212,6 +210,15 @@ pub enum TargetError {
         #[source]
         reason: ArtifactError,
     },
+    /// A package of a composition is wrong about itself.
+    #[error("`{}` cannot be used: {reason}", .path.display())]
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        reason: PackageError,
+    },
     /// There is a mistake in the files of a composition or of its components.
     #[error(transparent)]
     Composition(#[from] BuildError),
@@ -279,9 +286,22 @@ impl Loader {
                     ..Target::from(self.assemble(path)?)
                 },
                 Some("masp") => {
-                    let program =
-                        read_program(&read(path)?).map_err(|reason| unusable(path, reason))?;
-                    Target::from(Arc::unwrap_or_clone(program))
+                    let bytes = read(path)?;
+                    match LinkedComposition::from_package(&bytes, path, &self.toolchain) {
+                        Ok(Some(composition)) => composition.into(),
+                        Ok(None) => {
+                            let program =
+                                read_program(&bytes).map_err(|reason| unusable(path, reason))?;
+                            Target::from(Arc::unwrap_or_clone(program))
+                        }
+                        Err(PackageError::Artifact(reason)) => return Err(unusable(path, reason)),
+                        Err(reason) => {
+                            return Err(TargetError::Package {
+                                path: path.into(),
+                                reason,
+                            });
+                        }
+                    }
                 }
                 _ => {
                     check_readable(path)?;

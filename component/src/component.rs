@@ -21,7 +21,7 @@ use crate::{
     data::{parse_word, read_segments},
     document::Document,
     error::{BuildError, Problem},
-    implement::{ComponentWorld, full_name, implementations, import_roots},
+    implement::{ComponentWorld, ImportEntries, full_name, implementations, import_roots},
     manifest::{ExportEntry, ImportEntry, Manifest},
     names::{check_identity, check_import_name, check_name},
     sources::{Source, find_sources},
@@ -263,7 +263,7 @@ type Procedures = BTreeMap<String, MastNodeId>;
 /// The imports; the digests of those that have stubs are filled in once these are assembled.
 fn declared_imports(
     document: &Document,
-    entries: &BTreeMap<&Spanned<String>, &ImportEntry>,
+    entries: &ImportEntries<'_>,
 ) -> Result<Imports, BuildError> {
     let mut imports: Imports = BTreeMap::new();
     for (name, entry) in entries {

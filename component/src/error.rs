@@ -6,6 +6,8 @@ use miden_core::Word;
 use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
 
+use crate::package::PackageError;
+
 /// A mistake in one of the files that a component or a composition is made of.
 ///
 /// It displays as `file:line: what is wrong`, with the remedy on the next line.
@@ -55,6 +57,15 @@ pub enum Problem {
     /// An instance names a folder that is no component.
     #[error("`{}` is not a component", .0.display())]
     NotAComponent(PathBuf),
+    /// An instance names a package that cannot be used.
+    #[error("`{}` cannot be used: {reason}", .path.display())]
+    Package {
+        /// The package.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        reason: Box<PackageError>,
+    },
     /// A folder is reached again from inside itself.
     #[error("the folder `{}` contains itself", .0.display())]
     FolderCycle(PathBuf),
@@ -103,6 +114,9 @@ pub enum Problem {
     /// A world was chosen, but there is no WIT that could have it.
     #[error("`world` is given, but no `wit`")]
     WorldAlone,
+    /// Bindings are asked for, and there is no world.
+    #[error("the component has no WIT world")]
+    NoWorld,
     /// An entry is for something that the world does not have.
     #[error("the world `{world}` {what} no `{name}`")]
     NotInWorld {
@@ -373,8 +387,11 @@ impl Problem {
             }
             Self::Toml(_) => "correct the entry; the book lists the keys of both files".into(),
             Self::NotAComponent(_) => {
-                "name a folder that has a `component.toml`, relative to the composition file".into()
+                "name a folder that has a `component.toml`, or a `.masp` package, relative to the \
+                 composition file"
+                    .into()
             }
+            Self::Package { .. } => "build it again with `miden-cvm component build`".into(),
             Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
             Self::OutsideFolder(_) => {
                 "move the file below the folder of `component.toml`, which is all of a component"
@@ -388,6 +405,7 @@ impl Problem {
             Self::World(_) => "name the world with `world` in `component.toml`".into(),
             Self::WitUnsupported(what) => wit_remedy(what),
             Self::WitTypeSize(_) => "split the function, or use lists".into(),
+            Self::NoWorld => "add `wit` with the WIT that describes it".into(),
             Self::WorldAlone => "add `wit`, or remove `world`".into(),
             Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
             Self::NotInWorld { known, .. } => format!("the world has `{known}`"),

@@ -183,18 +183,15 @@ fn check_entry(
     }
 }
 
+/// Entries of `[imports]` by their names.
+pub(crate) type ImportEntries<'m> = BTreeMap<&'m Spanned<String>, &'m ImportEntry>;
+
 /// The imports of a world that are met by exact procedures, and the other entries of `[imports]`.
 pub(crate) fn import_roots<'m>(
     document: &Document,
     manifest: &'m Manifest,
     world: &World,
-) -> Result<
-    (
-        BTreeMap<FunctionName, Word>,
-        BTreeMap<&'m Spanned<String>, &'m ImportEntry>,
-    ),
-    BuildError,
-> {
+) -> Result<(BTreeMap<FunctionName, Word>, ImportEntries<'m>), BuildError> {
     let mut roots = BTreeMap::new();
     let mut others = BTreeMap::new();
     for (key, entry) in &manifest.imports {

@@ -9,9 +9,12 @@
 //! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere.
 
 pub mod abi;
+mod artifact;
 mod bindings;
 mod calls;
+mod code;
 mod component;
+mod composed;
 mod core_library;
 mod data;
 mod document;
@@ -21,14 +24,17 @@ mod implement;
 mod link;
 mod manifest;
 mod names;
+mod package;
 mod plan;
+mod scaffold;
 mod sources;
 mod stubs;
 mod toolchain;
 mod wiring;
 pub mod wit;
 
-pub use bindings::{BINDINGS_MODULE, BindingsModule, skeleton};
+pub use artifact::{ArtifactError, read_library, read_program};
+pub use bindings::{BINDINGS_MODULE, BindingsModule};
 pub use component::{Component, Export, Import, ImportKey, Segment};
 pub use core_library::core_library;
 pub use error::{BuildError, Problem};
@@ -38,6 +44,8 @@ pub use link::{Instance, LinkedComposition, Warning};
 pub use miden_cvm_air::composition::{
     Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord,
 };
+pub use package::PackageError;
+pub use scaffold::{NewFile, bindings, new_component};
 pub use stubs::{STUB_MODULE, StubIdentity};
 pub use toolchain::Toolchain;
 

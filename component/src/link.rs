@@ -58,7 +58,7 @@ pub struct Instance {
 /// Something in a composition that works but is probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// No chain of calls leads from the root to this instance.
+    /// No chain of calls leads from the root to this instance, which is left out.
     DeadInstance(String),
     /// A component declares an import that its code does not call.
     UnusedImport {
@@ -75,7 +75,7 @@ impl fmt::Display for Warning {
             Self::DeadInstance(name) => {
                 write!(
                     f,
-                    "no chain of calls leads from the root to instance `{name}`"
+                    "instance `{name}` is left out: no chain of calls leads from the root to it"
                 )
             }
             Self::UnusedImport { component, import } => {
@@ -144,7 +144,7 @@ impl<'a> Linker<'a> {
             let component = match loaded.get(&folder.canonical) {
                 Some(component) => component.clone(),
                 None => {
-                    let component = Arc::new(Component::load(&folder.written, toolchain)?);
+                    let component = Arc::new(folder.load(document, &entry.component, toolchain)?);
                     loaded.insert(folder.canonical, component.clone());
                     component
                 }
@@ -177,19 +177,35 @@ impl<'a> Linker<'a> {
             kernel.map_or_else(Kernel::default, |kernel| kernel.kernel().clone()),
         );
 
-        let mut links = Vec::new();
-        let mut segments = Vec::new();
-        let mut advice_map = AdviceMap::default();
         let wiring = Wiring {
             document: self.document,
             instances: &self.instances,
             indices: &self.indices,
         };
+        let mut links = Vec::new();
         for (source, instance) in (0..).zip(&self.instances) {
             links.extend(self.links_of(&wiring, source, instance)?);
+        }
+        let alive = reachable(&links);
+        // Indices count what is left, in the same order.
+        let indices: BTreeMap<u32, u32> = alive.iter().copied().zip(0..).collect();
+        links.retain_mut(|link| {
+            let (source, target) = (indices.get(&link.source), indices.get(&link.target));
+            if let (Some(source), Some(target)) = (source, target) {
+                (link.source, link.target) = (*source, *target);
+            }
+            source.is_some()
+        });
+        let (kept, dropped): (Vec<_>, Vec<_>) = (0..)
+            .zip(&self.instances)
+            .partition(|(index, _)| alive.contains(index));
+        let kept: Vec<&Placed<'_>> = kept.into_iter().map(|(_, instance)| instance).collect();
+        let mut segments = Vec::new();
+        let mut advice_map = AdviceMap::default();
+        for (index, instance) in (0..).zip(&kept) {
             for segment in &instance.component.segments {
                 segments.push(SegmentRecord {
-                    instance: source,
+                    instance: index,
                     address: segment.address,
                     length: segment.elements.len() as u32,
                     commitment: segment.commitment,
@@ -197,10 +213,10 @@ impl<'a> Linker<'a> {
                 advice_map.insert(segment.commitment, segment.elements.clone());
             }
         }
-        let composition = Composition::new(self.instances.len() as u32, links, segments)
+        let composition = Composition::new(kept.len() as u32, links, segments)
             .map_err(|error| BuildError::in_file(self.document.path(), error.into()))?;
 
-        let components = self.components();
+        let components = components(&kept);
         let mut forests: Vec<Arc<MastForest>> = components
             .iter()
             .map(|component| component.forest.clone())
@@ -214,13 +230,15 @@ impl<'a> Linker<'a> {
             }
         }
         Ok(LinkedComposition {
-            warnings: self.warnings(&composition, &components),
+            warnings: warnings(
+                dropped.into_iter().map(|(_, instance)| instance),
+                &components,
+            ),
             composition,
             program,
             forests,
             advice_map,
-            instances: self
-                .instances
+            instances: kept
                 .iter()
                 .map(|placed| Instance {
                     name: placed.name.get_ref().clone(),
@@ -289,62 +307,89 @@ impl<'a> Linker<'a> {
         let target = self.instances[link.target as usize].name.get_ref();
         format!("{kind} call of {} in instance `{target}`", link.callee)
     }
-
-    /// The components, each once, in the order of the first instances of them.
-    fn components(&self) -> Vec<Arc<Component>> {
-        let mut components: Vec<Arc<Component>> = Vec::new();
-        for instance in &self.instances {
-            if !components
-                .iter()
-                .any(|known| Arc::ptr_eq(known, &instance.component))
-            {
-                components.push(instance.component.clone());
-            }
-        }
-        components
-    }
-
-    fn warnings(&self, composition: &Composition, components: &[Arc<Component>]) -> Vec<Warning> {
-        let mut alive = BTreeSet::from([0]);
-        let mut pending = vec![0];
-        while let Some(source) = pending.pop() {
-            let links = composition.links();
-            let start = links.partition_point(|link| link.source < source);
-            let own = links[start..]
-                .iter()
-                .take_while(|link| link.source == source);
-            pending.extend(
-                own.map(|link| link.target)
-                    .filter(|target| alive.insert(*target)),
-            );
-        }
-        let dead = (0..)
-            .zip(&self.instances)
-            .filter(|(index, _)| !alive.contains(index));
-        let mut warnings: Vec<Warning> = dead
-            .map(|(_, instance)| Warning::DeadInstance(instance.name.get_ref().clone()))
-            .collect();
-        for component in components {
-            warnings.extend(
-                component
-                    .unused_imports
-                    .iter()
-                    .map(|import| Warning::UnusedImport {
-                        component: component.name.clone(),
-                        import: import.clone(),
-                    }),
-            );
-        }
-        warnings
-    }
 }
 
-/// A component's folder.
+/// The instances that the root reaches over links, and the root.
+fn reachable(links: &[LinkRecord]) -> BTreeSet<u32> {
+    let mut targets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for link in links {
+        targets.entry(link.source).or_default().push(link.target);
+    }
+    let mut reached = BTreeSet::from([0]);
+    let mut pending = vec![0];
+    while let Some(source) = pending.pop() {
+        let next = targets.remove(&source).unwrap_or_default();
+        pending.extend(next.into_iter().filter(|target| reached.insert(*target)));
+    }
+    reached
+}
+
+/// The components, each once, in the order of the first instances of them.
+fn components(instances: &[&Placed<'_>]) -> Vec<Arc<Component>> {
+    let mut components: Vec<Arc<Component>> = Vec::new();
+    for instance in instances {
+        if !components
+            .iter()
+            .any(|known| Arc::ptr_eq(known, &instance.component))
+        {
+            components.push(instance.component.clone());
+        }
+    }
+    components
+}
+
+fn warnings<'a>(
+    dropped: impl Iterator<Item = &'a Placed<'a>>,
+    components: &[Arc<Component>],
+) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = dropped
+        .map(|instance| Warning::DeadInstance(instance.name.get_ref().clone()))
+        .collect();
+    for component in components {
+        let unused = component.unused_imports.iter();
+        warnings.extend(unused.map(|import| Warning::UnusedImport {
+            component: component.name.clone(),
+            import: import.clone(),
+        }));
+    }
+    warnings
+}
+
+/// A component's folder, or its package.
 struct Folder {
     /// The path as the composition file has it, for error messages.
     written: PathBuf,
     /// The path with links resolved, by which instances of one component are recognized.
     canonical: PathBuf,
+}
+
+impl Folder {
+    /// Loads the component that `entry` names.
+    fn load(
+        &self,
+        document: &Document,
+        entry: &Spanned<String>,
+        toolchain: &Toolchain,
+    ) -> Result<Component, BuildError> {
+        if self.canonical.is_dir() {
+            return Component::load(&self.written, toolchain);
+        }
+        let bytes = fs::read(&self.canonical).map_err(|error| {
+            let problem = Problem::Unreadable {
+                what: "package",
+                path: self.written.clone(),
+                reason: error.to_string(),
+            };
+            document.error_at(entry, problem)
+        })?;
+        Component::from_package(&bytes, &self.written, toolchain).map_err(|error| {
+            let problem = Problem::Package {
+                path: self.written.clone(),
+                reason: Box::new(error),
+            };
+            document.error_at(entry, problem)
+        })
+    }
 }
 
 fn component_folder(document: &Document, entry: &Spanned<String>) -> Result<Folder, BuildError> {
@@ -358,7 +403,8 @@ fn component_folder(document: &Document, entry: &Spanned<String>) -> Result<Fold
         };
         document.error_at(entry, problem)
     })?;
-    if !canonical.join(COMPONENT_FILE).is_file() {
+    let is_package = canonical.is_file() && canonical.extension().is_some_and(|e| e == "masp");
+    if !is_package && !canonical.join(COMPONENT_FILE).is_file() {
         return Err(document.error_at(entry, Problem::NotAComponent(written)));
     }
     Ok(Folder { written, canonical })

@@ -11,11 +11,16 @@ use miden_assembly::{
     Assembler, Library, ModuleParser, Path as MasmPath, SourceManager,
     ast::ModuleKind,
     debuginfo::{SourceLanguage, Uri},
+    library::LibraryExport,
 };
-use miden_core::Word;
+use miden_core::{Word, mast::MastNodeExt};
 use miden_crypto::hash::rpo::Rpo256;
 
-use crate::{error::Problem, toolchain::render};
+use crate::{
+    error::Problem,
+    names::{check_identity, check_import_name},
+    toolchain::render,
+};
 
 /// The module in which a component finds the stubs of its imports.
 pub const STUB_MODULE: &str = "imports";
@@ -35,6 +40,19 @@ pub struct StubIdentity {
 }
 
 impl StubIdentity {
+    /// Checks an identity that was not made here: its parts become part of assembly.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        for part in self.name.split("::") {
+            check_import_name(part)?;
+        }
+        check_identity("interface", &self.interface)?;
+        check_identity("function", &self.function)?;
+        if self.version.is_empty() {
+            return Ok(());
+        }
+        check_identity("version", &self.version)
+    }
+
     /// The constant in the stub's body: the RPO hash of the four texts, one on each line.
     ///
     /// None of the texts contains a line break, so no two identities give one text.
@@ -111,4 +129,22 @@ pub(crate) fn stub_library(
         .assemble_library(modules)
         .map(Some)
         .map_err(|report| Problem::Assembly(render(&report)))
+}
+
+/// The digests of the stubs of imports, by the imports' names.
+pub(crate) fn stub_digests(
+    identities: &[StubIdentity],
+    sources: std::sync::Arc<dyn SourceManager>,
+) -> Result<BTreeMap<String, Word>, Problem> {
+    let Some(library) = stub_library(identities, sources)? else {
+        return Ok(BTreeMap::new());
+    };
+    let prefix = format!("{STUB_MODULE}::");
+    let procedures = library.exports().filter_map(LibraryExport::as_procedure);
+    let digests = procedures.filter_map(|procedure| {
+        let path = procedure.path.to_relative().to_string();
+        let name = path.strip_prefix(&prefix)?.to_owned();
+        Some((name, library.mast_forest()[procedure.node].digest()))
+    });
+    Ok(digests.collect())
 }

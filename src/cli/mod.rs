@@ -2,6 +2,8 @@
 
 mod analyze;
 mod audit;
+mod component;
+mod compose;
 mod files;
 mod outcome;
 mod progress;
@@ -43,6 +45,10 @@ enum Command {
     Analyze(analyze::AnalyzeCommand),
     /// Change the trace of a run in many ways, and see whether the constraints reject every change
     Audit(audit::AuditCommand),
+    /// Start a component, look at its bindings, or build its package
+    Component(component::ComponentCommand),
+    /// Link components into one file that is run, proven and looked at like its parts
+    Compose(compose::ComposeCommand),
 }
 
 /// The assembler recurses into nested blocks, as deep as the source has them.
@@ -66,6 +72,8 @@ pub fn main() -> ExitCode {
             Command::Verify(command) => command.run(),
             Command::Analyze(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Component(command) => command.run(),
+            Command::Compose(command) => command.run(),
         };
         outcome::tell(result, cli.json)
     });

@@ -1,10 +1,10 @@
 //! `verify`.
 
 use core::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use miden_cvm::{Expectations, Felt, MAX_PROOF_LEN, Security, Statement, Word, verify};
+use miden_cvm::{Expectations, Felt, MAX_PROOF_LEN, Records, Security, Statement, Word, verify};
 use serde::Serialize;
 
 use super::{
@@ -31,6 +31,10 @@ pub struct VerifyCommand {
     /// Reject a statement about any other composition, by its commitment
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     composition: Option<Word>,
+    /// Reject a statement about any composition but the one with the records in this file, which
+    /// `compose` writes
+    #[arg(long, value_name = "FILE", conflicts_with = "composition")]
+    records: Option<PathBuf>,
     /// Reject a proof of less security, in bits
     #[arg(long, value_name = "BITS", default_value_t = Expectations::default().min_security)]
     security: u32,
@@ -54,7 +58,10 @@ impl VerifyCommand {
         let expectations = Expectations {
             min_security: self.security,
             program_hash: self.program_hash,
-            composition: self.composition,
+            composition: match &self.records {
+                Some(path) => Some(commitment_of(path)?),
+                None => self.composition,
+            },
         };
         let verified = verify(&statement, &proof, &expectations)
             .map_err(|error| Failure::failed(format!("the proof is rejected: {error}")))?;
@@ -71,6 +78,18 @@ impl VerifyCommand {
             security: verified.security.into(),
         })
     }
+}
+
+/// The commitment to the records in a file.
+fn commitment_of(path: &Path) -> Result<Word, Failure> {
+    let records = files::read(path, MAX_STATEMENT_LEN)?;
+    let records: Records = serde_json::from_slice(&records).map_err(|error| {
+        Failure::failed(format!(
+            "`{}` has no records of a composition: {error}",
+            path.display()
+        ))
+    })?;
+    Ok(records.composition().commitment())
 }
 
 fn digest(text: &str) -> Result<Word, String> {

@@ -46,7 +46,7 @@ use winter_verifier::{
 pub use crate::{
     error::VerifierError,
     layout::LayoutError,
-    statement::{MAX_RECORDS, Statement, StatementError},
+    statement::{MAX_RECORDS, Records, Statement, StatementError},
 };
 use crate::{layout::Layout, openings::StrictMerkleTree};
 

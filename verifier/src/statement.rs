@@ -85,6 +85,39 @@ impl Statement {
     }
 }
 
+/// The records of a composition by themselves, as a statement has them: what a verifier knows of a
+/// composition before there is anything proven of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "CompositionRecord", into = "CompositionRecord")]
+pub struct Records(Composition);
+
+impl Records {
+    /// The composition.
+    pub fn composition(&self) -> &Composition {
+        &self.0
+    }
+}
+
+impl From<Composition> for Records {
+    fn from(composition: Composition) -> Self {
+        Self(composition)
+    }
+}
+
+impl TryFrom<CompositionRecord> for Records {
+    type Error = StatementError;
+
+    fn try_from(record: CompositionRecord) -> Result<Self, StatementError> {
+        record.into_composition().map(Self)
+    }
+}
+
+impl From<Records> for CompositionRecord {
+    fn from(records: Records) -> Self {
+        Self::of(&records.0)
+    }
+}
+
 impl TryFrom<PublicInputs> for Statement {
     type Error = StatementError;
 
@@ -210,6 +243,34 @@ impl TryFrom<StatementRecord> for Statement {
 }
 
 impl CompositionRecord {
+    fn of(composition: &Composition) -> Self {
+        Self {
+            commitment: composition.commitment().to_hex(),
+            instances: composition.num_instances(),
+            links: composition
+                .links()
+                .iter()
+                .map(|link| Link {
+                    source: link.source,
+                    digest: link.digest.to_hex(),
+                    kind: link.kind,
+                    target: link.target,
+                    callee: link.callee.to_hex(),
+                })
+                .collect(),
+            segments: composition
+                .segments()
+                .iter()
+                .map(|segment| Segment {
+                    instance: segment.instance,
+                    address: segment.address,
+                    length: segment.length,
+                    commitment: segment.commitment.to_hex(),
+                })
+                .collect(),
+        }
+    }
+
     fn into_composition(self) -> Result<Composition, StatementError> {
         check_count("link", self.links.len())?;
         check_count("segment", self.segments.len())?;
@@ -263,31 +324,7 @@ impl CompositionRecord {
 impl From<Statement> for StatementRecord {
     fn from(statement: Statement) -> Self {
         let public = statement.public;
-        let composition = public.composition.map(|composition| CompositionRecord {
-            commitment: composition.commitment().to_hex(),
-            instances: composition.num_instances(),
-            links: composition
-                .links()
-                .iter()
-                .map(|link| Link {
-                    source: link.source,
-                    digest: link.digest.to_hex(),
-                    kind: link.kind,
-                    target: link.target,
-                    callee: link.callee.to_hex(),
-                })
-                .collect(),
-            segments: composition
-                .segments()
-                .iter()
-                .map(|segment| Segment {
-                    instance: segment.instance,
-                    address: segment.address,
-                    length: segment.length,
-                    commitment: segment.commitment.to_hex(),
-                })
-                .collect(),
-        });
+        let composition = public.composition.as_ref().map(CompositionRecord::of);
         let procedures = public.kernel.proc_hashes();
         Self {
             program_hash: public.program_hash.to_hex(),

@@ -205,7 +205,7 @@ fn describe(code: &mut Code, function: &Function) {
 }
 
 /// A module with a procedure for each function that an interface exports, to be filled in; each traps.
-pub fn skeleton(interface: &Interface) -> String {
+pub(crate) fn skeleton(interface: &Interface) -> String {
     let mut code = Code::default();
     for function in &interface.functions {
         describe(&mut code, function);

@@ -322,13 +322,14 @@ fn called_library_code_can_be_entered() {
 }
 
 #[test]
-fn instances_of_one_folder_share_the_component() {
+fn an_instance_that_nothing_reaches_is_left_out() {
     let files = files();
     let composition =
         format!("{COMPOSITION}\n[instances.spare]\ncomponent = \"./parts/journal\"\n");
     files.write("composition.toml", composition.as_bytes());
     let linked = files.link().expect("the files are right");
-    assert_eq!(linked.instances.len(), 3);
+    assert_eq!(linked.instances.len(), 2);
+    assert_eq!(linked.composition.num_instances(), 2);
     assert_eq!(linked.forests.len(), 2);
     assert_eq!(linked.warnings, [Warning::DeadInstance("spare".into())]);
 }

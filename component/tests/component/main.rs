@@ -5,6 +5,7 @@ mod examples;
 mod forests;
 mod linking;
 mod mistakes;
+mod packages;
 mod running;
 mod support;
 mod values;

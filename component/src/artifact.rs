@@ -15,9 +15,10 @@ use miden_core::{
     AdviceMap, Program,
     utils::{ByteReader, Deserializable, DeserializationError},
 };
-use miden_cvm_component::{ForestError, verify_forest};
 use miden_mast_package::{MastArtifact, Package};
 use thiserror::Error;
+
+use crate::forest::{ForestError, verify_forest};
 
 /// Assembled code that cannot be used.
 #[derive(Debug, Error)]
@@ -47,7 +48,7 @@ pub enum ArtifactError {
 /// Returns an error if the bytes are no package of a program, or if a digest in it is not that of
 /// its code.
 pub fn read_program(bytes: &[u8]) -> Result<Arc<Program>, ArtifactError> {
-    match read_package(bytes)? {
+    match read_package(bytes)?.into_mast_artifact() {
         MastArtifact::Executable(program) => Ok(program),
         MastArtifact::Library(_) => Err(ArtifactError::NotAProgram),
     }
@@ -59,7 +60,7 @@ pub fn read_program(bytes: &[u8]) -> Result<Arc<Program>, ArtifactError> {
 /// Returns an error if the bytes are neither, or if a digest in it is not that of its code.
 pub fn read_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> {
     if bytes.starts_with(PACKAGE_MAGIC) {
-        return match read_package(bytes)? {
+        return match read_package(bytes)?.into_mast_artifact() {
             MastArtifact::Library(library) => Ok(library),
             MastArtifact::Executable(_) => Err(ArtifactError::NotALibrary),
         };
@@ -69,10 +70,11 @@ pub fn read_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> {
     Ok(Arc::new(library))
 }
 
-fn read_package(bytes: &[u8]) -> Result<MastArtifact, ArtifactError> {
+/// Reads a package, with the digests of its code recomputed.
+pub(crate) fn read_package(bytes: &[u8]) -> Result<Package, ArtifactError> {
     let package: Package = read(bytes, "package")?;
     verify_forest(package.mast.mast_forest())?;
-    Ok(package.into_mast_artifact())
+    Ok(package)
 }
 
 /// Reads a value from all of `bytes`.
@@ -241,10 +243,10 @@ fn length_at(data: &[u8], offset: usize) -> Result<usize, DeserializationError> 
 mod tests {
     use miden_assembly::Assembler;
     use miden_core::utils::Serializable;
-    use miden_cvm_component::core_library;
     use miden_mast_package::{PackageKind, PackageManifest};
 
     use super::*;
+    use crate::core_library;
 
     fn program_package() -> Vec<u8> {
         let source = "proc f push.1 add end begin if.true call.f else exec.f end end";

@@ -1,0 +1,238 @@
+//! Components and compositions as packages.
+
+use std::{path::Path, sync::Arc};
+
+use miden_core::{Felt, StackInputs};
+use miden_cvm_component::{Component, LinkedComposition, PackageError, Toolchain};
+
+use crate::{
+    support::{Files, Inputs, outputs, run},
+    worlds,
+};
+
+fn package(files: &Files, folder: &str) -> Vec<u8> {
+    let component = files
+        .component(folder)
+        .unwrap_or_else(|error| panic!("{error}"));
+    component
+        .to_package()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn read(bytes: &[u8]) -> Result<Component, PackageError> {
+    Component::from_package(bytes, Path::new("c.masp"), &Toolchain::new())
+}
+
+fn inputs(number: u64) -> Inputs {
+    Inputs {
+        stack: StackInputs::new(vec![Felt::new(number)]).expect("one element"),
+        ..Inputs::default()
+    }
+}
+
+#[test]
+fn packages_link_like_their_folders() {
+    let files = worlds::files();
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    for folder in ["app", "ledger", "audit"] {
+        files.write(&format!("{folder}.masp"), &package(&files, folder));
+    }
+    let composition = worlds::COMPOSITION
+        .replace("\"app\"\nimports", "\"app.masp\"\nimports")
+        .replace("component = \"ledger\"", "component = \"ledger.masp\"")
+        .replace("component = \"audit\"", "component = \"audit.masp\"");
+    assert_eq!(composition.matches(".masp").count(), 3);
+    files.write("composition.toml", composition.as_bytes());
+    let packaged = files.link().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        packaged.composition.commitment(),
+        linked.composition.commitment()
+    );
+    let output = run(&packaged, inputs(7)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[0], 140);
+}
+
+#[test]
+fn packages_do_not_depend_on_the_folder() {
+    let (here, there) = (worlds::files(), worlds::files());
+    assert!(package(&here, "ledger") == package(&there, "ledger"));
+    let composed = |files: &Files| {
+        let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+        linked
+            .to_package("bank")
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    assert!(composed(&here) == composed(&there));
+}
+
+#[test]
+fn a_package_has_what_its_folder_has() {
+    let files = worlds::files();
+    let component = files
+        .component("ledger")
+        .unwrap_or_else(|error| panic!("{error}"));
+    let bytes = component.to_package().expect("a package");
+    let back = read(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(back.name, component.name);
+    assert_eq!(back.imports, component.imports);
+    assert_eq!(back.own_calls, component.own_calls);
+    assert_eq!(back.segments, component.segments);
+    assert_eq!(back.procedures, component.procedures);
+    assert_eq!(back.exports, component.exports);
+    let world = |component: &Component| component.world.clone().expect("a world").files;
+    assert_eq!(world(&back), world(&component));
+    assert!(back.to_package().expect("a package") == bytes);
+}
+
+#[test]
+fn a_composition_is_one_file() {
+    let files = worlds::files();
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let bytes = linked
+        .to_package("bank")
+        .unwrap_or_else(|error| panic!("{error}"));
+    let path = Path::new("bank.masp");
+    let back = LinkedComposition::from_package(&bytes, path, &Toolchain::new())
+        .unwrap_or_else(|error| panic!("{error}"))
+        .expect("a composition");
+    assert_eq!(back.composition, linked.composition);
+    assert_eq!(back.program.hash(), linked.program.hash());
+    let names = |linked: &LinkedComposition| -> Vec<String> {
+        linked
+            .instances
+            .iter()
+            .map(|instance| instance.name.clone())
+            .collect()
+    };
+    assert_eq!(names(&back), names(&linked));
+    let output = run(&back, inputs(7)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[0], 140);
+    // The messages of assertions are still there.
+    let error = run(&back, inputs(1 << 40)).expect_err("no u32");
+    assert!(
+        error.to_string().contains("canonical ABI: integer"),
+        "{error}"
+    );
+}
+
+#[test]
+fn static_data_travels_in_the_package() {
+    let files = Files::new(&[
+        (
+            "c/component.toml",
+            "name = \"c\"\nsources = [\"c.masm\"]\nexports.main.procedure = \"c::main\"\n\
+             [[data]]\naddress = 8\nfelts = [5]\n",
+        ),
+        ("c/c.masm", "pub proc main mem_load.8 add end"),
+        (
+            "composition.toml",
+            "main = \"c.main\"\n[instances.c]\ncomponent = \"c.masp\"\n",
+        ),
+    ]);
+    files.write("c.masp", &package(&files, "c"));
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let bytes = linked.to_package("c").expect("a package");
+    let back = LinkedComposition::from_package(&bytes, Path::new("c.masp"), &Toolchain::new());
+    let back = back
+        .unwrap_or_else(|error| panic!("{error}"))
+        .expect("a composition");
+    let output = run(&back, inputs(7)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[0], 12);
+}
+
+#[test]
+fn what_a_package_says_is_checked() {
+    let bytes = package(&worlds::files(), "ledger");
+    // The section is text at the end, so that it can be changed here, and its length with it.
+    let change = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let position = bytes
+            .windows(from.len())
+            .position(|window| window == from.as_bytes())
+            .unwrap_or_else(|| panic!("`{from}` is not there"));
+        let mut changed = bytes.clone();
+        changed[position..position + to.len()].copy_from_slice(to.as_bytes());
+        match read(&changed) {
+            Ok(_) => panic!("`{to}` is accepted"),
+            Err(error) => error.to_string(),
+        }
+    };
+    let cases = [
+        ("\"form\":1", "\"form\":2", "form 2"),
+        ("\"unused_imports\"", "\"unused_importz\"", "malformed"),
+        ("\"name\":\"ledger\"", "\"name\":\"Ledger\"", "its name"),
+        (
+            "[\"u32\"],\"params_by",
+            "[\"u64\"],\"params_by",
+            "its signature is another",
+        ),
+        (
+            "\"kind\":\"shared\",\"digest\"",
+            "\"kind\":\"sharad\",\"digest\"",
+            "malformed",
+        ),
+        (
+            "post: func(amount: u32)",
+            "post: func(amount: u16)",
+            "comes to something else",
+        ),
+        ("use: func() -> u32;", "use: func() -> f32;", "its WIT"),
+        ("\"is_called\":true", "\"is_called\": 1  ", "malformed"),
+        (
+            "\"function\":\"entry\"",
+            "\"function\":\"antry\"",
+            "another identity",
+        ),
+    ];
+    for (from, to, reason) in cases {
+        let error = change(from, to);
+        assert!(error.contains(reason), "{error}");
+    }
+    // Other digests are those of no procedure, or of no stub.
+    let component = read(&bytes).expect("a component");
+    for digest in component.exports.values().map(|export| export.digest) {
+        let hex = digest.to_hex();
+        let other = hex.chars().rev().collect::<String>();
+        let other = format!("0x{}", &other[..64]);
+        // Both directions of hexadecimal digits may exceed the modulus, which is refused too.
+        let error = change(
+            &format!("\"digest\":\"{hex}\""),
+            &format!("\"digest\":\"{other}\""),
+        );
+        assert!(
+            error.contains("digest") || error.contains("malformed"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn other_packages_are_no_components() {
+    let linked = worlds::files().link().expect("a composition");
+    let bytes = linked.to_package("bank").expect("a package");
+    assert!(matches!(read(&bytes), Err(PackageError::NotAComponent)));
+    assert!(matches!(read(b"MASP\0"), Err(PackageError::Artifact(_))));
+    let component = package(&worlds::files(), "ledger");
+    let none = LinkedComposition::from_package(&component, Path::new("c"), &Toolchain::new());
+    assert!(none.expect("a package").is_none());
+}
+
+#[test]
+fn changed_bytes_are_refused_or_change_nothing_that_runs() {
+    let bytes: Arc<[u8]> = package(&worlds::files(), "audit").into();
+    let component = read(&bytes).expect("a component");
+    for position in (0..bytes.len()).step_by(97) {
+        let mut changed = bytes.to_vec();
+        changed[position] ^= 0x41;
+        if let Ok(other) = read(&changed) {
+            let digests = |component: &Component| -> Vec<_> {
+                component
+                    .exports
+                    .values()
+                    .map(|export| export.digest)
+                    .collect()
+            };
+            assert_eq!(digests(&other), digests(&component));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `compose`.
+
+use core::fmt;
+use std::path::PathBuf;
+
+use clap::Args;
+use miden_cvm::{LinkedComposition, Records, Toolchain, target_file};
+use serde::Serialize;
+
+use super::{
+    files,
+    outcome::{Failure, Outcome},
+    progress::Progress,
+};
+
+/// Links components into one file.
+#[derive(Debug, Args)]
+pub struct ComposeCommand {
+    /// The composition: a `.toml` file, or the folder of one
+    composition: PathBuf,
+    /// Where the composition goes; beside the composition file, with the ending `.masp`, if left out
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Where the records go, which are all that a verifier needs; beside the composition, with the
+    /// ending `.records.json`, if left out
+    #[arg(short, long, value_name = "FILE")]
+    records: Option<PathBuf>,
+}
+
+impl ComposeCommand {
+    /// Links it.
+    ///
+    /// # Errors
+    /// Returns an error if there is a mistake in the files, or if something cannot be written.
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let progress = Progress::start("linking");
+        let file = target_file(&self.composition).map_err(Failure::failed)?;
+        let linked = LinkedComposition::load(&file, &Toolchain::new()).map_err(Failure::failed)?;
+        for warning in &linked.warnings {
+            progress.suspend(|| eprintln!("warning: {warning}"));
+        }
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let bytes = linked.to_package(&name).map_err(Failure::failed)?;
+        let output = match &self.output {
+            Some(path) => path.clone(),
+            None => file.with_extension("masp"),
+        };
+        let records = match &self.records {
+            Some(path) => path.clone(),
+            None => output.with_extension("records.json"),
+        };
+        let mut json = serde_json::to_vec_pretty(&Records::from(linked.composition.clone()))
+            .map_err(Failure::failed)?;
+        json.push(b'\n');
+        files::write(&output, &bytes)?;
+        files::write(&records, &json)?;
+        drop(progress);
+        Outcome::new(&ComposeAnswer {
+            program_hash: linked.program.hash().to_hex(),
+            composition: linked.composition.commitment().to_hex(),
+            instances: linked.instances.len(),
+            links: linked.composition.links().len(),
+            file: output.display().to_string(),
+            bytes: bytes.len(),
+            records: records.display().to_string(),
+        })
+    }
+}
+
+/// What `compose` answers.
+#[derive(Debug, Serialize)]
+struct ComposeAnswer {
+    program_hash: String,
+    composition: String,
+    instances: usize,
+    links: usize,
+    file: String,
+    bytes: usize,
+    records: String,
+}
+
+impl fmt::Display for ComposeAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program      {}", self.program_hash)?;
+        writeln!(f, "composition  {}", self.composition)?;
+        writeln!(f, "instances    {}, {} links", self.instances, self.links)?;
+        writeln!(f, "file         {}, {} bytes", self.file, self.bytes)?;
+        writeln!(f, "records      {}", self.records)
+    }
+}
