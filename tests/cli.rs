@@ -649,3 +649,75 @@ fn the_ledger_is_proven_and_verified() {
 fn the_wallet_is_proven_and_verified() {
     prove_composition("wallet");
 }
+
+/// Runs a command on a path.
+fn on(command: &[&str], path: &Path, others: &[&str]) -> Finished {
+    let words = command.iter().map(OsStr::new);
+    let others = others.iter().map(OsStr::new);
+    miden_cvm(words.chain([path.as_os_str()]).chain(others))
+}
+
+#[test]
+fn a_new_component_is_built_composed_proven_and_verified() {
+    let folder = Folder::new(&[]);
+    on(&["component", "new"], &folder.path("adder"), &[]).answer();
+    let error = on(&["component", "new"], &folder.path("adder"), &[]).error(1);
+    assert!(error.contains("is there already"), "{error}");
+    // It is whole as it is, but its procedures are to be written yet.
+    let code = fs::read_to_string(folder.path("adder/adder.masm")).expect("a source");
+    assert!(code.contains("#! Inputs:  [a, b]"), "{code}");
+    let code = code.replace(
+        "push.0 assert.err=\"add is not written yet\"",
+        "u32wrapping_add",
+    );
+    folder.write("adder/adder.masm", code);
+
+    folder.write(
+        "app.wit",
+        "package my:app; world app { import my:adder/api@0.1.0; export main: func(a: u32) -> u32; }
+         package my:adder@0.1.0 { interface api { add: func(a: u32, b: u32) -> u32; } }",
+    );
+    let wit = folder.path("app.wit");
+    let wit = wit.to_str().expect("text");
+    on(&["component", "new"], &folder.path("app"), &["--wit", wit]).answer();
+    folder.write(
+        "app/app.masm",
+        "use bindings::my::adder::api\npub proc main push.30 exec.api::add end\n",
+    );
+    let text = on(&["component", "bindings"], &folder.path("app"), &[]).answer();
+    assert!(text.contains("bindings/my/adder/api.masm"), "{text}");
+
+    let built = on(&["component", "build"], &folder.path("adder"), &["--json"]).json();
+    assert_eq!(built["exports"][0]["name"], "my:adder/api@0.1.0#add");
+    let composition = "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+                       imports.api = \"adder\"\n[instances.adder]\ncomponent = \"adder.masp\"\n";
+    let file = folder.write("sum.toml", composition);
+    let composed = on(&["compose"], &file, &["--json"]).json();
+    folder.write("sum.inputs", "{ \"operand_stack\": [\"12\"] }");
+    let ran = on(&["run"], &folder.path("sum.masp"), &["--json"]).json();
+    assert_eq!(stack(&ran, 2), [42, 0]);
+    assert_eq!(ran["composition"], composed["composition"]);
+    assert_eq!(ran["program_hash"], composed["program_hash"]);
+
+    let proven = Proven::new(&folder.path("sum.masp"), &[]);
+    let records = folder.path("sum.records.json");
+    let records = records.to_str().expect("text");
+    proven.verify(&["--records", records]).answer();
+    let text = fs::read_to_string(records).expect("records");
+    let other = folder.write("other.json", text.replace("\"shared\"", "\"isolated\""));
+    let error = proven
+        .verify(&["--records", other.to_str().expect("text")])
+        .error(1);
+    assert!(error.contains("no records"), "{error}");
+
+    // A package that was changed is refused.
+    let mut bytes = fs::read(folder.path("sum.masp")).expect("a package");
+    let position = bytes
+        .windows(9)
+        .position(|window| window == b"\"records\"")
+        .expect("the section");
+    bytes[position + 20] ^= 1;
+    let changed = folder.write("changed.masp", bytes);
+    let error = on(&["run"], &changed, &[]).error(1);
+    assert!(error.contains("cannot be used"), "{error}");
+}
