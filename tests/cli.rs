@@ -705,10 +705,34 @@ fn a_new_component_is_built_composed_proven_and_verified() {
     proven.verify(&["--records", records]).answer();
     let text = fs::read_to_string(records).expect("records");
     let other = folder.write("other.json", text.replace("\"shared\"", "\"isolated\""));
-    let error = proven
-        .verify(&["--records", other.to_str().expect("text")])
-        .error(1);
-    assert!(error.contains("no records"), "{error}");
+    let refused = proven.verify(&["--records", other.to_str().expect("text")]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stdout.contains("no records"), "{}", refused.stdout);
+
+    // All of it can be looked at.
+    let text = on(&["inspect"], &folder.path("sum.masp"), &[]).answer();
+    let link = "my:adder/api@0.1.0#add -> adder.my:adder/api@0.1.0#add, shared";
+    assert!(text.contains(link), "{text}");
+    let json = on(&["inspect"], &folder.path("adder.masp"), &["--json"]).json();
+    assert_eq!(
+        json["exports"][0]["function"],
+        "add: func(a: u32, b: u32) -> u32"
+    );
+    assert_eq!(
+        on(&["inspect"], &folder.path("adder"), &["--json"]).json(),
+        json
+    );
+    let graph = on(&["inspect"], &file, &["--mermaid"]).answer();
+    assert!(
+        graph.contains("i0 -->|\"my:adder/api@0.1.0\"| i1"),
+        "{graph}"
+    );
+    let graph = on(&["inspect"], &file, &["--dot"]).answer();
+    assert!(graph.starts_with("digraph"), "{graph}");
+    let error = on(&["inspect"], &folder.path("adder"), &["--dot"]).error(2);
+    assert!(error.contains("no composition"), "{error}");
+    let error = on(&["inspect"], &folder.path("sum.toml.missing"), &[]).error(1);
+    assert!(error.contains("cannot be read"), "{error}");
 
     // A package that was changed is refused.
     let mut bytes = fs::read(folder.path("sum.masp")).expect("a package");

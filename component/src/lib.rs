@@ -20,6 +20,7 @@ mod data;
 mod document;
 mod error;
 mod forest;
+mod graph;
 mod implement;
 mod link;
 mod manifest;
@@ -39,6 +40,7 @@ pub use component::{Component, Export, Import, ImportKey, Segment};
 pub use core_library::core_library;
 pub use error::{BuildError, Problem};
 pub use forest::{ForestError, verify_forest};
+pub use graph::Edge;
 pub use implement::ComponentWorld;
 pub use link::{Instance, LinkedComposition, Warning};
 pub use miden_cvm_air::composition::{

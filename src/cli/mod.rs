@@ -5,6 +5,7 @@ mod audit;
 mod component;
 mod compose;
 mod files;
+mod inspect;
 mod outcome;
 mod progress;
 mod prove;
@@ -49,6 +50,8 @@ enum Command {
     Component(component::ComponentCommand),
     /// Link components into one file that is run, proven and looked at like its parts
     Compose(compose::ComposeCommand),
+    /// Show what is in a component, a composition, a statement or a proof
+    Inspect(inspect::InspectCommand),
 }
 
 /// The assembler recurses into nested blocks, as deep as the source has them.
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
             Command::Audit(command) => command.run(),
             Command::Component(command) => command.run(),
             Command::Compose(command) => command.run(),
+            Command::Inspect(command) => command.run(),
         };
         outcome::tell(result, cli.json)
     });

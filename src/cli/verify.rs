@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The most bytes that a statement may have: room for all records that there can be.
-const MAX_STATEMENT_LEN: u64 = 1 << 28;
+pub const MAX_STATEMENT_LEN: u64 = 1 << 28;
 
 /// Verifies a proof.
 #[derive(Debug, Args)]

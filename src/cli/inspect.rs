@@ -1,0 +1,463 @@
+//! `inspect`.
+
+use core::fmt;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use miden_cvm::{
+    Component, LinkKind, LinkedComposition, MAX_PROOF_LEN, PackageError, Proof, Statement,
+    Toolchain, read_program, target_file,
+};
+use serde::Serialize;
+
+use super::{
+    files,
+    outcome::{Failure, Outcome},
+    progress::Progress,
+};
+
+/// The name of the file that makes a folder a component.
+const COMPONENT_FILE: &str = "component.toml";
+
+/// Shows what is in a component, a composition, a statement or a proof.
+#[derive(Debug, Args)]
+pub struct InspectCommand {
+    /// A component's folder or package, a composition's file, folder or package, a statement, or a
+    /// proof
+    target: PathBuf,
+    /// Print a composition as a graph for Graphviz
+    #[arg(long, conflicts_with = "mermaid")]
+    dot: bool,
+    /// Print a composition as a graph for Mermaid
+    #[arg(long)]
+    mermaid: bool,
+}
+
+impl InspectCommand {
+    /// Looks at it.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be read, is none of these, or is damaged.
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let progress = Progress::start("loading");
+        let found = load(&self.target)?;
+        drop(progress);
+        if self.dot || self.mermaid {
+            let Found::Composition(linked) = found else {
+                return Err(Failure::usage(format!(
+                    "`{}` is no composition, and only these are graphs",
+                    self.target.display()
+                )));
+            };
+            let (language, graph) = match self.dot {
+                true => ("dot", linked.to_dot()),
+                false => ("mermaid", linked.to_mermaid()),
+            };
+            return Outcome::new(&GraphAnswer { language, graph });
+        }
+        match found {
+            Found::Component(component) => Outcome::new(&ComponentAnswer::of(&component)),
+            Found::Composition(linked) => Outcome::new(&CompositionAnswer::of(&linked)),
+            Found::Statement(statement) => Outcome::new(&StatementAnswer::of(&statement)),
+            Found::Proof(proof, bytes) => Outcome::new(&ProofAnswer {
+                kind: "proof",
+                settings: proof.settings().to_string(),
+                level: proof.settings().set().level(),
+                trace_length: proof.trace_length(),
+                bytes,
+            }),
+        }
+    }
+}
+
+/// What a file or folder is.
+enum Found {
+    Component(Box<Component>),
+    Composition(Box<LinkedComposition>),
+    Statement(Box<Statement>),
+    Proof(Proof, usize),
+}
+
+fn load(path: &Path) -> Result<Found, Failure> {
+    let toolchain = Toolchain::new();
+    let composition = |path: &Path| {
+        let linked = LinkedComposition::load(path, &toolchain).map_err(Failure::failed)?;
+        Ok(Found::Composition(Box::new(linked)))
+    };
+    if path.is_dir() {
+        return match target_file(path) {
+            Ok(file) => composition(&file),
+            Err(_) if path.join(COMPONENT_FILE).is_file() => {
+                let component = Component::load(path, &toolchain).map_err(Failure::failed)?;
+                Ok(Found::Component(Box::new(component)))
+            }
+            Err(error) => Err(Failure::failed(error)),
+        };
+    }
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => composition(path),
+        Some("masp") => {
+            let bytes = fs::read(path).map_err(|error| {
+                Failure::failed(format!("`{}` cannot be read: {error}", path.display()))
+            })?;
+            let unusable = |error: PackageError| {
+                Failure::failed(format!("`{}` cannot be used: {error}", path.display()))
+            };
+            if let Some(linked) =
+                LinkedComposition::from_package(&bytes, path, &toolchain).map_err(unusable)?
+            {
+                return Ok(Found::Composition(Box::new(linked)));
+            }
+            match Component::from_package(&bytes, path, &toolchain) {
+                Ok(component) => Ok(Found::Component(Box::new(component))),
+                Err(PackageError::NotAComponent) if read_program(&bytes).is_ok() => {
+                    Err(Failure::failed(format!(
+                        "`{}` is a program without components; `analyze` looks at its run",
+                        path.display()
+                    )))
+                }
+                Err(error) => Err(unusable(error)),
+            }
+        }
+        Some("json") => {
+            let bytes = files::read(path, super::verify::MAX_STATEMENT_LEN)?;
+            let statement: Statement = serde_json::from_slice(&bytes).map_err(|error| {
+                Failure::failed(format!("`{}` is no statement: {error}", path.display()))
+            })?;
+            Ok(Found::Statement(Box::new(statement)))
+        }
+        _ => {
+            let bytes = files::read(path, MAX_PROOF_LEN as u64)?;
+            let proof = Proof::from_bytes(&bytes).map_err(|error| {
+                Failure::failed(format!("`{}` is no proof: {error}", path.display()))
+            })?;
+            Ok(Found::Proof(proof, bytes.len()))
+        }
+    }
+}
+
+/// A graph as text.
+#[derive(Debug, Serialize)]
+struct GraphAnswer {
+    language: &'static str,
+    graph: String,
+}
+
+impl fmt::Display for GraphAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.graph)
+    }
+}
+
+/// A component.
+#[derive(Debug, Serialize)]
+struct ComponentAnswer {
+    kind: &'static str,
+    name: String,
+    world: Option<String>,
+    exports: Vec<ExportAnswer>,
+    imports: Vec<ImportAnswer>,
+    segments: Vec<SegmentAnswer>,
+    /// Nodes of its code.
+    nodes: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ExportAnswer {
+    name: String,
+    kind: LinkKind,
+    digest: String,
+    function: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ImportAnswer {
+    name: String,
+    digest: String,
+    function: Option<String>,
+    is_called: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct SegmentAnswer {
+    address: u32,
+    length: usize,
+    commitment: String,
+}
+
+impl ComponentAnswer {
+    fn of(component: &Component) -> Self {
+        let world = component.world.as_ref().map(|world| &world.world);
+        let exports = component.exports.iter().map(|(name, export)| ExportAnswer {
+            name: name.clone(),
+            kind: export.kind,
+            digest: export.digest.to_hex(),
+            function: export.function.as_ref().and_then(|(interface, function)| {
+                Some(world?.export(interface)?.function(function)?.to_string())
+            }),
+        });
+        let imports = component.imports.iter().map(|(name, import)| ImportAnswer {
+            name: name.clone(),
+            digest: import.digest.to_hex(),
+            function: import.function.as_ref().and_then(|(interface, function)| {
+                Some(world?.import(interface)?.function(function)?.to_string())
+            }),
+            is_called: import.is_called,
+        });
+        let segments = component.segments.iter().map(|segment| SegmentAnswer {
+            address: segment.address,
+            length: segment.elements.len(),
+            commitment: segment.commitment.to_hex(),
+        });
+        Self {
+            kind: "component",
+            name: component.name.clone(),
+            world: world.map(|world| world.name.clone()),
+            exports: exports.collect(),
+            imports: imports.collect(),
+            segments: segments.collect(),
+            nodes: component.forest.nodes().len(),
+        }
+    }
+}
+
+impl fmt::Display for ComponentAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "component    {}, {} nodes", self.name, self.nodes)?;
+        if let Some(world) = &self.world {
+            writeln!(f, "world        {world}")?;
+        }
+        for export in &self.exports {
+            writeln!(f, "export       {}", export.name)?;
+            if let Some(function) = &export.function {
+                writeln!(f, "               {function}")?;
+            }
+            writeln!(
+                f,
+                "               {} {}",
+                kind_name(export.kind),
+                export.digest
+            )?;
+        }
+        for import in &self.imports {
+            let unused = if import.is_called {
+                ""
+            } else {
+                ", never called"
+            };
+            writeln!(f, "import       {}{unused}", import.name)?;
+            if let Some(function) = &import.function {
+                writeln!(f, "               {function}")?;
+            }
+            writeln!(f, "               {}", import.digest)?;
+        }
+        for segment in &self.segments {
+            let SegmentAnswer {
+                address,
+                length,
+                commitment,
+            } = segment;
+            writeln!(
+                f,
+                "data         {length} elements at {address}, {commitment}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn kind_name(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::Shared => "shared",
+        LinkKind::Isolated => "isolated",
+    }
+}
+
+/// A composition.
+#[derive(Debug, Serialize)]
+struct CompositionAnswer {
+    kind: &'static str,
+    program_hash: String,
+    composition: String,
+    instances: Vec<InstanceAnswer>,
+    components: Vec<ComponentAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct InstanceAnswer {
+    index: usize,
+    name: String,
+    component: String,
+    links: Vec<LinkAnswer>,
+}
+
+/// A link of an instance.
+#[derive(Debug, Serialize)]
+struct LinkAnswer {
+    /// The import; nothing for a call of an own procedure.
+    import: Option<String>,
+    kind: LinkKind,
+    digest: String,
+    target: String,
+    export: Option<String>,
+    callee: String,
+}
+
+impl CompositionAnswer {
+    fn of(linked: &LinkedComposition) -> Self {
+        let instances = linked
+            .instances
+            .iter()
+            .enumerate()
+            .map(|(index, instance)| {
+                let links = linked.composition.links().iter();
+                let own = links.filter(|link| link.source as usize == index);
+                InstanceAnswer {
+                    index,
+                    name: instance.name.clone(),
+                    component: instance.component.name.clone(),
+                    links: own
+                        .map(|link| LinkAnswer {
+                            import: linked.import_of(link).map(|(name, _)| name.to_owned()),
+                            kind: link.kind,
+                            digest: link.digest.to_hex(),
+                            target: linked
+                                .instances
+                                .get(link.target as usize)
+                                .map(|target| target.name.clone())
+                                .unwrap_or_default(),
+                            export: linked.export_of(link).map(ToOwned::to_owned),
+                            callee: link.callee.to_hex(),
+                        })
+                        .collect(),
+                }
+            });
+        let mut components: Vec<&Component> = Vec::new();
+        for instance in &linked.instances {
+            let component: &Component = &instance.component;
+            if !components
+                .iter()
+                .any(|known| std::ptr::eq(*known, component))
+            {
+                components.push(component);
+            }
+        }
+        Self {
+            kind: "composition",
+            program_hash: linked.program.hash().to_hex(),
+            composition: linked.composition.commitment().to_hex(),
+            instances: instances.collect(),
+            components: components.into_iter().map(ComponentAnswer::of).collect(),
+        }
+    }
+}
+
+impl fmt::Display for CompositionAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program      {}", self.program_hash)?;
+        writeln!(f, "composition  {}", self.composition)?;
+        for instance in &self.instances {
+            let InstanceAnswer {
+                index,
+                name,
+                component,
+                links,
+            } = instance;
+            writeln!(f, "instance {index:<4}{name} ({component})")?;
+            for link in links {
+                let import = link.import.as_deref().unwrap_or("its own procedure");
+                let export = link.export.as_deref().unwrap_or(&link.callee);
+                let kind = kind_name(link.kind);
+                writeln!(
+                    f,
+                    "               {import} -> {}.{export}, {kind}",
+                    link.target
+                )?;
+            }
+        }
+        self.components
+            .iter()
+            .try_for_each(|component| write!(f, "\n{component}"))
+    }
+}
+
+/// A statement.
+#[derive(Debug, Serialize)]
+struct StatementAnswer {
+    kind: &'static str,
+    program_hash: String,
+    kernel_procedures: usize,
+    composition: Option<String>,
+    instances: u32,
+    links: usize,
+    segments: usize,
+    stack_inputs: Vec<String>,
+    stack_outputs: Vec<String>,
+}
+
+impl StatementAnswer {
+    fn of(statement: &Statement) -> Self {
+        let public = statement.public_inputs();
+        let composition = public.composition.as_ref();
+        let numbers = |stack: &[miden_cvm::Felt]| stack.iter().map(ToString::to_string).collect();
+        Self {
+            kind: "statement",
+            program_hash: public.program_hash.to_hex(),
+            kernel_procedures: public.kernel.proc_hashes().len(),
+            composition: composition.map(|composition| composition.commitment().to_hex()),
+            instances: composition.map_or(0, |composition| composition.num_instances()),
+            links: composition.map_or(0, |composition| composition.links().len()),
+            segments: composition.map_or(0, |composition| composition.segments().len()),
+            stack_inputs: numbers(&public.stack_inputs[..]),
+            stack_outputs: numbers(&public.stack_outputs[..]),
+        }
+    }
+}
+
+impl fmt::Display for StatementAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program      {}", self.program_hash)?;
+        if self.kernel_procedures > 0 {
+            writeln!(f, "kernel       {} procedures", self.kernel_procedures)?;
+        }
+        if let Some(composition) = &self.composition {
+            writeln!(f, "composition  {composition}")?;
+            writeln!(
+                f,
+                "records      {} instances, {} links, {} segments",
+                self.instances, self.links, self.segments
+            )?;
+        }
+        writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
+        writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))
+    }
+}
+
+/// A proof.
+#[derive(Debug, Serialize)]
+struct ProofAnswer {
+    kind: &'static str,
+    settings: String,
+    /// The security that its parameters are made for, in bits.
+    level: u32,
+    trace_length: usize,
+    bytes: usize,
+}
+
+impl fmt::Display for ProofAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "proof        {} bytes, {} rows",
+            self.bytes, self.trace_length
+        )?;
+        writeln!(
+            f,
+            "settings     {}, made for {} bits",
+            self.settings, self.level
+        )
+    }
+}
