@@ -290,12 +290,17 @@ pub enum Trap {
         value: Felt,
     },
     /// Operands do not fit in 32 bits.
-    #[error("operation expected u32 values, but got values: {values:?} (error code: {err_code})")]
+    #[error(
+        "operation expected u32 values, but got values: {values:?} (error code: {err_code}){}",
+        .err_msg.iter().map(|message| format!(": {message}")).collect::<String>()
+    )]
     NotU32Values {
         /// The operands that do not fit.
         values: Vec<Felt>,
         /// The error code of the instruction.
         err_code: Felt,
+        /// The message of the code, where the program has it.
+        err_msg: Option<Arc<str>>,
     },
     /// The stack was deeper than 16 when the program ended.
     #[error("stack should have at most {MIN_STACK_DEPTH} elements at the end of program execution, but had {}", MIN_STACK_DEPTH + .0)]

@@ -126,6 +126,7 @@ fn push_of_u32(stack: &Stack, advice: &mut AdviceProvider, f: fn(u32) -> u32) ->
         Box::new(Trap::NotU32Values {
             values: vec![element],
             err_code: ZERO,
+            err_msg: None,
         })
     })?;
     advice.push_stack(Felt::from(f(value)))?;

@@ -66,7 +66,7 @@ impl<T: Tracer> Process<T> {
             Operation::U32div => u32_ops::div(stack)?,
             Operation::U32and => u32_ops::and(stack, &mut self.tracer)?,
             Operation::U32xor => u32_ops::xor(stack, &mut self.tracer)?,
-            Operation::U32assert2(code) => u32_ops::assert2(stack, *code)?,
+            Operation::U32assert2(code) => u32_ops::assert2(stack, *code, forest)?,
 
             // stack manipulation
             Operation::Pad => stack.push(miden_core::ZERO, clk),

@@ -1,6 +1,6 @@
 //! Operations on elements that fit in 32 bits.
 
-use miden_core::{Felt, ZERO};
+use miden_core::{Felt, ZERO, mast::MastForest};
 
 use crate::{
     error::{OpResult, Trap},
@@ -28,7 +28,11 @@ fn not_u32(values: &[u64], err_code: Felt) -> Box<Trap> {
         .filter(|&v| v >> 32 != 0)
         .map(|&v| Felt::new(v))
         .collect();
-    Box::new(Trap::NotU32Values { values, err_code })
+    Box::new(Trap::NotU32Values {
+        values,
+        err_code,
+        err_msg: None,
+    })
 }
 
 /// Writes a 64-bit integer that is a field element: the high half on top.
@@ -46,8 +50,15 @@ pub(super) fn split(stack: &mut Stack, clk: u32) {
 }
 
 #[inline]
-pub(super) fn assert2(stack: &mut Stack, err_code: Felt) -> OpResult {
-    operands::<2>(stack, err_code).map(|_| ())
+pub(super) fn assert2(stack: &mut Stack, err_code: Felt, forest: &MastForest) -> OpResult {
+    operands::<2>(stack, err_code)
+        .map(|_| ())
+        .map_err(|mut trap| {
+            if let Trap::NotU32Values { err_msg, .. } = &mut *trap {
+                *err_msg = forest.resolve_error_message(err_code);
+            }
+            trap
+        })
 }
 
 #[inline]
