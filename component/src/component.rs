@@ -214,6 +214,13 @@ impl<'m> Plan<'m> {
                 kinds: BTreeMap::new(),
             });
         };
+        if let Some(function) = world.with_handles() {
+            let problem = Problem::HandlesInWorld {
+                function: function.name.clone(),
+                location: function.location.clone(),
+            };
+            return Err(BuildError::in_file(document.path(), problem));
+        }
         let implementations = implementations(document, manifest, world)?;
         let (roots, others) = import_roots(document, manifest, world)?;
         let mut imports = declared_imports(document, &others)?;

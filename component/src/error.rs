@@ -117,6 +117,14 @@ pub enum Problem {
     /// Bindings are asked for, and there is no world.
     #[error("the component has no WIT world")]
     NoWorld,
+    /// A function takes or gives handles, for which there are no bindings.
+    #[error("the function `{function}` ({location}) takes or gives handles of a resource")]
+    HandlesInWorld {
+        /// The function.
+        function: String,
+        /// Where it is declared.
+        location: String,
+    },
     /// An entry is for something that the world does not have.
     #[error("the world `{world}` {what} no `{name}`")]
     NotInWorld {
@@ -406,6 +414,9 @@ impl Problem {
             Self::WitUnsupported(what) => wit_remedy(what),
             Self::WitTypeSize(_) => "split the function, or use lists".into(),
             Self::NoWorld => "add `wit` with the WIT that describes it".into(),
+            Self::HandlesInWorld { .. } => {
+                "bindings pass no handles yet: describe the component without WIT".into()
+            }
             Self::WorldAlone => "add `wit`, or remove `world`".into(),
             Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
             Self::NotInWorld { known, .. } => format!("the world has `{known}`"),

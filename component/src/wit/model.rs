@@ -24,6 +24,20 @@ impl World {
             .find(|interface| interface.name == *name)
     }
 
+    /// A function that takes or gives handles, if there is one.
+    pub(crate) fn with_handles(&self) -> Option<&Function> {
+        let interfaces = self.imports.iter().chain(&self.exports);
+        let mut functions = interfaces.flat_map(|interface| &interface.functions);
+        functions.find(|function| {
+            let mut types = function
+                .params
+                .iter()
+                .map(|param| &param.ty)
+                .chain(&function.result);
+            types.any(Type::has_handles)
+        })
+    }
+
     /// The exported interface with a name.
     pub fn export(&self, name: &InterfaceName) -> Option<&Interface> {
         self.exports
@@ -349,6 +363,23 @@ pub struct ResourceName {
 }
 
 impl Type {
+    /// Whether values of the type can have handles in them.
+    pub(crate) fn has_handles(&self) -> bool {
+        let optional = |ty: &Option<Arc<Self>>| ty.as_ref().is_some_and(|ty| ty.has_handles());
+        match self {
+            Self::Own(_) | Self::Borrow(_) => true,
+            Self::List(ty) | Self::Option(ty) => ty.has_handles(),
+            Self::Tuple(types) => types.iter().any(Self::has_handles),
+            Self::Record(fields) => fields.iter().any(|field| field.ty.has_handles()),
+            Self::Variant(cases) => {
+                let mut payloads = cases.iter().flat_map(|case| &case.ty);
+                payloads.any(Self::has_handles)
+            }
+            Self::Result { ok, err } => optional(ok) || optional(err),
+            _ => false,
+        }
+    }
+
     /// Whether both types have the same structure. Names of records and variants do not count, those
     /// of their parts do; a resource type is itself in every version of a semver track.
     pub fn matches(&self, other: &Self) -> bool {

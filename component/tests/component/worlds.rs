@@ -348,3 +348,17 @@ fn mismatches_say_what_was_expected_and_what_is_offered() {
     );
     assert_says(&error, "composition.toml:8", &["no import `books`"]);
 }
+
+#[test]
+fn handles_are_not_passed_as_numbers() {
+    let wit = LEDGER_WIT.replace(
+        "post: func(amount: u32) -> u32;",
+        "resource entry; post: func(of: option<borrow<entry>>) -> u32;",
+    );
+    let error = refusal("ledger/wit/world.wit", &wit);
+    assert_says(
+        &error,
+        "ledger/component.toml",
+        &["`post`", "world.wit:5", "handles"],
+    );
+}
