@@ -56,3 +56,10 @@ fn circuits_prove_and_verify() {
     let random = Circuit::random(&mut random_from(2), 40, 60, false);
     assert!(proves(&random.case("a random circuit", 0)));
 }
+
+#[test]
+fn cryptographic_operations_prove_and_verify() {
+    let cases = handwritten_cases();
+    let case = cases.iter().find(|case| case.name == "one of each");
+    assert!(proves(case.expect("there is a program with one of each")));
+}

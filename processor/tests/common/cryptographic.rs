@@ -12,6 +12,7 @@ pub(super) fn cryptographic_cases() -> Vec<Case> {
     cases.extend(fri_cases());
     cases.extend(cipher_cases());
     cases.extend(transcript_cases());
+    cases.push(one_of_each());
     cases
 }
 
@@ -207,4 +208,20 @@ fn transcript_cases() -> Vec<Case> {
         .stack(&elements(112, 16)),
     );
     cases
+}
+
+/// A program with all of these operations.
+fn one_of_each() -> Case {
+    let source = "begin
+            push.1.2.3.4 mem_storew_be.0 dropw push.5.6.7.8 mem_storew_be.4 dropw
+            push.0 movdn.13 horner_eval_base horner_eval_ext
+            push.2 movdn.10 movup.9 drop
+            dup.2 movdn.12 movup.11 drop
+            dup.3 movdn.13 movup.12 drop
+            fri_ext2fold4
+            push.64 movdn.12 push.0 movdn.12 crypto_stream
+            log_precompile log_precompile
+            sdepth push.16 neq while.true drop sdepth push.16 neq end
+        end";
+    Case::masm("one of each", source).stack(&elements(120, 16))
 }

@@ -18,21 +18,6 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 
-/// Procedures that need operations which are not supported yet.
-pub const PENDING: &[&str] = &[
-    "::miden::core::crypto::aead::decrypt",
-    "::miden::core::crypto::aead::encrypt",
-    "::miden::core::crypto::dsa::ecdsa_k256_keccak::verify",
-    "::miden::core::crypto::dsa::ecdsa_k256_keccak::verify_prehash",
-    "::miden::core::crypto::dsa::eddsa_ed25519::verify",
-    "::miden::core::crypto::dsa::eddsa_ed25519::verify_prehash",
-    "::miden::core::crypto::hashes::keccak256::hash",
-    "::miden::core::crypto::hashes::keccak256::hash_bytes",
-    "::miden::core::crypto::hashes::keccak256::merge",
-    "::miden::core::crypto::hashes::sha512::hash_bytes",
-    "::miden::core::sys::log_precompile_request",
-];
-
 /// Defines one test for each procedure of a module, and `PROCEDURES`, which names them.
 macro_rules! procedures {
     ($module:literal; $($(#[$attribute:meta])* fn $name:ident() $body:block)+) => {
@@ -44,9 +29,7 @@ macro_rules! procedures {
             #[test]
             #[allow(non_snake_case, reason = "the library's names")]
             fn $name() {
-                if !$crate::support::PENDING.contains(&concat!($module, "::", stringify!($name))) {
-                    $body
-                }
+                $body
             }
         )+
     };

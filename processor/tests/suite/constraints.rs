@@ -1,9 +1,12 @@
 //! Every program that the oracle knows satisfies every constraint and balances every bus.
 
+use std::{collections::BTreeSet, sync::OnceLock};
+
 use miden_cvm_air::check::check;
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 use proptest::prelude::*;
 
+use super::forged::toolkit::opcode;
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
 
 /// The trace of a case, or nothing if the program traps or is refused.
@@ -36,20 +39,49 @@ pub fn assert_valid(name: &str, trace: &ExecutionTrace) {
     );
 }
 
+/// Valid traces of cases that are written by hand.
+struct Checked {
+    /// The number of cases.
+    cases: usize,
+    /// How many of them have a trace.
+    traced: usize,
+    /// The opcodes of the rows.
+    opcodes: BTreeSet<u8>,
+}
+
+/// Checks the traces of all cases that are written by hand, once.
+fn handwritten() -> &'static Checked {
+    static CHECKED: OnceLock<Checked> = OnceLock::new();
+    CHECKED.get_or_init(|| {
+        let cases = handwritten_cases();
+        let mut traced = 0;
+        let mut opcodes = BTreeSet::new();
+        for case in &cases {
+            if let Some(trace) = trace(case) {
+                assert_valid(&case.name, &trace);
+                traced += 1;
+                opcodes.extend(trace.rows.iter().map(|row| opcode(&row.core.op)));
+            }
+        }
+        Checked {
+            cases: cases.len(),
+            traced,
+            opcodes,
+        }
+    })
+}
+
+/// The opcodes of rows that satisfy every constraint.
+pub fn checked_opcodes() -> &'static BTreeSet<u8> {
+    &handwritten().opcodes
+}
+
 #[test]
 fn handwritten_cases_satisfy_all_constraints() {
-    let cases = handwritten_cases();
-    let mut traced = 0;
-    for case in &cases {
-        if let Some(trace) = trace(case) {
-            assert_valid(&case.name, &trace);
-            traced += 1;
-        }
-    }
+    let Checked { cases, traced, .. } = handwritten();
     assert!(
-        2 * traced > cases.len(),
-        "only {traced} of {} cases have a trace",
-        cases.len()
+        2 * traced > *cases,
+        "only {traced} of {cases} cases have a trace"
     );
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod circuits;
 mod composition;
 mod constraints;
+mod coverage;
 mod forged;
 mod limits;
 mod oracle;

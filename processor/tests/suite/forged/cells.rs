@@ -1,7 +1,10 @@
 //! No cell of the core can be changed alone, but those that mean nothing on their row. And no two
 //! messages of a row share a slot, which the debug check, adding them up one by one, does not see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
@@ -14,8 +17,8 @@ use miden_cvm_air::{
     lookups,
     opcode::{
         CALL, CALLER, CRYPTOSTREAM, DYN, DYNCALL, END, EQ, EQZ, EXPACC, FRIE2F4, HALT, HORNERBASE,
-        HORNEREXT, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT, RESPAN, SPAN,
-        SPLIT, SYSCALL,
+        HORNEREXT, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT, SPAN, SPLIT,
+        SYSCALL,
     },
 };
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
@@ -236,8 +239,19 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
     false
 }
 
+/// Changes every cell of the core on rows of every kind, once, and checks that no change passes;
+/// returns the opcodes of the rows.
+pub fn changed_opcodes() -> &'static BTreeSet<u8> {
+    static CHANGED: OnceLock<BTreeSet<u8>> = OnceLock::new();
+    CHANGED.get_or_init(change_every_cell)
+}
+
 #[test]
 fn no_cell_of_the_core_can_be_changed() {
+    assert!(!changed_opcodes().is_empty());
+}
+
+fn change_every_cell() -> BTreeSet<u8> {
     let names = names();
     let mut samples: BTreeMap<(u8, bool, [bool; 3]), usize> = BTreeMap::new();
     let mut surprises = BTreeSet::new();
@@ -287,9 +301,7 @@ fn no_cell_of_the_core_can_be_changed() {
     }
     let list: Vec<_> = surprises.iter().map(String::as_str).collect();
     assert!(surprises.is_empty(), "{}", list.join("\n"));
-    for code in [CALL, DYN, DYNCALL, SYSCALL, RESPAN, REPEAT, HALT] {
-        assert!(seen.contains(&code), "no row has the opcode {code:#b}");
-    }
+    seen
 }
 
 #[test]

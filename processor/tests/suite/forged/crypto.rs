@@ -15,7 +15,7 @@ use crate::common::Case;
 
 /// An operation on leaf `index` of a tree of 8 leaves; it is on row 1. The stack has the leaf, the
 /// depth, the index, the root and a new leaf.
-fn merkle(op: Operation, index: usize) -> Forgery {
+pub fn merkle(op: Operation, index: usize) -> Forgery {
     let leaves: Vec<Word> = (0..8u64)
         .map(|i| Word::new([i + 1, 2 * i, 7, 3].map(Felt::new)))
         .collect();

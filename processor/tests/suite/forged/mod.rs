@@ -8,7 +8,7 @@
 mod ace;
 mod boundary;
 mod calls;
-mod cells;
+pub mod cells;
 mod components;
 mod control;
 mod crypto;
@@ -16,9 +16,10 @@ mod data;
 mod memory;
 mod operations;
 mod polynomials;
+pub mod results;
 mod sequence;
 mod streams;
 mod tables;
-mod toolkit;
+pub mod toolkit;
 
 use toolkit::Forgery;

@@ -149,7 +149,7 @@ fn a_step_that_says_it_is_none() {
 }
 
 /// The folding of a query in segment 2, on row 1. The stack has 20, 21, ... where it may.
-fn fri() -> Forgery {
+pub fn fri() -> Forgery {
     let mut stack: Vec<u64> = (20..36).collect();
     (stack[9], stack[11], stack[12]) = (2, 22, 23);
     trace_of(&Case::operations("forged", vec![FriE2F4, Noop]).stack(&stack))

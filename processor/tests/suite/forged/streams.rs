@@ -18,7 +18,7 @@ use crate::common::Case;
 
 /// An encryption of the words 1, 2, ... 8 at address 0 with the keys 20, 21, ... to address 64, with
 /// its row.
-fn encryption() -> (Forgery, usize) {
+pub fn encryption() -> (Forgery, usize) {
     let mut stack: Vec<u64> = (20..36).collect();
     (stack[12], stack[13]) = (0, 64);
     let plain: Vec<u64> = (1..=8).collect();
