@@ -116,6 +116,7 @@ pub struct Builder {
     options: ExecutionOptions,
     resources: Vec<ResourceRecord>,
     intrinsics: Vec<IntrinsicRecord>,
+    advice_stack: Vec<Felt>,
 }
 
 impl Builder {
@@ -131,7 +132,14 @@ impl Builder {
             options: ExecutionOptions::default(),
             resources: Vec::new(),
             intrinsics: Vec::new(),
+            advice_stack: Vec::new(),
         }
+    }
+
+    /// Puts values on the advice stack, the first one on top.
+    pub fn advice(mut self, values: &[u64]) -> Self {
+        self.advice_stack = values.iter().copied().map(Felt::new).collect();
+        self
     }
 
     pub fn component(mut self, path: &str, source: &str) -> Self {
@@ -262,6 +270,7 @@ impl Builder {
         let (program, mut host) = self.program(main);
         let advice = AdviceInputs {
             map: self.data.clone(),
+            stack: self.advice_stack.clone(),
             ..AdviceInputs::default()
         };
         let mut process = Process::new(
@@ -289,6 +298,7 @@ impl Builder {
         let (program, mut host) = self.program(main);
         let advice = AdviceInputs {
             map: self.data.clone(),
+            stack: self.advice_stack.clone(),
             ..AdviceInputs::default()
         };
         execute_traced(

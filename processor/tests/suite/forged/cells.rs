@@ -10,20 +10,25 @@ use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
     air::periodic_rows,
     builder::{Frame, Violations},
-    columns::{CORE_WIDTH, CoreRow, MainRow, cells_of, cells_of_mut},
+    columns::{
+        CORE_WIDTH, CoreRow, MAIN_WIDTH, MainRow, TableOutcome, TableRow, cells_of, cells_of_mut,
+    },
     composition::LinkKind::{Isolated, Shared},
     constraints,
     lookup::{LookupBuilder, Message, Slot},
     lookups,
     opcode::{
-        CALL, CALLER, CRYPTOSTREAM, DYN, DYNCALL, END, EQ, EQZ, EXPACC, FRIE2F4, HALT, HORNERBASE,
-        HORNEREXT, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT, SPAN, SPLIT,
-        SYSCALL,
+        CALL, CALLER, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ, EXPACC,
+        FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, INTRINSIC, JOIN, LOGPRECOMPILE, LOOP,
+        MPVERIFY, MRUPDATE, OWN_DESTRUCTOR, REPEAT, SPAN, SPLIT, SYSCALL,
     },
 };
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 
-use super::toolkit::{CYCLE, opcode};
+use super::{
+    resources,
+    toolkit::{CYCLE, opcode},
+};
 use crate::{
     common::{generated_case, handwritten_cases, random_from},
     composition::Builder,
@@ -147,6 +152,7 @@ fn traces() -> Vec<Honest> {
         procref.stubs::a1 mem_storew_be.0 dropw push.0 dyncall
     end";
     traces.push(Honest::new(builder.trace(main)));
+    traces.extend(resources::traces().into_iter().map(Honest::new));
     traces
 }
 
@@ -214,6 +220,7 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
             CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
             SPLIT | LOOP | SPAN | JOIN => helper >= 2,
             CALL | DYNCALL | SYSCALL => false,
+            INTRINSIC | DESTROY | DESTRUCTOR | OWN_DESTRUCTOR => false,
             END => false,
             _ => true,
         };
@@ -302,6 +309,84 @@ fn change_every_cell() -> BTreeSet<u8> {
     let list: Vec<_> = surprises.iter().map(String::as_str).collect();
     assert!(surprises.is_empty(), "{}", list.join("\n"));
     seen
+}
+
+/// Whether a cell of the pair of an operation on a resource table means nothing.
+fn is_free_in_table(row: &TableRow<Felt>, odd: bool, cell: usize) -> bool {
+    let op = &row.op;
+    let changes = op.new + op.receive + row.frees;
+    // A row in which every cell is its own index.
+    let index: [usize; MAIN_WIDTH] = core::array::from_fn(|i| i);
+    let columns = &MainRow::from_cells(&index).chiplet;
+    let cell = columns.body[cell];
+    if !odd {
+        let at = columns.table();
+        let found = |cells: &[usize]| cells.contains(&cell);
+        if cell == at.free_inv {
+            return row.state[1] == ZERO;
+        }
+        if cell == at.witness {
+            return row.frees + op.memory == ZERO;
+        }
+        if [at.state[0], at.state[2], at.state[3]].contains(&cell) {
+            return changes + op.memory == ZERO;
+        }
+        let asked = &at.request;
+        let unasked = [asked.resource, asked.mark, asked.sender, asked.input];
+        return found(&at.entry) && op.receive_rep + op.memory + op.discard == ONE
+            || op.discard == ONE && (unasked.contains(&cell) || cell >= asked.second);
+    }
+    let at = columns.outcome();
+    let tokens = op.send + op.receive + op.receive_rep + op.discard;
+    let guards = (op.drop * row.own - row.destroys) * (ONE - row.by_definer);
+    cells_of::<usize, _>(&at.token).contains(&cell) && tokens == ZERO
+        || at.home_state.contains(&cell) && guards == ZERO
+        || cell == at.value && op.memory == ZERO
+}
+
+#[test]
+fn no_cell_of_a_table_can_be_changed() {
+    let mut surprises = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    for trace in resources::traces().into_iter().map(Honest::new) {
+        for row in 1..trace.rows.len() - 1 {
+            let chiplet = &trace.rows[row].chiplet;
+            if chiplet.select.table == ZERO || row % 2 == 1 {
+                continue;
+            }
+            let asked = *chiplet.table();
+            let kind = asked.request.kind.as_int();
+            kinds.insert((kind, asked.own == ONE));
+            for odd in [false, true] {
+                let at = row + usize::from(odd);
+                let honest = &trace.rows[at];
+                let (violations, expected) = trace.around(at, honest);
+                assert!(violations.is_empty(), "row {at}: {violations:?}");
+                let cells = if odd {
+                    size_of::<TableOutcome<u8>>()
+                } else {
+                    size_of::<TableRow<u8>>()
+                };
+                for cell in 0..cells {
+                    let accepted = [ONE, Felt::new(0x1234_5678_9abc)].iter().any(|&by| {
+                        let mut changed = *honest;
+                        changed.chiplet.body[cell] += by;
+                        let (violations, sent) = trace.around(at, &changed);
+                        violations.is_empty() && sent.messages == expected.messages
+                    });
+                    if accepted != is_free_in_table(&asked, odd, cell) {
+                        surprises.insert(format!(
+                            "kind {kind}, own {}, odd {odd}: cell {cell}, free {accepted}",
+                            asked.own
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    let list: Vec<_> = surprises.iter().map(String::as_str).collect();
+    assert!(surprises.is_empty(), "{}", list.join("\n"));
+    assert!(kinds.len() >= 15, "{kinds:?}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod data;
 mod memory;
 mod operations;
 mod polynomials;
+mod resources;
 pub mod results;
 mod sequence;
 mod streams;

@@ -8,7 +8,7 @@ use miden_cvm_air::{
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{
         BitwiseRow, CallCols, ChipletRow, CoreRow, EndCols, HasherRow, MainRow, MemoryRow,
-        OpcodeCols, RangeRow, cells_of,
+        OpcodeCols, RangeRow, TableOutcome, TableRow, cells_of,
     },
     lookup::{Bus, LookupBuilder, Message, Slot},
     lookups,
@@ -16,7 +16,7 @@ use miden_cvm_air::{
         CALL, DYN, DYNCALL, END, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT,
         RESPAN, SPAN, SPLIT, SYSCALL,
     },
-    public::PublicInputs,
+    public::{PublicInputs, ROOT_MARK},
 };
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 
@@ -270,6 +270,14 @@ impl Forgery {
             core.system.clk = Felt::new(clk as u64);
             core.system.domain = id(core.system.domain);
             core.decoder.block = id(core.decoder.block);
+            // Marks are cycles + 1 too, and a callee's has a minus sign.
+            let mark = |mark: Felt| match mark.as_int() {
+                ROOT_MARK => mark,
+                value if value > u64::from(u32::MAX) => -id(-mark),
+                _ => id(mark),
+            };
+            core.system.mark = mark(core.system.mark);
+            core.system.sender = mark(core.system.sender);
             core.stack.overflow_ptr = cycle(core.stack.overflow_ptr);
             match opcode(&core.op) {
                 CALL | DYNCALL | SYSCALL => {
@@ -428,6 +436,18 @@ impl Forgery {
     /// The rows of evaluations of circuits.
     pub fn circuits(&self) -> core::ops::Range<usize> {
         self.section(|row| row.select.ace == ONE)
+    }
+
+    /// The even row of the `nth` operation on a resource table.
+    pub fn table(&mut self, nth: usize) -> &mut TableRow<Felt> {
+        let row = self.section(|row| row.select.table == ONE).start + 2 * nth;
+        self.rows[row].chiplet.table_mut()
+    }
+
+    /// The odd row of the `nth` operation on a resource table.
+    pub fn outcome(&mut self, nth: usize) -> &mut TableOutcome<Felt> {
+        let row = self.section(|row| row.select.table == ONE).start + 2 * nth + 1;
+        self.rows[row].chiplet.outcome_mut()
     }
 
     /// All rows of chiplets, without padding.
@@ -615,10 +635,16 @@ impl Forgery {
             .copied()
             .filter(|row| row.select.rom == ONE || row.select.ace == ONE)
             .collect();
+        let tables: Vec<_> = chiplets
+            .iter()
+            .copied()
+            .filter(|row| row.select.table == ONE)
+            .collect();
         chiplets.retain(|row| row.select.hasher == ONE);
         for (xor, a, b) in operations {
             chiplets.extend(bitwise_pair(xor, a, b));
         }
+        chiplets.extend(tables);
         chiplets.extend(memory_rows(accesses));
         chiplets.extend(kept);
         self.set_chiplets(&chiplets);
