@@ -24,6 +24,7 @@ use crate::{
     implement::{ComponentWorld, ImportEntries, full_name, implementations, import_roots},
     manifest::{ExportEntry, ImportEntry, Manifest},
     names::{check_identity, check_import_name, check_name},
+    resources::{Declared, IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
     sources::{Source, find_sources},
     stubs::{STUB_MODULE, StubIdentity, stub_library},
     toolchain::{Toolchain, render},
@@ -46,6 +47,12 @@ pub struct Component {
     pub exports: BTreeMap<String, Export>,
     /// What it calls and does not have, by name.
     pub imports: BTreeMap<String, Import>,
+    /// The resource types that it defines, by name.
+    pub resources: BTreeMap<String, ResourceType>,
+    /// The resource types of other components that it has handles of, by its name for them.
+    pub resource_imports: BTreeMap<String, ResourceImport>,
+    /// The intrinsics that its code calls.
+    pub intrinsics: Vec<IntrinsicImport>,
     /// Its own procedures that its code calls, or reaches by a declared `dyncall`.
     pub own_calls: BTreeSet<Word>,
     /// Its static data, sorted by address.
@@ -113,7 +120,8 @@ impl Component {
     /// Returns the first mistake in `component.toml`, its data files or its sources.
     pub fn load(folder: &Path, toolchain: &Toolchain) -> Result<Self, BuildError> {
         let document = Document::read(&folder.join(COMPONENT_FILE), "component file")?;
-        let manifest: Manifest = document.parse()?;
+        let mut manifest: Manifest = document.parse()?;
+        let types = Declared::take(&document, &mut manifest)?;
         let name = &manifest.name;
         check_name("a component", name.get_ref()).map_err(|p| document.error_at(name, p))?;
         let world = ComponentWorld::read(&document, folder, &manifest)?;
@@ -123,22 +131,30 @@ impl Component {
             world.as_ref().map(|world| &world.world),
         )?;
         let segments = read_segments(&document, folder, &manifest.data)?;
-        let sources = sources(&document, folder, &manifest, world.is_some())?;
-        let (library, declared) = assemble(&document, &plan, &sources, toolchain)?;
+        let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
+        let (library, declared, intrinsics) =
+            assemble(&document, &plan, &types, &sources, toolchain)?;
 
         let named = public_procedures(&library);
         let exports = match &plan.bindings {
             Some(bindings) => world_exports(&document, &plan, bindings, &library, &named)?,
             None => exports(&document, &manifest, &library, &named)?,
         };
+        let destructors = types.destructors(&document, &named)?;
         let dynamic = dynamic_targets(&document, &manifest, &named, &declared)?;
         let imports_by_digest: BTreeMap<Word, &str> = declared
             .iter()
             .map(|(name, import)| (import.digest, name.get_ref().as_str()))
+            .chain(
+                intrinsics
+                    .iter()
+                    .map(|(stub, import)| (import.digest, stub.as_str())),
+            )
             .collect();
         let roots = exports
             .values()
             .map(|export| export.node)
+            .chain(destructors.values().copied())
             .chain(dynamic.own.iter().copied());
         let mut calls = find_calls(library.mast_forest(), roots, |digest| {
             imports_by_digest.get(&digest).map(|name| name.to_string())
@@ -170,6 +186,15 @@ impl Component {
             }
             imports.insert(name.into_inner(), import);
         }
+        for (stub, intrinsic) in &intrinsics {
+            let stub = format!("{STUB_MODULE}::{stub}");
+            procedures.entry(intrinsic.digest).or_insert(stub);
+        }
+        let intrinsics = intrinsics
+            .into_values()
+            .filter(|intrinsic| calls.imports.contains(&intrinsic.digest))
+            .collect();
+        let resources = types.own(|name| Some(forest[*destructors.get(name)?].digest()));
         Ok(Self {
             name: manifest.name.get_ref().clone(),
             folder: folder.into(),
@@ -177,6 +202,9 @@ impl Component {
             world,
             exports,
             imports,
+            resources,
+            resource_imports: types.imported(),
+            intrinsics,
             own_calls,
             segments,
             procedures,
@@ -265,7 +293,7 @@ impl<'m> Plan<'m> {
 type Imports = BTreeMap<Spanned<String>, Import>;
 
 /// Public procedures, as `module::procedure`, and their nodes.
-type Procedures = BTreeMap<String, MastNodeId>;
+pub(crate) type Procedures = BTreeMap<String, MastNodeId>;
 
 /// The imports; the digests of those that have stubs are filled in once these are assembled.
 fn declared_imports(
@@ -342,6 +370,7 @@ fn sources(
     document: &Document,
     folder: &Path,
     manifest: &Manifest,
+    types: &Declared,
     has_bindings: bool,
 ) -> Result<Vec<Source>, BuildError> {
     let Some(entries) = &manifest.sources else {
@@ -355,7 +384,10 @@ fn sources(
         let more =
             find_sources(folder, entry.get_ref()).map_err(|p| document.error_at(entry, p))?;
         for source in more {
-            if has_bindings && is_bindings_module(&source.module) {
+            let first = source.module.split("::").next();
+            if has_bindings && is_bindings_module(&source.module)
+                || !types.is_empty() && first == Some(RESOURCE_MODULE)
+            {
                 return Err(document.error_at(entry, Problem::ReservedModule(source.module)));
             }
             if found.iter().any(|other| other.module == source.module) {
@@ -367,25 +399,30 @@ fn sources(
     Ok(found)
 }
 
-/// Assembles the sources against the stubs; the imports come back with the digests of theirs.
+/// Assembles the sources against the stubs; the imports come back with the digests of theirs, and
+/// the intrinsics by their names.
 fn assemble(
     document: &Document,
     plan: &Plan<'_>,
+    types: &Declared,
     sources: &[Source],
     toolchain: &Toolchain,
-) -> Result<(Library, Imports), BuildError> {
+) -> Result<(Library, Imports, BTreeMap<String, IntrinsicImport>), BuildError> {
     let imports = &plan.imports;
     let whole = |problem| BuildError::in_file(document.path(), problem);
+    let of_types = types.stubs();
     let identities: Vec<StubIdentity> = imports
         .values()
         .filter_map(|import| match &import.key {
             ImportKey::Function(identity) => Some(identity.clone()),
             ImportKey::Root => None,
         })
+        .chain(of_types.iter().map(|stub| stub.identity.clone()))
         .collect();
     let mut assembler = toolchain.assembler().map_err(whole)?;
     let stubs = stub_library(&identities, toolchain.source_manager()).map_err(whole)?;
     let mut resolved = imports.clone();
+    let mut intrinsics = BTreeMap::new();
     if let Some(stubs) = &stubs {
         let digests = public_procedures(stubs);
         for import in resolved.values_mut() {
@@ -393,6 +430,17 @@ fn assemble(
                 && let Some(node) = digests.get(&format!("{STUB_MODULE}::{}", identity.name))
             {
                 import.digest = stubs.mast_forest()[*node].digest();
+            }
+        }
+        for stub in of_types {
+            let name = stub.identity.name;
+            if let Some(node) = digests.get(&format!("{STUB_MODULE}::\"{name}\"")) {
+                let import = IntrinsicImport {
+                    digest: stubs.mast_forest()[*node].digest(),
+                    intrinsic: stub.intrinsic,
+                    resource: stub.resource,
+                };
+                intrinsics.insert(name, import);
             }
         }
         assembler
@@ -415,17 +463,21 @@ fn assemble(
         modules.push(module);
     }
     check_implementations(document, plan, &modules)?;
-    for generated in plan.bindings.iter().flat_map(|bindings| &bindings.modules) {
-        let file = document.path().with_file_name(generated.file());
+    let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
+    let generated = bindings
+        .map(|module| (module.file(), module.path.clone(), module.text.clone()))
+        .chain(types.modules());
+    for (file, path, text) in generated {
+        let file = document.path().with_file_name(file);
         let module = toolchain
-            .parse_module(&file, &generated.path, generated.text.clone())
+            .parse_module(&file, &path, text)
             .map_err(|problem| BuildError::in_file(&file, problem))?;
         modules.push(module);
     }
     let library = assembler
         .assemble_library(modules)
         .map_err(|report| whole(Problem::Assembly(render(&report))))?;
-    Ok((library, resolved))
+    Ok((library, resolved, intrinsics))
 }
 
 /// Looks for the procedures that bindings execute, before the assembler does: it would report a mistake
@@ -500,7 +552,8 @@ fn world_exports(
     Ok(exports)
 }
 
-fn public_procedures(library: &Library) -> Procedures {
+/// The public procedures of a library, as `module::procedure`.
+pub(crate) fn public_procedures(library: &Library) -> Procedures {
     library
         .exports()
         .filter_map(LibraryExport::as_procedure)

@@ -156,7 +156,7 @@ pub enum Problem {
     /// A source whose path is no module path.
     #[error("the source `{0}` gives no module name")]
     SourceName(String),
-    /// A source that would be the module in which the stubs are.
+    /// A source that would be a module in which stubs or wrappers are.
     #[error("the module name `{0}` belongs to what is generated")]
     ReservedModule(String),
     /// Two sources give the same module.
@@ -183,9 +183,26 @@ pub enum Problem {
     /// A version without an interface it could belong to.
     #[error("`{0}` states a version but no interface")]
     VersionAlone(String),
-    /// An import is neither by interface and function nor by root, or is both.
-    #[error("import `{0}` must have either `interface` and `function`, or `root`")]
+    /// An import is none of a function, a resource type and an exact procedure, or several.
+    #[error(
+        "import `{0}` must have either `interface` and `function`, or `interface` and `resource`, \
+         or `root`"
+    )]
     ImportForm(String),
+    /// A resource type names a destructor that the sources do not have, or do not make public.
+    #[error(
+        "resource type `{resource}` names destructor `{procedure}`, and there is no such public \
+         procedure"
+    )]
+    DestructorWithoutProcedure {
+        /// The resource type.
+        resource: String,
+        /// The procedure it names.
+        procedure: String,
+    },
+    /// Two resource types whose wrappers would be one module.
+    #[error("there are two resource types `{0}`, its own and an imported one included")]
+    DuplicateResource(String),
     /// Two imports with one digest, so that a call could mean either.
     #[error("the imports `{first}` and `{second}` have the same root")]
     DuplicateImport {
@@ -283,6 +300,19 @@ pub enum Problem {
         /// The export that was named.
         export: String,
     },
+    /// A resource type that the instance's component does not define.
+    #[error("instance `{instance}` (component `{component}`) defines no resource type `{resource}`")]
+    UnknownResource {
+        /// The instance.
+        instance: String,
+        /// The component it is an instance of.
+        component: String,
+        /// The type that was named.
+        resource: String,
+    },
+    /// The composition gives intrinsics to a kernel that is not there.
+    #[error("the composition gives intrinsics to a kernel, and it is linked without one")]
+    NoKernel,
     /// An import that is not wired.
     #[error("import `{import}` of instance `{instance}` (component `{component}`) is unmet")]
     UnmetImport {
@@ -448,10 +478,14 @@ impl Problem {
             }
             Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
             Self::ImportForm(_) => {
-                "give `interface` and `function` to import by name, or `root` to import one exact \
-                 procedure"
+                "give `interface` and `function` to import by name, `interface` and `resource` to \
+                 import a resource type, or `root` to import one exact procedure"
                     .into()
             }
+            Self::DestructorWithoutProcedure { .. } => {
+                "name it as `module::procedure` and declare it with `pub proc`".into()
+            }
+            Self::DuplicateResource(_) => "rename one of them; `-` counts as `_`".into(),
             Self::DuplicateImport { .. } => "remove one of them".into(),
             Self::DyncallWithoutProcedure(_) => {
                 "name a `pub proc` as `module::procedure`, or an import as `imports::name`".into()
@@ -506,6 +540,15 @@ impl Problem {
                 "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the \
                  name"
             ),
+            Self::UnknownResource {
+                component,
+                resource,
+                ..
+            } => format!(
+                "add `[resources.{resource}]` to the `component.toml` of `{component}`, or correct \
+                 the name"
+            ),
+            Self::NoKernel => "give the kernel (`--kernel`), or remove `[kernel]`".into(),
             Self::UnmetImport {
                 instance,
                 import,

@@ -10,6 +10,7 @@
 
 pub mod abi;
 mod artifact;
+mod authority;
 mod bindings;
 mod calls;
 mod code;
@@ -22,11 +23,13 @@ mod error;
 mod forest;
 mod graph;
 mod implement;
+mod kernel;
 mod link;
 mod manifest;
 mod names;
 mod package;
 mod plan;
+mod resources;
 mod scaffold;
 mod sources;
 mod stubs;
@@ -42,11 +45,14 @@ pub use error::{BuildError, Problem};
 pub use forest::{ForestError, verify_forest};
 pub use graph::Edge;
 pub use implement::ComponentWorld;
+pub use kernel::{KERNEL_MODULE, kernel_stubs};
 pub use link::{Instance, LinkedComposition, Warning};
 pub use miden_cvm_air::composition::{
-    Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord,
+    Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
+    ResourceRecord, SegmentRecord,
 };
 pub use package::PackageError;
+pub use resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType};
 pub use scaffold::{NewFile, bindings, new_component};
 pub use stubs::{STUB_MODULE, StubIdentity};
 pub use toolchain::Toolchain;

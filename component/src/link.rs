@@ -7,18 +7,19 @@ use std::{
     sync::Arc,
 };
 
-use miden_assembly::DefaultSourceManager;
+use miden_assembly::{DefaultSourceManager, SourceManager};
 use miden_core::{AdviceMap, Kernel, Program, Word, mast::MastForest};
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, MAX_INSTANCES, SegmentRecord};
 use toml::Spanned;
 
 use crate::{
     COMPONENT_FILE,
+    authority::Authority,
     component::Component,
     document::Document,
     error::{BuildError, Problem},
     names::check_name,
-    plan::{Plan, split_reference},
+    plan::{KernelEntry, Plan, split_reference},
     sources::is_link_loop,
     toolchain::Toolchain,
     wiring::{Placed, Wiring, unknown_export},
@@ -102,11 +103,22 @@ impl LinkedComposition {
         let plan: Plan = document.parse()?;
         Linker::new(&document, &plan, toolchain)?.link(toolchain)
     }
+
+    /// The resource types by number, as `instance.type`.
+    pub fn resource_names(&self) -> Vec<String> {
+        let instances = self.instances.iter();
+        let names = instances.flat_map(|instance| {
+            let types = instance.component.resources.keys();
+            types.map(move |name| format!("{}.{name}", instance.name))
+        });
+        names.collect()
+    }
 }
 
 struct Linker<'a> {
     document: &'a Document,
     main: (&'a Spanned<String>, String),
+    kernel: Option<&'a Spanned<KernelEntry>>,
     instances: Vec<Placed<'a>>,
     indices: HashMap<&'a str, u32>,
 }
@@ -159,6 +171,7 @@ impl<'a> Linker<'a> {
         Ok(Self {
             document,
             main: (main, export.to_owned()),
+            kernel: plan.kernel.as_ref(),
             instances,
             indices,
         })
@@ -186,7 +199,8 @@ impl<'a> Linker<'a> {
         for (source, instance) in (0..).zip(&self.instances) {
             links.extend(self.links_of(&wiring, source, instance)?);
         }
-        let alive = reachable(&links);
+        let authority = Authority { wiring: &wiring };
+        let alive = reachable(&links, &authority.uses()?);
         // Indices count what is left, in the same order.
         let indices: BTreeMap<u32, u32> = alive.iter().copied().zip(0..).collect();
         links.retain_mut(|link| {
@@ -213,7 +227,16 @@ impl<'a> Linker<'a> {
                 advice_map.insert(segment.commitment, segment.elements.clone());
             }
         }
+        let mut records = authority.records(&indices)?;
+        if let Some(entry) = self.kernel {
+            let sources: Arc<dyn SourceManager> = toolchain.source_manager();
+            let of_kernel = authority.of_kernel(entry, kernel.is_some(), &sources)?;
+            records.intrinsics.extend(of_kernel);
+        }
         let composition = Composition::new(kept.len() as u32, links, segments)
+            .and_then(|composition| {
+                composition.with_resources(records.resources, records.intrinsics)
+            })
             .map_err(|error| BuildError::in_file(self.document.path(), error.into()))?;
 
         let components = components(&kept);
@@ -309,11 +332,12 @@ impl<'a> Linker<'a> {
     }
 }
 
-/// The instances that the root reaches over links, and the root.
-fn reachable(links: &[LinkRecord]) -> BTreeSet<u32> {
+/// The instances that the root reaches over links or by using their resource types, and the root.
+fn reachable(links: &[LinkRecord], uses: &[(u32, u32)]) -> BTreeSet<u32> {
     let mut targets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for link in links {
-        targets.entry(link.source).or_default().push(link.target);
+    let links = links.iter().map(|link| (link.source, link.target));
+    for (source, target) in links.chain(uses.iter().copied()) {
+        targets.entry(source).or_default().push(target);
     }
     let mut reached = BTreeSet::from([0]);
     let mut pending = vec![0];

@@ -29,6 +29,9 @@ pub(crate) struct Manifest {
     /// What it calls and does not have.
     #[serde(default)]
     pub(crate) imports: BTreeMap<Spanned<String>, ImportEntry>,
+    /// The resource types that it defines.
+    #[serde(default)]
+    pub(crate) resources: BTreeMap<Spanned<String>, ResourceEntry>,
     /// Static data.
     #[serde(default)]
     pub(crate) data: Vec<Spanned<DataEntry>>,
@@ -63,10 +66,24 @@ pub(crate) struct ImportEntry {
     pub(crate) version: Option<Spanned<String>>,
     /// The function's name in the interface.
     pub(crate) function: Option<Spanned<String>>,
+    /// The name of a resource type in the interface, instead of a function's.
+    pub(crate) resource: Option<Spanned<String>>,
     /// The exact procedure, instead of interface and function.
     pub(crate) root: Option<Spanned<String>>,
     /// The kind that the export must have; either if nothing is said.
     pub(crate) kind: Option<LinkKind>,
+}
+
+/// An entry of `[resources]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResourceEntry {
+    /// The procedure that runs when an own handle is dropped, as `module::procedure`.
+    pub(crate) destructor: Option<Spanned<String>>,
+    /// The interface that the type belongs to; imports of another one are not wired to it.
+    pub(crate) interface: Option<Spanned<String>>,
+    /// The version of the interface.
+    pub(crate) version: Option<Spanned<String>>,
 }
 
 /// An entry of `[[data]]`.

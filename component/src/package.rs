@@ -36,6 +36,7 @@ use crate::{
     component::{Component, Export, Import, ImportKey, Segment},
     implement::{ComponentWorld, full_name},
     names::check_name,
+    resources::{IntrinsicImport, ResourceImport, ResourceType},
     stubs::{StubIdentity, stub_digests},
     toolchain::Toolchain,
     wit::{Function, Interface, InterfaceName, WitFile, WitSources, resolve_world},
@@ -88,6 +89,12 @@ pub(crate) struct ComponentSection {
     world: Option<WorldRecord>,
     exports: BTreeMap<String, ExportRecord>,
     imports: BTreeMap<String, ImportRecord>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    resources: BTreeMap<String, TypeRecord>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    resource_imports: BTreeMap<String, TypeImportRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    intrinsics: Vec<CalledIntrinsic>,
     own_calls: BTreeSet<Hex>,
     segments: Vec<SegmentRecord>,
     procedures: BTreeMap<Hex, String>,
@@ -147,6 +154,29 @@ struct StubRecord {
     interface: String,
     version: String,
     function: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypeRecord {
+    destructor: Option<Hex>,
+    interface: Option<(String, String)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypeImportRecord {
+    interface: String,
+    version: String,
+    resource: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalledIntrinsic {
+    digest: Hex,
+    intrinsic: Intrinsic,
+    resource: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -270,6 +300,38 @@ impl Component {
             world: self.world.as_ref().map(WorldRecord::of),
             exports: exports.collect(),
             imports: imports.collect(),
+            resources: self
+                .resources
+                .iter()
+                .map(|(name, of)| {
+                    let record = TypeRecord {
+                        destructor: of.destructor.map(Hex),
+                        interface: of.interface.clone(),
+                    };
+                    (name.clone(), record)
+                })
+                .collect(),
+            resource_imports: self
+                .resource_imports
+                .iter()
+                .map(|(name, import)| {
+                    let record = TypeImportRecord {
+                        interface: import.interface.clone(),
+                        version: import.version.clone(),
+                        resource: import.resource.clone(),
+                    };
+                    (name.clone(), record)
+                })
+                .collect(),
+            intrinsics: self
+                .intrinsics
+                .iter()
+                .map(|call| CalledIntrinsic {
+                    digest: Hex(call.digest),
+                    intrinsic: call.intrinsic,
+                    resource: call.resource.clone(),
+                })
+                .collect(),
             own_calls: self.own_calls.iter().map(|digest| Hex(*digest)).collect(),
             segments: segments.collect(),
             procedures: procedures
@@ -377,9 +439,22 @@ impl ComponentSection {
             .iter()
             .map(|(name, import)| (import.digest, name.as_str()))
             .collect();
+        let intrinsics: BTreeMap<Word, &str> = component
+            .intrinsics
+            .iter()
+            .map(|call| (call.digest, call.resource.as_str()))
+            .collect();
         let exports = component.exports.values().map(|export| export.node);
-        let calls = find_calls(forest, exports.chain(own.iter().copied()), |digest| {
-            by_digest.get(&digest).map(ToString::to_string)
+        let destructors = component
+            .resources
+            .values()
+            .filter_map(|of| of.destructor)
+            .map(|digest| root(forest, digest))
+            .collect::<Result<Vec<_>, _>>()?;
+        let roots = exports.chain(own.iter().copied()).chain(destructors);
+        let calls = find_calls(forest, roots, |digest| {
+            let by_digest = by_digest.get(&digest).or_else(|| intrinsics.get(&digest));
+            by_digest.map(ToString::to_string)
         })
         .map_err(|problem| wrong("what the code calls", problem))?;
         if !calls.own.iter().all(|id| own.contains(id)) {
@@ -388,7 +463,11 @@ impl ComponentSection {
                 "the code calls more of its procedures",
             ));
         }
-        for digest in &calls.imports {
+        for digest in calls
+            .imports
+            .iter()
+            .filter(|digest| !intrinsics.contains_key(digest))
+        {
             let name = by_digest.get(digest).copied().unwrap_or_default();
             let import = component.imports.get(name);
             if !import.is_some_and(|import| import.is_called) {
@@ -413,6 +492,26 @@ impl ComponentSection {
         let segments = self.read_segments(&forest)?;
         let own_calls = self.own_calls.iter().map(|digest| digest.0).collect();
         let procedures = self.procedures.into_iter();
+        let resources = self.resources.into_iter().map(|(name, record)| {
+            let of = ResourceType {
+                destructor: record.destructor.map(|digest| digest.0),
+                interface: record.interface,
+            };
+            (name, of)
+        });
+        let resource_imports = self.resource_imports.into_iter().map(|(name, record)| {
+            let import = ResourceImport {
+                interface: record.interface,
+                version: record.version,
+                resource: record.resource,
+            };
+            (name, import)
+        });
+        let intrinsics = self.intrinsics.into_iter().map(|call| IntrinsicImport {
+            digest: call.digest.0,
+            intrinsic: call.intrinsic,
+            resource: call.resource,
+        });
         Ok(Component {
             name: self.name,
             folder: path.into(),
@@ -420,6 +519,9 @@ impl ComponentSection {
             world,
             exports,
             imports,
+            resources: resources.collect(),
+            resource_imports: resource_imports.collect(),
+            intrinsics: intrinsics.collect(),
             own_calls,
             segments,
             procedures: procedures.map(|(digest, name)| (digest.0, name)).collect(),

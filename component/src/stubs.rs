@@ -77,7 +77,7 @@ impl StubIdentity {
     }
 
     /// The stub as Miden assembly.
-    fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         let Self {
             interface,
             function,
@@ -90,6 +90,12 @@ impl StubIdentity {
         // Error messages do not enter digests. The names are free text, hence the escapes.
         let message = format!("import {name} ({function} of {interface}) is not linked")
             .replace(['"', '\\'], "'");
+        // Those of intrinsics are no bare names.
+        let name = if name.starts_with('[') {
+            format!("\"{name}\"")
+        } else {
+            name.to_owned()
+        };
         // Writing to a string does not fail.
         let _ = writeln!(
             source,
@@ -116,6 +122,14 @@ pub(crate) fn stub_library(
             .or_default()
             .push_str(&identity.source());
     }
+    library_of_stubs(texts, sources).map(Some)
+}
+
+/// Assembles stubs: texts by the modules that they are.
+pub(crate) fn library_of_stubs(
+    texts: BTreeMap<String, String>,
+    sources: std::sync::Arc<dyn SourceManager>,
+) -> Result<Library, Problem> {
     let mut modules = Vec::with_capacity(texts.len());
     for (path, text) in texts {
         let name = format!("stubs of {path}");
@@ -127,7 +141,6 @@ pub(crate) fn stub_library(
     }
     Assembler::new(sources)
         .assemble_library(modules)
-        .map(Some)
         .map_err(|report| Problem::Assembly(render(&report)))
 }
 

@@ -56,6 +56,10 @@ impl<'a> Wiring<'a> {
                 wires.insert(name, self.function_wire(component, name, import, wire)?);
                 continue;
             }
+            // Types are wired apart from functions.
+            if component.resource_imports.contains_key(key.get_ref()) {
+                continue;
+            }
             let world = component.world.as_ref().map(|world| &world.world);
             let imported = world.and_then(|world| find_interface(&world.imports, key.get_ref()));
             match imported {
@@ -113,7 +117,7 @@ impl<'a> Wiring<'a> {
         ))
     }
 
-    fn index(&self, name: &str) -> Result<u32, Problem> {
+    pub(crate) fn index(&self, name: &str) -> Result<u32, Problem> {
         let index = self.indices.get(name).copied();
         index.ok_or_else(|| Problem::UnknownInstance(name.into()))
     }
@@ -296,7 +300,8 @@ fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Resul
     }
 }
 
-fn versioned(interface: &str, version: &str) -> String {
+/// An interface with its version.
+pub(crate) fn versioned(interface: &str, version: &str) -> String {
     if version.is_empty() {
         interface.into()
     } else {

@@ -496,6 +496,45 @@ pub enum AceError {
     TooManyWires(u64),
 }
 
+impl Trap {
+    /// The instances that the trap is about, as far as it names any.
+    pub fn instances(&self) -> Vec<u16> {
+        match *self {
+            Self::NotLinked { instance, .. }
+            | Self::InstanceRunning { instance }
+            | Self::DynamicIntrinsic { instance, .. }
+            | Self::UnknownHandle { instance, .. }
+            | Self::WrongResourceType { instance, .. }
+            | Self::HandleLent { instance, .. }
+            | Self::HandleNotOwned { instance, .. }
+            | Self::BorrowsRemain { instance, .. }
+            | Self::TableFull { instance }
+            | Self::UnknownToken { instance, .. }
+            | Self::WrongTokenType { instance, .. }
+            | Self::WrongOwnership { instance, .. }
+            | Self::BorrowInResult { instance, .. } => vec![instance],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The numbers of the resource types that the trap is about.
+    pub fn resource_types(&self) -> Vec<u32> {
+        match *self {
+            Self::WrongResourceType {
+                expected, found, ..
+            }
+            | Self::WrongTokenType {
+                expected, found, ..
+            } => vec![expected, found],
+            Self::HandleLent { resource, .. }
+            | Self::HandleNotOwned { resource, .. }
+            | Self::WrongOwnership { resource, .. }
+            | Self::BorrowInResult { resource, .. } => vec![resource],
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A memory access that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MemoryError {

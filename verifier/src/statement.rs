@@ -4,13 +4,16 @@ use alloc::{string::String, vec::Vec};
 
 use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, errors::KernelError};
 use miden_cvm_air::{
-    composition::{Composition, CompositionError, LinkKind, LinkRecord, SegmentRecord},
+    composition::{
+        Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
+        ResourceRecord, SegmentRecord,
+    },
     public::PublicInputs,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The most link records, and the most segment records, that a statement may have.
+/// The most records of one kind that a statement may have.
 pub const MAX_RECORDS: usize = 1 << 20;
 
 /// The number of stack elements that are public at either end of a run.
@@ -133,6 +136,7 @@ pub fn check(public: &PublicInputs) -> Result<(), StatementError> {
     if let Some(composition) = &public.composition {
         check_count("link", composition.links().len())?;
         check_count("segment", composition.segments().len())?;
+        check_count("intrinsic", composition.intrinsics().len())?;
         composition
             .validate()
             .map_err(StatementError::InvalidComposition)?;
@@ -182,6 +186,10 @@ struct CompositionRecord {
     instances: u32,
     links: Vec<Link>,
     segments: Vec<Segment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Resource>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    intrinsics: Vec<IntrinsicLink>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +209,23 @@ struct Segment {
     address: u32,
     length: u32,
     commitment: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resource {
+    definer: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destructor: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntrinsicLink {
+    source: u32,
+    digest: String,
+    intrinsic: Intrinsic,
+    resource: u32,
 }
 
 impl TryFrom<StatementRecord> for Statement {
@@ -268,12 +293,32 @@ impl CompositionRecord {
                     commitment: segment.commitment.to_hex(),
                 })
                 .collect(),
+            resources: composition
+                .resources()
+                .iter()
+                .map(|resource| Resource {
+                    definer: resource.definer,
+                    destructor: resource.destructor.map(|destructor| destructor.to_hex()),
+                })
+                .collect(),
+            intrinsics: composition
+                .intrinsics()
+                .iter()
+                .map(|link| IntrinsicLink {
+                    source: link.source,
+                    digest: link.digest.to_hex(),
+                    intrinsic: link.intrinsic,
+                    resource: link.resource,
+                })
+                .collect(),
         }
     }
 
     fn into_composition(self) -> Result<Composition, StatementError> {
         check_count("link", self.links.len())?;
         check_count("segment", self.segments.len())?;
+        check_count("resource", self.resources.len())?;
+        check_count("intrinsic", self.intrinsics.len())?;
         let claimed = digest(self.commitment)?;
         let links = self
             .links
@@ -300,7 +345,30 @@ impl CompositionRecord {
                 })
             })
             .collect::<Result<Vec<_>, StatementError>>()?;
+        let resources = self
+            .resources
+            .into_iter()
+            .map(|resource| {
+                Ok(ResourceRecord {
+                    definer: resource.definer,
+                    destructor: resource.destructor.map(digest).transpose()?,
+                })
+            })
+            .collect::<Result<Vec<_>, StatementError>>()?;
+        let intrinsics = self
+            .intrinsics
+            .into_iter()
+            .map(|link| {
+                Ok(IntrinsicRecord {
+                    source: link.source,
+                    digest: digest(link.digest)?,
+                    intrinsic: link.intrinsic,
+                    resource: link.resource,
+                })
+            })
+            .collect::<Result<Vec<_>, StatementError>>()?;
         let composition = Composition::new(self.instances, links.clone(), segments.clone())
+            .and_then(|composition| composition.with_resources(resources, intrinsics.clone()))
             .map_err(StatementError::InvalidComposition)?;
         // `new` sorts the records; a statement has one form only.
         if composition.links() != links {
@@ -311,6 +379,11 @@ impl CompositionRecord {
         if composition.segments() != segments {
             return Err(StatementError::InvalidComposition(CompositionError::Order(
                 "segment",
+            )));
+        }
+        if composition.intrinsics() != intrinsics {
+            return Err(StatementError::InvalidComposition(CompositionError::Order(
+                "intrinsic",
             )));
         }
         let actual = composition.commitment();
@@ -391,11 +464,26 @@ mod tests {
             length: 16,
             commitment: word(u64::from(address)),
         });
+        let resources = [Some(word(77)), None].map(|destructor| ResourceRecord {
+            definer: 1,
+            destructor,
+        });
+        let intrinsics = [(0, 3, Intrinsic::Drop), (1, 3, Intrinsic::New)].map(
+            |(source, digest, intrinsic)| IntrinsicRecord {
+                source,
+                digest: word(digest),
+                intrinsic,
+                resource: 1,
+            },
+        );
+        let (resources, intrinsics) = (resources.into(), intrinsics.into());
         PublicInputs {
             program_hash: word(1),
             kernel: Kernel::new(&[word(8), word(3)]).expect("two procedures"),
             composition: Some(
-                Composition::new(2, links.into(), segments.into()).expect("valid records"),
+                Composition::new(2, links.into(), segments.into())
+                    .and_then(|composition| composition.with_resources(resources, intrinsics))
+                    .expect("valid records"),
             ),
             stack_inputs: StackInputs::try_from_ints([10, 11, 12]).expect("three elements"),
             stack_outputs: StackOutputs::try_from_ints([5, 0, 7]).expect("three elements"),
@@ -545,6 +633,23 @@ mod tests {
         expect(
             "overlap",
             refusal(|v| v["composition"]["segments"][0]["length"] = json!(72)),
+        );
+        expect(
+            "the intrinsic records are not in canonical order",
+            refusal(|v| {
+                let intrinsics = &mut v["composition"]["intrinsics"];
+                intrinsics.as_array_mut().expect("an array").reverse();
+            }),
+        );
+        expect(
+            "who has no right to it",
+            refusal(|v| v["composition"]["intrinsics"][0]["intrinsic"] = json!("new")),
+        );
+        expect(
+            "have commitment",
+            refusal(|v| {
+                v["composition"]["resources"][1]["destructor"] = json!(word(77).to_hex());
+            }),
         );
         expect(
             "unknown variant",

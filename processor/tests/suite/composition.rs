@@ -50,9 +50,9 @@ const INTRINSICS: [(&str, Intrinsic); 9] = [
     ("store", Intrinsic::Store),
 ];
 
-/// All stubs: imports, and the intrinsics of every type.
-fn stubs() -> Library {
-    let mut source = STUBS.to_owned();
+/// All stubs: imports, those in `more`, and the intrinsics of every type.
+fn stubs(more: &str) -> Library {
+    let mut source = format!("{STUBS}\n{more}");
     for ((name, intrinsic), number) in INTRINSICS.into_iter().zip(2000u64..) {
         let types = if intrinsic.is_kernel() {
             1
@@ -113,7 +113,7 @@ pub struct Builder {
     segments: Vec<SegmentRecord>,
     data: AdviceMap,
     instances: u32,
-    options: ExecutionOptions,
+    pub options: ExecutionOptions,
     resources: Vec<ResourceRecord>,
     intrinsics: Vec<IntrinsicRecord>,
     advice_stack: Vec<Felt>,
@@ -121,8 +121,13 @@ pub struct Builder {
 
 impl Builder {
     pub fn new(instances: u32) -> Self {
+        Self::with_stubs(instances, "")
+    }
+
+    /// A composition with more imports than those that there always are.
+    pub fn with_stubs(instances: u32, more: &str) -> Self {
         Self {
-            stubs: stubs(),
+            stubs: stubs(more),
             kernel: None,
             libraries: Vec::new(),
             links: Vec::new(),
@@ -285,7 +290,7 @@ impl Builder {
     }
 
     /// Runs to the end; the trace of the run has to satisfy all constraints.
-    fn run(&self, main: &str) -> Vec<u64> {
+    pub fn run(&self, main: &str) -> Vec<u64> {
         let stack = self.start(main).0.unwrap_or_else(|error| panic!("{error}"));
         let trace = self.trace(main);
         assert_valid(main, &trace);
@@ -320,7 +325,7 @@ impl Builder {
 /// Notes how contexts are entered and created.
 #[derive(Default)]
 pub struct Watcher {
-    entered: Vec<(Crossing, ContextId, bool)>,
+    pub entered: Vec<(Crossing, ContextId, bool)>,
     created: Vec<(ContextId, CreationTime)>,
     data: Vec<(ContextId, u32, usize)>,
     contexts: Vec<ContextId>,

@@ -2,8 +2,9 @@
 
 use miden_core::Felt;
 use miden_cvm_air::composition::LinkKind::{Isolated, Shared};
-use miden_cvm_processor::ContextId;
+use miden_cvm_processor::{ContextId, MemoryError, Trap};
 
+use super::{assert_trap, ends, traps};
 use crate::composition::Builder;
 
 /// Takes address and context, and a value to be written.
@@ -54,4 +55,57 @@ fn the_kernel_reads_and_writes_other_memories() {
             .iter()
             .all(|a| a.target == instance && a.state.len == 1)
     );
+}
+
+#[test]
+fn contexts_that_are_over_can_be_read() {
+    let builder = builder();
+    let main = |over: u64| {
+        format!(
+            "begin call.stubs::b1
+                push.{over} push.5 syscall.peek push.77 assert_eq drop
+                push.78 push.{over} push.5 syscall.poke drop drop drop
+                push.{over} push.5 syscall.peek push.78 assert_eq drop
+            end"
+        )
+    };
+    // The call's cycle names its context; a first run tells.
+    let (_, process) = builder.start(&main(1));
+    let memory = process.memory();
+    let over = memory
+        .contexts()
+        .find(|context| context.domain() != 0)
+        .expect("it is kept for the kernel");
+    assert_eq!(memory.get_value(over, 5), Some(Felt::from(77u32)));
+    ends(&builder, &main(over.as_u64()));
+}
+
+#[test]
+fn only_contexts_that_were_created() {
+    for context in [1, 1 << 16, 1 << 48, 1 << 63] {
+        let trap = traps(
+            &builder(),
+            &format!("begin push.{context} push.5 syscall.peek end"),
+        );
+        let Trap::UnknownContext { context: named } = trap else {
+            panic!("{trap}")
+        };
+        assert_eq!(named.as_int(), context);
+    }
+    ends(&builder(), "begin push.0 push.5 syscall.peek drop drop end");
+    let beyond = traps(&builder(), "begin push.0 push.4294967296 syscall.peek end");
+    assert_trap!(
+        beyond,
+        Trap::MemoryError(MemoryError::AddressOutOfBounds { .. })
+    );
+}
+
+#[test]
+fn only_the_kernel_and_only_if_it_was_given_them() {
+    let trap = traps(&builder(), "begin push.0 push.5 call.stubs::load end");
+    assert_trap!(trap, Trap::NotLinked { instance: 0, .. });
+    let mut without = Builder::new(1);
+    without.kernel = Some(KERNEL);
+    let trap = traps(&without, "begin push.0 push.5 syscall.peek end");
+    assert_trap!(trap, Trap::CallInSyscall);
 }
