@@ -46,7 +46,7 @@ pub use miden_cvm_verifier::{
     Expectations, HashFunction, OptionSet, Proof, ProofError, ProofSettings, PublicInputs, Records,
     Security, SettingsError, Statement, StatementError, Verified, VerifierError,
 };
-pub use profile::{InstanceProfile, ProcedureProfile, Profile, profile};
+pub use profile::{InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, profile};
 pub use target::{COMPOSITION_FILE, Loader, Target, TargetError, target_file};
 use thiserror::Error;
 

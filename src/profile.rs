@@ -10,6 +10,7 @@ use miden_core::{
     crypto::merkle::MerklePath,
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
+use miden_cvm_air::composition::CallKind;
 use miden_cvm_processor::{
     BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Crossing, Horner, KernelAccess,
     MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer,
@@ -28,6 +29,22 @@ pub struct Profile {
     pub instances: Vec<InstanceProfile>,
     /// The procedures that ran; most cycles of their own first.
     pub procedures: Vec<ProcedureProfile>,
+    /// The intrinsics that were called, by resource type.
+    pub intrinsics: Vec<IntrinsicProfile>,
+}
+
+/// The calls of an intrinsic. Each takes two cycles, or where it calls a destructor, one and those of
+/// the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntrinsicProfile {
+    /// What it does, such as `resource.new`.
+    pub name: &'static str,
+    /// The resource type, as `instance.type`; `kernel` for the kernel's.
+    pub resource: String,
+    /// How often it was called.
+    pub calls: u64,
+    /// How often a destructor ran.
+    pub destructors: u64,
 }
 
 /// The cycles of one instance.
@@ -131,6 +148,8 @@ struct CycleCounter {
     keys: HashMap<(Place, Word), usize>,
     counts: Vec<Count>,
     instances: BTreeMap<Place, (u64, u64)>,
+    /// Calls and destructors, by resource type (none is the kernel's) and intrinsic.
+    intrinsics: BTreeMap<(Option<u32>, &'static str), (u64, u64)>,
 }
 
 impl CycleCounter {
@@ -147,6 +166,7 @@ impl CycleCounter {
             keys: HashMap::new(),
             counts: Vec::new(),
             instances: BTreeMap::from([(Place::Instance(0), (0, 0))]),
+            intrinsics: BTreeMap::new(),
         }
     }
 
@@ -189,6 +209,23 @@ impl CycleCounter {
             .collect();
         instances.sort_by_key(|instance| std::cmp::Reverse(instance.cycles));
 
+        let intrinsics = self.intrinsics.into_iter();
+        let intrinsics = intrinsics
+            .map(
+                |((resource, name), (calls, destructors))| IntrinsicProfile {
+                    name,
+                    resource: match resource {
+                        None => "kernel".into(),
+                        Some(number) => match target.resources().get(number as usize) {
+                            Some(name) => name.clone(),
+                            None => format!("type {number}"),
+                        },
+                    },
+                    calls,
+                    destructors,
+                },
+            )
+            .collect();
         let names = procedure_names(target);
         let keys = self.keys.into_iter();
         let mut procedures: Vec<ProcedureProfile> = keys
@@ -216,8 +253,28 @@ impl CycleCounter {
         Profile {
             cycles: self.cycles,
             instances,
+            intrinsics,
             procedures,
         }
+    }
+}
+
+/// What an intrinsic is called, and whether it is the kernel's.
+fn intrinsic_name(kind: CallKind) -> (&'static str, bool) {
+    match kind {
+        CallKind::New => ("resource.new", false),
+        CallKind::Rep => ("resource.rep", false),
+        CallKind::Drop
+        | CallKind::DropOfOwnType
+        | CallKind::Destroy
+        | CallKind::DestroyOfOwnType => ("resource.drop", false),
+        CallKind::SendOwn => ("handle.send_own", false),
+        CallKind::SendBorrow => ("handle.send_borrow", false),
+        CallKind::RecvOwn => ("handle.recv_own", false),
+        CallKind::RecvBorrow | CallKind::RecvRep => ("handle.recv_borrow", false),
+        CallKind::Load => ("load", true),
+        CallKind::Store => ("store", true),
+        CallKind::Shared | CallKind::Isolated => ("call", false),
     }
 }
 
@@ -242,10 +299,17 @@ impl Tracer for CycleCounter {
                 self.instances.entry(entered).or_default().0 += 1;
             }
         }
-        if let RowKind::Intrinsic(row) = kind
-            && !row.destroys
-        {
-            self.nodes += 1;
+        if let RowKind::Intrinsic(row) = kind {
+            let (name, is_kernel) = intrinsic_name(row.kind);
+            let resource = (!is_kernel).then_some(row.resource);
+            let count = self.intrinsics.entry((resource, name)).or_default();
+            count.0 += 1;
+            // The call of a destructor is a node of its own.
+            if row.destroys {
+                count.1 += 1;
+            } else {
+                self.nodes += 1;
+            }
         }
         self.cycles += 1;
         self.instances.entry(place).or_default().1 += 1;

@@ -17,11 +17,11 @@ use miden_core::{
 };
 use miden_cvm_component::{
     ArtifactError, BuildError, COMPONENT_FILE, LinkedComposition, PackageError, Toolchain, Warning,
-    core_library, read_library, read_program,
+    core_library, kernel_stubs, read_library, read_program,
 };
 use thiserror::Error;
 
-use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter};
+use crate::{AdviceInputs, Composition, DefaultHost, ExecutionError, StdoutWriter};
 
 /// The name of the composition file that a folder is read by.
 pub const COMPOSITION_FILE: &str = "composition.toml";
@@ -36,6 +36,7 @@ pub struct Target {
     static_data: AdviceMap,
     forests: Vec<Arc<MastForest>>,
     instances: Vec<String>,
+    resources: Vec<String>,
     procedures: BTreeMap<Word, String>,
     sources: Option<Arc<dyn SourceManager>>,
     warnings: Vec<Warning>,
@@ -49,6 +50,7 @@ impl From<Program> for Target {
             static_data: AdviceMap::default(),
             forests: Vec::new(),
             instances: Vec::new(),
+            resources: Vec::new(),
             procedures: BTreeMap::new(),
             sources: None,
             warnings: Vec::new(),
@@ -60,7 +62,9 @@ impl From<Program> for Target {
 
 impl From<LinkedComposition> for Target {
     fn from(linked: LinkedComposition) -> Self {
+        let resources = linked.resource_names();
         let mut target = Self::from(linked.program);
+        target.resources = resources;
         target.composition = Some(linked.composition);
         target.static_data = linked.advice_map;
         target.forests.extend(linked.forests);
@@ -92,6 +96,33 @@ impl Target {
     /// The names of the composition's instances by index; empty for an open program.
     pub fn instances(&self) -> &[String] {
         &self.instances
+    }
+
+    /// The names of the composition's resource types by number, as `instance.type`.
+    pub fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
+    /// Why a run ended early, with the names of the instances and resource types that the error
+    /// knows by number only.
+    pub fn explain(&self, error: &ExecutionError) -> String {
+        let mut text = error.to_string();
+        let Some(trap) = error.trap() else {
+            return text;
+        };
+        let named = |kind: &str, number: u32, names: &[String]| {
+            let name = names.get(number as usize)?;
+            Some(format!("{kind} {number} is `{name}`"))
+        };
+        let mut notes: Vec<String> = Vec::new();
+        let instances = trap.instances().into_iter().map(u32::from);
+        notes.extend(instances.filter_map(|number| named("component", number, &self.instances)));
+        let resources = trap.resource_types().into_iter();
+        notes.extend(resources.filter_map(|n| named("resource type", n, &self.resources)));
+        if !notes.is_empty() {
+            text += &format!(" ({})", notes.join(", "));
+        }
+        text
     }
 
     /// The names of exported procedures by digest.
@@ -237,15 +268,23 @@ impl Loader {
         Self::default()
     }
 
-    /// Assembles the kernel in the `.masm` file at `path`.
+    /// Assembles the kernel in the `.masm` file at `path`, against the stubs of the kernel's
+    /// intrinsics: `call.intrinsics::load` and `call.intrinsics::store`.
     ///
     /// # Errors
     /// Returns an error if there is no such file, or if the assembler refuses it.
     pub fn with_kernel(mut self, path: &Path) -> Result<Self, TargetError> {
         check_readable(path)?;
-        let kernel = self
-            .assembler(path)?
-            .assemble_kernel(path)
+        let stubs = kernel_stubs(self.toolchain.source_manager()).map_err(|problem| {
+            TargetError::Assembly {
+                path: path.into(),
+                report: problem.to_string(),
+            }
+        })?;
+        let mut assembler = self.assembler(path)?;
+        let kernel = assembler
+            .link_dynamic_library(stubs)
+            .and_then(|()| assembler.assemble_kernel(path))
             .map_err(|report| refused(path, &report))?;
         self.toolchain = self.toolchain.with_kernel(kernel);
         Ok(self)

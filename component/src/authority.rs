@@ -57,9 +57,11 @@ impl<'a> Authority<'a> {
         let mut records = ResourceRecords::default();
         let mut numbers: BTreeMap<TypeOf<'_>, u32> = BTreeMap::new();
         let kept = || {
-            (0..).zip(self.wiring.instances).filter_map(|(position, i)| {
-                indices.get(&position).map(|index| (position, *index, i))
-            })
+            (0..)
+                .zip(self.wiring.instances)
+                .filter_map(|(position, i)| {
+                    indices.get(&position).map(|index| (position, *index, i))
+                })
         };
         for (position, definer, instance) in kept() {
             for (name, ResourceType { destructor, .. }) in &instance.component.resources {

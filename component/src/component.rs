@@ -434,7 +434,7 @@ fn assemble(
         }
         for stub in of_types {
             let name = stub.identity.name;
-            if let Some(node) = digests.get(&format!("{STUB_MODULE}::\"{name}\"")) {
+            if let Some(node) = digests.get(&format!("{STUB_MODULE}::{name}")) {
                 let import = IntrinsicImport {
                     digest: stubs.mast_forest()[*node].digest(),
                     intrinsic: stub.intrinsic,

@@ -301,7 +301,9 @@ pub enum Problem {
         export: String,
     },
     /// A resource type that the instance's component does not define.
-    #[error("instance `{instance}` (component `{component}`) defines no resource type `{resource}`")]
+    #[error(
+        "instance `{instance}` (component `{component}`) defines no resource type `{resource}`"
+    )]
     UnknownResource {
         /// The instance.
         instance: String,

@@ -19,7 +19,7 @@ use miden_core::{
     utils::Serializable,
 };
 use miden_crypto::hash::rpo::Rpo256;
-use miden_cvm_air::composition::{DATA_LIMIT, LinkKind, SEGMENT_BLOCK};
+use miden_cvm_air::composition::{DATA_LIMIT, Intrinsic, LinkKind, SEGMENT_BLOCK};
 use miden_mast_package::{
     MastArtifact, Package, PackageExport, PackageKind, PackageManifest,
     ProcedureExport as ManifestProcedure, Section, SectionId,

@@ -1,9 +1,10 @@
 //! Resource types: those that a component defines, those of other components that it has handles of,
 //! and the intrinsics by which its code gets at the handles.
 //!
-//! Each intrinsic of each type has a stub, as imports have. Its name is the Canonical ABI's where it
-//! has one: `call.imports::"[resource-drop]account"`. A generated module wraps them, so that code
-//! says `exec.resources::account::drop`.
+//! Each intrinsic of each type has a stub, as imports have. In its identity it is named as the
+//! Canonical ABI does, `[resource-drop]account`; Miden assembly has no such names, so there the
+//! bracket is a module: `call.imports::resource_drop::account`. A generated module wraps them, so
+//! that code says `exec.resources::account::drop`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -134,13 +135,13 @@ impl Declared {
             .map(|(name, import)| (name.get_ref(), import.clone(), false));
         let mut stubs = Vec::new();
         for (name, import, is_own) in own.chain(imported) {
-            for (intrinsic, prefix) in intrinsics(is_own) {
+            for (intrinsic, kind) in intrinsics(is_own) {
                 stubs.push(IntrinsicStub {
                     identity: StubIdentity {
-                        name: format!("{prefix}{name}"),
+                        name: stub_name(kind, name),
                         interface: import.interface.clone(),
                         version: import.version.clone(),
-                        function: format!("{prefix}{}", import.resource),
+                        function: format!("[{kind}]{}", import.resource),
                     },
                     intrinsic,
                     resource: name.clone(),
@@ -252,16 +253,22 @@ fn imported_type(
     })
 }
 
-/// The intrinsics of a type that a component may have, and what their stubs' names begin with.
+/// The stub's name below [`STUB_MODULE`].
+fn stub_name(kind: &str, resource: &str) -> String {
+    format!("{}::{}", kind.replace('-', "_"), module_name(resource))
+}
+
+/// The intrinsics of a type that a component may have, and what the Canonical ABI calls them, or
+/// would.
 fn intrinsics(is_own: bool) -> impl Iterator<Item = (Intrinsic, &'static str)> {
     let all = [
-        (Intrinsic::New, "[resource-new]"),
-        (Intrinsic::Rep, "[resource-rep]"),
-        (Intrinsic::Drop, "[resource-drop]"),
-        (Intrinsic::SendOwn, "[handle-send-own]"),
-        (Intrinsic::SendBorrow, "[handle-send-borrow]"),
-        (Intrinsic::RecvOwn, "[handle-recv-own]"),
-        (Intrinsic::RecvBorrow, "[handle-recv-borrow]"),
+        (Intrinsic::New, "resource-new"),
+        (Intrinsic::Rep, "resource-rep"),
+        (Intrinsic::Drop, "resource-drop"),
+        (Intrinsic::SendOwn, "handle-send-own"),
+        (Intrinsic::SendBorrow, "handle-send-borrow"),
+        (Intrinsic::RecvOwn, "handle-recv-own"),
+        (Intrinsic::RecvBorrow, "handle-recv-borrow"),
     ];
     all.into_iter()
         .filter(move |(intrinsic, _)| is_own || !intrinsic.is_definer())
@@ -275,10 +282,14 @@ fn module_name(resource: &str) -> String {
 /// that is up to another component.
 fn wrappers(resource: &str, destroys: Option<bool>) -> String {
     let mut text = format!("#! Handles of the resource type `{resource}`.\n");
-    for (intrinsic, prefix) in intrinsics(destroys.is_some()) {
-        let stub = format!("call.::{STUB_MODULE}::\"{prefix}{resource}\"");
+    for (intrinsic, kind) in intrinsics(destroys.is_some()) {
+        let stub = format!("call.::{STUB_MODULE}::{}", stub_name(kind, resource));
         let (name, comment, body) = match intrinsic {
-            Intrinsic::New => ("new", "[rep, ...] -> [handle, ...]: a new own handle.", stub),
+            Intrinsic::New => (
+                "new",
+                "[rep, ...] -> [handle, ...]: a new own handle.",
+                stub,
+            ),
             Intrinsic::Rep => ("rep", "[handle, ...] -> [rep, ...]", stub),
             // 16 elements cross to the destructor and come back: those below the handle are not
             // its business.

@@ -90,12 +90,6 @@ impl StubIdentity {
         // Error messages do not enter digests. The names are free text, hence the escapes.
         let message = format!("import {name} ({function} of {interface}) is not linked")
             .replace(['"', '\\'], "'");
-        // Those of intrinsics are no bare names.
-        let name = if name.starts_with('[') {
-            format!("\"{name}\"")
-        } else {
-            name.to_owned()
-        };
         // Writing to a string does not fail.
         let _ = writeln!(
             source,

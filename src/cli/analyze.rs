@@ -4,7 +4,8 @@ use core::fmt;
 
 use clap::Args;
 use miden_cvm::{
-    InstanceProfile, MIN_TRACE_LEN, ProcedureProfile, TraceLengths, execute_traced, profile,
+    InstanceProfile, IntrinsicProfile, MIN_TRACE_LEN, ProcedureProfile, Profile, TraceLengths,
+    execute_traced, profile,
 };
 use serde::Serialize;
 
@@ -42,7 +43,7 @@ impl AnalyzeCommand {
             &mut loaded.target.host(),
             loaded.options.with_debug(false),
         )
-        .map_err(Failure::failed)?;
+        .map_err(|error| Failure::failed(loaded.target.explain(&error)))?;
         progress.stage("building the trace");
         let trace = execute_traced(
             &loaded.target,
@@ -53,7 +54,12 @@ impl AnalyzeCommand {
         )
         .map_err(Failure::failed)?;
         drop(progress);
-        let (instances, procedures) = (counted.instances, counted.procedures);
+        let Profile {
+            instances,
+            procedures,
+            intrinsics,
+            ..
+        } = counted;
         Outcome::new(&AnalyzeAnswer {
             code: CodeAnswer::new(&loaded.target),
             rows: Rows::of(&trace.lengths),
@@ -64,6 +70,7 @@ impl AnalyzeCommand {
                 .take(self.procedures)
                 .map(Into::into)
                 .collect(),
+            intrinsics: intrinsics.into_iter().map(Into::into).collect(),
         })
     }
 }
@@ -77,6 +84,7 @@ struct AnalyzeAnswer {
     padding: Padding,
     instances: Vec<Instance>,
     procedures: Vec<Procedure>,
+    intrinsics: Vec<Intrinsic>,
 }
 
 /// Rows of each segment of the trace. The core, the range table and the chiplets stand side by
@@ -170,6 +178,26 @@ impl Padding {
     }
 }
 
+/// Calls of an intrinsic.
+#[derive(Debug, Serialize)]
+struct Intrinsic {
+    name: &'static str,
+    resource: String,
+    calls: u64,
+    destructors: u64,
+}
+
+impl From<IntrinsicProfile> for Intrinsic {
+    fn from(profile: IntrinsicProfile) -> Self {
+        Self {
+            name: profile.name,
+            resource: profile.resource,
+            calls: profile.calls,
+            destructors: profile.destructors,
+        }
+    }
+}
+
 /// Cycles of an instance.
 #[derive(Debug, Serialize)]
 struct Instance {
@@ -225,6 +253,7 @@ impl fmt::Display for AnalyzeAnswer {
             padding,
             instances,
             procedures,
+            intrinsics,
         } = self;
         write!(f, "{code}")?;
 
@@ -297,6 +326,21 @@ impl fmt::Display for AnalyzeAnswer {
                 procedure.own_cycles,
                 procedure.total_cycles,
                 procedure.executions
+            )?;
+        }
+
+        if !intrinsics.is_empty() {
+            writeln!(
+                f,
+                "\n{:<28} {:<32} {:>10}  destructors",
+                "intrinsic", "resource type", "calls"
+            )?;
+        }
+        for intrinsic in intrinsics {
+            writeln!(
+                f,
+                "{:<28} {:<32} {:>10} {:>12}",
+                intrinsic.name, intrinsic.resource, intrinsic.calls, intrinsic.destructors
             )?;
         }
         Ok(())

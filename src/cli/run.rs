@@ -42,7 +42,7 @@ impl RunCommand {
             &mut host,
             loaded.options,
         )
-        .map_err(Failure::failed)?;
+        .map_err(|error| Failure::failed(loaded.target.explain(&error)))?;
         drop(progress);
 
         let answer = RunAnswer {

@@ -468,14 +468,15 @@ mod tests {
             definer: 1,
             destructor,
         });
-        let intrinsics = [(0, 3, Intrinsic::Drop), (1, 3, Intrinsic::New)].map(
-            |(source, digest, intrinsic)| IntrinsicRecord {
-                source,
-                digest: word(digest),
-                intrinsic,
-                resource: 1,
-            },
-        );
+        let intrinsics =
+            [(0, 3, Intrinsic::Drop), (1, 3, Intrinsic::New)].map(|(source, digest, intrinsic)| {
+                IntrinsicRecord {
+                    source,
+                    digest: word(digest),
+                    intrinsic,
+                    resource: 1,
+                }
+            });
         let (resources, intrinsics) = (resources.into(), intrinsics.into());
         PublicInputs {
             program_hash: word(1),

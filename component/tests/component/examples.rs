@@ -7,7 +7,7 @@ use std::{
 
 use crate::support::{Files, Inputs, host, outputs, run};
 use miden_assembly::ModuleParser;
-use miden_core::{Felt, Program, Word};
+use miden_core::{Felt, Program, StackInputs, Word};
 use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
 use miden_cvm_component::{LinkKind, LinkedComposition, Toolchain};
 use miden_cvm_processor::{AdviceInputs, ExecutionOptions, Trap, execute};
@@ -235,6 +235,96 @@ fn ledger_log_can_be_rewired() {
     let balances = ledger_model(&inputs().advice.stack)[..4].to_vec();
     assert_eq!(outputs(&output)[..4], balances);
     assert_eq!(outputs(&output)[4..], [0; 12], "the audit was not told");
+}
+
+// VAULT
+
+fn vault(limit: u64, amounts: &[u64]) -> Vec<u64> {
+    let linked = link(&examples().join("vault/vault.toml"));
+    assert!(linked.warnings.is_empty(), "{:?}", linked.warnings);
+    let count = amounts.len() as u64;
+    let advice = [count].into_iter().chain(amounts.iter().copied());
+    let inputs = Inputs {
+        stack: StackInputs::new(vec![Felt::new(limit)]).expect("one element"),
+        advice: AdviceInputs::default().with_stack(advice.map(Felt::new)),
+    };
+    let output = run(&linked, inputs).unwrap_or_else(|error| panic!("{error}"));
+    outputs(&output)[..5].to_vec()
+}
+
+/// What the example reports: small accounts are paid out by the broker, big ones by the teller when
+/// it gets the next.
+fn vault_model(limit: u64, amounts: &[u64]) -> Vec<u64> {
+    let (big, small): (Vec<u64>, Vec<u64>) =
+        amounts.iter().copied().partition(|amount| *amount >= limit);
+    let given_up = &big[..big.len().saturating_sub(1)];
+    let paid = small.iter().chain(given_up).sum();
+    let closed = (small.len() + given_up.len()) as u64;
+    vec![paid, closed, big.len() as u64, amounts.iter().sum(), 0]
+}
+
+#[test]
+fn vault_pays_out_what_nobody_holds() {
+    let path = examples().join("vault/vault.toml");
+    let inputs = Inputs::beside(&path);
+    let amounts: Vec<u64> = inputs.advice.stack[1..].iter().map(Felt::as_int).collect();
+    let output = run(&link(&path), inputs).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..5], vault_model(1000, &amounts));
+    for (limit, amounts) in [(1, &[5, 6, 7][..]), (10, &[5, 6, 7]), (6, &[]), (6, &[6])] {
+        assert_eq!(vault(limit, amounts), vault_model(limit, amounts));
+    }
+}
+
+#[test]
+fn vault_alone_makes_accounts() {
+    let linked = link(&examples().join("vault/vault.toml"));
+    let names = linked.resource_names();
+    assert_eq!(names, ["vault.account"]);
+    let definer = linked.composition.resources()[0].definer;
+    for record in linked.composition.intrinsics() {
+        let is_definer = record.source == definer;
+        assert!(is_definer || !record.intrinsic.is_definer(), "{record:?}");
+    }
+    let vault = &linked.instances[definer as usize].component;
+    let destructor = linked.composition.resources()[0].destructor;
+    assert_eq!(destructor, vault.resources["account"].destructor);
+    assert!(destructor.is_some());
+}
+
+#[test]
+fn vault_handles_cannot_be_made_up() {
+    // The reader does not drop what it was lent.
+    let files = copy_of("vault");
+    change(
+        &files,
+        "reader/reader.masm",
+        "swap exec.account::drop",
+        "swap drop",
+    );
+    let error =
+        run(&link(&files.path("vault.toml")), vault_inputs(&files)).expect_err("a borrow is left");
+    assert!(
+        matches!(error.trap(), Some(Trap::BorrowsRemain { borrows: 1, .. })),
+        "{error}"
+    );
+    // The broker keeps using what it gave away.
+    let files = copy_of("vault");
+    change(
+        &files,
+        "broker/broker.masm",
+        "exec.account::send_own call.imports::take",
+        "dup exec.account::send_own call.imports::take swap exec.account::send_borrow drop",
+    );
+    let error = run(&link(&files.path("vault.toml")), vault_inputs(&files))
+        .expect_err("the handle is gone");
+    assert!(
+        matches!(error.trap(), Some(Trap::UnknownHandle { .. })),
+        "{error}"
+    );
+}
+
+fn vault_inputs(files: &Files) -> Inputs {
+    Inputs::beside(&files.path("vault.toml"))
 }
 
 // WALLET

@@ -6,6 +6,7 @@ mod forests;
 mod linking;
 mod mistakes;
 mod packages;
+mod resources;
 mod running;
 mod support;
 mod values;
