@@ -397,6 +397,28 @@ fn sum(list: &Value, field: &str) -> u64 {
 }
 
 #[test]
+fn intrinsics_are_counted_by_type() {
+    let vault = example("vault");
+    let json = miden_cvm(args("analyze", &vault, &["--json", "-n", "1000"])).json();
+    let cycles = json["rows"]["core"].as_u64().expect("a number");
+    assert_eq!(sum(&json["instances"], "cycles"), cycles);
+    assert_eq!(sum(&json["procedures"], "own_cycles"), cycles);
+    let intrinsics = json["intrinsics"].as_array().expect("a list");
+    let count = |name: &str, field: &str| {
+        let found = intrinsics.iter().find(|i| i["name"] == name);
+        let found = found.unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(found["resource"], "vault.account");
+        found[field].as_u64().expect("a number")
+    };
+    // Five accounts; four of them are paid out.
+    assert_eq!(count("resource.new", "calls"), 5);
+    assert_eq!(count("resource.drop", "destructors"), 4);
+    assert!(json["rows"]["table"].as_u64() > Some(0));
+    let text = miden_cvm(args("analyze", &vault, &[])).answer();
+    assert!(text.contains("resource.new"), "{text}");
+}
+
+#[test]
 fn every_cycle_belongs_to_an_instance_and_a_procedure() {
     let ledger = example("ledger");
     let json = miden_cvm(args("analyze", &ledger, &["--json", "-n", "1000"])).json();
@@ -643,6 +665,11 @@ fn prove_composition(name: &str) {
 #[test]
 fn the_ledger_is_proven_and_verified() {
     prove_composition("ledger");
+}
+
+#[test]
+fn the_vault_is_proven_and_verified() {
+    prove_composition("vault");
 }
 
 #[test]

@@ -96,6 +96,7 @@ struct Rows {
     chiplets: usize,
     hasher: usize,
     bitwise: usize,
+    table: usize,
     memory: usize,
     rom: usize,
     circuits: usize,
@@ -109,6 +110,7 @@ impl Rows {
             chiplets: lengths.chiplets(),
             hasher: lengths.hasher,
             bitwise: lengths.bitwise,
+            table: lengths.table,
             memory: lengths.memory,
             rom: lengths.rom,
             circuits: lengths.ace,
@@ -267,6 +269,7 @@ impl fmt::Display for AnalyzeAnswer {
         line("chiplets", rows.chiplets)?;
         line("  hasher", rows.hasher)?;
         line("  bitwise", rows.bitwise)?;
+        line("  resource tables", rows.table)?;
         line("  memory", rows.memory)?;
         line("  rom", rows.rom)?;
         line("  circuits", rows.circuits)?;
