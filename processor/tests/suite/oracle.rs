@@ -12,7 +12,7 @@ use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
     BitwiseOp, CircuitEvaluation, ContextId, CreationTime, ExecutionError, ExecutionOptions,
     Horner, KernelAccess, LoadError, MemoryAccess, MerkleUpdate, Process, RowKind, RowState,
-    TableAccess, Tracer, Trap,
+    TableAccess, Tracer, Trap, execute_traced,
 };
 use miden_processor as peer;
 use proptest::prelude::*;
@@ -99,7 +99,8 @@ fn run_here(case: &Case) -> Run {
     }
 }
 
-fn run_peer(case: &Case) -> Run {
+/// The host and the advice that a case gives to Miden VM.
+fn peer_inputs(case: &Case) -> (peer::DefaultHost, peer::AdviceInputs) {
     let mut host = peer::DefaultHost::default();
     host.load_library(&CoreLibrary::default())
         .expect("the core library loads");
@@ -114,6 +115,11 @@ fn run_peer(case: &Case) -> Run {
                 .map(|(key, values)| (*key, values.to_vec())),
         )
         .with_merkle_store(case.merkle_store.clone());
+    (host, advice)
+}
+
+fn run_peer(case: &Case) -> Run {
+    let (mut host, advice) = peer_inputs(case);
     let states = peer::execute_iter(&case.program, case.stack_inputs(), advice, &mut host);
     let mut tops = Vec::new();
     let mut opcodes = Vec::new();
@@ -273,6 +279,43 @@ fn handwritten_cases_agree() {
         cases - succeeded > 100,
         "{succeeded} of {cases} end without a trap"
     );
+}
+
+#[test]
+fn precompile_transcripts_agree() {
+    let cases = handwritten_cases();
+    let named = |case: &&Case| case.name.contains("precompile");
+    let mut recorded = BTreeSet::new();
+    for case in cases.iter().filter(named) {
+        let (mut host, advice) = peer_inputs(case);
+        let options = peer::ExecutionOptions::default();
+        let trace = peer::execute(
+            &case.program,
+            case.stack_inputs(),
+            advice,
+            &mut host,
+            options,
+        )
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let here = execute_traced(
+            &case.program,
+            None,
+            &case.stack_inputs(),
+            case.advice_inputs(),
+            &mut case.host(),
+            ExecutionOptions::default(),
+        )
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let state = here.public.precompile_transcript;
+        assert_eq!(
+            state,
+            trace.final_precompile_transcript().state(),
+            "{}",
+            case.name
+        );
+        recorded.insert(state);
+    }
+    assert!(recorded.len() > 10);
 }
 
 proptest! {
