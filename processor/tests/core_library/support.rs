@@ -18,21 +18,6 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 
-/// Procedures that need operations which are not supported yet.
-pub const PENDING: &[&str] = &[
-    "::miden::core::crypto::aead::decrypt",
-    "::miden::core::crypto::aead::encrypt",
-    "::miden::core::crypto::dsa::ecdsa_k256_keccak::verify",
-    "::miden::core::crypto::dsa::ecdsa_k256_keccak::verify_prehash",
-    "::miden::core::crypto::dsa::eddsa_ed25519::verify",
-    "::miden::core::crypto::dsa::eddsa_ed25519::verify_prehash",
-    "::miden::core::crypto::hashes::keccak256::hash",
-    "::miden::core::crypto::hashes::keccak256::hash_bytes",
-    "::miden::core::crypto::hashes::keccak256::merge",
-    "::miden::core::crypto::hashes::sha512::hash_bytes",
-    "::miden::core::sys::log_precompile_request",
-];
-
 /// Defines one test for each procedure of a module, and `PROCEDURES`, which names them.
 macro_rules! procedures {
     ($module:literal; $($(#[$attribute:meta])* fn $name:ident() $body:block)+) => {
@@ -43,11 +28,7 @@ macro_rules! procedures {
             $(#[$attribute])*
             #[test]
             #[allow(non_snake_case, reason = "the library's names")]
-            fn $name() {
-                if !$crate::support::PENDING.contains(&concat!($module, "::", stringify!($name))) {
-                    $body
-                }
-            }
+            fn $name() $body
         )+
     };
 }
@@ -77,6 +58,8 @@ pub struct Outcome {
     pub advice_stack: Vec<Felt>,
     /// Requests to precompiles.
     pub requests: Vec<PrecompileRequest>,
+    /// The state of the transcript of precompiles.
+    pub transcript: Word,
 }
 
 impl Call {
@@ -186,6 +169,7 @@ impl Call {
         let mut process = Process::new(kernel, &self.stack_inputs(), advice, options, NoTrace);
         let result = process.execute(program, None, &mut host);
         let cycles = process.clk();
+        let transcript = process.precompile_transcript().state();
         let (advice, memory, NoTrace) = process.into_parts();
         let stack = result.map_err(|error| match error {
             ExecutionError::Trapped(report) => Box::new(report.trap),
@@ -199,6 +183,7 @@ impl Call {
             memory: without_zeros(memory.state(ContextId::ROOT)),
             advice_stack,
             requests,
+            transcript,
         })
     }
 
@@ -218,12 +203,17 @@ impl Call {
         let state = process.state();
         let memory = state.get_mem_state(peer::ContextId::root()).into_iter();
         let advice = state.advice_provider();
+        let advice_stack = advice.stack().iter().rev().copied().collect();
+        let requests = advice.precompile_requests().to_vec();
+        let cycles = state.clk().as_u32();
+        let (.., transcript) = process.into_parts();
         Ok(Outcome {
             stack,
-            cycles: state.clk().as_u32(),
+            cycles,
             memory: without_zeros(memory.map(|(addr, value)| (addr.into(), value))),
-            advice_stack: advice.stack().iter().rev().copied().collect(),
-            requests: advice.precompile_requests().to_vec(),
+            advice_stack,
+            requests,
+            transcript,
         })
     }
 
