@@ -24,8 +24,10 @@ mod target;
 
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{Felt, Kernel, Program, StackInputs, StackOutputs, Word};
-pub use miden_cvm_air::air::{MAX_TRACE_LEN, MIN_TRACE_LEN};
-use miden_cvm_air::proof::{HEADER_LEN, MAX_STARK_LEN};
+pub use miden_cvm_air::{
+    air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
+    proof::MAX_PROOF_LEN,
+};
 pub use miden_cvm_audit::{
     Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,
     Report as AuditReport, Survivor, Tally, audit,
@@ -43,15 +45,15 @@ pub use miden_cvm_processor::{
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
-    Expectations, HashFunction, OptionSet, Proof, ProofError, ProofSettings, PublicInputs, Records,
-    Security, SettingsError, Statement, StatementError, Verified, VerifierError,
+    Expectations, HashFunction, OptionSet, PrecompileRequest, PrecompileVerifier,
+    PrecompileVerifierRegistry, Proof, ProofError, ProofSettings, PublicInputs, Records,
+    RequestError, Security, SettingsError, Statement, StatementError, Verified, VerifierError,
+    default_registry,
 };
+use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
 pub use profile::{InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, profile};
 pub use target::{COMPOSITION_FILE, Loader, Target, TargetError, target_file};
 use thiserror::Error;
-
-/// The most bytes that a proof may have.
-pub const MAX_PROOF_LEN: usize = HEADER_LEN + MAX_STARK_LEN;
 
 /// Runs a target. Its static data is added to the advice.
 ///
@@ -118,6 +120,12 @@ pub enum ProveError {
     /// The trace was not proven.
     #[error(transparent)]
     Prover(#[from] ProverError),
+    /// What the run left to precompiles does not fit beside a proof.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The run absorbed something else into its transcript than it left to precompiles.
+    #[error("no verifier would accept the run: {0}")]
+    Requests(#[from] RequestError),
 }
 
 /// Runs a target as [`execute`] does, and proves the run.
@@ -132,17 +140,38 @@ pub fn prove(
     execution: ExecutionOptions,
     proving: &ProveOptions,
 ) -> Result<ProvenRun, ProveError> {
-    let trace = execute_traced(target, stack_inputs, advice_inputs, host, execution)?;
-    let outputs = trace.public.stack_outputs.clone();
-    let statement = Statement::try_from(trace.public.clone())?;
+    let run = execute_traced(target, stack_inputs, advice_inputs, host, execution)?;
+    prove_run(run, proving)
+}
+
+/// Proves a run that [`execute_traced`] has traced.
+///
+/// # Errors
+/// If the run cannot be proven, or if its requests to precompiles are not those that it absorbed
+/// into its transcript. Requests to precompiles outside of the core library are the verifier's
+/// business.
+pub fn prove_run(run: ExecutionTrace, proving: &ProveOptions) -> Result<ProvenRun, ProveError> {
+    let ExecutionTrace {
+        rows,
+        public,
+        requests,
+        ..
+    } = run;
+    match check_requests(&requests, public.precompile_transcript, &default_registry()) {
+        Err(RequestError::Unverified(PrecompileVerificationError::VerifierNotFound { .. })) => {}
+        checked => checked?,
+    }
+    let outputs = public.stack_outputs.clone();
+    let statement = Statement::try_from(public.clone())?;
     Ok(ProvenRun {
         outputs,
-        proof: prove_trace(trace.rows, trace.public, proving)?,
+        proof: prove_trace(rows, public, proving)?.with_requests(requests)?,
         statement,
     })
 }
 
-/// Verifies that `proof` proves `statement`, and that both are as expected.
+/// Verifies that `proof` proves `statement`, and that both are as expected. What the run left to
+/// the core library's precompiles is computed again; a run that used others is rejected.
 ///
 /// # Errors
 /// Returns the reason for which the proof is rejected.
@@ -152,6 +181,20 @@ pub fn verify(
     expectations: &Expectations,
 ) -> Result<Verified, VerifierError> {
     miden_cvm_verifier::verify(statement.public_inputs(), proof, expectations)
+}
+
+/// Verifies as [`verify`] does, with these verifiers for what the run left to precompiles.
+/// [`default_registry`] has those of the core library, to which others can be added.
+///
+/// # Errors
+/// Returns the reason for which the proof is rejected.
+pub fn verify_with(
+    statement: &Statement,
+    proof: &[u8],
+    expectations: &Expectations,
+    registry: &PrecompileVerifierRegistry,
+) -> Result<Verified, VerifierError> {
+    miden_cvm_verifier::verify_with(statement.public_inputs(), proof, expectations, registry)
 }
 
 /// The code in the README is compiled with the tests.

@@ -27,6 +27,7 @@ pub mod proof;
 pub mod public;
 pub mod quadratic;
 pub mod range;
+pub mod requests;
 pub mod stack;
 pub mod system;
 

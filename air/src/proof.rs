@@ -1,30 +1,37 @@
-//! A proof as it travels: a header that says how it was made, then the STARK proof's bytes.
+//! A proof as it travels: a header that says how it was made, the STARK proof's bytes, and the
+//! requests to precompiles that the verifier has to repeat.
 //!
 //! The header is all that a verifier believes about the proof's shape, so it is read and bounded
 //! before anything else. Layout, little-endian: magic (4 bytes), version, hash function, parameter
-//! set, binary logarithm of the trace length (1 byte each), number of bytes that follow (4 bytes).
+//! set, binary logarithm of the trace length (1 byte each), number of bytes of the STARK proof and of
+//! the requests (4 bytes each).
 
 use alloc::vec::Vec;
 
 use miden_air::HashFunction;
+use miden_core::precompile::PrecompileRequest;
 use thiserror::Error;
 
 use crate::{
     air::MIN_TRACE_LEN,
     options::{OptionSet, ProofSettings, SettingsError},
+    requests::{self, MAX_REQUESTS_LEN, RequestsError},
 };
 
 /// What proofs begin with.
 pub const MAGIC: [u8; 4] = *b"MCVP";
 
 /// The version of the format, and of the AIR: a proof is for this one only.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Number of bytes of the header.
-pub const HEADER_LEN: usize = 12;
+pub const HEADER_LEN: usize = 16;
 
 /// The most bytes that the STARK proof may have; proofs for the longest traces stay well below.
 pub const MAX_STARK_LEN: usize = 1 << 22;
+
+/// The most bytes that a proof may have.
+pub const MAX_PROOF_LEN: usize = HEADER_LEN + MAX_STARK_LEN + MAX_REQUESTS_LEN;
 
 /// A proof of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +39,7 @@ pub struct Proof {
     settings: ProofSettings,
     log_length: u8,
     stark: Vec<u8>,
+    requests: Vec<PrecompileRequest>,
 }
 
 /// Why bytes are not a proof.
@@ -61,10 +69,13 @@ pub enum ProofError {
     /// The STARK proof has more bytes than any can have.
     #[error("the proof is {0} bytes long, more than the {MAX_STARK_LEN} that it may have")]
     TooLong(usize),
-    /// The number of bytes in the header is not the number of bytes that follow.
+    /// The requests to precompiles cannot be read, or have more bytes than they may.
+    #[error(transparent)]
+    Requests(#[from] RequestsError),
+    /// The numbers of bytes in the header do not add up to the number of bytes that follow.
     #[error("the proof's header announces {announced} bytes, but {actual} follow")]
     Length {
-        /// The number in the header.
+        /// The sum of the numbers in the header.
         announced: usize,
         /// The number of bytes that follow the header.
         actual: usize,
@@ -92,7 +103,21 @@ impl Proof {
             settings,
             log_length,
             stark,
+            requests: Vec::new(),
         })
+    }
+
+    /// Adds the requests to precompiles, in the order in which the run made them.
+    ///
+    /// # Errors
+    /// Returns an error if they have more bytes than they may.
+    pub fn with_requests(mut self, requests: Vec<PrecompileRequest>) -> Result<Self, ProofError> {
+        let len = requests::encoded_len(&requests);
+        if len > MAX_REQUESTS_LEN {
+            return Err(RequestsError::TooLong(len).into());
+        }
+        self.requests = requests;
+        Ok(self)
     }
 
     /// How the proof was made.
@@ -110,9 +135,15 @@ impl Proof {
         &self.stark
     }
 
+    /// The requests to precompiles, in the order in which the run made them.
+    pub fn requests(&self) -> &[PrecompileRequest] {
+        &self.requests
+    }
+
     /// The proof as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_LEN + self.stark.len());
+        let requests_len = requests::encoded_len(&self.requests);
+        let mut bytes = Vec::with_capacity(HEADER_LEN + self.stark.len() + requests_len);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[
             VERSION,
@@ -121,17 +152,19 @@ impl Proof {
             self.log_length,
         ]);
         bytes.extend_from_slice(&(self.stark.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(requests_len as u32).to_le_bytes());
         bytes.extend_from_slice(&self.stark);
+        requests::write(&self.requests, &mut bytes);
         bytes
     }
 
-    /// Reads the header and takes the STARK proof's bytes as they are.
+    /// Reads header and requests, and takes the STARK proof's bytes as they are.
     ///
     /// # Errors
     /// Returns an error if the header is not that of a proof, or announces another number of bytes
-    /// than follow.
+    /// than follow, or if the requests are not written as requests are.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofError> {
-        let Some((header, stark)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Err(ProofError::TooShort(bytes.len()));
         };
         let [
@@ -147,6 +180,10 @@ impl Proof {
             l1,
             l2,
             l3,
+            r0,
+            r1,
+            r2,
+            r3,
         ] = *header;
         if [m0, m1, m2, m3] != MAGIC {
             return Err(ProofError::Magic);
@@ -158,20 +195,28 @@ impl Proof {
         let set = OptionSet::from_id(set).ok_or(ProofError::OptionSet(set))?;
         let settings = ProofSettings::new(set, hash)?;
         check_log_length(log_length, set)?;
-        let announced = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        if announced != stark.len() {
+        let stark_len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let requests_len = u32::from_le_bytes([r0, r1, r2, r3]) as usize;
+        if stark_len > MAX_STARK_LEN {
+            return Err(ProofError::TooLong(stark_len));
+        }
+        if requests_len > MAX_REQUESTS_LEN {
+            return Err(RequestsError::TooLong(requests_len).into());
+        }
+        // Both are bounded, so their sum is too.
+        let announced = stark_len + requests_len;
+        if announced != rest.len() {
             return Err(ProofError::Length {
                 announced,
-                actual: stark.len(),
+                actual: rest.len(),
             });
         }
-        if stark.len() > MAX_STARK_LEN {
-            return Err(ProofError::TooLong(stark.len()));
-        }
+        let (stark, requests) = rest.split_at(stark_len);
         Ok(Self {
             settings,
             log_length,
             stark: stark.to_vec(),
+            requests: requests::read(requests)?,
         })
     }
 }
@@ -188,20 +233,25 @@ fn check_log_length(log_length: u8, set: OptionSet) -> Result<(), ProofError> {
 
 #[cfg(test)]
 mod tests {
+    use miden_core::EventId;
+
     use super::*;
     use crate::air::MAX_TRACE_LEN;
 
     fn proof() -> Proof {
         let settings = ProofSettings::new(OptionSet::Regular128, HashFunction::Rpx256)
             .expect("a hash function strong enough");
-        Proof::new(settings, 1 << 10, [1, 2, 3].into()).expect("a trace length in range")
+        let requests = [5, 6].map(|id| PrecompileRequest::new(EventId::from_u64(id), [9].into()));
+        Proof::new(settings, 1 << 10, [1, 2, 3].into())
+            .and_then(|proof| proof.with_requests(requests.into()))
+            .expect("a trace length in range, and two short requests")
     }
 
     #[test]
     fn round_trip() {
         let bytes = proof().to_bytes();
         assert_eq!(Proof::from_bytes(&bytes), Ok(proof()));
-        assert_eq!(bytes.len(), HEADER_LEN + 3);
+        assert_eq!(bytes.len(), HEADER_LEN + 3 + 2 * 13);
     }
 
     #[test]
@@ -226,9 +276,19 @@ mod tests {
         assert_eq!(
             altered(8, 4),
             ProofError::Length {
-                announced: 4,
-                actual: 3
+                announced: 30,
+                actual: 29
             }
+        );
+        assert_eq!(altered(11, 1), ProofError::TooLong((1 << 24) + 3));
+        assert_eq!(
+            altered(15, 2),
+            ProofError::Requests(RequestsError::TooLong((2 << 24) + 26))
+        );
+        // The first request's calldata reaches into the second one.
+        assert_eq!(
+            altered(HEADER_LEN + 3 + 8, 9),
+            ProofError::Requests(RequestsError::Truncated(1))
         );
         assert_eq!(
             Proof::from_bytes(&MAGIC),

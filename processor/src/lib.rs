@@ -122,7 +122,8 @@ pub fn execute_traced(
     let builder = TraceBuilder::new(&kernel, composition);
     let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
     let stack = process.execute(program, composition, host)?;
-    let (_, memory, builder) = process.into_parts();
+    let (advice, memory, builder) = process.into_parts();
     drop(memory);
-    Ok(builder.finish(program.hash(), stack_inputs, &stack)?)
+    let (_, _, _, requests) = advice.into_parts();
+    Ok(builder.finish(program.hash(), stack_inputs, &stack, requests)?)
 }

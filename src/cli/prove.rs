@@ -8,8 +8,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, Statement, execute_traced,
-    prove_trace,
+    HashFunction, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, ProvenRun, execute_traced,
+    prove_run,
 };
 use serde::Serialize;
 
@@ -128,13 +128,15 @@ impl ProveCommand {
                 security.conjectured,
             )));
         }
-        let statement = Statement::try_from(trace.public.clone()).map_err(Failure::failed)?;
-        let outputs = OutputsAnswer::new(&trace.public.stack_outputs);
+        let cycles = trace.lengths.cycles;
 
         progress.stage("proving");
         let started = Instant::now();
-        let proof = prove_trace(trace.rows, trace.public, &ProveOptions::from(settings))
-            .map_err(Failure::failed)?;
+        let ProvenRun {
+            outputs,
+            proof,
+            statement,
+        } = prove_run(trace, &ProveOptions::from(settings)).map_err(Failure::failed)?;
         let prove_seconds = started.elapsed().as_secs_f64();
         drop(progress);
 
@@ -145,9 +147,10 @@ impl ProveCommand {
         files::write(&statement_path, &json)?;
         Outcome::new(&ProveAnswer {
             code: CodeAnswer::new(&loaded.target),
-            cycles: trace.lengths.cycles,
+            cycles,
             trace_length: proof.trace_length(),
-            outputs,
+            outputs: OutputsAnswer::new(&outputs),
+            precompiles: proof.requests().len(),
             settings: settings.to_string(),
             security: security.into(),
             run_seconds,
@@ -178,6 +181,14 @@ fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> PathBuf {
     }
 }
 
+/// Writes how many computations the verifier repeats, if there are any.
+pub fn write_precompiles(f: &mut fmt::Formatter<'_>, precompiles: usize) -> fmt::Result {
+    match precompiles {
+        0 => Ok(()),
+        count => writeln!(f, "precompiles  {count} computed again by the verifier"),
+    }
+}
+
 /// What `prove` answers.
 #[derive(Debug, Serialize)]
 struct ProveAnswer {
@@ -187,6 +198,7 @@ struct ProveAnswer {
     trace_length: usize,
     #[serde(flatten)]
     outputs: OutputsAnswer,
+    precompiles: usize,
     settings: String,
     security: SecurityAnswer,
     run_seconds: f64,
@@ -201,6 +213,7 @@ impl fmt::Display for ProveAnswer {
         write!(f, "{}", self.code)?;
         writeln!(f, "cycles       {}", self.cycles)?;
         write!(f, "{}", self.outputs)?;
+        write_precompiles(f, self.precompiles)?;
         writeln!(
             f,
             "trace        {} rows, in {:.2} s",

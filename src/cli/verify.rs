@@ -11,6 +11,7 @@ use super::{
     files,
     outcome::{Failure, Outcome},
     progress::Progress,
+    prove::write_precompiles,
 };
 
 /// The most bytes that a statement may have: room for all records that there can be.
@@ -73,6 +74,7 @@ impl VerifyCommand {
             composition: verified.composition.map(|commitment| commitment.to_hex()),
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
+            precompiles: verified.precompiles,
             trace_length: verified.trace_length,
             settings: verified.settings.to_string(),
             security: verified.security.into(),
@@ -104,6 +106,7 @@ struct VerifyAnswer {
     composition: Option<String>,
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
+    precompiles: usize,
     trace_length: usize,
     settings: String,
     security: SecurityAnswer,
@@ -122,7 +125,8 @@ impl fmt::Display for VerifyAnswer {
             writeln!(f, "composition  {composition}")?;
         }
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
-        writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))
+        writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
+        write_precompiles(f, self.precompiles)
     }
 }
 

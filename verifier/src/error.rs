@@ -5,7 +5,7 @@ use miden_cvm_air::proof::ProofError;
 use thiserror::Error;
 use winter_utils::DeserializationError;
 
-use crate::{layout::LayoutError, statement::StatementError};
+use crate::{layout::LayoutError, precompiles::RequestError, statement::StatementError};
 
 /// Why a proof is rejected.
 #[derive(Debug, Error)]
@@ -55,6 +55,17 @@ pub enum VerifierError {
     /// The proof does not prove the statement.
     #[error("the proof does not prove the statement")]
     Rejected(#[source] winter_verifier::VerifierError),
+    /// There are more requests to precompiles than a run of this length can have made.
+    #[error("the proof has {count} requests to precompiles, but only {rows} rows")]
+    TooManyRequests {
+        /// The number of requests.
+        count: usize,
+        /// The number of rows.
+        rows: usize,
+    },
+    /// The requests to precompiles are not those of the run, or cannot be repeated.
+    #[error(transparent)]
+    Requests(#[from] RequestError),
 }
 
 fn composition_text(actual: &Option<Word>) -> alloc::string::String {

@@ -18,9 +18,13 @@ extern crate alloc;
 mod error;
 mod layout;
 mod openings;
+mod precompiles;
 mod remainder;
 mod statement;
 
+pub use miden_core::precompile::{
+    PrecompileRequest, PrecompileVerificationError, PrecompileVerifier, PrecompileVerifierRegistry,
+};
 use miden_core::{
     Felt, Word,
     crypto::{
@@ -46,6 +50,7 @@ use winter_verifier::{
 pub use crate::{
     error::VerifierError,
     layout::LayoutError,
+    precompiles::{RequestError, check_requests, default_registry},
     statement::{MAX_RECORDS, Records, Statement, StatementError},
 };
 use crate::{layout::Layout, openings::StrictMerkleTree};
@@ -85,10 +90,12 @@ pub struct Verified {
     pub program_hash: Word,
     /// The composition's commitment; none for an open program.
     pub composition: Option<Word>,
+    /// How many computations of precompiles were repeated.
+    pub precompiles: usize,
 }
 
 /// Verifies that `proof` is a proof of a run with these public inputs, and that they and it are as
-/// expected.
+/// expected. The run may have used the core library's precompiles, and no others.
 ///
 /// # Errors
 /// Returns why the proof is rejected. No input makes it panic, or allocate more than in proportion
@@ -97,6 +104,20 @@ pub fn verify(
     public: &PublicInputs,
     proof: &[u8],
     expectations: &Expectations,
+) -> Result<Verified, VerifierError> {
+    verify_with(public, proof, expectations, &default_registry())
+}
+
+/// Verifies as [`verify`] does, with these verifiers for what the run left to precompiles.
+///
+/// # Errors
+/// Returns why the proof is rejected, as [`verify`] does, as long as the registered verifiers
+/// neither panic nor allocate too much.
+pub fn verify_with(
+    public: &PublicInputs,
+    proof: &[u8],
+    expectations: &Expectations,
+    registry: &PrecompileVerifierRegistry,
 ) -> Result<Verified, VerifierError> {
     statement::check(public)?;
     let program_hash = public.program_hash;
@@ -121,6 +142,12 @@ pub fn verify(
     let proof = Proof::from_bytes(proof)?;
     let settings = proof.settings();
     let trace_length = proof.trace_length();
+    if proof.requests().len() > trace_length {
+        return Err(VerifierError::TooManyRequests {
+            count: proof.requests().len(),
+            rows: trace_length,
+        });
+    }
     let options = settings.proof_options();
     let air = CvmAir::new(trace_info(trace_length), public.clone(), options);
     let security = Security::of(&air, settings.hash());
@@ -143,12 +170,15 @@ pub fn verify(
         HashFunction::Rpx256 => verify!(Rpx256, RpxRandomCoin),
         HashFunction::Poseidon2 => verify!(Poseidon2, WinterRandomCoin<Poseidon2>),
     }?;
+    // Last, since a run without a proof is not worth repeating anything of it.
+    check_requests(proof.requests(), public.precompile_transcript, registry)?;
     Ok(Verified {
         settings,
         security,
         trace_length,
         program_hash,
         composition,
+        precompiles: proof.requests().len(),
     })
 }
 

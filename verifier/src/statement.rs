@@ -20,7 +20,7 @@ pub const MAX_RECORDS: usize = 1 << 20;
 const STACK_DEPTH: usize = 16;
 
 /// A statement about a run: a program, the composition it runs in, its stack at the beginning and
-/// at the end.
+/// at the end, and the transcript of what it left to precompiles.
 ///
 /// It is (de)serialized with serde, and is valid once it is there. Digests are written as Miden
 /// prints words (`0x` and 64 lower-case hexadecimal digits), field elements as numbers below the

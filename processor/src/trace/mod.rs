@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use miden_core::{
     FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, Operation, QuadFelt, StackInputs, StackOutputs, Word,
-    ZERO, crypto::merkle::MerklePath,
+    ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
     air::MIN_TRACE_LEN,
@@ -51,6 +51,8 @@ pub struct ExecutionTrace {
     pub public: PublicInputs,
     /// How long each section is.
     pub lengths: TraceLengths,
+    /// What the run left to precompiles; belongs beside a proof.
+    pub requests: Vec<PrecompileRequest>,
 }
 
 /// The number of rows that each section of a trace needs.
@@ -143,6 +145,7 @@ impl TraceBuilder {
         program_hash: Word,
         stack_inputs: &StackInputs,
         stack_outputs: &StackOutputs,
+        requests: Vec<PrecompileRequest>,
     ) -> Result<ExecutionTrace, TraceError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -186,6 +189,7 @@ impl TraceBuilder {
             rows,
             public,
             lengths,
+            requests,
         })
     }
 

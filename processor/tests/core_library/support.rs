@@ -60,6 +60,8 @@ pub struct Outcome {
     pub advice_stack: Vec<Felt>,
     /// Requests to precompiles.
     pub requests: Vec<PrecompileRequest>,
+    /// The state of the transcript of precompiles.
+    pub transcript: Word,
 }
 
 impl Call {
@@ -169,6 +171,7 @@ impl Call {
         let mut process = Process::new(kernel, &self.stack_inputs(), advice, options, NoTrace);
         let result = process.execute(program, None, &mut host);
         let cycles = process.clk();
+        let transcript = process.precompile_transcript().state();
         let (advice, memory, NoTrace) = process.into_parts();
         let stack = result.map_err(|error| match error {
             ExecutionError::Trapped(report) => Box::new(report.trap),
@@ -182,6 +185,7 @@ impl Call {
             memory: without_zeros(memory.state(ContextId::ROOT)),
             advice_stack,
             requests,
+            transcript,
         })
     }
 
@@ -201,12 +205,17 @@ impl Call {
         let state = process.state();
         let memory = state.get_mem_state(peer::ContextId::root()).into_iter();
         let advice = state.advice_provider();
+        let advice_stack = advice.stack().iter().rev().copied().collect();
+        let requests = advice.precompile_requests().to_vec();
+        let cycles = state.clk().as_u32();
+        let (.., transcript) = process.into_parts();
         Ok(Outcome {
             stack,
-            cycles: state.clk().as_u32(),
+            cycles,
             memory: without_zeros(memory.map(|(addr, value)| (addr.into(), value))),
-            advice_stack: advice.stack().iter().rev().copied().collect(),
-            requests: advice.precompile_requests().to_vec(),
+            advice_stack,
+            requests,
+            transcript,
         })
     }
 

@@ -1,6 +1,9 @@
 //! The depth of the stack, and requests to precompiles.
 
-use miden_core::Felt;
+use miden_core::{
+    Felt,
+    precompile::{PrecompileCommitment, PrecompileTranscript},
+};
 
 use crate::support::{Call, procedures};
 
@@ -28,9 +31,13 @@ procedures! { "::miden::core::sys";
     }
 
     fn log_precompile_request() {
-        let stack = Call::new("sys::log_precompile_request")
-            .stack(1..=16_u64)
-            .top();
-        assert_eq!(stack, [9, 10, 11, 12, 13, 14, 15, 16, 0, 0]);
+        let outcome = Call::new("sys::log_precompile_request").stack(1..=16_u64).run();
+        let (comm, tag) = ([4, 3, 2, 1], [8, 7, 6, 5]);
+        let commitment = PrecompileCommitment::new(tag.map(Felt::new).into(), comm.map(Felt::new).into());
+        let mut transcript = PrecompileTranscript::new();
+        transcript.record(commitment);
+        assert_eq!(outcome.transcript, transcript.state());
+        let rest = [9, 10, 11, 12, 13, 14, 15, 16].map(Felt::new);
+        assert_eq!(outcome.stack[..8], rest);
     }
 }

@@ -7,7 +7,10 @@ use sha3::{Digest, Keccak256};
 
 use super::signed::{call, check, commitment, request};
 use crate::{
-    hashes::precompiled::{check_commitment, limbs},
+    hashes::{
+        keccak256,
+        precompiled::{self, check_commitment, check_transcript, limbs},
+    },
     support::{Call, Samples, procedures},
 };
 
@@ -64,6 +67,8 @@ procedures! { "::miden::core::crypto::dsa::ecdsa_k256_keccak";
             let path = "crypto::dsa::ecdsa_k256_keccak::verify_prehash";
             let outcome = call(path, signed.arguments()).run();
             check(&outcome, 0, &EVENT, signed.arguments(), valid);
+            let expected = commitment(&EVENT, signed.arguments(), valid);
+            check_transcript(&outcome, &[expected]);
         }
     }
 
@@ -79,6 +84,10 @@ procedures! { "::miden::core::crypto::dsa::ecdsa_k256_keccak";
         let outcome = call(signed.message).run();
         // The first request is that of the message's hash.
         assert_eq!(outcome.requests[1..], [request(&EVENT, signed.arguments())]);
+        let message: [u8; 32] = signed.message.into();
+        let hash = precompiled::commitment(keccak256::EVENT, &message, &signed.digest);
+        let decision = commitment(&EVENT, signed.arguments(), true);
+        check_transcript(&outcome, &[hash, decision]);
         let trap = call(Word::default()).trap();
         assert!(matches!(*trap, Trap::FailedAssertion { .. }), "{trap}");
     }

@@ -7,7 +7,10 @@ use sha2::{Digest, Sha512};
 
 use super::signed::{call, check, commitment, request};
 use crate::{
-    hashes::precompiled::{check_commitment, limbs},
+    hashes::{
+        precompiled::{self, check_commitment, check_transcript, limbs},
+        sha512,
+    },
     support::{Call, Samples, procedures},
 };
 
@@ -71,6 +74,8 @@ procedures! { "::miden::core::crypto::dsa::eddsa_ed25519";
             let path = "crypto::dsa::eddsa_ed25519::verify_prehash";
             let outcome = call(path, signed.arguments()).run();
             check(&outcome, 0, &EVENT, signed.arguments(), valid);
+            let expected = commitment(&EVENT, signed.arguments(), valid);
+            check_transcript(&outcome, &[expected]);
         }
     }
 
@@ -86,6 +91,11 @@ procedures! { "::miden::core::crypto::dsa::eddsa_ed25519";
         let outcome = call(signed.message).run();
         // The first request is that of the challenge's hash.
         assert_eq!(outcome.requests[1..], [request(&EVENT, signed.arguments())]);
+        let message: [u8; 32] = signed.message.into();
+        let hashed = [&signed.signature[..32], &signed.key, &message].concat();
+        let hash = precompiled::commitment(sha512::EVENT, &hashed, &signed.challenge);
+        let decision = commitment(&EVENT, signed.arguments(), true);
+        check_transcript(&outcome, &[hash, decision]);
         let trap = call(Word::default()).trap();
         assert!(matches!(*trap, Trap::FailedAssertion { .. }), "{trap}");
     }

@@ -4,17 +4,20 @@ use miden_core::EventName;
 use miden_cvm_processor::Trap;
 use sha3::{Digest, Keccak256};
 
-use super::precompiled::{call, check, check_commitment, commitment, limbs};
+use super::precompiled::{call, check, check_commitment, check_transcript, commitment, limbs};
 use crate::support::{Call, Samples, procedures};
 
-const EVENT: EventName = EventName::new("miden::core::hash::keccak256::hash_bytes");
+/// The event by which a program asks for it.
+pub const EVENT: EventName = EventName::new("miden::core::hash::keccak256::hash_bytes");
 
 /// Checks a procedure with its input on the stack.
 fn on_stack(procedure: &str, len: usize) {
     let bytes = Samples::new(5).bytes(len);
     let call = Call::new(&format!("crypto::hashes::keccak256::{procedure}"));
     let outcome = call.stack(limbs(&bytes)).run();
-    check(&outcome, EVENT, &bytes, &Keccak256::digest(&bytes));
+    let digest = Keccak256::digest(&bytes);
+    check(&outcome, EVENT, &bytes, &digest);
+    check_transcript(&outcome, &[commitment(EVENT, &bytes, &digest)]);
 }
 
 procedures! { "::miden::core::crypto::hashes::keccak256";
@@ -33,7 +36,9 @@ procedures! { "::miden::core::crypto::hashes::keccak256";
         for len in [0, 33, 136] {
             let bytes = Samples::new(len).bytes(len as usize);
             let outcome = call("crypto::hashes::keccak256::hash_bytes", &bytes).run();
-            check(&outcome, EVENT, &bytes, &Keccak256::digest(&bytes));
+            let digest = Keccak256::digest(&bytes);
+            check(&outcome, EVENT, &bytes, &digest);
+            check_transcript(&outcome, &[commitment(EVENT, &bytes, &digest)]);
         }
     }
 

@@ -3,7 +3,7 @@
 use miden_core::{
     EventName, Felt, Word, ZERO,
     crypto::hash::Rpo256,
-    precompile::{PrecompileCommitment, PrecompileRequest},
+    precompile::{PrecompileCommitment, PrecompileRequest, PrecompileTranscript},
 };
 
 use crate::support::{Call, Outcome, word_at};
@@ -43,6 +43,15 @@ pub fn check(outcome: &Outcome, event: EventName, bytes: &[u8], digest: &[u8]) {
     let request = PrecompileRequest::new(event.to_event_id(), bytes.to_vec());
     assert_eq!(outcome.requests, [request]);
     assert!(outcome.advice_stack.is_empty());
+}
+
+/// Checks that a call absorbed commitments into its transcript.
+pub fn check_transcript(outcome: &Outcome, commitments: &[PrecompileCommitment]) {
+    let mut transcript = PrecompileTranscript::new();
+    for &commitment in commitments {
+        transcript.record(commitment);
+    }
+    assert_eq!(outcome.transcript, transcript.state());
 }
 
 /// Checks what is on the stack for LOGPRECOMPILE to absorb.

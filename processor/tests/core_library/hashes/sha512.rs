@@ -3,10 +3,11 @@
 use miden_core::EventName;
 use sha2::{Digest, Sha512};
 
-use super::precompiled::{call, check, check_commitment, commitment};
+use super::precompiled::{call, check, check_commitment, check_transcript, commitment};
 use crate::support::{Samples, procedures};
 
-const EVENT: EventName = EventName::new("miden::core::hash::sha512::hash_bytes");
+/// The event by which a program asks for it.
+pub const EVENT: EventName = EventName::new("miden::core::hash::sha512::hash_bytes");
 
 procedures! { "::miden::core::crypto::hashes::sha512";
     fn hash_bytes_impl() {
@@ -28,7 +29,9 @@ procedures! { "::miden::core::crypto::hashes::sha512";
         for len in [0, 33, 128] {
             let bytes = Samples::new(len).bytes(len as usize);
             let outcome = call("crypto::hashes::sha512::hash_bytes", &bytes).run();
-            check(&outcome, EVENT, &bytes, &Sha512::digest(&bytes));
+            let digest = Sha512::digest(&bytes);
+            check(&outcome, EVENT, &bytes, &digest);
+            check_transcript(&outcome, &[commitment(EVENT, &bytes, &digest)]);
         }
     }
 }

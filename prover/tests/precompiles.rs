@@ -1,0 +1,261 @@
+//! Cryptography of the core library is proven. What a run leaves to precompiles is bound to its
+//! proof, and computed again by the verifier.
+
+use miden_assembly::Assembler;
+use miden_core::{
+    EventName, Felt, StackInputs, Word,
+    crypto::{
+        dsa::falcon512_rpo::{self, Polynomial},
+        hash::Rpo256,
+    },
+    precompile::PrecompileRequest,
+    utils::Deserializable,
+};
+use miden_core_lib::{
+    CoreLibrary,
+    dsa::{ecdsa_k256_keccak, eddsa_ed25519},
+};
+use miden_crypto::{
+    aead::aead_rpo::{Nonce, SecretKey},
+    dsa,
+};
+use miden_cvm_air::{air::MIN_TRACE_LEN, public::PublicInputs};
+use miden_cvm_processor::{
+    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+};
+use miden_cvm_prover::{Proof, ProveOptions, prove_trace};
+use miden_cvm_verifier::{
+    Expectations, PrecompileVerificationError, PrecompileVerifierRegistry, RequestError, Verified,
+    VerifierError, verify, verify_with,
+};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+fn prove(source: &str) -> (PublicInputs, Proof) {
+    prove_with(source, &[], &[])
+}
+
+/// Proves a run with the elements on the stack, top first, and on the advice stack.
+fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, Proof) {
+    let program = Assembler::default()
+        .with_dynamic_library(CoreLibrary::default())
+        .and_then(|assembler| assembler.assemble_program(source))
+        .expect("the program assembles");
+    let bottom_first = stack.iter().rev().copied().collect();
+    let mut host = DefaultHost::default();
+    host.load_forest(CoreLibrary::default().mast_forest().clone());
+    let ExecutionTrace {
+        rows,
+        public,
+        requests,
+        ..
+    } = execute_traced(
+        &program,
+        None,
+        &StackInputs::new(bottom_first).expect("at most 16 elements"),
+        AdviceInputs::default().with_stack(advice.iter().copied()),
+        &mut host,
+        ExecutionOptions::default(),
+    )
+    .expect("the program runs");
+    let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
+        .expect("the trace is valid")
+        .with_requests(requests)
+        .expect("there are few requests");
+    (public, proof)
+}
+
+fn check(public: &PublicInputs, proof: &Proof) -> Result<Verified, VerifierError> {
+    verify(public, &proof.to_bytes(), &Expectations::default())
+}
+
+fn keccak(bytes: &[u8]) -> PrecompileRequest {
+    let event = EventName::new("miden::core::hash::keccak256::hash_bytes");
+    PrecompileRequest::new(event.to_event_id(), bytes.to_vec())
+}
+
+#[test]
+fn a_run_without_precompiles_has_no_requests() {
+    let (public, proof) = prove("begin push.1 drop end");
+    let verified = check(&public, &proof).expect("the proof is valid");
+    assert_eq!(verified.precompiles, 0);
+
+    let added = proof.clone().with_requests(vec![keccak(b"more")]);
+    let error = check(&public, &added.expect("a short request")).expect_err("another transcript");
+    assert!(
+        matches!(
+            error,
+            VerifierError::Requests(RequestError::Transcript { .. })
+        ),
+        "{error}"
+    );
+
+    let event = EventName::new("test::unknown").to_event_id();
+    let unknown = PrecompileRequest::new(event, Vec::new());
+    let unknown = proof.clone().with_requests(vec![unknown]);
+    let error = check(&public, &unknown.expect("a short request")).expect_err("no verifier");
+    assert!(
+        matches!(
+            error,
+            VerifierError::Requests(RequestError::Unverified(
+                PrecompileVerificationError::VerifierNotFound { index: 0, event_id }
+            )) if event_id == event
+        ),
+        "{error}"
+    );
+
+    let many = proof.with_requests(vec![keccak(b""); MIN_TRACE_LEN + 1]);
+    let error = check(&public, &many.expect("short requests")).expect_err("a request for no row");
+    assert!(
+        matches!(error, VerifierError::TooManyRequests { .. }),
+        "{error}"
+    );
+}
+
+/// Words as they stand on the stack, the first one on top.
+fn on_stack(words: &[Word]) -> Vec<Felt> {
+    words
+        .iter()
+        .flat_map(|word| word.into_iter().rev())
+        .collect()
+}
+
+#[test]
+fn signatures_are_checked_again() {
+    let message = Word::new([Felt::new(5), Felt::new(6), Felt::new(7), Felt::new(1 << 40)]);
+    let secret = dsa::ecdsa_k256_keccak::SecretKey::read_from_bytes(&[3; 32]).expect("a scalar");
+    let ecdsa = ecdsa_k256_keccak::sign(&secret, message);
+    let secret = dsa::eddsa_25519_sha512::SecretKey::read_from_bytes(&[4; 32]).expect("a seed");
+    let eddsa = eddsa_ed25519::sign(&secret, message);
+    let keys = [&ecdsa[..9], &eddsa[..8]].map(Rpo256::hash_elements);
+    let (public, proof) = prove_with(
+        "use miden::core::crypto::dsa::ecdsa_k256_keccak
+        use miden::core::crypto::dsa::eddsa_ed25519
+        begin exec.ecdsa_k256_keccak::verify exec.eddsa_ed25519::verify end",
+        &on_stack(&[keys[0], message, keys[1], message]),
+        &[ecdsa, eddsa].concat(),
+    );
+    let verified = check(&public, &proof).expect("the proof is valid");
+    // Two hashes and two signatures.
+    assert_eq!(verified.precompiles, 4);
+
+    let requests = proof.requests();
+    let with = |requests: &[PrecompileRequest]| {
+        let altered = proof.clone().with_requests(requests.to_vec());
+        check(&public, &altered.expect("few requests")).expect_err("other requests")
+    };
+    let other_transcript = |name: &str, requests: &[PrecompileRequest]| {
+        let error = with(requests);
+        assert!(
+            matches!(
+                error,
+                VerifierError::Requests(RequestError::Transcript { .. })
+            ),
+            "{name}: {error}"
+        );
+    };
+    other_transcript("without requests", &[]);
+    other_transcript("without the last request", &requests[..3]);
+    let mut swapped = requests.to_vec();
+    swapped.swap(0, 2);
+    other_transcript("in another order", &swapped);
+    for index in 0..requests.len() {
+        let mut calldata = requests[index].calldata().to_vec();
+        let last = calldata.len() - 5;
+        calldata[last] ^= 1;
+        let mut changed = requests.to_vec();
+        changed[index] = PrecompileRequest::new(requests[index].event_id(), calldata);
+        other_transcript("with changed calldata", &changed);
+    }
+    let mut short = requests.to_vec();
+    short[1] = PrecompileRequest::new(requests[1].event_id(), vec![1, 2, 3]);
+    let error = with(&short);
+    assert!(
+        matches!(
+            error,
+            VerifierError::Requests(RequestError::Unverified(
+                PrecompileVerificationError::PrecompileError { index: 1, .. }
+            ))
+        ),
+        "{error}"
+    );
+    let none = PrecompileVerifierRegistry::new();
+    let error = verify_with(&public, &proof.to_bytes(), &Expectations::default(), &none)
+        .expect_err("no verifier is registered");
+    assert!(
+        matches!(
+            error,
+            VerifierError::Requests(RequestError::Unverified(
+                PrecompileVerificationError::VerifierNotFound { index: 0, .. }
+            ))
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_event_without_its_commitment_is_no_request_of_the_run() {
+    let (public, proof) = prove(
+        "use miden::core::crypto::hashes::keccak256
+        begin push.1 mem_store.400 push.4 push.400 exec.keccak256::hash_bytes_impl
+        dropw dropw dropw dropw end",
+    );
+    assert_eq!(proof.requests().len(), 1);
+    let error = check(&public, &proof).expect_err("nothing was absorbed");
+    assert!(
+        matches!(
+            error,
+            VerifierError::Requests(RequestError::Transcript { .. })
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn authenticated_encryption_is_proven() {
+    let plaintext = [11, 12, 13, 14, 15, 16, 17, 18].map(Felt::new);
+    let (key, nonce) = ([1, 2, 3, 4].map(Felt::new), [5, 6, 7, 8].map(Felt::new));
+    let encrypted = SecretKey::from_elements(key)
+        .encrypt_elements_with_nonce(&plaintext, &[], Nonce::from(Word::new(nonce)))
+        .expect("elements can be encrypted");
+    let mut stack = on_stack(&[Word::new(nonce), Word::new(key)]);
+    stack.extend([1000, 2000, 1].map(Felt::new));
+    let mut advice = encrypted.ciphertext().to_vec();
+    advice.extend(encrypted.auth_tag().to_elements());
+    // The ciphertext is put in memory, decrypted, and the plaintext's second word returned.
+    let (public, proof) = prove_with(
+        "use miden::core::crypto::aead
+        begin
+            push.1000 push.1
+            while.true
+                adv_push.1 dup.1 mem_store add.1 dup neq.1020
+            end
+            drop
+            exec.aead::decrypt
+            padw mem_loadw_be.2004 swapw dropw
+        end",
+        &stack,
+        &advice,
+    );
+    check(&public, &proof).expect("the proof is valid");
+    assert_eq!(public.stack_outputs[0], plaintext[7]);
+}
+
+#[test]
+fn the_polynomials_of_a_falcon_signature_are_proven() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let secret = falcon512_rpo::SecretKey::with_rng(&mut rng);
+    let signature = secret.sign_with_rng(Word::new([Felt::new(9); 4]), &mut rng);
+    let (key, s2) = (signature.public_key(), signature.sig_poly());
+    let product = Polynomial::mul_modulo_p(key, s2).map(Felt::new);
+    let polynomials = [key.to_elements(), s2.to_elements(), product.to_vec()].concat();
+    let point = Rpo256::hash_elements(&polynomials);
+    let mut stack = vec![Felt::new(4000)];
+    stack.extend(on_stack(&[key.to_commitment()]));
+    let (public, proof) = prove_with(
+        "use miden::core::crypto::dsa::falcon512rpo
+        begin exec.falcon512rpo::load_h_s2_and_product end",
+        &stack,
+        &[&point[0..2], &polynomials[..]].concat(),
+    );
+    check(&public, &proof).expect("the proof is valid");
+}
