@@ -1,5 +1,6 @@
 //! Resource tables: handles, how they cross from one instance to another, and destructors.
 
+mod costs;
 mod destructors;
 mod kernel;
 mod sequences;
