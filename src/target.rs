@@ -196,8 +196,8 @@ pub enum TargetError {
     },
     /// The name does not say what the file is.
     #[error(
-        "`{}` is no target: a program is a `.masm` or `.masp` file, a composition is a `.toml` \
-         file or the folder of one", .0.display()
+        "`{}` is no target: a program is a `.masm` or `.masp` file, a composition is a `.toml`, \
+         `.wac` or `.masp` file or the folder of one", .0.display()
     )]
     UnknownKind(PathBuf),
     /// A file that is no library was given as one.
@@ -316,7 +316,7 @@ impl Loader {
     /// # Errors
     /// Returns an error if there is no such target, or if there is a mistake in its files.
     pub fn load(&self, path: &Path) -> Result<Target, TargetError> {
-        let mut target = if path.is_dir() || extension(path) == Some("toml") {
+        let mut target = if path.is_dir() || matches!(extension(path), Some("toml" | "wac")) {
             LinkedComposition::load(&target_file(path)?, &self.toolchain)?.into()
         } else {
             match extension(path) {

@@ -677,6 +677,11 @@ fn the_wallet_is_proven_and_verified() {
     prove_composition("wallet");
 }
 
+#[test]
+fn the_exchange_is_proven_and_verified() {
+    prove_composition("exchange");
+}
+
 /// Runs a command on a path.
 fn on(command: &[&str], path: &Path, others: &[&str]) -> Finished {
     let words = command.iter().map(OsStr::new);

@@ -2,20 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use miden_assembly::SourceManager;
-use miden_cvm_air::composition::{IntrinsicRecord, KERNEL_SOURCE, ResourceRecord};
-use toml::Spanned;
-
 use crate::{
     error::{BuildError, Problem},
-    plan::{KernelEntry, split_reference},
+    plan::split_reference,
     resources::{ResourceImport, ResourceType},
-    wiring::{Placed, Wiring, versioned},
+    tree::Placed,
+    wiring::{Wiring, versioned},
 };
+use miden_assembly::SourceManager;
+use miden_cvm_air::composition::{IntrinsicRecord, KERNEL_SOURCE, ResourceRecord};
 
 /// Says who has which intrinsic, among instances that are wired.
 pub(crate) struct Authority<'a> {
-    pub(crate) wiring: &'a Wiring<'a>,
+    pub(crate) wiring: Wiring<'a>,
 }
 
 /// A resource type: the instance that defines it, and its name there.
@@ -35,7 +34,7 @@ impl<'a> Authority<'a> {
     /// If a resource type is not wired, or wired to what is none.
     pub(crate) fn uses(&self) -> Result<Vec<(u32, u32)>, BuildError> {
         let mut uses = Vec::new();
-        for (source, instance) in (0..).zip(self.wiring.instances) {
+        for (source, instance) in (0..).zip(&self.wiring.0.instances) {
             let types = self.types_of(source, instance)?;
             uses.extend(types.values().map(|(definer, _)| (source, *definer)));
         }
@@ -58,7 +57,7 @@ impl<'a> Authority<'a> {
         let mut numbers: BTreeMap<TypeOf<'_>, u32> = BTreeMap::new();
         let kept = || {
             (0..)
-                .zip(self.wiring.instances)
+                .zip(&self.wiring.0.instances)
                 .filter_map(|(position, i)| {
                     indices.get(&position).map(|index| (position, *index, i))
                 })
@@ -95,7 +94,7 @@ impl<'a> Authority<'a> {
     fn types_of(
         &self,
         source: u32,
-        instance: &'a Placed<'a>,
+        instance: &'a Placed,
     ) -> Result<BTreeMap<&'a str, TypeOf<'a>>, BuildError> {
         let component = &*instance.component;
         let own = component.resources.keys();
@@ -111,33 +110,32 @@ impl<'a> Authority<'a> {
     /// The type that an import is wired to.
     fn wired(
         &self,
-        instance: &'a Placed<'a>,
+        instance: &'a Placed,
         name: &str,
         import: &ResourceImport,
     ) -> Result<TypeOf<'a>, BuildError> {
-        let Wiring {
-            document,
-            instances,
-            ..
-        } = self.wiring;
-        let Some(wire) = instance.entry.imports.get(name) else {
+        let tree = self.wiring.0;
+        let entry = tree.entry(instance).map(|(_, entry)| entry);
+        let Some(wire) = entry.and_then(|entry| entry.imports.get(name)) else {
             let problem = Problem::UnmetImport {
-                instance: instance.name.get_ref().clone(),
+                instance: instance.name.clone(),
                 component: instance.component.name.clone(),
                 import: name.into(),
                 by_interface: false,
             };
-            return Err(document.error_at(instance.name, problem));
+            return Err(self.wiring.error_at(instance, problem));
         };
-        let at_wire = |problem| document.error_at(wire, problem);
-        let (target, resource) = split_reference(wire.get_ref()).map_err(at_wire)?;
-        let definer = self.wiring.index(target).map_err(at_wire)?;
-        let defining = &instances[definer as usize];
-        let Some((resource, found)) = defining.component.resources.get_key_value(resource) else {
+        let at_wire = |problem| self.wiring.document(instance).error_at(wire, problem);
+        let (_, written) = split_reference(wire.get_ref()).map_err(at_wire)?;
+        let target = tree.target(instance.scope, wire, None)?;
+        let definer = target.index;
+        let resource = target.item.unwrap_or_else(|| written.to_owned());
+        let defining = &tree.instances[definer as usize];
+        let Some((resource, found)) = defining.component.resources.get_key_value(&resource) else {
             return Err(at_wire(Problem::UnknownResource {
-                instance: target.into(),
+                instance: defining.name.clone(),
                 component: defining.component.name.clone(),
-                resource: resource.into(),
+                resource,
             }));
         };
         if let Some((interface, version)) = &found.interface
@@ -153,33 +151,36 @@ impl<'a> Authority<'a> {
         Ok((definer, resource))
     }
 
-    /// The records of the intrinsics that a composition gives to the kernel.
+    /// The records of the intrinsics that the composition gives to the kernel.
     ///
     /// # Errors
-    /// If there is no kernel.
+    /// If there is no kernel, or if a composition in the composition gives it some too.
     pub(crate) fn of_kernel(
         &self,
-        entry: &Spanned<KernelEntry>,
         has_kernel: bool,
         sources: &Arc<dyn SourceManager>,
     ) -> Result<Vec<IntrinsicRecord>, BuildError> {
-        if !has_kernel {
-            return Err(self.wiring.document.error_at(entry, Problem::NoKernel));
-        }
-        entry
-            .get_ref()
-            .intrinsics
-            .iter()
-            .map(|intrinsic| {
-                Ok(IntrinsicRecord {
+        let mut records = Vec::new();
+        for (position, scope) in self.wiring.0.scopes.iter().enumerate() {
+            let Some(entry) = &scope.plan.kernel else {
+                continue;
+            };
+            let at_entry = |problem| scope.document.error_at(entry, problem);
+            if position > 0 {
+                return Err(at_entry(Problem::NestedKernel));
+            }
+            if !has_kernel {
+                return Err(at_entry(Problem::NoKernel));
+            }
+            for intrinsic in &entry.get_ref().intrinsics {
+                records.push(IntrinsicRecord {
                     source: KERNEL_SOURCE,
-                    digest: intrinsic
-                        .digest(sources.clone())
-                        .map_err(|problem| self.wiring.document.error_at(entry, problem))?,
+                    digest: intrinsic.digest(sources.clone()).map_err(at_entry)?,
                     intrinsic: intrinsic.intrinsic(),
                     resource: 0,
-                })
-            })
-            .collect()
+                });
+            }
+        }
+        Ok(records)
     }
 }

@@ -16,6 +16,7 @@ use toml::Spanned;
 
 use crate::{
     COMPONENT_FILE,
+    artifact::read_library,
     bindings::{Bindings, FunctionName, Implementation, is_bindings_module},
     calls::{Calls, find_calls},
     data::{parse_word, read_segments},
@@ -25,7 +26,7 @@ use crate::{
     manifest::{ExportEntry, ImportEntry, Manifest},
     names::{check_identity, check_import_name, check_name},
     resources::{Declared, IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
-    sources::{Source, find_sources},
+    sources::{Source, find_sources, inside},
     stubs::{STUB_MODULE, StubIdentity, stub_library},
     toolchain::{Toolchain, render},
     wit::{InterfaceName, World},
@@ -132,8 +133,15 @@ impl Component {
         )?;
         let segments = read_segments(&document, folder, &manifest.data)?;
         let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
-        let (library, declared, intrinsics) =
-            assemble(&document, &plan, &types, &sources, toolchain)?;
+        let package = assembled_code(&document, folder, &manifest, world.is_some())?;
+        let (library, declared, intrinsics) = assemble(
+            &document,
+            &plan,
+            &types,
+            &sources,
+            package.as_deref(),
+            toolchain,
+        )?;
 
         let named = public_procedures(&library);
         let exports = match &plan.bindings {
@@ -374,7 +382,10 @@ fn sources(
     has_bindings: bool,
 ) -> Result<Vec<Source>, BuildError> {
     let Some(entries) = &manifest.sources else {
-        return Err(BuildError::in_file(document.path(), Problem::NoSources));
+        return match manifest.package {
+            Some(_) => Ok(Vec::new()),
+            None => Err(BuildError::in_file(document.path(), Problem::NoSources)),
+        };
     };
     if entries.get_ref().is_empty() {
         return Err(document.error_at(entries, Problem::NoSources));
@@ -399,6 +410,37 @@ fn sources(
     Ok(found)
 }
 
+/// The assembled code that the component has besides its sources.
+fn assembled_code(
+    document: &Document,
+    folder: &Path,
+    manifest: &Manifest,
+    has_world: bool,
+) -> Result<Option<Arc<Library>>, BuildError> {
+    let Some(entry) = &manifest.package else {
+        return Ok(None);
+    };
+    let at_entry = |problem| document.error_at(entry, problem);
+    if !has_world {
+        return Err(at_entry(Problem::PackageWithoutWorld));
+    }
+    let path = folder.join(inside(entry.get_ref()).map_err(at_entry)?);
+    let bytes = std::fs::read(&path).map_err(|error| {
+        at_entry(Problem::Unreadable {
+            what: "package",
+            path: path.clone(),
+            reason: error.to_string(),
+        })
+    })?;
+    let library = read_library(&bytes).map_err(|error| {
+        at_entry(Problem::Package {
+            path,
+            reason: Box::new(error.into()),
+        })
+    })?;
+    Ok(Some(library))
+}
+
 /// Assembles the sources against the stubs; the imports come back with the digests of theirs, and
 /// the intrinsics by their names.
 fn assemble(
@@ -406,6 +448,7 @@ fn assemble(
     plan: &Plan<'_>,
     types: &Declared,
     sources: &[Source],
+    package: Option<&Library>,
     toolchain: &Toolchain,
 ) -> Result<(Library, Imports, BTreeMap<String, IntrinsicImport>), BuildError> {
     let imports = &plan.imports;
@@ -447,6 +490,11 @@ fn assemble(
             .link_dynamic_library(stubs)
             .map_err(|report| whole(Problem::Assembly(render(&report))))?;
     }
+    if let Some(package) = package {
+        assembler
+            .link_static_library(package)
+            .map_err(|report| whole(Problem::Assembly(render(&report))))?;
+    }
     let mut modules = Vec::with_capacity(sources.len());
     for source in sources {
         let text = std::fs::read_to_string(&source.file).map_err(|error| {
@@ -462,7 +510,7 @@ fn assemble(
             .map_err(|problem| BuildError::in_file(&source.file, problem))?;
         modules.push(module);
     }
-    check_implementations(document, plan, &modules)?;
+    check_implementations(document, plan, &modules, package)?;
     let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
     let generated = bindings
         .map(|module| (module.file(), module.path.clone(), module.text.clone()))
@@ -486,15 +534,18 @@ fn check_implementations(
     document: &Document,
     plan: &Plan<'_>,
     modules: &[Box<Module>],
+    package: Option<&Library>,
 ) -> Result<(), BuildError> {
+    let packaged = package.map(public_procedures).unwrap_or_default();
     let is_there = |path: &str| {
-        path.rsplit_once("::").is_some_and(|(module, name)| {
+        let in_sources = path.rsplit_once("::").is_some_and(|(module, name)| {
             modules
                 .iter()
                 .filter(|found| found.path().to_relative().as_str() == module)
                 .flat_map(|found| found.items())
                 .any(|item| item.name().as_str() == name && item.visibility().is_public())
-        })
+        });
+        in_sources || packaged.contains_key(path)
     };
     for (function, (implementation, place)) in &plan.implementations {
         if !is_there(&implementation.procedure) {

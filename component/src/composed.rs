@@ -156,8 +156,10 @@ impl LinkedComposition {
             .instances
             .into_iter()
             .map(|instance| {
-                check_name("an instance", &instance.name)
-                    .map_err(|error| wrong("its instances", error))?;
+                for part in instance.name.split('/') {
+                    check_name("an instance", part)
+                        .map_err(|error| wrong("its instances", error))?;
+                }
                 let component = components.get(instance.component).ok_or_else(|| {
                     wrong(
                         "its instances",

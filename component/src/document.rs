@@ -39,6 +39,11 @@ impl Document {
         &self.path
     }
 
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The entries of the file, as `T` describes them.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
         toml::from_str(&self.text).map_err(|error| {

@@ -281,6 +281,41 @@ pub enum Problem {
     },
 
     // COMPOSITIONS
+    /// Assembled code without a world that would say what it is for.
+    #[error("`package` is given, but no `wit`")]
+    PackageWithoutWorld,
+    /// The text is no WAC.
+    #[error("{0}")]
+    Wac(String),
+    /// The WAC document asks for something that compositions have not.
+    #[error("the document has {0}, which compositions have not")]
+    WacUnsupported(&'static str),
+    /// A name stands for two things.
+    #[error("the name `{0}` is given twice")]
+    WacTwice(String),
+    /// An export without a name.
+    #[error("`{0}` is exported whole, but under no name")]
+    WacExport(String),
+    /// A composition is an instance of itself.
+    #[error("the composition `{}` contains itself", .0.display())]
+    CompositionCycle(PathBuf),
+    /// An instance has the name that stands for what is around a composition.
+    #[error("an instance cannot be called `import`")]
+    ReservedInstance,
+    /// A wire leads out of a composition that is no component of another.
+    #[error("there is nothing around this composition that could have it")]
+    NothingOutside,
+    /// A wire leads out of a composition, and nothing is there.
+    #[error("what is around instance `{composition}` does not give it `{import}`")]
+    UnmetByOutside {
+        /// The composition, as an instance.
+        composition: String,
+        /// What it asks for.
+        import: String,
+    },
+    /// A wire leads back to itself.
+    #[error("the wire `{0}` leads in a circle")]
+    WireCycle(String),
     /// The composition does not say which export runs.
     #[error("the composition has no `main`")]
     NoMain,
@@ -312,6 +347,9 @@ pub enum Problem {
         /// The type that was named.
         resource: String,
     },
+    /// A composition that is a component of another gives intrinsics to the kernel.
+    #[error("a composition that is part of another gives intrinsics to the kernel")]
+    NestedKernel,
     /// The composition gives intrinsics to a kernel that is not there.
     #[error("the composition gives intrinsics to a kernel, and it is linked without one")]
     NoKernel,
@@ -431,7 +469,10 @@ impl Problem {
                  composition file"
                     .into()
             }
-            Self::Package { .. } => "build it again with `miden-cvm component build`".into(),
+            Self::PackageWithoutWorld => {
+                "add `wit` with a world whose exports the package implements".into()
+            }
+            Self::Package { .. } => "build it again with what made it".into(),
             Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
             Self::OutsideFolder(_) => {
                 "move the file below the folder of `component.toml`, which is all of a component"
@@ -531,6 +572,26 @@ impl Problem {
             Self::DataCommitment { .. } => {
                 "restore the data, or correct `commitment` if the change was meant".into()
             }
+            Self::Wac(_) => "correct the document; `wac` of the Component Model describes it".into(),
+            Self::WacUnsupported(_) => "put them into the WIT of the components".into(),
+            Self::WacTwice(_) => "rename one of them".into(),
+            Self::WacExport(_) => {
+                "add `...` to export all that it has, or `as` and a name after the one to export"
+                    .into()
+            }
+            Self::CompositionCycle(_) => "name another component".into(),
+            Self::ReservedInstance => {
+                "rename it; in wires `import` stands for what is around a composition".into()
+            }
+            Self::NothingOutside => "wire it to an instance, or use the composition in another".into(),
+            Self::UnmetByOutside {
+                composition,
+                import,
+            } => format!(
+                "add `\"{import}\" = \"instance\"` to the imports of `{composition}` where that is an \
+                 instance"
+            ),
+            Self::WireCycle(_) => "wire it to an instance of a component".into(),
             Self::NoMain => "add `main = \"instance.export\"`".into(),
             Self::Reference(_) => "write the instance's name, a dot and the export's name".into(),
             Self::UnknownInstance(name) => {
@@ -550,6 +611,7 @@ impl Problem {
                 "add `[resources.{resource}]` to the `component.toml` of `{component}`, or correct \
                  the name"
             ),
+            Self::NestedKernel => "move `[kernel]` to the composition that is run".into(),
             Self::NoKernel => "give the kernel (`--kernel`), or remove `[kernel]`".into(),
             Self::UnmetImport {
                 instance,

@@ -34,6 +34,8 @@ mod scaffold;
 mod sources;
 mod stubs;
 mod toolchain;
+mod tree;
+mod wac;
 mod wiring;
 pub mod wit;
 

@@ -1,28 +1,23 @@
 //! Linking: from a composition file to the records that the verifier sees and the code that runs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fmt, fs,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
     sync::Arc,
 };
 
 use miden_assembly::{DefaultSourceManager, SourceManager};
 use miden_core::{AdviceMap, Kernel, Program, Word, mast::MastForest};
-use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, MAX_INSTANCES, SegmentRecord};
-use toml::Spanned;
+use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
 
 use crate::{
-    COMPONENT_FILE,
     authority::Authority,
     component::Component,
-    document::Document,
     error::{BuildError, Problem},
-    names::check_name,
-    plan::{KernelEntry, Plan, split_reference},
-    sources::is_link_loop,
     toolchain::Toolchain,
-    wiring::{Placed, Wiring, unknown_export},
+    tree::{Placed, Tree},
+    wiring::{Wiring, unknown_export},
 };
 
 /// A composition, linked: everything that running and proving it needs besides inputs.
@@ -99,9 +94,8 @@ impl LinkedComposition {
     /// # Errors
     /// Returns the first mistake in the composition file or in a component.
     pub fn load(path: &Path, toolchain: &Toolchain) -> Result<Self, BuildError> {
-        let document = Document::read(path, "composition file")?;
-        let plan: Plan = document.parse()?;
-        Linker::new(&document, &plan, toolchain)?.link(toolchain)
+        let tree = Tree::load(path, toolchain)?;
+        Linker { path, tree }.link(toolchain)
     }
 
     /// The resource types by number, as `instance.type`.
@@ -116,72 +110,21 @@ impl LinkedComposition {
 }
 
 struct Linker<'a> {
-    document: &'a Document,
-    main: (&'a Spanned<String>, String),
-    kernel: Option<&'a Spanned<KernelEntry>>,
-    instances: Vec<Placed<'a>>,
-    indices: HashMap<&'a str, u32>,
+    path: &'a Path,
+    tree: Tree,
 }
 
-impl<'a> Linker<'a> {
-    /// Puts the instances in order and loads their components, each folder once.
-    fn new(
-        document: &'a Document,
-        plan: &'a Plan,
-        toolchain: &Toolchain,
-    ) -> Result<Self, BuildError> {
-        let main = plan
-            .main
-            .as_ref()
-            .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoMain))?;
-        let (root, export) =
-            split_reference(main.get_ref()).map_err(|p| document.error_at(main, p))?;
-        let count = plan.instances.len();
-        if count > MAX_INSTANCES as usize {
-            let problem = Problem::TooManyInstances(count);
-            return Err(BuildError::in_file(document.path(), problem));
-        }
-        if !plan.instances.contains_key(root) {
-            return Err(document.error_at(main, Problem::UnknownInstance(root.into())));
-        }
-        let mut ordered: Vec<_> = plan.instances.iter().collect();
-        ordered.sort_by_key(|(name, _)| (name.get_ref() != root, name.get_ref()));
-
-        let mut loaded: BTreeMap<PathBuf, Arc<Component>> = BTreeMap::new();
-        let mut instances = Vec::with_capacity(count);
-        let mut indices = HashMap::with_capacity(count);
-        for (index, (name, entry)) in (0..).zip(ordered) {
-            check_name("an instance", name.get_ref()).map_err(|p| document.error_at(name, p))?;
-            let folder = component_folder(document, &entry.component)?;
-            let component = match loaded.get(&folder.canonical) {
-                Some(component) => component.clone(),
-                None => {
-                    let component = Arc::new(folder.load(document, &entry.component, toolchain)?);
-                    loaded.insert(folder.canonical, component.clone());
-                    component
-                }
-            };
-            indices.insert(name.get_ref().as_str(), index);
-            instances.push(Placed {
-                name,
-                entry,
-                component,
-            });
-        }
-        Ok(Self {
-            document,
-            main: (main, export.to_owned()),
-            kernel: plan.kernel.as_ref(),
-            instances,
-            indices,
-        })
-    }
-
+impl Linker<'_> {
     fn link(self, toolchain: &Toolchain) -> Result<LinkedComposition, BuildError> {
-        let (main, export) = &self.main;
-        let root = &self.instances[0];
-        let Some(entry) = root.component.exports.get(export) else {
-            return Err(self.document.error_at(main, unknown_export(root, export)));
+        let tree = &self.tree;
+        let root = &tree.instances[0];
+        let Some(entry) = root.component.exports.get(&tree.main) else {
+            let document = &tree.scopes[0].document;
+            let problem = unknown_export(root, &tree.main);
+            return Err(match &tree.scopes[0].plan.main {
+                Some(main) => document.error_at(main, problem),
+                None => BuildError::in_file(self.path, problem),
+            });
         };
         let kernel = toolchain.kernel();
         let program = Program::with_kernel(
@@ -190,16 +133,13 @@ impl<'a> Linker<'a> {
             kernel.map_or_else(Kernel::default, |kernel| kernel.kernel().clone()),
         );
 
-        let wiring = Wiring {
-            document: self.document,
-            instances: &self.instances,
-            indices: &self.indices,
-        };
         let mut links = Vec::new();
-        for (source, instance) in (0..).zip(&self.instances) {
-            links.extend(self.links_of(&wiring, source, instance)?);
+        for (source, instance) in (0..).zip(&tree.instances) {
+            links.extend(self.links_of(source, instance)?);
         }
-        let authority = Authority { wiring: &wiring };
+        let authority = Authority {
+            wiring: Wiring(tree),
+        };
         let alive = reachable(&links, &authority.uses()?);
         // Indices count what is left, in the same order.
         let indices: BTreeMap<u32, u32> = alive.iter().copied().zip(0..).collect();
@@ -211,9 +151,9 @@ impl<'a> Linker<'a> {
             source.is_some()
         });
         let (kept, dropped): (Vec<_>, Vec<_>) = (0..)
-            .zip(&self.instances)
+            .zip(&tree.instances)
             .partition(|(index, _)| alive.contains(index));
-        let kept: Vec<&Placed<'_>> = kept.into_iter().map(|(_, instance)| instance).collect();
+        let kept: Vec<&Placed> = kept.into_iter().map(|(_, instance)| instance).collect();
         let mut segments = Vec::new();
         let mut advice_map = AdviceMap::default();
         for (index, instance) in (0..).zip(&kept) {
@@ -228,16 +168,15 @@ impl<'a> Linker<'a> {
             }
         }
         let mut records = authority.records(&indices)?;
-        if let Some(entry) = self.kernel {
-            let sources: Arc<dyn SourceManager> = toolchain.source_manager();
-            let of_kernel = authority.of_kernel(entry, kernel.is_some(), &sources)?;
-            records.intrinsics.extend(of_kernel);
-        }
+        let sources: Arc<dyn SourceManager> = toolchain.source_manager();
+        records
+            .intrinsics
+            .extend(authority.of_kernel(kernel.is_some(), &sources)?);
         let composition = Composition::new(kept.len() as u32, links, segments)
             .and_then(|composition| {
                 composition.with_resources(records.resources, records.intrinsics)
             })
-            .map_err(|error| BuildError::in_file(self.document.path(), error.into()))?;
+            .map_err(|error| BuildError::in_file(self.path, error.into()))?;
 
         let components = components(&kept);
         let mut forests: Vec<Arc<MastForest>> = components
@@ -264,7 +203,7 @@ impl<'a> Linker<'a> {
             instances: kept
                 .iter()
                 .map(|placed| Instance {
-                    name: placed.name.get_ref().clone(),
+                    name: placed.name.clone(),
                     component: placed.component.clone(),
                 })
                 .collect(),
@@ -276,12 +215,11 @@ impl<'a> Linker<'a> {
     /// The links of one instance, by the digests that its calls name.
     fn links_of(
         &self,
-        wiring: &Wiring<'_>,
         source: u32,
-        instance: &Placed<'_>,
+        instance: &Placed,
     ) -> Result<impl Iterator<Item = LinkRecord>, BuildError> {
         let component = &instance.component;
-        let wires = wiring.wires_of(instance)?;
+        let wires = Wiring(&self.tree).wires_of(instance)?;
         let mut links: BTreeMap<Word, LinkRecord> = BTreeMap::new();
         for (name, wire) in wires {
             let Some(import) = component.imports.get(name) else {
@@ -311,12 +249,12 @@ impl<'a> Linker<'a> {
             let link = *links.entry(*digest).or_insert(own);
             if link != own {
                 let problem = Problem::LinkConflict {
-                    instance: instance.name.get_ref().clone(),
+                    instance: instance.name.clone(),
                     digest: *digest,
                     first: self.describe(&link),
                     second: self.describe(&own),
                 };
-                return Err(self.document.error_at(instance.name, problem));
+                return Err(Wiring(&self.tree).error_at(instance, problem));
             }
         }
         Ok(links.into_values())
@@ -327,7 +265,7 @@ impl<'a> Linker<'a> {
             LinkKind::Shared => "a shared",
             LinkKind::Isolated => "an isolated",
         };
-        let target = self.instances[link.target as usize].name.get_ref();
+        let target = &self.tree.instances[link.target as usize].name;
         format!("{kind} call of {} in instance `{target}`", link.callee)
     }
 }
@@ -349,7 +287,7 @@ fn reachable(links: &[LinkRecord], uses: &[(u32, u32)]) -> BTreeSet<u32> {
 }
 
 /// The components, each once, in the order of the first instances of them.
-fn components(instances: &[&Placed<'_>]) -> Vec<Arc<Component>> {
+fn components(instances: &[&Placed]) -> Vec<Arc<Component>> {
     let mut components: Vec<Arc<Component>> = Vec::new();
     for instance in instances {
         if !components
@@ -363,11 +301,11 @@ fn components(instances: &[&Placed<'_>]) -> Vec<Arc<Component>> {
 }
 
 fn warnings<'a>(
-    dropped: impl Iterator<Item = &'a Placed<'a>>,
+    dropped: impl Iterator<Item = &'a Placed>,
     components: &[Arc<Component>],
 ) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = dropped
-        .map(|instance| Warning::DeadInstance(instance.name.get_ref().clone()))
+        .map(|instance| Warning::DeadInstance(instance.name.clone()))
         .collect();
     for component in components {
         let unused = component.unused_imports.iter();
@@ -377,59 +315,4 @@ fn warnings<'a>(
         }));
     }
     warnings
-}
-
-/// A component's folder, or its package.
-struct Folder {
-    /// The path as the composition file has it, for error messages.
-    written: PathBuf,
-    /// The path with links resolved, by which instances of one component are recognized.
-    canonical: PathBuf,
-}
-
-impl Folder {
-    /// Loads the component that `entry` names.
-    fn load(
-        &self,
-        document: &Document,
-        entry: &Spanned<String>,
-        toolchain: &Toolchain,
-    ) -> Result<Component, BuildError> {
-        if self.canonical.is_dir() {
-            return Component::load(&self.written, toolchain);
-        }
-        let bytes = fs::read(&self.canonical).map_err(|error| {
-            let problem = Problem::Unreadable {
-                what: "package",
-                path: self.written.clone(),
-                reason: error.to_string(),
-            };
-            document.error_at(entry, problem)
-        })?;
-        Component::from_package(&bytes, &self.written, toolchain).map_err(|error| {
-            let problem = Problem::Package {
-                path: self.written.clone(),
-                reason: Box::new(error),
-            };
-            document.error_at(entry, problem)
-        })
-    }
-}
-
-fn component_folder(document: &Document, entry: &Spanned<String>) -> Result<Folder, BuildError> {
-    let base = document.path().parent().unwrap_or(Path::new(""));
-    let written = base.join(entry.get_ref());
-    let canonical = fs::canonicalize(&written).map_err(|error| {
-        let problem = if is_link_loop(&written, &error) {
-            Problem::FolderCycle(written.clone())
-        } else {
-            Problem::NotAComponent(written.clone())
-        };
-        document.error_at(entry, problem)
-    })?;
-    let is_package = canonical.is_file() && canonical.extension().is_some_and(|e| e == "masp");
-    if !is_package && !canonical.join(COMPONENT_FILE).is_file() {
-        return Err(document.error_at(entry, Problem::NotAComponent(written)));
-    }
-    Ok(Folder { written, canonical })
 }

@@ -14,6 +14,8 @@ pub(crate) struct Manifest {
     pub(crate) name: Spanned<String>,
     /// Sources, relative to the folder: `.masm` files, or folders of them.
     pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
+    /// A package or library with assembled code that implements exports of the world.
+    pub(crate) package: Option<Spanned<String>>,
     /// The WIT file, or the folder of the WIT package, that has the component's world.
     pub(crate) wit: Option<Spanned<String>>,
     /// The component's world, if its WIT package has several.

@@ -1,11 +1,22 @@
 //! The entries of a composition file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{error::Problem, kernel::KernelIntrinsic};
+use crate::{
+    document::Document,
+    error::{BuildError, Problem},
+    kernel::KernelIntrinsic,
+    wac,
+};
+
+/// The instance that stands, in a composition used as a component, for what is around it.
+pub(crate) const OUTSIDE: &str = "import";
 
 /// A composition file as it is written; nothing is checked yet but the form.
 #[derive(Debug, Deserialize)]
@@ -15,6 +26,13 @@ pub(crate) struct Plan {
     pub(crate) main: Option<Spanned<String>>,
     /// What the kernel may do to instances.
     pub(crate) kernel: Option<Spanned<KernelEntry>>,
+    /// What the composition offers where it is used as a component: an interface or a function, and
+    /// the instance that has it, or `instance.export`.
+    #[serde(default)]
+    pub(crate) exports: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// Instances all of whose exports the composition offers.
+    #[serde(skip)]
+    pub(crate) export_all: Vec<Spanned<String>>,
     /// The instances.
     #[serde(default)]
     pub(crate) instances: BTreeMap<Spanned<String>, InstanceEntry>,
@@ -29,22 +47,48 @@ pub(crate) struct KernelEntry {
     pub(crate) intrinsics: BTreeSet<KernelIntrinsic>,
 }
 
+impl Plan {
+    /// Reads a composition file: TOML, or WAC if its name ends so.
+    pub(crate) fn read(path: &Path) -> Result<(Document, Self), BuildError> {
+        let document = Document::read(path, "composition file")?;
+        let plan = if path.extension().is_some_and(|extension| extension == "wac") {
+            wac::plan(&document)?
+        } else {
+            document.parse()?
+        };
+        Ok((document, plan))
+    }
+}
+
 /// An entry of `[instances]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InstanceEntry {
-    /// The component's folder, relative to the composition file.
+    /// The component's folder or package, or another composition, relative to the composition file.
     pub(crate) component: Spanned<String>,
     /// The export, as `instance.export`, to which each import leads; for a resource type the
     /// instance and its type.
     #[serde(default)]
     pub(crate) imports: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// Instances that meet what is not in `imports`, if they can.
+    #[serde(skip)]
+    pub(crate) others: Vec<Spanned<String>>,
 }
 
 /// Splits `instance.export`.
 pub(crate) fn split_reference(reference: &str) -> Result<(&str, &str), Problem> {
-    reference
-        .split_once('.')
-        .filter(|(instance, export)| !instance.is_empty() && !export.is_empty())
-        .ok_or_else(|| Problem::Reference(reference.into()))
+    match split_target(reference) {
+        (instance, Some(export)) if !instance.is_empty() && !export.is_empty() => {
+            Ok((instance, export))
+        }
+        _ => Err(Problem::Reference(reference.into())),
+    }
+}
+
+/// Splits `instance.export`, or `instance` alone.
+pub(crate) fn split_target(reference: &str) -> (&str, Option<&str>) {
+    match reference.split_once('.') {
+        Some((instance, export)) => (instance, Some(export)),
+        None => (reference, None),
+    }
 }

@@ -1,9 +1,6 @@
 //! Wiring: which export each import of an instance leads to, and whether they go together.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 use toml::Spanned;
 
@@ -12,19 +9,10 @@ use crate::{
     document::Document,
     error::{BuildError, Problem},
     implement::{find_interface, full_name},
-    plan::{InstanceEntry, split_reference},
+    plan::split_reference,
+    tree::{Placed, Tree},
     wit::{Function, Interface, InterfaceName},
 };
-
-/// An instance of a composition file.
-pub(crate) struct Placed<'a> {
-    /// Its name.
-    pub(crate) name: &'a Spanned<String>,
-    /// Its entry.
-    pub(crate) entry: &'a InstanceEntry,
-    /// What it is an instance of.
-    pub(crate) component: Arc<Component>,
-}
 
 /// Where an import leads.
 pub(crate) struct Wire<'a> {
@@ -35,32 +23,30 @@ pub(crate) struct Wire<'a> {
 }
 
 /// The instances among which wires are laid.
-pub(crate) struct Wiring<'a> {
-    pub(crate) document: &'a Document,
-    pub(crate) instances: &'a [Placed<'a>],
-    /// The instances' indices by their names.
-    pub(crate) indices: &'a HashMap<&'a str, u32>,
-}
+pub(crate) struct Wiring<'a>(pub(crate) &'a Tree);
 
 impl<'a> Wiring<'a> {
     /// Where the imports of an instance lead, by their names. All that are called are there.
     pub(crate) fn wires_of(
         &self,
-        instance: &'a Placed<'a>,
+        instance: &'a Placed,
     ) -> Result<BTreeMap<&'a str, Wire<'a>>, BuildError> {
+        let Some((_, entry)) = self.0.entry(instance) else {
+            return Ok(BTreeMap::new());
+        };
         let component = &*instance.component;
+        let world = component.world.as_ref().map(|world| &world.world);
         let mut wires: BTreeMap<&str, Wire<'a>> = BTreeMap::new();
         let mut interfaces = Vec::new();
-        for (key, wire) in &instance.entry.imports {
+        for (key, wire) in &entry.imports {
             if let Some((name, import)) = component.imports.get_key_value(key.get_ref()) {
-                wires.insert(name, self.function_wire(component, name, import, wire)?);
+                wires.insert(name, self.function_wire(instance, name, import, wire)?);
                 continue;
             }
             // Types are wired apart from functions.
             if component.resource_imports.contains_key(key.get_ref()) {
                 continue;
             }
-            let world = component.world.as_ref().map(|world| &world.world);
             let imported = world.and_then(|world| find_interface(&world.imports, key.get_ref()));
             match imported {
                 Some(interface) => interfaces.push((interface, wire)),
@@ -69,111 +55,130 @@ impl<'a> Wiring<'a> {
                         component: component.name.clone(),
                         import: key.get_ref().clone(),
                     };
-                    return Err(self.document.error_at(key, problem));
+                    return Err(self.document(instance).error_at(key, problem));
                 }
             }
         }
         // A wire of a function stands before that of its interface.
         for (interface, wire) in interfaces {
-            for (name, found) in self.interface_wire(component, interface, wire)? {
+            for (name, found) in self.interface_wire(instance, interface, wire)? {
                 wires.entry(name).or_insert(found);
             }
         }
         for (name, import) in &component.imports {
             let needed = import.is_called || import.function.is_none();
-            if needed && !wires.contains_key(name.as_str()) {
-                let problem = Problem::UnmetImport {
-                    instance: instance.name.get_ref().clone(),
-                    component: component.name.clone(),
-                    import: match &import.function {
-                        Some((InterfaceName::World, function)) => function.clone(),
-                        Some((interface, _)) => interface.to_string(),
-                        None => name.clone(),
-                    },
-                    by_interface: import
-                        .function
-                        .as_ref()
-                        .is_some_and(|(interface, _)| *interface != InterfaceName::World),
-                };
-                return Err(self.document.error_at(instance.name, problem));
+            if !needed || wires.contains_key(name.as_str()) {
+                continue;
+            }
+            let imported = import.function.as_ref().and_then(|(interface, _)| {
+                let interface = world?.import(interface)?;
+                (interface.name != InterfaceName::World).then_some(interface)
+            });
+            let asked = match imported {
+                Some(interface) => interface.name.to_string(),
+                None => name.clone(),
+            };
+            let mut others = entry.others.iter();
+            let other = others.find(|other| self.0.offers(instance.scope, other, &asked));
+            match (other, imported) {
+                (Some(other), Some(interface)) => {
+                    for (name, found) in self.interface_wire(instance, interface, other)? {
+                        wires.entry(name).or_insert(found);
+                    }
+                }
+                (Some(other), None) => {
+                    let wire = Spanned::new(other.span(), format!("{}.{name}", other.get_ref()));
+                    wires.insert(name, self.function_wire(instance, name, import, &wire)?);
+                }
+                (None, _) => {
+                    let problem = Problem::UnmetImport {
+                        instance: instance.name.clone(),
+                        component: component.name.clone(),
+                        import: asked,
+                        by_interface: imported.is_some(),
+                    };
+                    return Err(self.error_at(instance, problem));
+                }
             }
         }
         Ok(wires)
     }
 
-    /// The instance and export that a reference names.
-    pub(crate) fn resolve(
-        &self,
-        reference: &Spanned<String>,
-    ) -> Result<(u32, &'a Export), BuildError> {
-        let at_wire = |problem| self.document.error_at(reference, problem);
-        let (name, export) = split_reference(reference.get_ref()).map_err(at_wire)?;
-        let index = self.index(name).map_err(at_wire)?;
-        let target = &self.instances[index as usize];
-        let found = target.component.exports.get(export);
-        Ok((
-            index,
-            found.ok_or_else(|| at_wire(unknown_export(target, export)))?,
-        ))
+    /// An error at the entry of an instance.
+    pub(crate) fn error_at(&self, instance: &Placed, problem: Problem) -> BuildError {
+        let document = self.document(instance);
+        match self.0.entry(instance) {
+            Some((name, _)) => document.error_at(name, problem),
+            None => BuildError::in_file(document.path(), problem),
+        }
     }
 
-    pub(crate) fn index(&self, name: &str) -> Result<u32, Problem> {
-        let index = self.indices.get(name).copied();
-        index.ok_or_else(|| Problem::UnknownInstance(name.into()))
+    /// The file in which an instance is.
+    pub(crate) fn document(&self, instance: &Placed) -> &'a Document {
+        &self.0.scopes[instance.scope].document
+    }
+
+    fn component(&self, index: u32) -> &'a Component {
+        &self.0.instances[index as usize].component
     }
 
     fn function_wire(
         &self,
-        component: &Component,
+        instance: &Placed,
         name: &str,
         import: &Import,
         wire: &Spanned<String>,
     ) -> Result<Wire<'a>, BuildError> {
-        let (target, export) = self.resolve(wire)?;
+        let at_wire = |problem| self.document(instance).error_at(wire, problem);
+        split_reference(wire.get_ref()).map_err(at_wire)?;
+        let target = self.0.target(instance.scope, wire, None)?;
+        let placed = &self.0.instances[target.index as usize];
+        let item = target.item.unwrap_or_else(|| name.to_owned());
+        let export = placed.component.exports.get(&item);
+        let export = export.ok_or_else(|| at_wire(unknown_export(placed, &item)))?;
         check_wire(name, import, wire.get_ref(), export)
-            .and_then(|()| {
-                let offering = &self.instances[target as usize].component;
-                check_functions(component, import, offering, export)
-            })
-            .map_err(|problem| self.document.error_at(wire, problem))?;
-        Ok(Wire { target, export })
+            .and_then(|()| check_functions(&instance.component, import, &placed.component, export))
+            .map_err(at_wire)?;
+        Ok(Wire {
+            target: target.index,
+            export,
+        })
     }
 
     /// The wires of all functions of an interface: `wire` names an instance, or an interface of one.
-    fn interface_wire<'c>(
+    fn interface_wire(
         &self,
-        component: &'c Component,
+        instance: &'a Placed,
         interface: &Interface,
         wire: &Spanned<String>,
-    ) -> Result<Vec<(&'c str, Wire<'a>)>, BuildError> {
-        let at_wire = |problem| self.document.error_at(wire, problem);
-        let (name, named) = match wire.get_ref().split_once('.') {
-            Some((name, interface)) => (name, Some(interface)),
-            None => (wire.get_ref().as_str(), None),
-        };
-        let target = self.index(name).map_err(at_wire)?;
-        let offering = &self.instances[target as usize].component;
+    ) -> Result<Vec<(&'a str, Wire<'a>)>, BuildError> {
+        let at_wire = |problem| self.document(instance).error_at(wire, problem);
+        let asked = interface.name.to_string();
+        let target = self.0.target(instance.scope, wire, Some(&asked))?;
+        let offering = self.component(target.index);
         let exports = offering
             .world
             .as_ref()
             .map_or(&[][..], |world| &world.world.exports);
-        let found = match named {
-            Some(named) => find_interface(exports, named),
-            None => exports
-                .iter()
-                .find(|export| interface.name.accepts(&export.name)),
+        let of_track = |name: &InterfaceName| exports.iter().find(|e| name.accepts(&e.name));
+        let found = match &target.item {
+            Some(named) => find_interface(exports, named)
+                .or_else(|| of_track(&named.parse::<InterfaceName>().ok()?)),
+            None => of_track(&interface.name),
         };
         let Some(found) = found else {
             let offered: Vec<String> = exports.iter().map(|e| e.name.to_string()).collect();
             return Err(at_wire(Problem::NoInterface {
                 import: interface.name.to_string(),
                 location: interface.location.clone(),
-                instance: name.into(),
+                instance: self.0.instances[target.index as usize].name.clone(),
                 component: offering.name.clone(),
                 offered: offered.join("`, `"),
             }));
         };
-        if !interface.name.accepts(&found.name) {
+        // An interface without a package is whatever it is wired to, if the functions are right.
+        let is_plain = matches!(interface.name, InterfaceName::Plain(_));
+        if !is_plain && !interface.name.accepts(&found.name) {
             return Err(at_wire(Problem::WrongInterface {
                 import: interface.name.to_string(),
                 export: wire.get_ref().clone(),
@@ -195,9 +200,10 @@ impl<'a> Wiring<'a> {
             let import = full_name(&(interface.name.clone(), function.name.clone()));
             let export = full_name(&(found.name.clone(), function.name.clone()));
             if let (Some((import, _)), Some(export)) = (
-                component.imports.get_key_value(&import),
+                instance.component.imports.get_key_value(&import),
                 offering.exports.get(&export),
             ) {
+                let target = target.index;
                 wires.push((import.as_str(), Wire { target, export }));
             }
         }
@@ -310,9 +316,9 @@ pub(crate) fn versioned(interface: &str, version: &str) -> String {
 }
 
 /// The error of naming an export that an instance does not have.
-pub(crate) fn unknown_export(instance: &Placed<'_>, export: &str) -> Problem {
+pub(crate) fn unknown_export(instance: &Placed, export: &str) -> Problem {
     Problem::UnknownExport {
-        instance: instance.name.get_ref().clone(),
+        instance: instance.name.clone(),
         component: instance.component.name.clone(),
         export: export.into(),
     }

@@ -16,7 +16,7 @@ use super::{
 /// Links components into one file.
 #[derive(Debug, Args)]
 pub struct ComposeCommand {
-    /// The composition: a `.toml` file, or the folder of one
+    /// The composition: a `.toml` or `.wac` file, or the folder of one
     composition: PathBuf,
     /// Where the composition goes; beside the composition file, with the ending `.masp`, if left out
     #[arg(short, long, value_name = "FILE")]

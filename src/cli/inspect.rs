@@ -98,7 +98,7 @@ fn load(path: &Path) -> Result<Found, Failure> {
         };
     }
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => composition(path),
+        Some("toml" | "wac") => composition(path),
         Some("masp") => {
             let bytes = fs::read(path).map_err(|error| {
                 Failure::failed(format!("`{}` cannot be read: {error}", path.display()))

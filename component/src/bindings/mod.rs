@@ -118,11 +118,12 @@ impl Bindings {
                 let Some(implementation) = implementations.get(&key) else {
                     continue;
                 };
+                let procedure = &implementation.procedure;
                 if implementation.raw {
-                    exports.insert(key, implementation.procedure.clone());
-                    continue;
+                    raw_procedure(&mut code, function, procedure);
+                } else {
+                    export_procedure(&mut code, &mut lists, function, procedure);
                 }
-                export_procedure(&mut code, &mut lists, function, &implementation.procedure);
                 exports.insert(key, format!("{path}::{}", masm_name(&function.name)));
             }
             let body = code.finish();
@@ -177,6 +178,14 @@ fn import_module(interface: &Interface, module: &str) -> BindingsModule {
         path: format!("{BINDINGS_MODULE}::{module}"),
         text: text + &code.finish() + &lists.procedures(),
     }
+}
+
+/// Executing one procedure and nothing else is that procedure, so this costs nothing.
+fn raw_procedure(code: &mut Code, function: &Function, procedure: &str) {
+    describe(code, function);
+    code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
+        code.line(format!("exec.::{procedure}"));
+    });
 }
 
 fn export_procedure(code: &mut Code, lists: &mut Lists, function: &Function, procedure: &str) {

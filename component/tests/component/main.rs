@@ -5,6 +5,7 @@ mod examples;
 mod forests;
 mod linking;
 mod mistakes;
+mod nesting;
 mod packages;
 mod resources;
 mod running;

@@ -512,10 +512,15 @@ fn instances_of_nothing() {
         refused(COMPOSITION_FILE, change, at),
         Problem::NotAComponent(_)
     );
-    let change = ("component = \"journal\"", "component = \".\"");
+    let change = ("component = \"journal\"", "component = \"..\"");
     assert_problem!(
         refused(COMPOSITION_FILE, change, at),
         Problem::NotAComponent(_)
+    );
+    let change = ("component = \"journal\"", "component = \".\"");
+    assert_problem!(
+        refused(COMPOSITION_FILE, change, at),
+        Problem::CompositionCycle(_)
     );
 }
 

@@ -236,3 +236,82 @@ fn changed_bytes_are_refused_or_change_nothing_that_runs() {
         }
     }
 }
+
+/// A library as other tools make it, and the digest of a procedure in it.
+fn foreign() -> (Vec<u8>, String) {
+    let sources = Toolchain::new().source_manager();
+    let mut parser = miden_assembly::ModuleParser::new(miden_assembly::ast::ModuleKind::Library);
+    let module = parser
+        .parse_str(
+            miden_assembly::Path::new("other::tools"),
+            "pub proc double mul.2 end\npub proc raw dup.1 add swap drop end",
+            sources.clone(),
+        )
+        .expect("a module");
+    let library = miden_assembly::Assembler::new(sources)
+        .assemble_library([module])
+        .expect("a library");
+    let raw = library
+        .get_procedure_root_by_path("other::tools::raw")
+        .expect("a procedure");
+    (
+        miden_core::utils::Serializable::to_bytes(&library),
+        raw.to_hex(),
+    )
+}
+
+#[test]
+fn code_of_other_tools_becomes_a_component() {
+    let (library, raw) = foreign();
+    let files = Files::new(&[
+        (
+            "c/component.toml",
+            "name = \"c\"\nwit = \"c.wit\"\npackage = \"other.masl\"\n\
+             exports.main.procedure = \"other::tools::double\"\n\
+             exports.raw = { procedure = \"other::tools::raw\", raw = true }\n",
+        ),
+        (
+            "c/c.wit",
+            "package a:b; world c { export main: func(a: u32) -> u32; export raw: func(a: u8); }",
+        ),
+        (
+            "composition.toml",
+            "main = \"c.main\"\n[instances.c]\ncomponent = \"c\"\n",
+        ),
+    ]);
+    files.write("c/other.masl", &library);
+    let component = files
+        .component("c")
+        .unwrap_or_else(|error| panic!("{error}"));
+    // What is taken as it is has its own digest; the other one stands behind generated code.
+    assert_eq!(component.exports["raw"].digest.to_hex(), raw);
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let output = run(&linked, inputs(21)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[0], 42);
+    let error = run(&linked, inputs(1 << 32)).expect_err("no u32");
+    assert!(
+        error.to_string().contains("canonical ABI: integer"),
+        "{error}"
+    );
+
+    let toml = std::fs::read_to_string(files.path("c/component.toml")).expect("a file");
+    files.write(
+        "c/component.toml",
+        toml.replace("::double", "::triple").as_bytes(),
+    );
+    let error = files
+        .component("c")
+        .map(|_| ())
+        .expect_err("no such procedure");
+    assert!(error.to_string().contains("component.toml:4"), "{error}");
+    files.write(
+        "c/component.toml",
+        toml.replace("wit = \"c.wit\"\n", "").as_bytes(),
+    );
+    let error = files.component("c").map(|_| ()).expect_err("no world");
+    assert!(error.to_string().contains("but no `wit`"), "{error}");
+    files.write("c/component.toml", toml.as_bytes());
+    files.write("c/other.masl", &library[..library.len() - 1]);
+    let error = files.component("c").map(|_| ()).expect_err("damaged");
+    assert!(error.to_string().contains("cannot be used"), "{error}");
+}

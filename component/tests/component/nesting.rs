@@ -1,0 +1,258 @@
+//! Compositions in compositions, and WAC documents.
+
+use std::path::Path;
+
+use miden_core::{Felt, StackInputs};
+use miden_cvm_component::{LinkedComposition, Toolchain};
+
+use crate::{
+    support::{Files, Inputs, outputs, run},
+    worlds,
+};
+
+fn link(path: &Path) -> LinkedComposition {
+    let linked = LinkedComposition::load(path, &Toolchain::new());
+    linked.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refusal(path: &Path) -> String {
+    match LinkedComposition::load(path, &Toolchain::new()) {
+        Ok(_) => panic!("{} is accepted", path.display()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn results(linked: &LinkedComposition, number: u64) -> Vec<u64> {
+    let inputs = Inputs {
+        stack: StackInputs::new(vec![Felt::new(number)]).expect("one element"),
+        ..Inputs::default()
+    };
+    outputs(&run(linked, inputs).unwrap_or_else(|error| panic!("{error}")))
+}
+
+#[test]
+fn the_exchange_has_thirteen_instances_in_three_levels() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/exchange/exchange.toml");
+    let linked = link(&path);
+    let names: Vec<&str> = linked.instances.iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "app",
+            "audit",
+            "east/first/ledger",
+            "east/first/tag",
+            "east/second/ledger",
+            "east/second/tag",
+            "east/teller",
+            "mute",
+            "west/first/ledger",
+            "west/first/tag",
+            "west/second/ledger",
+            "west/second/tag",
+            "west/teller",
+        ]
+    );
+    // Three entries of the east, each tagged; none of the west.
+    assert_eq!(
+        results(&linked, 500)[..4],
+        [3, 3 * 500 + 3 * 1000, 500, 1000]
+    );
+    // Components are loaded once, however often they are instantiated.
+    assert_eq!(linked.forests.len(), 6);
+}
+
+/// The bank of the other tests, with its ledger and audit in a composition of their own.
+fn bank(inner: &str, name: &str) -> Files {
+    let files = worlds::files();
+    files.write(name, inner.as_bytes());
+    let outer = format!(
+        "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\nimports.ledger = \"bank\"\n\
+         [instances.bank]\ncomponent = \"{name}\"\n"
+    );
+    files.write("composition.toml", outer.as_bytes());
+    files
+}
+
+const INNER: &str = r#"
+[exports]
+"bank:ledger/ledger@1.0.0" = "ledger"
+[instances.ledger]
+component = "ledger"
+imports.log = "audit"
+[instances.audit]
+component = "audit"
+"#;
+
+#[test]
+fn a_composition_is_a_component_of_another() {
+    let linked = link(&bank(INNER, "bank.toml").path("composition.toml"));
+    assert_eq!(results(&linked, 7)[0], 140);
+    let names: Vec<&str> = linked.instances.iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(names, ["app", "bank/audit", "bank/ledger"]);
+}
+
+#[test]
+fn wac_documents_are_compositions() {
+    let wac = "package test:bank;\n\
+               let audit = new test:audit {};\n\
+               let ledger = new test:ledger { \"bank:log/log@1.1.0\": audit[\"bank:log/log@1.4.2\"] };\n\
+               let app = new test:app { ...ledger };\n\
+               export app.main;\n";
+    let files = worlds::files();
+    for component in ["app", "ledger", "audit"] {
+        let bytes = files
+            .component(component)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let bytes = bytes.to_package().expect("a package");
+        files.write(&format!("deps/test/{component}.masp"), &bytes);
+    }
+    files.write("bank.wac", wac.as_bytes());
+    let linked = link(&files.path("bank.wac"));
+    assert_eq!(results(&linked, 7)[0], 140);
+    // It is the same composition as the one in TOML.
+    let toml = files.link().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        linked.composition.commitment(),
+        toml.composition.commitment()
+    );
+
+    // Instances without names, what is inferred, and what is filled.
+    let wac = "package test:bank;\n\
+               let log = (new test:audit {})[\"bank:log/log@1.4.2\"];\n\
+               let ledger = new test:ledger { log };\n\
+               let app = new test:app { ledger: ledger };\n\
+               export app[\"main\"] as main;\n";
+    files.write("bank.wac", wac.as_bytes());
+    assert_eq!(results(&link(&files.path("bank.wac")), 7)[0], 140);
+}
+
+#[test]
+fn a_wac_document_is_a_component_too() {
+    let wac = "package test:bank;\n\
+               import log: bank:log/log@1.0.0;\n\
+               let ledger = new test:ledger { ... };\n\
+               export ledger...;\n";
+    let files = worlds::files();
+    let ledger = files
+        .component("ledger")
+        .unwrap_or_else(|error| panic!("{error}"));
+    files.write(
+        "deps/test/ledger.masp",
+        &ledger.to_package().expect("a package"),
+    );
+    files.write("bank.wac", wac.as_bytes());
+    let composition = "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+                       imports.ledger = \"bank\"\n[instances.bank]\ncomponent = \"bank.wac\"\n\
+                       imports.log = \"audit\"\n[instances.audit]\ncomponent = \"audit\"\n";
+    files.write("composition.toml", composition.as_bytes());
+    assert_eq!(results(&link(&files.path("composition.toml")), 7)[0], 140);
+
+    let composition = composition.replace("imports.log = \"audit\"\n", "");
+    files.write("composition.toml", composition.as_bytes());
+    let error = refusal(&files.path("composition.toml"));
+    assert!(
+        error.contains("bank.wac:3") && error.contains("`bank/ledger`"),
+        "{error}"
+    );
+    assert!(error.contains("bank:log/log@1.1.0"), "{error}");
+}
+
+#[test]
+fn mistakes_are_where_they_are_written() {
+    let cases = [
+        (
+            INNER.replace("\"bank:ledger/ledger@1.0.0\"", "books"),
+            "composition.toml:4",
+            "no export",
+        ),
+        (
+            INNER.replace("imports.log = \"audit\"", ""),
+            "bank.toml:4",
+            "`bank/ledger`",
+        ),
+        (
+            INNER.replace("= \"audit\"\n[", "= \"import\"\n["),
+            "bank.toml:6",
+            "does not give",
+        ),
+        (
+            INNER.replace(
+                "= \"ledger\"\n[instances.ledger]",
+                "= \"other\"\n[instances.ledger]",
+            ),
+            "bank.toml:3",
+            "`other`",
+        ),
+        (
+            INNER.replace("component = \"audit\"", "component = \"bank.toml\""),
+            "bank.toml:8",
+            "contains itself",
+        ),
+        (
+            INNER.replace("[instances.audit]", "[instances.import]"),
+            "bank.toml:7",
+            "`import`",
+        ),
+    ];
+    for (inner, place, reason) in cases {
+        let files = bank(&inner, "bank.toml");
+        let error = refusal(&files.path("composition.toml"));
+        assert!(
+            error.contains(place) && error.contains(reason),
+            "{place} {reason}: {error}"
+        );
+    }
+    let cases = [
+        ("package a:b\nlet x = new a:c {};", 2, "expected"),
+        ("package a:b;\nlet x = new a:c {};", 2, "not a component"),
+        ("package a:b;\nlet x = y;", 2, "no instance `y`"),
+        ("package a:b;\nimport x: a:b/c;\nlet x = x;", 3, "twice"),
+        (
+            "package a:b;\nimport x: a:b/c;\nexport x as main;\nrecord r { a: u8 }",
+            0,
+            "types",
+        ),
+        (
+            "package a:b;\nimport x: a:b/c;\nexport x as main;",
+            3,
+            "nothing around",
+        ),
+    ];
+    for (wac, line, reason) in cases {
+        let files = Files::new(&[("a.wac", wac)]);
+        let error = refusal(&files.path("a.wac"));
+        let place = if line == 0 {
+            "a.wac".into()
+        } else {
+            format!("a.wac:{line}: ")
+        };
+        assert!(
+            error.contains(&place) && error.contains(reason),
+            "{wac}: {error}"
+        );
+    }
+}
+
+#[test]
+fn graphs_show_who_calls_whom() {
+    let linked = worlds::files()
+        .link()
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        linked.to_mermaid(),
+        "graph LR\n    i0[\"app<br/>app\"]\n    i1[\"audit<br/>audit\"]\n    \
+         i2[\"ledger<br/>ledger\"]\n    i0 -->|\"bank:ledger/ledger@1.0.0\"| i2\n    \
+         i0 -.->|\"bank:ledger/ledger@1.0.0\"| i2\n    i2 -->|\"bank:log/log@1.1.0\"| i1\n"
+    );
+    let dot = linked.to_dot();
+    assert!(
+        dot.starts_with("digraph composition {\n") && dot.ends_with("}\n"),
+        "{dot}"
+    );
+    assert!(
+        dot.contains("i2 -> i1 [label=\"bank:log/log@1.1.0\"];"),
+        "{dot}"
+    );
+    assert!(dot.contains("style=dashed"), "{dot}");
+}
