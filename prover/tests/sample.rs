@@ -3,10 +3,52 @@
 #[path = "../../processor/tests/common/mod.rs"]
 mod common;
 
+use std::sync::Arc;
+
 use common::{Case, circuits::Circuit, generated_case, handwritten_cases, random_from};
+use miden_core::{
+    EventName, Felt, ONE, Word,
+    precompile::{
+        PrecompileCommitment, PrecompileError, PrecompileRequest, PrecompileVerifier,
+        PrecompileVerifierRegistry,
+    },
+    utils::{Deserializable, Serializable},
+};
+use miden_cvm_air::columns::MainRow;
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
 use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
-use miden_cvm_verifier::{Expectations, verify};
+use miden_cvm_verifier::{Expectations, verify_with};
+
+/// The event of [`Recorder`].
+const RECORD: EventName = EventName::new("test::record");
+
+/// A precompile whose arguments are the tag and the commitment themselves: these programs record
+/// whatever is on the stack.
+struct Recorder;
+
+impl PrecompileVerifier for Recorder {
+    fn verify(&self, calldata: &[u8]) -> Result<PrecompileCommitment, PrecompileError> {
+        let words = <[Word; 2]>::read_from_bytes(calldata).map_err(|error| error.to_string())?;
+        let [tag, commitment] = words;
+        Ok(PrecompileCommitment::new(tag, commitment))
+    }
+}
+
+/// What a run recorded, as requests to [`Recorder`]: the operands of LOGPRECOMPILE rows.
+fn requests(rows: &[MainRow<Felt>]) -> Vec<PrecompileRequest> {
+    let records = rows.iter().filter(|row| {
+        let op = &row.core.op;
+        op.hi[5] == ONE && op.mid[3] == ONE && op.lo[2] == ONE
+    });
+    records
+        .map(|row| {
+            let top = &row.core.stack.top;
+            let word = |first: usize| Word::new([3, 2, 1, 0].map(|i| top[first + i]));
+            let calldata = [word(4), word(0)].to_bytes();
+            PrecompileRequest::new(RECORD.to_event_id(), calldata)
+        })
+        .collect()
+}
 
 /// Proves a case and verifies the proof; false if the program traps or is refused.
 fn proves(case: &Case) -> bool {
@@ -22,10 +64,19 @@ fn proves(case: &Case) -> bool {
     let mut options = ProveOptions::from(ProofSettings::default());
     // The processor's tests check every constraint of these traces.
     options.check_trace = false;
+    let requests = requests(&trace.rows);
+    let registry = PrecompileVerifierRegistry::new().with_verifier(&RECORD, Arc::new(Recorder));
     let proof = prove_trace(trace.rows, trace.public.clone(), &options)
+        .unwrap_or_else(|error| panic!("{}: {error}", case.name))
+        .with_requests(requests)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-    verify(&trace.public, &proof.to_bytes(), &Expectations::default())
-        .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    verify_with(
+        &trace.public,
+        &proof.to_bytes(),
+        &Expectations::default(),
+        &registry,
+    )
+    .unwrap_or_else(|error| panic!("{}: {error}", case.name));
     true
 }
 
