@@ -12,7 +12,7 @@ use miden_cvm::{
 };
 use miden_cvm_air::{
     air::{boundaries, constraint_catalog, message_catalog},
-    opcode::FORBIDDEN,
+    opcode::{DESTROY, DESTRUCTOR, FORBIDDEN, INTRINSIC, OWN_DESTRUCTOR},
 };
 
 const SEED: u64 = 1;
@@ -75,11 +75,13 @@ fn the_program_of_all_operations_uses_all() {
             (part(hi) << 4) | (part(mid) << 2) | part(lo)
         })
         .collect();
-    // The prefix 100 has even opcodes only, those of 111 have zero low bits.
+    // The prefix 100 has even opcodes only, those of 111 have zero low bits. Rows of intrinsics are
+    // in compositions only.
+    let intrinsics = [INTRINSIC, DESTROY, DESTRUCTOR, OWN_DESTRUCTOR];
     let exists = |code: &u8| match code >> 4 {
         0b100 => code.is_multiple_of(2),
         0b111 => code.is_multiple_of(4),
-        _ => !FORBIDDEN.contains(code),
+        _ => !FORBIDDEN.contains(code) && !intrinsics.contains(code),
     };
     let missing: Vec<String> = (0..1 << 7)
         .filter(exists)
@@ -89,10 +91,14 @@ fn the_program_of_all_operations_uses_all() {
     assert_eq!(missing, [""; 0]);
 }
 
+/// What no single change leaves unmatched: a number that the range table states is looked up as
+/// often as the prover likes. That it has 16 bits is what `range.hi` and `range.lo` show.
+const PROVERS_CHOICE: &str = "range.number";
+
 #[test]
 fn nothing_survives_and_everything_objects() {
     let reports = [
-        campaign(operations(), 30_000),
+        campaign(operations(), 60_000),
         campaign(trace("wallet/wallet.toml", None), 16_000),
         campaign(trace("ledger/ledger.toml", None), 6_000),
         campaign(trace("fib/fib.masm", None), 2_000),
@@ -113,7 +119,7 @@ fn nothing_survives_and_everything_objects() {
     }
     let silent: Vec<String> = objections
         .into_iter()
-        .filter(|(_, count)| *count == 0)
+        .filter(|(name, count)| *count == 0 && name != PROVERS_CHOICE)
         .map(|(name, _)| name)
         .collect();
     assert_eq!(silent, [""; 0], "no mutation violates these");

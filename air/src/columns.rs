@@ -17,6 +17,8 @@ pub const CHIPLET_WIDTH: usize = size_of::<ChipletRow<u8>>();
 
 /// Number of helper columns that an operation may use.
 pub const NUM_HELPERS: usize = 6;
+/// Number of operands of which a row shows that they are of 32 bits.
+pub const NUM_OPERANDS: usize = 3;
 /// Number of stack elements that are columns; the rest is in the overflow table.
 pub const STACK_TOP: usize = 16;
 /// Number of cells in a chiplet row besides the selectors: what the widest chiplet, the hasher, has.
@@ -46,6 +48,8 @@ pub struct CoreRow<T> {
     pub decoder: DecoderCols<T>,
     /// Helper columns: what they hold depends on the operation.
     pub helpers: [T; NUM_HELPERS],
+    /// Arithmetic on 32-bit integers: the lower 16 bits of the operands, from the top of the stack.
+    pub operands: [T; NUM_OPERANDS],
     /// Operand stack columns.
     pub stack: StackCols<T>,
 }

@@ -387,13 +387,14 @@ fn struct_in(heading: &str) -> String {
 }
 
 fn slot_name(slot: usize) -> String {
-    let groups: [(&str, &[Slot]); 6] = [
+    let groups: [(&str, &[Slot]); 7] = [
         ("OP", &Slot::OP),
         ("CALL", &Slot::CALL),
         ("OVERFLOW", &Slot::OVERFLOW),
         ("CHIPLET", &Slot::CHIPLET),
         ("MEMORY_RANGE", &Slot::MEMORY_RANGE),
         ("TABLE", &Slot::TABLE),
+        ("OPERAND", Slot::OPERAND.as_flattened()),
     ];
     for (name, slots) in groups {
         if let Some(position) = slots.iter().position(|&Slot(number)| number == slot) {

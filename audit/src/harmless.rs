@@ -168,7 +168,7 @@ fn is_witness(forgery: &Forgery<'_>, (row, column): Cell) -> bool {
     let in_block = forgery.honest.rows[row].core.decoder.in_block != ZERO;
     let family = name.split('[').next().unwrap_or(name);
     match family {
-        "helpers" | "stack.depth_inv" => true,
+        "helpers" | "operands" | "stack.depth_inv" => true,
         // The rest of a batch in a block; what a node needs elsewhere.
         "decoder.registers" | "decoder.group" | "decoder.position" | "decoder.group_start" => {
             !in_block

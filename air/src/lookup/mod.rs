@@ -40,8 +40,14 @@ impl Slot {
     pub const MEMORY_RANGE: [Self; 4] = [Self(16), Self(17), Self(18), Self(19)];
     /// The range table and the byte table.
     pub const TABLE: [Self; 4] = [Self(20), Self(21), Self(22), Self(23)];
+    /// The halves of three operands that have to be of 32 bits.
+    pub const OPERAND: [[Self; 2]; 3] = [
+        [Self(24), Self(25)],
+        [Self(26), Self(27)],
+        [Self(28), Self(29)],
+    ];
     /// The number of slots.
-    pub const COUNT: usize = 24;
+    pub const COUNT: usize = 30;
 }
 
 /// The number of random field elements: `alpha`, and one per bus and per coordinate.
@@ -146,6 +152,7 @@ const SLOT_WIDTHS: [usize; Slot::COUNT] = [
     13, 13, 8, // CHIPLET
     1, 1, 1, 1, // MEMORY_RANGE
     1, 1, 1, 1, // TABLE
+    1, 1, 1, 1, 1, 1, // OPERAND
 ];
 
 impl<F: Algebra> LookupBuilder for RowFractions<F> {

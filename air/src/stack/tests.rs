@@ -272,6 +272,17 @@ fn every_changed_cell_is_noticed() {
             mutate(step, rng, bound, &what, |s| &mut s.cur.core.helpers[i]);
         }
 
+        let checked = match operation {
+            Operation::U32add | Operation::U32sub | Operation::U32mul | Operation::U32div => 2,
+            Operation::U32add3 | Operation::U32madd => 3,
+            _ => 0,
+        };
+        for i in 0..3 {
+            let bound = if i < checked { Message } else { Free };
+            let what = format!("{operation:?}: operands[{i}]");
+            mutate(step, rng, bound, &what, |s| &mut s.cur.core.operands[i]);
+        }
+
         let what = |column: &str| format!("{operation:?}: {column}");
         let depth = if step.leaves { Free } else { Constraint };
         mutate(step, rng, depth, &what("next.depth"), |s| {
@@ -410,6 +421,9 @@ fn with_operands(operation: &Operation, operands: &[u64]) -> Step {
     let mut step = step(operation, &mut Rng(5));
     for (cell, &value) in step.cur.core.stack.top.iter_mut().zip(operands) {
         *cell = felt(value);
+    }
+    for (cell, &value) in step.cur.core.operands.iter_mut().zip(operands) {
+        *cell = felt(value & 0xffff);
     }
     // The overwritten operands do not move, but where the operation leaves them in place.
     let (cur, next) = (step.cur.core.stack, &mut step.next.core.stack);

@@ -2,9 +2,11 @@
 //!
 //! Those with the prefix 100 have four limbs of 16 bits in helpers 0 to 3, which are all looked up
 //! in the range table: `lo` is made of the first two, `hi` of the last two. The operands of the
-//! arithmetic operations are taken to be of 32 bits, as in Miden VM: programs ensure it.
+//! arithmetic operations are of 32 bits: their lower 16 bits have columns of their own, and are
+//! looked up too, as is what is left of the operand.
 
 use miden_core::Felt;
+use winter_math::StarkField;
 
 use super::{Rows, Transition, field::canonical};
 use crate::{
@@ -16,6 +18,8 @@ use crate::{
 
 const TWO_16: Felt = Felt::new(1 << 16);
 const TWO_32: Felt = Felt::new(1 << 32);
+// 2^64 is 2^32 - 1 in this field, so 2^16 (2^16 - 2^48) is 1.
+const INVERSE_OF_2_16: Felt = Felt::new(Felt::MODULUS - (1 << 48) + (1 << 16));
 
 /// The helpers of a row with the prefix 100.
 #[derive(Debug, Clone, Copy)]
@@ -156,6 +160,22 @@ pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
             value: next_second + next_top - lo,
         },
     );
+
+    // U32SPLIT takes any operand, and U32ASSERT2 has its operands as limbs.
+    let two = flag - ops.upper(U32SPLIT);
+    let three = ops.upper(U32ADD3);
+    let operands = [
+        (["stack.u32_top_low", "stack.u32_top_high"], two),
+        (["stack.u32_second_low", "stack.u32_second_high"], two),
+        (["stack.u32_third_low", "stack.u32_third_high"], three),
+    ];
+    for (i, ([low, high], flag)) in operands.into_iter().enumerate() {
+        let [low_slot, high_slot] = Slot::OPERAND[i];
+        let value = cur.operands[i];
+        b.add(low_slot, low, B::Expr::ONE, -flag, RangeCheck { value });
+        let value = (cur.stack.top[i] - value).scale(INVERSE_OF_2_16);
+        b.add(high_slot, high, B::Expr::ONE, -flag, RangeCheck { value });
+    }
 
     let flag = ops.op(U32AND) + ops.op(U32XOR);
     b.add(

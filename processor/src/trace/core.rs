@@ -300,6 +300,12 @@ impl CoreTrace {
     fn op_helpers(&mut self, state: &RowState<'_>, op: Operation) {
         let position = self.rows.len() - 1;
         let [a, b, c, d, ..] = *state.stack;
+        // Operands that are not 32-bit numbers trap, after this.
+        for (i, operand) in state.stack[..checked_operands(op)].iter().enumerate() {
+            let operand = operand.as_int() as u32;
+            self.ranges.add_u32(operand);
+            self.rows[position].core.operands[i] = Felt::from(operand & 0xffff);
+        }
         match op {
             Operation::Eq => self.inverses.helper(position, 0, a - b),
             Operation::Eqz => self.inverses.helper(position, 0, a),
@@ -401,6 +407,15 @@ impl CoreTrace {
         }
         self.inverses.helper(position, 4, Felt::new(distance));
         (ZERO, ONE)
+    }
+}
+
+/// The number of operands that an operation shows to be of 32 bits by their halves.
+fn checked_operands(op: Operation) -> usize {
+    match op {
+        Operation::U32add | Operation::U32sub | Operation::U32mul | Operation::U32div => 2,
+        Operation::U32add3 | Operation::U32madd => 3,
+        _ => 0,
     }
 }
 

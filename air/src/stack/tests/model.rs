@@ -140,6 +140,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
         }
         Op::U32sub => {
             let [b, a] = m.take_u32();
+            m.check_operands(&[b, a]);
             let (difference, borrow) = (a as u32).overflowing_sub(b as u32);
             m.place(&[felt(borrow.into()), felt(difference.into())]);
             m.limbs(difference.into(), 0);
@@ -148,6 +149,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
             let [b, a] = m.take_u32();
             let b = b.max(1);
             m.step.cur.core.stack.top[0] = felt(b);
+            m.check_operands(&[b, a]);
             let (q, r) = (a / b, a % b);
             m.place(&[felt(r), felt(q)]);
             m.limbs((q & 0xffff) + (((q >> 16) + (r >> 16)) << 16), b - r - 1);
@@ -301,6 +303,7 @@ impl<'a> Machine<'a> {
         core.system.fn_hash = rng.felts();
         core.decoder.registers = rng.felts();
         core.helpers = rng.felts();
+        core.operands = rng.felts();
         core.stack.top = rng.felts();
         core.stack.depth = felt(16);
         if overflowed {
@@ -364,6 +367,15 @@ impl<'a> Machine<'a> {
         let values = core::array::from_fn(|_| self.rng.u32());
         self.give(&values.map(felt));
         values
+    }
+
+    /// The halves that show that operands are of 32 bits.
+    fn check_operands(&mut self, values: &[u64]) {
+        for (i, &value) in values.iter().enumerate() {
+            self.step.cur.core.operands[i] = felt(value & 0xffff);
+            self.range(value & 0xffff);
+            self.range(value >> 16);
+        }
     }
 
     /// Overwrites the topmost elements.
@@ -469,6 +481,7 @@ impl<'a> Machine<'a> {
 
     fn u32_halves<const N: usize>(&mut self, f: impl Fn([u64; N]) -> u64) {
         let operands = self.take_u32();
+        self.check_operands(&operands);
         for _ in operands {
             self.pop();
         }

@@ -179,6 +179,7 @@ fn names() -> Vec<String> {
         ("position", 2),
         ("group_start", 1),
         ("helper", 6),
+        ("operand", 3),
         ("top", 16),
         ("depth", 1),
         ("overflow_ptr", 1),
@@ -222,6 +223,15 @@ fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
             CALL | DYNCALL | SYSCALL => false,
             INTRINSIC | DESTROY | DESTRUCTOR | OWN_DESTRUCTOR => false,
             END => false,
+            _ => true,
+        };
+    }
+    if let Some(operand) = name.strip_prefix("operand") {
+        // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD.
+        return match code {
+            0b100_1000 | 0b100_1010 => true,
+            0b100_1100 | 0b100_1110 => false,
+            0b100_0000..0b100_1000 => operand == "2",
             _ => true,
         };
     }

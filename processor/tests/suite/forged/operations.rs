@@ -320,3 +320,27 @@ fn a_depth_that_does_not_grow() {
     forged.claim_outputs();
     forged.settles_to(&["bus.Overflow", "stack.depth"]);
 }
+
+/// Operands that are no 32-bit numbers, with results that their limbs allow: the run would have
+/// trapped.
+#[test]
+fn arithmetic_of_32_bits_has_operands_of_32_bits() {
+    // 5 - 2^32 less 3 is 2, with a borrow.
+    let mut forged = operation(U32sub, &[3, 5]);
+    let operand = Felt::new(5) - Felt::new(1 << 32);
+    forged.edit(0..2, |core| core.stack.top[1] = operand);
+    forged.edit_from(2, |core| core.stack.top[0] = ONE);
+    forged.claim_inputs();
+    forged.claim_outputs();
+    forged.settles_to(&["bus.Range"]);
+
+    // The halves of a product say nothing about its factors: 2^48 times 2^-16 is 2^32.
+    let mut forged = operation(U32mul, &[1 << 16, 1 << 16]);
+    let inverse = ONE / Felt::new(1 << 16);
+    forged.edit(0..2, |core| {
+        core.stack.top[0] = inverse;
+        core.stack.top[1] = Felt::new(1 << 48);
+    });
+    forged.claim_inputs();
+    forged.settles_to(&["bus.Range"]);
+}
