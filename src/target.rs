@@ -8,8 +8,9 @@ use std::{
 };
 
 use miden_assembly::{
-    Assembler, KernelLibrary, Library, ModuleParser, Path as MasmPath, Report, SourceManager,
-    ast::ModuleKind, diagnostics::reporting::PrintDiagnostic, library::LibraryExport,
+    Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
+    Report, SourceManager, ast::ModuleKind, diagnostics::reporting::PrintDiagnostic,
+    library::LibraryExport,
 };
 use miden_core::{
     AdviceMap, Program, Word,
@@ -38,7 +39,7 @@ pub struct Target {
     instances: Vec<String>,
     resources: Vec<String>,
     procedures: BTreeMap<Word, String>,
-    sources: Option<Arc<dyn SourceManager>>,
+    sources: Option<Arc<DefaultSourceManager>>,
     warnings: Vec<Warning>,
 }
 
