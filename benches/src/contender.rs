@@ -65,6 +65,8 @@ pub struct Rows {
     pub hasher: usize,
     /// Rows of the bitwise chiplet.
     pub bitwise: usize,
+    /// Rows of the resource tables, which the peers do not have.
+    pub table: usize,
     /// Rows of the memory chiplet.
     pub memory: usize,
     /// Rows of the public records: the kernel's procedures; links and segments, where there are any.

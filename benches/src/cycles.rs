@@ -26,6 +26,17 @@ pub enum Subject {
     Call,
     /// What the round takes more if the callee has 16 KiB of data that it did not have before.
     Data,
+    /// `resource.new`.
+    New,
+    /// `resource.rep`.
+    Rep,
+    /// `resource.drop` of an own handle by the definer, by its wrapper.
+    Drop,
+    /// What a call takes more if a handle is lent for it: `send_borrow`, `recv_borrow`, and the
+    /// borrower's drop.
+    Lend,
+    /// What a call takes more if a handle is given away: `send_own` and `recv_own`.
+    Give,
 }
 
 /// How it is done.
@@ -58,6 +69,8 @@ pub struct Cost {
     pub hasher: f64,
     /// Rows of the bitwise chiplet.
     pub bitwise: f64,
+    /// Rows of the resource tables.
+    pub table: f64,
     /// Rows of the memory chiplet.
     pub memory: f64,
 }
@@ -93,6 +106,10 @@ pub fn costs() -> Result<Vec<Cost>, ContenderError> {
     let isolated = composed("isolated.toml")?;
     let ours = open(&MidenCvm, call)?;
     let theirs = open(&Miden0_20, call)?;
+    let things = |name: &str| composed(&format!("things_{name}.toml"));
+    let (new, call_with_handle) = (things("new")?, things("call")?);
+    let resource =
+        |subject, round: Round, without| round.less(without).cost(subject, Means::Shared);
     let data = |means, loaded: Round, empty| loaded.less(empty).cost(Subject::Data, means);
     Ok(vec![
         shared.cost(Subject::Call, Means::Shared),
@@ -102,12 +119,17 @@ pub fn costs() -> Result<Vec<Cost>, ContenderError> {
         data(Means::Isolated, composed("loaded.toml")?, isolated),
         data(Means::Open, open(&MidenCvm, &call_loaded)?, ours),
         data(Means::Miden0_20, open(&Miden0_20, &call_loaded)?, theirs),
+        resource(Subject::New, new, things("none")?),
+        resource(Subject::Rep, things("rep")?, new),
+        resource(Subject::Drop, things("drop")?, new),
+        resource(Subject::Lend, things("lend")?, call_with_handle),
+        resource(Subject::Give, things("give")?, call_with_handle),
     ])
 }
 
-/// Mean rows of one round: cycles, range, hasher, bitwise, memory.
+/// Mean rows of one round: cycles, range, hasher, bitwise, resource tables, memory.
 #[derive(Debug, Clone, Copy)]
-struct Round([f64; 5]);
+struct Round([f64; 6]);
 
 /// Counts a round by letting a program make one call, and then some more.
 fn round(
@@ -119,6 +141,7 @@ fn round(
             rows.range,
             rows.hasher,
             rows.bitwise,
+            rows.table,
             rows.memory,
         ]
     };
@@ -135,7 +158,7 @@ impl Round {
     }
 
     fn cost(self, subject: Subject, means: Means) -> Cost {
-        let [cycles, range, hasher, bitwise, memory] = self.0;
+        let [cycles, range, hasher, bitwise, table, memory] = self.0;
         Cost {
             subject,
             means,
@@ -143,6 +166,7 @@ impl Round {
             range,
             hasher,
             bitwise,
+            table,
             memory,
         }
     }
@@ -152,8 +176,8 @@ impl Cost {
     /// The line above a table of costs.
     pub fn headings() -> String {
         format!(
-            "{:<42} {:>8} {:>8} {:>8} {:>8} {:>8}",
-            "rows", "cycles", "range", "hasher", "bitwise", "memory"
+            "{:<42} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "rows", "cycles", "range", "hasher", "bitwise", "table", "memory"
         )
     }
 }
@@ -168,6 +192,11 @@ impl fmt::Display for Cost {
             (Subject::Data, Means::Shared | Means::Isolated) => "16 KiB of static data",
             (Subject::Data, Means::Open) => "16 KiB by adv_pipe, here",
             (Subject::Data, Means::Miden0_20) => "16 KiB by adv_pipe, in 0.20.6",
+            (Subject::New, _) => "resource.new",
+            (Subject::Rep, _) => "resource.rep",
+            (Subject::Drop, _) => "resource.drop of an own type, wrapped",
+            (Subject::Lend, _) => "a handle lent for a call, and dropped",
+            (Subject::Give, _) => "a handle given away with a call",
         };
         write!(f, "{what:<42}")?;
         for rows in [
@@ -175,6 +204,7 @@ impl fmt::Display for Cost {
             self.range,
             self.hasher,
             self.bitwise,
+            self.table,
             self.memory,
         ] {
             write!(f, " {rows:>8.1}")?;

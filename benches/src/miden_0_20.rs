@@ -114,6 +114,7 @@ impl Prepared for Assembled {
             range: lengths.range_trace_len(),
             hasher: chiplets.hash_chiplet_len(),
             bitwise: chiplets.bitwise_chiplet_len(),
+            table: 0,
             memory: chiplets.memory_chiplet_len(),
             rom: chiplets.kernel_rom_len(),
             padded: lengths.padded_trace_len(),

@@ -154,6 +154,7 @@ impl Prepared for Linked {
             range: lengths.range,
             hasher: lengths.hasher,
             bitwise: lengths.bitwise,
+            table: lengths.table,
             memory: lengths.memory,
             rom: lengths.rom,
             padded: lengths.padded(),

@@ -201,6 +201,7 @@ mod tests {
                 range: 8,
                 hasher: 7,
                 bitwise: 6,
+                table: 0,
                 memory: 5,
                 rom: 0,
                 padded: 64,

@@ -341,10 +341,11 @@ fn memory<B: ConstraintBuilder>(
     } = *row;
     let [l0, l1, l2] = limbs;
     let context = l0 + l1.scale(Felt::new(1 << 16)) + l2.scale(Felt::new(1 << 32));
+    // Where there is no context the limbs, which are range-checked all the same, are zero.
     b.assert_zero(
         "table.memory_context",
         4,
-        asks * op.memory * (request.second - context),
+        asks * (op.memory * request.second - context),
     );
     b.assert_zero(
         "table.memory_created",
