@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use miden_assembly::Assembler;
-use miden_core::{Felt, Program, StackInputs, StackOutputs, Word, mast::MastForest};
+use miden_core::{Felt, Program, StackInputs, StackOutputs, mast::MastForest};
 use miden_cvm_component::{Composition, LinkedComposition, Toolchain, core_library};
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
