@@ -3,7 +3,7 @@
 use miden_core::{Felt, Kernel, ONE, Word, ZERO};
 use miden_cvm_air::{
     columns::CoreRow,
-    opcode::{self, CALL, DROP, DYNCALL, END, NOOP, SYSCALL},
+    opcode::{self, CALL, DROP, DYNCALL, NOOP, SYSCALL},
 };
 
 use super::{
@@ -41,24 +41,6 @@ fn program(code: u8) -> Forgery {
     }
 }
 
-/// The row of the call, and that of its END.
-fn call(forgery: &Forgery, code: u8, nth: usize) -> (usize, usize) {
-    let start = forgery.row_of(code, nth);
-    let id = Felt::new(start as u64 + 1);
-    let end = (start..)
-        .find(|&row| forgery.opcode(row) == END && forgery.rows[row].core.decoder.block == id)
-        .expect("the call ends");
-    (start, end)
-}
-
-fn assert_contains(forgery: &mut Forgery, names: &[&str]) {
-    forgery.settle();
-    let found = forgery.violations();
-    for &name in names {
-        assert!(found.contains(name), "{name} is not in {found:?}");
-    }
-}
-
 #[test]
 fn coming_back_to_another_frame() {
     type Edit = fn(&mut CoreRow<Felt>);
@@ -71,7 +53,7 @@ fn coming_back_to_another_frame() {
     for code in CALLS {
         for edit in edits {
             let mut forged = program(code);
-            let (_, end) = call(&forged, code, 0);
+            let (_, end) = forged.block_of(code, 0);
             forged.edit_from(end + 1, edit);
             forged.settles_to(&["bus.CallStack"]);
         }
@@ -82,7 +64,7 @@ fn coming_back_to_another_frame() {
 fn staying_in_the_callee() {
     for code in CALLS {
         let mut forged = program(code);
-        let (_, end) = call(&forged, code, 0);
+        let (_, end) = forged.block_of(code, 0);
         let callee = forged.rows[end].core.system;
         forged.edit_from(end + 1, |core| {
             core.system.domain = callee.domain;
@@ -98,7 +80,7 @@ fn coming_back_to_another_stack() {
     for code in CALLS {
         // The topmost overflow entry is skipped.
         let mut forged = program(code);
-        let (_, end) = call(&forged, code, 0);
+        let (_, end) = forged.block_of(code, 0);
         let pointer = forged.rows[end + 1].core.stack.overflow_ptr;
         let pop = (end..)
             .find(|&row| forged.opcode(row) == DROP)
@@ -106,7 +88,7 @@ fn coming_back_to_another_stack() {
         forged.edit(end + 1..=pop, |core| {
             core.stack.overflow_ptr = pointer - ONE
         });
-        assert_contains(&mut forged, &["bus.CallStack", "bus.Overflow"]);
+        forged.settles_to_more_than(&["bus.CallStack", "bus.Overflow"]);
         // The depth is one less, so the last entry is never taken.
         let mut forged = program(code);
         let last_pop = (end..)
@@ -133,10 +115,10 @@ fn saving_another_frame() {
     for code in CALLS {
         // What is saved is what is restored, but not what the caller had.
         let mut forged = program(code);
-        let (start, end) = call(&forged, code, 0);
+        let (start, end) = forged.block_of(code, 0);
         edit_call(forged.core(start), |call| call.saved_depth += ONE);
         forged.core(end + 1).stack.depth += ONE;
-        assert_contains(&mut forged, &["stack.saved_depth"]);
+        forged.settles_to_more_than(&["stack.saved_depth"]);
         let mut forged = program(code);
         edit_call(forged.core(start), |call| call.saved_overflow_ptr -= ONE);
         forged.core(end + 1).stack.overflow_ptr -= ONE;
@@ -146,7 +128,7 @@ fn saving_another_frame() {
         } else {
             "stack.saved_overflow_ptr"
         };
-        assert_contains(&mut forged, &[bound]);
+        forged.settles_to_more_than(&[bound]);
     }
 }
 
@@ -154,18 +136,18 @@ fn saving_another_frame() {
 fn ending_a_call_as_another_kind() {
     for code in CALLS {
         let mut forged = program(code);
-        let (_, end) = call(&forged, code, 0);
+        let (_, end) = forged.block_of(code, 0);
         edit_end(forged.core(end), |end| {
             (end.call, end.syscall) = (end.syscall, end.call);
         });
         forged.settles_to(&["bus.CallStack"]);
         // Both, or neither.
         edit_end(forged.core(end), |end| (end.call, end.syscall) = (ONE, ONE));
-        assert_contains(&mut forged, &["block.end_one_call"]);
+        forged.settles_to_more_than(&["block.end_one_call"]);
         edit_end(forged.core(end), |end| {
             (end.call, end.syscall) = (ZERO, ZERO)
         });
-        assert_contains(&mut forged, &["bus.CallStack", "bus.BlockStack"]);
+        forged.settles_to_more_than(&["bus.CallStack", "bus.BlockStack"]);
     }
 }
 
@@ -173,17 +155,17 @@ fn ending_a_call_as_another_kind() {
 fn ending_a_block_as_a_call() {
     // The procedure's block returns from the call itself.
     let mut forged = program(CALL);
-    let (_, end) = call(&forged, CALL, 0);
+    let (_, end) = forged.block_of(CALL, 0);
     forged.remove_rows(end..end + 1);
     edit_end(forged.core(end - 1), |end| end.call = ONE);
-    assert_contains(&mut forged, &["bus.BlockStack", "bus.CallStack"]);
+    forged.settles_to_more_than(&["bus.BlockStack", "bus.CallStack"]);
 }
 
 #[test]
 fn a_callee_that_sees_the_callers_stack() {
     for code in CALLS {
         let mut forged = program(code);
-        let (start, end) = call(&forged, code, 0);
+        let (start, end) = forged.block_of(code, 0);
         let below = forged.rows[start].core.stack;
         let frame = forged.rows[start].core.as_call();
         forged.edit(start + 1..=end, |core| {
@@ -203,7 +185,7 @@ fn a_callee_that_sees_the_callers_stack() {
 #[test]
 fn returning_more_than_it_was_given() {
     let mut forged = masm("proc f neg neg drop end begin call.f end");
-    let (start, end) = call(&forged, CALL, 0);
+    let (start, end) = forged.block_of(CALL, 0);
     // DROP becomes PAD, and nobody takes the element away.
     let span = end - 5;
     assert_eq!(forged.opcode(end - 2), DROP);
@@ -244,7 +226,7 @@ fn another_context_than_a_new_one() {
     for code in [CALL, DYNCALL] {
         for (edit, expected) in edits {
             let mut forged = program(code);
-            let (start, end) = call(&forged, code, 0);
+            let (start, end) = forged.block_of(code, 0);
             forged.edit(start + 1..=end, edit);
             forged.settles_to(expected);
         }
@@ -257,8 +239,8 @@ fn the_context_of_an_earlier_call() {
         "proc f push.1 mem_store.0 end
         begin call.f call.f end",
     );
-    let (first, _) = call(&forged, CALL, 0);
-    let (second, end) = call(&forged, CALL, 1);
+    let (first, _) = forged.block_of(CALL, 0);
+    let (second, end) = forged.block_of(CALL, 1);
     let domain = Felt::new(first as u64 + 1);
     forged.edit(second + 1..=end, |core| core.system.domain = domain);
     forged.settles_to(&["system.call_domain"]);
@@ -268,7 +250,7 @@ fn the_context_of_an_earlier_call() {
 fn a_component_row_in_an_open_program() {
     // A shared call, into the caller's own context.
     let mut forged = program(CALL);
-    let (start, end) = call(&forged, CALL, 0);
+    let (start, end) = forged.block_of(CALL, 0);
     forged.edit(start + 1..=end, |core| core.system.domain = ZERO);
     edit_call(forged.core(start), |call| call.shared = ONE);
     edit_end(forged.core(end), |end| end.shared = ONE);
@@ -309,7 +291,7 @@ fn a_component_row_in_an_open_program() {
 fn executing_something_else_than_was_called() {
     for code in CALLS {
         let mut forged = program(code);
-        let (start, end) = call(&forged, code, 0);
+        let (start, end) = forged.block_of(code, 0);
         // Nothing, instead of a negation and another one.
         let digest = forged.rewrite_block(start + 1, &[NOOP, NOOP]);
         let top = forged.rows[start + 2].core.stack.top;
@@ -351,7 +333,7 @@ fn a_syscall_into_another_context_than_the_root() {
     ];
     for (edit, expected) in edits {
         let mut forged = program(SYSCALL);
-        let (start, end) = call(&forged, SYSCALL, 0);
+        let (start, end) = forged.block_of(SYSCALL, 0);
         forged.edit(start + 1..=end, edit);
         forged.settles_to(&[expected]);
     }

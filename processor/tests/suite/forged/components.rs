@@ -30,24 +30,6 @@ fn traced(builder: &Builder, main: &str) -> Forgery {
     Forgery::new(builder.trace(main))
 }
 
-/// The row of a call, and that of its END.
-fn call(forgery: &Forgery, nth: usize) -> (usize, usize) {
-    let start = forgery.row_of(CALL, nth);
-    let id = Felt::new(start as u64 + 1);
-    let end = (start..)
-        .find(|&row| forgery.opcode(row) == END && forgery.rows[row].core.decoder.block == id)
-        .expect("the call ends");
-    (start, end)
-}
-
-fn assert_contains(forgery: &mut Forgery, names: &[&str]) {
-    forgery.settle();
-    let found = forgery.violations();
-    for &name in names {
-        assert!(found.contains(name), "{name} is not in {found:?}");
-    }
-}
-
 #[test]
 fn links_that_are_not_in_the_table() {
     const MAIN: &str = "begin call.stubs::b1 end";
@@ -102,15 +84,15 @@ fn a_context_that_the_link_does_not_say() {
         for (edit, expected) in edits {
             // A shared call to index 0 would find the root running: see below.
             let mut forged = traced(&counter(kind), "begin call.stubs::b1 end");
-            let (start, end) = call(&forged, 0);
+            let (start, end) = forged.block_of(CALL, 0);
             forged.edit(start + 1..=end, edit);
-            assert_contains(&mut forged, &[expected]);
+            forged.settles_to_more_than(&[expected]);
         }
     }
     // The caller's own domain, though the call is isolated, and the other way round.
     for (kind, domain) in [(Isolated, None), (Shared, Some(ONE))] {
         let mut forged = traced(&counter(kind), "begin call.stubs::b1 end");
-        let (start, end) = call(&forged, 0);
+        let (start, end) = forged.block_of(CALL, 0);
         let domain = domain.map_or(ZERO, |one| Felt::new(start as u64) + one);
         forged.edit(start + 1..=end, |core| core.system.domain = domain);
         forged.settles_to(&["system.call_domain"]);
@@ -123,8 +105,8 @@ fn an_isolated_call_into_an_earlier_domain() {
         &counter(Isolated),
         "begin call.stubs::b1 call.stubs::b1 end",
     );
-    let (first, _) = call(&forged, 0);
-    let (second, end) = call(&forged, 1);
+    let (first, _) = forged.block_of(CALL, 0);
+    let (second, end) = forged.block_of(CALL, 1);
     let domain = Felt::new(first as u64 + 1);
     forged.edit(second + 1..=end, |core| core.system.domain = domain);
     forged.settles_to(&["system.call_domain"]);
@@ -155,7 +137,7 @@ fn entering_a_running_instance() {
             .expect("instance 2 has a link");
         forged.rows[row].chiplet.rom_mut().record[6] = Felt::from(running);
         forged.public.composition = Some(claimed);
-        let (start, end) = call(&forged, 2);
+        let (start, end) = forged.block_of(CALL, 2);
         forged.edit(start + 1..=end, |core| {
             core.system.index = Felt::from(running)
         });
@@ -176,7 +158,7 @@ fn entering_a_running_instance() {
 fn an_instance_that_is_never_left() {
     // Its END is that of a syscall, which leaves the state word alone.
     let mut forged = traced(&counter(Shared), "begin call.stubs::b1 end");
-    let (_, end) = call(&forged, 0);
+    let (_, end) = forged.block_of(CALL, 0);
     edit_end(forged.core(end), |end| {
         (end.call, end.syscall) = (ZERO, ONE)
     });
@@ -217,7 +199,7 @@ fn creating_an_instance_twice_or_never() {
     };
     // The second call would reset the frame pointer.
     let mut forged = traced(&counter(Shared), MAIN);
-    let (second, _) = call(&forged, 1);
+    let (second, _) = forged.block_of(CALL, 1);
     create(forged.core(second));
     forged.settles_to(&["memory.value"]);
     edit_call(forged.core(second), |call| call.table_len = ONE);
@@ -225,7 +207,7 @@ fn creating_an_instance_twice_or_never() {
     forged.settles_to(&["call.created_state", "memory.value"]);
     // The first one would not set it.
     let mut forged = traced(&counter(Shared), MAIN);
-    let (first, _) = call(&forged, 0);
+    let (first, _) = forged.block_of(CALL, 0);
     reuse(forged.core(first));
     forged.settles_to(&["memory.value"]);
     edit_call(forged.core(first), |call| call.table_len = ZERO);
@@ -233,13 +215,13 @@ fn creating_an_instance_twice_or_never() {
     // Half of a creation.
     let mut forged = traced(&counter(Shared), MAIN);
     edit_call(forged.core(first), |call| call.creates = ONE / Felt::new(2));
-    assert_contains(&mut forged, &["call.kind_binary"]);
+    forged.settles_to_more_than(&["call.kind_binary"]);
     edit_call(forged.core(first), |call| call.creates = Felt::new(2));
-    assert_contains(&mut forged, &["call.kind_binary"]);
+    forged.settles_to_more_than(&["call.kind_binary"]);
     // An isolated call that creates nothing.
     let mut forged = traced(&counter(Isolated), MAIN);
     reuse(forged.core(first));
-    assert_contains(&mut forged, &["call.isolated_creates"]);
+    forged.settles_to_more_than(&["call.isolated_creates"]);
 }
 
 #[test]
@@ -259,9 +241,9 @@ fn coming_back_to_another_frame() {
     for kind in [Shared, Isolated] {
         for edit in edits {
             let mut forged = traced(&counter(kind), "begin call.stubs::b1 end");
-            let (_, end) = call(&forged, 0);
+            let (_, end) = forged.block_of(CALL, 0);
             forged.edit_from(end + 1, edit);
-            assert_contains(&mut forged, &["bus.CallStack"]);
+            forged.settles_to_more_than(&["bus.CallStack"]);
         }
     }
 }
@@ -269,7 +251,7 @@ fn coming_back_to_another_frame() {
 #[test]
 fn a_state_word_of_ones_own_choice() {
     let mut forged = traced(&counter(Shared), "begin call.stubs::b1 end");
-    let (_, end) = call(&forged, 0);
+    let (_, end) = forged.block_of(CALL, 0);
     type Edit = fn(&mut miden_cvm_air::columns::EndCols<Felt>);
     let edits: [Edit; 3] = [
         |end| end.free = ONE,
@@ -318,7 +300,7 @@ fn private_memory_through_user_space() {
     // `bump` stores at address 100; an index of 1/8 more is the space of the state.
     for space in [1, 2] {
         let mut forged = traced(&counter(Shared), "begin call.stubs::a1 end");
-        let (start, end) = call(&forged, 0);
+        let (start, end) = forged.block_of(CALL, 0);
         let store = (start..)
             .find(|&row| forged.opcode(row) == MSTORE)
             .expect("bump stores");
@@ -347,8 +329,8 @@ fn a_call_inside_a_syscall() {
         .link(0, "a1", Shared, 2, "middle::go")
         .link(2, "c1", Shared, 1, "counter::idle");
     let mut forged = traced(&builder, "begin call.stubs::a1 end");
-    let (start, end) = call(&forged, 0);
-    let (inner, inner_end) = call(&forged, 1);
+    let (start, end) = forged.block_of(CALL, 0);
+    let (inner, inner_end) = forged.block_of(CALL, 1);
     for row in (start + 1..=inner).chain(inner_end + 1..=end) {
         forged.core(row).system.in_syscall = ONE;
     }
@@ -360,14 +342,11 @@ fn a_call_inside_a_syscall() {
 fn a_composition_that_is_none() {
     let mut forged = traced(&counter(Shared), "begin call.stubs::b1 end");
     forged.public.composition = None;
-    assert_contains(
-        &mut forged,
-        &["bus.LinkRecord", "call.open", "call.open_callee"],
-    );
+    forged.settles_to_more_than(&["bus.LinkRecord", "call.open", "call.open_callee"]);
     // And an open program that passes for a composition.
     let mut forged = super::toolkit::masm("proc f neg neg end begin call.f end");
     forged.public.composition = Some(counter(Shared).composition());
-    assert_contains(&mut forged, &["bus.Link", "bus.LinkRecord"]);
+    forged.settles_to_more_than(&["bus.Link", "bus.LinkRecord"]);
 }
 
 #[test]

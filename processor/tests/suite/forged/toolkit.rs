@@ -171,6 +171,16 @@ impl Forgery {
             .unwrap_or_else(|| panic!("there is no opcode {code:#b} number {nth}"))
     }
 
+    /// The row of the `nth` node of an opcode that opens a block, from 0, and that of its END.
+    pub fn block_of(&self, code: u8, nth: usize) -> (usize, usize) {
+        let start = self.row_of(code, nth);
+        let id = Felt::new(start as u64 + 1);
+        let end = (start..)
+            .find(|&row| self.opcode(row) == END && self.rows[row].core.decoder.block == id)
+            .expect("the block ends");
+        (start, end)
+    }
+
     /// Changes the core columns of some rows.
     pub fn edit(
         &mut self,
@@ -785,6 +795,14 @@ impl Forgery {
     /// Settles the trace and expects that it violates exactly `expected`.
     pub fn settles_to(&mut self, expected: &[&str]) {
         self.settle().assert_rejected(expected);
+    }
+
+    /// Settles the trace and expects that it violates `expected`, and maybe more.
+    pub fn settles_to_more_than(&mut self, expected: &[&str]) {
+        let found = self.settle().violations();
+        for &name in expected {
+            assert!(found.contains(name), "{name} is not in {found:?}");
+        }
     }
 }
 
