@@ -5,7 +5,7 @@ use core::fmt;
 use clap::Args;
 use miden_cvm::{
     InstanceProfile, IntrinsicProfile, MIN_TRACE_LEN, ProcedureProfile, Profile, TraceLengths,
-    execute_traced, profile,
+    profile,
 };
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ impl AnalyzeCommand {
     /// Returns an error if something cannot be loaded, if the run traps, or if it has no trace.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
-        let loaded = self.source.load(&progress, LONGEST_RUN)?;
+        let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
         progress.stage("counting cycles");
         let counted = profile(
             &loaded.target,
@@ -45,14 +45,7 @@ impl AnalyzeCommand {
         )
         .map_err(|error| Failure::failed(loaded.target.explain(&error)))?;
         progress.stage("building the trace");
-        let trace = execute_traced(
-            &loaded.target,
-            loaded.inputs.stack.clone(),
-            loaded.inputs.advice.clone(),
-            &mut loaded.host(),
-            loaded.options,
-        )
-        .map_err(Failure::failed)?;
+        let trace = loaded.trace()?;
         drop(progress);
         let Profile {
             instances,

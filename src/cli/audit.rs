@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use clap::Args;
-use miden_cvm::{AuditReport, Campaign, HarmlessReason, Survivor, Tally, audit, execute_traced};
+use miden_cvm::{AuditReport, Campaign, HarmlessReason, Survivor, Tally, audit};
 use serde::Serialize;
 
 use super::{
@@ -35,16 +35,9 @@ impl AuditCommand {
     /// Returns an error if something cannot be loaded, if the run traps, or if it has no trace.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
-        let loaded = self.source.load(&progress, LONGEST_RUN)?;
+        let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
         progress.stage("building the trace");
-        let trace = execute_traced(
-            &loaded.target,
-            loaded.inputs.stack.clone(),
-            loaded.inputs.advice.clone(),
-            &mut loaded.host(),
-            loaded.options,
-        )
-        .map_err(Failure::failed)?;
+        let trace = loaded.trace()?;
         progress.stage("changing the trace");
         let rows = trace.rows.len();
         let campaign = Campaign {

@@ -8,8 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, ProvenRun, execute_traced,
-    prove_run,
+    HashFunction, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, ProvenRun, prove_run,
 };
 use serde::Serialize;
 
@@ -101,21 +100,13 @@ impl ProveCommand {
     pub fn run(&self) -> Result<Outcome, Failure> {
         let settings = self.settings()?;
         let progress = Progress::start("loading");
-        let loaded = self.source.load(&progress, LONGEST_RUN)?;
+        let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
         let proof_path = or_beside(&self.proof, &loaded.file, "proof");
         let statement_path = or_beside(&self.statement, &loaded.file, "statement.json");
 
         progress.stage("running");
         let started = Instant::now();
-        let mut host = loaded.host();
-        let trace = execute_traced(
-            &loaded.target,
-            loaded.inputs.stack,
-            loaded.inputs.advice,
-            &mut host,
-            loaded.options,
-        )
-        .map_err(Failure::failed)?;
+        let trace = loaded.trace()?;
         let run_seconds = started.elapsed().as_secs_f64();
 
         let security = settings.security(trace.rows.len(), &trace.public);

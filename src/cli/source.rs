@@ -8,7 +8,8 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    DefaultHost, ExecutionOptions, Inputs, Loader, MAX_CYCLES, Target, TargetError, target_file,
+    DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, Loader, MAX_CYCLES, Target, TargetError,
+    TracedExecutionError, execute_traced, target_file,
 };
 
 use super::{outcome::Failure, progress::Progress};
@@ -54,6 +55,19 @@ impl Loaded {
     /// A host for one run.
     pub fn host(&self) -> DefaultHost<Stderr> {
         self.target.host().with_debug_writer(Stderr)
+    }
+
+    /// Runs it and builds the trace; the inputs are gone then.
+    ///
+    /// # Errors
+    /// Returns an error if the run traps, or if it has no trace.
+    pub fn trace(&mut self) -> Result<ExecutionTrace, Failure> {
+        let Inputs { stack, advice } = std::mem::take(&mut self.inputs);
+        let traced = execute_traced(&self.target, stack, advice, &mut self.host(), self.options);
+        traced.map_err(|error| match error {
+            TracedExecutionError::Execution(error) => Failure::failed(self.target.explain(&error)),
+            error => Failure::failed(error),
+        })
     }
 }
 
