@@ -55,15 +55,15 @@ pub fn constraints<B: ConstraintBuilder>(
     let entered_domain = entry.shared * domain + entry.shared.not() * (clk + B::Expr::ONE);
     b.assert_zero(
         "system.call_domain",
-        4,
+        3,
         call * (next.domain - entered_domain) + destructor * (next.domain - domain),
     );
     let enter = call + destructor;
-    b.assert_zero("system.call_index", 4, enter * (next.index - entry.target));
-    b.assert_zero("system.call_in_syscall", 4, enter * next.in_syscall);
+    b.assert_zero("system.call_index", 3, enter * (next.index - entry.target));
+    b.assert_zero("system.call_in_syscall", 3, enter * next.in_syscall);
     b.assert_zeros(
         "system.call_fn_hash",
-        4,
+        3,
         core::array::from_fn::<_, 4, _>(|i| enter * (next.fn_hash[i] - entry.callee[i])),
     );
 
@@ -85,7 +85,7 @@ pub fn constraints<B: ConstraintBuilder>(
     let crosses = call + cuts + leave;
     b.assert_zero(
         "system.mark",
-        5,
+        4,
         crosses * (next.mark - clk - B::Expr::ONE) + crosses.not() * (next.mark - mark),
     );
     b.assert_zero(
