@@ -52,7 +52,7 @@ pub use miden_cvm_verifier::{
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
 pub use profile::{InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, profile};
-pub use target::{COMPOSITION_FILE, Loader, Target, TargetError, target_file};
+pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
 use thiserror::Error;
 
 /// Runs a target. Its static data is added to the advice.

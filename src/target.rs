@@ -24,8 +24,8 @@ use thiserror::Error;
 
 use crate::{AdviceInputs, Composition, DefaultHost, ExecutionError, StdoutWriter};
 
-/// The name of the composition file that a folder is read by.
-pub const COMPOSITION_FILE: &str = "composition.toml";
+/// The names of the composition file that a folder is read by, the first that is there.
+pub const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
 
 /// What is run: a program or a composition, with the code of all libraries that it may need.
 ///
@@ -312,7 +312,7 @@ impl Loader {
     }
 
     /// Loads the target at `path`: a program in a `.masm` or `.masp` file, or a composition in a
-    /// `.toml` file or in the folder of one.
+    /// `.toml`, `.wac` or `.masp` file or in the folder of one.
     ///
     /// # Errors
     /// Returns an error if there is no such target, or if there is a mistake in its files.
@@ -403,7 +403,8 @@ impl Loader {
 /// The file that stands for the target at `path`, beside which its inputs are looked for: the
 /// composition file of a folder, and `path` itself in all other cases.
 ///
-/// In a folder it is `composition.toml`, or else the `.toml` file with the folder's own name.
+/// In a folder it is `composition.toml` or `composition.wac`, or else the file with the folder's own name
+/// and one of these endings.
 ///
 /// # Errors
 /// Returns an error if `path` is a folder without such a file.
@@ -411,10 +412,12 @@ pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
     if !path.is_dir() {
         return Ok(path.into());
     }
-    let mut tried = vec![
-        COMPOSITION_FILE.to_owned(),
-        format!("{}.toml", name_of(path)?),
-    ];
+    let own = name_of(path)?;
+    let mut tried: Vec<String> = COMPOSITION_FILES
+        .map(str::to_owned)
+        .into_iter()
+        .chain(["toml", "wac"].map(|ending| format!("{own}.{ending}")))
+        .collect();
     // In a folder of this name it is a component all the same.
     tried.retain(|name| name != COMPONENT_FILE);
     let found = tried

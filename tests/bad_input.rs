@@ -137,6 +137,7 @@ proptest! {
         composition in vec(damage(), 0..3),
         component in vec(damage(), 0..3),
         source in vec(damage(), 0..2),
+        wit in vec(damage(), 0..2),
     ) {
         let folder = tempfile::TempDir::new().expect("a folder");
         let write = |path: &str, bytes: &[u8]| {
@@ -145,7 +146,8 @@ proptest! {
             fs::write(path, bytes).expect("a file");
         };
         for part in ["app", "note"] {
-            for end in ["component.toml".to_owned(), format!("{part}.masm")] {
+            let files = ["masm", "wit"].map(|ending| format!("{part}.{ending}"));
+            for end in ["component.toml".to_owned()].into_iter().chain(files) {
                 let path = format!("{part}/{end}");
                 write(&path, &example(&format!("wallet/{path}")));
             }
@@ -155,6 +157,8 @@ proptest! {
         write(path, &damaged(&example(&format!("wallet/{path}")), &component));
         let path = "account/account.masm";
         write(path, &damaged(&example(&format!("wallet/{path}")), &source));
+        let path = "account/account.wit";
+        write(path, &damaged(&example(&format!("wallet/{path}")), &wit));
         Loader::new().load(&folder.path().join("wallet.toml")).ok();
     }
 }

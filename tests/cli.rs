@@ -158,7 +158,7 @@ fn hashes_of_the_core_library_run() {
 #[test]
 fn compositions_are_files_or_folders() {
     let folder = miden_cvm(args("run", &example("ledger"), &["--json"])).json();
-    let file = miden_cvm(args("run", &example("ledger/ledger.toml"), &["--json"])).json();
+    let file = miden_cvm(args("run", &example("ledger/ledger.wac"), &["--json"])).json();
     assert_eq!(folder, file);
     assert_eq!(stack(&folder, 4), [837809, 346754, 40306, 65131]);
     assert!(folder["composition"].is_string());
@@ -327,7 +327,7 @@ fn what_cannot_be_loaded_fails_with_its_file_and_reason() {
         ("missing", "missing` cannot be read"),
         ("wrong.masm", "wrong.masm:2"),
         ("main.masm", "main.inputs`: operand_stack[1]: `two`"),
-        ("empty", "neither `composition.toml` nor `empty.toml`"),
+        ("empty", "nor `empty.toml` nor `empty.wac`"),
         ("component", "is a component"),
         ("composition.toml", "composition.toml:3"),
         ("", "composition.toml:3"),

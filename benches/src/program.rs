@@ -106,12 +106,9 @@ const LEDGER: Program = Program {
     name: "ledger",
     task: Task {
         code: Code::Composed {
-            composition: concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../examples/ledger/ledger.toml"
-            ),
+            composition: concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/ledger/ledger.wac"),
             plain: PlainSource {
-                data: include_bytes!("../../examples/ledger/ledger/rates.bin"),
+                data: include_bytes!("../../examples/ledger/deps/bank/ledger/rates.bin"),
                 data_name: "RATES",
                 common: include_str!("../programs/ledger/ledger.masm"),
                 miden_0_20: include_str!("../programs/ledger/miden_0_20.masm"),

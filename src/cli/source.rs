@@ -17,7 +17,7 @@ use super::{outcome::Failure, progress::Progress};
 /// What is run and on what.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// A program (`.masm`, `.masp`), or a composition (`.toml`, or the folder of one)
+    /// A program (`.masm`, `.masp`), or a composition (`.toml`, `.wac`, or the folder of one)
     target: PathBuf,
     /// Inputs in JSON; without it the target's own, beside it and with the ending `.inputs`, if
     /// there are any

@@ -144,7 +144,7 @@ fn ledger_model(advice: &[Felt]) -> Vec<u64> {
 
 #[test]
 fn ledger_posts_transfers() {
-    let path = examples().join("ledger/ledger.toml");
+    let path = examples().join("ledger/ledger.wac");
     let linked = link(&path);
     assert!(linked.warnings.is_empty(), "{:?}", linked.warnings);
     let expected = ledger_model(&Inputs::beside(&path).advice.stack);
@@ -154,7 +154,7 @@ fn ledger_posts_transfers() {
 
 #[test]
 fn ledger_rates_are_16_kib_of_static_data() {
-    let linked = link(&examples().join("ledger/ledger.toml"));
+    let linked = link(&examples().join("ledger/ledger.wac"));
     let ledger = linked
         .instances
         .iter()
@@ -172,7 +172,7 @@ fn ledger_rates_are_16_kib_of_static_data() {
 
 #[test]
 fn ledger_traps_on_overdraft() {
-    let linked = link(&examples().join("ledger/ledger.toml"));
+    let linked = link(&examples().join("ledger/ledger.wac"));
     let advice = [1, 1, 500, 1, 1, 2, 501, 0].map(Felt::new);
     let inputs = Inputs {
         advice: AdviceInputs::default().with_stack(advice),
@@ -194,21 +194,28 @@ fn ledger_traps_on_overdraft() {
 #[test]
 fn ledger_log_can_be_rewired() {
     let files = copy_of("ledger");
-    let audited = link(&files.path("ledger.toml"));
+    let audited = link(&files.path("ledger.wac"));
     // Another log, which the audit does not see.
     files.write(
-        "silent/component.toml",
-        b"name = \"silent\"\nsources = [\"silent.masm\"]\nexports.log.procedure = \"silent::log\"",
+        "deps/bank/silent/component.toml",
+        b"name = \"silent\"\nwit = \"silent.wit\"\nsources = [\"silent.masm\"]\n\
+          exports.log.module = \"silent\"",
     );
-    files.write("silent/silent.masm", b"pub proc log nop end");
-    change(&files, "ledger.toml", "\"audit.log\"", "\"silent.log\"");
+    files.write(
+        "deps/bank/silent/silent.wit",
+        b"package bank:silent; world silent { export bank:log/log@1.0.0; }
+          package bank:log@1.0.0 { interface log {
+              entry: func(payer: u32, payee: u32, value: u32, rate: u32);
+          } }",
+    );
+    files.write("deps/bank/silent/silent.masm", b"pub proc entry dropw end");
     change(
         &files,
-        "ledger.toml",
-        "[instances.audit]",
-        "[instances.silent]\ncomponent = \"silent\"\n\n[instances.audit]",
+        "ledger.wac",
+        "audit[\"bank:log/log@1.0.0\"]",
+        "(new bank:silent {})[\"bank:log/log@1.0.0\"]",
     );
-    let silent = link(&files.path("ledger.toml"));
+    let silent = link(&files.path("ledger.wac"));
 
     assert_eq!(audited.program.hash(), silent.program.hash());
     let digests = |linked: &LinkedComposition| {
@@ -230,7 +237,7 @@ fn ledger_log_can_be_rewired() {
         silent.composition.commitment()
     );
 
-    let inputs = || Inputs::beside(&files.path("ledger.toml"));
+    let inputs = || Inputs::beside(&files.path("ledger.wac"));
     let output = run(&silent, inputs()).unwrap_or_else(|error| panic!("{error}"));
     let balances = ledger_model(&inputs().advice.stack)[..4].to_vec();
     assert_eq!(outputs(&output)[..4], balances);
@@ -346,7 +353,10 @@ fn wallet_data_is_of_this_note() {
     };
     let words = |elements: &[Felt]| Word::new([elements[0], elements[1], elements[2], elements[3]]);
     let approved = words(&component("account").segments[0].elements);
-    assert_eq!(approved, component("note").exports["consume"].digest);
+    assert_eq!(
+        approved,
+        component("note").exports["wallet:note/note@1.0.0#consume"].digest
+    );
 
     let secret = Inputs::beside(&wallet()).advice.stack;
     let lock = words(&component("note").segments[0].elements);
@@ -357,7 +367,7 @@ fn wallet_data_is_of_this_note() {
         .iter()
         .position(|i| i.name == "note")
         .expect("a note");
-    let receive = component("note").imports["receive"].digest;
+    let receive = component("note").imports["wallet:account/account@1.0.0#receive"].digest;
     let link = linked.composition.link(note as u32, receive);
     assert_eq!(link.map(|link| link.kind), Some(LinkKind::Isolated));
 }
@@ -416,12 +426,29 @@ fn wallet_accepts_only_the_approved_script() {
 
     // Nor may the wallet itself call the account, going round the note.
     let files = copy_of("wallet");
-    change(&files, "wallet.toml", "note.consume", "account.receive");
     change(
         &files,
-        "account/component.toml",
-        "interface = \"wallet:account\"\nversion = \"1.0.0\"\n",
-        "",
+        "wallet.toml",
+        "imports.note = \"note\"",
+        "imports.account = \"account\"",
+    );
+    files.write(
+        "app/app.wit",
+        b"package wallet:app; world app {
+              use miden:cvm/core-types@1.0.0.{word};
+              import wallet:account/account@1.0.0;
+              export main: func(state: word) -> word;
+          }
+          package wallet:account@1.0.0 { interface account {
+              use miden:cvm/core-types@1.0.0.{felt, word};
+              /// @isolated
+              receive: func(state: word, asset: felt, amount: u32) -> word;
+          } }",
+    );
+    files.write(
+        "app/app.masm",
+        b"use bindings::wallet::account::account
+          pub proc main push.2500.7 movdn.5 movdn.5 exec.account::receive end",
     );
     let linked = link(&files.path("wallet.toml"));
     let error = run(&linked, Inputs::beside(&wallet())).expect_err("the root is no script");
