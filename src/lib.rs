@@ -47,7 +47,7 @@ pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
     Expectations, HashFunction, OptionSet, PrecompileRequest, PrecompileVerifier,
     PrecompileVerifierRegistry, Proof, ProofError, ProofSettings, PublicInputs, Records,
-    RequestError, Security, SettingsError, Statement, StatementError, Verified, VerifierError,
+    RequestError, Security, SecurityParts, SettingsError, Statement, StatementError, Verified, VerifierError,
     default_registry,
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};

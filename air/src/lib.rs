@@ -28,6 +28,7 @@ pub mod public;
 pub mod quadratic;
 pub mod range;
 pub mod requests;
+pub mod security;
 pub mod stack;
 pub mod system;
 

@@ -7,18 +7,13 @@
 use core::fmt;
 
 pub use miden_air::{HashFunction, ProvingOptions};
-use miden_core::Felt;
 use thiserror::Error;
-use winter_air::{
-    Air, BatchingMethod, FieldExtension, ProofOptions,
-    proof::{Context, Proof},
-};
-use winter_math::StarkField;
+use winter_air::{Air, BatchingMethod, FieldExtension, ProofOptions};
 
 use crate::{
-    air::{CvmAir, MAX_TRACE_LEN, trace_info},
-    lookup::Slot,
+    air::{CvmAir, MAX_TRACE_LEN, MIN_TRACE_LEN, trace_info},
     public::PublicInputs,
+    security::Security,
 };
 
 /// A set of protocol parameters; the ids go into proofs and never change their meaning.
@@ -66,9 +61,20 @@ impl OptionSet {
         }
     }
 
-    /// The most rows that a trace may have: its extension has to stay within 2^31 rows.
+    /// The most rows that a trace may have: those with which a proof reaches the set's level, and
+    /// whose extension stays within 2^31 rows.
     pub fn max_trace_len(self) -> usize {
-        MAX_TRACE_LEN.min((1 << 31) / self.proof_options().blowup_factor())
+        let reaches_level = match self.level() {
+            // The error of the lookups grows with the rows.
+            96 => 1 << 26,
+            _ => MAX_TRACE_LEN,
+        };
+        reaches_level.min((1 << 31) / self.proof_options().blowup_factor())
+    }
+
+    /// Whether a trace to be proven with this set can have this many rows.
+    pub fn allows(self, length: usize) -> bool {
+        length.is_power_of_two() && (MIN_TRACE_LEN..=self.max_trace_len()).contains(&length)
     }
 
     /// The parameters as Winterfell wants them.
@@ -233,93 +239,9 @@ impl TryFrom<&ProvingOptions> for ProofSettings {
     }
 }
 
-/// The security of a proof in bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Security {
-    /// Under the conjecture that is usual for STARKs (eprint 2021/582): what a level of security
-    /// means everywhere in this project.
-    pub conjectured: u32,
-    /// Without that conjecture.
-    pub proven: u32,
-}
-
-impl Security {
-    /// The security of a proof for this AIR: Winterfell's estimates of the protocol and of the hash
-    /// function, and the error of the lookup argument, whichever is smallest.
-    pub fn of(air: &CvmAir, hash: HashFunction) -> Self {
-        let context = air.context();
-        let constraints = context.num_assertions() + context.num_transition_constraints();
-        let (trace_info, options) = (air.trace_info().clone(), air.options().clone());
-        let extension = options.field_extension();
-        let length = trace_info.length();
-        let messages = air.public_inputs().messages().len();
-
-        // Winterfell estimates proofs, of which it only reads the context.
-        let mut proof = Proof::new_dummy();
-        proof.context = Context::new::<Felt>(trace_info, options, constraints);
-        let (conjectured, proven) = estimates(&proof, hash);
-        let lookups = lookup_bits(length, messages, extension);
-        Self {
-            conjectured: conjectured.min(lookups),
-            proven: proven.min(lookups),
-        }
-    }
-}
-
-/// Winterfell's estimates: conjectured and proven.
-fn estimates(proof: &Proof, hash: HashFunction) -> (u32, u32) {
-    use miden_core::crypto::hash::{Blake3_192, Blake3_256, Poseidon2, Rpo256, Rpx256};
-
-    macro_rules! estimate {
-        ($hasher:ty) => {{
-            let proven = proof.proven_security::<$hasher>();
-            (
-                proof.conjectured_security::<$hasher>().bits(),
-                proven.ldr_bits().max(proven.udr_bits()),
-            )
-        }};
-    }
-    match hash {
-        HashFunction::Blake3_192 => estimate!(Blake3_192),
-        HashFunction::Blake3_256 => estimate!(Blake3_256),
-        HashFunction::Rpo256 => estimate!(Rpo256),
-        HashFunction::Rpx256 => estimate!(Rpx256),
-        HashFunction::Poseidon2 => estimate!(Poseidon2),
-    }
-}
-
-/// The security of the lookup argument in bits.
-///
-/// With N fractions whose messages do not balance, the sum of the fractions is a rational function
-/// of the challenges that is not zero, since distinct messages have distinct linear forms for
-/// denominators. It vanishes at random challenges with probability below N / |F| (Schwartz-Zippel
-/// on a numerator of degree below N), and some denominator does, which would leave the column's
-/// constraint without force, with probability at most N / |F|. The width of the messages does not
-/// enter, as every coordinate has a challenge of its own.
-fn lookup_bits(length: usize, messages: usize, extension: FieldExtension) -> u32 {
-    let fractions = (length as u64) * (Slot::COUNT as u64) + messages as u64;
-    let doubled = 2 * fractions;
-    // The field is smaller than the power of two by less than a 2^30th.
-    let bound = doubled + (doubled >> 30) + 1;
-    Felt::MODULUS_BITS * extension.degree() - (u64::BITS - bound.leading_zeros())
-}
-
 #[cfg(test)]
 mod tests {
-    use miden_core::{Kernel, StackInputs, StackOutputs, Word};
-
     use super::*;
-
-    fn open_program() -> PublicInputs {
-        PublicInputs {
-            program_hash: Word::default(),
-            kernel: Kernel::default(),
-            composition: None,
-            stack_inputs: StackInputs::default(),
-            stack_outputs: StackOutputs::default(),
-            precompile_transcript: Word::default(),
-        }
-    }
 
     const HASHES: [HashFunction; 5] = [
         HashFunction::Blake3_192,
@@ -378,43 +300,36 @@ mod tests {
 
     #[test]
     fn every_set_reaches_its_level() {
-        let public = open_program();
+        let public = PublicInputs::default();
         for set in OptionSet::ALL {
             for hash in HASHES {
                 let Ok(settings) = ProofSettings::new(set, hash) else {
                     assert_eq!((hash, set.level()), (HashFunction::Blake3_192, 128));
                     continue;
                 };
-                for log_length in [9, 16, 20, 24, 26] {
+                for log_length in [9, 16, 20, 24, set.max_trace_len().ilog2()] {
                     let security = settings.security(1 << log_length, &public);
                     assert!(
                         security.conjectured >= set.level(),
                         "{settings} gives {security:?} at 2^{log_length} rows"
                     );
-                    assert!(security.conjectured >= security.proven);
                 }
             }
         }
     }
 
     #[test]
-    fn the_lookup_error_limits_the_largest_traces() {
-        let public = open_program();
-        let settings = ProofSettings::default();
-        assert_eq!(settings.security(1 << 16, &public).conjectured, 97);
-        assert!(settings.security(MAX_TRACE_LEN, &public).conjectured < 96);
-        assert_eq!(lookup_bits(1 << 26, 0, FieldExtension::Quadratic), 96);
-        let strong = ProofSettings::preset(128, HashFunction::Rpo256).expect("a preset");
-        assert_eq!(strong.security(MAX_TRACE_LEN, &public).conjectured, 128);
-    }
-
-    #[test]
-    fn the_longest_traces_have_a_security() {
+    fn lengths_with_too_little_security_are_not_allowed() {
         for set in OptionSet::ALL {
-            let settings = ProofSettings::new(set, HashFunction::Rpo256).expect("strong enough");
-            let length = set.max_trace_len();
-            assert!(length.is_power_of_two() && length >= MAX_TRACE_LEN / 2);
-            assert!(settings.security(length, &open_program()).conjectured >= 94);
+            let longest = if set.level() == 96 { 1 << 26 } else { 1 << 27 };
+            for allowed in [MIN_TRACE_LEN, 1 << 16, longest] {
+                assert!(set.allows(allowed), "{set:?}, {allowed} rows");
+            }
+            let fast = set == OptionSet::Fast128;
+            assert_eq!(set.allows(2 * longest), fast);
+            for refused in [0, MIN_TRACE_LEN / 2, 1000, 4 * longest, usize::MAX] {
+                assert!(!set.allows(refused), "{set:?}, {refused} rows");
+            }
         }
     }
 

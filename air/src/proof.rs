@@ -13,7 +13,6 @@ use miden_core::precompile::PrecompileRequest;
 use thiserror::Error;
 
 use crate::{
-    air::MIN_TRACE_LEN,
     options::{OptionSet, ProofSettings, SettingsError},
     requests::{self, MAX_REQUESTS_LEN, RequestsError},
 };
@@ -86,8 +85,8 @@ impl Proof {
     /// Puts a proof together from the settings, the trace length and the STARK proof.
     ///
     /// # Errors
-    /// Returns an error if `length` is not a power of two in the range of trace lengths, or the
-    /// STARK proof is longer than any can be.
+    /// Returns an error if the settings do not allow a trace of `length` rows, or the STARK proof is
+    /// longer than any can be.
     pub fn new(settings: ProofSettings, length: usize, stark: Vec<u8>) -> Result<Self, ProofError> {
         // Lengths that are no power of two get a logarithm that is out of range.
         let log_length = if length.is_power_of_two() {
@@ -223,11 +222,9 @@ impl Proof {
 
 /// Checks that a trace with this parameter set can have this length.
 fn check_log_length(log_length: u8, set: OptionSet) -> Result<(), ProofError> {
-    let range = MIN_TRACE_LEN.ilog2()..=set.max_trace_len().ilog2();
-    if range.contains(&u32::from(log_length)) {
-        Ok(())
-    } else {
-        Err(ProofError::TraceLength(log_length))
+    match 1_usize.checked_shl(log_length.into()) {
+        Some(length) if set.allows(length) => Ok(()),
+        _ => Err(ProofError::TraceLength(log_length)),
     }
 }
 
@@ -271,8 +268,11 @@ mod tests {
         assert_eq!(altered(7, 28), ProofError::TraceLength(28));
         assert_eq!(altered(7, 29), ProofError::TraceLength(29));
         assert_eq!(altered(7, 64), ProofError::TraceLength(64));
-        // The sample's blowup of 16 would make the extension 2^32 rows long.
-        assert_eq!(altered(7, 28), ProofError::TraceLength(28));
+        let longest = Proof::new(ProofSettings::default(), 1 << 26, [1, 2, 3].into())
+            .expect("a trace with which the set reaches its level");
+        let mut bytes = longest.to_bytes();
+        bytes[7] += 1;
+        assert_eq!(Proof::from_bytes(&bytes), Err(ProofError::TraceLength(27)));
         assert_eq!(
             altered(8, 4),
             ProofError::Length {

@@ -23,7 +23,9 @@ use crate::{
 const PROTOCOL: u64 = u64::from_be_bytes(*b"\0MCVM\x00\x00\x01");
 
 /// Everything public about a run; all of it goes into the transcript.
-#[derive(Debug, Clone)]
+///
+/// By default it is that of an open program without a kernel, in which everything is zero.
+#[derive(Debug, Clone, Default)]
 pub struct PublicInputs {
     /// Digest of the program's entry point.
     pub program_hash: Word,

@@ -7,15 +7,18 @@ use std::{
     path::Path,
 };
 
-use miden_core::{Kernel, StackInputs, StackOutputs, Word};
 use miden_cvm_air::{
     MAX_DEGREE,
-    air::{Boundary, boundaries, constraint_catalog, message_catalog},
+    air::{
+        Boundary, CvmAir, MIN_TRACE_LEN, boundaries, constraint_catalog, message_catalog,
+        trace_info,
+    },
     columns::{CHIPLET_BODY, MAIN_WIDTH, NUM_HELPERS, STACK_TOP},
     lookup::{Bus, Packing, Slot},
     options::{HashFunction, OptionSet, ProofSettings},
     public::PublicInputs,
 };
+use winter_air::Air;
 
 const TRACE: &str = include_str!("../../docs/src/trace.md");
 const CONSTRAINTS: &str = include_str!("../../docs/src/constraints.md");
@@ -111,7 +114,7 @@ fn boundary_constraints_are_those_of_the_code() {
         (name.clone(), number.clone(), place.clone())
     }));
     let mut families: BTreeMap<(String, bool), usize> = BTreeMap::new();
-    for Boundary { name, last, .. } in boundaries(&open_program()) {
+    for Boundary { name, last, .. } in boundaries(&PublicInputs::default()) {
         *families.entry((family(&name).0, last)).or_default() += 1;
     }
     let code = families
@@ -128,7 +131,7 @@ fn boundary_constraints_are_those_of_the_code() {
 fn the_number_of_constraints_is_stated() {
     let (constraints, boundaries) = (
         constraint_catalog().len(),
-        boundaries(&open_program()).len(),
+        boundaries(&PublicInputs::default()).len(),
     );
     let stated = format!("{constraints} transition constraints");
     assert!(CONSTRAINTS.contains(&stated), "{stated}");
@@ -267,7 +270,7 @@ fn columns_are_those_of_the_code() {
 
 #[test]
 fn security_is_that_of_the_code() {
-    let public = open_program();
+    let public = PublicInputs::default();
     let mut lengths = Vec::new();
     for line in SECURITY.lines() {
         // The heading says for which trace lengths there are columns.
@@ -296,6 +299,52 @@ fn security_is_that_of_the_code() {
         })
         .collect();
     assert_eq!(book, code);
+
+    let book: Vec<_> = rows(SECURITY, "set, at its longest trace")
+        .into_iter()
+        .map(|(_, row)| row)
+        .collect();
+    let code: Vec<_> = OptionSet::ALL
+        .into_iter()
+        .map(|set| {
+            let settings = ProofSettings::new(set, HashFunction::Blake3_256).expect("a pair");
+            let longest = set.max_trace_len();
+            let security = settings.security(longest, &public);
+            let parts = security.parts;
+            let bits = [
+                parts.protocol,
+                parts.unique_decoding,
+                parts.list_decoding,
+                parts.lookups,
+                parts.constraints,
+                parts.out_of_domain,
+                parts.quotients,
+                security.conjectured,
+            ];
+            let names = [format!("{set:?}"), format!("2^{}", longest.ilog2())];
+            names
+                .into_iter()
+                .chain(bits.map(|bits| bits.to_string()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(book, code);
+    let air = CvmAir::new(
+        trace_info(MIN_TRACE_LEN),
+        public,
+        ProofSettings::default().proof_options(),
+    );
+    let context = air.context();
+    for stated in [
+        format!(
+            "`C` = {}",
+            context.num_assertions() + context.num_transition_constraints()
+        ),
+        format!("{} columns and the blowup", air.trace_info().width()),
+        format!("{} slots", Slot::COUNT),
+    ] {
+        assert!(SECURITY.contains(&stated), "{stated}");
+    }
 }
 
 #[test]
@@ -405,15 +454,4 @@ fn slot_name(slot: usize) -> String {
         }
     }
     panic!("slot {slot} is in no group");
-}
-
-fn open_program() -> PublicInputs {
-    PublicInputs {
-        program_hash: Word::default(),
-        kernel: Kernel::default(),
-        composition: None,
-        stack_inputs: StackInputs::default(),
-        stack_outputs: StackOutputs::default(),
-        precompile_transcript: Word::default(),
-    }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    Component, LinkKind, LinkedComposition, MAX_PROOF_LEN, PackageError, Proof, Statement,
-    Toolchain, read_program, target_file,
+    Component, LinkKind, LinkedComposition, MAX_PROOF_LEN, PackageError, Proof, PublicInputs,
+    Statement, Toolchain, read_program, target_file,
 };
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::{
     files,
     outcome::{Failure, Outcome},
     progress::Progress,
+    verify::SecurityAnswer,
 };
 
 /// The name of the file that makes a folder a component.
@@ -68,6 +69,10 @@ impl InspectCommand {
                 level: proof.settings().set().level(),
                 trace_length: proof.trace_length(),
                 bytes,
+                security: proof
+                    .settings()
+                    .security(proof.trace_length(), &PublicInputs::default())
+                    .into(),
             }),
         }
     }
@@ -445,6 +450,9 @@ struct ProofAnswer {
     level: u32,
     trace_length: usize,
     bytes: usize,
+    /// As of an open program: a statement's records count as lookups too, but the statement is
+    /// elsewhere.
+    security: SecurityAnswer,
 }
 
 impl fmt::Display for ProofAnswer {
@@ -458,6 +466,7 @@ impl fmt::Display for ProofAnswer {
             f,
             "settings     {}, made for {} bits",
             self.settings, self.level
-        )
+        )?;
+        self.security.write(f)
     }
 }

@@ -21,7 +21,7 @@ use super::{
     verify::SecurityAnswer,
 };
 
-/// The most cycles of a run that can be proven: the trace has a row of padding.
+/// The most cycles of a run that can be traced: the trace has a row of padding.
 pub const LONGEST_RUN: u32 = MAX_TRACE_LEN as u32 - 1;
 
 /// Proves a run.
@@ -100,7 +100,8 @@ impl ProveCommand {
     pub fn run(&self) -> Result<Outcome, Failure> {
         let settings = self.settings()?;
         let progress = Progress::start("loading");
-        let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
+        let longest = settings.set().max_trace_len() as u32 - 1;
+        let mut loaded = self.source.load(&progress, longest)?;
         let proof_path = or_beside(&self.proof, &loaded.file, "proof");
         let statement_path = or_beside(&self.statement, &loaded.file, "statement.json");
 
@@ -110,15 +111,6 @@ impl ProveCommand {
         let run_seconds = started.elapsed().as_secs_f64();
 
         let security = settings.security(trace.rows.len(), &trace.public);
-        let wanted = settings.set().level();
-        if security.conjectured < wanted {
-            return Err(Failure::failed(format!(
-                "a trace of {} rows gives a proof of {} bits of security, fewer than {wanted}: \
-                 choose a higher level",
-                trace.rows.len(),
-                security.conjectured,
-            )));
-        }
         let cycles = trace.lengths.cycles;
 
         progress.stage("proving");

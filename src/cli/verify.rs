@@ -4,7 +4,9 @@ use core::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use miden_cvm::{Expectations, Felt, MAX_PROOF_LEN, Records, Security, Statement, Word, verify};
+use miden_cvm::{
+    Expectations, Felt, MAX_PROOF_LEN, Records, Security, SecurityParts, Statement, Word, verify,
+};
 use serde::Serialize;
 
 use super::{
@@ -119,7 +121,7 @@ impl fmt::Display for VerifyAnswer {
             "valid        {}, {} rows",
             self.settings, self.trace_length
         )?;
-        writeln!(f, "security     {}", self.security)?;
+        self.security.write(f)?;
         writeln!(f, "program      {}", self.program_hash)?;
         if let Some(composition) = &self.composition {
             writeln!(f, "composition  {composition}")?;
@@ -130,19 +132,80 @@ impl fmt::Display for VerifyAnswer {
     }
 }
 
-/// The security of a proof.
+/// The security of a proof in bits, and what it is made of.
 #[derive(Debug, Serialize)]
 pub struct SecurityAnswer {
     conjectured: u32,
     proven: u32,
+    parts: PartsAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct PartsAnswer {
+    protocol: u32,
+    unique_decoding: u32,
+    list_decoding: u32,
+    collisions: u32,
+    lookups: u32,
+    constraints: u32,
+    out_of_domain: u32,
+    quotients: u32,
 }
 
 impl From<Security> for SecurityAnswer {
     fn from(security: Security) -> Self {
+        let SecurityParts {
+            protocol,
+            unique_decoding,
+            list_decoding,
+            collisions,
+            lookups,
+            constraints,
+            out_of_domain,
+            quotients,
+        } = security.parts;
         Self {
             conjectured: security.conjectured,
             proven: security.proven,
+            parts: PartsAnswer {
+                protocol,
+                unique_decoding,
+                list_decoding,
+                collisions,
+                lookups,
+                constraints,
+                out_of_domain,
+                quotients,
+            },
         }
+    }
+}
+
+impl SecurityAnswer {
+    /// Writes it with its parts, a line for each kind of them.
+    pub fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PartsAnswer {
+            protocol,
+            unique_decoding,
+            list_decoding,
+            collisions,
+            lookups,
+            constraints,
+            out_of_domain,
+            quotients,
+        } = self.parts;
+        writeln!(f, "security     {self}")?;
+        writeln!(
+            f,
+            "  protocol   {protocol} conjectured; proven {unique_decoding} by unique decoding, \
+             {list_decoding} by list decoding"
+        )?;
+        writeln!(
+            f,
+            "  errors     lookups {lookups}, point out of domain {out_of_domain}, batching of \
+             constraints {constraints} and of quotients {quotients}"
+        )?;
+        writeln!(f, "  hash       {collisions} against collisions")
     }
 }
 
@@ -151,6 +214,7 @@ impl fmt::Display for SecurityAnswer {
         let Self {
             conjectured,
             proven,
+            parts: _,
         } = self;
         write!(f, "{conjectured} bits conjectured, {proven} bits proven")
     }

@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+mod canonical;
 mod error;
 mod layout;
 mod openings;
@@ -37,9 +38,10 @@ use miden_cvm_air::{
     composition::Composition,
 };
 pub use miden_cvm_air::{
-    options::{HashFunction, OptionSet, ProofSettings, Security, SettingsError},
+    options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
+    security::{Security, SecurityParts},
 };
 use winter_air::{Air, proof::Proof as StarkProof};
 use winter_verifier::{

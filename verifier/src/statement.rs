@@ -13,6 +13,8 @@ use miden_cvm_air::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::canonical::{Name, Object, present};
+
 /// The most records of one kind that a statement may have.
 pub const MAX_RECORDS: usize = 1 << 20;
 
@@ -24,9 +26,11 @@ const STACK_DEPTH: usize = 16;
 ///
 /// It is (de)serialized with serde, and is valid once it is there. Digests are written as Miden
 /// prints words (`0x` and 64 lower-case hexadecimal digits), field elements as numbers below the
-/// modulus. Stacks have their topmost element first; elements that are left out are zero.
+/// modulus. Stacks have their topmost element first, and end with the last one that is not zero.
+/// Nothing is read that would not be written: two statements say the same only if they are the same
+/// JSON, up to white space and the order of fields.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "StatementRecord", into = "StatementRecord")]
+#[serde(try_from = "Object<StatementRecord>", into = "StatementRecord")]
 pub struct Statement {
     public: PublicInputs,
 }
@@ -46,6 +50,12 @@ pub enum StatementError {
     /// A stack has more than 16 elements.
     #[error("a stack of {0} elements is more than the {STACK_DEPTH} that are public")]
     StackDepth(usize),
+    /// A stack ends with zeros, which are left out.
+    #[error("a stack ends with zero, which is left out")]
+    TrailingZero,
+    /// Something is written that is left out if there is nothing to say.
+    #[error("{0} is left out if there is nothing to say")]
+    Superfluous(&'static str),
     /// There are too many records of one kind.
     #[error("{count} {records} records are more than the {MAX_RECORDS} that there may be")]
     TooManyRecords {
@@ -91,7 +101,7 @@ impl Statement {
 /// The records of a composition by themselves, as a statement has them: what a verifier knows of a
 /// composition before there is anything proven of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "CompositionRecord", into = "CompositionRecord")]
+#[serde(try_from = "Object<CompositionRecord>", into = "CompositionRecord")]
 pub struct Records(Composition);
 
 impl Records {
@@ -107,11 +117,11 @@ impl From<Composition> for Records {
     }
 }
 
-impl TryFrom<CompositionRecord> for Records {
+impl TryFrom<Object<CompositionRecord>> for Records {
     type Error = StatementError;
 
-    fn try_from(record: CompositionRecord) -> Result<Self, StatementError> {
-        record.into_composition().map(Self)
+    fn try_from(record: Object<CompositionRecord>) -> Result<Self, StatementError> {
+        record.0.into_composition().map(Self)
     }
 }
 
@@ -170,12 +180,20 @@ fn kernel(procedures: &[Word]) -> Result<Kernel, StatementError> {
 struct StatementRecord {
     program_hash: String,
     kernel: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    composition: Option<CompositionRecord>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    composition: Option<Object<CompositionRecord>>,
     stack_inputs: Vec<u64>,
     stack_outputs: Vec<u64>,
     /// Left out if it is zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     precompile_transcript: Option<String>,
 }
 
@@ -184,12 +202,20 @@ struct StatementRecord {
 struct CompositionRecord {
     commitment: String,
     instances: u32,
-    links: Vec<Link>,
-    segments: Vec<Segment>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    resources: Vec<Resource>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    intrinsics: Vec<IntrinsicLink>,
+    links: Vec<Object<Link>>,
+    segments: Vec<Object<Segment>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    resources: Option<Vec<Object<Resource>>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    intrinsics: Option<Vec<Object<IntrinsicLink>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -197,7 +223,7 @@ struct CompositionRecord {
 struct Link {
     source: u32,
     digest: String,
-    kind: LinkKind,
+    kind: Name<LinkKind>,
     target: u32,
     callee: String,
 }
@@ -215,7 +241,11 @@ struct Segment {
 #[serde(deny_unknown_fields)]
 struct Resource {
     definer: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     destructor: Option<String>,
 }
 
@@ -224,14 +254,14 @@ struct Resource {
 struct IntrinsicLink {
     source: u32,
     digest: String,
-    intrinsic: Intrinsic,
+    intrinsic: Name<Intrinsic>,
     resource: u32,
 }
 
-impl TryFrom<StatementRecord> for Statement {
+impl TryFrom<Object<StatementRecord>> for Statement {
     type Error = StatementError;
 
-    fn try_from(record: StatementRecord) -> Result<Self, StatementError> {
+    fn try_from(Object(record): Object<StatementRecord>) -> Result<Self, StatementError> {
         let procedures = record
             .kernel
             .into_iter()
@@ -251,17 +281,20 @@ impl TryFrom<StatementRecord> for Statement {
             kernel,
             composition: record
                 .composition
-                .map(CompositionRecord::into_composition)
+                .map(|Object(record)| record.into_composition())
                 .transpose()?,
             stack_inputs: StackInputs::new(inputs)
                 .map_err(|_| StatementError::StackDepth(num_inputs))?,
             stack_outputs: StackOutputs::new(outputs)
                 .map_err(|_| StatementError::StackDepth(num_outputs))?,
-            precompile_transcript: record
-                .precompile_transcript
-                .map(digest)
-                .transpose()?
-                .unwrap_or_default(),
+            precompile_transcript: match record.precompile_transcript.map(digest).transpose()? {
+                Some(state) if state == Word::default() => {
+                    return Err(StatementError::Superfluous(
+                        "a precompile transcript of zero",
+                    ));
+                }
+                state => state.unwrap_or_default(),
+            },
         };
         Self::try_from(public)
     }
@@ -275,59 +308,57 @@ impl CompositionRecord {
             links: composition
                 .links()
                 .iter()
-                .map(|link| Link {
-                    source: link.source,
-                    digest: link.digest.to_hex(),
-                    kind: link.kind,
-                    target: link.target,
-                    callee: link.callee.to_hex(),
+                .map(|link| {
+                    Object(Link {
+                        source: link.source,
+                        digest: link.digest.to_hex(),
+                        kind: Name(link.kind),
+                        target: link.target,
+                        callee: link.callee.to_hex(),
+                    })
                 })
                 .collect(),
             segments: composition
                 .segments()
                 .iter()
-                .map(|segment| Segment {
-                    instance: segment.instance,
-                    address: segment.address,
-                    length: segment.length,
-                    commitment: segment.commitment.to_hex(),
+                .map(|segment| {
+                    Object(Segment {
+                        instance: segment.instance,
+                        address: segment.address,
+                        length: segment.length,
+                        commitment: segment.commitment.to_hex(),
+                    })
                 })
                 .collect(),
-            resources: composition
-                .resources()
-                .iter()
-                .map(|resource| Resource {
-                    definer: resource.definer,
-                    destructor: resource.destructor.map(|destructor| destructor.to_hex()),
-                })
-                .collect(),
-            intrinsics: composition
-                .intrinsics()
-                .iter()
-                .map(|link| IntrinsicLink {
-                    source: link.source,
-                    digest: link.digest.to_hex(),
-                    intrinsic: link.intrinsic,
-                    resource: link.resource,
-                })
-                .collect(),
+            resources: unless_empty(composition.resources(), |resource| Resource {
+                definer: resource.definer,
+                destructor: resource.destructor.map(|destructor| destructor.to_hex()),
+            }),
+            intrinsics: unless_empty(composition.intrinsics(), |link| IntrinsicLink {
+                source: link.source,
+                digest: link.digest.to_hex(),
+                intrinsic: Name(link.intrinsic),
+                resource: link.resource,
+            }),
         }
     }
 
     fn into_composition(self) -> Result<Composition, StatementError> {
         check_count("link", self.links.len())?;
         check_count("segment", self.segments.len())?;
-        check_count("resource", self.resources.len())?;
-        check_count("intrinsic", self.intrinsics.len())?;
+        let resources = not_empty("an empty list of resources", self.resources)?;
+        check_count("resource", resources.len())?;
+        let intrinsics = not_empty("an empty list of intrinsics", self.intrinsics)?;
+        check_count("intrinsic", intrinsics.len())?;
         let claimed = digest(self.commitment)?;
         let links = self
             .links
             .into_iter()
-            .map(|link| {
+            .map(|Object(link)| {
                 Ok(LinkRecord {
                     source: link.source,
                     digest: digest(link.digest)?,
-                    kind: link.kind,
+                    kind: link.kind.0,
                     target: link.target,
                     callee: digest(link.callee)?,
                 })
@@ -336,7 +367,7 @@ impl CompositionRecord {
         let segments = self
             .segments
             .into_iter()
-            .map(|segment| {
+            .map(|Object(segment)| {
                 Ok(SegmentRecord {
                     instance: segment.instance,
                     address: segment.address,
@@ -345,24 +376,22 @@ impl CompositionRecord {
                 })
             })
             .collect::<Result<Vec<_>, StatementError>>()?;
-        let resources = self
-            .resources
+        let resources = resources
             .into_iter()
-            .map(|resource| {
+            .map(|Object(resource)| {
                 Ok(ResourceRecord {
                     definer: resource.definer,
                     destructor: resource.destructor.map(digest).transpose()?,
                 })
             })
             .collect::<Result<Vec<_>, StatementError>>()?;
-        let intrinsics = self
-            .intrinsics
+        let intrinsics = intrinsics
             .into_iter()
-            .map(|link| {
+            .map(|Object(link)| {
                 Ok(IntrinsicRecord {
                     source: link.source,
                     digest: digest(link.digest)?,
-                    intrinsic: link.intrinsic,
+                    intrinsic: link.intrinsic.0,
                     resource: link.resource,
                 })
             })
@@ -397,7 +426,8 @@ impl CompositionRecord {
 impl From<Statement> for StatementRecord {
     fn from(statement: Statement) -> Self {
         let public = statement.public;
-        let composition = public.composition.as_ref().map(CompositionRecord::of);
+        let composition = public.composition.as_ref();
+        let composition = composition.map(|of| Object(CompositionRecord::of(of)));
         let procedures = public.kernel.proc_hashes();
         Self {
             program_hash: public.program_hash.to_hex(),
@@ -409,6 +439,20 @@ impl From<Statement> for StatementRecord {
                 .filter(|state| *state != Word::default())
                 .map(|state| state.to_hex()),
         }
+    }
+}
+
+/// Records as they are written: left out if there are none.
+fn unless_empty<R, T>(records: &[R], write: impl Fn(&R) -> T) -> Option<Vec<Object<T>>> {
+    let written = || records.iter().map(|record| Object(write(record)));
+    (!records.is_empty()).then(|| written().collect())
+}
+
+/// Records as they are read, which are left out if there are none.
+fn not_empty<T>(what: &'static str, records: Option<Vec<T>>) -> Result<Vec<T>, StatementError> {
+    match records {
+        Some(records) if records.is_empty() => Err(StatementError::Superfluous(what)),
+        records => Ok(records.unwrap_or_default()),
     }
 }
 
@@ -424,6 +468,9 @@ fn digest(text: String) -> Result<Word, StatementError> {
 fn stack(numbers: Vec<u64>) -> Result<Vec<Felt>, StatementError> {
     if numbers.len() > STACK_DEPTH {
         return Err(StatementError::StackDepth(numbers.len()));
+    }
+    if numbers.last() == Some(&0) {
+        return Err(StatementError::TrailingZero);
     }
     let elements = numbers
         .into_iter()
@@ -655,6 +702,54 @@ mod tests {
         expect(
             "unknown variant",
             refusal(|v| v["composition"]["links"][0]["kind"] = json!("Shared")),
+        );
+    }
+
+    /// What says the same in another way is refused: bytes of statements are compared and signed.
+    #[test]
+    fn statements_have_one_form() {
+        fn list(value: &Value) -> Value {
+            let fields = value.as_object().expect("an object");
+            fields.values().cloned().collect()
+        }
+        let forms: [(&str, fn(&mut Value)); 12] = [
+            ("ends with zero", |v| {
+                v["stack_inputs"] = json!([12, 11, 10, 0])
+            }),
+            ("ends with zero", |v| v["stack_outputs"] = json!([0])),
+            ("a precompile transcript of zero", |v| {
+                v["precompile_transcript"] = json!(Word::default().to_hex());
+            }),
+            ("null", |v| v["precompile_transcript"] = Value::Null),
+            ("null", |v| v["composition"] = Value::Null),
+            ("an object", |v| v["composition"] = list(&v["composition"])),
+            ("an object", |v| {
+                let link = &mut v["composition"]["links"][0];
+                *link = list(link);
+            }),
+            ("a string", |v| {
+                v["composition"]["links"][0]["kind"] = json!({ "shared": null });
+            }),
+            ("null", |v| {
+                v["composition"]["resources"][1]["destructor"] = Value::Null;
+            }),
+            ("an empty list of resources", |v| {
+                v["composition"]["resources"] = json!([]);
+            }),
+            ("an empty list of intrinsics", |v| {
+                v["composition"]["intrinsics"] = json!([]);
+            }),
+            ("an object", |v| *v = list(v)),
+        ];
+        for (text, form) in forms {
+            let refusal = refusal(form);
+            assert!(refusal.contains(text), "'{refusal}' does not name '{text}'");
+        }
+        let twice = r#"{ "kernel": [], "kernel": [] }"#;
+        let error = serde_json::from_str::<Statement>(twice).expect_err("a field twice");
+        assert!(
+            alloc::format!("{error}").contains("duplicate field"),
+            "{error}"
         );
     }
 }

@@ -1,5 +1,9 @@
 //! The command line, as a user and as a script meets it.
 
+mod limits;
+#[cfg(unix)]
+mod writing;
+
 use std::{
     ffi::OsStr,
     fs,
@@ -548,6 +552,63 @@ fn a_proof_is_valid_for_its_statement_only() {
     assert!(refused.contains("bits of security"), "{refused}");
     assert_eq!(proven.verify(&["--program-hash", "0x12"]).code, 2);
     assert_eq!(proven.verify(&["--security", "most"]).code, 2);
+}
+
+/// What a proof's security is made of is shown apart.
+#[test]
+fn security_is_accounted_for() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let proven = Proven::new(&folder.path("main.masm"), &[]);
+    let security = &proven.verify(&[]).json()["security"];
+    let bits = |part: &str| security["parts"][part].as_u64().expect("a number");
+    let conjectured = [
+        "protocol",
+        "collisions",
+        "lookups",
+        "constraints",
+        "out_of_domain",
+    ];
+    let least = conjectured.map(bits).into_iter().min();
+    assert_eq!(
+        least.min(Some(bits("quotients"))),
+        security["conjectured"].as_u64()
+    );
+    let proof = bits("unique_decoding").max(bits("list_decoding"));
+    assert_eq!(
+        security["proven"].as_u64(),
+        Some(proof.min(bits("lookups")))
+    );
+    // 2^9 rows with 30 fractions each, over a field of 128 bits.
+    assert_eq!(bits("lookups"), 113);
+    assert_eq!(*security, proven.answer["security"]);
+
+    let (proof, statement) = (proven.folder.path("proof"), proven.folder.path("statement"));
+    let inspected = miden_cvm(args("inspect", &proof, &["--json"])).json();
+    assert_eq!(inspected["security"], *security);
+    let text = miden_cvm(args("inspect", &proof, &[])).answer();
+    let mut verify = vec![OsStr::new("verify"), OsStr::new("-p"), proof.as_os_str()];
+    verify.extend([OsStr::new("-s"), statement.as_os_str()]);
+    let lines = |text: String| -> Vec<String> {
+        let lines = text
+            .lines()
+            .skip_while(|line| !line.starts_with("security"));
+        lines.take(4).map(ToOwned::to_owned).collect()
+    };
+    let shown = lines(miden_cvm(verify).answer());
+    assert!(shown[2].contains("lookups 113"), "{shown:?}");
+    assert_eq!(shown, lines(text));
+}
+
+/// A trace for which the set would have less security than it is made for is in no proof.
+#[test]
+fn proofs_of_too_long_traces_are_refused() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let proven = Proven::new(&folder.path("main.masm"), &[]);
+    let mut proof = proven.proof();
+    proof[7] = 27;
+    proven.folder.write("changed", proof);
+    let refused = rejection(proven.verify_as("changed", "statement", &["--security", "1"]));
+    assert!(refused.contains("2^27 rows"), "{refused}");
 }
 
 #[test]

@@ -1,0 +1,43 @@
+//! Programs that would use everything there is are stopped, and told by which limit.
+
+use serde_json::Value;
+
+use super::{Folder, args, miden_cvm};
+
+/// What is said about a program that is stopped, to people and in JSON.
+fn stopped(source: &str, options: &[&str]) -> String {
+    let folder = Folder::new(&[("main.masm", source)]);
+    let main = folder.path("main.masm");
+    let mut all = vec!["--json"];
+    all.extend(options);
+    let finished = miden_cvm(args("run", &main, &all));
+    assert_eq!((finished.code, finished.stderr.as_str()), (1, ""));
+    let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(json["status"], "error");
+    let told = json["error"].as_str().expect("a text").to_owned();
+    let error = miden_cvm(args("run", &main, options)).error(1);
+    assert!(error.contains(&told), "{error}\n{told}");
+    told
+}
+
+#[test]
+fn endless_loops_end_at_the_cycle_limit() {
+    let endless = "begin push.1 while.true push.1 end end";
+    let told = stopped(endless, &["-m", "100000"]);
+    assert!(told.contains("100000") && told.contains("cycle"), "{told}");
+}
+
+#[test]
+fn the_stack_does_not_grow_without_end() {
+    let told = stopped("begin push.1 while.true push.1 push.1 end end", &[]);
+    assert!(told.contains("stack") && told.contains("16777216"), "{told}");
+}
+
+#[test]
+fn recursion_does_not_go_on_without_end() {
+    let recursive = "
+        proc again push.0 dynexec end
+        begin procref.again mem_storew_be.0 dropw push.0 dynexec end";
+    let told = stopped(recursive, &[]);
+    assert!(told.contains("1048576"), "{told}");
+}
