@@ -1,7 +1,10 @@
 //! `verify`.
 
 use core::fmt;
-use std::path::{Path, PathBuf};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use miden_cvm::{
@@ -66,8 +69,9 @@ impl VerifyCommand {
                 None => self.composition,
             },
         };
-        let verified = verify(&statement, &proof, &expectations)
-            .map_err(|error| Failure::failed(format!("the proof is rejected: {error}")))?;
+        let verified = verify(&statement, &proof, &expectations).map_err(|error| {
+            Failure::failed(format!("the proof is rejected: {}", whole(&error)))
+        })?;
         drop(progress);
         let public = statement.public_inputs();
         let numbers = |stack: &[Felt]| stack.iter().map(ToString::to_string).collect();
@@ -82,6 +86,17 @@ impl VerifyCommand {
             security: verified.security.into(),
         })
     }
+}
+
+/// An error with its reasons.
+fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut reason = error.source();
+    while let Some(error) = reason {
+        text += &format!(": {error}");
+        reason = error.source();
+    }
+    text
 }
 
 /// The commitment to the records in a file.
