@@ -47,8 +47,8 @@ pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
     Expectations, HashFunction, OptionSet, PrecompileRequest, PrecompileVerifier,
     PrecompileVerifierRegistry, Proof, ProofError, ProofSettings, PublicInputs, Records,
-    RequestError, Security, SecurityParts, SettingsError, Statement, StatementError, Verified, VerifierError,
-    default_registry,
+    RequestError, Security, SecurityParts, SettingsError, Statement, StatementError, Verified,
+    VerifierError, default_registry,
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
 pub use profile::{InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, profile};

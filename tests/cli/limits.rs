@@ -30,7 +30,10 @@ fn endless_loops_end_at_the_cycle_limit() {
 #[test]
 fn the_stack_does_not_grow_without_end() {
     let told = stopped("begin push.1 while.true push.1 push.1 end end", &[]);
-    assert!(told.contains("stack") && told.contains("16777216"), "{told}");
+    assert!(
+        told.contains("stack") && told.contains("16777216"),
+        "{told}"
+    );
 }
 
 #[test]
