@@ -18,7 +18,7 @@ use miden_core::{
 };
 use miden_cvm_component::{
     ArtifactError, BuildError, COMPONENT_FILE, LinkedComposition, PackageError, Toolchain, Warning,
-    core_library, kernel_stubs, read_library, read_program,
+    block_too_deep, core_library, kernel_stubs, read_library, read_program,
 };
 use thiserror::Error;
 
@@ -201,6 +201,14 @@ pub enum TargetError {
          `.wac` or `.masp` file or the folder of one", .0.display()
     )]
     UnknownKind(PathBuf),
+    /// Blocks of Miden assembly nest too deep for the assembler.
+    #[error("`{}`, line {line}: too many blocks are open", .path.display())]
+    Blocks {
+        /// The source.
+        path: PathBuf,
+        /// The line of the first block too many.
+        line: u32,
+    },
     /// A file that is no library was given as one.
     #[error(
         "`{}` is no library: one is a `.masl` or `.masp` file, or a folder of `.masm` files",
@@ -275,7 +283,7 @@ impl Loader {
     /// # Errors
     /// Returns an error if there is no such file, or if the assembler refuses it.
     pub fn with_kernel(mut self, path: &Path) -> Result<Self, TargetError> {
-        check_readable(path)?;
+        check_source(path)?;
         let stubs = kernel_stubs(self.toolchain.source_manager()).map_err(|problem| {
             TargetError::Assembly {
                 path: path.into(),
@@ -359,7 +367,7 @@ impl Loader {
     }
 
     fn assemble(&self, path: &Path) -> Result<Program, TargetError> {
-        check_readable(path)?;
+        check_source(path)?;
         let assembler = self.assembler(path)?;
         ModuleParser::new(ModuleKind::Executable)
             .parse_file(MasmPath::exec_path(), path, self.toolchain.source_manager())
@@ -369,6 +377,7 @@ impl Loader {
 
     fn library_from_sources(&self, folder: &Path) -> Result<Arc<Library>, TargetError> {
         let name = name_of(folder)?;
+        check_sources(folder)?;
         let library = MasmPath::validate(&name)
             .map_err(Report::msg)
             .and_then(|namespace| {
@@ -466,6 +475,37 @@ fn check_readable(path: &Path) -> Result<(), TargetError> {
             reason,
         }),
     }
+}
+
+/// Checks that a source can be read, and that the assembler has enough of the stack for it.
+fn check_source(path: &Path) -> Result<(), TargetError> {
+    let source = String::from_utf8_lossy(&read(path)?).into_owned();
+    match block_too_deep(&source) {
+        None => Ok(()),
+        Some(line) => Err(TargetError::Blocks {
+            path: path.into(),
+            line,
+        }),
+    }
+}
+
+/// Checks all sources of a library.
+fn check_sources(folder: &Path) -> Result<(), TargetError> {
+    let unreadable = |reason| TargetError::Unreadable {
+        path: folder.into(),
+        reason,
+    };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        // Links to folders are not followed: they could lead in circles.
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            check_sources(&path)?;
+        } else if extension(&path) == Some("masm") {
+            check_source(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, report: &Report) -> TargetError {

@@ -71,7 +71,12 @@ impl Document {
 
     /// The line, counted from 1, on which the byte at `offset` stands.
     fn line(&self, offset: usize) -> u32 {
-        let before = self.text.bytes().take(offset);
-        1 + before.filter(|byte| *byte == b'\n').count() as u32
+        line_of(&self.text, offset)
     }
+}
+
+/// The line, counted from 1, on which the byte at `offset` stands.
+pub(crate) fn line_of(text: &str, offset: usize) -> u32 {
+    let before = text.bytes().take(offset);
+    1 + before.filter(|byte| *byte == b'\n').count() as u32
 }

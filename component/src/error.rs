@@ -6,7 +6,10 @@ use miden_core::Word;
 use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
 
-use crate::package::PackageError;
+use crate::{
+    nesting::{MAX_BLOCKS, MAX_BRACKETS},
+    package::PackageError,
+};
 
 /// A mistake in one of the files that a component or a composition is made of.
 ///
@@ -93,6 +96,13 @@ pub enum Problem {
     /// A hexadecimal digest is malformed.
     #[error("`{0}` is not a digest")]
     Digest(String),
+
+    /// Brackets of a WIT or WAC text nest too deep.
+    #[error("more than {MAX_BRACKETS} brackets are open here")]
+    Brackets,
+    /// Blocks of Miden assembly nest too deep.
+    #[error("more than {MAX_BLOCKS} blocks are open on line {0}")]
+    Blocks(u32),
 
     // WIT
     /// There is no WIT where it should be.
@@ -481,6 +491,8 @@ impl Problem {
             Self::Name { what, .. } => names_remedy(what),
             Self::Identity { .. } => "give a text of printable characters".into(),
             Self::Digest(_) => "write it as 0x and 64 hexadecimal digits".into(),
+            Self::Brackets => "give the inner parts names of their own".into(),
+            Self::Blocks(_) => "put the inner blocks into procedures of their own".into(),
             Self::NoWit => "put the world into a `.wit` file there".into(),
             Self::Wit(_) => "correct the WIT; the Component Model's `WIT.md` describes it".into(),
             Self::World(_) => "name the world with `world` in `component.toml`".into(),

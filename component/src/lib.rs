@@ -27,6 +27,7 @@ mod kernel;
 mod link;
 mod manifest;
 mod names;
+mod nesting;
 mod package;
 mod plan;
 mod resources;
@@ -53,6 +54,7 @@ pub use miden_cvm_air::composition::{
     Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
     ResourceRecord, SegmentRecord,
 };
+pub use nesting::block_too_deep;
 pub use package::PackageError;
 pub use resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType};
 pub use scaffold::{NewFile, bindings, new_component};

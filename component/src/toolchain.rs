@@ -10,7 +10,7 @@ use miden_assembly::{
     diagnostics::reporting::PrintDiagnostic,
 };
 
-use crate::{core_library, error::Problem};
+use crate::{core_library, error::Problem, nesting::block_too_deep};
 
 /// The kernel and the libraries that components are assembled with, and the manager of their
 /// sources. The core library is always among the libraries.
@@ -78,6 +78,9 @@ impl Toolchain {
         path: &str,
         text: String,
     ) -> Result<Box<Module>, Problem> {
+        if let Some(line) = block_too_deep(&text) {
+            return Err(Problem::Blocks(line));
+        }
         let sources: Arc<dyn SourceManager> = self.source_manager.clone();
         let file = sources.load(SourceLanguage::Masm, Uri::from(file), text);
         ModuleParser::new(ModuleKind::Library)

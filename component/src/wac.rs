@@ -17,6 +17,7 @@ use wac_parser::{
 use crate::{
     document::Document,
     error::{BuildError, Problem},
+    nesting::bracket_too_deep,
     plan::{InstanceEntry, OUTSIDE, Plan},
 };
 
@@ -25,6 +26,13 @@ const MAIN: &str = "main";
 
 /// Reads a document.
 pub(crate) fn plan(document: &Document) -> Result<Plan, BuildError> {
+    if let Some(line) = bracket_too_deep(document.text()) {
+        return Err(BuildError {
+            file: document.path().into(),
+            line: Some(line),
+            problem: Box::new(Problem::Brackets),
+        });
+    }
     let wac = Wac::parse(document.text()).map_err(|error| {
         let problem = Problem::Wac(error.to_string());
         document.error(place(&error), problem)

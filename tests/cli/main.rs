@@ -379,15 +379,31 @@ fn debug_instructions_are_answered_when_asked() {
 }
 
 #[test]
-fn deep_nesting_is_an_error_or_works() {
-    let deep = format!(
-        "begin {} push.1 drop {} end",
-        "push.1 if.true ".repeat(5000),
-        "end ".repeat(5000)
+fn nesting_is_bounded() {
+    let nested = |keyword: &str, count: usize| {
+        let (open, close) = (keyword.repeat(count), "end ".repeat(count));
+        format!("begin\n{open} push.1 drop {close} end")
+    };
+    let folder = Folder::new(&[
+        ("fits.masm", &nested("push.1 if.true ", 256)),
+        ("deep.masm", &nested("push.1 if.true ", 257)),
+        ("huge.masm", &nested("repeat.1\n", 1 << 20)),
+        ("library/deep.masm", &nested("while.true ", 300)),
+        ("main.masm", "begin add end"),
+    ]);
+    miden_cvm(args("run", &folder.path("fits.masm"), &[])).answer();
+    for (name, line) in [("deep.masm", "line 2"), ("huge.masm", "line 258")] {
+        let error = miden_cvm(args("run", &folder.path(name), &[])).error(1);
+        assert!(error.contains(name) && error.contains(line), "{error}");
+    }
+    let (main, library) = (folder.path("main.masm"), folder.path("library"));
+    let mut run = args("run", &main, &["-l"]);
+    run.push(library.as_os_str());
+    let error = miden_cvm(run).error(1);
+    assert!(
+        error.contains("deep.masm") && error.contains("line 2"),
+        "{error}"
     );
-    let folder = Folder::new(&[("main.masm", &deep)]);
-    let code = miden_cvm(args("run", &folder.path("main.masm"), &[])).code;
-    assert!(code == 0 || code == 1, "{code}");
 }
 
 // ANALYZE

@@ -17,7 +17,11 @@ use super::{
     model::{Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World},
     sources::WitSources,
 };
-use crate::error::{BuildError, Problem};
+use crate::{
+    document::line_of,
+    error::{BuildError, Problem},
+    nesting::bracket_too_deep,
+};
 
 /// Miden's own types as a WIT package; every world can use it without bringing it along.
 const CORE_TYPES: &str = include_str!("core-types.wit");
@@ -43,6 +47,15 @@ pub(crate) fn resolve_world(
     sources: &WitSources,
     world: Option<&str>,
 ) -> Result<World, BuildError> {
+    for file in &sources.files {
+        if let Some(line) = bracket_too_deep(&file.text) {
+            return Err(BuildError {
+                file: sources.location(&file.path),
+                line: Some(line),
+                problem: Box::new(Problem::Brackets),
+            });
+        }
+    }
     // The parser is made for texts that its user wrote; these may be from a package.
     let resolved = panic::catch_unwind(AssertUnwindSafe(|| {
         let (resolve, world) = select(sources, world)?;
@@ -125,8 +138,7 @@ fn place(sources: &WitSources, map: &SourceMap, span: Span) -> Option<(PathBuf, 
         Some(file) => file.text.as_str(),
         None => CORE_TYPES,
     };
-    let before = text.as_bytes().get(..location.range.start)?;
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u32;
+    let line = line_of(text, location.range.start);
     Some((sources.location(location.path), line))
 }
 

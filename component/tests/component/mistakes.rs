@@ -1,7 +1,7 @@
 //! Every mistake in the files of a component or a composition is an error with its place.
 
 use crate::support::Files;
-use miden_cvm_component::{BuildError, Problem};
+use miden_cvm_component::{BuildError, LinkedComposition, Problem, Toolchain};
 
 const APP: &str = r#"name = "app"
 sources = ["app.masm"]
@@ -53,6 +53,35 @@ fn refused(file: &str, change: (&str, &str), at: (&str, Option<u32>)) -> Problem
     assert!(text.contains(change.0), "{file} has no `{}`", change.0);
     files.write(file, text.replace(change.0, change.1).as_bytes());
     refused_files(&files, at)
+}
+
+/// Parsers that call themselves are not handed what they would run out of stack on.
+#[test]
+fn nesting_is_bounded() {
+    let files = files();
+    files.write(
+        "app/app.masm",
+        ("pub proc main ".to_owned() + &"if.true\n".repeat(300)).as_bytes(),
+    );
+    let problem = refused_files(&files, ("app/app.masm", None));
+    assert!(matches!(problem, Problem::Blocks(257)), "{problem}");
+
+    let deep = format!("let a = {}", "(\n".repeat(5000));
+    files.write("composition.wac", deep.as_bytes());
+    let error = LinkedComposition::load(&files.path("composition.wac"), &Toolchain::new());
+    let error = error.expect_err("too many brackets");
+    assert!(matches!(*error.problem, Problem::Brackets), "{error}");
+    assert_eq!(error.line, Some(129));
+
+    let wit = format!("interface i {{ f: func(a: {}u8) }}", "list<\n".repeat(5000));
+    files.write("app/app.wit", wit.as_bytes());
+    files.write(
+        "app/component.toml",
+        b"name = \"app\"\nwit = \"app.wit\"\nsources = []\n",
+    );
+    let error = files.component("app").expect_err("too many brackets");
+    assert!(matches!(*error.problem, Problem::Brackets), "{error}");
+    assert_eq!(error.line, Some(127));
 }
 
 fn refused_files(files: &Files, (file, line): (&str, Option<u32>)) -> Problem {
