@@ -38,10 +38,10 @@ pub use miden_cvm_component::{
     core_library, new_component, read_library, read_program,
 };
 pub use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, AdviceProvider, DefaultHost, EventHandler, ExecutionError,
-    ExecutionOptions, ExecutionOutput, ExecutionTrace, Host, HostError, Limits, MAX_CYCLES,
-    OptionsError, ProcessState, StdoutWriter, TraceLengths, TracedExecutionError, Trap,
-    core_library_handlers,
+    AdviceInputs, AdviceMutation, AdviceProvider, AsyncHost, BaseHost, DefaultHost, EventHandler,
+    ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace, Host, HostError, HostFuture,
+    Limits, MAX_CYCLES, OptionsError, ProcessState, StdoutWriter, TraceLengths,
+    TracedExecutionError, Trap, core_library_handlers,
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
@@ -76,6 +76,30 @@ pub fn execute(
     )
 }
 
+/// Runs a target as [`execute`] does, with a host that may take its time.
+///
+/// The machine runs on the thread that polls, without a break between two questions to the host.
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps.
+pub async fn execute_async(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl AsyncHost,
+    options: ExecutionOptions,
+) -> Result<ExecutionOutput, ExecutionError> {
+    miden_cvm_processor::execute_async(
+        target.program(),
+        target.composition(),
+        &stack_inputs,
+        target.advice(advice_inputs),
+        host,
+        options,
+    )
+    .await
+}
+
 /// Runs a target as [`execute`] does, and builds its trace.
 ///
 /// # Errors
@@ -95,6 +119,28 @@ pub fn execute_traced(
         host,
         options,
     )
+}
+
+/// Runs a target as [`execute_async`] does, and builds its trace.
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps, or if the trace cannot show the run.
+pub async fn execute_traced_async(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl AsyncHost,
+    options: ExecutionOptions,
+) -> Result<ExecutionTrace, TracedExecutionError> {
+    miden_cvm_processor::execute_traced_async(
+        target.program(),
+        target.composition(),
+        &stack_inputs,
+        target.advice(advice_inputs),
+        host,
+        options,
+    )
+    .await
 }
 
 /// What [`prove`] gives.
@@ -141,6 +187,79 @@ pub fn prove(
     proving: &ProveOptions,
 ) -> Result<ProvenRun, ProveError> {
     let run = execute_traced(target, stack_inputs, advice_inputs, host, execution)?;
+    prove_run(run, proving)
+}
+
+/// Runs a target as [`execute_async`] does, and proves the run.
+///
+/// Only the run waits for the host; the proof is computed in one go on the thread that polls last,
+/// and on the threads of `rayon`. Where that thread has other things to do, call
+/// [`execute_traced_async`] and, somewhere else, [`prove_run`].
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use miden_assembly::Assembler;
+/// use miden_core::mast::MastForest;
+/// use miden_cvm::{
+///     AdviceInputs, AdviceMutation, AsyncHost, BaseHost, ExecutionOptions, Expectations, Felt,
+///     HostError, ProcessState, ProveOptions, StackInputs, Target, Word, prove_async, verify,
+/// };
+///
+/// /// Answers events with the number of a block.
+/// struct Node;
+///
+/// impl BaseHost for Node {}
+///
+/// impl AsyncHost for Node {
+///     async fn get_mast_forest(&self, _: &Word) -> Option<Arc<MastForest>> {
+///         None
+///     }
+///
+///     async fn on_event(
+///         &mut self,
+///         _: &ProcessState<'_>,
+///     ) -> Result<Vec<AdviceMutation>, HostError> {
+///         let block = self.latest_block().await;
+///         Ok(vec![AdviceMutation::extend_stack([Felt::new(block)])])
+///     }
+/// }
+///
+/// impl Node {
+///     async fn latest_block(&self) -> u64 {
+///         // Here it would ask others.
+///         7
+///     }
+/// }
+///
+/// async fn run() -> Result<(), Box<dyn std::error::Error>> {
+///     let source = r#"begin emit.event("node::latest_block") adv_push.1 swap drop end"#;
+///     let target = Target::from(Assembler::default().assemble_program(source)?);
+///     let (stack, advice) = (StackInputs::default(), AdviceInputs::default());
+///     let (execution, proving) = (ExecutionOptions::default(), ProveOptions::default());
+///     let run = prove_async(&target, stack, advice, &mut Node, execution, &proving).await?;
+///     assert_eq!(run.outputs[0], Felt::new(7));
+///     let expectations = Expectations::default();
+///     verify(&run.statement, &run.proof.to_bytes(), &expectations)?;
+///     Ok(())
+/// }
+/// # // Nothing here takes time, so that one poll is enough.
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # let done = std::future::Future::poll(std::pin::pin!(run()).as_mut(), &mut context);
+/// # assert!(matches!(done, std::task::Poll::Ready(Ok(()))), "{done:?}");
+/// ```
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps, or if the run cannot be proven.
+pub async fn prove_async(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl AsyncHost,
+    execution: ExecutionOptions,
+    proving: &ProveOptions,
+) -> Result<ProvenRun, ProveError> {
+    let run = execute_traced_async(target, stack_inputs, advice_inputs, host, execution).await?;
     prove_run(run, proving)
 }
 

@@ -1,22 +1,22 @@
 //! The walk through a program's forest, with a stack of its own instead of the native one.
 
 use miden_core::{
-    Decorator, Felt, ONE, Operation, Program, StackOutputs, Word, ZERO,
+    Decorator, Felt, ONE, Operation, Word, ZERO,
     mast::{
         BasicBlockNode, CallNode, DecoratorId, DynNode, JoinNode, LoopNode, MastForest, MastNode,
         MastNodeExt, MastNodeId, OpBatch, SplitNode,
     },
 };
-use miden_cvm_air::composition::Composition;
 
 use crate::{
-    error::{ExecutionError, LoadError, OpResult, Trap, TrapReport},
-    forests::{ForestId, Forests, Missing},
-    host::Host,
-    instances::{Callee, Instances},
-    location::locate,
+    error::{OpResult, Trap},
+    forests::{ForestId, Forests, Missing, Procedure},
+    host::BaseHost,
+    instances::Callee,
+    ops::Outcome,
     process::{Position, Process, hash_input},
     resources::InstanceState,
+    run::Question,
     tracer::{EndRow, Entered, Frame, NodeKind, OpRow, RowKind, StartRow, Tracer},
 };
 
@@ -25,6 +25,10 @@ use crate::{
 enum Continuation {
     /// Execute a node.
     Enter(MastNodeId),
+    /// Execute a node for which the host was asked; the decorators before it are done.
+    Start(MastNodeId),
+    /// End the cycle of an event that the host has answered, and execute the rest of its block.
+    Continue(MastNodeId),
     /// Look at the condition of a loop whose body has ended.
     Loop(MastNodeId),
     /// End a node whose children have ended.
@@ -35,14 +39,51 @@ enum Continuation {
     Forest(ForestId),
 }
 
+/// What a walk does next.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// It executes a node.
+    Enter(MastNodeId),
+    /// It does what is pending.
+    Pending,
+    /// It stops until a question is answered.
+    Ask,
+}
+
 /// A walk through forests: in which it is and what is still to be done.
-struct Walk {
+#[derive(Debug)]
+pub(crate) struct Walk {
     id: ForestId,
+    /// What is done next, if it does not come from `pending`.
+    next: Option<Continuation>,
     pending: Vec<Continuation>,
     max_pending: usize,
+    /// What it asked when it stopped.
+    question: Option<Question>,
+    /// Where it is in the basic block whose event it asked for.
+    place: BlockPlace,
 }
 
 impl Walk {
+    /// A walk through a node of a forest, with at most `max_pending` things to be done at one time.
+    pub fn new(start: MastNodeId, id: ForestId, max_pending: usize) -> Self {
+        Self {
+            id,
+            next: Some(Continuation::Enter(start)),
+            pending: Vec::new(),
+            max_pending,
+            question: None,
+            place: BlockPlace::default(),
+        }
+    }
+
+    /// Stops until a question is answered; `then` is done first after that.
+    fn ask(&mut self, question: Question, then: Continuation) -> Next {
+        self.question = Some(question);
+        self.next = Some(then);
+        Next::Ask
+    }
+
     fn push(&mut self, continuation: Continuation) -> OpResult {
         if self.pending.len() >= self.max_pending {
             return Err(Box::new(Trap::LimitExceeded {
@@ -80,184 +121,110 @@ fn find_node(forest: &MastForest, node_id: MastNodeId) -> OpResult<&MastNode> {
 }
 
 impl<T: Tracer> Process<T> {
-    /// Runs a program, in a composition if one is given, and returns the final stack.
-    ///
-    /// # Errors
-    /// If the program is refused, or traps. A machine runs only once.
-    pub fn execute(
+    /// Goes on with a walk, until its end or until it asks a question.
+    pub(crate) fn walk(
         &mut self,
-        program: &Program,
-        composition: Option<&Composition>,
-        host: &mut impl Host,
-    ) -> Result<StackOutputs, ExecutionError> {
-        if self.position.forest.is_some() {
-            return Err(Box::new(LoadError::ProgramAlreadyExecuted).into());
-        }
-        let forest = self.forests.add(program.mast_forest().clone());
-        self.position = Position {
-            forest: Some(forest),
-            node: Some(program.entrypoint()),
-            op: None,
-        };
-        self.advice
-            .extend_map(program.mast_forest().advice_map())
-            .map_err(|error| Box::new(LoadError::Advice(error)))?;
-        self.load(program, composition, host)?;
-        match self
-            .walk(program.entrypoint(), forest, host)
-            .and_then(|()| self.final_stack())
-        {
-            Ok(stack) => Ok(StackOutputs::from(stack)),
-            Err(trap) => Err(Box::new(self.report(*trap, host)).into()),
-        }
-    }
-
-    /// Prepares a run in a composition: looks for its code and data.
-    fn load(
-        &mut self,
-        program: &Program,
-        composition: Option<&Composition>,
-        host: &mut impl Host,
-    ) -> Result<(), ExecutionError> {
-        let Some(composition) = composition else {
-            return Ok(());
-        };
-        let callees = composition.links().iter().map(|link| link.callee);
-        let destructors = composition.resources().iter().filter_map(|r| r.destructor);
-        for callee in callees.chain(destructors) {
-            if program.mast_forest().find_procedure_root(callee).is_none() {
-                // The forest brings its advice with it; that it is missing can only be told when the
-                // call is made.
-                let loaded = self.forests.resolve(&callee, host, &mut self.advice);
-                loaded
-                    .map_err(|trap| Box::new(self.report(*trap, host)))?
-                    .ok();
-            }
-        }
-        let max_handles = self.options.limits().handles;
-        self.instances =
-            Some(Instances::new(composition, &self.advice, max_handles).map_err(Box::new)?);
-        self.create_root()
-            .map_err(|trap| Box::new(self.report(*trap, host)))?;
-        Ok(())
-    }
-
-    fn report(&self, trap: Trap, host: &impl Host) -> TrapReport {
-        let instance = self.instances.is_some().then(|| self.context.index());
-        let Position { forest, node, op } = self.position;
-        let location = match (forest, node) {
-            (Some(forest), Some(node)) => {
-                locate(self.forests.get(forest), node, op, instance, host)
-            }
-            _ => Default::default(),
-        };
-        TrapReport {
-            trap,
-            cycle: self.clk,
-            location,
-        }
-    }
-
-    /// Executes a node and everything under it.
-    fn walk(&mut self, start: MastNodeId, id: ForestId, host: &mut impl Host) -> OpResult {
-        let mut walk = Walk {
-            id,
-            pending: Vec::new(),
-            max_pending: self.options.limits().nesting,
-        };
-        let mut next = Some(Continuation::Enter(start));
+        walk: &mut Walk,
+        host: &mut impl BaseHost,
+    ) -> OpResult<Option<Question>> {
+        let mut next = walk.next.take();
         loop {
             let id = walk.id;
             self.position.forest = Some(id);
             let forest = self.forests.get(id).clone();
             while walk.id == id {
                 let Some(continuation) = next.take().or_else(|| walk.pending.pop()) else {
-                    return Ok(());
+                    return Ok(None);
                 };
-                next = self.step(&mut walk, &forest, continuation, host)?;
+                match self.step(walk, &forest, continuation, host)? {
+                    Next::Enter(id) => next = Some(Continuation::Enter(id)),
+                    Next::Pending => {}
+                    Next::Ask => return Ok(walk.question.take()),
+                }
             }
         }
     }
 
-    /// Does one thing of a walk; returns what is to be done next, if it is known already.
+    /// Does one thing of a walk; returns what is to be done next.
     #[inline(always)]
     fn step(
         &mut self,
         walk: &mut Walk,
         forest: &MastForest,
         continuation: Continuation,
-        host: &mut impl Host,
-    ) -> OpResult<Option<Continuation>> {
-        let next = match continuation {
-            Continuation::Enter(id) => self.enter_node(walk, forest, id, host)?,
+        host: &mut impl BaseHost,
+    ) -> OpResult<Next> {
+        match continuation {
+            Continuation::Enter(id) => {
+                self.go_to_node(id);
+                if self.options.runs_decorators() {
+                    self.run_decorators(forest, forest.before_enter_decorators(id), host)?;
+                    if !forest.after_exit_decorators(id).is_empty() {
+                        walk.push(Continuation::AfterExit(id))?;
+                    }
+                }
+                self.start_node(walk, forest, id, host)
+            }
+            Continuation::Start(id) => {
+                self.go_to_node(id);
+                self.start_node(walk, forest, id, host)
+            }
+            Continuation::Continue(id) => self.continue_block(walk, forest, id, host),
             Continuation::Loop(id) => {
-                self.position = Position {
-                    node: Some(id),
-                    op: None,
-                    ..self.position
-                };
-                self.continue_loop(walk, forest, id)?
+                self.go_to_node(id);
+                self.continue_loop(walk, forest, id)
             }
             Continuation::End(id) => {
-                self.position = Position {
-                    node: Some(id),
-                    op: None,
-                    ..self.position
-                };
+                self.go_to_node(id);
                 self.end_node(walk, forest, id)?;
-                None
+                Ok(Next::Pending)
             }
             Continuation::AfterExit(id) => {
                 self.run_decorators(forest, forest.after_exit_decorators(id), host)?;
-                None
+                Ok(Next::Pending)
             }
             Continuation::Forest(id) => {
                 walk.id = id;
-                None
+                Ok(Next::Pending)
             }
-        };
-        Ok(next.map(Continuation::Enter))
+        }
     }
 
-    /// Begins a node; returns the node to be executed next, if it is known already.
-    #[inline]
-    fn enter_node(
-        &mut self,
-        walk: &mut Walk,
-        forest: &MastForest,
-        id: MastNodeId,
-        host: &mut impl Host,
-    ) -> OpResult<Option<MastNodeId>> {
+    #[inline(always)]
+    fn go_to_node(&mut self, id: MastNodeId) {
         self.position = Position {
             node: Some(id),
             op: None,
             ..self.position
         };
-        let node = find_node(forest, id)?;
-        if self.options.runs_decorators() {
-            self.run_decorators(forest, forest.before_enter_decorators(id), host)?;
-            if !forest.after_exit_decorators(id).is_empty() {
-                walk.push(Continuation::AfterExit(id))?;
-            }
-        }
-        match node {
+    }
+
+    /// Begins a node, the decorators before which are done.
+    #[inline]
+    fn start_node(
+        &mut self,
+        walk: &mut Walk,
+        forest: &MastForest,
+        id: MastNodeId,
+        host: &mut impl BaseHost,
+    ) -> OpResult<Next> {
+        match find_node(forest, id)? {
             MastNode::Block(block) => {
-                let is_loop_body = T::ENABLED && walk.in_loop();
-                self.run_block(forest, id, block, is_loop_body, host)?;
-                Ok(None)
+                self.run_block(walk, forest, id, block, BlockPlace::default(), host)
             }
-            MastNode::Join(join) => self.start_join(walk, forest, id, join).map(Some),
-            MastNode::Split(split) => self.start_split(walk, forest, id, split).map(Some),
+            MastNode::Join(join) => self.start_join(walk, forest, id, join),
+            MastNode::Split(split) => self.start_split(walk, forest, id, split),
             MastNode::Loop(node) => self.start_loop(walk, forest, id, node),
-            MastNode::Call(call) => self.start_call(walk, forest, id, call, host),
-            MastNode::Dyn(node) => self.start_dyn(walk, id, node, host).map(Some),
+            MastNode::Call(call) => self.start_call(walk, forest, id, call),
+            MastNode::Dyn(node) => self.start_dyn(walk, id, node),
             MastNode::External(external) => {
                 let digest = external.digest();
-                let procedure = self
-                    .forests
-                    .resolve_external(&digest, host, &mut self.advice)?;
+                let Some(answer) = self.forests.answer(&digest) else {
+                    return Ok(walk.ask(Question::Forest(digest), Continuation::Start(id)));
+                };
+                let procedure = self.forests.check_external(&digest, answer)?;
                 walk.go_to(procedure.forest)?;
-                Ok(Some(procedure.node))
+                Ok(Next::Enter(procedure.node))
             }
         }
     }
@@ -271,7 +238,7 @@ impl<T: Tracer> Process<T> {
         forest: &MastForest,
         id: MastNodeId,
         join: &JoinNode,
-    ) -> OpResult<MastNodeId> {
+    ) -> OpResult<Next> {
         if T::ENABLED {
             let children = [
                 find_node(forest, join.first())?,
@@ -283,7 +250,7 @@ impl<T: Tracer> Process<T> {
         self.advance()?;
         walk.push(Continuation::End(id))?;
         walk.push(Continuation::Enter(join.second()))?;
-        Ok(join.first())
+        Ok(Next::Enter(join.first()))
     }
 
     fn start_split(
@@ -292,7 +259,7 @@ impl<T: Tracer> Process<T> {
         forest: &MastForest,
         id: MastNodeId,
         split: &SplitNode,
-    ) -> OpResult<MastNodeId> {
+    ) -> OpResult<Next> {
         if T::ENABLED {
             let children = [
                 find_node(forest, split.on_true())?,
@@ -306,9 +273,9 @@ impl<T: Tracer> Process<T> {
         self.advance()?;
         walk.push(Continuation::End(id))?;
         if value == ONE {
-            Ok(split.on_true())
+            Ok(Next::Enter(split.on_true()))
         } else if value == ZERO {
-            Ok(split.on_false())
+            Ok(Next::Enter(split.on_false()))
         } else {
             Err(Box::new(Trap::NotBinaryValueIf { value }))
         }
@@ -320,7 +287,7 @@ impl<T: Tracer> Process<T> {
         forest: &MastForest,
         id: MastNodeId,
         node: &LoopNode,
-    ) -> OpResult<Option<MastNodeId>> {
+    ) -> OpResult<Next> {
         if T::ENABLED {
             let input = hash_input(find_node(forest, node.body())?.digest(), Word::default());
             self.row(start_row(NodeKind::Loop, node.digest(), &input));
@@ -330,10 +297,10 @@ impl<T: Tracer> Process<T> {
         self.advance()?;
         if value == ONE {
             walk.push(Continuation::Loop(id))?;
-            Ok(Some(node.body()))
+            Ok(Next::Enter(node.body()))
         } else if value == ZERO {
             self.end_loop(walk, node, false)?;
-            Ok(None)
+            Ok(Next::Pending)
         } else {
             Err(Box::new(Trap::NotBinaryValueLoop { value }))
         }
@@ -345,7 +312,7 @@ impl<T: Tracer> Process<T> {
         walk: &mut Walk,
         forest: &MastForest,
         id: MastNodeId,
-    ) -> OpResult<Option<MastNodeId>> {
+    ) -> OpResult<Next> {
         let MastNode::Loop(node) = find_node(forest, id)? else {
             return Err(Box::new(Trap::MastNodeNotFoundInForest { node_id: id }));
         };
@@ -361,10 +328,10 @@ impl<T: Tracer> Process<T> {
             self.stack.drop_top();
             self.advance()?;
             walk.push(Continuation::Loop(id))?;
-            Ok(Some(node.body()))
+            Ok(Next::Enter(node.body()))
         } else if value == ZERO {
             self.end_loop(walk, node, true)?;
-            Ok(None)
+            Ok(Next::Pending)
         } else {
             Err(Box::new(Trap::NotBinaryValueLoop { value }))
         }
@@ -382,15 +349,14 @@ impl<T: Tracer> Process<T> {
     // CALLS
     // --------------------------------------------------------------------------------------------
 
-    /// Begins a call; returns the procedure to be executed next, unless the VM itself is called.
+    /// Begins a call. If the VM itself is called, that is all of it.
     fn start_call(
         &mut self,
         walk: &mut Walk,
         forest: &MastForest,
         id: MastNodeId,
         call: &CallNode,
-        host: &mut impl Host,
-    ) -> OpResult<Option<MastNodeId>> {
+    ) -> OpResult<Next> {
         let callee = find_node(forest, call.callee())?.digest();
         let (kind, entered) = if call.is_syscall() {
             (NodeKind::Syscall, self.resolve_syscall(callee)?)
@@ -400,7 +366,7 @@ impl<T: Tracer> Process<T> {
                 Callee::Kernel(access) => {
                     self.access_for_kernel(access, call.digest(), callee)?;
                     self.end_intrinsic(walk, call)?;
-                    return Ok(None);
+                    return Ok(Next::Pending);
                 }
                 Callee::Table(intrinsic) => {
                     let digest = call.digest();
@@ -408,7 +374,7 @@ impl<T: Tracer> Process<T> {
                         Some(entered) => (NodeKind::Call, entered),
                         None => {
                             self.end_intrinsic(walk, call)?;
-                            return Ok(None);
+                            return Ok(Next::Pending);
                         }
                     }
                 }
@@ -416,7 +382,7 @@ impl<T: Tracer> Process<T> {
         };
         let target = match entered.target == callee {
             true => None,
-            false => Some(self.find_linked(walk, &entered, host)?),
+            false => Some(self.find_linked(walk, &entered)?),
         };
         if T::ENABLED {
             let input = hash_input(callee, Word::default());
@@ -433,10 +399,10 @@ impl<T: Tracer> Process<T> {
         self.advance()?;
         walk.push(Continuation::End(id))?;
         match target {
-            None => Ok(Some(call.callee())),
-            Some((forest, node)) => {
+            None => Ok(Next::Enter(call.callee())),
+            Some(Procedure { forest, node }) => {
                 walk.go_to(forest)?;
-                Ok(Some(node))
+                Ok(Next::Enter(node))
             }
         }
     }
@@ -447,13 +413,7 @@ impl<T: Tracer> Process<T> {
         self.advance()
     }
 
-    fn start_dyn(
-        &mut self,
-        walk: &mut Walk,
-        id: MastNodeId,
-        node: &DynNode,
-        host: &mut impl Host,
-    ) -> OpResult<MastNodeId> {
+    fn start_dyn(&mut self, walk: &mut Walk, id: MastNodeId, node: &DynNode) -> OpResult<Next> {
         let (addr, callee) = self.fetch_word(self.stack.get(0))?;
         let entered = if node.is_dyncall() {
             match self.resolve_call(callee)? {
@@ -467,6 +427,13 @@ impl<T: Tracer> Process<T> {
             }
         } else {
             None
+        };
+        let target = match &entered {
+            Some(entered) if entered.target != callee => self.find_linked(walk, entered)?,
+            _ => match self.find_dynamic(walk, callee)? {
+                Some(procedure) => procedure,
+                None => return Ok(walk.ask(Question::Forest(callee), Continuation::Start(id))),
+            },
         };
         if T::ENABLED {
             self.row(RowKind::Start(StartRow {
@@ -489,51 +456,39 @@ impl<T: Tracer> Process<T> {
         }
         self.advance()?;
         walk.push(Continuation::End(id))?;
-        let (forest, root) = match entered {
-            Some(entered) if entered.target != callee => self.find_linked(walk, &entered, host)?,
-            _ => self.find_dynamic(walk, callee, host)?,
-        };
-        walk.go_to(forest)?;
-        Ok(root)
+        walk.go_to(target.forest)?;
+        Ok(Next::Enter(target.node))
     }
 
-    /// The procedure that is executed when a dynamic node finds `digest` in memory.
-    fn find_dynamic(
-        &mut self,
-        walk: &Walk,
-        digest: Word,
-        host: &mut impl Host,
-    ) -> OpResult<(ForestId, MastNodeId)> {
-        if let Some(root) = self.forests.root(walk.id, &digest) {
-            return Ok((walk.id, root));
+    /// The procedure that is executed when a dynamic node finds `digest` in memory; `None` if the
+    /// host is to be asked for it.
+    fn find_dynamic(&mut self, walk: &Walk, digest: Word) -> OpResult<Option<Procedure>> {
+        if let Some(procedure) = self.forests.find(walk.id, &digest) {
+            return Ok(Some(procedure));
         }
-        match self.forests.resolve(&digest, host, &mut self.advice)? {
-            Ok(procedure) => Ok((procedure.forest, procedure.node)),
-            Err(Missing::Forest) => Err(Box::new(Trap::DynamicNodeNotFound { digest })),
-            Err(Missing::Root) => Err(Box::new(Trap::MalformedMastForestInHost {
+        match self.forests.answer(&digest) {
+            None => Ok(None),
+            Some(Ok(procedure)) => Ok(Some(procedure)),
+            Some(Err(Missing::Forest)) => Err(Box::new(Trap::DynamicNodeNotFound { digest })),
+            Some(Err(Missing::Root)) => Err(Box::new(Trap::MalformedMastForestInHost {
                 root_digest: digest,
             })),
         }
     }
 
     /// The procedure at the far end of a link that leads to another digest than the one called.
-    fn find_linked(
-        &mut self,
-        walk: &Walk,
-        entered: &Entered,
-        host: &mut impl Host,
-    ) -> OpResult<(ForestId, MastNodeId)> {
-        if let Some(root) = self.forests.root(walk.id, &entered.target) {
-            return Ok((walk.id, root));
+    fn find_linked(&mut self, walk: &Walk, entered: &Entered) -> OpResult<Procedure> {
+        let digest = &entered.target;
+        if let Some(procedure) = self.forests.find(walk.id, digest) {
+            return Ok(procedure);
         }
-        let main = Forests::MAIN;
-        if let Some(root) = self.forests.root(main, &entered.target) {
-            return Ok((main, root));
+        if let Some(procedure) = self.forests.find(Forests::MAIN, digest) {
+            return Ok(procedure);
         }
-        let procedure = self
-            .forests
-            .resolve_external(&entered.target, host, &mut self.advice)?;
-        Ok((procedure.forest, procedure.node))
+        // The host was asked before the first cycle.
+        let answer = self.forests.answer(digest);
+        self.forests
+            .check_external(digest, answer.unwrap_or(Err(Missing::Forest)))
     }
 
     // ENDS
@@ -587,82 +542,127 @@ impl<T: Tracer> Process<T> {
     // BASIC BLOCKS
     // --------------------------------------------------------------------------------------------
 
+    /// Executes a basic block from a place on.
     fn run_block(
         &mut self,
+        walk: &mut Walk,
         forest: &MastForest,
         id: MastNodeId,
         block: &BasicBlockNode,
-        is_loop_body: bool,
-        host: &mut impl Host,
-    ) -> OpResult {
+        mut place: BlockPlace,
+        host: &mut impl BaseHost,
+    ) -> OpResult<Next> {
         let batches = block.op_batches();
-        let mut done = 0;
-        for (position, batch) in batches.iter().enumerate() {
-            if position == 0 {
-                self.row(RowKind::Start(StartRow {
-                    batches,
-                    ..node_start(NodeKind::Block, block.digest(), batch.groups())
-                }));
-            } else {
-                self.row(RowKind::Respan {
-                    batch: position,
-                    groups: batch.groups(),
-                });
+        while let Some(batch) = batches.get(place.batch) {
+            if place.op == 0 {
+                self.start_batch(block, batch, place.batch)?;
             }
-            self.advance()?;
-            self.run_batch(forest, id, position, batch, done, host)?;
-            done += batch.ops().len();
+            match self.run_batch(forest, id, batch, &mut place, host)? {
+                Outcome::Done => place.go_to_next_batch(),
+                Outcome::HostEvent => {
+                    walk.place = place;
+                    return Ok(walk.ask(Question::Event, Continuation::Continue(id)));
+                }
+            }
         }
         self.row(RowKind::End(EndRow {
             kind: NodeKind::Block,
             digest: block.digest(),
-            is_loop_body,
+            is_loop_body: T::ENABLED && walk.in_loop(),
             loop_entered: false,
             frame: None,
             left: InstanceState::default(),
         }));
         self.advance()?;
         if self.options.runs_decorators() {
-            self.run_op_decorators(forest, id, done, host)?;
+            self.run_op_decorators(forest, id, place.done, host)?;
         }
-        Ok(())
+        Ok(Next::Pending)
     }
 
-    /// Executes the operations of a batch; `done` counts those of the batches before it.
+    /// Ends the cycle of an event that the host has answered, and executes the rest of its block.
+    #[cold]
+    fn continue_block(
+        &mut self,
+        walk: &mut Walk,
+        forest: &MastForest,
+        id: MastNodeId,
+        host: &mut impl BaseHost,
+    ) -> OpResult<Next> {
+        self.advance()?;
+        self.go_to_node(id);
+        match find_node(forest, id)? {
+            MastNode::Block(block) => self.run_block(walk, forest, id, block, walk.place, host),
+            _ => Err(Box::new(Trap::MastNodeNotFoundInForest { node_id: id })),
+        }
+    }
+
+    /// The cycle that begins a batch, and with the first one its block.
+    fn start_batch(
+        &mut self,
+        block: &BasicBlockNode,
+        batch: &OpBatch,
+        position: usize,
+    ) -> OpResult {
+        self.row(match position {
+            0 => RowKind::Start(StartRow {
+                batches: block.op_batches(),
+                ..node_start(NodeKind::Block, block.digest(), batch.groups())
+            }),
+            _ => RowKind::Respan {
+                batch: position,
+                groups: batch.groups(),
+            },
+        });
+        self.advance()
+    }
+
+    /// Executes the operations of a batch from a place on, until its end or until an event that the
+    /// host has to answer; `place` is then after the event.
     fn run_batch(
         &mut self,
         forest: &MastForest,
         id: MastNodeId,
-        position: usize,
         batch: &OpBatch,
-        done: usize,
-        host: &mut impl Host,
-    ) -> OpResult {
+        place: &mut BlockPlace,
+        host: &mut impl BaseHost,
+    ) -> OpResult<Outcome> {
         let decorated = self.options.runs_decorators();
-        let mut place = BatchPlace::default();
-        for (i, op) in batch.ops().iter().enumerate() {
+        let BlockPlace {
+            batch: position,
+            op: first,
+            done,
+            mut group,
+        } = *place;
+        let rest = batch.ops().get(first..).unwrap_or_default();
+        for (i, op) in (first..).zip(rest) {
             if decorated {
                 self.run_op_decorators(forest, id, done + i, host)?;
             }
             if T::ENABLED {
-                let BatchPlace { group, index, .. } = place;
                 self.row(RowKind::Op(OpRow {
                     op: *op,
                     batch: position,
-                    group,
-                    index,
+                    group: group.group,
+                    index: group.index,
                 }));
-                place.advance(i, op, batch);
+                group.advance(i, op, batch);
             }
-            if let Err(trap) = self
-                .execute_op(op, forest, host)
-                .and_then(|()| self.advance())
-            {
+            let outcome = self
+                .execute_op(op, forest)
+                .and_then(|outcome| match outcome {
+                    Outcome::Done => self.advance().map(|()| outcome),
+                    Outcome::HostEvent => Ok(outcome),
+                });
+            if !matches!(outcome, Ok(Outcome::Done)) {
                 self.position.op = Some(done + i);
-                return Err(trap);
+                place.op = i + 1;
+                place.group = group;
+                return outcome;
             }
         }
-        Ok(())
+        place.op = batch.ops().len();
+        Ok(Outcome::Done)
     }
 
     // DECORATORS
@@ -674,7 +674,7 @@ impl<T: Tracer> Process<T> {
         forest: &MastForest,
         id: MastNodeId,
         op: usize,
-        host: &mut impl Host,
+        host: &mut impl BaseHost,
     ) -> OpResult {
         for decorator in forest.decorators_for_op(id, op) {
             self.run_decorator(decorator, host)?;
@@ -687,7 +687,7 @@ impl<T: Tracer> Process<T> {
         &mut self,
         forest: &MastForest,
         ids: &[DecoratorId],
-        host: &mut impl Host,
+        host: &mut impl BaseHost,
     ) -> OpResult {
         for &id in ids {
             let decorator = forest.decorator_by_id(id).ok_or_else(|| {
@@ -700,7 +700,7 @@ impl<T: Tracer> Process<T> {
         Ok(())
     }
 
-    fn run_decorator(&mut self, decorator: &Decorator, host: &mut impl Host) -> OpResult {
+    fn run_decorator(&mut self, decorator: &Decorator, host: &mut impl BaseHost) -> OpResult {
         match decorator {
             Decorator::AsmOp(_) => Ok(()),
             Decorator::Debug(options) => host
@@ -719,9 +719,33 @@ impl<T: Tracer> Process<T> {
     }
 }
 
-/// The place of an operation in its batch.
+/// A place in a basic block.
+#[derive(Debug, Clone, Copy, Default)]
+struct BlockPlace {
+    /// The batch.
+    batch: usize,
+    /// The operation in the batch; 0 if the batch has not begun.
+    op: usize,
+    /// Number of operations in the batches before.
+    done: usize,
+    /// The place of the operation among the batch's groups.
+    group: GroupPlace,
+}
+
+impl BlockPlace {
+    /// Goes from the end of a batch to the next one.
+    fn go_to_next_batch(&mut self) {
+        *self = Self {
+            batch: self.batch + 1,
+            done: self.done + self.op,
+            ..Self::default()
+        };
+    }
+}
+
+/// The place of an operation among the groups of its batch.
 #[derive(Debug, Clone, Copy)]
-struct BatchPlace {
+struct GroupPlace {
     /// The group that holds the operation.
     group: usize,
     /// Position of the operation in its group.
@@ -730,7 +754,7 @@ struct BatchPlace {
     free: usize,
 }
 
-impl Default for BatchPlace {
+impl Default for GroupPlace {
     fn default() -> Self {
         Self {
             group: 0,
@@ -740,7 +764,7 @@ impl Default for BatchPlace {
     }
 }
 
-impl BatchPlace {
+impl GroupPlace {
     /// Moves past the batch's operation number `i`.
     fn advance(&mut self, i: usize, op: &Operation, batch: &OpBatch) {
         if op.imm_value().is_some() {

@@ -10,7 +10,6 @@ use miden_core::{
 use crate::{
     advice::AdviceProvider,
     error::{OpResult, Trap},
-    host::Host,
 };
 
 /// The place of a forest among those that a run has loaded.
@@ -45,8 +44,8 @@ pub(crate) enum Missing {
 pub(crate) struct Forests {
     loaded: Vec<LoadedForest>,
     by_address: HashMap<usize, ForestId>,
-    /// Procedures that the host has given.
-    resolved: HashMap<Word, Procedure>,
+    /// What the host has answered, by the procedure it was asked for.
+    answers: HashMap<Word, Result<Procedure, Missing>>,
 }
 
 impl Forests {
@@ -71,53 +70,57 @@ impl Forests {
     }
 
     /// The procedure of a loaded forest with the given digest.
-    pub fn root(&mut self, id: ForestId, digest: &Word) -> Option<MastNodeId> {
-        let LoadedForest { forest, roots } = &mut self.loaded[id.0 as usize];
-        roots
-            .get_or_insert_with(|| index_roots(forest))
+    pub fn find(&mut self, forest: ForestId, digest: &Word) -> Option<Procedure> {
+        let loaded = &mut self.loaded[forest.0 as usize];
+        loaded
+            .roots
+            .get_or_insert_with(|| index_roots(&loaded.forest))
             .get(digest)
-            .copied()
+            .map(|&node| Procedure { forest, node })
     }
 
-    /// Asks the host for a procedure, unless it was given before.
+    /// What the host has answered when it was asked for a procedure; `None` if it was not yet.
+    pub fn answer(&self, digest: &Word) -> Option<Result<Procedure, Missing>> {
+        self.answers.get(digest).copied()
+    }
+
+    /// Takes the host's answer to the question for a procedure.
     ///
-    /// The forest it comes from brings its advice map with it.
+    /// The forest brings its advice map with it.
     ///
     /// # Errors
-    /// [Missing] in the inner result; a trap if the advice contradicts what is there.
-    pub fn resolve(
+    /// If the advice contradicts what is there.
+    pub fn take_answer(
         &mut self,
-        digest: &Word,
-        host: &impl Host,
+        digest: Word,
+        forest: Option<Arc<MastForest>>,
         advice: &mut AdviceProvider,
-    ) -> OpResult<Result<Procedure, Missing>> {
-        if let Some(&procedure) = self.resolved.get(digest) {
-            return Ok(Ok(procedure));
-        }
-        let Some(forest) = host.get_mast_forest(digest) else {
-            return Ok(Err(Missing::Forest));
+    ) -> OpResult {
+        let answer = match forest {
+            None => Err(Missing::Forest),
+            Some(forest) => {
+                let id = self.add(forest);
+                let procedure = self.find(id, &digest);
+                if procedure.is_some() {
+                    advice.extend_map(self.get(id).advice_map())?;
+                }
+                procedure.ok_or(Missing::Root)
+            }
         };
-        let id = self.add(forest);
-        let Some(node) = self.root(id, digest) else {
-            return Ok(Err(Missing::Root));
-        };
-        advice.extend_map(self.get(id).advice_map())?;
-        let procedure = Procedure { forest: id, node };
-        self.resolved.insert(*digest, procedure);
-        Ok(Ok(procedure))
+        self.answers.insert(digest, answer);
+        Ok(())
     }
 
-    /// The procedure that an external node stands for.
+    /// The procedure that an external node or a link stands for, as the host has answered.
     ///
     /// # Errors
     /// If the host does not have it, or it is an external node again.
-    pub fn resolve_external(
-        &mut self,
+    pub fn check_external(
+        &self,
         digest: &Word,
-        host: &impl Host,
-        advice: &mut AdviceProvider,
+        answer: Result<Procedure, Missing>,
     ) -> OpResult<Procedure> {
-        let procedure = self.resolve(digest, host, advice)?.map_err(|missing| {
+        let procedure = answer.map_err(|missing| {
             Box::new(match missing {
                 Missing::Forest => Trap::NoMastForestWithProcedure {
                     root_digest: *digest,

@@ -19,6 +19,7 @@ mod ops;
 mod options;
 mod process;
 mod resources;
+mod run;
 mod state;
 mod tables;
 mod trace;
@@ -32,8 +33,8 @@ pub use error::{
     AceError, ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport,
 };
 pub use host::{
-    DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError,
-    StdoutWriter, core_library_handlers,
+    AsyncHost, BaseHost, DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host,
+    HostFuture, MastStore, RegistryError, StdoutWriter, core_library_handlers,
 };
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 use miden_cvm_air::composition::Composition;
@@ -82,16 +83,42 @@ pub fn execute(
     let kernel = program.kernel().clone();
     let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, NoTrace);
     let stack = process.execute(program, composition, host)?;
+    Ok(output(process, stack))
+}
+
+/// Runs a program as [execute] does, with a host that may take its time.
+///
+/// Between two questions to the host the machine runs without a break, on the thread that polls:
+/// an executor that has other things to do should run it where that does no harm.
+///
+/// # Errors
+/// If the program is refused before its first cycle, or traps.
+#[tracing::instrument("execute", skip_all)]
+pub async fn execute_async(
+    program: &Program,
+    composition: Option<&Composition>,
+    stack_inputs: &StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl AsyncHost,
+    options: ExecutionOptions,
+) -> Result<ExecutionOutput, ExecutionError> {
+    let kernel = program.kernel().clone();
+    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, NoTrace);
+    let stack = process.execute_async(program, composition, host).await?;
+    Ok(output(process, stack))
+}
+
+fn output(process: Process<NoTrace>, stack: StackOutputs) -> ExecutionOutput {
     let cycles = process.clk();
     let precompile_transcript = process.precompile_transcript();
     let (advice, memory, NoTrace) = process.into_parts();
-    Ok(ExecutionOutput {
+    ExecutionOutput {
         stack,
         cycles,
         advice,
         memory,
         precompile_transcript,
-    })
+    }
 }
 
 /// Why there is no trace of a run.
@@ -122,8 +149,39 @@ pub fn execute_traced(
     let builder = TraceBuilder::new(&kernel, composition);
     let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
     let stack = process.execute(program, composition, host)?;
+    Ok(trace(process, program, stack_inputs, &stack)?)
+}
+
+/// Runs a program as [execute_async] does and builds its trace.
+///
+/// The trace is finished on the thread that polls last.
+///
+/// # Errors
+/// If the program is refused before its first cycle, or traps, or the trace cannot show it.
+#[tracing::instrument("execute_traced", skip_all)]
+pub async fn execute_traced_async(
+    program: &Program,
+    composition: Option<&Composition>,
+    stack_inputs: &StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &mut impl AsyncHost,
+    options: ExecutionOptions,
+) -> Result<ExecutionTrace, TracedExecutionError> {
+    let kernel = program.kernel().clone();
+    let builder = TraceBuilder::new(&kernel, composition);
+    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
+    let stack = process.execute_async(program, composition, host).await?;
+    Ok(trace(process, program, stack_inputs, &stack)?)
+}
+
+fn trace(
+    process: Process<TraceBuilder>,
+    program: &Program,
+    stack_inputs: &StackInputs,
+    stack: &StackOutputs,
+) -> Result<ExecutionTrace, TraceError> {
     let (advice, memory, builder) = process.into_parts();
     drop(memory);
     let (_, _, _, requests) = advice.into_parts();
-    Ok(builder.finish(program.hash(), stack_inputs, &stack, requests)?)
+    builder.finish(program.hash(), stack_inputs, stack, requests)
 }

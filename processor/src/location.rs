@@ -5,7 +5,7 @@ use miden_core::{
     mast::{DecoratorId, MastForest, MastNode, MastNodeErrorContext, MastNodeId},
 };
 
-use crate::{error::Location, host::Host};
+use crate::{error::Location, host::BaseHost};
 
 /// The place of a node, or of one of a basic block's operations, as far as it is known.
 pub(crate) fn locate(
@@ -13,7 +13,7 @@ pub(crate) fn locate(
     node: MastNodeId,
     op: Option<usize>,
     instance: Option<u16>,
-    host: &impl Host,
+    host: &impl BaseHost,
 ) -> Location {
     let mut location = Location {
         instance,

@@ -1,13 +1,14 @@
-use core::fmt;
+use core::{fmt, future};
 use std::sync::Arc;
 
 use miden_core::{DebugOptions, EventId, EventName, Word, mast::MastForest};
-use miden_debug_types::{FileLineCol, Location, SourceManager};
+use miden_debug_types::{FileLineCol, Location, SourceManager, SourceManagerSync};
 use thiserror::Error;
 
 use super::{
-    DebugPrinter, EventHandler, EventHandlerRegistry, Host, MastStore, RegistryError, StdoutWriter,
-    core_library::core_library_event, core_library_handlers,
+    AsyncHost, BaseHost, DebugPrinter, EventHandler, EventHandlerRegistry, Host, HostFuture,
+    MastStore, RegistryError, StdoutWriter, core_library::core_library_event,
+    core_library_handlers,
 };
 use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
 
@@ -18,7 +19,7 @@ use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
 pub struct DefaultHost<W = StdoutWriter> {
     store: MastStore,
     handlers: EventHandlerRegistry,
-    sources: Option<Arc<dyn SourceManager>>,
+    sources: Option<Arc<dyn SourceManagerSync>>,
     printer: DebugPrinter<W>,
 }
 
@@ -76,7 +77,7 @@ impl<W> DefaultHost<W> {
     }
 
     /// Sets where source files are found, so that errors can name lines.
-    pub fn with_source_manager(mut self, sources: Arc<dyn SourceManager>) -> Self {
+    pub fn with_source_manager(mut self, sources: Arc<dyn SourceManagerSync>) -> Self {
         self.sources = Some(sources);
         self
     }
@@ -106,18 +107,7 @@ impl<W> fmt::Debug for DefaultHost<W> {
     }
 }
 
-impl<W: fmt::Write> Host for DefaultHost<W> {
-    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>> {
-        self.store.get(digest)
-    }
-
-    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
-        let id = EventId::from_felt(state.get_stack_item(0));
-        self.handlers
-            .handle(id, state)
-            .unwrap_or_else(|| Err(UnhandledEvent.into()))
-    }
-
+impl<W: fmt::Write> BaseHost for DefaultHost<W> {
     fn on_debug(
         &mut self,
         state: &ProcessState<'_>,
@@ -139,6 +129,32 @@ impl<W: fmt::Write> Host for DefaultHost<W> {
         let sources = self.sources.as_ref()?;
         let span = sources.location_to_span(location.clone())?;
         sources.file_line_col(span).ok()
+    }
+}
+
+impl<W: fmt::Write> Host for DefaultHost<W> {
+    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>> {
+        self.store.get(digest)
+    }
+
+    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
+        let id = EventId::from_felt(state.get_stack_item(0));
+        self.handlers
+            .handle(id, state)
+            .unwrap_or_else(|| Err(UnhandledEvent.into()))
+    }
+}
+
+impl<W: fmt::Write> AsyncHost for DefaultHost<W> {
+    fn get_mast_forest(&self, digest: &Word) -> impl HostFuture<Option<Arc<MastForest>>> {
+        future::ready(Host::get_mast_forest(self, digest))
+    }
+
+    fn on_event(
+        &mut self,
+        state: &ProcessState<'_>,
+    ) -> impl HostFuture<Result<Vec<AdviceMutation>, HostError>> {
+        future::ready(Host::on_event(self, state))
     }
 }
 

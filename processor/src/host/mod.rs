@@ -1,5 +1,6 @@
 //! The world outside the machine: code that is loaded on demand, events, debugging.
 
+mod asynchronous;
 mod core_library;
 mod debug;
 mod default;
@@ -8,6 +9,7 @@ mod store;
 
 use std::sync::Arc;
 
+pub use asynchronous::{AsyncHost, HostFuture};
 pub use core_library::core_library_handlers;
 pub use debug::{DebugPrinter, StdoutWriter};
 pub use default::DefaultHost;
@@ -18,17 +20,8 @@ pub use store::MastStore;
 
 use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
 
-/// What a run asks of the world outside.
-pub trait Host {
-    /// A forest that has the procedure with the given digest among its roots.
-    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>>;
-
-    /// Handles an event, whose id is on top of the stack; returns changes to the advice.
-    ///
-    /// # Errors
-    /// Whatever the host cannot handle; the run traps.
-    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError>;
-
+/// What a run tells the world outside and asks of it without waiting.
+pub trait BaseHost {
     /// Handles a debug decorator.
     ///
     /// # Errors
@@ -58,4 +51,18 @@ pub trait Host {
     fn resolve_location(&self, _location: &Location) -> Option<FileLineCol> {
         None
     }
+}
+
+/// What a run asks of the world outside.
+///
+/// A run asks for each procedure at most once.
+pub trait Host: BaseHost {
+    /// A forest that has the procedure with the given digest among its roots.
+    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>>;
+
+    /// Handles an event, whose id is on top of the stack; returns changes to the advice.
+    ///
+    /// # Errors
+    /// Whatever the host cannot handle; the run traps.
+    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError>;
 }

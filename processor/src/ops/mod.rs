@@ -14,10 +14,18 @@ use miden_core::{Operation, mast::MastForest};
 
 use crate::{
     error::{OpResult, Trap},
-    host::Host,
     process::Process,
     tracer::Tracer,
 };
+
+/// How the execution of an operation went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All of it is done.
+    Done,
+    /// It emits an event that the host has to answer; then it is done.
+    HostEvent,
+}
 
 impl<T: Tracer> Process<T> {
     /// Executes one operation of a basic block, except for the passing of its cycle.
@@ -25,12 +33,7 @@ impl<T: Tracer> Process<T> {
     /// # Errors
     /// The operation's own traps; an operation that cannot stand in a block is one.
     #[inline(always)]
-    pub(crate) fn execute_op(
-        &mut self,
-        op: &Operation,
-        forest: &MastForest,
-        host: &mut impl Host,
-    ) -> OpResult {
+    pub(crate) fn execute_op(&mut self, op: &Operation, forest: &MastForest) -> OpResult<Outcome> {
         let clk = self.clk;
         let stack = &mut self.stack;
         match op {
@@ -40,7 +43,7 @@ impl<T: Tracer> Process<T> {
             Operation::SDepth => system::sdepth(stack, clk),
             Operation::Caller => self.op_caller(),
             Operation::Clk => stack.push(clk.into(), clk),
-            Operation::Emit => self.op_emit(host)?,
+            Operation::Emit => return self.op_emit(),
 
             // field
             Operation::Add => field::add(stack),
@@ -144,6 +147,6 @@ impl<T: Tracer> Process<T> {
                 return Err(Box::new(Trap::ControlFlowInBlock(*op)));
             }
         }
-        Ok(())
+        Ok(Outcome::Done)
     }
 }

@@ -5,7 +5,7 @@ use miden_core::{EventId, Felt, ONE, mast::MastForest, sys_events::SystemEvent};
 use crate::{
     error::{OpResult, Trap},
     events::handle_system_event,
-    host::Host,
+    ops::Outcome,
     process::Process,
     state::Stack,
     tracer::Tracer,
@@ -35,27 +35,20 @@ impl<T: Tracer> Process<T> {
         self.stack.set_word(0, &caller);
     }
 
-    pub(super) fn op_emit(&mut self, host: &mut impl Host) -> OpResult {
+    /// Handles the event on top of the stack, unless it is the host's.
+    pub(super) fn op_emit(&mut self) -> OpResult<Outcome> {
         let id = EventId::from_felt(self.stack.get(0));
-        if let Some(event) = SystemEvent::from_event_id(id) {
-            return handle_system_event(
-                event,
-                self.clk,
-                self.context,
-                &self.stack,
-                &self.memory,
-                &mut self.advice,
-            );
-        }
-        let mutations = host.on_event(&self.state()).map_err(|error| {
-            let event_name = host.resolve_event(id);
-            Box::new(Trap::EventError {
-                event_id: id,
-                event_name,
-                error,
-            })
-        })?;
-        self.advice.apply_mutations(mutations)?;
-        Ok(())
+        let Some(event) = SystemEvent::from_event_id(id) else {
+            return Ok(Outcome::HostEvent);
+        };
+        handle_system_event(
+            event,
+            self.clk,
+            self.context,
+            &self.stack,
+            &self.memory,
+            &mut self.advice,
+        )?;
+        Ok(Outcome::Done)
     }
 }

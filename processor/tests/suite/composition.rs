@@ -246,7 +246,17 @@ impl Builder {
             .expect("the composition is valid")
     }
 
-    fn program(&self, main: &str) -> (Program, DefaultHost) {
+    /// What a run starts with.
+    pub fn advice_inputs(&self) -> AdviceInputs {
+        AdviceInputs {
+            map: self.data.clone(),
+            stack: self.advice_stack.clone(),
+            ..AdviceInputs::default()
+        }
+    }
+
+    /// The root's program, and a host with the components.
+    pub fn program(&self, main: &str) -> (Program, DefaultHost) {
         let sources = Arc::new(DefaultSourceManager::default());
         let mut host = DefaultHost::default();
         let assembler = match self.kernel {
@@ -273,15 +283,10 @@ impl Builder {
 
     pub fn start(&self, main: &str) -> (Result<Vec<u64>, ExecutionError>, Process<Watcher>) {
         let (program, mut host) = self.program(main);
-        let advice = AdviceInputs {
-            map: self.data.clone(),
-            stack: self.advice_stack.clone(),
-            ..AdviceInputs::default()
-        };
         let mut process = Process::new(
             program.kernel().clone(),
             &StackInputs::default(),
-            advice,
+            self.advice_inputs(),
             self.options,
             Watcher::default(),
         );
@@ -301,16 +306,11 @@ impl Builder {
     /// The trace of a run that ends well.
     pub fn trace(&self, main: &str) -> ExecutionTrace {
         let (program, mut host) = self.program(main);
-        let advice = AdviceInputs {
-            map: self.data.clone(),
-            stack: self.advice_stack.clone(),
-            ..AdviceInputs::default()
-        };
         execute_traced(
             &program,
             Some(&self.composition()),
             &StackInputs::default(),
-            advice,
+            self.advice_inputs(),
             &mut host,
             self.options,
         )

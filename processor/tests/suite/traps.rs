@@ -137,7 +137,14 @@ fn handlers_answer_events() {
 
 /// Collects what is printed.
 #[derive(Clone, Default)]
-struct Page(Arc<Mutex<String>>);
+pub struct Page(Arc<Mutex<String>>);
+
+impl Page {
+    /// What was printed.
+    pub fn text(&self) -> String {
+        self.0.lock().expect("nobody panics").clone()
+    }
+}
 
 impl core::fmt::Write for Page {
     fn write_str(&mut self, s: &str) -> core::fmt::Result {
@@ -162,8 +169,7 @@ fn decorators_run_when_asked_for() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         let output = execute(&case.program, None, &stack, advice, &mut host, options);
         let cycles = output.expect("decorators change nothing").cycles;
-        let text = page.0.lock().expect("one thread").clone();
-        (cycles, text)
+        (cycles, page.text())
     };
     let plain = ExecutionOptions::default();
     let (cycles, silence) = print(plain);

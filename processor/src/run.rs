@@ -1,0 +1,222 @@
+//! A run from beginning to end: the machine goes on by itself until it needs an answer from the
+//! host, and goes on with the answer.
+//!
+//! The machine itself does not know whether the host answers at once or later. So there is one
+//! machine, and two loops that ask: one for a [Host] and one for an [AsyncHost].
+
+use std::{collections::HashSet, sync::Arc, vec};
+
+use miden_core::{EventId, Program, StackOutputs, Word, mast::MastForest};
+use miden_cvm_air::composition::Composition;
+
+use crate::{
+    advice::AdviceMutation,
+    error::{ExecutionError, HostError, LoadError, OpResult, Trap, TrapReport},
+    execute::Walk,
+    host::{AsyncHost, BaseHost, Host},
+    instances::Instances,
+    location::locate,
+    process::{Position, Process},
+    tracer::Tracer,
+};
+
+/// What a run needs to know before it can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// The forest that has a procedure.
+    Forest(Word),
+    /// The changes to the advice for the event on top of the stack.
+    Event,
+}
+
+/// A run that has begun.
+struct Run<'a> {
+    /// The composition, until its instances are there.
+    composition: Option<&'a Composition>,
+    /// Procedures of the composition that the host was not asked for yet.
+    wanted: vec::IntoIter<Word>,
+    walk: Walk,
+}
+
+impl<T: Tracer> Process<T> {
+    /// Runs a program, in a composition if one is given, and returns the final stack.
+    ///
+    /// # Errors
+    /// If the program is refused, or traps. A machine runs only once.
+    pub fn execute(
+        &mut self,
+        program: &Program,
+        composition: Option<&Composition>,
+        host: &mut impl Host,
+    ) -> Result<StackOutputs, ExecutionError> {
+        let mut run = self.begin(program, composition)?;
+        while let Some(question) = self.proceed(&mut run, host)? {
+            match question {
+                Question::Forest(digest) => {
+                    let forest = host.get_mast_forest(&digest);
+                    self.take_forest(digest, forest, host)?;
+                }
+                Question::Event => {
+                    let answer = host.on_event(&self.state());
+                    self.take_event(answer, host)?;
+                }
+            }
+        }
+        self.outputs(host)
+    }
+
+    /// Runs a program as [execute](Self::execute) does, with a host that may take its time.
+    ///
+    /// Between two questions to the host the machine runs without a break, on the thread that
+    /// polls. If the future is dropped before its end, the machine cannot be used for another run.
+    ///
+    /// # Errors
+    /// If the program is refused, or traps. A machine runs only once.
+    pub async fn execute_async(
+        &mut self,
+        program: &Program,
+        composition: Option<&Composition>,
+        host: &mut impl AsyncHost,
+    ) -> Result<StackOutputs, ExecutionError> {
+        let mut run = self.begin(program, composition)?;
+        while let Some(question) = self.proceed(&mut run, host)? {
+            match question {
+                Question::Forest(digest) => {
+                    let forest = host.get_mast_forest(&digest).await;
+                    self.take_forest(digest, forest, host)?;
+                }
+                Question::Event => {
+                    let answer = host.on_event(&self.state()).await;
+                    self.take_event(answer, host)?;
+                }
+            }
+        }
+        self.outputs(host)
+    }
+
+    /// Puts the program into the machine.
+    fn begin<'a>(
+        &mut self,
+        program: &Program,
+        composition: Option<&'a Composition>,
+    ) -> Result<Run<'a>, ExecutionError> {
+        if self.position.forest.is_some() {
+            return Err(Box::new(LoadError::ProgramAlreadyExecuted).into());
+        }
+        let forest = self.forests.add(program.mast_forest().clone());
+        self.position = Position {
+            forest: Some(forest),
+            node: Some(program.entrypoint()),
+            op: None,
+        };
+        self.advice
+            .extend_map(program.mast_forest().advice_map())
+            .map_err(|error| Box::new(LoadError::Advice(error)))?;
+        let wanted = composition.map_or_else(Vec::new, |composition| {
+            procedures_elsewhere(composition, program.mast_forest())
+        });
+        Ok(Run {
+            composition,
+            wanted: wanted.into_iter(),
+            walk: Walk::new(program.entrypoint(), forest, self.options.limits().nesting),
+        })
+    }
+
+    /// Goes on until the run ends or the host is to be asked.
+    fn proceed(
+        &mut self,
+        run: &mut Run<'_>,
+        host: &mut impl BaseHost,
+    ) -> Result<Option<Question>, ExecutionError> {
+        if let Some(composition) = run.composition {
+            // The forests bring their advice with them, static data among it.
+            if let Some(digest) = run.wanted.next() {
+                return Ok(Some(Question::Forest(digest)));
+            }
+            run.composition = None;
+            let max_handles = self.options.limits().handles;
+            self.instances =
+                Some(Instances::new(composition, &self.advice, max_handles).map_err(Box::new)?);
+            let created = self.create_root();
+            self.locate_trap(created, host)?;
+        }
+        let walked = self.walk(&mut run.walk, host);
+        self.locate_trap(walked, host)
+    }
+
+    /// Goes on with the host's answer to [Question::Forest].
+    fn take_forest(
+        &mut self,
+        digest: Word,
+        forest: Option<Arc<MastForest>>,
+        host: &impl BaseHost,
+    ) -> Result<(), ExecutionError> {
+        let taken = self.forests.take_answer(digest, forest, &mut self.advice);
+        self.locate_trap(taken, host)
+    }
+
+    /// Goes on with the host's answer to [Question::Event].
+    fn take_event(
+        &mut self,
+        answer: Result<Vec<AdviceMutation>, HostError>,
+        host: &impl BaseHost,
+    ) -> Result<(), ExecutionError> {
+        let taken = match answer {
+            Ok(mutations) => self
+                .advice
+                .apply_mutations(mutations)
+                .map_err(Box::<Trap>::from),
+            Err(error) => {
+                let event_id = EventId::from_felt(self.stack.get(0));
+                Err(Box::new(Trap::EventError {
+                    event_id,
+                    event_name: host.resolve_event(event_id),
+                    error,
+                }))
+            }
+        };
+        self.locate_trap(taken, host)
+    }
+
+    fn outputs(&self, host: &impl BaseHost) -> Result<StackOutputs, ExecutionError> {
+        let stack = self.locate_trap(self.final_stack(), host)?;
+        Ok(StackOutputs::from(stack))
+    }
+
+    fn locate_trap<V>(
+        &self,
+        result: OpResult<V>,
+        host: &impl BaseHost,
+    ) -> Result<V, ExecutionError> {
+        result.map_err(|trap| Box::new(self.report(*trap, host)).into())
+    }
+
+    fn report(&self, trap: Trap, host: &impl BaseHost) -> TrapReport {
+        let instance = self.instances.is_some().then(|| self.context.index());
+        let Position { forest, node, op } = self.position;
+        let location = match (forest, node) {
+            (Some(forest), Some(node)) => {
+                locate(self.forests.get(forest), node, op, instance, host)
+            }
+            _ => Default::default(),
+        };
+        TrapReport {
+            trap,
+            cycle: self.clk,
+            location,
+        }
+    }
+}
+
+/// The procedures that a composition's links and destructors lead to and `forest` does not have.
+///
+/// That one is missing everywhere can only be told when it is called.
+fn procedures_elsewhere(composition: &Composition, forest: &MastForest) -> Vec<Word> {
+    let callees = composition.links().iter().map(|link| link.callee);
+    let destructors = composition.resources().iter().filter_map(|r| r.destructor);
+    let mut seen = HashSet::new();
+    callees
+        .chain(destructors)
+        .filter(|callee| seen.insert(*callee) && forest.find_procedure_root(*callee).is_none())
+        .collect()
+}
