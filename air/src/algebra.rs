@@ -3,7 +3,7 @@
 use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 
 use miden_core::Felt;
-use winter_math::FieldElement;
+use winter_math::{ExtensionOf, FieldElement};
 
 /// What constraints and lookups compute with.
 ///
@@ -65,6 +65,23 @@ impl<E: FieldElement<BaseField = Felt>> Algebra for E {
 
     #[inline(always)]
     fn scale(self, factor: Felt) -> Self {
+        self.mul_base(factor)
+    }
+}
+
+/// An extension of `F`, in which lookups are summed up.
+pub trait ExtensionAlgebra<F>: Algebra {
+    /// Multiplies by an element of `F`.
+    fn times(self, factor: F) -> Self;
+}
+
+impl<F, E> ExtensionAlgebra<F> for E
+where
+    F: FieldElement<BaseField = Felt>,
+    E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
+{
+    #[inline(always)]
+    fn times(self, factor: F) -> Self {
         self.mul_base(factor)
     }
 }

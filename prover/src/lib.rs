@@ -10,7 +10,7 @@ mod evaluator;
 mod fft;
 mod lde;
 mod packed;
-mod reduction;
+mod program;
 #[cfg(test)]
 mod samples;
 mod stark;
@@ -128,9 +128,12 @@ pub fn prove_trace(
     options: &ProveOptions,
 ) -> Result<Proof, ProverError> {
     let length = rows.len();
-    let max = options.settings.set().max_trace_len();
-    if !length.is_power_of_two() || !(MIN_TRACE_LEN..=max).contains(&length) {
-        return Err(ProverError::TraceLength { length, max });
+    let set = options.settings.set();
+    if !set.allows(length) {
+        return Err(ProverError::TraceLength {
+            length,
+            max: set.max_trace_len(),
+        });
     }
     if options.check_trace {
         let mut first = check(&rows, &public);
@@ -143,7 +146,7 @@ pub fn prove_trace(
     let settings = options.settings;
     macro_rules! prove {
         ($hasher:ty, $coin:ty) => {
-            StarkProver::<$hasher, $coin>::new(rows, public, settings).prove()
+            StarkProver::<$hasher, $coin>::new(rows, public, settings.proof_options()).prove()
         };
     }
     let stark = match settings.hash() {

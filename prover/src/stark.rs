@@ -1,12 +1,11 @@
 //! Winterfell's prover, told how to work with our traces.
 
-use std::{cell::RefCell, marker::PhantomData};
+use std::{cell::RefCell, marker::PhantomData, sync::Arc};
 
 use miden_core::Felt;
 use miden_cvm_air::{
     air::{CvmAir, trace_info},
     columns::MainRow,
-    options::ProofSettings,
     public::PublicInputs,
 };
 use winterfell::{
@@ -19,12 +18,18 @@ use winterfell::{
     matrix::ColMatrix,
 };
 
-use crate::{columns::lookup_columns, evaluator::FusedEvaluator, lde::CosetLde};
+use crate::{
+    columns::lookup_columns,
+    evaluator::FusedEvaluator,
+    lde::{CosetLde, Extension},
+};
 
 /// A prover for one trace, with hash function `H` and public coin `R`.
 pub struct StarkProver<H, R> {
     /// Taken away once everything that needs rows is computed.
     rows: RefCell<Vec<MainRow<Felt>>>,
+    /// The extension of the trace, for the evaluator.
+    extension: RefCell<Option<Arc<Extension>>>,
     length: usize,
     public: PublicInputs,
     options: ProofOptions,
@@ -37,12 +42,13 @@ where
     R: RandomCoin<BaseField = Felt, Hasher = H> + Send,
 {
     /// Returns a prover for the trace `rows`.
-    pub fn new(rows: Vec<MainRow<Felt>>, public: PublicInputs, settings: ProofSettings) -> Self {
+    pub fn new(rows: Vec<MainRow<Felt>>, public: PublicInputs, options: ProofOptions) -> Self {
         Self {
             length: rows.len(),
             rows: RefCell::new(rows),
+            extension: RefCell::default(),
             public,
-            options: settings.proof_options(),
+            options,
             _protocol: PhantomData,
         }
     }
@@ -129,6 +135,7 @@ where
     ) -> (CosetLde<E, H>, TracePolyTable<E>) {
         let _span = tracing::info_span!("commit_to_main_rows").entered();
         let (lde, polys) = CosetLde::new(&self.rows.borrow(), trace_info, domain);
+        self.extension.replace(Some(lde.extension()));
         (lde, TracePolyTable::new(polys))
     }
 
@@ -148,7 +155,10 @@ where
         random: Option<AuxRandElements<E>>,
         coefficients: ConstraintCompositionCoefficients<E>,
     ) -> FusedEvaluator<'a, E> {
-        FusedEvaluator::new(air, random, coefficients)
+        let extension = self.extension.take();
+        let extension = extension.expect("the main segment is extended before");
+        let random = random.expect("the trace has an auxiliary segment");
+        FusedEvaluator::new(air, extension, &random, &coefficients)
     }
 
     fn build_constraint_commitment<E: FieldElement<BaseField = Felt>>(
@@ -160,5 +170,76 @@ where
     ) -> (Self::ConstraintCommitment<E>, CompositionPoly<E>) {
         let _span = tracing::info_span!("commit_to_constraints").entered();
         DefaultConstraintCommitment::new(evaluations, num_columns, domain, partitions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miden_assembly::Assembler;
+    use miden_core::{
+        StackInputs,
+        crypto::{hash::Blake3_256, random::WinterRandomCoin},
+    };
+    use miden_cvm_air::options::OptionSet;
+    use miden_cvm_processor::{
+        AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+    };
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+
+    /// A proof of a run with memory, u32 arithmetic and a permutation, its trace and all of it made
+    /// on this many threads.
+    fn proof(threads: usize, options: &ProofOptions) -> Vec<u8> {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a pool").install(|| {
+            let source = "begin repeat.9 hperm end u32split u32and mem_store.7 end";
+            let program = Assembler::default()
+                .assemble_program(source)
+                .expect("a program");
+            let ExecutionTrace { rows, public, .. } = execute_traced(
+                &program,
+                None,
+                &StackInputs::default(),
+                AdviceInputs::default(),
+                &mut DefaultHost::default(),
+                ExecutionOptions::default(),
+            )
+            .expect("a trace");
+            type Blake3Prover = StarkProver<Blake3_256, WinterRandomCoin<Blake3_256>>;
+            let prover = Blake3Prover::new(rows, public, options.clone());
+            prover.prove().expect("a proof").to_bytes()
+        })
+    }
+
+    /// Without grinding there is nothing that threads could race for.
+    #[test]
+    fn without_grinding_proofs_do_not_depend_on_threads() {
+        let set = OptionSet::Fast96.proof_options();
+        let options = ProofOptions::new(
+            set.num_queries(),
+            set.blowup_factor(),
+            0,
+            set.field_extension(),
+            set.to_fri_options().folding_factor(),
+            set.to_fri_options().remainder_max_degree(),
+            set.constraint_batching_method(),
+            set.deep_poly_batching_method(),
+        );
+        let alone = proof(1, &options);
+        assert_eq!(alone, proof(2, &options));
+        assert_eq!(alone, proof(2, &options));
+    }
+
+    /// One thread grinds through the nonces in their order. So do many of them without `concurrent`,
+    /// when Winterfell has one, and ours have no part in it.
+    #[test]
+    fn proofs_on_one_thread_are_the_same() {
+        let options = OptionSet::Fast96.proof_options();
+        let alone = proof(1, &options);
+        assert_eq!(alone, proof(1, &options));
+        if cfg!(not(feature = "concurrent")) {
+            assert_eq!(alone, proof(2, &options));
+        }
     }
 }

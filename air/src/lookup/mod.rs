@@ -12,14 +12,12 @@
 use alloc::{string::String, vec::Vec};
 
 use miden_core::Felt;
-use winter_math::{ExtensionOf, FieldElement};
-
 mod message;
 pub use message::*;
 
 use crate::{
     MAX_DEGREE,
-    algebra::{Algebra, Degree},
+    algebra::{Algebra, Degree, ExtensionAlgebra},
     columns::cells_of,
 };
 
@@ -80,7 +78,7 @@ pub struct Challenges<E> {
     coordinates: [E; MAX_MESSAGE_WIDTH],
 }
 
-impl<E: FieldElement<BaseField = Felt>> Challenges<E> {
+impl<E: Copy> Challenges<E> {
     /// Takes the challenges from the elements drawn from the public coin; there are
     /// [`NUM_CHALLENGES`] of them.
     pub fn new(drawn: &[E]) -> Self {
@@ -95,12 +93,12 @@ impl<E: FieldElement<BaseField = Felt>> Challenges<E> {
     #[inline(always)]
     pub fn denominator<F>(&self, bus: F, coordinates: &[F]) -> E
     where
-        F: FieldElement<BaseField = Felt>,
-        E: ExtensionOf<F>,
+        F: Algebra,
+        E: ExtensionAlgebra<F>,
     {
-        let mut sum = self.alpha + self.bus.mul_base(bus);
+        let mut sum = self.alpha + self.bus.times(bus);
         for (challenge, &coordinate) in self.coordinates.iter().zip(coordinates) {
-            sum += challenge.mul_base(coordinate);
+            sum += challenge.times(coordinate);
         }
         sum
     }
@@ -130,15 +128,14 @@ impl<F: Algebra> RowFractions<F> {
     pub fn count(&self, slot: usize) -> F {
         self.counts[slot]
     }
-}
 
-impl<F: FieldElement<BaseField = Felt>> RowFractions<F> {
     /// The denominator of the fraction in a slot.
     #[inline(always)]
-    pub fn denominator<E>(&self, slot: usize, challenges: &Challenges<E>) -> E
-    where
-        E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
-    {
+    pub fn denominator<E: ExtensionAlgebra<F>>(
+        &self,
+        slot: usize,
+        challenges: &Challenges<E>,
+    ) -> E {
         let width = SLOT_WIDTHS[slot];
         challenges.denominator(self.buses[slot], &self.coordinates[slot][..width])
     }
@@ -292,19 +289,16 @@ impl Packing {
         next: &[E],
         results: &mut [E],
     ) where
-        F: FieldElement<BaseField = Felt>,
-        E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
+        F: Algebra,
+        E: ExtensionAlgebra<F>,
     {
-        let others = cur[1..]
-            .iter()
-            .fold(<E as FieldElement>::ZERO, |sum, &value| sum + value);
+        let others = cur[1..].iter().fold(E::ZERO, |sum, &value| sum + value);
         for (k, slots) in self.columns.iter().enumerate() {
-            let (mut numerator, mut denominator) =
-                (<E as FieldElement>::ZERO, <E as FieldElement>::ONE);
+            let (mut numerator, mut denominator) = (E::ZERO, E::ONE);
             for &slot in slots {
                 let d = row.denominator(slot, challenges);
-                numerator = numerator * d + denominator.mul_base(row.count(slot));
-                denominator *= d;
+                numerator = numerator * d + denominator.times(row.count(slot));
+                denominator = denominator * d;
             }
             let value = if k == 0 {
                 next[0] - cur[0] - others
