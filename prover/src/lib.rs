@@ -1,9 +1,10 @@
 //! Turns execution traces of Miden CVM into STARK proofs.
 //!
 //! [`prove_trace`] takes the rows of the main trace, as the processor builds them, and the public
-//! inputs. The protocol is Winterfell's; what depends on the size of the trace is done here, row by
-//! row in parallel: the low-degree extension and its commitment (`lde`), the auxiliary columns of
-//! the lookups (`columns`), and the evaluation of the constraints (`evaluator`).
+//! inputs. The protocol is Winterfell's; what depends on the size of the trace is done here, on all
+//! threads: the low-degree extension and its commitment (`lde`), the auxiliary columns of the
+//! lookups (`columns`), and the evaluation of the constraints (`evaluator`), which are recorded as a
+//! `program`.
 
 mod columns;
 mod evaluator;
