@@ -33,9 +33,9 @@ pub use miden_cvm_audit::{
     Report as AuditReport, Survivor, Tally, audit,
 };
 pub use miden_cvm_component::{
-    ArtifactError, BuildError, Component, Composition, CompositionError, LinkKind, LinkRecord,
-    LinkedComposition, NewFile, PackageError, SegmentRecord, Toolchain, Warning, bindings,
-    core_library, new_component, read_library, read_program,
+    ArtifactError, BuildError, Component, Composition, CompositionError, Intrinsic, LinkKind,
+    LinkRecord, LinkedComposition, NewFile, PackageError, SegmentRecord, Toolchain, Warning,
+    bindings, core_library, new_component, read_library, read_program,
 };
 pub use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, AdviceProvider, AsyncHost, BaseHost, DefaultHost, EventHandler,

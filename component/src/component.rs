@@ -122,15 +122,12 @@ impl Component {
     pub fn load(folder: &Path, toolchain: &Toolchain) -> Result<Self, BuildError> {
         let document = Document::read(&folder.join(COMPONENT_FILE), "component file")?;
         let mut manifest: Manifest = document.parse()?;
-        let types = Declared::take(&document, &mut manifest)?;
         let name = &manifest.name;
         check_name("a component", name.get_ref()).map_err(|p| document.error_at(name, p))?;
         let world = ComponentWorld::read(&document, folder, &manifest)?;
-        let plan = Plan::new(
-            &document,
-            &manifest,
-            world.as_ref().map(|world| &world.world),
-        )?;
+        let wit = world.as_ref().map(|world| &world.world);
+        let types = Declared::take(&document, &mut manifest, wit)?;
+        let plan = Plan::new(&document, &manifest, wit, &types)?;
         let segments = read_segments(&document, folder, &manifest.data)?;
         let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
         let package = assembled_code(&document, folder, &manifest, world.is_some())?;
@@ -240,6 +237,7 @@ impl<'m> Plan<'m> {
         document: &Document,
         manifest: &'m Manifest,
         world: Option<&World>,
+        types: &Declared,
     ) -> Result<Self, BuildError> {
         let Some(world) = world else {
             return Ok(Self {
@@ -250,13 +248,6 @@ impl<'m> Plan<'m> {
                 kinds: BTreeMap::new(),
             });
         };
-        if let Some(function) = world.with_handles() {
-            let problem = Problem::HandlesInWorld {
-                function: function.name.clone(),
-                location: function.location.clone(),
-            };
-            return Err(BuildError::in_file(document.path(), problem));
-        }
         let implementations = implementations(document, manifest, world)?;
         let (roots, others) = import_roots(document, manifest, world)?;
         let mut imports = declared_imports(document, &others)?;
@@ -265,7 +256,8 @@ impl<'m> Plan<'m> {
             .map(|(name, (implementation, _))| (name.clone(), implementation.clone()))
             .collect();
         let realloc = manifest.realloc.as_ref();
-        let bindings = Bindings::new(world, &plain, realloc.map(|path| path.get_ref().as_str()));
+        let realloc_path = realloc.map(|path| path.get_ref().as_str());
+        let bindings = Bindings::new(world, &types.world, &plain, realloc_path);
         let place = manifest.wit.as_ref().map_or(0..0, Spanned::span);
         for (function, identity) in &bindings.stubs {
             let (digest, key) = match roots.get(function) {
@@ -397,7 +389,7 @@ fn sources(
         for source in more {
             let first = source.module.split("::").next();
             if has_bindings && is_bindings_module(&source.module)
-                || !types.is_empty() && first == Some(RESOURCE_MODULE)
+                || types.has_modules() && first == Some(RESOURCE_MODULE)
             {
                 return Err(document.error_at(entry, Problem::ReservedModule(source.module)));
             }
@@ -482,6 +474,7 @@ fn assemble(
                     digest: stubs.mast_forest()[*node].digest(),
                     intrinsic: stub.intrinsic,
                     resource: stub.resource,
+                    is_imported: stub.is_imported,
                 };
                 intrinsics.insert(name, import);
             }
@@ -512,13 +505,10 @@ fn assemble(
     }
     check_implementations(document, plan, &modules, package)?;
     let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
-    let generated = bindings
-        .map(|module| (module.file(), module.path.clone(), module.text.clone()))
-        .chain(types.modules());
-    for (file, path, text) in generated {
-        let file = document.path().with_file_name(file);
+    for generated in bindings.cloned().chain(types.modules()) {
+        let file = document.path().with_file_name(generated.file());
         let module = toolchain
-            .parse_module(&file, &path, text)
+            .parse_module(&file, &generated.path, generated.text)
             .map_err(|problem| BuildError::in_file(&file, problem))?;
         modules.push(module);
     }
@@ -583,7 +573,6 @@ fn world_exports(
             return Err(BuildError::in_file(document.path(), problem));
         };
         let (interface, _) = function;
-        let version = interface.version().map(ToString::to_string);
         let export = Export {
             kind: plan
                 .kinds
@@ -592,10 +581,7 @@ fn world_exports(
                 .unwrap_or(LinkKind::Shared),
             digest: library.mast_forest()[node].digest(),
             node,
-            interface: Some((
-                interface.without_version().to_string(),
-                version.unwrap_or_default(),
-            )),
+            interface: Some(interface.identity()),
             function: Some(function.clone()),
         };
         exports.insert(name, export);

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::{
     nesting::{MAX_BLOCKS, MAX_BRACKETS},
     package::PackageError,
+    wit::ISOLATED_HANDLES,
 };
 
 /// A mistake in one of the files that a component or a composition is made of.
@@ -127,14 +128,6 @@ pub enum Problem {
     /// Bindings are asked for, and there is no world.
     #[error("the component has no WIT world")]
     NoWorld,
-    /// A function takes or gives handles, for which there are no bindings.
-    #[error("the function `{function}` ({location}) takes or gives handles of a resource")]
-    HandlesInWorld {
-        /// The function.
-        function: String,
-        /// Where it is declared.
-        location: String,
-    },
     /// An entry is for something that the world does not have.
     #[error("the world `{world}` {what} no `{name}`")]
     NotInWorld {
@@ -210,8 +203,8 @@ pub enum Problem {
         /// The procedure it names.
         procedure: String,
     },
-    /// Two resource types whose wrappers would be one module.
-    #[error("there are two resource types `{0}`, its own and an imported one included")]
+    /// Two resource types whose wrappers would be one module, or two entries for one type.
+    #[error("the resource type `{0}` is there twice, own and imported ones counted together")]
     DuplicateResource(String),
     /// Two imports with one digest, so that a call could mean either.
     #[error("the imports `{first}` and `{second}` have the same root")]
@@ -402,6 +395,16 @@ pub enum Problem {
         /// What is offered, and where it is declared.
         offered: String,
     },
+    /// A function is offered whose handles are of another type than those of the one imported.
+    #[error("import `{import}`: expected handles of {expected}, offered are handles of {offered}")]
+    WrongResource {
+        /// The import.
+        import: String,
+        /// The type that the importing instance has, and where the function is declared.
+        expected: String,
+        /// The type that the offering instance has, and where the function is declared.
+        offered: String,
+    },
     /// A wire from an import that the component does not have.
     #[error("component `{component}` has no import `{import}`")]
     UnknownImport {
@@ -499,9 +502,6 @@ impl Problem {
             Self::WitUnsupported(what) => wit_remedy(what),
             Self::WitTypeSize(_) => "split the function, or use lists".into(),
             Self::NoWorld => "add `wit` with the WIT that describes it".into(),
-            Self::HandlesInWorld { .. } => {
-                "bindings pass no handles yet: describe the component without WIT".into()
-            }
             Self::WorldAlone => "add `wit`, or remove `world`".into(),
             Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
             Self::NotInWorld { known, .. } => format!("the world has `{known}`"),
@@ -540,7 +540,7 @@ impl Problem {
             Self::DestructorWithoutProcedure { .. } => {
                 "name it as `module::procedure` and declare it with `pub proc`".into()
             }
-            Self::DuplicateResource(_) => "rename one of them; `-` counts as `_`".into(),
+            Self::DuplicateResource(_) => "rename or remove one of them; `-` counts as `_`".into(),
             Self::DuplicateImport { .. } => "remove one of them".into(),
             Self::DyncallWithoutProcedure(_) => {
                 "name a `pub proc` as `module::procedure`, or an import as `imports::name`".into()
@@ -615,6 +615,9 @@ impl Problem {
                 "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the \
                  name"
             ),
+            Self::UnknownResource { resource, .. } if resource.contains('#') => {
+                "wire it to an instance whose world exports the type".into()
+            }
             Self::UnknownResource {
                 component,
                 resource,
@@ -641,6 +644,9 @@ impl Problem {
                 "wire it to an instance that offers the expected function, or correct the WIT on one \
                  side"
                     .into()
+            }
+            Self::WrongResource { .. } => {
+                "wire the interface of the type to the same instance on both sides".into()
             }
             Self::UnmetImport {
                 instance, import, ..
@@ -685,6 +691,9 @@ fn wit_remedy(what: &str) -> String {
         "`flags` with more than 32 labels" => "use two of them".into(),
         "a record without fields" | "a tuple without types" | "`flags` without labels" => {
             "leave it out; the Component Model has no empty types either".into()
+        }
+        ISOLATED_HANDLES => {
+            "make it shared: an isolated callee is a new instance, in which types are others".into()
         }
         "`map`" | "a list of fixed length" => "use a list or a tuple".into(),
         _ => "use a function that returns when it is done, and a `result` for errors".into(),

@@ -17,7 +17,7 @@ use crate::{
     error::{BuildError, Problem},
     toolchain::Toolchain,
     tree::{Placed, Tree},
-    wiring::{Wiring, unknown_export},
+    wiring::{Wire, Wiring, unknown_export},
 };
 
 /// A composition, linked: everything that running and proving it needs besides inputs.
@@ -133,14 +133,17 @@ impl Linker<'_> {
             kernel.map_or_else(Kernel::default, |kernel| kernel.kernel().clone()),
         );
 
+        let wires = tree
+            .instances
+            .iter()
+            .map(|instance| Wiring(tree).wires_of(instance))
+            .collect::<Result<Vec<_>, _>>()?;
+        let authority = Authority::new(tree)?;
         let mut links = Vec::new();
-        for (source, instance) in (0..).zip(&tree.instances) {
-            links.extend(self.links_of(source, instance)?);
+        for (source, wires) in (0..).zip(wires) {
+            links.extend(self.links_of(source, wires, &authority)?);
         }
-        let authority = Authority {
-            wiring: Wiring(tree),
-        };
-        let alive = reachable(&links, &authority.uses()?);
+        let alive = reachable(&links, &authority.uses());
         // Indices count what is left, in the same order.
         let indices: BTreeMap<u32, u32> = alive.iter().copied().zip(0..).collect();
         links.retain_mut(|link| {
@@ -167,7 +170,7 @@ impl Linker<'_> {
                 advice_map.insert(segment.commitment, segment.elements.clone());
             }
         }
-        let mut records = authority.records(&indices)?;
+        let mut records = authority.records(&indices);
         let sources: Arc<dyn SourceManager> = toolchain.source_manager();
         records
             .intrinsics
@@ -216,10 +219,11 @@ impl Linker<'_> {
     fn links_of(
         &self,
         source: u32,
-        instance: &Placed,
+        wires: BTreeMap<&str, Wire<'_>>,
+        authority: &Authority<'_>,
     ) -> Result<impl Iterator<Item = LinkRecord>, BuildError> {
+        let instance = &self.tree.instances[source as usize];
         let component = &instance.component;
-        let wires = Wiring(&self.tree).wires_of(instance)?;
         let mut links: BTreeMap<Word, LinkRecord> = BTreeMap::new();
         for (name, wire) in wires {
             let Some(import) = component.imports.get(name) else {
@@ -229,6 +233,7 @@ impl Linker<'_> {
             if import.function.is_some() && !import.is_called {
                 continue;
             }
+            authority.check_types(source, import, &wire)?;
             let link = LinkRecord {
                 source,
                 digest: import.digest,

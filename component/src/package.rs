@@ -35,8 +35,8 @@ use crate::{
     code::stripped,
     component::{Component, Export, Import, ImportKey, Segment},
     implement::{ComponentWorld, full_name},
-    names::check_name,
-    resources::{IntrinsicImport, ResourceImport, ResourceType},
+    names::{check_identity, check_name},
+    resources::{IntrinsicImport, IntrinsicStub, ResourceImport, ResourceType, WorldTypes},
     stubs::{StubIdentity, stub_digests},
     toolchain::Toolchain,
     wit::{Function, Interface, InterfaceName, WitFile, WitSources, resolve_world},
@@ -177,6 +177,7 @@ struct CalledIntrinsic {
     digest: Hex,
     intrinsic: Intrinsic,
     resource: String,
+    is_imported: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -330,6 +331,7 @@ impl Component {
                     digest: Hex(call.digest),
                     intrinsic: call.intrinsic,
                     resource: call.resource.clone(),
+                    is_imported: call.is_imported,
                 })
                 .collect(),
             own_calls: self.own_calls.iter().map(|digest| Hex(*digest)).collect(),
@@ -490,28 +492,14 @@ impl ComponentSection {
         let exports = self.read_exports(&forest, world.as_ref())?;
         let imports = self.read_imports(world.as_ref(), toolchain)?;
         let segments = self.read_segments(&forest)?;
+        let types = world.as_ref().map(|world| WorldTypes::of(&world.world));
+        let types = types.unwrap_or_default();
+        let resources = self.read_resources(world.is_some(), &types)?;
+        let resource_imports = self.read_resource_imports(&types)?;
+        let stubs = types.stubs(&resources, &resource_imports);
+        let intrinsics = self.read_intrinsics(&stubs, toolchain)?;
         let own_calls = self.own_calls.iter().map(|digest| digest.0).collect();
         let procedures = self.procedures.into_iter();
-        let resources = self.resources.into_iter().map(|(name, record)| {
-            let of = ResourceType {
-                destructor: record.destructor.map(|digest| digest.0),
-                interface: record.interface,
-            };
-            (name, of)
-        });
-        let resource_imports = self.resource_imports.into_iter().map(|(name, record)| {
-            let import = ResourceImport {
-                interface: record.interface,
-                version: record.version,
-                resource: record.resource,
-            };
-            (name, import)
-        });
-        let intrinsics = self.intrinsics.into_iter().map(|call| IntrinsicImport {
-            digest: call.digest.0,
-            intrinsic: call.intrinsic,
-            resource: call.resource,
-        });
         Ok(Component {
             name: self.name,
             folder: path.into(),
@@ -519,9 +507,9 @@ impl ComponentSection {
             world,
             exports,
             imports,
-            resources: resources.collect(),
-            resource_imports: resource_imports.collect(),
-            intrinsics: intrinsics.collect(),
+            resources,
+            resource_imports,
+            intrinsics,
             own_calls,
             segments,
             procedures: procedures.map(|(digest, name)| (digest.0, name)).collect(),
@@ -571,7 +559,7 @@ impl ComponentSection {
                 return Err(wrong(at(), "its signature is another"));
             }
             if let Some((interface, function)) = function
-                && (record.kind, &record.interface) != (function.kind, &Some(identity(interface)))
+                && (record.kind, &record.interface) != (function.kind, &Some(interface.identity()))
             {
                 return Err(wrong(
                     at(),
@@ -665,6 +653,127 @@ impl ComponentSection {
         Ok(imports)
     }
 
+    /// The types that the component defines: with a world, exactly those that the world exports.
+    fn read_resources(
+        &self,
+        has_world: bool,
+        types: &WorldTypes,
+    ) -> Result<BTreeMap<String, ResourceType>, PackageError> {
+        let mut resources = types.own();
+        for (name, record) in &self.resources {
+            let known = ResourceType {
+                destructor: record.destructor.map(|digest| digest.0),
+                interface: record.interface.clone(),
+                of: resources.get(name).and_then(|ty| ty.of.clone()),
+            };
+            let is_right = match resources.get(name) {
+                Some(ty) => ty.interface == known.interface,
+                None => !has_world && check_name("a resource type", name).is_ok(),
+            };
+            if !is_right {
+                return Err(wrong(
+                    format!("resource type `{name}`"),
+                    "its world has no such type",
+                ));
+            }
+            if let Some((interface, version)) = &known.interface {
+                check_type(name, [("interface", interface), ("version", version)])?;
+            }
+            resources.insert(name.clone(), known);
+        }
+        match resources
+            .keys()
+            .find(|name| !self.resources.contains_key(*name))
+        {
+            Some(name) => Err(wrong(format!("resource type `{name}`"), "it is missing")),
+            None => Ok(resources),
+        }
+    }
+
+    /// The types of other components: with a world, those that it imports are among them.
+    fn read_resource_imports(
+        &self,
+        types: &WorldTypes,
+    ) -> Result<BTreeMap<String, ResourceImport>, PackageError> {
+        let mut imports = types.imports();
+        for (name, record) in &self.resource_imports {
+            let of = imports.get(name).and_then(|import| import.of.clone());
+            let import = ResourceImport {
+                interface: record.interface.clone(),
+                version: record.version.clone(),
+                resource: record.resource.clone(),
+                of,
+            };
+            check_type(
+                name,
+                [
+                    ("interface", &import.interface),
+                    ("version", &import.version),
+                    ("resource", &import.resource),
+                ],
+            )?;
+            match imports.get(name) {
+                Some(known) if *known != import => {
+                    return Err(wrong(
+                        format!("resource type `{name}`"),
+                        "its world has another type for it",
+                    ));
+                }
+                Some(_) => {}
+                None => {
+                    check_name("a resource type", name)
+                        .map_err(|error| wrong(format!("resource type `{name}`"), error))?;
+                    imports.insert(name.clone(), import);
+                }
+            }
+        }
+        match imports
+            .keys()
+            .find(|name| !self.resource_imports.contains_key(*name))
+        {
+            Some(name) => Err(wrong(format!("resource type `{name}`"), "it is missing")),
+            None => Ok(imports),
+        }
+    }
+
+    /// The intrinsics that the code calls. Their digests are those of the stubs.
+    fn read_intrinsics(
+        &self,
+        stubs: &[IntrinsicStub],
+        toolchain: &Toolchain,
+    ) -> Result<Vec<IntrinsicImport>, PackageError> {
+        let mut found = Vec::with_capacity(self.intrinsics.len());
+        let mut identities = Vec::with_capacity(self.intrinsics.len());
+        for call in &self.intrinsics {
+            let stub = stubs.iter().find(|stub| {
+                (stub.intrinsic, &stub.resource, stub.is_imported)
+                    == (call.intrinsic, &call.resource, call.is_imported)
+            });
+            let stub = stub.ok_or_else(|| {
+                let reason = format!("there is no resource type `{}` for it", call.resource);
+                wrong("an intrinsic", reason)
+            })?;
+            identities.push(stub.identity.clone());
+            found.push(IntrinsicImport {
+                digest: call.digest.0,
+                intrinsic: call.intrinsic,
+                resource: call.resource.clone(),
+                is_imported: call.is_imported,
+            });
+        }
+        let digests = stub_digests(&identities, toolchain.source_manager())
+            .map_err(|error| wrong("its intrinsics", error))?;
+        for (call, identity) in found.iter().zip(&identities) {
+            if digests.get(&identity.name) != Some(&call.digest) {
+                return Err(wrong(
+                    format!("an intrinsic of `{}`", call.resource),
+                    "its stub has another digest",
+                ));
+            }
+        }
+        Ok(found)
+    }
+
     fn read_segments(&self, forest: &MastForest) -> Result<Vec<Segment>, PackageError> {
         let mut segments: Vec<Segment> = Vec::with_capacity(self.segments.len());
         let mut end = 0;
@@ -697,6 +806,21 @@ impl ComponentSection {
     }
 }
 
+/// Checks texts that are part of the identity of a resource type's stubs.
+fn check_type<const N: usize>(
+    name: &str,
+    texts: [(&'static str, &String); N],
+) -> Result<(), PackageError> {
+    let texts = texts
+        .into_iter()
+        .filter(|(what, text)| !(text.is_empty() && *what == "version"));
+    for (what, text) in texts {
+        check_identity(what, text)
+            .map_err(|error| wrong(format!("resource type `{name}`"), error))?;
+    }
+    Ok(())
+}
+
 fn root(forest: &MastForest, digest: Word) -> Result<MastNodeId, PackageError> {
     let mut roots = forest.procedure_roots().iter().copied();
     roots
@@ -717,13 +841,4 @@ fn functions_of(interfaces: &[Interface]) -> BTreeMap<String, (&InterfaceName, &
         })
     });
     functions.collect()
-}
-
-/// An interface as an export states it.
-fn identity(interface: &InterfaceName) -> (String, String) {
-    let version = interface.version().map(ToString::to_string);
-    (
-        interface.without_version().to_string(),
-        version.unwrap_or_default(),
-    )
 }

@@ -9,7 +9,10 @@ use crate::{
     implement::{ComponentWorld, implementations},
     manifest::Manifest,
     names::check_name,
-    wit::{Interface, InterfaceName, WitFile, WitSources, masm_name, resolve_world},
+    resources::{Declared, Handles, WorldTypes},
+    wit::{
+        Interface, InterfaceName, WitFile, WitSources, destructor_name, masm_name, resolve_world,
+    },
 };
 
 /// A file of a new component.
@@ -53,13 +56,16 @@ pub fn new_component(
         manifest += &format!("world = \"{world}\"\n");
     }
     manifest += &format!("sources = [\"{module}.masm\"]\n");
+    let types = WorldTypes::of(&resolved);
     let mut source = String::new();
     for interface in &resolved.imports {
         source += &format!("# {} is to be had with `exec`.\n", interface.name);
+        source += &types.described(interface, true);
     }
     for interface in &resolved.exports {
         manifest += &entries(interface, &module);
-        source += &skeleton(interface);
+        let handles = Handles::of_export(&resolved, &types, &interface.name);
+        source += &skeleton(interface, &types.described(interface, false), handles);
     }
     let mut files = vec![
         NewFile {
@@ -80,10 +86,18 @@ pub fn new_component(
 
 fn entries(interface: &Interface, module: &str) -> String {
     if interface.name != InterfaceName::World {
-        return format!(
+        let mut entries = format!(
             "\n[exports.\"{}\"]\nmodule = \"{module}\"\n",
             interface.name
         );
+        for resource in &interface.resources {
+            entries += &format!(
+                "\n[resources.\"{}#{resource}\"]\ndestructor = \"{module}::{}\"\n",
+                interface.name,
+                destructor_name(resource)
+            );
+        }
+        return entries;
     }
     let functions = interface.functions.iter().map(|function| {
         let procedure = masm_name(&function.name);
@@ -113,9 +127,10 @@ fn starter(name: &str) -> String {
 /// Returns an error if there is a mistake in its `component.toml` or its WIT, or if it has no world.
 pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
     let document = Document::read(&folder.join(crate::COMPONENT_FILE), "component file")?;
-    let manifest: Manifest = document.parse()?;
+    let mut manifest: Manifest = document.parse()?;
     let world = ComponentWorld::read(&document, folder, &manifest)?
         .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoWorld))?;
+    let types = Declared::take(&document, &mut manifest, Some(&world.world))?;
     let implementations = implementations(&document, &manifest, &world.world)?
         .into_iter()
         .map(|(name, (implementation, _)): (_, (Implementation, _))| (name, implementation))
@@ -124,5 +139,7 @@ pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
         .realloc
         .as_ref()
         .map(|path| path.get_ref().as_str());
-    Ok(Bindings::new(&world.world, &implementations, realloc).modules)
+    let mut modules = Bindings::new(&world.world, &types.world, &implementations, realloc).modules;
+    modules.extend(types.modules());
+    Ok(modules)
 }

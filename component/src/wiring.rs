@@ -1,6 +1,6 @@
 //! Wiring: which export each import of an instance leads to, and whether they go together.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use toml::Spanned;
 
@@ -20,6 +20,8 @@ pub(crate) struct Wire<'a> {
     pub(crate) target: u32,
     /// What is called there.
     pub(crate) export: &'a Export,
+    /// Where the composition file says so.
+    pub(crate) place: Range<usize>,
 }
 
 /// The instances among which wires are laid.
@@ -78,9 +80,7 @@ impl<'a> Wiring<'a> {
                 Some(interface) => interface.name.to_string(),
                 None => name.clone(),
             };
-            let mut others = entry.others.iter();
-            let other = others.find(|other| self.0.offers(instance.scope, other, &asked));
-            match (other, imported) {
+            match (self.other(instance, &asked), imported) {
                 (Some(other), Some(interface)) => {
                     for (name, found) in self.interface_wire(instance, interface, other)? {
                         wires.entry(name).or_insert(found);
@@ -102,6 +102,31 @@ impl<'a> Wiring<'a> {
             }
         }
         Ok(wires)
+    }
+
+    /// What meets an import of an instance that is not wired by its name.
+    fn other(&self, instance: &Placed, asked: &str) -> Option<&'a Spanned<String>> {
+        let (_, entry) = self.0.entry(instance)?;
+        let mut others = entry.others.iter();
+        others.find(|other| self.0.offers(instance.scope, other, asked))
+    }
+
+    /// The wire of an interface that the component of an instance imports.
+    pub(crate) fn wire_of_interface(
+        &self,
+        instance: &Placed,
+        interface: &Interface,
+    ) -> Option<&'a Spanned<String>> {
+        let (_, entry) = self.0.entry(instance)?;
+        let world = &instance.component.world.as_ref()?.world;
+        let mut named = entry.imports.iter();
+        let wire = named.find(|(key, _)| {
+            find_interface(&world.imports, key.get_ref()).is_some_and(|found| found == interface)
+        });
+        match wire {
+            Some((_, wire)) => Some(wire),
+            None => self.other(instance, &interface.name.to_string()),
+        }
     }
 
     /// An error at the entry of an instance.
@@ -142,16 +167,18 @@ impl<'a> Wiring<'a> {
         Ok(Wire {
             target: target.index,
             export,
+            place: wire.span(),
         })
     }
 
-    /// The wires of all functions of an interface: `wire` names an instance, or an interface of one.
-    fn interface_wire(
+    /// The interface to which an imported one is wired, and the instance that exports it: `wire` names
+    /// an instance, or an interface of one.
+    pub(crate) fn offered(
         &self,
-        instance: &'a Placed,
+        instance: &Placed,
         interface: &Interface,
         wire: &Spanned<String>,
-    ) -> Result<Vec<(&'a str, Wire<'a>)>, BuildError> {
+    ) -> Result<(u32, &'a Interface), BuildError> {
         let at_wire = |problem| self.document(instance).error_at(wire, problem);
         let asked = interface.name.to_string();
         let target = self.0.target(instance.scope, wire, Some(&asked))?;
@@ -186,6 +213,19 @@ impl<'a> Wiring<'a> {
                 actual: format!("{} ({})", found.name, found.location),
             }));
         }
+        Ok((target.index, found))
+    }
+
+    /// The wires of all functions of an interface.
+    fn interface_wire(
+        &self,
+        instance: &'a Placed,
+        interface: &Interface,
+        wire: &Spanned<String>,
+    ) -> Result<Vec<(&'a str, Wire<'a>)>, BuildError> {
+        let at_wire = |problem| self.document(instance).error_at(wire, problem);
+        let (target, found) = self.offered(instance, interface, wire)?;
+        let offering = self.component(target);
         let mut wires = Vec::with_capacity(interface.functions.len());
         for function in &interface.functions {
             let offered = found.function(&function.name);
@@ -203,8 +243,13 @@ impl<'a> Wiring<'a> {
                 instance.component.imports.get_key_value(&import),
                 offering.exports.get(&export),
             ) {
-                let target = target.index;
-                wires.push((import.as_str(), Wire { target, export }));
+                let place = wire.span();
+                let wire = Wire {
+                    target,
+                    export,
+                    place,
+                };
+                wires.push((import.as_str(), wire));
             }
         }
         Ok(wires)

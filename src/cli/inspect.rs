@@ -2,14 +2,15 @@
 
 use core::fmt;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use miden_cvm::{
-    Component, LinkKind, LinkedComposition, MAX_PROOF_LEN, PackageError, Proof, PublicInputs,
-    Statement, Toolchain, read_program, target_file,
+    Component, Intrinsic, LinkKind, LinkedComposition, MAX_PROOF_LEN, PackageError, Proof,
+    PublicInputs, Statement, Toolchain, read_program, target_file,
 };
 use serde::Serialize;
 
@@ -165,6 +166,7 @@ struct ComponentAnswer {
     world: Option<String>,
     exports: Vec<ExportAnswer>,
     imports: Vec<ImportAnswer>,
+    resources: Vec<ResourceAnswer>,
     segments: Vec<SegmentAnswer>,
     /// Nodes of its code.
     nodes: usize,
@@ -184,6 +186,19 @@ struct ImportAnswer {
     digest: String,
     function: Option<String>,
     is_called: bool,
+}
+
+/// A resource type.
+#[derive(Debug, Serialize)]
+struct ResourceAnswer {
+    name: String,
+    /// Whether the component defines it; otherwise another one does.
+    is_own: bool,
+    /// What is called when an own handle is dropped; nothing if there is none, or if another component
+    /// says so.
+    destructor: Option<String>,
+    /// The intrinsics that the component's code calls.
+    intrinsics: Vec<Intrinsic>,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,12 +232,36 @@ impl ComponentAnswer {
             length: segment.elements.len(),
             commitment: segment.commitment.to_hex(),
         });
+        let intrinsics = |name: &str, is_imported: bool| {
+            let calls = component.intrinsics.iter();
+            calls
+                .filter(|call| call.resource == name && call.is_imported == is_imported)
+                .map(|call| call.intrinsic)
+                .collect()
+        };
+        let own = component
+            .resources
+            .iter()
+            .map(|(name, resource)| ResourceAnswer {
+                name: name.clone(),
+                is_own: true,
+                destructor: resource.destructor.map(|digest| digest.to_hex()),
+                intrinsics: intrinsics(name, false),
+            });
+        let imported = component.resource_imports.keys();
+        let imported = imported.map(|name| ResourceAnswer {
+            name: name.clone(),
+            is_own: false,
+            destructor: None,
+            intrinsics: intrinsics(name, true),
+        });
         Self {
             kind: "component",
             name: component.name.clone(),
             world: world.map(|world| world.name.clone()),
             exports: exports.collect(),
             imports: imports.collect(),
+            resources: own.chain(imported).collect(),
             segments: segments.collect(),
             nodes: component.forest.nodes().len(),
         }
@@ -259,6 +298,17 @@ impl fmt::Display for ComponentAnswer {
             }
             writeln!(f, "               {}", import.digest)?;
         }
+        for resource in &self.resources {
+            let whose = if resource.is_own { "own" } else { "imported" };
+            writeln!(f, "resource     {}, {whose}", resource.name)?;
+            if let Some(destructor) = &resource.destructor {
+                writeln!(f, "               destructor {destructor}")?;
+            }
+            if !resource.intrinsics.is_empty() {
+                let names = intrinsic_names(&resource.intrinsics);
+                writeln!(f, "               {names}")?;
+            }
+        }
         for segment in &self.segments {
             let SegmentAnswer {
                 address,
@@ -272,6 +322,21 @@ impl fmt::Display for ComponentAnswer {
         }
         Ok(())
     }
+}
+
+fn intrinsic_names(intrinsics: &[Intrinsic]) -> String {
+    let names = intrinsics.iter().map(|intrinsic| match intrinsic {
+        Intrinsic::New => "new",
+        Intrinsic::Rep => "rep",
+        Intrinsic::Drop => "drop",
+        Intrinsic::SendOwn => "send_own",
+        Intrinsic::SendBorrow => "send_borrow",
+        Intrinsic::RecvOwn => "recv_own",
+        Intrinsic::RecvBorrow => "recv_borrow",
+        Intrinsic::Load => "load",
+        Intrinsic::Store => "store",
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn kind_name(kind: LinkKind) -> &'static str {
@@ -288,6 +353,8 @@ struct CompositionAnswer {
     program_hash: String,
     composition: String,
     instances: Vec<InstanceAnswer>,
+    /// The resource types by number, as `instance.type`.
+    resources: Vec<String>,
     components: Vec<ComponentAnswer>,
 }
 
@@ -297,6 +364,15 @@ struct InstanceAnswer {
     name: String,
     component: String,
     links: Vec<LinkAnswer>,
+    /// What it may do with handles.
+    handles: Vec<HandlesAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct HandlesAnswer {
+    /// The resource type, as `instance.type`.
+    resource: String,
+    intrinsics: Vec<Intrinsic>,
 }
 
 /// A link of an instance.
@@ -313,6 +389,7 @@ struct LinkAnswer {
 
 impl CompositionAnswer {
     fn of(linked: &LinkedComposition) -> Self {
+        let resources = linked.resource_names();
         let instances = linked
             .instances
             .iter()
@@ -320,7 +397,21 @@ impl CompositionAnswer {
             .map(|(index, instance)| {
                 let links = linked.composition.links().iter();
                 let own = links.filter(|link| link.source as usize == index);
+                let mut types: BTreeMap<u32, Vec<Intrinsic>> = BTreeMap::new();
+                for record in linked.composition.intrinsics() {
+                    if record.source as usize == index {
+                        types
+                            .entry(record.resource)
+                            .or_default()
+                            .push(record.intrinsic);
+                    }
+                }
+                let handles = types.into_iter().map(|(number, intrinsics)| HandlesAnswer {
+                    resource: resources.get(number as usize).cloned().unwrap_or_default(),
+                    intrinsics,
+                });
                 InstanceAnswer {
+                    handles: handles.collect(),
                     index,
                     name: instance.name.clone(),
                     component: instance.component.name.clone(),
@@ -355,6 +446,7 @@ impl CompositionAnswer {
             program_hash: linked.program.hash().to_hex(),
             composition: linked.composition.commitment().to_hex(),
             instances: instances.collect(),
+            resources: resources.clone(),
             components: components.into_iter().map(ComponentAnswer::of).collect(),
         }
     }
@@ -370,6 +462,7 @@ impl fmt::Display for CompositionAnswer {
                 name,
                 component,
                 links,
+                handles,
             } = instance;
             writeln!(f, "instance {index:<4}{name} ({component})")?;
             for link in links {
@@ -382,6 +475,17 @@ impl fmt::Display for CompositionAnswer {
                     link.target
                 )?;
             }
+            for HandlesAnswer {
+                resource,
+                intrinsics,
+            } in handles
+            {
+                let names = intrinsic_names(intrinsics);
+                writeln!(f, "               handles of {resource}: {names}")?;
+            }
+        }
+        for (number, resource) in self.resources.iter().enumerate() {
+            writeln!(f, "resource {number:<4}{resource}")?;
         }
         self.components
             .iter()

@@ -427,7 +427,7 @@ fn intrinsics_are_counted_by_type() {
     let count = |name: &str, field: &str| {
         let found = intrinsics.iter().find(|i| i["name"] == name);
         let found = found.unwrap_or_else(|| panic!("no {name}"));
-        assert_eq!(found["resource"], "vault.account");
+        assert_eq!(found["resource"], "vault.bank:vault/vault@1.0.0#account");
         found[field].as_u64().expect("a number")
     };
     // Five accounts; four of them are paid out.
@@ -757,6 +757,33 @@ fn the_wallet_is_proven_and_verified() {
 #[test]
 fn the_exchange_is_proven_and_verified() {
     prove_composition("exchange");
+}
+
+#[test]
+fn resource_types_and_what_is_done_with_them_are_shown() {
+    let account = "vault.bank:vault/vault@1.0.0#account";
+    let json = on(&["inspect"], &example("vault"), &["--json"]).json();
+    assert_eq!(json["resources"], serde_json::json!([account]));
+    let reader = &json["instances"][2];
+    assert_eq!(reader["name"], "reader");
+    assert_eq!(reader["handles"][0]["resource"], account);
+    let mut intrinsics: Vec<&str> = reader["handles"][0]["intrinsics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    intrinsics.sort_unstable();
+    assert_eq!(intrinsics, ["drop", "recv-borrow", "send-borrow"]);
+    let text = on(&["inspect"], &example("vault/vault"), &[]).answer();
+    for line in [
+        "export       bank:vault/vault@1.0.0#[method]account.balance",
+        "[method]account.balance: func(self: borrow<account>) -> u32",
+        "resource     bank:vault/vault@1.0.0#account, own",
+        "               destructor 0x",
+    ] {
+        assert!(text.contains(line), "`{line}` is missing in: {text}");
+    }
 }
 
 /// Runs a command on a path.

@@ -16,7 +16,8 @@ pub const MESSAGE_LEN: usize = 5;
 /// [`MAX_FLAT`], in memory with their address on the stack. Between instances they cross on the stack
 /// just so if they are at most [`MAX_FLAT`] elements without pointers. Otherwise they cross as a
 /// message: their memory and that of all lists in them, one after the other, under its RPO hash in the
-/// advice map; on the stack is the hash and the number of double words.
+/// advice map; on the stack is the hash and the number of double words. Either way handles cross as
+/// tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passing {
     /// The values.

@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 
-use super::code::{Code, move_down};
+use super::code::{Code, move_down, move_up};
 use crate::{
     abi::{MAX_FLAT, Passing, flat_len, has_pointers, payloads},
+    resources::Handles,
     wit::Type,
 };
 
@@ -18,13 +19,22 @@ const CROSSING: usize = 16;
 /// The module with what all functions share.
 pub(super) const ABI_MODULE: &str = "abi";
 
-/// The types of lists that a module's functions have, for each of which it has two procedures.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
+/// How the functions of a module pass values: the types of their lists, for each of which the module
+/// has two procedures, and how their handles are sent and received.
+#[derive(Debug)]
+pub(super) struct Lists<'a> {
     elements: Vec<Type>,
+    handles: Handles<'a>,
 }
 
-impl Lists {
+impl<'a> Lists<'a> {
+    pub(super) fn new(handles: Handles<'a>) -> Self {
+        Self {
+            elements: Vec::new(),
+            handles,
+        }
+    }
+
     /// The number of the list with elements of a type.
     fn number(&mut self, element: &Type) -> usize {
         if let Some(number) = self.elements.iter().position(|known| known == element) {
@@ -66,7 +76,7 @@ impl Lists {
             // => [ptr, count, cursor, place, len]
             code.line(format!("exec.::{ABI_MODULE}::append"));
             // => [item, cursor', place, len]
-            if has_pointers(element) {
+            if is_sent(element) {
                 code.line("dup.3 neq.0");
                 code.block("while.true", |code| {
                     self.send_value(code, element, 0);
@@ -110,22 +120,20 @@ impl Lists {
         });
     }
 
-    /// `[place, cursor] -> [place, cursor']`: adds the lists of the value at `place + at`.
+    /// `[place, cursor] -> [place, cursor']`: adds the lists of the value at `place + at`, and sends its
+    /// handles.
     fn send_value(&mut self, code: &mut Code, ty: &Type, at: usize) {
         match ty {
             Type::String => self.send_list(code, &Type::Char, at),
             Type::List(element) => self.send_list(code, element, at),
+            Type::Own(of) => replace(code, at, &self.handles.send(of, true)),
+            Type::Borrow(of) => replace(code, at, &self.handles.send(of, false)),
             Type::Tuple(types) => self.each(code, types.iter(), at, Self::send_value),
             Type::Record(fields) => {
                 self.each(code, fields.iter().map(|f| &f.ty), at, Self::send_value);
             }
             _ => {
-                let cases: Vec<(usize, &Type)> = payloads(ty)
-                    .into_iter()
-                    .enumerate()
-                    .filter_map(|(case, payload)| Some((case, payload?)))
-                    .filter(|(_, payload)| has_pointers(payload))
-                    .collect();
+                let cases = cases_with(ty, is_sent);
                 self.cases(code, &cases, &load(at), &|lists, code, ty| {
                     lists.send_value(code, ty, at + 1);
                 });
@@ -138,9 +146,12 @@ impl Lists {
         code.line(format!("{} exec.send_list_{number}", slot(at)));
     }
 
-    /// `[place, cursor, end] -> [place, cursor', end]`: checks the value at `place + at`.
+    /// `[place, cursor, end] -> [place, cursor', end]`: checks the value at `place + at`, and receives
+    /// its handles.
     fn receive_value(&mut self, code: &mut Code, ty: &Type, at: usize) {
         match ty {
+            Type::Own(of) => replace(code, at, &self.handles.receive(of, true)),
+            Type::Borrow(of) => replace(code, at, &self.handles.receive(of, false)),
             Type::String => self.receive_list(code, &Type::Char, at),
             Type::List(element) => self.receive_list(code, element, at),
             Type::Tuple(types) => self.each(code, types.iter(), at, Self::receive_value),
@@ -155,7 +166,7 @@ impl Lists {
                 if let Some(check) = check(ty) {
                     code.line(format!("{} {check}", load(at)));
                 }
-                let cases = checked_cases(ty);
+                let cases = cases_with(ty, needs_check);
                 self.cases(code, &cases, &load(at), &|lists, code, ty| {
                     lists.receive_value(code, ty, at + 1);
                 });
@@ -204,6 +215,9 @@ impl Lists {
     /// From the form inside an instance to the form at the boundary.
     pub(super) fn lower(&mut self, code: &mut Code, passing: &Passing) {
         if !passing.by_message {
+            for (at, ty) in passing.placed() {
+                self.send_stack(code, ty, at);
+            }
             return;
         }
         let length = passing.flat.len();
@@ -226,11 +240,29 @@ impl Lists {
         code.line(format!("drop exec.::{ABI_MODULE}::seal"));
     }
 
+    /// Sends the handles of the value whose flat form begins at a position of the stack.
+    fn send_stack(&mut self, code: &mut Code, ty: &Type, at: usize) {
+        match ty {
+            Type::Own(of) => replace_on_stack(code, at, &self.handles.send(of, true)),
+            Type::Borrow(of) => replace_on_stack(code, at, &self.handles.send(of, false)),
+            Type::Tuple(types) => self.each(code, types.iter(), at, Self::send_stack),
+            Type::Record(fields) => {
+                self.each(code, fields.iter().map(|f| &f.ty), at, Self::send_stack);
+            }
+            _ => {
+                let cases = cases_with(ty, is_sent);
+                self.cases(code, &cases, &format!("dup.{at}"), &|lists, code, ty| {
+                    lists.send_stack(code, ty, at + 1);
+                });
+            }
+        }
+    }
+
     /// From the form at the boundary to the form inside an instance; traps if a rule is broken.
     pub(super) fn lift(&mut self, code: &mut Code, passing: &Passing) {
         if !passing.by_message {
             for (at, ty) in passing.placed() {
-                self.check_stack(code, ty, at);
+                self.receive_stack(code, ty, at);
             }
             return;
         }
@@ -250,16 +282,18 @@ impl Lists {
                 let depth = length - 1 - position;
                 code.line(format!("dup.{depth} add.{position} mem_load"));
             }
-            code.line(format!("{} mem_load", super::code::move_up(length - 1)).trim_start());
+            code.line(format!("{} mem_load", move_up(length - 1)).trim_start());
         }
     }
 
-    /// Checks the value whose flat form begins at a position of the stack.
-    fn check_stack(&mut self, code: &mut Code, ty: &Type, at: usize) {
+    /// Checks the value whose flat form begins at a position of the stack, and receives its handles.
+    fn receive_stack(&mut self, code: &mut Code, ty: &Type, at: usize) {
         match ty {
-            Type::Tuple(types) => self.each(code, types.iter(), at, Self::check_stack),
+            Type::Own(of) => replace_on_stack(code, at, &self.handles.receive(of, true)),
+            Type::Borrow(of) => replace_on_stack(code, at, &self.handles.receive(of, false)),
+            Type::Tuple(types) => self.each(code, types.iter(), at, Self::receive_stack),
             Type::Record(fields) => {
-                self.each(code, fields.iter().map(|f| &f.ty), at, Self::check_stack);
+                self.each(code, fields.iter().map(|f| &f.ty), at, Self::receive_stack);
             }
             Type::U64 | Type::S64 => {
                 code.line(format!("dup.{} dup.{} {CHECK_LIMBS}", at + 1, at + 1));
@@ -268,9 +302,9 @@ impl Lists {
                 if let Some(check) = check(ty) {
                     code.line(format!("dup.{at} {check}"));
                 }
-                let cases = checked_cases(ty);
+                let cases = cases_with(ty, needs_check);
                 self.cases(code, &cases, &format!("dup.{at}"), &|lists, code, ty| {
-                    lists.check_stack(code, ty, at + 1);
+                    lists.receive_stack(code, ty, at + 1);
                 });
             }
         }
@@ -354,13 +388,19 @@ fn check(ty: &Type) -> Option<String> {
     })
 }
 
-fn checked_cases(ty: &Type) -> Vec<(usize, &Type)> {
+/// The cases whose payloads are such.
+fn cases_with(ty: &Type, is_such: fn(&Type) -> bool) -> Vec<(usize, &Type)> {
     payloads(ty)
         .into_iter()
         .enumerate()
         .filter_map(|(case, payload)| Some((case, payload?)))
-        .filter(|(_, payload)| needs_check(payload))
+        .filter(|(_, payload)| is_such(payload))
         .collect()
+}
+
+/// Whether there is more to sending a value than copying its flat form.
+fn is_sent(ty: &Type) -> bool {
+    has_pointers(ty) || ty.has_handles()
 }
 
 /// Whether not every flat form is a value of the type.
@@ -371,6 +411,20 @@ fn needs_check(ty: &Type) -> bool {
         Type::Record(fields) => fields.iter().any(|field| needs_check(&field.ty)),
         _ => true,
     }
+}
+
+/// `[place] -> [place]`: puts what `instruction` makes of it in place of the element at `place + at`.
+fn replace(code: &mut Code, at: usize, instruction: &str) {
+    code.line(format!(
+        "{} dup mem_load {instruction} swap mem_store",
+        slot(at)
+    ));
+}
+
+/// Puts what `instruction` makes of it in place of the element at a position of the stack.
+fn replace_on_stack(code: &mut Code, at: usize, instruction: &str) {
+    let line = format!("{} {instruction} {}", move_up(at), move_down(at));
+    code.line(line.trim());
 }
 
 /// `[place] -> [place + at, place]`

@@ -10,8 +10,11 @@ use glue::{ABI_MODULE, Lists, cross};
 
 use crate::{
     abi::Signature,
+    resources::{Handles, WorldTypes},
     stubs::{STUB_MODULE, StubIdentity},
-    wit::{Function, Interface, InterfaceName, World, masm_name, module_names},
+    wit::{
+        Function, Interface, InterfaceName, Type, World, destructor_name, masm_name, module_names,
+    },
 };
 
 /// The module below which a component finds the functions that its world imports.
@@ -79,15 +82,14 @@ pub(crate) fn stub_identities(world: &World) -> BTreeMap<FunctionName, StubIdent
     interfaces
         .flat_map(|(interface, module)| {
             interface.functions.iter().map(move |function| {
-                let name = &interface.name;
-                let version = name.version().map(ToString::to_string).unwrap_or_default();
+                let (named, version) = interface.name.identity();
                 let identity = StubIdentity {
                     name: format!("{module}::{}", masm_name(&function.name)),
-                    interface: name.without_version().to_string(),
+                    interface: named,
                     version,
                     function: function.name.clone(),
                 };
-                ((name.clone(), function.name.clone()), identity)
+                ((interface.name.clone(), function.name.clone()), identity)
             })
         })
         .collect()
@@ -95,9 +97,10 @@ pub(crate) fn stub_identities(world: &World) -> BTreeMap<FunctionName, StubIdent
 
 impl Bindings {
     /// The bindings of a world whose exports are implemented as given; those that are not have none.
-    /// `realloc` is the procedure that gives memory for messages, if the component has one of its own.
+    /// `types` are the world's resource types. `realloc` is the procedure that gives memory for messages, if the component has one of its own.
     pub(crate) fn new(
         world: &World,
+        types: &WorldTypes,
         implementations: &BTreeMap<FunctionName, Implementation>,
         realloc: Option<&str>,
     ) -> Self {
@@ -105,14 +108,20 @@ impl Bindings {
         let mut modules = vec![abi_module(realloc)];
         let import_modules = module_names(world.imports.iter().map(|interface| &interface.name));
         for (interface, module) in world.imports.iter().zip(import_modules) {
-            modules.push(import_module(interface, &module));
+            // A module has to have a procedure; an interface of resource types alone has none.
+            if interface.functions.is_empty() {
+                continue;
+            }
+            let handles = Handles::of_imports(world, types);
+            modules.push(import_module(interface, &module, handles));
         }
         let mut exports = BTreeMap::new();
         let export_modules = module_names(world.exports.iter().map(|interface| &interface.name));
         for (interface, module) in world.exports.iter().zip(export_modules) {
             let path = format!("{EXPORTS_MODULE}::{module}");
             let mut code = Code::default();
-            let mut lists = Lists::default();
+            let handles = Handles::of_export(world, types, &interface.name);
+            let mut lists = Lists::new(handles);
             for function in &interface.functions {
                 let key = (interface.name.clone(), function.name.clone());
                 let Some(implementation) = implementations.get(&key) else {
@@ -120,9 +129,9 @@ impl Bindings {
                 };
                 let procedure = &implementation.procedure;
                 if implementation.raw {
-                    raw_procedure(&mut code, function, procedure);
+                    raw_procedure(&mut code, function, procedure, handles);
                 } else {
-                    export_procedure(&mut code, &mut lists, function, procedure);
+                    export_procedure(&mut code, &mut lists, function, procedure, handles);
                 }
                 exports.insert(key, format!("{path}::{}", masm_name(&function.name)));
             }
@@ -155,13 +164,13 @@ fn abi_module(realloc: Option<&str>) -> BindingsModule {
     }
 }
 
-fn import_module(interface: &Interface, module: &str) -> BindingsModule {
+fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> BindingsModule {
     let mut code = Code::default();
-    let mut lists = Lists::default();
+    let mut lists = Lists::new(handles);
     for function in &interface.functions {
         let Signature { params, results } = Signature::of(function);
         let name = masm_name(&function.name);
-        describe(&mut code, function);
+        describe(&mut code, function, handles);
         code.block(format!("pub proc {name}"), |code| {
             lists.lower(code, &params);
             let stub = format!("{STUB_MODULE}::{module}::{name}");
@@ -181,16 +190,22 @@ fn import_module(interface: &Interface, module: &str) -> BindingsModule {
 }
 
 /// Executing one procedure and nothing else is that procedure, so this costs nothing.
-fn raw_procedure(code: &mut Code, function: &Function, procedure: &str) {
-    describe(code, function);
+fn raw_procedure(code: &mut Code, function: &Function, procedure: &str, handles: Handles<'_>) {
+    describe(code, function, handles);
     code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
         code.line(format!("exec.::{procedure}"));
     });
 }
 
-fn export_procedure(code: &mut Code, lists: &mut Lists, function: &Function, procedure: &str) {
+fn export_procedure(
+    code: &mut Code,
+    lists: &mut Lists<'_>,
+    function: &Function,
+    procedure: &str,
+    handles: Handles<'_>,
+) {
     let Signature { params, results } = Signature::of(function);
-    describe(code, function);
+    describe(code, function, handles);
     code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
         lists.lift(code, &params);
         code.line(format!("exec.::{procedure}"));
@@ -200,7 +215,7 @@ fn export_procedure(code: &mut Code, lists: &mut Lists, function: &Function, pro
 }
 
 /// The doc comment of a procedure that stands for a function.
-fn describe(code: &mut Code, function: &Function) {
+fn describe(code: &mut Code, function: &Function, handles: Handles<'_>) {
     let Signature { params, results } = Signature::of(function);
     code.line("");
     if !function.docs.trim().is_empty() {
@@ -211,13 +226,34 @@ fn describe(code: &mut Code, function: &Function) {
     code.docs("\n");
     code.docs(&format!("Inputs:  [{}]", params.stack_names().join(", ")));
     code.docs(&format!("Outputs: [{}]", results.stack_names().join(", ")));
+    for param in &function.params {
+        if let Type::Borrow(of) = &param.ty
+            && handles.defines(of)
+        {
+            code.docs("\n");
+            code.docs(&format!(
+                "Where {} is not a handle but what it stands for.",
+                param.name
+            ));
+        }
+    }
 }
 
 /// A module with a procedure for each function that an interface exports, to be filled in; each traps.
-pub(crate) fn skeleton(interface: &Interface) -> String {
+/// Destructors do nothing. `notes` are comments about the interface.
+pub(crate) fn skeleton(interface: &Interface, notes: &str, handles: Handles<'_>) -> String {
     let mut code = Code::default();
+    for resource in &interface.resources {
+        code.line("");
+        code.docs(&format!(
+            "Runs when nobody owns a `{resource}` any more.\n\nInputs:  [rep]\nOutputs: []"
+        ));
+        code.block(format!("pub proc {}", destructor_name(resource)), |code| {
+            code.line("drop");
+        });
+    }
     for function in &interface.functions {
-        describe(&mut code, function);
+        describe(&mut code, function, handles);
         code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
             code.line(format!(
                 "push.0 assert.err=\"{} is not written yet\"",
@@ -225,5 +261,5 @@ pub(crate) fn skeleton(interface: &Interface) -> String {
             ));
         });
     }
-    format!("# {}\n{}", interface.name, code.finish())
+    format!("# {}\n{notes}{}", interface.name, code.finish())
 }

@@ -24,25 +24,23 @@ impl World {
             .find(|interface| interface.name == *name)
     }
 
-    /// A function that takes or gives handles, if there is one.
-    pub(crate) fn with_handles(&self) -> Option<&Function> {
-        let interfaces = self.imports.iter().chain(&self.exports);
-        let mut functions = interfaces.flat_map(|interface| &interface.functions);
-        functions.find(|function| {
-            let mut types = function
-                .params
-                .iter()
-                .map(|param| &param.ty)
-                .chain(&function.result);
-            types.any(Type::has_handles)
-        })
-    }
-
     /// The exported interface with a name.
     pub fn export(&self, name: &InterfaceName) -> Option<&Interface> {
         self.exports
             .iter()
             .find(|interface| interface.name == *name)
+    }
+
+    /// Whether a resource type that a function of an exported interface names is one that the world
+    /// exports; otherwise it is imported, as are all types that imported functions name.
+    ///
+    /// An exported interface takes types from other exported ones where it can. Functions that the
+    /// world exports without an interface take theirs from what it imports.
+    pub fn exports_type(&self, interface: &InterfaceName, resource: &ResourceName) -> bool {
+        *interface != InterfaceName::World
+            && self
+                .export(&resource.interface)
+                .is_some_and(|interface| interface.resources.contains(&resource.name))
     }
 }
 
@@ -126,6 +124,15 @@ impl InterfaceName {
             *version = None;
         }
         name
+    }
+
+    /// The name without its version, and the version; that is empty if there is none.
+    pub(crate) fn identity(&self) -> (String, String) {
+        let version = self.version().map(ToString::to_string);
+        (
+            self.without_version().to_string(),
+            version.unwrap_or_default(),
+        )
     }
 
     /// The version, if there is one.
@@ -248,6 +255,18 @@ impl Function {
     }
 }
 
+impl Function {
+    /// The resource types of its handles, in the order of its parameters and its result.
+    pub(crate) fn handles(&self) -> Vec<&ResourceName> {
+        let mut found = Vec::new();
+        let params = self.params.iter().map(|param| &param.ty);
+        for ty in params.chain(&self.result) {
+            ty.find_handles(&mut found);
+        }
+        found
+    }
+}
+
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.kind == LinkKind::Isolated {
@@ -353,7 +372,7 @@ pub struct Case {
     pub ty: Option<Type>,
 }
 
-/// A resource type, by where it is defined.
+/// A resource type, by the interface that has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResourceName {
     /// The interface that defines it.
@@ -362,26 +381,45 @@ pub struct ResourceName {
     pub name: String,
 }
 
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.interface {
+            InterfaceName::World => f.write_str(&self.name),
+            interface => write!(f, "{interface}#{}", self.name),
+        }
+    }
+}
+
 impl Type {
     /// Whether values of the type can have handles in them.
-    pub(crate) fn has_handles(&self) -> bool {
-        let optional = |ty: &Option<Arc<Self>>| ty.as_ref().is_some_and(|ty| ty.has_handles());
+    pub fn has_handles(&self) -> bool {
+        let mut found = Vec::new();
+        self.find_handles(&mut found);
+        !found.is_empty()
+    }
+
+    /// The resource types of the handles that values of the type can have in them, in order.
+    fn find_handles<'t>(&'t self, found: &mut Vec<&'t ResourceName>) {
         match self {
-            Self::Own(_) | Self::Borrow(_) => true,
-            Self::List(ty) | Self::Option(ty) => ty.has_handles(),
-            Self::Tuple(types) => types.iter().any(Self::has_handles),
-            Self::Record(fields) => fields.iter().any(|field| field.ty.has_handles()),
+            Self::Own(resource) | Self::Borrow(resource) => found.push(resource),
+            Self::List(ty) | Self::Option(ty) => ty.find_handles(found),
+            Self::Tuple(types) => types.iter().for_each(|ty| ty.find_handles(found)),
+            Self::Record(fields) => fields.iter().for_each(|f| f.ty.find_handles(found)),
             Self::Variant(cases) => {
-                let mut payloads = cases.iter().flat_map(|case| &case.ty);
-                payloads.any(Self::has_handles)
+                let payloads = cases.iter().flat_map(|case| &case.ty);
+                payloads.for_each(|ty| ty.find_handles(found));
             }
-            Self::Result { ok, err } => optional(ok) || optional(err),
-            _ => false,
+            Self::Result { ok, err } => {
+                let payloads = ok.iter().chain(err);
+                payloads.for_each(|ty| ty.find_handles(found));
+            }
+            _ => {}
         }
     }
 
     /// Whether both types have the same structure. Names of records and variants do not count, those
-    /// of their parts do; a resource type is itself in every version of a semver track.
+    /// of their parts do. Neither do names of resource types: which ones they are is decided by which
+    /// instances define them, when components are linked.
     pub fn matches(&self, other: &Self) -> bool {
         let optional = |a: &Option<Arc<Self>>, b: &Option<Arc<Self>>| match (a, b) {
             (Some(a), Some(b)) => a.matches(b),
@@ -413,9 +451,7 @@ impl Type {
             (Self::Result { ok, err }, Self::Result { ok: ok2, err: err2 }) => {
                 optional(ok, ok2) && optional(err, err2)
             }
-            (Self::Own(a), Self::Own(b)) | (Self::Borrow(a), Self::Borrow(b)) => {
-                a.name == b.name && a.interface.accepts(&b.interface)
-            }
+            (Self::Own(_), Self::Own(_)) | (Self::Borrow(_), Self::Borrow(_)) => true,
             _ => self == other,
         }
     }

@@ -10,6 +10,7 @@ const RESERVED: &[&str] = &[
     "begin",
     "const",
     "constructor",
+    "destructor",
     "else",
     "end",
     "enum",
@@ -20,9 +21,6 @@ const RESERVED: &[&str] = &[
     "proc",
     "pub",
     "repeat",
-    "resource_drop",
-    "resource_new",
-    "resource_rep",
     "struct",
     "true",
     "type",
@@ -44,6 +42,11 @@ pub(crate) fn masm_name(name: &str) -> String {
         Some((resource, function)) => format!("{}__{}", word(resource), identifier(function)),
         None => identifier(name),
     }
+}
+
+/// The name of the destructor of a resource type, as a new component has it. No function is called so.
+pub(crate) fn destructor_name(resource: &str) -> String {
+    format!("{}__destructor", word(resource))
 }
 
 fn word(name: &str) -> String {

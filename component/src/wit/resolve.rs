@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
     sync::Arc,
@@ -31,6 +32,10 @@ const CORE_TYPES_FILE: &str = "miden:cvm";
 
 /// The line of a doc comment that makes a function, or all functions of an interface, isolated.
 const ISOLATED: &str = "@isolated";
+
+/// What an isolated function cannot have: its callee lives in a domain of its own, and so do the
+/// types of that domain.
+pub(crate) const ISOLATED_HANDLES: &str = "handles in an isolated function";
 
 /// The most parts that the types of one function may have in all, when every name is replaced by what
 /// it stands for: names can make a short text stand for a type without end.
@@ -62,6 +67,7 @@ pub(crate) fn resolve_world(
         Resolver {
             sources,
             resolve: &resolve,
+            inline: inline_interfaces(&resolve, world),
             parts: Cell::new(0),
         }
         .world(world)
@@ -142,9 +148,26 @@ fn place(sources: &WitSources, map: &SourceMap, span: Span) -> Option<(PathBuf, 
     Some((sources.location(location.path), line))
 }
 
+/// The names of the interfaces that a world declares itself.
+fn inline_interfaces(resolve: &Resolve, world: WorldId) -> BTreeMap<InterfaceId, String> {
+    let world = &resolve.worlds[world];
+    let items = world.imports.iter().chain(&world.exports);
+    items
+        .filter_map(|(key, item)| match (key, item) {
+            (WorldKey::Name(name), WorldItem::Interface { id, .. })
+                if resolve.interfaces[*id].name.is_none() =>
+            {
+                Some((*id, name.clone()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 struct Resolver<'a> {
     sources: &'a WitSources,
     resolve: &'a Resolve,
+    inline: BTreeMap<InterfaceId, String>,
     /// Parts of the types of the function at hand, so far.
     parts: Cell<usize>,
 }
@@ -156,11 +179,39 @@ impl Resolver<'_> {
             Some(package) => self.resolve.id_of_name(package, &world.name),
             None => world.name.clone(),
         };
-        Ok(World {
+        let world = World {
             name,
             imports: self.interfaces(id, world.imports.iter())?,
             exports: self.interfaces(id, world.exports.iter())?,
-        })
+        };
+        self.check_types(&world)?;
+        Ok(world)
+    }
+
+    /// Checks that every handle is of a type that is where [`World::exports_type`] says.
+    fn check_types(&self, world: &World) -> Result<(), BuildError> {
+        let is_imported = |resource: &ResourceName| {
+            let interface = world.import(&resource.interface);
+            interface.is_some_and(|interface| interface.resources.contains(&resource.name))
+        };
+        let imported = world.imports.iter().map(|interface| (interface, false));
+        let exported = world.exports.iter().map(|interface| (interface, true));
+        for (interface, is_export) in imported.chain(exported) {
+            for function in &interface.functions {
+                let unknown = function.handles().into_iter().find(|resource| {
+                    !(is_export && world.exports_type(&interface.name, resource)
+                        || is_imported(resource))
+                });
+                if let Some(resource) = unknown {
+                    let problem = Problem::Wit(format!(
+                        "`{}` has handles of `{resource}`, which the world does not have there",
+                        function.name
+                    ));
+                    return Err(BuildError::in_file(&self.sources.base, problem));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn interfaces<'i>(
@@ -238,6 +289,9 @@ impl Resolver<'_> {
     }
 
     fn interface_name(&self, id: InterfaceId) -> InterfaceName {
+        if let Some(name) = self.inline.get(&id) {
+            return InterfaceName::Plain(name.clone());
+        }
         let interface = &self.resolve.interfaces[id];
         let name = interface.name.clone().unwrap_or_default();
         match interface.package {
@@ -286,6 +340,10 @@ impl Resolver<'_> {
             _ => None,
         };
         let isolated = isolated || is_isolated(function.docs.contents.as_deref());
+        let mut types = params.iter().map(|param| &param.ty).chain(&result);
+        if isolated && types.any(Type::has_handles) {
+            return Err(self.unsupported(function.span, ISOLATED_HANDLES));
+        }
         Ok(Function {
             name: function.name.clone(),
             docs: function.docs.contents.clone().unwrap_or_default(),

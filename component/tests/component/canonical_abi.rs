@@ -198,7 +198,7 @@ fn malformed_scalars_trap_with_the_name_of_the_rule() {
 }
 
 /// Assembly that puts elements into the advice map under their hash, and the hash's elements.
-fn message(elements: &[u64]) -> (String, Vec<u64>) {
+pub fn message(elements: &[u64]) -> (String, Vec<u64>) {
     let mut code = String::new();
     for (at, element) in elements.iter().enumerate() {
         code += &format!("push.{element} mem_store.{}\n", 4000 + at);

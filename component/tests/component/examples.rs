@@ -286,7 +286,7 @@ fn vault_pays_out_what_nobody_holds() {
 fn vault_alone_makes_accounts() {
     let linked = link(&examples().join("vault/vault.toml"));
     let names = linked.resource_names();
-    assert_eq!(names, ["vault.account"]);
+    assert_eq!(names, ["vault.bank:vault/vault@1.0.0#account"]);
     let definer = linked.composition.resources()[0].definer;
     for record in linked.composition.intrinsics() {
         let is_definer = record.source == definer;
@@ -294,7 +294,10 @@ fn vault_alone_makes_accounts() {
     }
     let vault = &linked.instances[definer as usize].component;
     let destructor = linked.composition.resources()[0].destructor;
-    assert_eq!(destructor, vault.resources["account"].destructor);
+    assert_eq!(
+        destructor,
+        vault.resources["bank:vault/vault@1.0.0#account"].destructor
+    );
     assert!(destructor.is_some());
 }
 
@@ -319,8 +322,8 @@ fn vault_handles_cannot_be_made_up() {
     change(
         &files,
         "broker/broker.masm",
-        "exec.account::send_own call.imports::take",
-        "dup exec.account::send_own call.imports::take swap exec.account::send_borrow drop",
+        "exec.teller::take\n        push.1",
+        "dup exec.teller::take exec.reader::read",
     );
     let error = run(&link(&files.path("vault.toml")), vault_inputs(&files))
         .expect_err("the handle is gone");

@@ -3,6 +3,7 @@
 mod canonical_abi;
 mod examples;
 mod forests;
+mod handles;
 mod linking;
 mod mistakes;
 mod nesting;

@@ -7,9 +7,11 @@ use std::{
 };
 
 use miden_core::{Felt, StackInputs, Word};
+use miden_cvm_air::check::check;
 use miden_cvm_component::{BuildError, Component, LinkedComposition, Toolchain};
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, execute,
+    execute_traced,
 };
 use tempfile::TempDir;
 
@@ -109,10 +111,38 @@ pub fn outputs(output: &ExecutionOutput) -> Vec<u64> {
 }
 
 /// Executes a composition.
-pub fn run(
+pub fn run(linked: &LinkedComposition, inputs: Inputs) -> Result<ExecutionOutput, ExecutionError> {
+    let (stack, advice, mut host) = prepared(linked, inputs);
+    execute(
+        &linked.program,
+        Some(&linked.composition),
+        &stack,
+        advice,
+        &mut host,
+        ExecutionOptions::default(),
+    )
+}
+
+/// Executes a composition, and checks all rows of the run against all constraints and buses.
+pub fn run_checked(linked: &LinkedComposition, inputs: Inputs) {
+    let (stack, advice, mut host) = prepared(linked, inputs);
+    let trace = execute_traced(
+        &linked.program,
+        Some(&linked.composition),
+        &stack,
+        advice,
+        &mut host,
+        ExecutionOptions::default(),
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let violations = check(&trace.rows, &trace.public);
+    assert!(violations.is_empty(), "{violations:?}");
+}
+
+fn prepared(
     linked: &LinkedComposition,
     Inputs { stack, advice }: Inputs,
-) -> Result<ExecutionOutput, ExecutionError> {
+) -> (StackInputs, AdviceInputs, DefaultHost) {
     let data = linked
         .advice_map
         .iter()
@@ -121,15 +151,5 @@ pub fn run(
     for forest in &linked.forests {
         host.load_forest(Arc::clone(forest));
     }
-    let options = ExecutionOptions::default();
-    let advice = advice.with_map(data);
-    let composition = Some(&linked.composition);
-    execute(
-        &linked.program,
-        composition,
-        &stack,
-        advice,
-        &mut host,
-        options,
-    )
+    (stack, advice.with_map(data), host)
 }

@@ -22,6 +22,10 @@ pub enum Type {
     Variant(Vec<Option<Type>>),
     Enum(u32),
     Flags(u32),
+    /// A handle of the resource type `thing`, given away.
+    Own,
+    /// A handle of the resource type `thing`, lent.
+    Borrow,
 }
 
 /// A value in the abstract.
@@ -32,6 +36,8 @@ pub enum Value {
     List(Vec<Value>),
     Parts(Vec<Value>),
     Case(u64, Option<Box<Value>>),
+    /// A handle, by what it stands for.
+    Handle(u64),
 }
 
 impl Type {
@@ -66,6 +72,8 @@ impl Type {
             Self::Char => "char".into(),
             Self::String => "string".into(),
             Self::Felt => "felt".into(),
+            Self::Own => "thing".into(),
+            Self::Borrow => "borrow<thing>".into(),
             Self::List(element) => format!("list<{}>", element.wit(definitions)),
             Self::Option(value) => format!("option<{}>", value.wit(definitions)),
             Self::Tuple(types) => {
@@ -130,6 +138,7 @@ impl Type {
                 .prop_map(move |c| scalar(u64::from(u32::from(c))))
                 .boxed(),
             Self::Felt => (0..0xffff_ffff_0000_0001_u64).prop_map(scalar).boxed(),
+            Self::Own | Self::Borrow => (1..1000_u64).prop_map(Value::Handle).boxed(),
             Self::Enum(cases) => (0..u64::from(*cases)).prop_map(scalar).boxed(),
             Self::Flags(flags) => (0..1_u64 << flags).prop_map(scalar).boxed(),
             Self::String => Self::List(Box::new(Self::Char)).values(),
@@ -172,10 +181,15 @@ impl Type {
         }
     }
 
-    /// The flat form of a value; lists go to `memory` from its end on.
+    /// The flat form of a value; lists go to `memory` from its end on. Handles are numbered from 1: they
+    /// have to be made in the order of `memory`.
     pub fn flatten(&self, value: &Value, memory: &mut Memory) -> Vec<u64> {
         let mut flat = match value {
             Value::Scalar(elements) => elements.clone(),
+            Value::Handle(rep) => {
+                memory.handles.push(*rep);
+                vec![memory.handles.len() as u64]
+            }
             Value::Parts(parts) => {
                 let types = self.parts().iter();
                 types
@@ -203,7 +217,8 @@ impl Type {
         flat
     }
 
-    /// Assembly that asserts that memory has a value; `place` pushes its address.
+    /// Assembly that asserts that memory has a value; `place` pushes its address. Handles are for
+    /// procedures `check_own` and `check_borrow`, which take the handle and what it stands for.
     pub fn check(&self, value: &Value, place: &str, code: &mut String) {
         let expect = |place: &str, at: usize, element: u64, code: &mut String| {
             // Writing to a string does not fail.
@@ -217,6 +232,13 @@ impl Type {
                 for (at, element) in elements.iter().enumerate() {
                     expect(place, at, *element, code);
                 }
+            }
+            Value::Handle(rep) => {
+                let check = match self {
+                    Self::Borrow => "check_borrow",
+                    _ => "check_own",
+                };
+                let _ = writeln!(code, "push.{rep} {place} mem_load exec.{check}");
             }
             Value::Parts(parts) => {
                 let mut at = 0;
@@ -261,6 +283,8 @@ fn case_values(cases: &[Option<Type>]) -> BoxedStrategy<Value> {
 pub struct Memory {
     start: u64,
     elements: Vec<u64>,
+    /// What handles stand for, from the first one on.
+    handles: Vec<u64>,
 }
 
 impl Memory {
@@ -268,7 +292,13 @@ impl Memory {
         Self {
             start,
             elements: Vec::new(),
+            handles: Vec::new(),
         }
+    }
+
+    /// What the handles stand for that values have, in the order in which they have to be made.
+    pub fn handles(&self) -> &[u64] {
+        &self.handles
     }
 
     /// Puts elements behind those that are there. Sometimes at a word, sometimes not.
@@ -334,7 +364,18 @@ pub fn types_of(leaves: BoxedStrategy<Type>) -> BoxedStrategy<Type> {
 
 /// Types of all kinds, with lists and strings in them.
 pub fn all_types() -> BoxedStrategy<Type> {
-    types_of(scalar_types())
+    with_lists(types_of(scalar_types()))
+}
+
+/// Types of all kinds, most of them with handles in them.
+pub fn types_with_handles(handles: Vec<Type>) -> BoxedStrategy<Type> {
+    let handles = prop::sample::select(handles);
+    let leaves = prop_oneof![3 => handles, 1 => scalar_types()];
+    with_lists(types_of(leaves.boxed()))
+}
+
+fn with_lists(types: BoxedStrategy<Type>) -> BoxedStrategy<Type> {
+    types
         .prop_recursive(2, 8, 3, |inner| {
             prop_oneof![
                 inner.clone().prop_map(|ty| Type::List(Box::new(ty))),

@@ -350,15 +350,15 @@ fn mismatches_say_what_was_expected_and_what_is_offered() {
 }
 
 #[test]
-fn handles_are_not_passed_as_numbers() {
+fn handles_do_not_cross_isolated_calls() {
     let wit = LEDGER_WIT.replace(
-        "post: func(amount: u32) -> u32;",
-        "resource entry; post: func(of: option<borrow<entry>>) -> u32;",
+        "%use: func() -> u32;",
+        "%use: func() -> option<entry>; resource entry;",
     );
     let error = refusal("ledger/wit/world.wit", &wit);
     assert_says(
         &error,
-        "ledger/component.toml",
-        &["`post`", "world.wit:5", "handles"],
+        "ledger/wit/world.wit:7",
+        &["handles in an isolated function", "make it shared"],
     );
 }
