@@ -26,6 +26,10 @@ pub enum Subject {
     Call,
     /// What the round takes more if the callee has 16 KiB of data that it did not have before.
     Data,
+    /// A round that sends a list of 1,000 elements to the callee.
+    List,
+    /// A round that sends a list of 1,000 `u32`, each of which is checked.
+    CheckedList,
     /// `resource.new`.
     New,
     /// `resource.rep`.
@@ -33,7 +37,7 @@ pub enum Subject {
     /// `resource.drop` of an own handle by the definer, by its wrapper.
     Drop,
     /// What a call takes more if a handle is lent for it: `send_borrow`, `recv_borrow`, and the
-    /// borrower's drop.
+    /// borrower's drop. By Miden's means a commitment stands for what the callee has, which opens it.
     Lend,
     /// What a call takes more if a handle is given away: `send_own` and `recv_own`.
     Give,
@@ -106,6 +110,9 @@ pub fn costs() -> Result<Vec<Cost>, ContenderError> {
     let isolated = composed("isolated.toml")?;
     let ours = open(&MidenCvm, call)?;
     let theirs = open(&Miden0_20, call)?;
+    let list = include_str!("../programs/cycles/call_list.masm");
+    let commitment = include_str!("../programs/cycles/call_commitment.masm");
+    let opened = |means, round: Round, without| round.less(without).cost(Subject::Lend, means);
     let things = |name: &str| composed(&format!("things_{name}.toml"));
     let (new, call_with_handle) = (things("new")?, things("call")?);
     let resource =
@@ -119,11 +126,17 @@ pub fn costs() -> Result<Vec<Cost>, ContenderError> {
         data(Means::Isolated, composed("loaded.toml")?, isolated),
         data(Means::Open, open(&MidenCvm, &call_loaded)?, ours),
         data(Means::Miden0_20, open(&Miden0_20, &call_loaded)?, theirs),
+        composed("lists.toml")?.cost(Subject::List, Means::Shared),
+        open(&MidenCvm, list)?.cost(Subject::List, Means::Open),
+        open(&Miden0_20, list)?.cost(Subject::List, Means::Miden0_20),
+        composed("lists_checked.toml")?.cost(Subject::CheckedList, Means::Shared),
         resource(Subject::New, new, things("none")?),
         resource(Subject::Rep, things("rep")?, new),
         resource(Subject::Drop, things("drop")?, new),
         resource(Subject::Lend, things("lend")?, call_with_handle),
         resource(Subject::Give, things("give")?, call_with_handle),
+        opened(Means::Open, open(&MidenCvm, commitment)?, ours),
+        opened(Means::Miden0_20, open(&Miden0_20, commitment)?, theirs),
     ])
 }
 
@@ -192,9 +205,17 @@ impl fmt::Display for Cost {
             (Subject::Data, Means::Shared | Means::Isolated) => "16 KiB of static data",
             (Subject::Data, Means::Open) => "16 KiB by adv_pipe, here",
             (Subject::Data, Means::Miden0_20) => "16 KiB by adv_pipe, in 0.20.6",
+            (Subject::List, Means::Shared | Means::Isolated) => {
+                "call with a list of 1,000 elements"
+            }
+            (Subject::List, Means::Open) => "the same by Miden's means, here",
+            (Subject::List, Means::Miden0_20) => "the same by Miden's means, in 0.20.6",
+            (Subject::CheckedList, _) => "call with a list of 1,000 u32, checked",
             (Subject::New, _) => "resource.new",
             (Subject::Rep, _) => "resource.rep",
             (Subject::Drop, _) => "resource.drop of an own type, wrapped",
+            (Subject::Lend, Means::Open) => "a commitment, opened by the callee, here",
+            (Subject::Lend, Means::Miden0_20) => "a commitment, opened, in 0.20.6",
             (Subject::Lend, _) => "a handle lent for a call, and dropped",
             (Subject::Give, _) => "a handle given away with a call",
         };

@@ -55,7 +55,10 @@ pub enum PackageError {
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     /// The package is not one of a component.
-    #[error("the package is no component: it has no section `{SECTION}`")]
+    #[error(
+        "the package is no component: it has no section `{SECTION}` (of a composition, name the \
+         file, not what `compose` made of it)"
+    )]
     NotAComponent,
     /// The package's section is malformed.
     #[error("the package's section is malformed: {0}")]

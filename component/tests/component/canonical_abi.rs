@@ -7,7 +7,7 @@ use miden_cvm_component::LinkedComposition;
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
-    support::{Files, Inputs, outputs, run},
+    support::{Files, Inputs, outputs, run, run_checked},
     values::{Memory, Type, Value, all_types, scalar_types, types_of},
 };
 
@@ -64,7 +64,14 @@ fn link(files: &Files) -> LinkedComposition {
 }
 
 /// Sends a value there and back, and checks that it is the same.
-fn round_trip(ty: &Type, value: &Value) {
+pub fn round_trip(ty: &Type, value: &Value) {
+    if let Err(error) = run(&echoing(ty, value), Inputs::default()) {
+        panic!("{ty:?}\n{value:?}\n{error}");
+    }
+}
+
+/// A composition that sends a value there and back, and traps unless it is the same.
+fn echoing(ty: &Type, value: &Value) -> LinkedComposition {
     const DATA: u64 = 100_000;
     const RESULT: usize = 200_000;
 
@@ -93,13 +100,11 @@ fn round_trip(ty: &Type, value: &Value) {
     code += "push.4242 assert_eq.err=\"the caller's stack was touched\"\n";
     ty.check(value, &place, &mut code);
     let wit = world(&definitions, &format!("(a: {name}) -> {name}"));
-    let files = files(&wit, &code, &memory.data());
-    if let Err(error) = run(&link(&files), Inputs::default()) {
-        panic!("{ty:?}\n{value:?}\n{error}");
-    }
+    link(&files(&wit, &code, &memory.data()))
 }
 
-fn round_trips(types: BoxedStrategy<Type>, cases: u32) {
+/// Does `check` for random values of random types.
+fn for_values(types: BoxedStrategy<Type>, cases: u32, check: fn(&Type, &Value)) {
     let mut runner = TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,
@@ -112,7 +117,7 @@ fn round_trips(types: BoxedStrategy<Type>, cases: u32) {
     });
     runner
         .run(&values, |(ty, value)| {
-            round_trip(&ty, &value);
+            check(&ty, &value);
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
@@ -120,12 +125,21 @@ fn round_trips(types: BoxedStrategy<Type>, cases: u32) {
 
 #[test]
 fn scalars_arrive() {
-    round_trips(types_of(scalar_types()), 40);
+    for_values(types_of(scalar_types()), 40, round_trip);
 }
 
 #[test]
 fn lists_and_strings_arrive() {
-    round_trips(all_types(), 60);
+    for_values(all_types(), 60, round_trip);
+}
+
+#[test]
+fn what_crosses_satisfies_every_constraint() {
+    let check = |ty: &Type, value: &Value| {
+        run_checked(&echoing(ty, value), Inputs::default());
+    };
+    for_values(types_of(scalar_types()), 6, check);
+    for_values(all_types(), 10, check);
 }
 
 #[test]
@@ -136,7 +150,7 @@ fn long_lists_arrive() {
 }
 
 /// What the run says that calls the stub of `echo` with these elements on top of the stack.
-fn refusal(definitions: &[&str], signature: &str, elements: &[u64], before: &str) -> String {
+pub fn refusal(definitions: &[&str], signature: &str, elements: &[u64], before: &str) -> String {
     let definitions: Vec<String> = definitions.iter().map(ToString::to_string).collect();
     let mut code = String::from(before);
     for element in elements.iter().rev() {

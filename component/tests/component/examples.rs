@@ -28,7 +28,8 @@ fn run_program(name: &str) -> Vec<u64> {
     outputs(&output)
 }
 
-fn assemble(path: &Path) -> Program {
+/// Assembles a program of the examples, or of the benchmarks.
+pub fn assemble(path: &Path) -> Program {
     let toolchain = Toolchain::new();
     let sources = toolchain.source_manager();
     let module = ModuleParser::new(miden_assembly::ast::ModuleKind::Executable)

@@ -1,11 +1,14 @@
 //! Components and compositions on disk: reading, linking, executing, and what is wrong with them.
 
 mod canonical_abi;
+mod component_model;
+mod costs;
 mod examples;
 mod forests;
 mod handles;
 mod linking;
 mod mistakes;
+mod model_cases;
 mod nesting;
 mod packages;
 mod resources;

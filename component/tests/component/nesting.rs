@@ -235,6 +235,20 @@ fn mistakes_are_where_they_are_written() {
 }
 
 #[test]
+fn what_was_composed_is_no_component() {
+    let files = worlds::files();
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    files.write("bank.masp", &linked.to_package("bank").expect("a package"));
+    let outer = "main = \"bank.main\"\n[instances.bank]\ncomponent = \"bank.masp\"\n";
+    files.write("outer.toml", outer.as_bytes());
+    let error = refusal(&files.path("outer.toml"));
+    assert!(
+        error.contains("outer.toml:3") && error.contains("name the file"),
+        "{error}"
+    );
+}
+
+#[test]
 fn graphs_show_who_calls_whom() {
     let linked = worlds::files()
         .link()

@@ -52,17 +52,132 @@ fn packages_link_like_their_folders() {
     assert_eq!(outputs(&output)[0], 140);
 }
 
+/// Files of a component with several sources, WIT files and segments, beside the bank's.
+const SCATTERED: [(&str, &str); 9] = [
+    (
+        "many/component.toml",
+        "name = \"many\"\nwit = \"wit\"\nsources = [\"src\", \"more/last.masm\"]\n\
+         exports.main.procedure = \"src::main::main\"\n\
+         [[data]]\naddress = 64\nfile = \"b.bin\"\n[[data]]\naddress = 8\nfile = \"a.bin\"\n",
+    ),
+    (
+        "many/wit/world.wit",
+        "package test:many; world many { import test:b/b; import test:a/a; \
+         export main: func(x: u32) -> u32; }",
+    ),
+    (
+        "many/wit/notes.wit",
+        "interface notes { type note = string; }",
+    ),
+    (
+        "many/wit/deps/b.wit",
+        "package test:b; interface b { f: func(x: u32) -> u32; }",
+    ),
+    (
+        "many/wit/deps/a/a.wit",
+        "package test:a; interface a { f: func(x: u32) -> u32; }",
+    ),
+    (
+        "many/src/main.masm",
+        "use bindings::test::a::a\nuse src::deep::twice\nuse more::last\n\
+         pub proc main exec.a::f exec.twice::twice exec.last::last end",
+    ),
+    (
+        "many/src/deep/twice.masm",
+        "pub proc twice mul.2 u32assert.err=\"twice as much is too much\" end",
+    ),
+    (
+        "many/more/last.masm",
+        "pub proc last dup u32lt.9 assertz.err=\"too little\" end",
+    ),
+    ("many/a.bin", "abcdefgh"),
+];
+
+/// Packages of components and of a composition, made of the same sources: `order` is that in which
+/// the files come to be, and they are `below` a folder of their own.
+fn made(below: &str, order: impl Fn(&mut Vec<(String, Vec<u8>)>), day: u64) -> Vec<Vec<u8>> {
+    let bank = worlds::files();
+    let mut sources: Vec<(String, Vec<u8>)> = worlds::PATHS
+        .iter()
+        .map(|path| {
+            (
+                path.to_string(),
+                std::fs::read(bank.path(path)).expect("a file"),
+            )
+        })
+        .collect();
+    let scattered = SCATTERED.iter();
+    sources.extend(scattered.map(|(path, text)| (path.to_string(), text.as_bytes().to_vec())));
+    sources.push(("many/b.bin".into(), vec![7; 40]));
+    order(&mut sources);
+
+    let files = Files::new(&[]);
+    for (path, bytes) in sources {
+        let path = format!("{below}{path}");
+        files.write(&path, &bytes);
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(day * 86_400);
+        let file = std::fs::File::options().write(true).open(files.path(&path));
+        let file = file.expect("a file that was written");
+        file.set_modified(time).expect("the time of a file");
+    }
+    let toolchain = Toolchain::new();
+    let composition = files.path(&format!("{below}composition.toml"));
+    let linked = LinkedComposition::load(&composition, &toolchain);
+    let linked = linked.unwrap_or_else(|error| panic!("{error}"));
+    let mut made = vec![
+        linked.to_package("bank").expect("a package"),
+        linked.composition.commitment().as_bytes().to_vec(),
+    ];
+    for component in ["app", "ledger", "audit", "many"] {
+        let folder = files.path(&format!("{below}{component}"));
+        let component = Component::load(&folder, &toolchain);
+        let component = component.unwrap_or_else(|error| panic!("{error}"));
+        made.push(component.to_package().expect("a package"));
+    }
+    made
+}
+
 #[test]
-fn packages_do_not_depend_on_the_folder() {
-    let (here, there) = (worlds::files(), worlds::files());
-    assert!(package(&here, "ledger") == package(&there, "ledger"));
-    let composed = |files: &Files| {
-        let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
-        linked
-            .to_package("bank")
-            .unwrap_or_else(|error| panic!("{error}"))
-    };
-    assert!(composed(&here) == composed(&there));
+fn two_hosts_make_the_same_packages() {
+    let here = made("", |_| (), 1);
+    // Elsewhere, in another order, at another time, and by several threads at once.
+    let there = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..=3)
+            .map(|number| {
+                scope.spawn(move || {
+                    let below = "another folder/".repeat(number);
+                    made(&below, |sources| sources.reverse(), 20_000 + number as u64)
+                })
+            })
+            .collect();
+        let made = threads.into_iter().map(|thread| thread.join());
+        made.collect::<Result<Vec<_>, _>>().expect("no panic")
+    });
+    for there in there {
+        assert!(here == there);
+    }
+    // Nothing of the machine is in them.
+    let machine = std::env::temp_dir();
+    let machine = machine.to_string_lossy();
+    for package in here {
+        let found = package
+            .windows(machine.len())
+            .any(|window| window == machine.as_bytes());
+        assert!(!found, "a package names {machine}");
+    }
+}
+
+#[test]
+fn one_toolchain_makes_what_a_new_one_makes() {
+    // What it assembled before leaves no trace.
+    let files = worlds::files();
+    let toolchain = Toolchain::new();
+    for component in ["app", "ledger", "audit", "app"] {
+        let component = Component::load(&files.path(component), &toolchain);
+        let component = component.unwrap_or_else(|error| panic!("{error}"));
+        let fresh = package(&files, &component.name);
+        assert!(component.to_package().expect("a package") == fresh);
+    }
 }
 
 #[test]

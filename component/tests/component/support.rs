@@ -10,8 +10,8 @@ use miden_core::{Felt, StackInputs, Word};
 use miden_cvm_air::check::check;
 use miden_cvm_component::{BuildError, Component, LinkedComposition, Toolchain};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, execute,
-    execute_traced,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace,
+    execute, execute_traced,
 };
 use tempfile::TempDir;
 
@@ -125,8 +125,15 @@ pub fn run(linked: &LinkedComposition, inputs: Inputs) -> Result<ExecutionOutput
 
 /// Executes a composition, and checks all rows of the run against all constraints and buses.
 pub fn run_checked(linked: &LinkedComposition, inputs: Inputs) {
+    let trace = traced(linked, inputs);
+    let violations = check(&trace.rows, &trace.public);
+    assert!(violations.is_empty(), "{violations:?}");
+}
+
+/// The trace of a composition that runs.
+pub fn traced(linked: &LinkedComposition, inputs: Inputs) -> ExecutionTrace {
     let (stack, advice, mut host) = prepared(linked, inputs);
-    let trace = execute_traced(
+    execute_traced(
         &linked.program,
         Some(&linked.composition),
         &stack,
@@ -134,9 +141,7 @@ pub fn run_checked(linked: &LinkedComposition, inputs: Inputs) {
         &mut host,
         ExecutionOptions::default(),
     )
-    .unwrap_or_else(|error| panic!("{error}"));
-    let violations = check(&trace.rows, &trace.public);
-    assert!(violations.is_empty(), "{violations:?}");
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn prepared(

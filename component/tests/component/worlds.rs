@@ -92,6 +92,22 @@ imports.log = "audit"
 component = "audit"
 "#;
 
+/// The files of the bank.
+pub const PATHS: [&str; 12] = [
+    "app/component.toml",
+    "app/wit/world.wit",
+    "app/wit/deps/log.wit",
+    "app/app.masm",
+    "ledger/component.toml",
+    "ledger/wit/world.wit",
+    "ledger/wit/deps/log/log.wit",
+    "ledger/ledger.masm",
+    "audit/component.toml",
+    "audit/audit.wit",
+    "audit/audit.masm",
+    "composition.toml",
+];
+
 pub fn files() -> Files {
     Files::new(&[
         ("app/component.toml", APP),
