@@ -30,6 +30,14 @@ pub enum Subject {
     List,
     /// A round that sends a list of 1,000 `u32`, each of which is checked.
     CheckedList,
+    /// A round that calls a function of WIT with a number there and back.
+    Number,
+    /// The same with a borrowed handle besides.
+    Borrowed,
+    /// A round that passes an owned handle there and back by a function of WIT.
+    Owned,
+    /// A round with a commitment to what the callee has, which opens it.
+    Commitment,
     /// `resource.new`.
     New,
     /// `resource.rep`.
@@ -37,7 +45,7 @@ pub enum Subject {
     /// `resource.drop` of an own handle by the definer, by its wrapper.
     Drop,
     /// What a call takes more if a handle is lent for it: `send_borrow`, `recv_borrow`, and the
-    /// borrower's drop. By Miden's means a commitment stands for what the callee has, which opens it.
+    /// borrower's drop.
     Lend,
     /// What a call takes more if a handle is given away: `send_own` and `recv_own`.
     Give,
@@ -112,7 +120,6 @@ pub fn costs() -> Result<Vec<Cost>, ContenderError> {
     let theirs = open(&Miden0_20, call)?;
     let list = include_str!("../programs/cycles/call_list.masm");
     let commitment = include_str!("../programs/cycles/call_commitment.masm");
-    let opened = |means, round: Round, without| round.less(without).cost(Subject::Lend, means);
     let things = |name: &str| composed(&format!("things_{name}.toml"));
     let (new, call_with_handle) = (things("new")?, things("call")?);
     let resource =
@@ -130,13 +137,16 @@ pub fn costs() -> Result<Vec<Cost>, ContenderError> {
         open(&MidenCvm, list)?.cost(Subject::List, Means::Open),
         open(&Miden0_20, list)?.cost(Subject::List, Means::Miden0_20),
         composed("lists_checked.toml")?.cost(Subject::CheckedList, Means::Shared),
+        composed("../handles/number.toml")?.cost(Subject::Number, Means::Shared),
+        composed("../handles/lend.toml")?.cost(Subject::Borrowed, Means::Shared),
+        composed("../handles/give.toml")?.cost(Subject::Owned, Means::Shared),
+        open(&MidenCvm, commitment)?.cost(Subject::Commitment, Means::Open),
+        open(&Miden0_20, commitment)?.cost(Subject::Commitment, Means::Miden0_20),
         resource(Subject::New, new, things("none")?),
         resource(Subject::Rep, things("rep")?, new),
         resource(Subject::Drop, things("drop")?, new),
         resource(Subject::Lend, things("lend")?, call_with_handle),
         resource(Subject::Give, things("give")?, call_with_handle),
-        opened(Means::Open, open(&MidenCvm, commitment)?, ours),
-        opened(Means::Miden0_20, open(&Miden0_20, commitment)?, theirs),
     ])
 }
 
@@ -214,8 +224,11 @@ impl fmt::Display for Cost {
             (Subject::New, _) => "resource.new",
             (Subject::Rep, _) => "resource.rep",
             (Subject::Drop, _) => "resource.drop of an own type, wrapped",
-            (Subject::Lend, Means::Open) => "a commitment, opened by the callee, here",
-            (Subject::Lend, Means::Miden0_20) => "a commitment, opened, in 0.20.6",
+            (Subject::Number, _) => "call of WIT with a u32 there and back",
+            (Subject::Borrowed, _) => "the same, and a borrowed handle",
+            (Subject::Owned, _) => "call of WIT, an owned handle there and back",
+            (Subject::Commitment, Means::Miden0_20) => "a commitment, opened, in 0.20.6",
+            (Subject::Commitment, _) => "a commitment, opened by the callee, here",
             (Subject::Lend, _) => "a handle lent for a call, and dropped",
             (Subject::Give, _) => "a handle given away with a call",
         };

@@ -18,7 +18,7 @@ const ROUNDS: u64 = 32;
 /// The rows of each segment that one more round of a benchmark's program takes: cycles, range, hasher,
 /// bitwise, resource tables, memory.
 fn rows(program: &str) -> [f64; 6] {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/programs/cycles");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/programs");
     let path = folder.join(program);
     let run = |rounds: u64| {
         let advice = AdviceInputs::default().with_stack([Felt::new(rounds)]);
@@ -80,26 +80,19 @@ fn cells(rows: [f64; 6]) -> String {
 fn the_book_has_the_rows_of_calls_with_lists_and_handles() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/measurements.md");
     let page = fs::read_to_string(path).expect("the book's page");
-    let call = rows("call.masm");
-    let less = |rows: [f64; 6], without: [f64; 6]| {
-        std::array::from_fn::<f64, 6, _>(|segment| rows[segment] - without[segment])
-    };
-    let with_handle = rows("things_call.toml");
     let expected = [
-        ("a list of 1,000 felts", rows("lists.toml")),
-        ("the same by Miden's means", rows("call_list.masm")),
-        ("a list of 1,000 `u32`, checked", rows("lists_checked.toml")),
+        ("a list of 1,000 felts", rows("cycles/lists.toml")),
+        ("the same by Miden's means", rows("cycles/call_list.masm")),
         (
-            "a borrowed handle",
-            less(rows("things_lend.toml"), with_handle),
+            "a list of 1,000 `u32`, checked",
+            rows("cycles/lists_checked.toml"),
         ),
-        (
-            "an owned handle",
-            less(rows("things_give.toml"), with_handle),
-        ),
+        ("a `u32`, there and back", rows("handles/number.toml")),
+        ("the same, and a borrowed handle", rows("handles/lend.toml")),
+        ("an owned handle, there and back", rows("handles/give.toml")),
         (
             "a commitment that the callee opens, by Miden's means",
-            less(rows("call_commitment.masm"), call),
+            rows("cycles/call_commitment.masm"),
         ),
     ];
     let missing: Vec<String> = expected
