@@ -197,7 +197,7 @@ fn packages() {
 
 #[test]
 fn components() {
-    damaged("component", 60);
+    damaged("component", 40);
 }
 
 #[test]
@@ -212,12 +212,12 @@ fn worlds() {
 
 #[test]
 fn compositions() {
-    damaged("composition", 40);
+    damaged("composition", 24);
 }
 
 #[test]
 fn documents() {
-    damaged("wac", 80);
+    damaged("wac", 40);
 }
 
 #[test]
