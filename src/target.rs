@@ -9,8 +9,7 @@ use std::{
 
 use miden_assembly::{
     Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
-    Report, SourceManager, ast::ModuleKind, diagnostics::reporting::PrintDiagnostic,
-    library::LibraryExport,
+    Report, SourceManager, ast::ModuleKind, library::LibraryExport,
 };
 use miden_core::{
     AdviceMap, Program, Word,
@@ -18,7 +17,7 @@ use miden_core::{
 };
 use miden_cvm_component::{
     ArtifactError, BuildError, COMPONENT_FILE, LinkedComposition, PackageError, Toolchain, Warning,
-    block_too_deep, core_library, kernel_stubs, read_library, read_program,
+    assembling, block_too_deep, core_library, kernel_stubs, read_library, read_program,
 };
 use thiserror::Error;
 
@@ -291,10 +290,12 @@ impl Loader {
             }
         })?;
         let mut assembler = self.assembler(path)?;
-        let kernel = assembler
-            .link_dynamic_library(stubs)
-            .and_then(|()| assembler.assemble_kernel(path))
-            .map_err(|report| refused(path, &report))?;
+        let kernel = assembling(|| {
+            assembler
+                .link_dynamic_library(stubs)
+                .and_then(|()| assembler.assemble_kernel(path))
+        })
+        .map_err(|report| refused(path, report))?;
         self.toolchain = self.toolchain.with_kernel(kernel);
         Ok(self)
     }
@@ -369,28 +370,28 @@ impl Loader {
     fn assemble(&self, path: &Path) -> Result<Program, TargetError> {
         check_source(path)?;
         let assembler = self.assembler(path)?;
-        ModuleParser::new(ModuleKind::Executable)
-            .parse_file(MasmPath::exec_path(), path, self.toolchain.source_manager())
-            .and_then(|module| assembler.assemble_program(module))
-            .map_err(|report| refused(path, &report))
+        assembling(|| {
+            ModuleParser::new(ModuleKind::Executable)
+                .parse_file(MasmPath::exec_path(), path, self.toolchain.source_manager())
+                .and_then(|module| assembler.assemble_program(module))
+        })
+        .map_err(|report| refused(path, report))
     }
 
     fn library_from_sources(&self, folder: &Path) -> Result<Arc<Library>, TargetError> {
         let name = name_of(folder)?;
         check_sources(folder)?;
-        let library = MasmPath::validate(&name)
-            .map_err(Report::msg)
-            .and_then(|namespace| {
-                let assembler = self.assembler_with_libraries()?;
-                assembler.assemble_library_from_dir(folder, namespace)
-            })
-            .map_err(|report| refused(folder, &report))?;
+        let library = assembling(|| {
+            let namespace = MasmPath::validate(&name).map_err(Report::msg)?;
+            let assembler = self.assembler_with_libraries()?;
+            assembler.assemble_library_from_dir(folder, namespace)
+        })
+        .map_err(|report| refused(folder, report))?;
         Ok(Arc::new(library))
     }
 
     fn assembler(&self, path: &Path) -> Result<Assembler, TargetError> {
-        self.assembler_with_libraries()
-            .map_err(|report| refused(path, &report))
+        assembling(|| self.assembler_with_libraries()).map_err(|report| refused(path, report))
     }
 
     /// An assembler that leaves the code of libraries out of what it assembles, as that of Miden's
@@ -508,10 +509,10 @@ fn check_sources(folder: &Path) -> Result<(), TargetError> {
     Ok(())
 }
 
-fn refused(path: &Path, report: &Report) -> TargetError {
+fn refused(path: &Path, report: String) -> TargetError {
     TargetError::Assembly {
         path: path.into(),
-        report: PrintDiagnostic::new_without_color(report).to_string(),
+        report,
     }
 }
 

@@ -59,7 +59,7 @@ pub use package::PackageError;
 pub use resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType};
 pub use scaffold::{NewFile, bindings, new_component};
 pub use stubs::{STUB_MODULE, StubIdentity};
-pub use toolchain::Toolchain;
+pub use toolchain::{Toolchain, assembling};
 
 /// The name of the file that makes a folder a component.
 pub const COMPONENT_FILE: &str = "component.toml";

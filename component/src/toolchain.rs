@@ -1,6 +1,10 @@
 //! What components are assembled with.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    sync::Arc,
+};
 
 use miden_assembly::{
     Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
@@ -83,9 +87,26 @@ impl Toolchain {
         }
         let sources: Arc<dyn SourceManager> = self.source_manager.clone();
         let file = sources.load(SourceLanguage::Masm, Uri::from(file), text);
-        ModuleParser::new(ModuleKind::Library)
-            .parse(MasmPath::new(path), file, sources)
-            .map_err(|report| Problem::Assembly(render(&report)))
+        assembling(|| {
+            ModuleParser::new(ModuleKind::Library).parse(MasmPath::new(path), file, sources)
+        })
+        .map_err(Problem::Assembly)
+    }
+}
+
+/// Lets the assembler read sources; its report is given as text.
+///
+/// # Errors
+/// Returns the report if it refuses them. It panics at a character that begins no token and stands
+/// behind a blank, which is caught: there is no knowing what else it takes for granted of sources.
+pub fn assembling<T>(read: impl FnOnce() -> Result<T, Report>) -> Result<T, String> {
+    // Nothing that it was about to make is looked at after a panic.
+    match panic::catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|report| render(&report)),
+        Err(_) => Err(
+            "the assembler gave up on it, as it does at characters that are not of its language"
+                .into(),
+        ),
     }
 }
 

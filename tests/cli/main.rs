@@ -378,6 +378,34 @@ fn debug_instructions_are_answered_when_asked() {
     assert_eq!(debugged.stdout, silent.stdout);
 }
 
+/// The published lexer panics at a character that begins no token, if it stands behind a blank.
+#[test]
+fn strange_characters_are_refused() {
+    let folder = Folder::new(&[
+        ("main.masm", "begin add \u{a7} end"),
+        ("library/strange.masm", "pub proc f add \u{e} end"),
+        ("good.masm", "begin add end"),
+        ("app/component.toml", "name = \"app\"\nsources = [\".\"]\n"),
+        ("app/app.masm", "pub proc main \u{a7} end"),
+    ]);
+    let (good, library) = (folder.path("good.masm"), folder.path("library"));
+    let mut linked = args("run", &good, &["-l"]);
+    linked.push(library.as_os_str());
+    let mut kernel = args("run", &good, &["--kernel"]);
+    let main = folder.path("main.masm");
+    kernel.push(main.as_os_str());
+    let app = folder.path("app");
+    for command in [
+        args("run", &main, &[]),
+        linked,
+        kernel,
+        args("inspect", &app, &[]),
+    ] {
+        let error = miden_cvm(command).error(1);
+        assert!(error.contains("the assembler gave up"), "{error}");
+    }
+}
+
 #[test]
 fn nesting_is_bounded() {
     let nested = |keyword: &str, count: usize| {

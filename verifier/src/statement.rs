@@ -712,7 +712,8 @@ mod tests {
             let fields = value.as_object().expect("an object");
             fields.values().cloned().collect()
         }
-        let forms: [(&str, fn(&mut Value)); 12] = [
+        type Alter = fn(&mut Value);
+        let forms: [(&str, Alter); 12] = [
             ("ends with zero", |v| {
                 v["stack_inputs"] = json!([12, 11, 10, 0])
             }),

@@ -1,0 +1,255 @@
+//! Files that people write: components, WIT, compositions and WAC documents.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use miden_cvm::{Component, LinkedComposition, Toolchain};
+use tempfile::TempDir;
+
+use crate::{
+    artifacts::{stays_component, stays_composition},
+    example, examples,
+};
+
+/// Copies of examples in a folder of a test, of which one file is changed at a time.
+struct Copies(TempDir);
+
+impl Copies {
+    /// Copies examples, and adds the component [`PLAIN`].
+    fn of(paths: &[&str]) -> Self {
+        let this = Self(TempDir::new().expect("a folder"));
+        for path in paths {
+            copy(&examples().join(path), &this.path(path));
+        }
+        fs::create_dir(this.path(PLAIN)).expect("a folder");
+        this.change(&manifest_of(PLAIN), PLAIN_MANIFEST.as_bytes());
+        this.change(&source_of(PLAIN), PLAIN_SOURCE.as_bytes());
+        this
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn change(&self, path: &str, bytes: &[u8]) {
+        fs::write(self.path(path), bytes).expect("a file");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        fs::copy(from, to).expect("a file");
+        return;
+    }
+    for entry in fs::read_dir(from).expect("a folder") {
+        let name = entry.expect("an entry").file_name();
+        copy(&from.join(&name), &to.join(&name));
+    }
+}
+
+fn component_in(copies: &Copies, path: &str) {
+    let toolchain = Toolchain::new();
+    if let Ok(component) = Component::load(&copies.path(path), &toolchain) {
+        stays_component(&component, &toolchain);
+    }
+}
+
+fn composition_in(copies: &Copies, path: &str) {
+    let toolchain = Toolchain::new();
+    if let Ok(linked) = LinkedComposition::load(&copies.path(path), &toolchain) {
+        stays_composition(&linked, &toolchain);
+    }
+}
+
+/// A component without WIT.
+const PLAIN: &str = "plain";
+
+const PLAIN_MANIFEST: &str = r#"name = "plain"
+sources = ["plain.masm"]
+
+[exports.take]
+procedure = "plain::take"
+interface = "plain:taker"
+version = "1.2.0"
+kind = "isolated"
+
+[imports.give]
+interface = "plain:giver"
+version = "1.0.0"
+function = "give"
+kind = "shared"
+
+[resources.coin]
+destructor = "plain::melt"
+
+[[data]]
+address = 8
+felts = [7, 2_500]
+
+[[data]]
+address = 16
+words = ["0x7875e2f500738bd461f38594c1635ba22e8360f9da0a182d2e7d80a834f18d12"]
+"#;
+
+const PLAIN_SOURCE: &str = "use resources::coin
+
+const LIMIT = 1 << 20
+
+#! Takes what is given.
+pub proc take
+    call.imports::give
+    push.LIMIT lt
+    if.true
+        repeat.3 add end
+        while.true dup neq.0 end
+    else
+        mem_load.8 exec.coin::new drop
+    end
+end
+
+pub proc melt
+    drop
+end
+";
+
+/// A component whose functions are described by WIT.
+const KEEPER: &str = "exchange/deps/bank/ledger";
+
+thread_local! {
+    static COMPONENTS: Copies = Copies::of(&[KEEPER]);
+    static COMPOSITIONS: Copies = Copies::of(&["wallet", "exchange"]);
+}
+
+fn manifest_of(folder: &str) -> String {
+    format!("{folder}/component.toml")
+}
+
+fn source_of(folder: &str) -> String {
+    let name = folder.rsplit('/').next().unwrap_or_default();
+    format!("{folder}/{name}.masm")
+}
+
+/// Reads bytes as the `component.toml` of a component without WIT, and of one with it.
+pub fn component(bytes: &[u8]) {
+    COMPONENTS.with(|copies| {
+        copies.change(&manifest_of(PLAIN), bytes);
+        component_in(copies, PLAIN);
+        copies.change(&manifest_of(PLAIN), PLAIN_MANIFEST.as_bytes());
+        copies.change(&manifest_of(KEEPER), bytes);
+        component_in(copies, KEEPER);
+        copies.change(&manifest_of(KEEPER), &example(&manifest_of(KEEPER)));
+    });
+}
+
+/// Reads bytes as the Miden assembly of a component.
+pub fn source(bytes: &[u8]) {
+    COMPONENTS.with(|copies| {
+        copies.change(&source_of(PLAIN), bytes);
+        component_in(copies, PLAIN);
+        copies.change(&source_of(PLAIN), PLAIN_SOURCE.as_bytes());
+    });
+}
+
+pub(crate) fn source_seeds() -> Vec<Vec<u8>> {
+    vec![PLAIN_SOURCE.into()]
+}
+
+pub(crate) fn component_seeds() -> Vec<Vec<u8>> {
+    let folders = [KEEPER, "exchange/app", "wallet/note"];
+    let mut seeds: Vec<_> = folders.map(|folder| example(&manifest_of(folder))).into();
+    seeds.push(PLAIN_MANIFEST.into());
+    seeds
+}
+
+/// Reads bytes as the WIT of a component.
+pub fn wit(bytes: &[u8]) {
+    COMPONENTS.with(|copies| {
+        let path = format!("{KEEPER}/ledger.wit");
+        copies.change(&path, bytes);
+        component_in(copies, KEEPER);
+        copies.change(&path, &example(&path));
+    });
+}
+
+pub(crate) fn wit_seeds() -> Vec<Vec<u8>> {
+    let everything = "package all:types@1.0.0;
+
+interface types {
+    type amount = u64;
+    record entry { key: string, value: option<list<amount>>, at: tuple<u8, char> }
+    variant outcome { none, some(entry), other(result<u32, string>) }
+    enum color { red, green }
+    flags rights { read, write }
+    /// @isolated
+    post: func(entry: entry, rights: rights) -> outcome;
+}
+
+interface shop {
+    use types.{entry};
+    resource account {
+        constructor(owner: string);
+        balance: func() -> u64;
+        merge: static func(from: account, to: borrow<account>) -> account;
+    }
+    list: func() -> list<entry>;
+}
+
+world keeper {
+    import types;
+    export shop;
+    export run: func(a: u32) -> u32;
+}
+";
+    vec![
+        example("exchange/deps/bank/ledger/ledger.wit"),
+        example("exchange/app/app.wit"),
+        everything.into(),
+    ]
+}
+
+/// Reads bytes as a composition file beside the components of two examples.
+pub fn composition(bytes: &[u8]) {
+    COMPOSITIONS.with(|copies| {
+        for path in ["wallet/fuzzed.toml", "exchange/fuzzed.toml"] {
+            copies.change(path, bytes);
+            composition_in(copies, path);
+        }
+    });
+}
+
+pub(crate) fn composition_seeds() -> Vec<Vec<u8>> {
+    vec![
+        example("wallet/wallet.toml"),
+        example("exchange/exchange.toml"),
+        example("exchange/deps/bank/desk.toml"),
+    ]
+}
+
+/// Reads bytes as a WAC document: as a composition of its own, and as one within another.
+pub fn wac(bytes: &[u8]) {
+    COMPOSITIONS.with(|copies| {
+        let path = "exchange/fuzzed.wac";
+        copies.change(path, bytes);
+        composition_in(copies, path);
+        let branch = "exchange/branch.wac";
+        copies.change(branch, bytes);
+        composition_in(copies, "exchange/exchange.toml");
+        copies.change(branch, &example(branch));
+    });
+}
+
+pub(crate) fn wac_seeds() -> Vec<Vec<u8>> {
+    let runs = r#"package bank:run@1.0.0;
+
+let teller = new bank:teller { first: desk, second: desk, ... };
+let desk = new bank:desk { log: (log)["bank:log/log@1.0.0"], ...log };
+let log = new bank:ledger { };
+export teller["bank:teller/teller@1.0.0"] as main;
+export desk...;
+"#;
+    let branch = example("exchange/branch.wac");
+    vec![branch, example("ledger/ledger.wac"), runs.into()]
+}
