@@ -1,6 +1,6 @@
 //! Whole proofs.
 
-use miden_core::{Felt, ONE};
+use miden_core::{ONE, ZERO};
 
 use crate::{
     recursion::{Advice, Proven, Transcript, sample, verify_proof as call},
@@ -9,21 +9,16 @@ use crate::{
 
 procedures! { "::miden::core::sys::vm";
     fn verify_proof() {
-        // Remainders of 64 and 128 coefficients, without a layer before them, with one and with two,
-        // and kernels of every size.
-        for (cycles, queries, grinding, kernel) in
-            [(100, 7, 0, 0), (200, 8, 1, 1), (300, 27, 0, 0), (600, 16, 2, 3)]
-        {
+        // Remainders of 128 and 64 coefficients, kernels of every size, and the layers between.
+        let cases = [(100, 7, 0, 0, 0), (200, 8, 1, 1, 1), (300, 27, 0, 0, 1), (600, 16, 2, 3, 2)];
+        for (cycles, queries, grinding, kernel, layers) in cases {
             let transcript = Transcript::new(&Proven::new(cycles, queries, grinding, kernel));
+            assert_eq!(transcript.layers.len(), layers);
             let call = call(&transcript, &transcript.advice());
             // One verification of a proof is proven itself.
-            let outcome = match queries {
-                7 => call.prove(),
-                _ => call.run(),
-            };
-            println!("{} {} {}", transcript.log_length, transcript.layers.len(), outcome.cycles);
+            let outcome = if queries == 7 { call.prove() } else { call.run() };
             assert!(outcome.advice_stack.is_empty());
-            assert_eq!(outcome.stack, [Felt::new(0); 16]);
+            assert_eq!(outcome.stack, [ZERO; 16]);
         }
     }
 }
