@@ -1,13 +1,9 @@
-//! Cryptography of the core library is proven. What a run leaves to precompiles is bound to its
-//! proof, and computed again by the verifier.
+//! What a run leaves to precompiles is bound to its proof, and computed again by the verifier.
 
 use miden_assembly::Assembler;
 use miden_core::{
     EventName, Felt, StackInputs, Word,
-    crypto::{
-        dsa::falcon512_rpo::{self, Polynomial},
-        hash::Rpo256,
-    },
+    crypto::hash::Rpo256,
     precompile::PrecompileRequest,
     utils::Deserializable,
 };
@@ -15,10 +11,7 @@ use miden_core_lib::{
     CoreLibrary,
     dsa::{ecdsa_k256_keccak, eddsa_ed25519},
 };
-use miden_crypto::{
-    aead::aead_rpo::{Nonce, SecretKey},
-    dsa,
-};
+use miden_crypto::dsa;
 use miden_cvm_air::{air::MIN_TRACE_LEN, public::PublicInputs};
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
@@ -28,7 +21,6 @@ use miden_cvm_verifier::{
     Expectations, PrecompileVerificationError, PrecompileVerifierRegistry, RequestError, Verified,
     VerifierError, verify, verify_with,
 };
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 fn prove(source: &str) -> (PublicInputs, Proof) {
     prove_with(source, &[], &[])
@@ -208,54 +200,4 @@ fn an_event_without_its_commitment_is_no_request_of_the_run() {
         ),
         "{error}"
     );
-}
-
-#[test]
-fn authenticated_encryption_is_proven() {
-    let plaintext = [11, 12, 13, 14, 15, 16, 17, 18].map(Felt::new);
-    let (key, nonce) = ([1, 2, 3, 4].map(Felt::new), [5, 6, 7, 8].map(Felt::new));
-    let encrypted = SecretKey::from_elements(key)
-        .encrypt_elements_with_nonce(&plaintext, &[], Nonce::from(Word::new(nonce)))
-        .expect("elements can be encrypted");
-    let mut stack = on_stack(&[Word::new(nonce), Word::new(key)]);
-    stack.extend([1000, 2000, 1].map(Felt::new));
-    let mut advice = encrypted.ciphertext().to_vec();
-    advice.extend(encrypted.auth_tag().to_elements());
-    // The ciphertext is put in memory, decrypted, and the plaintext's second word returned.
-    let (public, proof) = prove_with(
-        "use miden::core::crypto::aead
-        begin
-            push.1000 push.1
-            while.true
-                adv_push.1 dup.1 mem_store add.1 dup neq.1020
-            end
-            drop
-            exec.aead::decrypt
-            padw mem_loadw_be.2004 swapw dropw
-        end",
-        &stack,
-        &advice,
-    );
-    check(&public, &proof).expect("the proof is valid");
-    assert_eq!(public.stack_outputs[0], plaintext[7]);
-}
-
-#[test]
-fn the_polynomials_of_a_falcon_signature_are_proven() {
-    let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let secret = falcon512_rpo::SecretKey::with_rng(&mut rng);
-    let signature = secret.sign_with_rng(Word::new([Felt::new(9); 4]), &mut rng);
-    let (key, s2) = (signature.public_key(), signature.sig_poly());
-    let product = Polynomial::mul_modulo_p(key, s2).map(Felt::new);
-    let polynomials = [key.to_elements(), s2.to_elements(), product.to_vec()].concat();
-    let point = Rpo256::hash_elements(&polynomials);
-    let mut stack = vec![Felt::new(4000)];
-    stack.extend(on_stack(&[key.to_commitment()]));
-    let (public, proof) = prove_with(
-        "use miden::core::crypto::dsa::falcon512rpo
-        begin exec.falcon512rpo::load_h_s2_and_product end",
-        &stack,
-        &[&point[0..2], &polynomials[..]].concat(),
-    );
-    check(&public, &proof).expect("the proof is valid");
 }

@@ -36,7 +36,8 @@ procedures! { "::miden::core::crypto::aead";
     fn encrypt() {
         for blocks in [0, 1, 3] {
             let (plaintext, encrypted) = encrypted(blocks);
-            let outcome = call("encrypt", blocks).memory(FROM, plaintext).run();
+            let call = call("encrypt", blocks).memory(FROM, plaintext);
+            let outcome = if blocks == 1 { call.prove() } else { call.run() };
             for (addr, &element) in (TO..).zip(encrypted.ciphertext()) {
                 assert_eq!(outcome.memory[&addr], element, "address {addr}");
             }
@@ -51,7 +52,8 @@ procedures! { "::miden::core::crypto::aead";
             let (plaintext, encrypted) = encrypted(blocks);
             let mut data = encrypted.ciphertext().to_vec();
             data.extend(encrypted.auth_tag().to_elements());
-            let outcome = call("decrypt", blocks).memory(FROM, data.clone()).run();
+            let valid = call("decrypt", blocks).memory(FROM, data.clone());
+            let outcome = if blocks == 1 { valid.prove() } else { valid.run() };
             for (addr, &element) in (TO..).zip(&plaintext) {
                 assert_eq!(outcome.memory[&addr], element, "address {addr}");
             }

@@ -7,10 +7,7 @@ use crate::support::{Call, Outcome, Samples, procedures, word_at};
 
 /// Checks that memory has the elements from an address on.
 fn assert_memory(outcome: &Outcome, addr: u32, elements: &[Felt]) {
-    for (addr, &element) in (addr..).zip(elements) {
-        let found = outcome.memory.get(&addr).copied().unwrap_or_default();
-        assert_eq!(found, element, "address {addr}");
-    }
+    assert_eq!(outcome.elements(addr, elements.len() as u32), elements);
 }
 
 /// Checks that elements are copied, and no more than those.

@@ -10,8 +10,11 @@ use miden_core::{
 };
 use miden_core_lib::CoreLibrary;
 use miden_cvm_processor::{
-    AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, NoTrace, Process, Trap,
+    AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace,
+    NoTrace, Process, Trap, execute_traced,
 };
+use miden_cvm_prover::{ProveOptions, prove_trace};
+use miden_cvm_verifier::{Expectations, verify};
 use miden_processor as peer;
 use rand_chacha::{
     ChaCha8Rng,
@@ -62,6 +65,15 @@ pub struct Outcome {
     pub requests: Vec<PrecompileRequest>,
     /// The state of the transcript of precompiles.
     pub transcript: Word,
+}
+
+impl Outcome {
+    /// So many elements of memory, from the address on.
+    pub fn elements(&self, addr: u32, count: u32) -> Vec<Felt> {
+        (addr..addr + count)
+            .map(|addr| self.memory.get(&addr).copied().unwrap_or_default())
+            .collect()
+    }
 }
 
 impl Call {
@@ -159,14 +171,17 @@ impl Call {
         StackInputs::new(bottom_first).expect("a call has at most 16 inputs")
     }
 
-    fn run_here(&self, program: &Program) -> Result<Outcome, Box<Trap>> {
-        let mut host = DefaultHost::default();
-        host.load_forest(CoreLibrary::default().mast_forest().clone());
-        let advice = AdviceInputs {
+    fn advice_inputs(&self) -> AdviceInputs {
+        AdviceInputs {
             stack: self.advice_stack.clone(),
             map: self.advice_map.clone(),
             store: self.store.clone(),
-        };
+        }
+    }
+
+    fn run_here(&self, program: &Program) -> Result<Outcome, Box<Trap>> {
+        let mut host = host();
+        let advice = self.advice_inputs();
         let (kernel, options) = (program.kernel().clone(), ExecutionOptions::default());
         let mut process = Process::new(kernel, &self.stack_inputs(), advice, options, NoTrace);
         let result = process.execute(program, None, &mut host);
@@ -232,6 +247,35 @@ impl Call {
         here
     }
 
+    /// The outcome, once a run that ends with its stack is proven and the proof verified, with
+    /// every constraint checked on the trace.
+    pub fn prove(&self) -> Outcome {
+        let (path, program) = (&self.path, self.program());
+        let ExecutionTrace {
+            rows,
+            public,
+            requests,
+            ..
+        } = execute_traced(
+            &program,
+            None,
+            &self.stack_inputs(),
+            self.advice_inputs(),
+            &mut host(),
+            ExecutionOptions::default(),
+        )
+        .unwrap_or_else(|error| panic!("{path}: {error}"));
+        let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
+            .unwrap_or_else(|error| panic!("{path} is not proven: {error}"))
+            .with_requests(requests)
+            .unwrap_or_else(|error| panic!("{path} has too many requests: {error}"));
+        verify(&public, &proof.to_bytes(), &Expectations::default())
+            .unwrap_or_else(|error| panic!("the proof of {path} is refused: {error}"));
+        let outcome = self.run();
+        assert_eq!(public.stack_outputs.to_vec(), outcome.stack, "{path}");
+        outcome
+    }
+
     /// The top of the stack afterwards.
     pub fn top<const N: usize>(&self) -> [u64; N] {
         let stack = self.run().stack;
@@ -253,6 +297,22 @@ impl Call {
         assert!(there.is_err(), "{path} does not trap on Miden VM");
         trap
     }
+}
+
+fn host() -> DefaultHost {
+    let mut host = DefaultHost::default();
+    host.load_forest(CoreLibrary::default().mast_forest().clone());
+    host
+}
+
+/// The digest of the procedure with a path like `math::u64::div`.
+pub fn digest(path: &str) -> Word {
+    let path = format!("::miden::core::{path}");
+    let library = CoreLibrary::default();
+    library
+        .library()
+        .get_procedure_root_by_path(path.as_str())
+        .unwrap_or_else(|| panic!("there is no procedure {path}"))
 }
 
 /// Four elements of a stack from the position on as a word, the deepest first.

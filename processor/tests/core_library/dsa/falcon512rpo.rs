@@ -94,9 +94,7 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
             .word(signed.message)
             .stack(nonce.into_iter().rev())
             .run();
-        for (addr, element) in (4000..).zip(signed.point()) {
-            assert_eq!(outcome.memory[&addr], element, "address {addr}");
-        }
+        assert_eq!(outcome.elements(4000, DEGREE as u32), signed.point());
     }
 
     fn load_h_s2_and_product() {
@@ -109,10 +107,7 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
         };
         let outcome = run(signed.advice()).run();
         let polynomials = signed.polynomials().concat();
-        for (addr, element) in (4000..).zip(polynomials) {
-            let found = outcome.memory.get(&addr).copied().unwrap_or_default();
-            assert_eq!(found, element, "address {addr}");
-        }
+        assert_eq!(outcome.elements(4000, 4 * DEGREE as u32), polynomials);
         // Another product.
         let mut advice = signed.advice();
         advice[2 + 2 * DEGREE + 5] += Felt::new(1);
@@ -177,7 +172,7 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
                 .advice(signed.signature.nonce().to_elements())
         };
         assert!(signed.signature.verify(signed.message, signed.signature.public_key()));
-        run(signed.message).run();
+        run(signed.message).prove();
         run(Word::default()).trap();
     }
 

@@ -10,10 +10,13 @@ fn limbs(bytes: &[u8]) -> Vec<u32> {
         .collect()
 }
 
+fn call(procedure: &str, bytes: &[u8]) -> Call {
+    Call::new(&format!("crypto::hashes::blake3::{procedure}")).stack(limbs(bytes))
+}
+
 fn check(procedure: &str, len: usize) {
     for bytes in [vec![0; len], Samples::new(3).bytes(len)] {
-        let call = Call::new(&format!("crypto::hashes::blake3::{procedure}"));
-        let result: [u64; 8] = call.stack(limbs(&bytes)).top();
+        let result: [u64; 8] = call(procedure, &bytes).top();
         let expected = limbs(blake3::hash(&bytes).as_bytes());
         assert_eq!(
             result.to_vec(),
@@ -25,6 +28,7 @@ fn check(procedure: &str, len: usize) {
 procedures! { "::miden::core::crypto::hashes::blake3";
     fn hash() {
         check("hash", 32);
+        call("hash", &Samples::new(4).bytes(32)).prove();
     }
 
     fn merge() {

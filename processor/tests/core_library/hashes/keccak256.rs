@@ -14,7 +14,7 @@ pub const EVENT: EventName = EventName::new("miden::core::hash::keccak256::hash_
 fn on_stack(procedure: &str, len: usize) {
     let bytes = Samples::new(5).bytes(len);
     let call = Call::new(&format!("crypto::hashes::keccak256::{procedure}"));
-    let outcome = call.stack(limbs(&bytes)).run();
+    let outcome = call.stack(limbs(&bytes)).prove();
     let digest = Keccak256::digest(&bytes);
     check(&outcome, EVENT, &bytes, &digest);
     check_transcript(&outcome, &[commitment(EVENT, &bytes, &digest)]);

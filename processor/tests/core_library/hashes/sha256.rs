@@ -23,16 +23,20 @@ fn check(call: Call, bytes: &[u8]) {
     );
 }
 
+fn call(procedure: &str, bytes: &[u8]) -> Call {
+    Call::new(&format!("crypto::hashes::sha256::{procedure}")).stack(limbs(bytes))
+}
+
 fn on_stack(procedure: &str, len: usize) {
     for bytes in [vec![0; len], Samples::new(2).bytes(len)] {
-        let call = Call::new(&format!("crypto::hashes::sha256::{procedure}"));
-        check(call.stack(limbs(&bytes)), &bytes);
+        check(call(procedure, &bytes), &bytes);
     }
 }
 
 procedures! { "::miden::core::crypto::hashes::sha256";
     fn hash() {
         on_stack("hash", 32);
+        call("hash", &Samples::new(4).bytes(32)).prove();
     }
 
     fn merge() {
