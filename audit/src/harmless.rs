@@ -15,7 +15,7 @@ use crate::{
     forgery::{Forgery, can_be_added, is_true},
     honest::{Cell, cells, opcode},
     messages::{Key, Sent},
-    unread::is_unread,
+    unread::{is_one_of_two_witnesses, is_unread},
 };
 
 /// Why a mutation that nothing rejects is harmless.
@@ -24,6 +24,8 @@ pub enum Reason {
     /// The changed cells hold witnesses that nothing reads on these rows: those of
     /// [`is_unread`], and no others.
     Unread,
+    /// Two numbers that show together that a condition holds are two others that show it.
+    Witnesses,
     /// An element that came from the advice, which is the prover's choice, is another one: on the
     /// stack where it arrives, and wherever it was moved to.
     Advice,
@@ -39,8 +41,9 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Unread,
+        Self::Witnesses,
         Self::Advice,
         Self::Order,
         Self::Tables,
@@ -51,6 +54,7 @@ impl Reason {
     pub fn text(self) -> &'static str {
         match self {
             Self::Unread => "witness cells that nothing reads on their rows",
+            Self::Witnesses => "other witnesses that show the same",
             Self::Advice => "other elements from the advice",
             Self::Order => "facts or records in another order",
             Self::Tables => "other numbers and operations in tables of facts, all true",
@@ -62,12 +66,16 @@ impl Reason {
 /// The reason why a forgery that nothing rejects is harmless, if there is one.
 pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Reason> {
     let (old, new) = forgery.message_changes();
-    let unread = |&((row, column), ..): &(Cell, Felt, Felt)| {
-        let honest = Forgery::new(forgery.honest);
-        is_unread(&honest.place(row), column)
-    };
-    if same_messages(&old, &new) && chosen.iter().all(unread) {
-        return Some(Reason::Unread);
+    let honest = Forgery::new(forgery.honest);
+    let unread = |(row, column): Cell| is_unread(&honest.place(row), column);
+    let witness = |(row, column): Cell| is_one_of_two_witnesses(&honest.place(row), column);
+    if same_messages(&old, &new) {
+        if chosen.iter().all(|&(cell, ..)| unread(cell)) {
+            return Some(Reason::Unread);
+        }
+        if (chosen.iter()).all(|&(cell, ..)| unread(cell) || witness(cell)) {
+            return Some(Reason::Witnesses);
+        }
     }
     if is_advice_renamed(forgery, chosen) {
         return Some(Reason::Advice);

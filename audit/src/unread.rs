@@ -68,6 +68,25 @@ pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
     }
 }
 
+/// Whether a cell is one of two numbers that show, together, that a condition holds, and that nothing
+/// else reads: any two that do are as good. Changed alone, each of them is bound.
+///
+/// On EXPACC rows and those of 32-bit arithmetic, that two halves are below the modulus; at the end of
+/// the cycles of a Merkle path, that its index is.
+pub fn is_one_of_two_witnesses(place: &Place<'_>, column: usize) -> bool {
+    let columns = columns();
+    let at = columns.chiplet.hasher().cycle_end();
+    let core = [columns.core.helpers[4], columns.core.helpers[5]];
+    let path = [at.level_witness, at.index_witness];
+    let chiplet = &place.row.chiplet;
+    let is_path = chiplet.select.hasher == ONE
+        && place.number % CYCLE == CYCLE - 1
+        && chiplet.hasher().merkle == ONE;
+    let code = opcode(place.row);
+    let is_core = code == EXPACC || (0b100_0000..0b101_0000).contains(&code);
+    is_core && core.contains(&column) || is_path && path.contains(&column)
+}
+
 /// The last row is only seen as the next one: what a row says about itself is not looked at. It is a
 /// HALT, and what counts of it is in the boundary constraints.
 fn is_unread_at_the_end(column: usize) -> bool {
