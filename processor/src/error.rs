@@ -101,6 +101,14 @@ pub enum LoadError {
     /// The composition breaks a rule.
     #[error("the composition is not valid: {0}")]
     Composition(#[source] CompositionError),
+    /// The composition has more instances than the options of the run allow to exist.
+    #[error("the composition has {instances} instances, above the limit of {max} instances")]
+    TooManyInstances {
+        /// How many it has.
+        instances: u32,
+        /// The limit.
+        max: usize,
+    },
     /// Static data of an instance is not in the advice map.
     #[error(
         "static data of instance {instance} at address {address} is missing: the advice map has \

@@ -12,6 +12,7 @@ use crate::{
     advice::AdviceProvider,
     context::ContextId,
     error::{LoadError, OpResult, Trap},
+    options::Limits,
     resources::{Entry, Handle, InstanceState, Marks, TableAccess, Token},
     tables::{Change, Quota, Table, Tokens},
     tracer::{Crossing, Entered},
@@ -79,6 +80,10 @@ pub(crate) struct Instances {
     domains: Vec<Vec<ContextId>>,
     tokens: Tokens,
     quota: Quota,
+    max_instances: usize,
+    /// Elements of static data that may still be written.
+    data_left: u64,
+    max_data: u64,
     /// Whether instances are kept when their domain is over, since the kernel can look at them.
     kept: bool,
 }
@@ -87,8 +92,7 @@ pub(crate) struct Instances {
 type Place = usize;
 
 impl Instances {
-    /// Returns the table of a composition whose root is about to run, and whose resource tables
-    /// may hold `max_handles` handles in all.
+    /// Returns the table of a composition whose root is about to run, within these limits.
     ///
     /// # Errors
     /// If the composition is not valid, or static data is missing from the advice map or does not
@@ -96,7 +100,7 @@ impl Instances {
     pub fn new(
         composition: &Composition,
         advice: &AdviceProvider,
-        max_handles: u64,
+        limits: &Limits,
     ) -> Result<Self, LoadError> {
         composition.validate().map_err(LoadError::Composition)?;
         let mut data = HashMap::new();
@@ -149,7 +153,10 @@ impl Instances {
             running: vec![0],
             domains: vec![vec![ContextId::ROOT]],
             tokens: Tokens::default(),
-            quota: Quota::new(max_handles),
+            quota: Quota::new(limits.handles),
+            max_instances: limits.instances,
+            data_left: limits.static_data,
+            max_data: limits.static_data,
             kept: composition
                 .intrinsics()
                 .iter()
@@ -469,6 +476,39 @@ impl Instances {
             .iter()
             .filter_map(|segment| Some((*segment, self.data.get(&segment.commitment)?.clone())))
             .collect()
+    }
+
+    /// Counts the static data of an instance that is about to be created.
+    ///
+    /// # Errors
+    /// If the run has created instances with too much of it.
+    pub fn count_static_data(&mut self, instance: u16) -> OpResult {
+        let segments = self.composition.segments_of(instance.into());
+        let elements = segments.iter().map(|segment| u64::from(segment.length));
+        match self.data_left.checked_sub(elements.sum()) {
+            Some(left) => {
+                self.data_left = left;
+                Ok(())
+            }
+            None => Err(Box::new(Trap::LimitExceeded {
+                limit: "elements of static data",
+                max: self.max_data,
+            })),
+        }
+    }
+
+    /// Checks that one more instance may exist.
+    ///
+    /// # Errors
+    /// If there are as many as there may be.
+    pub fn check_room(&self) -> OpResult {
+        match self.places.len() < self.max_instances {
+            true => Ok(()),
+            false => Err(Box::new(Trap::LimitExceeded {
+                limit: "instances",
+                max: self.max_instances as u64,
+            })),
+        }
     }
 
     /// The composition.

@@ -146,7 +146,8 @@ pub fn execute_traced(
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     let kernel = program.kernel().clone();
-    let builder = TraceBuilder::new(&kernel, composition);
+    let builder =
+        TraceBuilder::new(&kernel, composition).with_expected_cycles(options.expected_cycles());
     let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
     let stack = process.execute(program, composition, host)?;
     Ok(trace(process, program, stack_inputs, &stack)?)
@@ -168,7 +169,8 @@ pub async fn execute_traced_async(
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     let kernel = program.kernel().clone();
-    let builder = TraceBuilder::new(&kernel, composition);
+    let builder =
+        TraceBuilder::new(&kernel, composition).with_expected_cycles(options.expected_cycles());
     let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
     let stack = process.execute_async(program, composition, host).await?;
     Ok(trace(process, program, stack_inputs, &stack)?)

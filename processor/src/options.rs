@@ -1,5 +1,6 @@
 //! Options of a run: how long it may take, what it may use, and what is recorded beside it.
 
+use miden_cvm_air::air::MAX_TRACE_LEN;
 use thiserror::Error;
 
 /// The longest run that any options allow, in cycles.
@@ -10,7 +11,8 @@ pub const MAX_CYCLES: u32 = 1 << 29;
 pub struct Limits {
     /// Words (4 elements) of memory, over all contexts that are alive; counted by pages of 64.
     pub memory_words: u64,
-    /// Elements held by the advice provider: stack, map (keys and values) and Merkle nodes.
+    /// Elements held by the advice provider: stack, map (keys and values), Merkle nodes, and
+    /// requests to precompiles (8 bytes to the element).
     pub advice_elements: usize,
     /// Depth of the operand stack in one context.
     pub stack_depth: usize,
@@ -21,6 +23,13 @@ pub struct Limits {
     /// Places in the resource tables of all instances that are alive, and handles on their way
     /// between them.
     pub handles: u64,
+    /// Component instances that exist at one time: those of all domains that are open, and of those
+    /// that are over if the kernel can still look at them.
+    pub instances: usize,
+    /// Elements of static data that instances are created with, over the whole run.
+    pub static_data: u64,
+    /// Rows of the trace, where one is built.
+    pub trace_rows: usize,
 }
 
 impl Default for Limits {
@@ -32,6 +41,9 @@ impl Default for Limits {
             call_depth: 1 << 16,
             nesting: 1 << 20,
             handles: 1 << 26,
+            instances: 1 << 20,
+            static_data: 1 << 28,
+            trace_rows: MAX_TRACE_LEN - 1,
         }
     }
 }
@@ -111,7 +123,7 @@ impl ExecutionOptions {
         self.max_cycles
     }
 
-    /// The number of cycles the caller expects; a hint for allocations.
+    /// The number of cycles the caller expects; the trace gets room for them at once.
     pub fn expected_cycles(&self) -> u32 {
         self.expected_cycles
     }

@@ -12,7 +12,7 @@ use crate::{
     error::{OpResult, Trap},
     forests::{ForestId, Forests},
     instances::{Callee, Instances},
-    options::ExecutionOptions,
+    options::{ExecutionOptions, Limits},
     resources::{InstanceState, Marks},
     state::{
         Memory, Stack,
@@ -191,12 +191,13 @@ impl<T: Tracer> Process<T> {
     /// Ends a cycle.
     ///
     /// # Errors
-    /// If there were more cycles than allowed, or the stack is deeper than allowed.
+    /// If there were more cycles than allowed, or the stack is deeper, or the trace longer.
     #[inline(always)]
     pub(crate) fn advance(&mut self) -> OpResult {
         self.clk += 1;
         if self.clk > self.options.max_cycles()
             || self.stack.depth() > self.options.limits().stack_depth
+            || (T::ENABLED && self.tracer.rows() > self.options.limits().trace_rows)
         {
             return Err(self.limit_passed());
         }
@@ -206,13 +207,22 @@ impl<T: Tracer> Process<T> {
     #[cold]
     fn limit_passed(&self) -> Box<Trap> {
         let max_cycles = self.options.max_cycles();
-        let max_depth = self.options.limits().stack_depth;
+        let Limits {
+            stack_depth,
+            trace_rows,
+            ..
+        } = *self.options.limits();
         Box::new(if self.clk > max_cycles {
             Trap::CycleLimitExceeded(max_cycles)
-        } else {
+        } else if self.stack.depth() > stack_depth {
             Trap::LimitExceeded {
                 limit: "stack elements in a context",
-                max: max_depth as u64,
+                max: stack_depth as u64,
+            }
+        } else {
+            Trap::LimitExceeded {
+                limit: "trace rows",
+                max: trace_rows as u64,
             }
         })
     }
@@ -325,6 +335,11 @@ impl<T: Tracer> Process<T> {
                 max: max_depth as u64,
             }));
         }
+        if entered.created
+            && let Some(instances) = &self.instances
+        {
+            instances.check_room()?;
+        }
         let depth = self.stack.depth() as u32;
         let overflow_pointer = self.stack.overflow_pointer();
         self.frames.push(CallerFrame {
@@ -376,9 +391,10 @@ impl<T: Tracer> Process<T> {
 
     /// Gives the running instance its static data; in an open program there is none.
     fn create(&mut self, at: CreationTime) -> OpResult {
-        let Some(instances) = &self.instances else {
+        let Some(instances) = &mut self.instances else {
             return Ok(());
         };
+        instances.count_static_data(self.context.index())?;
         self.tracer.instance_created(self.context, at);
         for (segment, data) in instances.static_data(self.context.index()) {
             for (addr, elements) in (segment.address..).step_by(4).zip(data.chunks_exact(4)) {

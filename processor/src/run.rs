@@ -110,11 +110,20 @@ impl<T: Tracer> Process<T> {
             op: None,
         };
         self.advice
-            .extend_map(program.mast_forest().advice_map())
+            .check_room(0)
+            .and_then(|()| self.advice.extend_map(program.mast_forest().advice_map()))
             .map_err(|error| Box::new(LoadError::Advice(error)))?;
-        let wanted = composition.map_or_else(Vec::new, |composition| {
-            procedures_elsewhere(composition, program.mast_forest())
-        });
+        let wanted = match composition {
+            None => Vec::new(),
+            Some(composition) => {
+                let (instances, max) =
+                    (composition.num_instances(), self.options.limits().instances);
+                if instances as usize > max {
+                    return Err(Box::new(LoadError::TooManyInstances { instances, max }).into());
+                }
+                procedures_elsewhere(composition, program.mast_forest())
+            }
+        };
         Ok(Run {
             composition,
             wanted: wanted.into_iter(),
@@ -134,9 +143,8 @@ impl<T: Tracer> Process<T> {
                 return Ok(Some(Question::Forest(digest)));
             }
             run.composition = None;
-            let max_handles = self.options.limits().handles;
-            self.instances =
-                Some(Instances::new(composition, &self.advice, max_handles).map_err(Box::new)?);
+            let instances = Instances::new(composition, &self.advice, self.options.limits());
+            self.instances = Some(instances.map_err(Box::new)?);
             let created = self.create_root();
             self.locate_trap(created, host)?;
         }

@@ -25,6 +25,12 @@ pub trait Tracer {
     /// Whether anything is to be told.
     const ENABLED: bool;
 
+    /// The number of rows that a trace of what was told so far has at least; 0 if there will be no
+    /// trace. The run is stopped when they are more than its options allow.
+    fn rows(&self) -> usize {
+        0
+    }
+
     /// A cycle begins.
     fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>);
 

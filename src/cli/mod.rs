@@ -6,6 +6,7 @@ mod component;
 mod compose;
 mod files;
 mod inspect;
+mod limits;
 mod outcome;
 mod progress;
 mod prove;

@@ -12,7 +12,7 @@ use miden_cvm::{
     TracedExecutionError, execute_traced, target_file,
 };
 
-use super::{outcome::Failure, progress::Progress};
+use super::{limits::Limit, outcome::Failure, progress::Progress};
 
 /// What is run and on what.
 #[derive(Debug, Args)]
@@ -37,6 +37,15 @@ pub struct Source {
     /// Print what the `debug` instructions of the program say, on the standard error
     #[arg(long)]
     debug: bool,
+    /// Print when `trace` instructions of the program are reached, and what `debug` instructions
+    /// say, on the standard error
+    #[arg(long)]
+    trace: bool,
+    /// A bound on what the run may use, such as `memory-words=4096`; can be given several times. The
+    /// names: memory-words, advice-elements, stack-depth, call-depth, nesting, handles, instances,
+    /// static-data, trace-rows
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<Limit>,
 }
 
 /// What is run and on what, loaded.
@@ -101,7 +110,9 @@ impl Source {
         let max_cycles = self.max_cycles.min(longest);
         let options = ExecutionOptions::new(max_cycles, expected.min(max_cycles))
             .map_err(Failure::usage)?
-            .with_debug(self.debug);
+            .with_debug(self.debug)
+            .with_tracing(self.trace)
+            .with_limits(Limit::all(&self.limits));
         Ok(Loaded {
             target,
             file,

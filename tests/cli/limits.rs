@@ -44,3 +44,29 @@ fn recursion_does_not_go_on_without_end() {
     let told = stopped(recursive, &[]);
     assert!(told.contains("1048576"), "{told}");
 }
+
+#[test]
+fn limits_are_options() {
+    let writing = "begin push.1 while.true add.1024 dup push.7 swap mem_store push.1 end end";
+    let told = stopped(writing, &["--limit", "memory-words=6400"]);
+    assert!(told.contains("6400 memory words"), "{told}");
+
+    let folder = Folder::new(&[("main.masm", "begin trace.77 push.1 debug.stack.1 drop end")]);
+    let main = folder.path("main.masm");
+    for (limit, reason) in [
+        ("memory=1", "trace-rows"),
+        ("handles", "NAME=VALUE"),
+        ("handles=many", "many"),
+    ] {
+        let error = miden_cvm(args("run", &main, &["--limit", limit])).error(2);
+        assert!(error.contains(reason), "{error}");
+    }
+    let rows = ["--limit", "trace-rows=2"];
+    let error = miden_cvm(args("prove", &main, &rows)).error(1);
+    assert!(error.contains("2 trace rows"), "{error}");
+    miden_cvm(args("run", &main, &rows)).answer();
+
+    let traced = miden_cvm(args("run", &main, &["--trace"]));
+    assert_eq!(traced.code, 0);
+    assert!(traced.stderr.contains("trace 77"), "{}", traced.stderr);
+}

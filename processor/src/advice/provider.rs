@@ -59,7 +59,9 @@ impl AdviceProvider {
                 AdviceMutation::ExtendMap { other } => self.extend_map(&other)?,
                 AdviceMutation::ExtendMerkleStore { infos } => self.extend_merkle_store(infos)?,
                 AdviceMutation::ExtendPrecompileRequests { data } => {
-                    self.precompile_requests.extend(data)
+                    self.held += data.iter().map(request_size).sum::<usize>();
+                    self.precompile_requests.extend(data);
+                    self.check_room(0)?;
                 }
             }
         }
@@ -364,6 +366,10 @@ impl AdviceProvider {
 
 fn entry_size(values: &[Felt]) -> usize {
     WORD_LEN + values.len()
+}
+
+fn request_size(request: &PrecompileRequest) -> usize {
+    1 + request.calldata().len().div_ceil(8)
 }
 
 fn node_index(depth: Felt, index: Felt) -> Result<NodeIndex, AdviceError> {

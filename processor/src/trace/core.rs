@@ -44,6 +44,11 @@ pub(super) struct CoreTrace {
 }
 
 impl CoreTrace {
+    /// Makes room for so many rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.rows.reserve(rows);
+    }
+
     /// The number of rows so far.
     pub fn len(&self) -> usize {
         self.rows.len()

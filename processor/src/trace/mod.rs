@@ -14,7 +14,7 @@ use miden_core::{
     ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
-    air::MIN_TRACE_LEN,
+    air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
     columns::MainRow,
     composition::{Composition, KERNEL_SOURCE, SegmentRecord},
     lookup::{END_TIME, Space},
@@ -82,11 +82,15 @@ impl TraceLengths {
         self.hasher + self.bitwise + self.table + self.memory + self.rom + self.ace
     }
 
+    /// Rows of the longest part of the trace.
+    pub fn longest(&self) -> usize {
+        self.cycles.max(self.range).max(self.chiplets())
+    }
+
     /// The number of rows of the trace: the next power of two that leaves every section a padding
     /// row.
     pub fn padded(&self) -> usize {
-        let longest = self.cycles.max(self.range).max(self.chiplets());
-        (longest + 1).next_power_of_two().max(MIN_TRACE_LEN)
+        (self.longest() + 1).next_power_of_two().max(MIN_TRACE_LEN)
     }
 }
 
@@ -96,6 +100,12 @@ pub enum TraceError {
     /// The hasher cannot show what the run asked of it.
     #[error(transparent)]
     Hasher(#[from] HasherRequestError),
+    /// No trace is that long.
+    #[error("it would take {rows} rows, of which there can be no more than {max}", max = MAX_TRACE_LEN - 1)]
+    TooLong {
+        /// The rows of its longest part.
+        rows: usize,
+    },
     /// The run used a record that is not public.
     #[error(transparent)]
     Record(#[from] UnknownRecord),
@@ -136,6 +146,12 @@ impl TraceBuilder {
         }
     }
 
+    /// Makes room for a run of so many cycles, so that nothing is moved while it goes on.
+    pub fn with_expected_cycles(mut self, cycles: u32) -> Self {
+        self.core.reserve(cycles as usize);
+        self
+    }
+
     /// Completes the trace: closes the sections and pads them to a common length.
     ///
     /// # Errors
@@ -171,6 +187,10 @@ impl TraceBuilder {
             rom: sections.rom.rows(),
             ace: sections.ace.rows(),
         };
+        if lengths.padded() > MAX_TRACE_LEN {
+            let rows = lengths.longest();
+            return Err(TraceError::TooLong { rows });
+        }
         let mut rows = self.core.finish(
             lengths.padded(),
             &stack_outputs[..].try_into().unwrap_or([ZERO; 16]),
@@ -362,6 +382,11 @@ impl TraceBuilder {
 
 impl Tracer for TraceBuilder {
     const ENABLED: bool = true;
+
+    #[inline]
+    fn rows(&self) -> usize {
+        self.core.len().max(self.chiplets.rows())
+    }
 
     fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>) {
         match kind {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use miden_core::{
-    Operation, Program, StackInputs,
+    AdviceMap, EventId, EventName, Operation, Program, StackInputs, Word, ZERO,
     crypto::merkle::MerkleTree,
     mast::{BasicBlockNodeBuilder, JoinNodeBuilder, MastForest, MastForestContributor},
+    precompile::PrecompileRequest,
 };
+use miden_cvm_air::composition::LinkKind;
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, Limits, Trap,
-    execute,
+    AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput,
+    HostError, Limits, LoadError, ProcessState, TracedExecutionError, Trap, execute,
+    execute_traced,
 };
 
+use super::composition::Builder;
 use crate::common::Case;
 
 fn run(case: &Case, options: ExecutionOptions) -> Result<ExecutionOutput, ExecutionError> {
@@ -183,6 +187,193 @@ fn advice_elements() {
         "begin push.1 while.true mtree_merge padw push.1 end end",
     );
     assert_eq!(passed(&case, limits), ("advice elements", 100));
+}
+
+#[test]
+fn advice_of_the_host() {
+    let limits = Limits {
+        advice_elements: 100,
+        ..Limits::default()
+    };
+    let event = EventName::new("test::more");
+    let id = event.to_event_id().as_felt();
+    let source = format!("begin push.0 push.1 while.true add.1 push.{id} emit drop push.1 end end");
+    type Handler = fn(&ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError>;
+    let handlers: [Handler; 4] = [
+        |_| Ok(vec![AdviceMutation::extend_stack([ZERO; 10])]),
+        |state| {
+            let key = Word::new([state.get_stack_item(1); 4]);
+            let entry = (key, vec![ZERO]);
+            Ok(vec![AdviceMutation::extend_map(AdviceMap::from_iter([
+                entry,
+            ]))])
+        },
+        |state| {
+            let leaf = Word::new([state.get_stack_item(1); 4]);
+            let tree = MerkleTree::new([leaf, leaf])?;
+            Ok(vec![AdviceMutation::extend_merkle_store(
+                tree.inner_nodes(),
+            )])
+        },
+        |state| {
+            let event = EventId::from_felt(state.get_stack_item(0));
+            let request = PrecompileRequest::new(event, vec![0; 16]);
+            Ok(vec![AdviceMutation::extend_precompile_requests([request])])
+        },
+    ];
+    for handler in handlers {
+        let case = Case::masm("asking the host for more", &source);
+        let mut host = case.host();
+        host.register_handler(event.clone(), Arc::new(handler))
+            .expect("a new event");
+        let options = ExecutionOptions::default().with_limits(limits);
+        let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
+        let run = execute(&case.program, None, &stack, advice, &mut host, options);
+        let error = run.expect_err("the host gives too much");
+        assert!(error.to_string().contains("100 advice elements"), "{error}");
+    }
+
+    let case = Case::operations("nothing", vec![Operation::Noop]).advice(0..101);
+    let error = run(&case, ExecutionOptions::default().with_limits(limits))
+        .expect_err("it starts with too much");
+    assert!(matches!(error, ExecutionError::Refused(_)));
+    assert!(error.to_string().contains("100 advice elements"), "{error}");
+}
+
+#[test]
+fn instances() {
+    let recursive = "pub proc again call.stubs::a1 end pub proc once push.0 drop end";
+    let mut builder = Builder::new(3)
+        .component("recursive", recursive)
+        .link(0, "a1", LinkKind::Isolated, 1, "recursive::again")
+        .link(0, "b1", LinkKind::Isolated, 1, "recursive::once")
+        .link(1, "a1", LinkKind::Isolated, 1, "recursive::again")
+        .link(0, "c1", LinkKind::Shared, 2, "recursive::once");
+    let limits = |instances| {
+        ExecutionOptions::default().with_limits(Limits {
+            instances,
+            ..Limits::default()
+        })
+    };
+    builder.options = limits(2);
+    let error = builder.start("begin push.0 drop end").0;
+    let error = error.expect_err("there are three instances");
+    assert!(
+        matches!(&error, ExecutionError::Refused(reason)
+            if matches!(**reason, LoadError::TooManyInstances { instances: 3, max: 2 })),
+        "{error}"
+    );
+    builder.options = limits(10);
+    let error = builder.start("begin call.stubs::a1 end").0;
+    let error = error.expect_err("there is no end");
+    assert!(
+        matches!(
+            error.trap(),
+            Some(Trap::LimitExceeded {
+                limit: "instances",
+                max: 10
+            })
+        ),
+        "{error}"
+    );
+    // Those that are over do not count.
+    builder.options = limits(3);
+    let many = "begin repeat.20 call.stubs::b1 end call.stubs::c1 end";
+    assert!(builder.start(many).0.is_ok());
+}
+
+#[test]
+fn static_data() {
+    let mut builder = Builder::new(2)
+        .component("data", "pub proc f push.0 drop end")
+        .link(0, "a1", LinkKind::Isolated, 1, "data::f")
+        .data(0, 8, &[ZERO; 8])
+        .data(1, 16, &[ZERO; 24]);
+    let limits = |static_data| {
+        ExecutionOptions::default().with_limits(Limits {
+            static_data,
+            ..Limits::default()
+        })
+    };
+    let main = "begin repeat.5 call.stubs::a1 end end";
+    builder.options = limits(8 + 5 * 24);
+    assert!(builder.start(main).0.is_ok());
+    for too_little in [7, 8 + 5 * 24 - 1] {
+        builder.options = limits(too_little);
+        let error = builder.start(main).0.expect_err("there is more");
+        assert!(
+            matches!(
+                error.trap(),
+                Some(Trap::LimitExceeded { limit: "elements of static data", max })
+                    if *max == too_little
+            ),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn trace_rows() {
+    let limits = Limits {
+        trace_rows: 1000,
+        ..Limits::default()
+    };
+    let options = ExecutionOptions::new(2000, 64)
+        .expect("valid options")
+        .with_limits(limits);
+    // A permutation takes eight rows.
+    for (source, most_cycles) in [
+        ("begin push.1 while.true push.1 end end", 1001),
+        ("begin push.1 while.true hperm push.1 end end", 800),
+    ] {
+        let case = Case::masm("endless", source);
+        let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
+        let traced = execute_traced(
+            &case.program,
+            None,
+            &stack,
+            advice,
+            &mut case.host(),
+            options,
+        );
+        let Err(TracedExecutionError::Execution(ExecutionError::Trapped(report))) = traced else {
+            panic!("{source} has no end");
+        };
+        assert!(
+            matches!(
+                report.trap,
+                Trap::LimitExceeded {
+                    limit: "trace rows",
+                    max: 1000
+                }
+            ),
+            "{report}"
+        );
+        assert!(report.cycle <= most_cycles, "{report}");
+        // A run without a trace goes on.
+        let error = run(&case, options).expect_err("it has no end");
+        assert!(matches!(error.trap(), Some(Trap::CycleLimitExceeded(2000))));
+    }
+}
+
+#[test]
+fn expected_cycles_change_nothing() {
+    let case = Case::masm("short", "begin push.1 push.2 add drop hperm end");
+    let trace = |expected| {
+        let options = ExecutionOptions::new(1 << 16, expected).expect("valid options");
+        let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
+        execute_traced(
+            &case.program,
+            None,
+            &stack,
+            advice,
+            &mut case.host(),
+            options,
+        )
+        .expect("it runs")
+    };
+    let (few, many) = (trace(1), trace(1 << 16));
+    assert!(few.rows == many.rows);
 }
 
 #[test]

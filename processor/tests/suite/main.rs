@@ -8,6 +8,7 @@ mod circuits;
 mod composition;
 mod constraints;
 mod coverage;
+mod decorators;
 mod forged;
 mod limits;
 mod oracle;

@@ -100,7 +100,7 @@ fn run_here(case: &Case) -> Run {
 }
 
 /// The host and the advice that a case gives to Miden VM.
-fn peer_inputs(case: &Case) -> (peer::DefaultHost, peer::AdviceInputs) {
+pub fn peer_inputs(case: &Case) -> (peer::DefaultHost, peer::AdviceInputs) {
     let mut host = peer::DefaultHost::default();
     host.load_library(&CoreLibrary::default())
         .expect("the core library loads");

@@ -14,11 +14,13 @@ use crate::circuit::{CircuitEvaluation, Gate, GateOperation};
 #[derive(Debug, Clone, Default)]
 pub struct AceRecorder {
     evaluations: Vec<CircuitEvaluation>,
+    rows: usize,
 }
 
 impl AceRecorder {
     /// Records an evaluation. What it reads of memory is not recorded here.
     pub fn record(&mut self, evaluation: CircuitEvaluation) {
+        self.rows += rows_of(&evaluation);
         self.evaluations.push(evaluation);
     }
 
@@ -35,7 +37,7 @@ impl AceRecorder {
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.evaluations.iter().map(rows_of).sum()
+        self.rows
     }
 
     /// Writes the section into exactly its rows.

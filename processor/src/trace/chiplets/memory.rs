@@ -50,6 +50,12 @@ impl MemoryRecorder {
         self.accesses.push(access);
     }
 
+    /// The number of rows.
+    #[inline]
+    pub fn rows(&self) -> usize {
+        self.accesses.len()
+    }
+
     /// Sorts the accesses and counts their range checks.
     pub fn finish(self, ranges: &mut RangeCounts) -> MemorySection {
         let accesses = self.accesses;

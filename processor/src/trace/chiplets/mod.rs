@@ -57,6 +57,12 @@ impl ChipletRecorders {
         }
     }
 
+    /// The number of rows that what was recorded so far takes at least.
+    #[inline]
+    pub fn rows(&self) -> usize {
+        self.hasher.rows() + self.memory.rows() + self.table.rows() + self.ace.rows()
+    }
+
     /// Unhashes a segment of static data into memory: the hasher's cycles, the writes, and the
     /// lookup of the segment's record.
     ///

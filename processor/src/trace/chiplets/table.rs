@@ -39,6 +39,12 @@ enum Operation {
 }
 
 impl TableRecorder {
+    /// The number of rows that what was recorded so far takes at least.
+    #[inline]
+    pub fn rows(&self) -> usize {
+        2 * self.operations.len()
+    }
+
     /// Records an operation, with the two elements `below` the top of the stack, and its accesses of
     /// memory.
     pub fn table(&mut self, access: &TableAccess, below: [Felt; 2], memory: &mut MemoryRecorder) {

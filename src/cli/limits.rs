@@ -1,0 +1,73 @@
+//! Limits of a run, by name.
+
+use std::str::FromStr;
+
+use miden_cvm::Limits;
+
+/// A limit as it is given, such as `memory-words=4096`.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    set: Setter,
+    value: u64,
+}
+
+type Setter = fn(&mut Limits, u64);
+
+const LIMITS: [(&str, Setter); 9] = [
+    ("memory-words", |limits, value| limits.memory_words = value),
+    ("advice-elements", |limits, value| {
+        limits.advice_elements = to_usize(value);
+    }),
+    ("stack-depth", |limits, value| {
+        limits.stack_depth = to_usize(value);
+    }),
+    ("call-depth", |limits, value| {
+        limits.call_depth = to_usize(value);
+    }),
+    ("nesting", |limits, value| limits.nesting = to_usize(value)),
+    ("handles", |limits, value| limits.handles = value),
+    ("instances", |limits, value| {
+        limits.instances = to_usize(value);
+    }),
+    ("static-data", |limits, value| limits.static_data = value),
+    ("trace-rows", |limits, value| {
+        limits.trace_rows = to_usize(value);
+    }),
+];
+
+/// A limit that does not fit is none.
+fn to_usize(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+impl Limit {
+    /// These limits, and the defaults for all others; of two by one name the later one holds.
+    pub fn all(given: &[Self]) -> Limits {
+        let mut limits = Limits::default();
+        for limit in given {
+            (limit.set)(&mut limits, limit.value);
+        }
+        limits
+    }
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or("a limit is given as NAME=VALUE")?;
+        let (_, set) = LIMITS
+            .into_iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| {
+                let names = LIMITS.map(|(name, _)| name).join(", ");
+                format!("there is no limit `{name}`: there are {names}")
+            })?;
+        let value = value
+            .parse()
+            .map_err(|error| format!("`{value}` is no value of a limit: {error}"))?;
+        Ok(Self { set, value })
+    }
+}
