@@ -2,9 +2,7 @@
 
 use miden_assembly::Assembler;
 use miden_core::{
-    EventName, Felt, StackInputs, Word,
-    crypto::hash::Rpo256,
-    precompile::PrecompileRequest,
+    EventName, Felt, StackInputs, Word, crypto::hash::Rpo256, precompile::PrecompileRequest,
     utils::Deserializable,
 };
 use miden_core_lib::{

@@ -29,7 +29,7 @@ fn coin(seed: u64) -> RpoRandomCoin {
 
 /// The words of a coin's state.
 fn words(coin: &RpoRandomCoin) -> [Word; 3] {
-    let (state, _) = coin.clone().into_parts();
+    let (state, _) = (*coin).into_parts();
     core::array::from_fn(|i| Word::new(core::array::from_fn(|j| state[4 * i + j])))
 }
 
@@ -236,7 +236,7 @@ procedures! { "::miden::core::stark::random_coin";
             let holds = |&nonce: &u64| coin.check_leading_zeros(nonce) >= bits;
             let nonce = (0..).find(holds).expect("some nonce will do");
             let outcome = run(nonce).run();
-            let (mut state, _) = coin.clone().into_parts();
+            let (mut state, _) = coin.into_parts();
             state[4] += Felt::new(nonce);
             Rpo256::apply_permutation(&mut state);
             check_coin(&outcome, &RpoRandomCoin::from_parts(state, 4));
