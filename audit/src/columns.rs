@@ -36,7 +36,8 @@ impl Part {
 pub struct Names {
     plain: Vec<String>,
     selectors: Vec<(usize, Vec<Option<String>>)>,
-    levels_left: usize,
+    /// Those of the odd rows of operations on resource tables.
+    outcomes: Vec<Option<String>>,
 }
 
 impl Default for Names {
@@ -62,6 +63,7 @@ impl Default for Names {
         let views = [
             ("hasher", format!("{:?}", row.chiplet.hasher())),
             ("bitwise", format!("{:?}", row.chiplet.bitwise())),
+            ("table", format!("{:?}", row.chiplet.table())),
             ("memory", format!("{:?}", row.chiplet.memory())),
             ("rom", format!("{:?}", row.chiplet.rom())),
             ("ace", format!("{:?}", row.chiplet.ace())),
@@ -78,23 +80,30 @@ impl Default for Names {
                 (column, names)
             })
             .collect();
-        let levels_left = row.chiplet.hasher().cycle_end().levels_left;
+        let outcomes = listed(format!("{:?}", row.chiplet.outcome()))
+            .into_iter()
+            .map(|name| name.map(|name| format!("table.outcome.{name}")))
+            .collect();
         Self {
             plain,
             selectors,
-            levels_left,
+            outcomes,
         }
     }
 }
 
 impl Names {
-    /// The name of a cell of `row`.
-    pub fn of(&self, row: &MainRow<Felt>, column: usize) -> &str {
+    /// The name of a cell of `row`, which is row `number`.
+    pub fn of(&self, row: &MainRow<Felt>, number: usize, column: usize) -> &str {
         let cells = cells_of(row);
-        self.selectors
+        let is_outcome = row.chiplet.select.table == ONE && !number.is_multiple_of(2);
+        let section = self
+            .selectors
             .iter()
-            .find(|(selector, _)| cells[*selector] == ONE)
-            .and_then(|(_, names)| names[column].as_deref())
+            .find(|(selector, _)| cells[*selector] == ONE);
+        section
+            .map(|(_, names)| if is_outcome { &self.outcomes } else { names })
+            .and_then(|names| names[column].as_deref())
             .unwrap_or(&self.plain[column])
     }
 
@@ -104,11 +113,6 @@ impl Names {
         self.selectors
             .iter()
             .position(|(selector, _)| cells[*selector] == ONE)
-    }
-
-    /// The column of the hasher's `levels_left`, which shares its cells with others.
-    pub fn levels_left(&self) -> usize {
-        self.levels_left
     }
 
     /// The columns of the chiplets' selectors.
@@ -187,15 +191,15 @@ mod tests {
     fn cells_have_the_names_of_their_fields() {
         let names = Names::default();
         let mut row = zero_row();
-        assert_eq!(names.of(&row, 0), "system.clk");
-        assert_eq!(names.of(&row, CORE_WIDTH), "range.hi");
-        assert_eq!(names.of(&row, CHIPLETS), "chiplet.select.hasher");
+        assert_eq!(names.of(&row, 0, 0), "system.clk");
+        assert_eq!(names.of(&row, 0, CORE_WIDTH), "range.hi");
+        assert_eq!(names.of(&row, 0, CHIPLETS), "chiplet.select.hasher");
         row.chiplet.select.memory = ONE;
         let body = CHIPLETS + names.selector_columns().count();
-        assert_eq!(names.of(&row, body), "memory.context");
-        assert_eq!(names.of(&row, body + 2), "memory.word[1]");
+        assert_eq!(names.of(&row, 0, body), "memory.context");
+        assert_eq!(names.of(&row, 0, body + 2), "memory.word[1]");
         let all: std::collections::BTreeSet<_> = (0..MAIN_WIDTH)
-            .map(|column| names.of(&zero_row(), column).to_owned())
+            .map(|column| names.of(&zero_row(), 0, column).to_owned())
             .collect();
         assert_eq!(all.len(), MAIN_WIDTH);
         assert!(!all.contains(""));

@@ -15,6 +15,7 @@ use crate::{
     honest::{Cell, Honest, cells},
     memory,
     messages::{Key, Sent, collect},
+    unread::Place,
 };
 
 /// Traces in which more rows change than this are looked at until the first objection only.
@@ -57,6 +58,22 @@ impl<'a> Forgery<'a> {
     /// A row.
     pub fn row(&self, row: usize) -> &MainRow<Felt> {
         self.rows.get(&row).unwrap_or(&self.honest.rows[row])
+    }
+
+    /// A row with what tells which of its cells are read.
+    pub fn place(&self, number: usize) -> Place<'_> {
+        Place {
+            row: self.row(number),
+            before: number.checked_sub(1).map(|before| self.row(before)),
+            number,
+            is_last: number == self.honest.frames(),
+            composed: self.honest.public.composition.is_some(),
+        }
+    }
+
+    /// The rows that are others.
+    pub fn changed_rows(&self) -> impl Iterator<Item = usize> {
+        self.rows.keys().copied()
     }
 
     /// A row, to be changed.

@@ -9,7 +9,7 @@ use miden_cvm_air::{
     columns::{MAIN_WIDTH, MainRow, cells_of, cells_of_mut},
     constraints,
     lookup::Bus,
-    opcode::{END, HALT},
+    opcode::{CALL, DYNCALL, END, HALT},
     public::PublicInputs,
 };
 use rayon::prelude::*;
@@ -87,6 +87,11 @@ impl Honest {
             }
         }
         cells
+    }
+
+    /// The name of a cell.
+    pub fn name(&self, (row, column): Cell) -> &str {
+        self.names.of(&self.rows[row], row, column)
     }
 
     /// The number of frames: the last row has none of its own.
@@ -224,22 +229,16 @@ impl Honest {
     }
 
     fn group_rows(&mut self) {
-        let mut cores: BTreeMap<(u8, Vec<bool>), Vec<usize>> = BTreeMap::new();
-        let mut chiplets: BTreeMap<(Option<usize>, Vec<bool>), Vec<usize>> = BTreeMap::new();
+        let mut cores: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        let mut chiplets: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (i, row) in self.rows.iter().enumerate() {
-            let (code, chiplet) = (opcode(row), self.names.chiplet(row));
-            // What a block was that ends is in the helpers.
-            let flags = match code {
-                END => row.core.helpers.map(|flag| flag == ONE).to_vec(),
-                _ => Vec::new(),
-            };
-            let rows = cores.entry((code, flags)).or_default();
+            let rows = cores.entry(core_kind(row)).or_default();
             // Padding says little.
-            if code != HALT || rows.len() < PADDING {
+            if opcode(row) != HALT || rows.len() < PADDING {
                 rows.push(i);
             }
-            let rows = chiplets.entry((chiplet, kind(row, i))).or_default();
-            if chiplet.is_some() || rows.len() < PADDING {
+            let rows = chiplets.entry(chiplet_kind(row, i)).or_default();
+            if self.names.chiplet(row).is_some() || rows.len() < PADDING {
                 rows.push(i);
             }
         }
@@ -257,14 +256,56 @@ impl Honest {
 /// So many rows of padding are looked at.
 const PADDING: usize = 4;
 
-/// What tells rows of one chiplet from each other.
-fn kind(row: &MainRow<Felt>, number: usize) -> Vec<bool> {
+/// What the core does on a row: its opcode, and what tells rows of one opcode from each other.
+pub fn core_kind(row: &MainRow<Felt>) -> (u8, Vec<bool>) {
+    let code = opcode(row);
+    let flags = match code {
+        // What a block was that ends is in the helpers.
+        END => row.core.helpers.to_vec(),
+        CALL | DYNCALL => {
+            let call = row.core.as_call();
+            vec![call.shared, call.creates, call.has_data]
+        }
+        _ => Vec::new(),
+    };
+    (code, flags.into_iter().map(|flag| flag == ONE).collect())
+}
+
+/// What the chiplets do on row `number`: the selectors, and what tells rows of one chiplet from each
+/// other.
+pub fn chiplet_kind(row: &MainRow<Felt>, number: usize) -> (Vec<bool>, Vec<bool>) {
     let chiplet = &row.chiplet;
-    if chiplet.select.hasher == ONE {
+    let select = cells_of::<Felt, _>(&chiplet.select);
+    let select = select.iter().map(|&flag| flag == ONE).collect();
+    let kind = if chiplet.select.hasher == ONE {
         let hasher = chiplet.hasher();
         let kinds = [hasher.absorb, hasher.merkle, hasher.unhash].map(|flag| flag == ONE);
         let place = [0, PERIOD - 1].map(|place| number % PERIOD == place);
         [&kinds[..], &place].concat()
+    } else if chiplet.select.bitwise == ONE {
+        vec![number.is_multiple_of(2)]
+    } else if chiplet.select.table == ONE && number.is_multiple_of(2) {
+        let table = chiplet.table();
+        let flags = [
+            table.own,
+            table.by_definer,
+            table.destructible,
+            table.back,
+            table.grows,
+        ];
+        let ops = cells_of::<Felt, _>(&table.op).iter().chain(&flags);
+        ops.map(|&flag| flag == ONE).collect()
+    } else if chiplet.select.table == ONE {
+        let outcome = chiplet.outcome();
+        let flags = [
+            outcome.writes_state,
+            outcome.writes_entry,
+            outcome.puts,
+            outcome.takes,
+            outcome.guards,
+            outcome.accesses,
+        ];
+        flags.map(|flag| flag == ONE).to_vec()
     } else if chiplet.select.memory == ONE {
         let memory = chiplet.memory();
         let is_element = memory.element.contains(&ONE);
@@ -285,7 +326,8 @@ fn kind(row: &MainRow<Felt>, number: usize) -> Vec<bool> {
         kinds.map(|flag| flag == ONE).to_vec()
     } else {
         Vec::new()
-    }
+    };
+    (select, kind)
 }
 
 /// The opcode of a row.

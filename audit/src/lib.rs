@@ -15,22 +15,27 @@ mod dual;
 mod forgery;
 mod harmless;
 mod honest;
-mod memory;
+pub mod memory;
 mod messages;
 mod mutation;
 mod random;
 mod report;
+mod unread;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use columns::{Names, Part};
 pub use harmless::Reason;
 use honest::{Cell, Honest};
+pub use honest::{chiplet_kind, core_kind};
+pub use messages::Key;
 use miden_core::Felt;
 use miden_cvm_air::{columns::MainRow, public::PublicInputs};
 pub use mutation::Kind;
 use random::Random;
 use rayon::prelude::*;
 pub use report::{Change, Report, Survivor, Tally};
+pub use unread::{Place, is_unread};
 
 /// How many mutations, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +109,7 @@ fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
             changes: changes
                 .map(|&((row, column), old, new)| Change {
                     row,
-                    column: honest.names.of(&honest.rows[row], column).to_owned(),
+                    column: honest.name((row, column)).to_owned(),
                     old,
                     new,
                 })
@@ -114,7 +119,7 @@ fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
     }
     report.kinds.insert(kind, tally);
     if let [((row, column), ..)] = chosen[..] {
-        let name = honest.names.of(&honest.rows[row], column).to_owned();
+        let name = honest.name((row, column)).to_owned();
         report.columns.insert(name, tally);
     }
     for name in objections.constraints {

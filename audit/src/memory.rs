@@ -50,7 +50,7 @@ pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>>
             }
         }
         let flag = |set: bool| Felt::from(u8::from(set));
-        let mut row = MemoryRow {
+        rows.push(MemoryRow {
             context: Felt::new(access.context),
             word: [access.word & 0xffff, access.word >> 16].map(Felt::new),
             time: access.time,
@@ -61,11 +61,18 @@ pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>>
             new_context: flag(new_context),
             new_word: flag(new_word),
             delta: [ZERO; 3],
-        };
-        if let Some(before) = rows.last() {
-            row.delta = limbs(step(before, &row));
-        }
-        rows.push(row);
+        });
+    }
+    of_rows(rows)
+}
+
+/// The section of these rows, with their distances.
+pub fn of_rows(mut rows: Vec<MemoryRow<Felt>>) -> Vec<ChipletRow<Felt>> {
+    let mut before: Option<MemoryRow<Felt>> = None;
+    for row in &mut rows {
+        let distance = before.map_or(ZERO, |before| step(&before, row));
+        row.delta = limbs(distance);
+        before = Some(*row);
     }
     let blank = zero_row().chiplet;
     rows.into_iter()

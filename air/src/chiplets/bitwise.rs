@@ -36,7 +36,14 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
     let sum = number(&cur.a, &next.a) + number(&cur.b, &next.b);
     // a XOR b = a + b - 2 (a AND b).
     let result = and + cur.xor * (sum - (and + and + and));
-    b.assert_zero("bitwise.result", 5, even * (cur.result - result));
+    // On odd rows there is no result; nor is anything else.
+    b.assert_zero("bitwise.result", 5, select * cur.result - even * result);
+    let odd = select * frame.periodic.odd;
+    b.assert_zeros(
+        "bitwise.unused",
+        3,
+        [cur.xor, cur.multiplicity].map(|cell| odd * cell),
+    );
 }
 
 /// Messages of the bitwise chiplet.

@@ -12,13 +12,15 @@
 //! Plain and absorbing cycles are facts, looked up any number of times by their addresses, which are
 //! row numbers. Legs and segments are events: each is claimed exactly once.
 
+use core::mem::size_of;
+
 use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame, Periodic},
     chiplets::rpo::{STATE_WIDTH, cube, mds},
-    columns::{MerkleArgs, UnhashArgs},
+    columns::{CycleEnd, MerkleArgs, UnhashArgs},
     lookup::{
         HashAbsorb, HashDigest, HashInput, HashOutput, LookupBuilder, MemoryWord, MerkleLeaf,
         MerkleRoot, MerkleSibling, Obligation, SegmentCoords, SegmentLookup, Slot,
@@ -75,6 +77,24 @@ fn kinds<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         3,
         core::array::from_fn::<_, 9, _>(|i| inside * (next.args[i] - cur.args[i])),
     );
+    let hash = (cur.merkle + cur.unhash).not();
+    b.assert_zeros(
+        "hasher.args_unused",
+        3,
+        cur.args.map(|cell| select * hash * cell),
+    );
+
+    // The multiplicities of legs and segments, and those of rows that state nothing.
+    let Periodic { first, last, .. } = frame.periodic;
+    let [count0, count1] = cur.multiplicity;
+    b.assert_zeros(
+        "hasher.multiplicity_unused",
+        4,
+        [
+            select * ((*first + *last) * hash).not() * count0,
+            select * (*last * (hash - cur.absorb)).not() * count1,
+        ],
+    );
 }
 
 /// One round: `MDS((MDS(state) + ARK1)^7) + ARK2` is the seventh power of the next row's state.
@@ -85,7 +105,8 @@ fn round<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     let Periodic {
         last, ark1, ark2, ..
     } = frame.periodic;
-    let inside = frame.cur.chiplet.select.hasher * last.not();
+    let select = frame.cur.chiplet.select.hasher;
+    let inside = select * last.not();
 
     let mut input = mds(&cur.state);
     for (lane, &constant) in input.iter_mut().zip(ark1) {
@@ -96,16 +117,22 @@ fn round<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     for (lane, &constant) in middle.iter_mut().zip(ark2) {
         *lane += constant;
     }
+    // The last row of a cycle has no round to serve: what it keeps is in the first cells of
+    // `cube_in`, and the other cells are zero.
     b.assert_zeros(
         "hasher.cube_in",
         5,
-        core::array::from_fn::<_, STATE_WIDTH, _>(|i| inside * (cur.cube_in[i] - cube(input[i]))),
+        core::array::from_fn::<_, STATE_WIDTH, _>(|i| {
+            let kept = i < size_of::<CycleEnd<u8>>();
+            let bound = if kept { inside } else { select };
+            bound * cur.cube_in[i] - inside * cube(input[i])
+        }),
     );
     b.assert_zeros(
         "hasher.cube_out",
         5,
         core::array::from_fn::<_, STATE_WIDTH, _>(|i| {
-            inside * (cur.cube_out[i] - cube(next.state[i]))
+            select * cur.cube_out[i] - inside * cube(next.state[i])
         }),
     );
     b.assert_zeros(
@@ -168,11 +195,12 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     // `levels_left` is range-checked, so there are at most 64 levels, and an index of fewer levels
     // is one number in one way.
     let end_row = cur.cycle_end();
+    let cycle_end = frame.cur.chiplet.select.hasher * frame.periodic.last;
     let merkle_end = merkle * frame.periodic.last;
     b.assert_zero(
-        "hasher.merkle_levels_left",
+        "hasher.levels_left",
         4,
-        merkle_end * (end_row.levels_left + level - B::Expr::int(MAX_LEVEL)),
+        cycle_end * (end_row.levels_left + cur.merkle * (level - B::Expr::int(MAX_LEVEL))),
     );
     // Not both factors are zero.
     b.assert_zero(
@@ -183,12 +211,16 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
                 + end_row.index_witness * (index - B::Expr::int(REFUSED_UPPER_HALF))
                 - B::Expr::ONE),
     );
+    b.assert_zeros(
+        "hasher.witness_unused",
+        4,
+        [end_row.level_witness, end_row.index_witness]
+            .map(|witness| cycle_end * cur.merkle.not() * witness),
+    );
     b.assert_zero(
         "hasher.open_merkle",
         4,
-        frame.cur.chiplet.select.hasher
-            * frame.periodic.last
-            * (end_row.open_merkle - cur.merkle * end.not()),
+        cycle_end * (end_row.open_merkle - cur.merkle * end.not()),
     );
 }
 

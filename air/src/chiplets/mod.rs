@@ -1,10 +1,12 @@
 //! The chiplets: hasher, bitwise, resource tables, memory, ROM and circuits, below each other in
 //! shared columns.
 
+use core::mem::size_of;
+
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
-    columns::ChipletSelectors,
+    columns::{AceRow, BitwiseRow, CHIPLET_BODY, ChipletSelectors, MemoryRow, RomRow, TableRow},
     lookup::LookupBuilder,
 };
 
@@ -20,6 +22,7 @@ pub mod table;
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     sections(frame, b);
+    unused(frame, b);
     hasher::constraints(frame, b);
     bitwise::constraints(frame, b);
     table::constraints(frame, b);
@@ -92,5 +95,35 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         "chiplets.whole_table_pair",
         3,
         table * periodic.odd.not() * next.table.not(),
+    );
+}
+
+/// Cells that a row's section has no columns for are zero, and all cells of padding are. What a
+/// section uses on some of its rows only is up to the section.
+///
+/// Looked at as the next row, so that the last row is covered; row 0 is the hasher's, which uses all.
+#[inline(always)]
+fn unused<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+    let row = &frame.next.chiplet;
+    let select = &row.select;
+    let narrower = [
+        (select.bitwise, size_of::<BitwiseRow<u8>>()),
+        (select.table, size_of::<TableRow<u8>>()),
+        (select.memory, size_of::<MemoryRow<u8>>()),
+        (select.rom, size_of::<RomRow<u8>>()),
+        (select.ace, size_of::<AceRow<u8>>()),
+    ];
+    b.assert_zeros(
+        "chiplets.unused",
+        2,
+        core::array::from_fn::<_, CHIPLET_BODY, _>(|i| {
+            let mut unused = select.hasher.not();
+            for (section, width) in narrower {
+                if i < width {
+                    unused -= section;
+                }
+            }
+            unused * row.body[i]
+        }),
     );
 }

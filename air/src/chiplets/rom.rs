@@ -1,6 +1,8 @@
 //! The ROM: every public record in one row, which is taken off the bus of records and looked up any
 //! number of times.
 
+use core::mem::size_of;
+
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, Frame},
@@ -11,6 +13,12 @@ use crate::{
     },
 };
 
+/// Cells of a kernel's record: a digest.
+const KERNEL_WIDTH: usize = 4;
+
+/// Cells of a segment's record.
+const SEGMENT_WIDTH: usize = size_of::<SegmentCoords<u8>>();
+
 /// Constraints of the ROM.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
@@ -19,6 +27,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
         kernel,
         link,
         segment,
+        record,
         ..
     } = *frame.cur.chiplet.rom();
     b.assert_zeros(
@@ -27,6 +36,20 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
         [kernel, link, segment].map(|flag| select * flag.binary()),
     );
     b.assert_zero("rom.one_kind", 2, select * (kernel + link + segment).not());
+    // What is longer than the record.
+    b.assert_zeros(
+        "rom.unused",
+        3,
+        core::array::from_fn::<_, 8, _>(|i| {
+            let at = KERNEL_WIDTH + i;
+            let shorter = if at < SEGMENT_WIDTH {
+                kernel
+            } else {
+                kernel + segment
+            };
+            select * shorter * record[at]
+        }),
+    );
 }
 
 /// Messages of the ROM.

@@ -7,6 +7,8 @@
 //! handle on its way between instances is a token, a message of its own bus: made by the sender, used
 //! up once. Nobody can make one otherwise, and discarding one that is not received harms nobody.
 
+use core::mem::size_of;
+
 use miden_core::Felt;
 
 use crate::{
@@ -18,6 +20,12 @@ use crate::{
         LookupBuilder, MemoryElement, MemoryWord, Slot, Space, TableRequest, Token, space_key,
     },
 };
+
+/// Cells of an even row.
+const ROW_WIDTH: usize = size_of::<TableRow<u8>>();
+
+/// Cells of an odd row: fewer.
+const OUTCOME_WIDTH: usize = size_of::<TableOutcome<u8>>();
 
 /// 1 on the even rows of the section; degree 2.
 #[inline(always)]
@@ -79,6 +87,14 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
         "table.outcome_copies",
         4,
         copies.map(|(cell, value)| asks * (cell - value)),
+    );
+    let answers = frame.cur.chiplet.select.table * frame.periodic.odd;
+    b.assert_zeros(
+        "table.outcome_unused",
+        3,
+        core::array::from_fn::<_, { ROW_WIDTH - OUTCOME_WIDTH }, _>(|i| {
+            answers * frame.cur.chiplet.body[OUTCOME_WIDTH + i]
+        }),
     );
 }
 

@@ -1,34 +1,26 @@
-//! No cell of the core can be changed alone, but those that mean nothing on their row. And no two
+//! No cell can be changed alone, but those that the audit knows as read by nothing. And no two
 //! messages of a row share a slot, which the debug check, adding them up one by one, does not see.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
     sync::OnceLock,
 };
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    air::periodic_rows,
-    builder::{Frame, Violations},
-    columns::{
-        CORE_WIDTH, CoreRow, MAIN_WIDTH, MainRow, TableOutcome, TableRow, cells_of, cells_of_mut,
-    },
+    air::{Boundary, boundaries, periodic_rows},
+    builder::{Frame, Periodic, Violations},
+    columns::{MainRow, cells_of, cells_of_mut},
     composition::LinkKind::{Isolated, Shared},
     constraints,
     lookup::{LookupBuilder, Message, Slot},
     lookups,
-    opcode::{
-        CALL, CALLER, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ, EXPACC,
-        FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, INTRINSIC, JOIN, LOGPRECOMPILE, LOOP,
-        MPVERIFY, MRUPDATE, OWN_DESTRUCTOR, REPEAT, SPAN, SPLIT, SYSCALL,
-    },
 };
+use miden_cvm_audit::{Names, Part, Place, chiplet_kind, core_kind, is_unread};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 
-use super::{
-    resources,
-    toolkit::{CYCLE, opcode},
-};
+use super::{resources, toolkit::CYCLE};
 use crate::{
     common::{generated_case, handwritten_cases, random_from},
     composition::Builder,
@@ -81,6 +73,8 @@ impl LookupBuilder for Sent {
 struct Honest {
     rows: Vec<MainRow<Felt>>,
     composed: Felt,
+    boundaries: Vec<Boundary>,
+    periodic: [Periodic<Felt>; CYCLE],
 }
 
 impl Honest {
@@ -89,30 +83,43 @@ impl Honest {
         Self {
             rows: trace.rows,
             composed,
+            boundaries: boundaries(&trace.public),
+            periodic: periodic_rows(),
         }
     }
 
-    /// What the pairs of rows around `row` violate and send, with another row there.
-    fn around(&self, row: usize, changed: &MainRow<Felt>) -> (Vec<(String, Felt)>, Sent) {
-        let periodic = periodic_rows();
-        let pairs = [
-            (row - 1, &self.rows[row - 1], changed),
-            (row, changed, &self.rows[row + 1]),
-        ];
+    /// What row `number` and the pairs of rows around it violate and send, with another row there.
+    fn around(&self, number: usize, changed: &MainRow<Felt>) -> (Vec<String>, Sent) {
+        let last = self.rows.len() - 1;
         let mut violations = Violations::default();
         let mut sent = Sent::default();
-        for (clk, cur, next) in pairs {
+        for clk in number.saturating_sub(1)..=number.min(last - 1) {
+            let row = |at: usize| {
+                if at == number {
+                    changed
+                } else {
+                    &self.rows[at]
+                }
+            };
             let frame = Frame {
-                cur,
-                next,
-                periodic: &periodic[clk % CYCLE],
+                cur: row(clk),
+                next: row(clk + 1),
+                periodic: &self.periodic[clk % CYCLE],
                 composed: self.composed,
             };
             constraints(&frame, &mut violations);
             lookups(&frame, &mut sent);
             sent.flagged.clear();
         }
-        (violations.found, sent)
+        let mut names: Vec<String> = violations.found.into_iter().map(|(name, _)| name).collect();
+        for boundary in &self.boundaries {
+            let row = if boundary.last { last } else { 0 };
+            let value = cells_of::<Felt, MainRow<Felt>>(changed)[boundary.column];
+            if row == number && value != boundary.value {
+                names.push(boundary.name.clone());
+            }
+        }
+        (names, sent)
     }
 }
 
@@ -156,111 +163,73 @@ fn traces() -> Vec<Honest> {
     traces
 }
 
-/// The names of the core's columns, in order.
-fn names() -> Vec<String> {
-    let groups = [
-        ("clk", 1),
-        ("domain", 1),
-        ("index", 1),
-        ("in_syscall", 1),
-        ("fn_hash", 4),
-        ("mark", 1),
-        ("sender", 1),
-        ("hi", 8),
-        ("mid", 4),
-        ("lo", 4),
-        ("in_block", 1),
-        ("call", 1),
-        ("polynomial", 1),
-        ("block", 1),
-        ("address", 1),
-        ("register", 8),
-        ("group", 1),
-        ("position", 2),
-        ("group_start", 1),
-        ("helper", 6),
-        ("operand", 3),
-        ("top", 16),
-        ("depth", 1),
-        ("overflow_ptr", 1),
-        ("depth_inv", 1),
-        ("overflowed", 1),
-        ("shift_left", 1),
-        ("shift_right", 1),
-    ];
-    let names: Vec<String> = groups
-        .iter()
-        .flat_map(|&(name, count)| (0..count).map(move |i| format!("{name}{i}")))
-        .collect();
-    assert_eq!(names.len(), CORE_WIDTH);
-    names
+/// Looks at a few rows of every kind, by their core or by their chiplets, and changes every cell of
+/// them: nothing minds if the cell is one that nothing reads, and else something does. Returns the
+/// rows' kinds and the names of what was violated.
+fn change_every_cell<K: Ord + Debug>(
+    part: Part,
+    kind: impl Fn(&MainRow<Felt>, usize, bool) -> K,
+) -> (BTreeSet<K>, BTreeSet<String>) {
+    let names = Names::default();
+    let mut samples: BTreeMap<K, usize> = BTreeMap::new();
+    let mut surprises = BTreeSet::new();
+    let mut violated = BTreeSet::new();
+    for trace in traces() {
+        let last = trace.rows.len() - 1;
+        for (number, honest) in trace.rows.iter().enumerate() {
+            let is_end = number == 0 || number == last;
+            let count = samples
+                .entry(kind(honest, number, trace.composed == ONE))
+                .or_default();
+            // The ends have boundary constraints; those of a few traces are enough.
+            if *count >= SAMPLES && !(is_end && *count < 10 * SAMPLES) {
+                continue;
+            }
+            *count += 1;
+            let (violations, expected) = trace.around(number, honest);
+            assert!(violations.is_empty(), "row {number}: {violations:?}");
+            let place = Place {
+                row: honest,
+                before: number.checked_sub(1).map(|before| &trace.rows[before]),
+                number,
+                is_last: number == last,
+                composed: trace.composed == ONE,
+            };
+            for column in part.columns() {
+                let mut accepted = false;
+                for by in [ONE, Felt::new(0x1234_5678_9abc), -ONE.double()] {
+                    let mut changed = *honest;
+                    cells_of_mut::<Felt, MainRow<Felt>>(&mut changed)[column] += by;
+                    let (violations, sent) = trace.around(number, &changed);
+                    accepted |= violations.is_empty() && sent.messages == expected.messages;
+                    violated.extend(violations);
+                }
+                if accepted != is_unread(&place, column) {
+                    let name = names.of(honest, number, column);
+                    let what = if accepted { "is free" } else { "is bound" };
+                    let kind = kind(honest, number, trace.composed == ONE);
+                    surprises.insert(format!("{kind:?}: {name} {what}"));
+                }
+            }
+        }
+    }
+    let list: Vec<_> = surprises.iter().map(String::as_str).collect();
+    assert!(surprises.is_empty(), "{}", list.join("\n"));
+    (samples.into_keys().collect(), violated)
 }
 
-/// Whether a cell means nothing on this row.
-fn is_free(core: &CoreRow<Felt>, composed: bool, name: &str) -> bool {
-    let code = opcode(&core.op);
-    if name == "depth_inv0" {
-        return core.stack.overflowed == ZERO;
-    }
-    if let Some(helper) = name.strip_prefix("helper") {
-        let helper: usize = helper.parse().expect("a number");
-        return match code {
-            // The operation's own witnesses; an inverse of zero is any number.
-            EQ | EQZ if helper == 0 => {
-                core.stack.top[0] == if code == EQ { core.stack.top[1] } else { ZERO }
-            }
-            EXPACC => helper == 4 && core.helpers[5] == ZERO,
-            0b100_0000..0b101_0000 => {
-                helper == 4
-                    && core.helpers[5] == ZERO
-                    && core.helpers[2..4] == [Felt::new(0xffff); 2]
-            }
-            HPERM | MPVERIFY | MRUPDATE => helper != 0,
-            CALLER => !composed || helper >= 4,
-            FRIE2F4 | HORNERBASE | HORNEREXT => false,
-            CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
-            SPLIT | LOOP | SPAN | JOIN => helper >= 2,
-            CALL | DYNCALL | SYSCALL => false,
-            INTRINSIC | DESTROY | DESTRUCTOR | OWN_DESTRUCTOR => false,
-            END => false,
-            _ => true,
-        };
-    }
-    if let Some(operand) = name.strip_prefix("operand") {
-        // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD.
-        return match code {
-            0b100_1000 | 0b100_1010 => true,
-            0b100_1100 | 0b100_1110 => false,
-            0b100_0000..0b100_1000 => operand == "2",
-            _ => true,
-        };
-    }
-    if let Some(register) = name.strip_prefix("register") {
-        let register: usize = register.parse().expect("a number");
-        return match code {
-            DYN | REPEAT => register >= 4,
-            SYSCALL => register >= 4,
-            // The inverse of a table's length, if there is a table.
-            CALL | DYNCALL => register == 4 && core.as_call().creates == ONE,
-            END if composed && core.as_end().call == ONE => false,
-            // Whether tokens pass, at the end of a call or syscall.
-            END => {
-                let end = core.as_end();
-                register >= 4
-                    && (register < 7 || end.call + end.syscall + end.own_destructor == ZERO)
-            }
-            HALT => true,
-            _ => false,
-        };
-    }
-    false
-}
-
-/// Changes every cell of the core on rows of every kind, once, and checks that no change passes;
-/// returns the opcodes of the rows.
+/// Changes every cell of the core on rows of every kind, once, and checks that no change passes but
+/// of cells that nothing reads; returns the opcodes of the rows.
 pub fn changed_opcodes() -> &'static BTreeSet<u8> {
     static CHANGED: OnceLock<BTreeSet<u8>> = OnceLock::new();
-    CHANGED.get_or_init(change_every_cell)
+    CHANGED.get_or_init(|| {
+        let (kinds, _) = change_every_cell(Part::Core, |row, _, composed| {
+            let (code, flags) = core_kind(row);
+            let stack = [row.core.stack.overflowed, row.core.system.in_syscall];
+            (code, composed, flags, stack.map(|flag| flag == ONE))
+        });
+        kinds.into_iter().map(|(code, ..)| code).collect()
+    })
 }
 
 #[test]
@@ -268,148 +237,41 @@ fn no_cell_of_the_core_can_be_changed() {
     assert!(!changed_opcodes().is_empty());
 }
 
-fn change_every_cell() -> BTreeSet<u8> {
-    let names = names();
-    let mut samples: BTreeMap<(u8, bool, [bool; 3]), usize> = BTreeMap::new();
-    let mut surprises = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    for trace in traces() {
-        let composed = trace.composed == ONE;
-        for row in 1..trace.rows.len() - 1 {
-            let honest = &trace.rows[row];
-            let core = &honest.core;
-            let code = opcode(&core.op);
-            seen.insert(code);
-            let kind = match code {
-                END => {
-                    let end = core.as_end();
-                    [end.call, end.syscall, end.entered_loop]
-                }
-                CALL | DYNCALL => {
-                    let call = core.as_call();
-                    [call.shared, call.creates, call.has_data]
-                }
-                _ => [core.stack.overflowed, core.system.in_syscall, ZERO],
-            };
-            let count = samples
-                .entry((code, composed, kind.map(|flag| flag == ONE)))
-                .or_default();
-            *count += 1;
-            if *count > SAMPLES {
-                continue;
-            }
-            let (violations, expected) = trace.around(row, honest);
-            assert!(violations.is_empty(), "row {row}: {violations:?}");
-            for (cell, name) in names.iter().enumerate() {
-                let accepted = [ONE, Felt::new(0x1234_5678_9abc), -ONE.double()]
-                    .iter()
-                    .any(|&by| {
-                        let mut changed = *honest;
-                        cells_of_mut::<Felt, MainRow<Felt>>(&mut changed)[cell] += by;
-                        let (violations, sent) = trace.around(row, &changed);
-                        violations.is_empty() && sent.messages == expected.messages
-                    });
-                if accepted != is_free(core, composed, name) {
-                    let what = if accepted { "is free" } else { "is bound" };
-                    surprises.insert(format!("{code:#09b} {composed} {kind:?}: {name} {what}"));
-                }
-            }
-        }
-    }
-    let list: Vec<_> = surprises.iter().map(String::as_str).collect();
-    assert!(surprises.is_empty(), "{}", list.join("\n"));
-    seen
-}
-
-/// Whether a cell of the pair of an operation on a resource table means nothing.
-fn is_free_in_table(row: &TableRow<Felt>, odd: bool, cell: usize) -> bool {
-    let op = &row.op;
-    let changes = op.new + op.receive + row.frees;
-    // A row in which every cell is its own index.
-    let index: [usize; MAIN_WIDTH] = core::array::from_fn(|i| i);
-    let columns = &MainRow::from_cells(&index).chiplet;
-    let cell = columns.body[cell];
-    if !odd {
-        let at = columns.table();
-        let found = |cells: &[usize]| cells.contains(&cell);
-        if cell == at.free_inv {
-            return row.state[1] == ZERO;
-        }
-        if cell == at.witness {
-            return row.frees + op.memory == ZERO;
-        }
-        if [at.state[0], at.state[2], at.state[3]].contains(&cell) {
-            return changes + op.memory == ZERO;
-        }
-        let asked = &at.request;
-        let unasked = [asked.resource, asked.mark, asked.sender, asked.input];
-        return found(&at.entry) && op.receive_rep + op.memory + op.discard == ONE
-            || op.discard == ONE && (unasked.contains(&cell) || cell >= asked.second);
-    }
-    let at = columns.outcome();
-    let tokens = op.send + op.receive + op.receive_rep + op.discard;
-    let guards = (op.drop * row.own - row.destroys) * (ONE - row.by_definer);
-    cells_of::<usize, _>(&at.token).contains(&cell) && tokens == ZERO
-        || at.home_state.contains(&cell) && guards == ZERO
-        || cell == at.value && op.memory == ZERO
-}
-
 #[test]
-fn no_cell_of_a_table_can_be_changed() {
-    let mut surprises = BTreeSet::new();
-    let mut kinds = BTreeSet::new();
-    for trace in resources::traces().into_iter().map(Honest::new) {
-        for row in 1..trace.rows.len() - 1 {
-            let chiplet = &trace.rows[row].chiplet;
-            if chiplet.select.table == ZERO || row % 2 == 1 {
-                continue;
-            }
-            let asked = *chiplet.table();
-            let kind = asked.request.kind.as_int();
-            kinds.insert((kind, asked.own == ONE));
-            for odd in [false, true] {
-                let at = row + usize::from(odd);
-                let honest = &trace.rows[at];
-                let (violations, expected) = trace.around(at, honest);
-                assert!(violations.is_empty(), "row {at}: {violations:?}");
-                let cells = if odd {
-                    size_of::<TableOutcome<u8>>()
-                } else {
-                    size_of::<TableRow<u8>>()
-                };
-                for cell in 0..cells {
-                    let accepted = [ONE, Felt::new(0x1234_5678_9abc)].iter().any(|&by| {
-                        let mut changed = *honest;
-                        changed.chiplet.body[cell] += by;
-                        let (violations, sent) = trace.around(at, &changed);
-                        violations.is_empty() && sent.messages == expected.messages
-                    });
-                    if accepted != is_free_in_table(&asked, odd, cell) {
-                        surprises.insert(format!(
-                            "kind {kind}, own {}, odd {odd}: cell {cell}, free {accepted}",
-                            asked.own
-                        ));
-                    }
-                }
-            }
-        }
+fn no_cell_of_a_chiplet_can_be_changed() {
+    let (kinds, violated) =
+        change_every_cell(Part::Chiplets, |row, number, _| chiplet_kind(row, number));
+    // Six sections, and padding.
+    let sections: BTreeSet<_> = kinds.iter().map(|(section, _)| section).collect();
+    assert_eq!(sections.len(), 7);
+    for name in [
+        "chiplets.unused",
+        "hasher.args_unused",
+        "hasher.multiplicity_unused",
+        "hasher.witness_unused",
+        "hasher.levels_left",
+        "bitwise.unused",
+        "table.outcome_unused",
+        "memory.delta",
+        "rom.unused",
+    ] {
+        assert!(
+            violated.iter().any(|violated| violated.starts_with(name)),
+            "{name} is not violated"
+        );
     }
-    let list: Vec<_> = surprises.iter().map(String::as_str).collect();
-    assert!(surprises.is_empty(), "{}", list.join("\n"));
-    assert!(kinds.len() >= 15, "{kinds:?}");
 }
 
 #[test]
 fn no_two_messages_of_a_row_share_a_slot() {
     let mut clashes = BTreeSet::new();
     for trace in traces() {
-        let periodic = periodic_rows();
         for (clk, pair) in trace.rows.windows(2).enumerate() {
             let mut sent = Sent::default();
             let frame = Frame {
                 cur: &pair[0],
                 next: &pair[1],
-                periodic: &periodic[clk % CYCLE],
+                periodic: &trace.periodic[clk % CYCLE],
                 composed: trace.composed,
             };
             lookups(&frame, &mut sent);

@@ -67,7 +67,7 @@ fn one_answer_too_many() {
 
 #[test]
 fn answers_of_rows_that_have_none() {
-    // Multiplicities count on the rows that state a fact, and nowhere else.
+    // Multiplicities count on the rows that state a fact, and are zero elsewhere.
     let mut forged = block(vec![U32and, MLoad], &[3, 6]);
     let bitwise = forged.section(|row| row.select.bitwise == ONE).start;
     forged.rows[bitwise + 1].chiplet.bitwise_mut().multiplicity = ONE;
@@ -75,7 +75,7 @@ fn answers_of_rows_that_have_none() {
         forged.rows[row].chiplet.hasher_mut().multiplicity = [ONE; 2];
     }
     forged.rows[0].chiplet.hasher_mut().multiplicity[1] = ONE;
-    forged.assert_rejected(&[]);
+    forged.assert_rejected(&["bitwise.unused", "hasher.multiplicity_unused"]);
 }
 
 #[test]

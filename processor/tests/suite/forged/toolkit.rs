@@ -18,6 +18,7 @@ use miden_cvm_air::{
     },
     public::{PublicInputs, ROOT_MARK},
 };
+use miden_cvm_audit::{Key, memory};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 
 use crate::common::Case;
@@ -78,16 +79,6 @@ impl LookupBuilder for Collector<'_> {
             });
         }
     }
-}
-
-/// An access of memory, as its message has it.
-struct Access {
-    context: u64,
-    word: u64,
-    element: Option<usize>,
-    time: Felt,
-    is_write: bool,
-    value: Vec<Felt>,
 }
 
 /// The trace of a case, which does not trap.
@@ -561,12 +552,8 @@ impl Forgery {
             .map(|row| *self.rows[row].chiplet.memory())
             .collect();
         edit(&mut rows);
-        for i in 1..rows.len() {
-            let distance = step(&rows[i - 1], &rows[i]);
-            rows[i].delta = limbs(distance);
-        }
         let mut chiplets = self.chiplets();
-        chiplets.splice(section, rows.iter().map(memory_chiplet));
+        chiplets.splice(section, memory::of_rows(rows));
         self.set_chiplets(&chiplets);
     }
 
@@ -608,29 +595,17 @@ impl Forgery {
     /// The memory section and the bitwise section, from what the rest of the trace asks of them.
     fn rebuild(&mut self) {
         let requests = self.messages();
-        let mut accesses = Vec::new();
         let public = self.public.messages();
         let public = public.iter().map(|m| (m.bus, &m.coordinates));
         let sent = requests
             .iter()
             .filter(|m| !m.name.starts_with("memory.") && m.count == ONE)
             .map(|m| (m.bus, &m.cells));
-        for (bus, cells) in sent.chain(public) {
-            let element = match bus {
-                Bus::MemoryWord => None,
-                Bus::MemoryElement => Some((cells[1].as_int() % 4) as usize),
-                _ => continue,
-            };
-            let base = cells[1] - Felt::new(element.unwrap_or(0) as u64);
-            accesses.push(Access {
-                context: cells[0].as_int(),
-                word: (base / Felt::new(4)).as_int(),
-                element,
-                time: cells[2],
-                is_write: cells[3] == ONE,
-                value: cells[4..].to_vec(),
-            });
-        }
+        let accesses: Vec<Key> = sent
+            .chain(public)
+            .filter(|(bus, _)| memory::is_memory(*bus))
+            .map(|(bus, cells)| Key::new(bus, cells))
+            .collect();
         let mut operations = BTreeSet::new();
         for m in &requests {
             if m.bus == Bus::Bitwise && m.name != "bitwise.operation" {
@@ -655,7 +630,7 @@ impl Forgery {
             chiplets.extend(bitwise_pair(xor, a, b));
         }
         chiplets.extend(tables);
-        chiplets.extend(memory_rows(accesses));
+        chiplets.extend(memory::section(accesses));
         chiplets.extend(kept);
         self.set_chiplets(&chiplets);
     }
@@ -858,85 +833,10 @@ fn bitwise_pair(xor: bool, a: u32, b: u32) -> [ChipletRow<Felt>; 2] {
         *row.bitwise_mut() = BitwiseRow {
             a: bits(a),
             b: bits(b),
-            result: Felt::from(result),
-            xor: Felt::from(u8::from(xor)),
+            result: if half == 0 { Felt::from(result) } else { ZERO },
+            xor: Felt::from(u8::from(half == 0 && xor)),
             multiplicity: ZERO,
         };
         row
     })
-}
-
-/// The memory section of these accesses: a read gives what it claims.
-fn memory_rows(mut accesses: Vec<Access>) -> Vec<ChipletRow<Felt>> {
-    let moment = |access: &Access| {
-        let half = access.time + access.time;
-        half + Felt::from(u8::from(access.is_write))
-    };
-    accesses.sort_by_key(|access| (access.context, access.word, moment(access).as_int()));
-    let mut word = [ZERO; 4];
-    let mut rows: Vec<MemoryRow<Felt>> = Vec::new();
-    for (i, access) in accesses.iter().enumerate() {
-        let before = i.checked_sub(1).map(|i| &accesses[i]);
-        let new_context = before.is_none_or(|before| before.context != access.context);
-        let new_word = !new_context && before.is_some_and(|before| before.word != access.word);
-        if new_context || new_word {
-            word = [ZERO; 4];
-        }
-        let mut element = [ZERO; 4];
-        match access.element {
-            None => word.copy_from_slice(&access.value),
-            Some(i) => {
-                element[i] = ONE;
-                word[i] = access.value[0];
-            }
-        }
-        let mut memory = MemoryRow {
-            context: Felt::new(access.context),
-            word: [access.word & 0xffff, access.word >> 16].map(Felt::new),
-            time: access.time,
-            is_write: Felt::from(u8::from(access.is_write)),
-            element,
-            value: word,
-            element_value: access.element.map_or(ZERO, |i| word[i]),
-            new_context: Felt::from(u8::from(new_context)),
-            new_word: Felt::from(u8::from(new_word)),
-            delta: [ZERO; 3],
-        };
-        if let Some(before) = rows.last() {
-            memory.delta = limbs(step(before, &memory));
-        }
-        rows.push(memory);
-    }
-    rows.iter().map(memory_chiplet).collect()
-}
-
-/// A memory row in its columns.
-fn memory_chiplet(memory: &MemoryRow<Felt>) -> ChipletRow<Felt> {
-    let mut row = miden_cvm_air::air::zero_row().chiplet;
-    row.select.memory = ONE;
-    *row.memory_mut() = *memory;
-    row
-}
-
-/// How far a memory row is from the one before it, by its own account of what is new.
-fn step(before: &MemoryRow<Felt>, row: &MemoryRow<Felt>) -> Felt {
-    let word = |row: &MemoryRow<Felt>| row.word[0] + row.word[1] * Felt::new(1 << 16);
-    let moment = |row: &MemoryRow<Felt>| row.time + row.time + row.is_write;
-    if row.new_context == ONE {
-        row.context - before.context - ONE
-    } else if row.new_word == ONE {
-        word(row) - word(before) - ONE
-    } else {
-        moment(row) - moment(before) - row.is_write
-    }
-}
-
-/// The 16-bit limbs of a distance; one that does not fit in three has limbs that do not fit.
-fn limbs(distance: Felt) -> [Felt; 3] {
-    let value = distance.as_int();
-    if value >> 48 == 0 {
-        [value & 0xffff, value >> 16 & 0xffff, value >> 32].map(Felt::new)
-    } else {
-        [distance, ZERO, ZERO]
-    }
 }

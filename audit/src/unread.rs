@@ -1,0 +1,265 @@
+//! Which cells nothing reads: row by row, as the book says it of the columns.
+//!
+//! A test compares this with the AIR in both directions (the processor's, in `forged/cells.rs`): a
+//! cell that is listed here can be changed without anything noticing, and no other can.
+
+use miden_core::{Felt, ONE, ZERO};
+use miden_cvm_air::{
+    chiplets::hasher::{REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
+    columns::{MAIN_WIDTH, MainRow, cells_of},
+    opcode::{
+        CALL, CALLER, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ, EXPACC,
+        FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, INTRINSIC, JOIN, LOGPRECOMPILE, LOOP,
+        MPVERIFY, MRUPDATE, OWN_DESTRUCTOR, REPEAT, SPAN, SPLIT, SYSCALL,
+    },
+};
+
+use crate::honest::opcode;
+
+/// Rows of a hasher cycle.
+const CYCLE: usize = 8;
+
+/// A row in which every cell is its own column: the typed way to name columns.
+fn columns() -> MainRow<usize> {
+    *MainRow::from_cells(&core::array::from_fn::<_, MAIN_WIDTH, _>(|i| i))
+}
+
+/// A row with what tells which of its cells are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The row.
+    pub row: &'a MainRow<Felt>,
+    /// The row before, if there is one.
+    pub before: Option<&'a MainRow<Felt>>,
+    /// The row's number.
+    pub number: usize,
+    /// Whether it is the trace's last row.
+    pub is_last: bool,
+    /// Whether the program is a composition.
+    pub composed: bool,
+}
+
+/// Whether nothing reads the cell in `column` of a row, the other cells being as they are: no
+/// constraint and no message depends on it.
+pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
+    let &Place {
+        row,
+        before,
+        number,
+        is_last,
+        composed,
+    } = place;
+    let select = &row.chiplet.select;
+    if is_last && is_unread_at_the_end(column) || is_unread_in_core(row, composed, column) {
+        return true;
+    }
+    if select.hasher == ONE {
+        is_unread_in_hasher(row, number, column)
+    } else if select.table == ONE {
+        match before {
+            Some(even) if !number.is_multiple_of(2) => is_unread_in_outcome(even, column),
+            _ => is_unread_in_table(row, column),
+        }
+    } else if select.ace == ONE {
+        is_unread_in_circuit(row, column)
+    } else {
+        // All cells of bitwise, memory and ROM rows, and of padding, are bound.
+        false
+    }
+}
+
+/// Whether a cell is one of two numbers that show, together, that a condition holds, and that nothing
+/// else reads: any two that do are as good. Changed alone, each of them is bound.
+///
+/// On EXPACC rows and those of 32-bit arithmetic, that two halves are below the modulus; at the end of
+/// the cycles of a Merkle path, that its index is.
+pub fn is_one_of_two_witnesses(place: &Place<'_>, column: usize) -> bool {
+    let columns = columns();
+    let at = columns.chiplet.hasher().cycle_end();
+    let core = [columns.core.helpers[4], columns.core.helpers[5]];
+    let path = [at.level_witness, at.index_witness];
+    let chiplet = &place.row.chiplet;
+    let is_path = chiplet.select.hasher == ONE
+        && place.number % CYCLE == CYCLE - 1
+        && chiplet.hasher().merkle == ONE;
+    let code = opcode(place.row);
+    let is_core = code == EXPACC || (0b100_0000..0b101_0000).contains(&code);
+    is_core && core.contains(&column) || is_path && path.contains(&column)
+}
+
+/// The last row is only seen as the next one: what a row says about itself is not looked at. It is a
+/// HALT, and what counts of it is in the boundary constraints.
+fn is_unread_at_the_end(column: usize) -> bool {
+    let at = columns();
+    let (decoder, stack, range) = (&at.core.decoder, &at.core.stack, &at.range);
+    let single = [
+        decoder.polynomial,
+        decoder.group,
+        decoder.group_start,
+        stack.depth_inv,
+        stack.overflowed,
+        stack.shift_left,
+        stack.shift_right,
+        range.hi,
+        range.lo,
+        range.multiplicity,
+        range.byte_multiplicity,
+    ];
+    single.contains(&column)
+        || decoder.registers.contains(&column)
+        || decoder.position.contains(&column)
+        || at.core.helpers.contains(&column)
+        || at.core.operands.contains(&column)
+}
+
+/// The core: witnesses that an operation has no need of, or of which any number will do.
+fn is_unread_in_core(row: &MainRow<Felt>, composed: bool, column: usize) -> bool {
+    let at = columns().core;
+    let core = &row.core;
+    let position = |cells: &[usize]| cells.iter().position(|&cell| cell == column);
+    if column == at.stack.depth_inv {
+        // The inverse of zero: the depth is 16.
+        core.stack.overflowed == ZERO
+    } else if let Some(helper) = position(&at.helpers) {
+        is_unread_helper(row, composed, helper)
+    } else if let Some(operand) = position(&at.operands) {
+        // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD, none of U32SPLIT and
+        // U32ASSERT2.
+        match opcode(row) {
+            0b100_1000 | 0b100_1010 => true,
+            0b100_1100 | 0b100_1110 => false,
+            0b100_0000..0b100_1000 => operand == 2,
+            _ => true,
+        }
+    } else if let Some(register) = position(&at.decoder.registers) {
+        is_unread_register(row, composed, register)
+    } else {
+        false
+    }
+}
+
+/// Helpers: what an operation does not need.
+fn is_unread_helper(row: &MainRow<Felt>, composed: bool, helper: usize) -> bool {
+    let core = &row.core;
+    let code = opcode(row);
+    match code {
+        // The operation's own witnesses; an inverse of zero is any number.
+        EQ | EQZ if helper == 0 => {
+            core.stack.top[0] == if code == EQ { core.stack.top[1] } else { ZERO }
+        }
+        EXPACC => helper == 4 && core.helpers[5] == ZERO,
+        0b100_0000..0b101_0000 => {
+            helper == 4 && core.helpers[5] == ZERO && core.helpers[2..4] == [Felt::new(0xffff); 2]
+        }
+        HPERM | MPVERIFY | MRUPDATE => helper != 0,
+        CALLER => !composed || helper >= 4,
+        FRIE2F4 | HORNERBASE | HORNEREXT => false,
+        CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
+        SPLIT | LOOP | SPAN | JOIN => helper >= 2,
+        CALL | DYNCALL | SYSCALL | INTRINSIC | DESTROY | DESTRUCTOR | OWN_DESTRUCTOR | END => false,
+        _ => true,
+    }
+}
+
+/// Batch registers: what a node does not hash or name.
+fn is_unread_register(row: &MainRow<Felt>, composed: bool, register: usize) -> bool {
+    let core = &row.core;
+    match opcode(row) {
+        DYN | REPEAT | SYSCALL => register >= 4,
+        // The inverse of a table's length, if there is a table.
+        CALL | DYNCALL => register == 4 && core.as_call().creates == ONE,
+        END => {
+            let end = core.as_end();
+            let state_is_read = composed && end.call == ONE;
+            // Whether tokens pass counts where a boundary is crossed.
+            let crosses = end.call + end.syscall + end.own_destructor == ONE;
+            !state_is_read && register >= 4 && (register < 7 || !crosses)
+        }
+        HALT => true,
+        _ => false,
+    }
+}
+
+/// The hasher: of the two witnesses that not both of two numbers are zero, the one of a number that
+/// is.
+fn is_unread_in_hasher(row: &MainRow<Felt>, number: usize, column: usize) -> bool {
+    let hasher = row.chiplet.hasher();
+    if number % CYCLE != CYCLE - 1 || hasher.merkle == ZERO {
+        return false;
+    }
+    let columns = columns();
+    let at = columns.chiplet.hasher().cycle_end();
+    let args = hasher.merkle_args();
+    column == at.level_witness && args.level == Felt::new(UPPER_HALF_LEVEL)
+        || column == at.index_witness && args.index == Felt::new(REFUSED_UPPER_HALF)
+}
+
+/// The even row of an operation on a resource table: what the operation does not look at.
+fn is_unread_in_table(row: &MainRow<Felt>, column: usize) -> bool {
+    let row = row.chiplet.table();
+    let columns = columns();
+    let at = columns.chiplet.table();
+    let op = &row.op;
+    if column == at.free_inv {
+        // The inverse of zero: no entry is free.
+        return row.state[1] == ZERO;
+    }
+    if column == at.witness {
+        return row.frees + op.memory == ZERO;
+    }
+    // Neither read nor written; but whether an entry is free is seen anyway.
+    let state = [at.state[0], at.state[2], at.state[3]];
+    if state.contains(&column) {
+        return op.new + op.receive + row.frees + op.memory == ZERO;
+    }
+    if at.entry.contains(&column) {
+        return op.receive_rep + op.memory + op.discard == ONE;
+    }
+    // Nobody asks for a token to be discarded. Kind, context and the rest of the outcome's
+    // coordinates are bound all the same.
+    let asked = &at.request;
+    let unasked = [
+        asked.resource,
+        asked.mark,
+        asked.sender,
+        asked.input,
+        asked.second,
+        asked.third,
+    ];
+    op.discard == ONE && unasked.contains(&column)
+}
+
+/// The odd row of an operation on a resource table, whose even row is given: what it does not send.
+fn is_unread_in_outcome(even: &MainRow<Felt>, column: usize) -> bool {
+    let row = even.chiplet.table();
+    let columns = columns();
+    let at = columns.chiplet.outcome();
+    let op = &row.op;
+    let token = op.send + op.receive + op.receive_rep + op.discard;
+    let guards = (op.drop * row.own - row.destroys) * (ONE - row.by_definer);
+    cells_of::<usize, _>(&at.token).contains(&column) && token == ZERO
+        || at.home_state.contains(&column) && guards == ZERO
+        || column == at.value && op.memory == ZERO
+}
+
+/// Circuits: what belongs to gates on the other rows, the word on rows that read none, and how often
+/// wires are looked up on rows that have none.
+fn is_unread_in_circuit(row: &MainRow<Felt>, column: usize) -> bool {
+    let row = row.chiplet.ace();
+    let columns = columns();
+    let at = columns.chiplet.ace();
+    let is_gate = row.gate.contains(&ONE);
+    let of_gates = [
+        at.mul,
+        at.add,
+        at.right_gap_low,
+        at.right_gap_high,
+        at.left_id,
+        at.right_id,
+    ];
+    let pairs = [at.left_gap, at.value, at.left, at.right];
+    let wires = [is_gate || row.read == ONE, row.read == ONE];
+    !is_gate && (of_gates.contains(&column) || pairs.as_flattened().contains(&column))
+        || row.start == ONE && at.word.contains(&column)
+        || (at.multiplicity.iter().zip(wires)).any(|(&cell, counts)| cell == column && !counts)
+}
