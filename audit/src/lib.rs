@@ -25,6 +25,7 @@ mod unread;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use columns::{Names, Part};
+use forgery::Forgery;
 pub use harmless::Reason;
 use honest::{Cell, Honest};
 pub use honest::{chiplet_kind, core_kind};
@@ -75,17 +76,61 @@ pub fn audit(
     report
 }
 
-/// One mutation. Those with even numbers go through the cells of `sweep` as long as there are any.
-fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
+/// The mutations of a campaign, as traces: for those who want to do more with them than to judge
+/// them.
+#[derive(Debug)]
+pub struct Mutations {
+    honest: Honest,
+    sweep: Vec<Cell>,
+    seed: u64,
+}
+
+impl Mutations {
+    /// Prepares the mutations of an honest trace.
+    pub fn new(rows: Vec<MainRow<Felt>>, public: PublicInputs, seed: u64) -> Self {
+        let honest = Honest::new(rows, public);
+        let sweep = honest.sweep();
+        Self {
+            honest,
+            sweep,
+            seed,
+        }
+    }
+
+    /// The trace with mutation `number` of the campaign, and nothing adapted to it. There is none if
+    /// a choice of cells leaves no freedom.
+    pub fn rows(&self, number: u64) -> Option<Vec<MainRow<Felt>>> {
+        let (_, forgery) = mutate(&self.honest, &self.sweep, self.seed, number);
+        let forgery = forgery?;
+        Some(
+            (0..=self.honest.frames())
+                .map(|row| *forgery.row(row))
+                .collect(),
+        )
+    }
+}
+
+/// A mutation. Those with even numbers go through the cells of `sweep` as long as there are any.
+fn mutate<'a>(
+    honest: &'a Honest,
+    sweep: &[Cell],
+    seed: u64,
+    number: u64,
+) -> (Kind, Option<Forgery<'a>>) {
     let mut random = Random::new(seed, number);
     let swept = usize::try_from(number / 2).ok().and_then(|i| sweep.get(i));
-    let (kind, forgery) = match swept {
+    match swept {
         Some(&cell) if number.is_multiple_of(2) => {
             let forgery = mutation::change(honest, cell, &mut random);
             (Kind::Cell, Some(forgery))
         }
         _ => mutation::draw(honest, &mut random),
-    };
+    }
+}
+
+/// Judges one mutation.
+fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
+    let (kind, forgery) = mutate(honest, sweep, seed, number);
     let mut report = Report::default();
     let mut tally = Tally::default();
     let Some(mut forgery) = forgery else {

@@ -8,6 +8,7 @@
 mod ace;
 mod boundary;
 mod calls;
+mod campaign;
 pub mod cells;
 mod components;
 mod control;

@@ -20,6 +20,8 @@ use miden_cvm_air::{
 };
 use miden_cvm_audit::{Key, memory};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
+use miden_cvm_verifier::{Expectations, VerifierError, verify};
 
 use crate::common::Case;
 
@@ -738,15 +740,37 @@ impl Forgery {
     // Verdicts
     // --------------------------------------------------------------------------------------------
 
-    /// The names of everything that the trace violates; families without the member.
+    /// The names of everything that the trace violates; families without the member. If there is
+    /// anything, no proof of the trace is accepted.
     pub fn violations(&self) -> BTreeSet<String> {
-        check(&self.rows, &self.public)
+        let found: BTreeSet<String> = check(&self.rows, &self.public)
             .iter()
             .map(|violation| {
                 let name = violation.name();
                 name.split('[').next().unwrap_or_default().to_owned()
             })
-            .collect()
+            .collect();
+        if !found.is_empty() {
+            self.prove_in_vain();
+        }
+        found
+    }
+
+    /// Proves the trace as it is, by the book and with the lookup columns that follow from it, and
+    /// expects that the verifier rejects the proof.
+    fn prove_in_vain(&self) {
+        let mut options = ProveOptions::from(ProofSettings::default());
+        options.check_trace = false;
+        let proof = prove_trace(self.rows.clone(), self.public.clone(), &options)
+            .expect("whatever it is given is proven");
+        let verdict = verify(&self.public, &proof.to_bytes(), &Expectations::default());
+        assert!(
+            matches!(
+                verdict,
+                Err(VerifierError::Rejected(_) | VerifierError::Statement(_))
+            ),
+            "a proof of a forged trace is not rejected as such: {verdict:?}"
+        );
     }
 
     /// Expects that the trace violates exactly `expected`.
