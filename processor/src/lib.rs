@@ -145,10 +145,7 @@ pub fn execute_traced(
     host: &mut impl Host,
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let kernel = program.kernel().clone();
-    let builder =
-        TraceBuilder::new(&kernel, composition).with_expected_cycles(options.expected_cycles());
-    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
+    let mut process = tracing_process(program, composition, stack_inputs, advice_inputs, options);
     let stack = process.execute(program, composition, host)?;
     Ok(trace(process, program, stack_inputs, &stack)?)
 }
@@ -168,12 +165,23 @@ pub async fn execute_traced_async(
     host: &mut impl AsyncHost,
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
+    let mut process = tracing_process(program, composition, stack_inputs, advice_inputs, options);
+    let stack = process.execute_async(program, composition, host).await?;
+    Ok(trace(process, program, stack_inputs, &stack)?)
+}
+
+/// The machine for a run whose trace is built.
+fn tracing_process(
+    program: &Program,
+    composition: Option<&Composition>,
+    stack_inputs: &StackInputs,
+    advice_inputs: AdviceInputs,
+    options: ExecutionOptions,
+) -> Process<TraceBuilder> {
     let kernel = program.kernel().clone();
     let builder =
         TraceBuilder::new(&kernel, composition).with_expected_cycles(options.expected_cycles());
-    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, builder);
-    let stack = process.execute_async(program, composition, host).await?;
-    Ok(trace(process, program, stack_inputs, &stack)?)
+    Process::new(kernel, stack_inputs, advice_inputs, options, builder)
 }
 
 fn trace(
