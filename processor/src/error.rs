@@ -49,6 +49,11 @@ pub struct TrapReport {
     pub cycle: u32,
     /// The place in the program.
     pub location: Location,
+    /// The calls that led there, the innermost first: each is the place of the call, in the caller. Of
+    /// very many only the innermost 256 are there.
+    pub calls: Vec<Location>,
+    /// The top of the operand stack: 16 elements, the top one first.
+    pub stack: Vec<Felt>,
 }
 
 /// A place in a program, as far as its debug information tells.
@@ -56,7 +61,12 @@ pub struct TrapReport {
 pub struct Location {
     /// The instance of the composition that was running; `None` in an open program.
     pub instance: Option<u16>,
-    /// The procedure.
+    /// Whether the kernel was running.
+    pub in_kernel: bool,
+    /// The digests of the procedures that were being executed there, the innermost first; the last is
+    /// the one that was called. So what debug information does not name can be found by its digest.
+    pub procedures: Vec<Word>,
+    /// The procedure, as the debug information names it.
     pub procedure: Option<String>,
     /// The source file.
     pub file: Option<String>,
@@ -74,6 +84,8 @@ impl fmt::Display for Location {
         }
         if let Some(instance) = self.instance {
             write!(f, " of instance {instance}")?;
+        } else if self.in_kernel {
+            write!(f, " of the kernel")?;
         }
         if let Some(file) = &self.file {
             write!(f, " ({file}")?;
@@ -505,6 +517,13 @@ pub enum AceError {
 }
 
 impl Trap {
+    /// The name of the rule that was broken: that of the variant.
+    pub fn rule(&self) -> String {
+        let text = format!("{self:?}");
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric());
+        text[..end.unwrap_or(text.len())].into()
+    }
+
     /// The instances that the trap is about, as far as it names any.
     pub fn instances(&self) -> Vec<u16> {
         match *self {

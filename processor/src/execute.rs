@@ -104,6 +104,20 @@ impl Walk {
         Ok(())
     }
 
+    /// The nodes that have begun and not ended, the innermost first, and their forests.
+    pub fn open_nodes(&self) -> Vec<(ForestId, MastNodeId)> {
+        let mut forest = self.id;
+        let mut open = Vec::new();
+        for continuation in self.pending.iter().rev() {
+            match *continuation {
+                Continuation::End(id) | Continuation::Loop(id) => open.push((forest, id)),
+                Continuation::Forest(id) => forest = id,
+                _ => {}
+            }
+        }
+        open
+    }
+
     /// Whether the node that is about to end is the body of a loop.
     fn in_loop(&self) -> bool {
         self.pending

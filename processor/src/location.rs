@@ -12,13 +12,9 @@ pub(crate) fn locate(
     forest: &MastForest,
     node: MastNodeId,
     op: Option<usize>,
-    instance: Option<u16>,
     host: &impl BaseHost,
 ) -> Location {
-    let mut location = Location {
-        instance,
-        ..Location::default()
-    };
+    let mut location = Location::default();
     let Some(assembly_op) = assembly_op(forest, node, op) else {
         return location;
     };

@@ -61,10 +61,22 @@ pub(crate) struct Position {
     pub op: Option<usize>,
 }
 
+/// Where a context is that runs or waits.
+#[derive(Debug)]
+pub(crate) struct OpenContext {
+    pub context: ContextId,
+    pub in_syscall: bool,
+    /// The function that was called last there.
+    pub fn_hash: Word,
+    pub position: Position,
+}
+
 /// What a caller gets back when its callee ends.
 #[derive(Debug)]
 struct CallerFrame {
     frame: Frame,
+    /// The call.
+    position: Position,
     caller: Word,
     slot: MemorySlot,
     stack: SuspendedStack,
@@ -156,6 +168,23 @@ impl<T: Tracer> Process<T> {
             memory: &self.memory,
             advice: &self.advice,
         }
+    }
+
+    /// The context that runs and those that wait for it, the innermost first.
+    pub(crate) fn open_contexts(&self) -> Vec<OpenContext> {
+        let running = OpenContext {
+            context: self.context,
+            in_syscall: self.in_syscall,
+            fn_hash: self.fn_hash,
+            position: self.position,
+        };
+        let waiting = self.frames.iter().rev().map(|waiting| OpenContext {
+            context: waiting.frame.context,
+            in_syscall: waiting.frame.in_syscall,
+            fn_hash: waiting.frame.fn_hash,
+            position: waiting.position,
+        });
+        std::iter::once(running).chain(waiting).collect()
     }
 
     /// What CALLER yields.
@@ -351,6 +380,7 @@ impl<T: Tracer> Process<T> {
                 depth,
                 overflow_pointer,
             },
+            position: self.position,
             caller: self.caller,
             slot: self.slot,
             stack: self.stack.start_context(),
@@ -443,6 +473,7 @@ impl<T: Tracer> Process<T> {
     pub(crate) fn leave(&mut self) {
         let Some(CallerFrame {
             frame,
+            position: _,
             caller,
             slot,
             stack,

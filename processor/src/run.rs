@@ -6,13 +6,17 @@
 
 use std::{collections::HashSet, sync::Arc, vec};
 
-use miden_core::{EventId, Program, StackOutputs, Word, mast::MastForest};
+use miden_core::{
+    EventId, Program, StackOutputs, Word,
+    mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
+};
 use miden_cvm_air::composition::Composition;
 
 use crate::{
     advice::AdviceMutation,
-    error::{ExecutionError, HostError, LoadError, OpResult, Trap, TrapReport},
+    error::{ExecutionError, HostError, LoadError, Location, OpResult, Trap, TrapReport},
     execute::Walk,
+    forests::ForestId,
     host::{AsyncHost, BaseHost, Host},
     instances::Instances,
     location::locate,
@@ -28,6 +32,9 @@ pub(crate) enum Question {
     /// The changes to the advice for the event on top of the stack.
     Event,
 }
+
+/// The most calls that the report of a trap has, the innermost ones.
+const MAX_REPORTED_CALLS: usize = 256;
 
 /// A run that has begun.
 struct Run<'a> {
@@ -54,15 +61,15 @@ impl<T: Tracer> Process<T> {
             match question {
                 Question::Forest(digest) => {
                     let forest = host.get_mast_forest(&digest);
-                    self.take_forest(digest, forest, host)?;
+                    self.take_forest(digest, forest, &run, host)?;
                 }
                 Question::Event => {
                     let answer = host.on_event(&self.state());
-                    self.take_event(answer, host)?;
+                    self.take_event(answer, &run, host)?;
                 }
             }
         }
-        self.outputs(host)
+        self.outputs(&run, host)
     }
 
     /// Runs a program as [execute](Self::execute) does, with a host that may take its time.
@@ -83,15 +90,15 @@ impl<T: Tracer> Process<T> {
             match question {
                 Question::Forest(digest) => {
                     let forest = host.get_mast_forest(&digest).await;
-                    self.take_forest(digest, forest, host)?;
+                    self.take_forest(digest, forest, &run, host)?;
                 }
                 Question::Event => {
                     let answer = host.on_event(&self.state()).await;
-                    self.take_event(answer, host)?;
+                    self.take_event(answer, &run, host)?;
                 }
             }
         }
-        self.outputs(host)
+        self.outputs(&run, host)
     }
 
     /// Puts the program into the machine.
@@ -146,10 +153,10 @@ impl<T: Tracer> Process<T> {
             let instances = Instances::new(composition, &self.advice, self.options.limits());
             self.instances = Some(instances.map_err(Box::new)?);
             let created = self.create_root();
-            self.locate_trap(created, host)?;
+            self.locate_trap(created, &run.walk, host)?;
         }
         let walked = self.walk(&mut run.walk, host);
-        self.locate_trap(walked, host)
+        self.locate_trap(walked, &run.walk, host)
     }
 
     /// Goes on with the host's answer to [Question::Forest].
@@ -157,16 +164,18 @@ impl<T: Tracer> Process<T> {
         &mut self,
         digest: Word,
         forest: Option<Arc<MastForest>>,
+        run: &Run<'_>,
         host: &impl BaseHost,
     ) -> Result<(), ExecutionError> {
         let taken = self.forests.take_answer(digest, forest, &mut self.advice);
-        self.locate_trap(taken, host)
+        self.locate_trap(taken, &run.walk, host)
     }
 
     /// Goes on with the host's answer to [Question::Event].
     fn take_event(
         &mut self,
         answer: Result<Vec<AdviceMutation>, HostError>,
+        run: &Run<'_>,
         host: &impl BaseHost,
     ) -> Result<(), ExecutionError> {
         let taken = match answer {
@@ -183,36 +192,80 @@ impl<T: Tracer> Process<T> {
                 }))
             }
         };
-        self.locate_trap(taken, host)
+        self.locate_trap(taken, &run.walk, host)
     }
 
-    fn outputs(&self, host: &impl BaseHost) -> Result<StackOutputs, ExecutionError> {
-        let stack = self.locate_trap(self.final_stack(), host)?;
+    fn outputs(&self, run: &Run<'_>, host: &impl BaseHost) -> Result<StackOutputs, ExecutionError> {
+        let stack = self.locate_trap(self.final_stack(), &run.walk, host)?;
         Ok(StackOutputs::from(stack))
     }
 
     fn locate_trap<V>(
         &self,
         result: OpResult<V>,
+        walk: &Walk,
         host: &impl BaseHost,
     ) -> Result<V, ExecutionError> {
-        result.map_err(|trap| Box::new(self.report(*trap, host)).into())
+        result.map_err(|trap| Box::new(self.report(*trap, walk, host)).into())
     }
 
-    fn report(&self, trap: Trap, host: &impl BaseHost) -> TrapReport {
-        let instance = self.instances.is_some().then(|| self.context.index());
-        let Position { forest, node, op } = self.position;
-        let location = match (forest, node) {
-            (Some(forest), Some(node)) => {
-                locate(self.forests.get(forest), node, op, instance, host)
+    /// What is known of a trap: the place, and those of the calls that led there.
+    fn report(&self, trap: Trap, walk: &Walk, host: &impl BaseHost) -> TrapReport {
+        let mut places = self.open_contexts();
+        // A trap that prevents a call comes when the callee's context is there, but the call is not open.
+        let mut open = walk.open_nodes();
+        let calls = open.iter().filter(|(id, node)| self.is_call(*id, *node));
+        let mut is_entering = calls.count() + 1 < places.len();
+        let mut open = open.drain(..);
+        let located = places.drain(..).take(MAX_REPORTED_CALLS + 1).map(|place| {
+            let mut procedures = Vec::new();
+            let Position { forest, node, op } = place.position;
+            let Some((forest, node)) = forest.zip(node) else {
+                return Location::default();
+            };
+            procedures.extend(self.procedure_at(forest, node));
+            // The nodes that are open in this context, up to the call that entered it.
+            while !is_entering && let Some((id, node)) = open.next() {
+                if self.is_call(id, node) {
+                    break;
+                }
+                procedures.extend(self.procedure_at(id, node));
             }
-            _ => Default::default(),
-        };
+            is_entering = false;
+            procedures.push(place.fn_hash);
+            procedures.dedup();
+            Location {
+                instance: (self.instances.is_some() && !place.in_syscall)
+                    .then(|| place.context.index()),
+                in_kernel: place.in_syscall,
+                procedures,
+                ..locate(self.forests.get(forest), node, op, host)
+            }
+        });
+        let mut calls: Vec<Location> = located.collect();
+        let location = calls.remove(0);
         TrapReport {
             trap,
             cycle: self.clk,
             location,
+            calls,
+            stack: self.stack.top16().to_vec(),
         }
+    }
+
+    fn is_call(&self, forest: ForestId, node: MastNodeId) -> bool {
+        match self.forests.get(forest).get_node_by_id(node) {
+            Some(MastNode::Call(_)) => true,
+            Some(MastNode::Dyn(node)) => node.is_dyncall(),
+            _ => false,
+        }
+    }
+
+    /// The digest of a node, if it is a procedure.
+    fn procedure_at(&self, forest: ForestId, node: MastNodeId) -> Option<Word> {
+        let forest = self.forests.get(forest);
+        let digest = forest.get_node_by_id(node)?.digest();
+        forest.is_procedure_root(node).then_some(digest)
     }
 }
 
