@@ -92,7 +92,7 @@ fn read<T: Deserializable>(bytes: &[u8], what: &'static str) -> Result<T, Artifa
 }
 
 /// What a package begins with.
-const PACKAGE_MAGIC: &[u8] = b"MASP\0";
+pub(crate) const PACKAGE_MAGIC: &[u8] = b"MASP\0";
 
 /// What a forest begins with.
 const FOREST_MAGIC: &[u8] = b"MAST\0";

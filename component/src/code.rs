@@ -1,10 +1,17 @@
 //! Code as it travels: without what depends on the machine that assembled it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use miden_core::{
-    Felt, Operation,
-    mast::{MastForest, MastForestError, MastNode, MastNodeId},
+    Felt, Operation, Word,
+    mast::{
+        BasicBlockNodeBuilder, CallNodeBuilder, DynNodeBuilder, ExternalNodeBuilder,
+        JoinNodeBuilder, LoopNodeBuilder, MastForest, MastForestContributor, MastNode, MastNodeExt,
+        MastNodeId, SplitNodeBuilder,
+    },
 };
 
 /// The forest without decorators, which name files of the machine it was assembled on, but with the
@@ -19,22 +26,169 @@ pub(crate) fn stripped(forest: &MastForest) -> MastForest {
     stripped
 }
 
-/// One forest with the code of all, [stripped], and where the first one's `root` is in it; nothing if
-/// `root` is no procedure there.
+/// One forest with the code of all, without decorators but with the messages of assertions, and where
+/// the first one's `root` is in it; nothing if `root` is no node there.
+///
+/// The published merging takes the no-ops that pad a basic block for operations of it and pads it
+/// again, which takes cycles, and makes `dynexec` of `dyncall`. Here code is executed as it was.
 ///
 /// # Errors
-/// Returns an error if they have more nodes than a forest can.
+/// Returns an error if they have more nodes than a forest can, if two have other advice under one key,
+/// or if a node is its own descendant.
 pub(crate) fn merged(
     forests: &[&MastForest],
     root: MastNodeId,
-) -> Result<Option<(MastForest, MastNodeId)>, MastForestError> {
-    let parts: Vec<MastForest> = forests.iter().map(|forest| stripped(forest)).collect();
-    let (mut merged, roots) = MastForest::merge(&parts)?;
-    // Merging forgets them.
-    for message in parts.iter().flat_map(messages) {
-        merged.register_error(message);
+) -> Result<Option<(MastForest, MastNodeId)>, String> {
+    let mut merger = Merger::new(forests);
+    for (index, forest) in forests.iter().enumerate() {
+        for id in (0..forest.num_nodes()).map(MastNodeId::from) {
+            merger.add((index, id))?;
+        }
     }
-    Ok(roots.map_root(0, &root).map(|root| (merged, root)))
+    let Merger {
+        mut merged, places, ..
+    } = merger;
+    for (index, forest) in forests.iter().enumerate() {
+        for id in forest.procedure_roots() {
+            if let Some(&id) = places.get(&(index, *id)) {
+                merged.make_root(id);
+            }
+        }
+        for (key, elements) in forest.advice_map().iter() {
+            let known = merged.advice_map().get(key);
+            if known.is_some_and(|known| known != elements) {
+                return Err(format!(
+                    "there is other advice under the key {}",
+                    key.to_hex()
+                ));
+            }
+            merged.advice_map_mut().insert(*key, elements.clone());
+        }
+        for message in messages(forest) {
+            merged.register_error(message);
+        }
+    }
+    Ok(places.get(&(0, root)).map(|&root| (merged, root)))
+}
+
+/// A node of one of several forests.
+type Place = (usize, MastNodeId);
+
+/// Puts the nodes of several forests into one.
+struct Merger<'f> {
+    forests: &'f [&'f MastForest],
+    /// The node that stands for all with its digest: of several basic blocks the one with the fewest
+    /// no-ops.
+    chosen: HashMap<Word, Place>,
+    /// Where nodes are in the merged forest.
+    places: HashMap<Place, MastNodeId>,
+    merged: MastForest,
+}
+
+impl<'f> Merger<'f> {
+    fn new(forests: &'f [&'f MastForest]) -> Self {
+        let mut chosen: HashMap<Word, Place> = HashMap::new();
+        let operations = |(forest, id): Place| match &forests[forest][id] {
+            MastNode::Block(block) => block.num_operations(),
+            _ => 0,
+        };
+        for (index, forest) in forests.iter().enumerate() {
+            let ids = (0..forest.num_nodes()).map(MastNodeId::from);
+            for (id, node) in ids.zip(forest.nodes()) {
+                if node.is_external() {
+                    continue;
+                }
+                let place = (index, id);
+                let known = chosen.entry(node.digest()).or_insert(place);
+                if operations(place) < operations(*known) {
+                    *known = place;
+                }
+            }
+        }
+        Self {
+            forests,
+            chosen,
+            places: HashMap::new(),
+            merged: MastForest::new(),
+        }
+    }
+
+    /// Adds a node, after everything that it refers to.
+    fn add(&mut self, place: Place) -> Result<(), String> {
+        let mut pending = vec![place];
+        let mut open = HashSet::new();
+        while let Some(&place) = pending.last() {
+            if self.places.contains_key(&place) {
+                pending.pop();
+                continue;
+            }
+            let (index, id) = place;
+            let node = &self.forests[index][id];
+            let chosen = self.chosen.get(&node.digest()).copied().unwrap_or(place);
+            let mut needed: Vec<Place> = Vec::new();
+            if chosen == place {
+                let mut children = Vec::new();
+                node.append_children_to(&mut children);
+                needed.extend(children.into_iter().map(|child| (index, child)));
+            } else {
+                needed.push(chosen);
+            }
+            needed.retain(|place| !self.places.contains_key(place));
+            if needed.is_empty() {
+                let added = match self.places.get(&chosen) {
+                    Some(&added) => added,
+                    None => self.copy(index, node)?,
+                };
+                // External nodes with one digest are one node too.
+                self.chosen.entry(node.digest()).or_insert(place);
+                self.places.insert(place, added);
+                pending.pop();
+            } else if open.insert(place) {
+                pending.extend(needed);
+            } else {
+                return Err(format!("node {id} is its own descendant"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a node of a forest whose children are there.
+    fn copy(&mut self, index: usize, node: &MastNode) -> Result<MastNodeId, String> {
+        let place = |id: MastNodeId| match self.places.get(&(index, id)) {
+            Some(&place) => Ok(place),
+            None => Err(format!("node {id} is missing")),
+        };
+        let forest = &mut self.merged;
+        let added = match node {
+            MastNode::Block(block) => {
+                let operations = block.raw_operations().cloned().collect();
+                BasicBlockNodeBuilder::new(operations, Vec::new()).add_to_forest(forest)
+            }
+            MastNode::Join(node) => {
+                JoinNodeBuilder::new([place(node.first())?, place(node.second())?])
+                    .add_to_forest(forest)
+            }
+            MastNode::Split(node) => {
+                SplitNodeBuilder::new([place(node.on_true())?, place(node.on_false())?])
+                    .add_to_forest(forest)
+            }
+            MastNode::Loop(node) => LoopNodeBuilder::new(place(node.body())?).add_to_forest(forest),
+            MastNode::Call(node) if node.is_syscall() => {
+                CallNodeBuilder::new_syscall(place(node.callee())?).add_to_forest(forest)
+            }
+            MastNode::Call(node) => {
+                CallNodeBuilder::new(place(node.callee())?).add_to_forest(forest)
+            }
+            MastNode::Dyn(node) if node.is_dyncall() => {
+                DynNodeBuilder::new_dyncall().add_to_forest(forest)
+            }
+            MastNode::Dyn(_) => DynNodeBuilder::new_dyn().add_to_forest(forest),
+            MastNode::External(node) => {
+                ExternalNodeBuilder::new(node.digest()).add_to_forest(forest)
+            }
+        };
+        added.map_err(|error| error.to_string())
+    }
 }
 
 /// The messages of the assertions in a forest, by their codes.

@@ -17,12 +17,15 @@ use toml::Spanned;
 use crate::{
     COMPONENT_FILE,
     artifact::read_library,
-    bindings::{Bindings, FunctionName, Implementation, is_bindings_module},
+    bindings::{BINDINGS_MODULE, Bindings, FunctionName, Implementation, is_bindings_module},
     calls::{Calls, find_calls},
     data::{parse_word, read_segments},
     document::Document,
     error::{BuildError, Problem},
-    implement::{ComponentWorld, ImportEntries, full_name, implementations, import_roots},
+    implement::{
+        ComponentWorld, ImportEntries, find_procedure, full_name, implementations, import_roots,
+        trimmed,
+    },
     manifest::{ExportEntry, ImportEntry, Manifest},
     names::{check_identity, check_import_name, check_name},
     resources::{Declared, IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
@@ -60,8 +63,12 @@ pub struct Component {
     pub segments: Vec<Segment>,
     /// The names of its public procedures and of its stubs, as `module::procedure`.
     pub procedures: BTreeMap<Word, String>,
+    /// Further names of its public procedures, where several are the same code.
+    pub aliases: BTreeMap<Word, Vec<String>>,
     /// Imports that no code calls and no `dyncall` names.
     pub unused_imports: Vec<String>,
+    /// The files, and the folders of WIT, that it was read from.
+    pub files: Vec<PathBuf>,
 }
 
 /// A procedure that other components can call.
@@ -127,10 +134,11 @@ impl Component {
         let world = ComponentWorld::read(&document, folder, &manifest)?;
         let wit = world.as_ref().map(|world| &world.world);
         let types = Declared::take(&document, &mut manifest, wit)?;
-        let plan = Plan::new(&document, &manifest, wit, &types)?;
+        let package = assembled_code(&document, folder, &manifest, world.is_some())?;
+        let plan = Plan::new(&document, &manifest, wit, &types, package.as_deref())?;
         let segments = read_segments(&document, folder, &manifest.data)?;
         let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
-        let package = assembled_code(&document, folder, &manifest, world.is_some())?;
+        let files = files_of(folder, &manifest, &sources);
         let (library, declared, intrinsics) = assemble(
             &document,
             &plan,
@@ -171,10 +179,14 @@ impl Component {
         let forest = with_roots(library.mast_forest(), &calls.own);
         let own_calls = calls.own.iter().map(|id| forest[*id].digest()).collect();
         let mut procedures: BTreeMap<Word, String> = BTreeMap::new();
+        let mut aliases: BTreeMap<Word, Vec<String>> = BTreeMap::new();
         for (path, node) in &named {
-            procedures
-                .entry(forest[*node].digest())
-                .or_insert_with(|| path.clone());
+            let digest = forest[*node].digest();
+            if procedures.contains_key(&digest) {
+                aliases.entry(digest).or_default().push(path.clone());
+            } else {
+                procedures.insert(digest, path.clone());
+            }
         }
         let mut imports = BTreeMap::new();
         let mut unused_imports = Vec::new();
@@ -213,9 +225,43 @@ impl Component {
             own_calls,
             segments,
             procedures,
+            aliases,
             unused_imports,
+            files,
         })
     }
+}
+
+impl Component {
+    /// All names of its public procedures and stubs, by digest, each with the component's before it.
+    pub fn full_names(&self) -> BTreeMap<Word, Vec<String>> {
+        let mut names: BTreeMap<Word, Vec<String>> = BTreeMap::new();
+        let all = self
+            .procedures
+            .iter()
+            .map(|(digest, name)| (digest, std::slice::from_ref(name)))
+            .chain(
+                self.aliases
+                    .iter()
+                    .map(|(digest, names)| (digest, &names[..])),
+            );
+        for (digest, more) in all {
+            let more = more.iter().map(|name| format!("{}:{name}", self.name));
+            names.entry(*digest).or_default().extend(more);
+        }
+        names
+    }
+}
+
+/// The files of a component that is described by this manifest.
+fn files_of(folder: &Path, manifest: &Manifest, sources: &[Source]) -> Vec<PathBuf> {
+    let data = manifest.data.iter();
+    let named = data.filter_map(|entry| entry.get_ref().file.as_ref());
+    let named = named.chain(&manifest.package).chain(&manifest.wit);
+    std::iter::once(folder.join(COMPONENT_FILE))
+        .chain(sources.iter().map(|source| source.file.clone()))
+        .chain(named.map(|path| folder.join(path.get_ref())))
+        .collect()
 }
 
 /// What is to be assembled: what `component.toml` and the world ask for.
@@ -226,8 +272,11 @@ struct Plan<'m> {
     bindings: Option<Bindings>,
     /// The functions that the world exports, and where `component.toml` names their procedures.
     implementations: BTreeMap<FunctionName, (Implementation, &'m Spanned<String>)>,
-    /// The procedure that gives memory for messages, if it is the component's own.
-    realloc: Option<&'m Spanned<String>>,
+    /// The procedure that gives memory for messages, if it is the component's own, and where
+    /// `component.toml` names it.
+    realloc: Option<(String, &'m Spanned<String>)>,
+    /// The procedure that sets up an instance, if `component.toml` names one.
+    init: Option<(String, &'m Spanned<String>)>,
     /// The kinds of the exported functions.
     kinds: BTreeMap<FunctionName, LinkKind>,
 }
@@ -238,26 +287,43 @@ impl<'m> Plan<'m> {
         manifest: &'m Manifest,
         world: Option<&World>,
         types: &Declared,
+        package: Option<&Library>,
     ) -> Result<Self, BuildError> {
         let Some(world) = world else {
+            if let Some(init) = &manifest.init {
+                return Err(document.error_at(init, Problem::InitWithoutWorld));
+            }
             return Ok(Self {
                 imports: declared_imports(document, &manifest.imports.iter().collect())?,
                 bindings: None,
                 implementations: BTreeMap::new(),
                 realloc: None,
+                init: None,
                 kinds: BTreeMap::new(),
             });
         };
-        let implementations = implementations(document, manifest, world)?;
+        let packaged = package.map(public_procedures).unwrap_or_default();
+        let implementations = implementations(document, manifest, world, &packaged)?;
         let (roots, others) = import_roots(document, manifest, world)?;
         let mut imports = declared_imports(document, &others)?;
         let plain = implementations
             .iter()
             .map(|(name, (implementation, _))| (name.clone(), implementation.clone()))
             .collect();
-        let realloc = manifest.realloc.as_ref();
-        let realloc_path = realloc.map(|path| path.get_ref().as_str());
-        let bindings = Bindings::new(world, &types.world, &plain, realloc_path);
+        let named = |entry: &'m Option<Spanned<String>>| {
+            let entry = entry.as_ref()?;
+            let is_none = entry.get_ref().is_empty();
+            (!is_none).then(|| (find_procedure(&packaged, entry.get_ref()), entry))
+        };
+        let (realloc, init) = (named(&manifest.realloc), named(&manifest.init));
+        let init_path = init_procedure(manifest, package);
+        let bindings = Bindings::new(
+            world,
+            &types.world,
+            &plain,
+            realloc.as_ref().map(|(path, _)| path.as_str()),
+            init_path.as_deref(),
+        );
         let place = manifest.wit.as_ref().map_or(0..0, Spanned::span);
         for (function, identity) in &bindings.stubs {
             let (digest, key) = match roots.get(function) {
@@ -283,6 +349,7 @@ impl<'m> Plan<'m> {
             imports,
             implementations,
             realloc,
+            init,
             kinds: kinds.collect(),
             bindings: Some(bindings),
         })
@@ -403,7 +470,7 @@ fn sources(
 }
 
 /// The assembled code that the component has besides its sources.
-fn assembled_code(
+pub(crate) fn assembled_code(
     document: &Document,
     folder: &Path,
     manifest: &Manifest,
@@ -506,7 +573,11 @@ fn assemble(
     check_implementations(document, plan, &modules, package)?;
     let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
     for generated in bindings.cloned().chain(types.modules()) {
-        let file = document.path().with_file_name(generated.file());
+        // Where `component bindings` writes it.
+        let file = document
+            .path()
+            .with_file_name(BINDINGS_MODULE)
+            .join(generated.file());
         let module = toolchain
             .parse_module(&file, &generated.path, generated.text)
             .map_err(|problem| BuildError::in_file(&file, problem))?;
@@ -537,20 +608,89 @@ fn check_implementations(
         });
         in_sources || packaged.contains_key(path)
     };
+    let known = || {
+        let own = modules.iter().flat_map(|module| {
+            let path = module.path().to_relative().to_string();
+            let public = module
+                .items()
+                .iter()
+                .filter(|item| item.visibility().is_public());
+            public.map(move |item| format!("{path}::{}", item.name()))
+        });
+        own.chain(packaged.keys().cloned()).collect()
+    };
     for (function, (implementation, place)) in &plan.implementations {
         if !is_there(&implementation.procedure) {
             let problem = Problem::ExportWithoutProcedure {
                 export: full_name(function),
+                candidates: candidates(&implementation.procedure, known()),
                 procedure: implementation.procedure.clone(),
             };
             return Err(document.error_at(place, problem));
         }
     }
-    match plan.realloc {
-        Some(path) if !is_there(path.get_ref()) => {
-            Err(document.error_at(path, Problem::NoRealloc(path.get_ref().clone())))
+    for (key, named) in [("realloc", &plan.realloc), ("init", &plan.init)] {
+        if let Some((path, place)) = named
+            && !is_there(path)
+        {
+            let problem = Problem::NoProcedure {
+                key,
+                candidates: candidates(path, known()),
+                procedure: path.clone(),
+            };
+            return Err(document.error_at(place, problem));
         }
-        _ => Ok(()),
+    }
+    Ok(())
+}
+
+/// The most procedures that an error names.
+const MAX_CANDIDATES: usize = 16;
+
+/// The procedures that could have been meant by a path: those with its name first, then those of its
+/// module.
+fn candidates(path: &str, mut known: Vec<String>) -> Vec<String> {
+    let plain = |path: &str| path.replace('"', "").replace('-', "_");
+    let parts = |path: &str| match plain(path).rsplit_once("::") {
+        Some((module, name)) => (module.to_owned(), name.to_owned()),
+        None => (String::new(), plain(path)),
+    };
+    let (module, name) = parts(path);
+    known.sort_by_key(|other| {
+        let (other_module, other_name) = parts(other);
+        (other_name != name, other_module != module)
+    });
+    known.truncate(MAX_CANDIDATES);
+    known
+}
+
+/// The procedure that sets up an instance: the one that `component.toml` names, or else that of the
+/// component's package.
+pub(crate) fn init_procedure(manifest: &Manifest, package: Option<&Library>) -> Option<String> {
+    match &manifest.init {
+        Some(named) if named.get_ref().is_empty() => None,
+        Some(named) => {
+            let packaged = package.map(public_procedures).unwrap_or_default();
+            Some(find_procedure(&packaged, named.get_ref()))
+        }
+        None => compiled_init(package?),
+    }
+}
+
+/// The procedure by which compiled code sets up its memory: the Miden compiler gives the root module of a
+/// package a procedure `init` that takes and leaves nothing, by its signature.
+pub(crate) fn compiled_init(library: &Library) -> Option<String> {
+    let procedures = library.exports().filter_map(LibraryExport::as_procedure);
+    let mut found = procedures.filter(|procedure| {
+        let signature = procedure.signature.as_ref();
+        let takes_nothing = signature
+            .is_some_and(|signature| signature.params.is_empty() && signature.results.is_empty());
+        let path = procedure.path.to_relative();
+        takes_nothing && path.last() == Some("init") && path.components().count() == 2
+    });
+    match (found.next(), found.next()) {
+        (Some(init), None) => Some(trimmed(&init.path.to_string()).to_owned()),
+        _ => None,
     }
 }
 
@@ -569,6 +709,7 @@ fn world_exports(
             let problem = Problem::ExportWithoutProcedure {
                 export: name,
                 procedure: procedure.clone(),
+                candidates: Vec::new(),
             };
             return Err(BuildError::in_file(document.path(), problem));
         };
@@ -613,9 +754,11 @@ fn exports(
         let (Some(procedure), None, false) = (&entry.procedure, &entry.module, entry.raw) else {
             return Err(document.error_at(name, Problem::ExportForm(name.get_ref().clone())));
         };
-        let Some(&node) = procedures.get(procedure.get_ref()) else {
+        let path = find_procedure(procedures, procedure.get_ref());
+        let Some(&node) = procedures.get(&path) else {
             let problem = Problem::ExportWithoutProcedure {
                 export: name.get_ref().clone(),
+                candidates: candidates(&path, procedures.keys().cloned().collect()),
                 procedure: procedure.get_ref().clone(),
             };
             return Err(document.error_at(procedure, problem));

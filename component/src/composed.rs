@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The name of the section.
-const SECTION: &str = "miden_cvm_composition";
+pub(crate) const SECTION: &str = "miden_cvm_composition";
 
 /// The version of the section's form.
 const FORM: u32 = 1;
@@ -189,6 +189,7 @@ impl LinkedComposition {
             procedures,
             warnings: Vec::new(),
             source_manager: Arc::new(DefaultSourceManager::default()),
+            files: vec![path.into()],
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with the files of a component or a composition, where, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miden_core::Word;
 use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
@@ -16,7 +16,9 @@ use crate::{
 ///
 /// It displays as `file:line: what is wrong`, with the remedy on the next line.
 #[derive(Debug, Error)]
-#[error("{}{}: {problem}\n  help: {}", .file.display(), line_suffix(*.line), .problem.remedy())]
+#[error(
+    "{}{}: {problem}\n  help: {}", .file.display(), line_suffix(*.line), .problem.remedy_in(.file)
+)]
 pub struct BuildError {
     /// The file with the mistake.
     pub file: PathBuf,
@@ -140,6 +142,11 @@ pub enum Problem {
         /// What there is.
         known: String,
     },
+    /// A world whose component could do nothing.
+    #[error(
+        "the world `{0}` exports no function, so nothing could be called of a component with it"
+    )]
+    NothingExported(String),
     /// An entry repeats what the world says.
     #[error("the entry `{0}` says what the component's world says")]
     SaidByWorld(String),
@@ -182,6 +189,8 @@ pub enum Problem {
         export: String,
         /// The procedure it names.
         procedure: String,
+        /// Procedures that could be meant.
+        candidates: Vec<String>,
     },
     /// A version without an interface it could belong to.
     #[error("`{0}` states a version but no interface")]
@@ -214,9 +223,19 @@ pub enum Problem {
         /// The other.
         second: String,
     },
-    /// The procedure that gives memory does not exist.
-    #[error("`realloc` names `{0}`, and there is no such public procedure")]
-    NoRealloc(String),
+    /// The procedure that gives memory, or that sets up an instance, does not exist.
+    #[error("`{key}` names `{procedure}`, and there is no such public procedure")]
+    NoProcedure {
+        /// The key of `component.toml`.
+        key: &'static str,
+        /// The procedure it names.
+        procedure: String,
+        /// Procedures that could be meant.
+        candidates: Vec<String>,
+    },
+    /// A procedure is to set up instances of a component without bindings that could execute it.
+    #[error("`init` is given, but no `wit`")]
+    InitWithoutWorld,
     /// A procedure declared as reached by dyncall does not exist.
     #[error("`dyncall` names `{0}`, which is neither a public procedure nor an import")]
     DyncallWithoutProcedure(String),
@@ -470,6 +489,54 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What the writer of this file can do about it: a WAC document is not written as TOML is.
+    pub fn remedy_in(&self, file: &Path) -> String {
+        if file.extension().is_some_and(|ending| ending == "wac")
+            && let Some(remedy) = self.remedy_in_wac()
+        {
+            return remedy;
+        }
+        self.remedy()
+    }
+
+    fn remedy_in_wac(&self) -> Option<String> {
+        Some(match self {
+            Self::NotAComponent(path) => format!(
+                "put the component, or its `.masp` package, at `{}`; a package `a:b` of the document is \
+                 looked for as `deps/a/b` beside it",
+                path.display()
+            ),
+            Self::UnmetByOutside {
+                composition,
+                import,
+            } => format!(
+                "add `\"{import}\": ` and an instance to the arguments of `new` that make \
+                 `{composition}`, or `...` to take it from outside"
+            ),
+            Self::NoMain => {
+                "export the function that runs: `export instance.main;`, or `export instance...;`"
+                    .into()
+            }
+            Self::Reference(_) => {
+                "export a function: `export instance[\"interface\"];` exports all of an interface"
+                    .into()
+            }
+            Self::UnknownInstance(name) => format!(
+                "declare it with `let {name} = new package:name {{ … }};`, or correct the name"
+            ),
+            Self::UnmetImport {
+                instance, import, ..
+            } => format!(
+                "add `\"{import}\": ` and an instance to the arguments of `new` that make `{instance}`"
+            ),
+            Self::UnknownImport { .. } => {
+                "remove the argument, or declare the import in the component's world".into()
+            }
+            Self::ReservedInstance => "rename it".into(),
+            _ => return None,
+        })
+    }
+
     /// What the writer of the files can do about it.
     pub fn remedy(&self) -> String {
         match self {
@@ -505,6 +572,7 @@ impl Problem {
             Self::WorldAlone => "add `wit`, or remove `world`".into(),
             Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
             Self::NotInWorld { known, .. } => format!("the world has `{known}`"),
+            Self::NothingExported(_) => "export a function, or an interface with functions".into(),
             Self::SaidByWorld(_) => {
                 "name a procedure for an export, or a `root` for a single function that is \
                  imported; all else is in the WIT"
@@ -517,8 +585,9 @@ impl Problem {
             Self::ExportForm(_) => {
                 "give `procedure`, or `module` for all functions of a WIT interface".into()
             }
-            Self::NoRealloc(_) => {
-                "name it as `module::procedure` and declare it with `pub proc`".into()
+            Self::NoProcedure { candidates, .. } => procedure_remedy(candidates),
+            Self::InitWithoutWorld => {
+                "add `wit` with the component's world, or call the procedure in your code".into()
             }
             Self::NoSources => "list at least one `.masm` file under `sources`".into(),
             Self::SourceName(_) => {
@@ -528,9 +597,7 @@ impl Problem {
             Self::ReservedModule(_) => "rename the file".into(),
             Self::DuplicateModule(_) => "list each file once under `sources`".into(),
             Self::Assembly(_) => "correct the assembly at the place shown above".into(),
-            Self::ExportWithoutProcedure { .. } => {
-                "name it as `module::procedure` and declare it with `pub proc`".into()
-            }
+            Self::ExportWithoutProcedure { candidates, .. } => procedure_remedy(candidates),
             Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
             Self::ImportForm(_) => {
                 "give `interface` and `function` to import by name, `interface` and `resource` to \
@@ -673,6 +740,14 @@ impl Problem {
             }
             Self::Records(_) => "correct the component or the wiring that it names".into(),
         }
+    }
+}
+
+fn procedure_remedy(candidates: &[String]) -> String {
+    let remedy = "name it as `module::procedure` and declare it with `pub proc`";
+    match candidates.is_empty() {
+        true => remedy.into(),
+        false => format!("{remedy}; there are `{}`", candidates.join("`, `")),
     }
 }
 

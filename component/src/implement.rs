@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use crate::{
     bindings::{FunctionName, Implementation},
+    component::Procedures,
     data::parse_word,
     document::Document,
     error::{BuildError, Problem},
@@ -119,6 +120,7 @@ pub(crate) fn implementations<'m>(
     document: &Document,
     manifest: &'m Manifest,
     world: &World,
+    packaged: &Procedures,
 ) -> Result<BTreeMap<FunctionName, (Implementation, &'m Spanned<String>)>, BuildError> {
     let mut found = BTreeMap::new();
     let mut by_function = BTreeSet::new();
@@ -137,14 +139,21 @@ pub(crate) fn implementations<'m>(
             let (procedure, place) = match (&entry.procedure, &entry.module) {
                 (Some(procedure), None) => {
                     by_function.insert(function.clone());
-                    (procedure.get_ref().clone(), procedure)
+                    (find_procedure(packaged, procedure.get_ref()), procedure)
                 }
                 (None, Some(module)) => {
                     if by_function.contains(&function) {
                         continue;
                     }
-                    let procedure = format!("{}::{}", module.get_ref(), masm_name(&function.1));
-                    (procedure, module)
+                    let name = masm_name(&function.1);
+                    let procedure = format!("{}::{name}", trimmed(module.get_ref()));
+                    let written = format!("{}::{}", trimmed(module.get_ref()), function.1);
+                    // Compiled code has the names of WIT as they are.
+                    let found = [&procedure, &written]
+                        .map(|path| find_procedure(packaged, path))
+                        .into_iter()
+                        .find(|path| packaged.contains_key(path));
+                    (found.unwrap_or(procedure), module)
                 }
                 _ => return Err(document.error_at(key, Problem::ExportForm(key.get_ref().clone()))),
             };
@@ -168,6 +177,29 @@ pub(crate) fn implementations<'m>(
         }
     }
     Ok(found)
+}
+
+/// A path without the `::` that it can begin with.
+pub(crate) fn trimmed(path: &str) -> &str {
+    path.strip_prefix("::").unwrap_or(path)
+}
+
+/// The path of a procedure as assembled code has it. It can be written with or without the `::` in front
+/// of it, and without the quotation marks around parts that are no names of Miden assembly. If there is no
+/// such procedure, or more than one, it stays as it is written.
+pub(crate) fn find_procedure(packaged: &Procedures, written: &str) -> String {
+    let path = trimmed(written);
+    if packaged.contains_key(path) {
+        return path.into();
+    }
+    let plain = path.replace('"', "");
+    let mut found = packaged
+        .keys()
+        .filter(|path| path.replace('"', "") == plain);
+    match (found.next(), found.next()) {
+        (Some(found), None) => found.clone(),
+        _ => path.into(),
+    }
 }
 
 /// Refuses what the world says already.

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -40,6 +40,8 @@ pub struct LinkedComposition {
     pub warnings: Vec<Warning>,
     /// The sources of all components, by which locations become lines.
     pub source_manager: Arc<DefaultSourceManager>,
+    /// The composition's files, and those of its components.
+    pub files: Vec<PathBuf>,
 }
 
 /// An instance of a component in a composition.
@@ -212,6 +214,16 @@ impl Linker<'_> {
                 .collect(),
             procedures,
             source_manager: toolchain.source_manager(),
+            files: tree
+                .scopes
+                .iter()
+                .map(|scope| scope.document.path().to_owned())
+                .chain(
+                    components
+                        .iter()
+                        .flat_map(|component| component.files.clone()),
+                )
+                .collect(),
         })
     }
 

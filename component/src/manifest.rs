@@ -22,6 +22,9 @@ pub(crate) struct Manifest {
     pub(crate) world: Option<Spanned<String>>,
     /// The procedure that gives memory for lists and strings that come in, as `module::procedure`.
     pub(crate) realloc: Option<Spanned<String>>,
+    /// The procedure that sets up an instance, as `module::procedure`; if it is left out, that of
+    /// `package`, if it has one; none if it is empty.
+    pub(crate) init: Option<Spanned<String>>,
     /// Procedures and imports that the code reaches by `dyncall` (or `dynexec`).
     #[serde(default)]
     pub(crate) dyncall: Vec<Spanned<String>>,

@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// The name of the section.
-const SECTION: &str = "miden_cvm_component";
+pub(crate) const SECTION: &str = "miden_cvm_component";
 
 /// The version of the section's form.
 const FORMAT: u32 = 1;
@@ -101,6 +101,8 @@ pub(crate) struct ComponentSection {
     own_calls: BTreeSet<Hex>,
     segments: Vec<SegmentRecord>,
     procedures: BTreeMap<Hex, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    aliases: BTreeMap<Hex, Vec<String>>,
     unused_imports: Vec<String>,
 }
 
@@ -342,6 +344,11 @@ impl Component {
             procedures: procedures
                 .map(|(digest, name)| (Hex(*digest), name.clone()))
                 .collect(),
+            aliases: self
+                .aliases
+                .iter()
+                .map(|(digest, names)| (Hex(*digest), names.clone()))
+                .collect(),
             unused_imports: self.unused_imports.clone(),
         }
     }
@@ -516,7 +523,13 @@ impl ComponentSection {
             own_calls,
             segments,
             procedures: procedures.map(|(digest, name)| (digest.0, name)).collect(),
+            aliases: self
+                .aliases
+                .into_iter()
+                .map(|(digest, names)| (digest.0, names))
+                .collect(),
             unused_imports: self.unused_imports,
+            files: vec![path.into()],
         })
     }
 

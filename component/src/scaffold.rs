@@ -1,17 +1,20 @@
 //! What a new component starts with.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use crate::{
-    bindings::{Bindings, BindingsModule, Implementation, skeleton},
+    bindings::{Bindings, BindingsModule, Implementation, is_bindings_module, skeleton},
+    component::{assembled_code, init_procedure, public_procedures},
     document::Document,
     error::{BuildError, Problem},
-    implement::{ComponentWorld, implementations},
+    implement::{ComponentWorld, find_procedure, implementations},
     manifest::Manifest,
     names::check_name,
-    resources::{Declared, Handles, WorldTypes},
+    resources::{Declared, Handles, RESOURCE_MODULE, WorldTypes},
+    stubs::STUB_MODULE,
     wit::{
-        Interface, InterfaceName, WitFile, WitSources, destructor_name, masm_name, resolve_world,
+        Interface, InterfaceName, WitFile, WitSources, destructor_name, masm_name, module_names,
+        resolve_world,
     },
 };
 
@@ -50,33 +53,59 @@ pub fn new_component(
         },
     };
     let resolved = resolve_world(&sources, world)?;
-    let module = masm_name(name);
+    if resolved
+        .exports
+        .iter()
+        .all(|interface| interface.functions.is_empty())
+    {
+        let place = wit.unwrap_or(Path::new(name));
+        return Err(BuildError::in_file(
+            place,
+            Problem::NothingExported(resolved.name),
+        ));
+    }
     let mut manifest = format!("name = \"{name}\"\nwit = \"wit\"\n");
     if let Some(world) = world {
         manifest += &format!("world = \"{world}\"\n");
     }
-    manifest += &format!("sources = [\"{module}.masm\"]\n");
     let types = WorldTypes::of(&resolved);
-    let mut source = String::new();
+    let mut notes = String::new();
     for interface in &resolved.imports {
-        source += &format!("# {} is to be had with `exec`.\n", interface.name);
-        source += &types.described(interface, true);
+        notes += &format!("# {} is to be had with `exec`.\n", interface.name);
+        notes += &types.described(interface, true);
     }
-    for interface in &resolved.exports {
-        manifest += &entries(interface, &module);
+    let mut entries_of = String::new();
+    let mut modules: Vec<(String, String)> = Vec::new();
+    for (interface, module) in resolved
+        .exports
+        .iter()
+        .zip(modules_of(name, &resolved.exports))
+    {
+        entries_of += &entries(interface, &module);
         let handles = Handles::of_export(&resolved, &types, &interface.name);
-        source += &skeleton(interface, &types.described(interface, false), handles);
+        let source = skeleton(interface, &types.described(interface, false), handles);
+        // A module has to have a procedure.
+        if interface.functions.is_empty() && interface.resources.is_empty() {
+            continue;
+        }
+        match modules.iter_mut().find(|(known, _)| *known == module) {
+            Some((_, text)) => *text += &source,
+            None => modules.push((module, source)),
+        }
     }
-    let mut files = vec![
-        NewFile {
-            path: crate::COMPONENT_FILE.into(),
-            text: manifest,
-        },
-        NewFile {
-            path: format!("{module}.masm"),
-            text: source,
-        },
-    ];
+    let listed: Vec<String> = modules
+        .iter()
+        .map(|(module, _)| format!("\"{module}.masm\""))
+        .collect();
+    manifest += &format!("sources = [{}]\n{entries_of}", listed.join(", "));
+    let mut files = vec![NewFile {
+        path: crate::COMPONENT_FILE.into(),
+        text: manifest,
+    }];
+    files.extend(modules.into_iter().map(|(module, text)| NewFile {
+        path: format!("{module}.masm"),
+        text: format!("{notes}{text}"),
+    }));
     files.extend(sources.files.into_iter().map(|file| NewFile {
         path: format!("wit/{}", file.path),
         text: file.text,
@@ -84,12 +113,45 @@ pub fn new_component(
     Ok(files)
 }
 
+/// The module for each interface that a new component exports: one of the component's name, and if
+/// procedures of two interfaces would have one name, one for each interface.
+fn modules_of(name: &str, exports: &[Interface]) -> Vec<String> {
+    let own = masm_name(name);
+    let is_taken = is_bindings_module(&own) || own == STUB_MODULE || own == RESOURCE_MODULE;
+    let own = match is_taken || LIBRARIES.contains(&own.as_str()) {
+        true => format!("{own}_component"),
+        false => own,
+    };
+    let mut seen = BTreeSet::new();
+    let procedures = exports.iter().flat_map(|interface| {
+        let functions = interface.functions.iter().map(|f| masm_name(&f.name));
+        let resources = interface.resources.iter();
+        functions.chain(resources.map(|resource| destructor_name(resource)))
+    });
+    if procedures
+        .into_iter()
+        .all(|procedure| seen.insert(procedure))
+    {
+        return vec![own; exports.len()];
+    }
+    let names = module_names(exports.iter().map(|interface| &interface.name));
+    let names = names.into_iter().map(|path| path.replace("::", "_"));
+    names.map(|name| format!("{own}_{name}")).collect()
+}
+
+/// The modules at the root of the core library, which sources must not stand before.
+const LIBRARIES: [&str; 3] = ["miden", "core", "std"];
+
 fn entries(interface: &Interface, module: &str) -> String {
     if interface.name != InterfaceName::World {
-        let mut entries = format!(
-            "\n[exports.\"{}\"]\nmodule = \"{module}\"\n",
-            interface.name
-        );
+        let mut entries = String::new();
+        // An interface of types alone has nothing to be implemented.
+        if !interface.functions.is_empty() {
+            entries = format!(
+                "\n[exports.\"{}\"]\nmodule = \"{module}\"\n",
+                interface.name
+            );
+        }
         for resource in &interface.resources {
             entries += &format!(
                 "\n[resources.\"{}#{resource}\"]\ndestructor = \"{module}::{}\"\n",
@@ -110,7 +172,7 @@ fn entries(interface: &Interface, module: &str) -> String {
 fn starter(name: &str) -> String {
     let name = name.replace('_', "-");
     format!(
-        "package my:{name}@0.1.0;\n\n\
+        "package my:%{name}@0.1.0;\n\n\
          /// What the component offers.\n\
          interface api {{\n    \
              /// Adds two numbers.\n    \
@@ -131,15 +193,28 @@ pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
     let world = ComponentWorld::read(&document, folder, &manifest)?
         .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoWorld))?;
     let types = Declared::take(&document, &mut manifest, Some(&world.world))?;
-    let implementations = implementations(&document, &manifest, &world.world)?
+    let package = assembled_code(&document, folder, &manifest, true)?;
+    let packaged = package
+        .as_deref()
+        .map(public_procedures)
+        .unwrap_or_default();
+    let implementations = implementations(&document, &manifest, &world.world, &packaged)?
         .into_iter()
         .map(|(name, (implementation, _)): (_, (Implementation, _))| (name, implementation))
         .collect();
     let realloc = manifest
         .realloc
         .as_ref()
-        .map(|path| path.get_ref().as_str());
-    let mut modules = Bindings::new(&world.world, &types.world, &implementations, realloc).modules;
+        .map(|path| find_procedure(&packaged, path.get_ref()));
+    let init = init_procedure(&manifest, package.as_deref());
+    let mut modules = Bindings::new(
+        &world.world,
+        &types.world,
+        &implementations,
+        realloc.as_deref(),
+        init.as_deref(),
+    )
+    .modules;
     modules.extend(types.modules());
     Ok(modules)
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Where messages are put together; `abi.masm` has it as `SCRATCH`.
-const SCRATCH: usize = 0x4000_0000;
+const SCRATCH: usize = 0x4000_0010;
 
 /// The elements that cross a boundary.
 const CROSSING: usize = 16;

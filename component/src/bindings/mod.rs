@@ -23,6 +23,12 @@ pub const BINDINGS_MODULE: &str = "bindings";
 /// The module below which the procedures are that others call.
 pub(crate) const EXPORTS_MODULE: &str = "exports";
 
+/// The module of the procedure that sets up an instance.
+const INIT_MODULE: &str = "instance_init";
+
+/// Where an instance remembers that it is set up; see the memory in `abi.masm`.
+const IS_SET_UP: u32 = 0x4000_000c;
+
 /// What all functions share, but for the memory of messages.
 const ABI: &str = include_str!("abi.masm");
 
@@ -71,7 +77,8 @@ pub(crate) struct Implementation {
 /// The module names that bindings take for themselves.
 pub(crate) fn is_bindings_module(module: &str) -> bool {
     let first = module.split("::").next();
-    first.is_some_and(|first| [BINDINGS_MODULE, EXPORTS_MODULE, ABI_MODULE].contains(&first))
+    let own = [BINDINGS_MODULE, EXPORTS_MODULE, ABI_MODULE, INIT_MODULE];
+    first.is_some_and(|first| own.contains(&first))
 }
 
 /// The stubs of all functions that a world imports.
@@ -97,15 +104,19 @@ pub(crate) fn stub_identities(world: &World) -> BTreeMap<FunctionName, StubIdent
 
 impl Bindings {
     /// The bindings of a world whose exports are implemented as given; those that are not have none.
-    /// `types` are the world's resource types. `realloc` is the procedure that gives memory for messages, if the component has one of its own.
+    /// `types` are the world's resource types. `realloc` is the procedure that gives memory for messages,
+    /// if the component has one of its own. `init` is the procedure that sets up an instance, if there is
+    /// one: it is executed when the instance is entered for the first time.
     pub(crate) fn new(
         world: &World,
         types: &WorldTypes,
         implementations: &BTreeMap<FunctionName, Implementation>,
         realloc: Option<&str>,
+        init: Option<&str>,
     ) -> Self {
         let stubs = stub_identities(world);
         let mut modules = vec![abi_module(realloc)];
+        modules.extend(init.map(init_module));
         let import_modules = module_names(world.imports.iter().map(|interface| &interface.name));
         for (interface, module) in world.imports.iter().zip(import_modules) {
             // A module has to have a procedure; an interface of resource types alone has none.
@@ -128,10 +139,13 @@ impl Bindings {
                     continue;
                 };
                 let procedure = &implementation.procedure;
+                let is_set_up = init.is_some();
                 if implementation.raw {
-                    raw_procedure(&mut code, function, procedure, handles);
+                    raw_procedure(&mut code, function, procedure, is_set_up, handles);
                 } else {
-                    export_procedure(&mut code, &mut lists, function, procedure, handles);
+                    export_procedure(
+                        &mut code, &mut lists, function, procedure, is_set_up, handles,
+                    );
                 }
                 exports.insert(key, format!("{path}::{}", masm_name(&function.name)));
             }
@@ -164,6 +178,27 @@ fn abi_module(realloc: Option<&str>) -> BindingsModule {
     }
 }
 
+/// The module of the procedure that sets up an instance once.
+fn init_module(procedure: &str) -> BindingsModule {
+    let text = format!(
+        "# Sets up an instance.\n\n\
+         # 1 once the instance is set up. Neither compiled code nor messages use this address.\n\
+         const IS_SET_UP = {IS_SET_UP}\n\n\
+         #! Executes the procedure that sets up an instance, if it was not yet.\n\
+         pub proc once\n    \
+             push.IS_SET_UP mem_load eq.0\n    \
+             if.true\n        \
+                 push.1 push.IS_SET_UP mem_store\n        \
+                 exec.::{procedure}\n    \
+             end\n\
+         end\n"
+    );
+    BindingsModule {
+        path: INIT_MODULE.into(),
+        text,
+    }
+}
+
 fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> BindingsModule {
     let mut code = Code::default();
     let mut lists = Lists::new(handles);
@@ -190,9 +225,18 @@ fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> B
 }
 
 /// Executing one procedure and nothing else is that procedure, so this costs nothing.
-fn raw_procedure(code: &mut Code, function: &Function, procedure: &str, handles: Handles<'_>) {
+fn raw_procedure(
+    code: &mut Code,
+    function: &Function,
+    procedure: &str,
+    is_set_up: bool,
+    handles: Handles<'_>,
+) {
     describe(code, function, handles);
     code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
+        if is_set_up {
+            code.line(format!("exec.::{INIT_MODULE}::once"));
+        }
         code.line(format!("exec.::{procedure}"));
     });
 }
@@ -202,11 +246,15 @@ fn export_procedure(
     lists: &mut Lists<'_>,
     function: &Function,
     procedure: &str,
+    is_set_up: bool,
     handles: Handles<'_>,
 ) {
     let Signature { params, results } = Signature::of(function);
     describe(code, function, handles);
     code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
+        if is_set_up {
+            code.line(format!("exec.::{INIT_MODULE}::once"));
+        }
         lists.lift(code, &params);
         code.line(format!("exec.::{procedure}"));
         lists.lower(code, &results);

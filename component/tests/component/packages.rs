@@ -430,3 +430,165 @@ fn code_of_other_tools_becomes_a_component() {
     let error = files.component("c").map(|_| ()).expect_err("damaged");
     assert!(error.to_string().contains("cannot be used"), "{error}");
 }
+
+/// A library as the Miden compiler makes it of core Wasm: names in quotation marks, with dashes, and a
+/// procedure `init` in the root module, by its signature, that sets up memory.
+fn compiled() -> Vec<u8> {
+    use miden_assembly::{
+        Library,
+        ast::types::{CallConv, FunctionType},
+        library::LibraryExport,
+    };
+
+    let sources = Toolchain::new().source_manager();
+    let module = |path: &str, text: &str| {
+        miden_assembly::ModuleParser::new(miden_assembly::ast::ModuleKind::Library)
+            .parse_str(miden_assembly::Path::new(path), text, sources.clone())
+            .expect("a module")
+    };
+    let root = module(
+        "\"root_ns:root@1.0.0\"",
+        // The heap's own record, where the Miden compiler has it, and a variable.
+        "pub proc init push.3.4.5.6 push.1073741824 mem_storew_be dropw push.40 push.100 mem_store end",
+    );
+    let guest = module(
+        "\"root_ns:root@1.0.0\"::guest",
+        "pub proc bump push.100 mem_load add.1 dup push.100 mem_store end
+         pub proc \"heap-top\" push.1073741824 mem_load end
+         pub proc length swap drop push.1073741824 mem_load add end",
+    );
+    let library = miden_assembly::Assembler::new(sources.clone())
+        .assemble_library([root, guest])
+        .expect("a library");
+    let signature = FunctionType::new(CallConv::Fast, [], []);
+    let exports = library.exports().map(|export| {
+        let LibraryExport::Procedure(procedure) = export else {
+            panic!("only procedures");
+        };
+        let mut procedure = procedure.clone();
+        if procedure.path.last() == Some("init") {
+            procedure = procedure.with_signature(signature.clone());
+        }
+        (procedure.path.clone(), LibraryExport::Procedure(procedure))
+    });
+    let library =
+        Library::new(library.mast_forest().clone(), exports.collect()).expect("a library");
+    miden_core::utils::Serializable::to_bytes(&library)
+}
+
+/// A component of compiled code, and one that uses it: bumps twice, sends a list, looks at the heap.
+fn using_compiled(manifest: &str) -> Files {
+    let files = Files::new(&[
+        ("guest/component.toml", manifest),
+        (
+            "guest/guest.wit",
+            "package my:guest; interface points { bump: func() -> u32; heap-top: func() -> u32; \
+             length: func(of: list<u8>) -> u32; } world guest { export points; }",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nsources = [\"app.masm\"]\n\
+             exports.main.procedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.wit",
+            "package my:app; world app { import my:guest/points; export main: func() -> tuple<u32, u32, u32, u32>; } \
+             package my:guest { interface points { bump: func() -> u32; heap-top: func() -> u32; \
+             length: func(of: list<u8>) -> u32; } }",
+        ),
+        (
+            "app/app.masm",
+            "use bindings::my::guest::points\n\
+             pub proc main exec.points::bump exec.points::bump push.2 push.100 exec.points::length \
+             exec.points::heap_top end",
+        ),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+             imports.\"my:guest/points\" = \"guest\"\n[instances.guest]\ncomponent = \"guest\"\n",
+        ),
+    ]);
+    files.write("guest/guest.masl", &compiled());
+    files
+}
+
+const GUEST: &str = "name = \"guest\"\nwit = \"guest.wit\"\npackage = \"guest.masl\"\n";
+
+/// The memory of compiled code is set up when its instance is entered for the first time, and only then;
+/// messages do not overwrite what its heap knows of itself.
+#[test]
+fn compiled_code_sets_up_its_memory() {
+    for module in [
+        "root_ns:root@1.0.0::guest",
+        "\\\"root_ns:root@1.0.0\\\"::guest",
+        "::\\\"root_ns:root@1.0.0\\\"::guest",
+    ] {
+        let exports = format!("[exports.\"my:guest/points\"]\nmodule = \"{module}\"\n");
+        let files = using_compiled(&format!("{GUEST}{exports}"));
+        let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+        let output = run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+        // The last element of a word that is stored so is at the lowest address.
+        assert_eq!(outputs(&output)[..4], [6, 8, 42, 41], "{module}");
+        crate::support::run_checked(&linked, Inputs::default());
+    }
+    // The path form that the compiler prints, one function at a time.
+    let path = |name: &str| format!("::\\\"root_ns:root@1.0.0\\\"::guest::{name}");
+    let exports: String = [
+        ("bump", "bump"),
+        ("heap-top", "\\\"heap-top\\\""),
+        ("length", "length"),
+    ]
+    .map(|(function, name)| {
+        let path = path(name);
+        format!("[exports.\"my:guest/points#{function}\"]\nprocedure = \"{path}\"\n")
+    })
+    .concat();
+    let files = using_compiled(&format!("{GUEST}{exports}"));
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let output = run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..4], [6, 8, 42, 41]);
+
+    // Said otherwise, nothing is executed but what is called; said wrong, candidates are named.
+    let none = using_compiled(&format!("init = \"\"\n{GUEST}{exports}"));
+    let linked = none.link().unwrap_or_else(|error| panic!("{error}"));
+    let output = run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..4], [0, 2, 2, 1]);
+    let wrong = using_compiled(&format!("init = \"root::init\"\n{GUEST}{exports}"));
+    let error = wrong
+        .component("guest")
+        .map(|_| ())
+        .expect_err("no such procedure");
+    let text = error.to_string();
+    assert!(text.contains("`init` names"), "{text}");
+    assert!(text.contains("\"root_ns:root@1.0.0\"::init"), "{text}");
+    let wrong = exports.replace("::bump", "::bumb");
+    let wrong = using_compiled(&format!("{GUEST}{wrong}"));
+    let error = wrong
+        .component("guest")
+        .map(|_| ())
+        .expect_err("no such procedure");
+    assert!(error.to_string().contains("guest::bump"), "{error}");
+}
+
+/// What is in a package of other tools can be looked at, so that a `component.toml` can be written.
+#[test]
+fn code_of_other_tools_is_described() {
+    let code = miden_cvm_component::describe_code(&compiled()).expect("a library");
+    let paths: Vec<&str> = code
+        .exports
+        .iter()
+        .map(|export| export.path.as_str())
+        .collect();
+    assert!(
+        paths.contains(&"\"root_ns:root@1.0.0\"::guest::\"heap-top\""),
+        "{paths:?}"
+    );
+    assert_eq!(code.init.as_deref(), Some("\"root_ns:root@1.0.0\"::init"));
+    let init = code
+        .exports
+        .iter()
+        .find(|export| export.path.ends_with("init"));
+    assert_eq!(init.and_then(|init| init.signature.as_deref()), Some("()"));
+    assert!(code.syscalls.is_empty() && code.missing.is_empty());
+    assert_eq!(code.kind, miden_cvm_component::PackageKind::Library);
+}
