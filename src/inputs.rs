@@ -52,6 +52,16 @@ pub struct InputsFileError {
     pub reason: InputsError,
 }
 
+impl InputsFileError {
+    /// Whether the file is something else than inputs, and not inputs with a mistake.
+    pub fn is_other(&self) -> bool {
+        matches!(
+            self.reason,
+            InputsError::Json(_) | InputsError::Unreadable(_)
+        )
+    }
+}
+
 /// What is wrong with inputs.
 #[derive(Debug, Error)]
 pub enum InputsError {

@@ -21,6 +21,7 @@
 mod inputs;
 mod profile;
 mod target;
+mod trap;
 
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{Felt, Kernel, Program, StackInputs, StackOutputs, Word};
@@ -33,15 +34,16 @@ pub use miden_cvm_audit::{
     Report as AuditReport, Survivor, Tally, audit,
 };
 pub use miden_cvm_component::{
-    ArtifactError, BuildError, Component, Composition, CompositionError, Intrinsic, LinkKind,
-    LinkRecord, LinkedComposition, NewFile, PackageError, SegmentRecord, Toolchain, Warning,
-    bindings, core_library, new_component, read_library, read_program,
+    ArtifactError, BuildError, CodeDescription, Component, Composition, CompositionError,
+    ExportDescription, Intrinsic, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError,
+    PackageKind, SegmentRecord, Toolchain, Warning, bindings, core_library, describe_code,
+    new_component, package_kind, read_library, read_program,
 };
 pub use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, AdviceProvider, AsyncHost, BaseHost, DefaultHost, EventHandler,
     ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace, Host, HostError, HostFuture,
-    Limits, MAX_CYCLES, OptionsError, ProcessState, StdoutWriter, TraceLengths,
-    TracedExecutionError, Trap, core_library_handlers,
+    Limits, Location, MAX_CYCLES, OptionsError, ProcessState, StdoutWriter, TraceLengths,
+    TracedExecutionError, Trap, TrapReport, core_library_handlers,
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
@@ -51,9 +53,12 @@ pub use miden_cvm_verifier::{
     VerifierError, default_registry,
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
-pub use profile::{InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, profile};
+pub use profile::{
+    InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, StackProfile, profile,
+};
 pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
 use thiserror::Error;
+pub use trap::{CodePlace, TrapDescription};
 
 /// Runs a target. Its static data is added to the advice.
 ///

@@ -31,6 +31,33 @@ pub struct Profile {
     pub procedures: Vec<ProcedureProfile>,
     /// The intrinsics that were called, by resource type.
     pub intrinsics: Vec<IntrinsicProfile>,
+    /// The cycles by the chain of procedures in which they were spent, across instances.
+    pub stacks: Vec<StackProfile>,
+}
+
+/// The cycles that were spent in a procedure where a chain of others led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackProfile {
+    /// The procedures, the outermost first, each behind its instance's name.
+    pub frames: Vec<String>,
+    /// The cycles spent in the last of them, not counting those in procedures that it executed or called.
+    pub cycles: u64,
+}
+
+impl Profile {
+    /// The stacks as lines that viewers of profiles read: `outer;inner cycles`.
+    pub fn folded(&self) -> String {
+        let lines = self.stacks.iter().map(|stack| {
+            // These two have a meaning in a line.
+            let frames = stack
+                .frames
+                .iter()
+                .map(|frame| frame.replace([';', '\n'], ":"));
+            let frames: Vec<String> = frames.collect();
+            format!("{} {}\n", frames.join(";"), stack.cycles)
+        });
+        lines.collect()
+    }
 }
 
 /// The calls of an intrinsic. Each takes two cycles, or where it calls a destructor, one and those of
@@ -107,6 +134,14 @@ enum Place {
 }
 
 impl Place {
+    /// The instance; nothing for the kernel.
+    fn instance(self) -> Option<u16> {
+        match self {
+            Self::Instance(index) => Some(index),
+            Self::Kernel => None,
+        }
+    }
+
     fn name(self, target: &Target) -> String {
         match self {
             Self::Kernel => "kernel".into(),
@@ -132,10 +167,23 @@ struct Count {
 #[derive(Debug, Clone, Copy)]
 struct OpenProcedure {
     key: usize,
+    /// Its place in the tree of calls.
+    node: usize,
     /// Number of open nodes when it began.
     nodes: usize,
     began: u64,
 }
+
+/// A procedure in the tree of calls.
+#[derive(Debug, Clone, Copy)]
+struct CallNode {
+    parent: Option<usize>,
+    key: usize,
+    cycles: u64,
+}
+
+/// The most procedures of a chain that are told apart; recursion by `dynexec` can be deeper.
+const MAX_FRAMES: usize = 256;
 
 /// Counts cycles while the program runs.
 #[derive(Debug)]
@@ -147,6 +195,10 @@ struct CycleCounter {
     open: Vec<OpenProcedure>,
     keys: HashMap<(Place, Word), usize>,
     counts: Vec<Count>,
+    /// The tree of calls: procedures by who executed them, and their own cycles there.
+    calls: Vec<CallNode>,
+    /// Nodes of the tree by parent and procedure.
+    call_places: HashMap<(Option<usize>, usize), usize>,
     instances: BTreeMap<Place, (u64, u64)>,
     /// Calls and destructors, by resource type (none is the kernel's) and intrinsic.
     intrinsics: BTreeMap<(Option<u32>, &'static str), (u64, u64)>,
@@ -165,6 +217,8 @@ impl CycleCounter {
             open: Vec::new(),
             keys: HashMap::new(),
             counts: Vec::new(),
+            calls: Vec::new(),
+            call_places: HashMap::new(),
             instances: BTreeMap::from([(Place::Instance(0), (0, 0))]),
             intrinsics: BTreeMap::new(),
         }
@@ -179,8 +233,19 @@ impl CycleCounter {
         let count = &mut self.counts[key];
         count.executions += 1;
         count.open += 1;
+        let parent = self.open.last().map(|procedure| procedure.node);
+        let next = self.calls.len();
+        let node = *self.call_places.entry((parent, key)).or_insert(next);
+        if node == next {
+            self.calls.push(CallNode {
+                parent,
+                key,
+                cycles: 0,
+            });
+        }
         self.open.push(OpenProcedure {
             key,
+            node,
             nodes: self.nodes,
             began: self.cycles,
         });
@@ -226,7 +291,8 @@ impl CycleCounter {
                 },
             )
             .collect();
-        let names = procedure_names(target);
+        let mut names = Names::new(target);
+        let mut labels: Vec<String> = vec![String::new(); self.counts.len()];
         let keys = self.keys.into_iter();
         let mut procedures: Vec<ProcedureProfile> = keys
             .map(|((place, digest), key)| {
@@ -236,9 +302,14 @@ impl CycleCounter {
                     total,
                     ..
                 } = self.counts[key];
+                let name = names
+                    .of(place.instance(), digest)
+                    .unwrap_or_else(|| short(digest));
+                let instance = place.name(target);
+                labels[key] = format!("{instance} {name}");
                 ProcedureProfile {
-                    instance: place.name(target),
-                    name: names.get(&digest).cloned().unwrap_or_else(|| short(digest)),
+                    instance,
+                    name,
                     digest,
                     executions,
                     own_cycles: own,
@@ -250,11 +321,25 @@ impl CycleCounter {
             let order = |p: &ProcedureProfile| std::cmp::Reverse((p.own_cycles, p.total_cycles));
             (order(a), &a.instance, &a.name).cmp(&(order(b), &b.instance, &b.name))
         });
+        let spent = self.calls.iter().filter(|node| node.cycles > 0);
+        let stacks = spent.map(|node| {
+            let chain = std::iter::successors(Some(node), |node| Some(&self.calls[node.parent?]));
+            let mut frames: Vec<String> = chain
+                .take(MAX_FRAMES)
+                .map(|node| labels[node.key].clone())
+                .collect();
+            frames.reverse();
+            StackProfile {
+                frames,
+                cycles: node.cycles,
+            }
+        });
         Profile {
             cycles: self.cycles,
             instances,
             intrinsics,
             procedures,
+            stacks: stacks.collect(),
         }
     }
 }
@@ -315,6 +400,7 @@ impl Tracer for CycleCounter {
         self.instances.entry(place).or_default().1 += 1;
         if let Some(procedure) = self.open.last() {
             self.counts[procedure.key].own += 1;
+            self.calls[procedure.node].cycles += 1;
         }
         if let RowKind::End(_) = kind {
             self.end_node();
@@ -352,39 +438,87 @@ fn short(digest: Word) -> String {
     hex
 }
 
-/// Names of procedures by digest. What libraries and components do not name is named after the
-/// debug information of its code.
-fn procedure_names(target: &Target) -> HashMap<Word, String> {
-    let named = target.procedures().iter();
-    let mut names: HashMap<Word, String> = named
-        .map(|(&digest, name)| (digest, name.clone()))
-        .collect();
-    let main = target.program().hash();
-    names.entry(main).or_insert_with(|| "main".into());
+/// Names of procedures by the instance that executes them.
+///
+/// The code of one procedure can be that of another, in another component even. So an instance's
+/// procedures have the names that its own component has for them, then those of the debug information
+/// of its code, and those of libraries. If several are the same code, all of them are named.
+pub(crate) struct Names<'t> {
+    target: &'t Target,
+    /// The names in the debug information of forests, by their addresses.
+    in_code: HashMap<usize, HashMap<Word, Vec<String>>>,
+}
 
-    let mut unnamed: Vec<(Word, Vec<String>)> = Vec::new();
-    for forest in forests(target) {
-        let local = forest.procedure_roots().iter();
-        unnamed.extend(
-            local
-                .filter_map(|&root| Some((forest.get_node_by_id(root)?.digest(), root)))
-                .filter(|(digest, _)| !names.contains_key(digest))
-                .map(|(digest, root)| (digest, names_in_code(forest, root))),
-        );
-    }
-    // Code holds the names of procedures merged into it too; those with one name are sure.
-    unnamed.sort_by_key(|(_, candidates)| candidates.len());
-    let mut taken: HashSet<String> = HashSet::new();
-    for (digest, candidates) in unnamed {
-        let name = candidates.into_iter().find(|name| !taken.contains(name));
-        if let Some(name) = name
-            && !names.contains_key(&digest)
-        {
-            taken.insert(name.clone());
-            names.insert(digest, name);
+impl<'t> Names<'t> {
+    pub(crate) fn new(target: &'t Target) -> Self {
+        Self {
+            target,
+            in_code: HashMap::new(),
         }
     }
-    names
+
+    /// The name of a procedure that an instance executes; that of an open program is none.
+    pub(crate) fn of(&mut self, instance: Option<u16>, digest: Word) -> Option<String> {
+        let target = self.target;
+        let libraries = target.library_names(&digest);
+        if let Some(code) = instance.and_then(|index| target.code_of(index)) {
+            if let Some(own) = code.names.get(&digest) {
+                return Some(own.join(" = "));
+            }
+            let in_code = self.in_code(&code.forest, &code.names);
+            if let Some(names) = in_code.get(&digest)
+                && !libraries.iter().any(|library| names.contains(library))
+            {
+                return Some(names.join(" = "));
+            }
+            return (!libraries.is_empty()).then(|| libraries.join(" = "));
+        }
+        if !libraries.is_empty() {
+            return Some(libraries.join(" = "));
+        }
+        if digest == target.program().hash() {
+            return Some("main".into());
+        }
+        let none = BTreeMap::new();
+        forests(target)
+            .find_map(|forest| Some(self.in_code(forest, &none).get(&digest)?.join(" = ")))
+    }
+
+    /// The names that the debug information of a forest gives to the procedures that have none.
+    fn in_code(
+        &mut self,
+        forest: &Arc<MastForest>,
+        named: &BTreeMap<Word, Vec<String>>,
+    ) -> &HashMap<Word, Vec<String>> {
+        let target = self.target;
+        let address = Arc::as_ptr(forest) as usize;
+        self.in_code.entry(address).or_insert_with(|| {
+            let roots = forest.procedure_roots().iter();
+            let mut unnamed: Vec<(Word, Vec<String>)> = roots
+                .filter_map(|&root| Some((forest.get_node_by_id(root)?.digest(), root)))
+                .filter(|(digest, _)| !named.contains_key(digest))
+                .map(|(digest, root)| (digest, names_in_code(forest, root)))
+                .collect();
+            // Code holds the names of procedures merged into it too; those with one name are sure.
+            unnamed.sort_by_key(|(_, candidates)| candidates.len());
+            let mut taken: HashSet<String> = HashSet::new();
+            let mut names: HashMap<Word, Vec<String>> = HashMap::new();
+            for (digest, candidates) in unnamed {
+                let of_library = target.library_names(&digest);
+                let name = match of_library.iter().find(|name| candidates.contains(name)) {
+                    Some(name) => Some(name.clone()),
+                    None => candidates.into_iter().find(|name| !taken.contains(name)),
+                };
+                let Some(name) = name else { continue };
+                taken.insert(name.clone());
+                let known = names.entry(digest).or_default();
+                if !known.contains(&name) {
+                    known.push(name);
+                }
+            }
+            names
+        })
+    }
 }
 
 /// The procedures that the debug information of a procedure's own nodes names, in their order.
@@ -417,7 +551,7 @@ fn names_in_code(forest: &MastForest, root: MastNodeId) -> Vec<String> {
 }
 
 /// A procedure's path without what the assembler puts before it.
-fn plain(path: &str) -> &str {
+pub(crate) fn plain(path: &str) -> &str {
     let path = path.strip_prefix("::").unwrap_or(path);
     path.strip_prefix("$exec::").unwrap_or(path)
 }

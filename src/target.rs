@@ -9,22 +9,29 @@ use std::{
 
 use miden_assembly::{
     Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
-    Report, SourceManager, ast::ModuleKind, library::LibraryExport,
+    Report, SourceManager,
+    ast::ModuleKind,
+    debuginfo::{SourceLanguage, Uri},
+    library::LibraryExport,
 };
 use miden_core::{
     AdviceMap, Program, Word,
     mast::{MastForest, MastNodeExt},
 };
 use miden_cvm_component::{
-    ArtifactError, BuildError, COMPONENT_FILE, LinkedComposition, PackageError, Toolchain, Warning,
-    assembling, block_too_deep, core_library, kernel_stubs, read_library, read_program,
+    ArtifactError, BuildError, COMPONENT_FILE, Component, LinkedComposition, PackageError,
+    Toolchain, Warning, assembling, block_too_deep, core_library, kernel_stubs, read_library,
+    read_program,
 };
 use thiserror::Error;
 
-use crate::{AdviceInputs, Composition, DefaultHost, ExecutionError, StdoutWriter};
+use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter};
 
 /// The names of the composition file that a folder is read by, the first that is there.
 pub const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
+
+/// What a package begins with.
+const PACKAGE_MAGIC: &[u8] = b"MASP\0";
 
 /// What is run: a program or a composition, with the code of all libraries that it may need.
 ///
@@ -38,8 +45,22 @@ pub struct Target {
     instances: Vec<String>,
     resources: Vec<String>,
     procedures: BTreeMap<Word, String>,
-    sources: Option<Arc<DefaultSourceManager>>,
+    /// All names of the procedures of libraries and the kernel.
+    library_names: BTreeMap<Word, Vec<String>>,
+    /// What is known of the code of the instances, by index.
+    code: Vec<InstanceCode>,
+    pub(crate) sources: Option<Arc<DefaultSourceManager>>,
     warnings: Vec<Warning>,
+    files: Vec<PathBuf>,
+}
+
+/// The code of an instance.
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceCode {
+    /// The names of its component's public procedures and stubs.
+    pub(crate) names: Arc<BTreeMap<Word, Vec<String>>>,
+    /// The forest that has its component's code.
+    pub(crate) forest: Arc<MastForest>,
 }
 
 impl From<Program> for Target {
@@ -52,8 +73,11 @@ impl From<Program> for Target {
             instances: Vec::new(),
             resources: Vec::new(),
             procedures: BTreeMap::new(),
+            library_names: BTreeMap::new(),
+            code: Vec::new(),
             sources: None,
             warnings: Vec::new(),
+            files: Vec::new(),
         };
         target.add_library(core_library());
         target
@@ -71,8 +95,27 @@ impl From<LinkedComposition> for Target {
         target.procedures.extend(linked.procedures);
         target.sources = Some(linked.source_manager);
         target.warnings = linked.warnings;
-        let names = linked.instances.into_iter().map(|instance| instance.name);
-        target.instances = names.collect();
+        target.files = linked.files;
+        let mut known: Vec<(Arc<Component>, InstanceCode)> = Vec::new();
+        for instance in linked.instances {
+            target.instances.push(instance.name);
+            let component = instance.component;
+            let of_same = known
+                .iter()
+                .find(|(other, _)| Arc::ptr_eq(other, &component));
+            let code = match of_same {
+                Some((_, code)) => code.clone(),
+                None => {
+                    let code = InstanceCode {
+                        names: Arc::new(component.full_names()),
+                        forest: component.forest.clone(),
+                    };
+                    known.push((component, code.clone()));
+                    code
+                }
+            };
+            target.code.push(code);
+        }
         target
     }
 }
@@ -103,31 +146,19 @@ impl Target {
         &self.resources
     }
 
-    /// Why a run ended early, with the names of the instances and resource types that the error
-    /// knows by number only.
-    pub fn explain(&self, error: &ExecutionError) -> String {
-        let mut text = error.to_string();
-        let Some(trap) = error.trap() else {
-            return text;
-        };
-        let named = |kind: &str, number: u32, names: &[String]| {
-            let name = names.get(number as usize)?;
-            Some(format!("{kind} {number} is `{name}`"))
-        };
-        let mut notes: Vec<String> = Vec::new();
-        let instances = trap.instances().into_iter().map(u32::from);
-        notes.extend(instances.filter_map(|number| named("component", number, &self.instances)));
-        let resources = trap.resource_types().into_iter();
-        notes.extend(resources.filter_map(|n| named("resource type", n, &self.resources)));
-        if !notes.is_empty() {
-            text += &format!(" ({})", notes.join(", "));
-        }
-        text
-    }
-
     /// The names of exported procedures by digest.
     pub fn procedures(&self) -> &BTreeMap<Word, String> {
         &self.procedures
+    }
+
+    /// What is known of the code of an instance.
+    pub(crate) fn code_of(&self, instance: u16) -> Option<&InstanceCode> {
+        self.code.get(usize::from(instance))
+    }
+
+    /// The names that libraries and the kernel have for a procedure.
+    pub(crate) fn library_names(&self, digest: &Word) -> &[String] {
+        self.library_names.get(digest).map_or(&[], Vec::as_slice)
     }
 
     /// All code that the host provides; the program's own is not among it.
@@ -138,6 +169,11 @@ impl Target {
     /// What is suspicious, but no error.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// The files that it was loaded from, and the folders of those that are read as a whole.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Lets the target's code call procedures of `library` that it does not contain.
@@ -157,6 +193,8 @@ impl Target {
                 && let Some(node) = forest.get_node_by_id(procedure.node)
             {
                 let name = procedure.path.to_string();
+                let names = self.library_names.entry(node.digest()).or_default();
+                names.push(name.trim_start_matches("::").into());
                 self.procedures.insert(node.digest(), name);
             }
         }
@@ -200,6 +238,9 @@ pub enum TargetError {
          `.wac` or `.masp` file or the folder of one", .0.display()
     )]
     UnknownKind(PathBuf),
+    /// Miden assembly that is no text.
+    #[error("`{}` is no Miden assembly: it is not UTF-8", .0.display())]
+    NoText(PathBuf),
     /// Blocks of Miden assembly nest too deep for the assembler.
     #[error("`{}`, line {line}: too many blocks are open", .path.display())]
     Blocks {
@@ -214,9 +255,23 @@ pub enum TargetError {
         .0.display()
     )]
     UnknownLibrary(PathBuf),
-    /// The folder has no composition file.
+    /// A file that is no kernel was given as one.
     #[error(
-        "the folder `{}` has no composition file: neither {}",
+        "`{}` is no kernel: one is a `.masm`, `.masl` or `.masp` file, or a folder with \
+         `kernel.masm` or `api.masm`", .0.display()
+    )]
+    UnknownKernel(PathBuf),
+    /// A library was given as a kernel, and is none.
+    #[error("`{}` is a library, and no kernel: {reason}", .path.display())]
+    NotAKernel {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The folder has neither a composition file nor a program.
+    #[error(
+        "the folder `{}` has no composition file and no program: neither {}",
         .folder.display(),
         .tried.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" nor ")
     )]
@@ -225,6 +280,18 @@ pub enum TargetError {
         folder: PathBuf,
         /// The names that were looked for.
         tried: Vec<String>,
+    },
+    /// It is not clear which of the folder's programs is meant.
+    #[error(
+        "the folder `{}` has no composition file, and it has several programs: name one of {}",
+        .folder.display(),
+        .found.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    )]
+    SeveralPrograms {
+        /// The folder.
+        folder: PathBuf,
+        /// The files that are there.
+        found: Vec<String>,
     },
     /// A component was given where a composition is needed.
     #[error(
@@ -276,28 +343,92 @@ impl Loader {
         Self::default()
     }
 
-    /// Assembles the kernel in the `.masm` file at `path`, against the stubs of the kernel's
-    /// intrinsics: `call.intrinsics::load` and `call.intrinsics::store`.
+    /// What components are assembled and linked with.
+    pub fn toolchain(&self) -> &Toolchain {
+        &self.toolchain
+    }
+
+    /// Takes the kernel at `path`: a `.masm` file, a folder, or a `.masl` or `.masp` file. In a folder
+    /// the kernel exports what `kernel.masm` or `api.masm` does, or else the only `.masm` file; its other
+    /// modules are those in the folder `lib`, or beside it if there is none. Sources are assembled
+    /// against the stubs of the kernel's intrinsics: `call.intrinsics::load` and
+    /// `call.intrinsics::store`.
     ///
     /// # Errors
-    /// Returns an error if there is no such file, or if the assembler refuses it.
+    /// Returns an error if there is no such kernel, if it cannot be used, or if the assembler refuses it.
     pub fn with_kernel(mut self, path: &Path) -> Result<Self, TargetError> {
-        check_source(path)?;
+        let kernel = if path.is_dir() {
+            let exported = kernel_module(path)?;
+            let modules = path.join("lib");
+            let modules = if modules.is_dir() {
+                modules
+            } else {
+                path.into()
+            };
+            self.assemble_kernel(&exported, Some(&modules))?
+        } else {
+            match extension(path) {
+                Some("masm") => self.assemble_kernel(path, None)?,
+                Some("masl" | "masp") => {
+                    let library = read_library(&read(path)?);
+                    let library = library.map_err(|reason| unusable(path, reason))?;
+                    KernelLibrary::try_from(Arc::unwrap_or_clone(library)).map_err(|error| {
+                        TargetError::NotAKernel {
+                            path: path.into(),
+                            reason: error.to_string(),
+                        }
+                    })?
+                }
+                _ => {
+                    check_readable(path)?;
+                    return Err(TargetError::UnknownKernel(path.into()));
+                }
+            }
+        };
+        self.toolchain = self.toolchain.with_kernel(kernel);
+        Ok(self)
+    }
+
+    /// Assembles a kernel that exports what the source `exported` does; the other sources below `modules`
+    /// are its modules.
+    fn assemble_kernel(
+        &self,
+        exported: &Path,
+        modules: Option<&Path>,
+    ) -> Result<KernelLibrary, TargetError> {
+        check_source(exported)?;
         let stubs = kernel_stubs(self.toolchain.source_manager()).map_err(|problem| {
             TargetError::Assembly {
-                path: path.into(),
+                path: exported.into(),
                 report: problem.to_string(),
             }
         })?;
-        let mut assembler = self.assembler(path)?;
-        let kernel = assembling(|| {
-            assembler
-                .link_dynamic_library(stubs)
-                .and_then(|()| assembler.assemble_kernel(path))
+        let mut others = Vec::new();
+        if let Some(folder) = modules {
+            check_sources(folder)?;
+            for source in sources_in(folder)? {
+                if source == exported {
+                    continue;
+                }
+                let relative = source.strip_prefix(folder).unwrap_or(&source);
+                let parts = relative.with_extension("");
+                let parts: Vec<_> = parts.iter().map(|part| part.to_string_lossy()).collect();
+                let name = format!("$kernel::{}", parts.join("::"));
+                let module = assembling(|| {
+                    let path = MasmPath::validate(&name).map_err(Report::msg)?;
+                    let sources = self.toolchain.source_manager();
+                    ModuleParser::new(ModuleKind::Library).parse_file(path, &source, sources)
+                });
+                others.push(module.map_err(|report| refused(&source, report))?);
+            }
+        }
+        let mut assembler = self.assembler(exported)?;
+        assembling(|| {
+            assembler.link_dynamic_library(stubs)?;
+            assembler.compile_and_statically_link_all(others)?;
+            assembler.assemble_kernel(exported)
         })
-        .map_err(|report| refused(path, report))?;
-        self.toolchain = self.toolchain.with_kernel(kernel);
-        Ok(self)
+        .map_err(|report| refused(exported, report))
     }
 
     /// Adds the library at `path`: a `.masl` or `.masp` file, or a folder of `.masm` files, whose
@@ -321,61 +452,84 @@ impl Loader {
     }
 
     /// Loads the target at `path`: a program in a `.masm` or `.masp` file, or a composition in a
-    /// `.toml`, `.wac` or `.masp` file or in the folder of one.
+    /// `.toml`, `.wac` or `.masp` file, or the folder of either.
     ///
     /// # Errors
     /// Returns an error if there is no such target, or if there is a mistake in its files.
     pub fn load(&self, path: &Path) -> Result<Target, TargetError> {
-        let mut target = if path.is_dir() || matches!(extension(path), Some("toml" | "wac")) {
-            LinkedComposition::load(&target_file(path)?, &self.toolchain)?.into()
-        } else {
-            match extension(path) {
-                Some("masm") => Target {
-                    sources: Some(self.toolchain.source_manager()),
-                    ..Target::from(self.assemble(path)?)
-                },
-                Some("masp") => {
-                    let bytes = read(path)?;
-                    match LinkedComposition::from_package(&bytes, path, &self.toolchain) {
-                        Ok(Some(composition)) => composition.into(),
-                        Ok(None) => {
-                            let program =
-                                read_program(&bytes).map_err(|reason| unusable(path, reason))?;
-                            Target::from(Arc::unwrap_or_clone(program))
-                        }
-                        Err(PackageError::Artifact(reason)) => return Err(unusable(path, reason)),
-                        Err(reason) => {
-                            return Err(TargetError::Package {
-                                path: path.into(),
-                                reason,
-                            });
-                        }
-                    }
-                }
-                _ => {
-                    check_readable(path)?;
-                    return Err(TargetError::UnknownKind(path.into()));
-                }
+        let path = &*target_file(path)?;
+        let target = match extension(path) {
+            Some("toml" | "wac") => LinkedComposition::load(path, &self.toolchain)?.into(),
+            Some("masm") => self.assemble(path, &read(path)?)?,
+            Some("masp") => self.read_package(&read(path)?, path)?,
+            _ => {
+                check_readable(path)?;
+                return Err(TargetError::UnknownKind(path.into()));
             }
         };
+        Ok(self.completed(target, path))
+    }
+
+    /// Loads a program or a composition from the bytes of a package, or a program from Miden assembly.
+    /// `name` is what errors call it by.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes are neither, or if there is a mistake in them.
+    pub fn load_bytes(&self, bytes: &[u8], name: &Path) -> Result<Target, TargetError> {
+        let target = match bytes.starts_with(PACKAGE_MAGIC) {
+            true => self.read_package(bytes, name)?,
+            false => self.assemble(name, bytes)?,
+        };
+        Ok(self.completed(target, name))
+    }
+
+    /// The target with the code that the loader has besides.
+    fn completed(&self, mut target: Target, path: &Path) -> Target {
         if let Some(kernel) = self.toolchain.kernel() {
             target.add_kernel(kernel);
         }
         for library in &self.libraries {
             target.add_library(library);
         }
-        Ok(target)
+        if target.files.is_empty() {
+            target.files.push(path.into());
+        }
+        target
     }
 
-    fn assemble(&self, path: &Path) -> Result<Program, TargetError> {
-        check_source(path)?;
+    fn read_package(&self, bytes: &[u8], path: &Path) -> Result<Target, TargetError> {
+        match LinkedComposition::from_package(bytes, path, &self.toolchain) {
+            Ok(Some(composition)) => Ok(composition.into()),
+            Ok(None) => {
+                let program = read_program(bytes).map_err(|reason| unusable(path, reason))?;
+                Ok(Target::from(Arc::unwrap_or_clone(program)))
+            }
+            Err(PackageError::Artifact(reason)) => Err(unusable(path, reason)),
+            Err(reason) => Err(TargetError::Package {
+                path: path.into(),
+                reason,
+            }),
+        }
+    }
+
+    fn assemble(&self, path: &Path, source: &[u8]) -> Result<Target, TargetError> {
+        let Ok(text) = str::from_utf8(source) else {
+            return Err(TargetError::NoText(path.into()));
+        };
+        check_blocks(path, text)?;
+        let sources = self.toolchain.source_manager();
+        let file = sources.load(SourceLanguage::Masm, Uri::from(path), text.into());
         let assembler = self.assembler(path)?;
-        assembling(|| {
+        let program = assembling(|| {
             ModuleParser::new(ModuleKind::Executable)
-                .parse_file(MasmPath::exec_path(), path, self.toolchain.source_manager())
+                .parse(MasmPath::exec_path(), file, sources.clone())
                 .and_then(|module| assembler.assemble_program(module))
         })
-        .map_err(|report| refused(path, report))
+        .map_err(|report| refused(path, report))?;
+        Ok(Target {
+            sources: Some(sources),
+            ..Target::from(program)
+        })
     }
 
     fn library_from_sources(&self, folder: &Path) -> Result<Arc<Library>, TargetError> {
@@ -411,18 +565,26 @@ impl Loader {
 }
 
 /// The file that stands for the target at `path`, beside which its inputs are looked for: the
-/// composition file of a folder, and `path` itself in all other cases.
+/// composition file or the program of a folder, and `path` itself in all other cases.
 ///
 /// In a folder it is `composition.toml` or `composition.wac`, or else the file with the folder's own name
-/// and one of these endings.
+/// and one of these endings. In a folder without a composition file it is `main.masm`, or the `.masm` or
+/// `.masp` file with the folder's own name, or else the only one there is.
 ///
 /// # Errors
 /// Returns an error if `path` is a folder without such a file.
 pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
     if !path.is_dir() {
-        return Ok(path.into());
+        return match path.file_name().is_some_and(|name| name == COMPONENT_FILE) && path.is_file() {
+            true => Err(TargetError::Component(path.into())),
+            false => Ok(path.into()),
+        };
     }
     let own = name_of(path)?;
+    let first = |names: &[String]| {
+        let mut paths = names.iter().map(|name| path.join(name));
+        paths.find(|path| path.is_file())
+    };
     let mut tried: Vec<String> = COMPOSITION_FILES
         .map(str::to_owned)
         .into_iter()
@@ -430,20 +592,92 @@ pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
         .collect();
     // In a folder of this name it is a component all the same.
     tried.retain(|name| name != COMPONENT_FILE);
-    let found = tried
-        .iter()
-        .map(|name| path.join(name))
-        .find(|path| path.is_file());
-    if let Some(found) = found {
+    if let Some(found) = first(&tried) {
         return Ok(found);
     }
     if path.join(COMPONENT_FILE).is_file() {
         return Err(TargetError::Component(path.into()));
     }
-    Err(TargetError::NoComposition {
-        folder: path.into(),
-        tried,
-    })
+    let programs = ["main.masm".into()]
+        .into_iter()
+        .chain(["masm", "masp"].map(|ending| format!("{own}.{ending}")));
+    let programs: Vec<String> = programs.collect();
+    if let Some(found) = first(&programs) {
+        return Ok(found);
+    }
+    let mut others = programs_in(path)?;
+    match others.len() {
+        0 => {
+            tried.extend(programs);
+            Err(TargetError::NoComposition {
+                folder: path.into(),
+                tried,
+            })
+        }
+        1 => Ok(path.join(others.remove(0))),
+        _ => Err(TargetError::SeveralPrograms {
+            folder: path.into(),
+            found: others,
+        }),
+    }
+}
+
+/// The module in a kernel's folder whose procedures the kernel exports.
+fn kernel_module(folder: &Path) -> Result<PathBuf, TargetError> {
+    let named = ["kernel.masm", "api.masm"].map(|name| folder.join(name));
+    if let Some(found) = named.into_iter().find(|path| path.is_file()) {
+        return Ok(found);
+    }
+    let programs = programs_in(folder)?;
+    let mut sources = programs.iter().filter(|name| name.ends_with(".masm"));
+    match (sources.next(), sources.next()) {
+        (Some(only), None) => Ok(folder.join(only)),
+        _ => Err(TargetError::UnknownKernel(folder.into())),
+    }
+}
+
+/// All `.masm` files below a folder, sorted.
+fn sources_in(folder: &Path) -> Result<Vec<PathBuf>, TargetError> {
+    let unreadable = |reason| TargetError::Unreadable {
+        path: folder.into(),
+        reason,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        // Links to folders are not followed: they could lead in circles.
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            found.extend(sources_in(&path)?);
+        } else if extension(&path) == Some("masm") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The names of the `.masm` and `.masp` files in a folder.
+fn programs_in(folder: &Path) -> Result<Vec<String>, TargetError> {
+    let unreadable = |reason| TargetError::Unreadable {
+        path: folder.into(),
+        reason,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if matches!(extension(&path), Some("masm" | "masp")) && path.is_file() {
+            found.push(
+                path.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into(),
+            );
+        }
+    }
+    // Not in the order of the file system.
+    found.sort();
+    Ok(found)
 }
 
 /// The name of a folder, also where the path ends with `.` or `..`.
@@ -480,8 +714,12 @@ fn check_readable(path: &Path) -> Result<(), TargetError> {
 
 /// Checks that a source can be read, and that the assembler has enough of the stack for it.
 fn check_source(path: &Path) -> Result<(), TargetError> {
-    let source = String::from_utf8_lossy(&read(path)?).into_owned();
-    match block_too_deep(&source) {
+    check_blocks(path, &String::from_utf8_lossy(&read(path)?))
+}
+
+/// Checks that the assembler has enough of the stack for a source.
+fn check_blocks(path: &Path, source: &str) -> Result<(), TargetError> {
+    match block_too_deep(source) {
         None => Ok(()),
         Some(line) => Err(TargetError::Blocks {
             path: path.into(),

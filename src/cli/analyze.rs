@@ -43,7 +43,7 @@ impl AnalyzeCommand {
             &mut loaded.target.host(),
             loaded.options.with_debug(false),
         )
-        .map_err(|error| Failure::failed(loaded.target.explain(&error)))?;
+        .map_err(|error| Failure::of_run(&loaded.target, &error))?;
         progress.stage("building the trace");
         let trace = loaded.trace()?;
         drop(progress);

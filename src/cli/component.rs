@@ -7,11 +7,13 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use miden_cvm::{Component, Toolchain, bindings, new_component};
+use miden_cvm::{Component, bindings, new_component};
 use serde::Serialize;
 
 use super::{
-    files,
+    files::Outputs,
+    kind::{COMPONENT_FILE, Kind, not_a},
+    libraries::Libraries,
     outcome::{Failure, Outcome},
     progress::Progress,
 };
@@ -58,6 +60,8 @@ struct WriteBindings {
 struct Build {
     /// The folder of the component
     folder: PathBuf,
+    #[command(flatten)]
+    libraries: Libraries,
     /// The package; beside the folder, with the ending `.masp`, if left out
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -94,39 +98,40 @@ impl New {
             )));
         }
         let made = made.into_iter().map(|file| (file.path, file.text));
-        write_all(&self.folder, made)
+        write_all(&self.folder, made, &[])
     }
 }
 
 impl WriteBindings {
     fn run(&self) -> Result<Outcome, Failure> {
-        let modules = bindings(&self.folder).map_err(Failure::failed)?;
+        let component = component_folder(&self.folder)?;
+        let modules = bindings(component).map_err(Failure::failed)?;
         let modules = modules
             .into_iter()
             .map(|module| (module.file(), module.text));
         let folder = match &self.output {
             Some(folder) => folder.clone(),
-            None => self.folder.join("bindings"),
+            None => component.join("bindings"),
         };
-        write_all(&folder, modules)
+        write_all(&folder, modules, &[])
     }
 }
 
 fn write_all(
     folder: &Path,
     contents: impl Iterator<Item = (String, String)>,
+    inputs: &[PathBuf],
 ) -> Result<Outcome, Failure> {
-    let mut written = Vec::new();
-    for (path, text) in contents {
-        let path = folder.join(path);
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| {
-            Failure::failed(format!("`{}` cannot be made: {error}", parent.display()))
-        })?;
-        files::write(&path, text.as_bytes())?;
-        written.push(path.display().to_string());
-    }
-    Outcome::new(&WrittenAnswer { files: written })
+    let contents: Vec<(PathBuf, String)> = contents
+        .map(|(path, text)| (folder.join(path), text))
+        .collect();
+    let wanted = contents.iter().map(|(path, _)| ("a module", path.clone()));
+    let outputs = Outputs::check(wanted, inputs)?;
+    outputs.write(contents.iter().map(|(_, text)| text.as_bytes()))?;
+    let written = contents.iter().map(|(path, _)| path.display().to_string());
+    Outcome::new(&WrittenAnswer {
+        files: written.collect(),
+    })
 }
 
 /// What `component new` and `component bindings` answer.
@@ -146,22 +151,23 @@ impl fmt::Display for WrittenAnswer {
 impl Build {
     fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("assembling");
-        let component =
-            Component::load(&self.folder, &Toolchain::new()).map_err(Failure::failed)?;
+        let folder = component_folder(&self.folder)?;
+        let loader = self.libraries.loader()?;
+        let component = Component::load(folder, loader.toolchain()).map_err(Failure::failed)?;
         for import in &component.unused_imports {
             progress.suspend(|| eprintln!("warning: import `{import}` is never called"));
         }
-        let bytes = component.to_package().map_err(Failure::failed)?;
         let path = match &self.output {
             Some(path) => path.clone(),
-            None => fs::canonicalize(&self.folder)
-                .map_err(Failure::failed)?
-                .with_extension("masp"),
+            None => beside(folder)?,
         };
-        files::write(&path, &bytes)?;
+        let mut read = component.files.clone();
+        read.extend(self.libraries.paths().cloned());
+        let outputs = Outputs::check([("the package", path.clone())], &read)?;
+        let bytes = component.to_package().map_err(Failure::failed)?;
         drop(progress);
         let exports = component.exports.iter();
-        Outcome::new(&BuildAnswer {
+        let outcome = Outcome::new(&BuildAnswer {
             component: component.name.clone(),
             exports: exports
                 .map(|(name, export)| ExportAnswer {
@@ -171,8 +177,37 @@ impl Build {
                 .collect(),
             package: path.display().to_string(),
             bytes: bytes.len(),
-        })
+        })?;
+        let outcome = outputs.answered(outcome);
+        outputs.write([&bytes[..]])?;
+        Ok(outcome)
     }
+}
+
+/// The folder of a component, which can be named by its `component.toml` too.
+fn component_folder(path: &Path) -> Result<&Path, Failure> {
+    match Kind::of(path) {
+        Kind::Component | Kind::Missing => Ok(path),
+        // A folder can be a composition and a component.
+        _ if path.join(COMPONENT_FILE).is_file() => Ok(path),
+        Kind::ComponentFile => Ok(match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }),
+        _ => match not_a(path, "the folder of a component") {
+            Some(text) => Err(Failure::usage(text)),
+            None => Ok(path),
+        },
+    }
+}
+
+/// The package of a component beside its folder. The whole name stays, dots and all.
+fn beside(folder: &Path) -> Result<PathBuf, Failure> {
+    let mut path = fs::canonicalize(folder)
+        .map_err(Failure::failed)?
+        .into_os_string();
+    path.push(".masp");
+    Ok(path.into())
 }
 
 /// What `component build` answers.

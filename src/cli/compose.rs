@@ -4,11 +4,13 @@ use core::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use miden_cvm::{LinkedComposition, Records, Toolchain, target_file};
+use miden_cvm::{LinkedComposition, Records, target_file};
 use serde::Serialize;
 
 use super::{
-    files,
+    files::{self, Outputs},
+    kind::{Kind, not_a},
+    libraries::Libraries,
     outcome::{Failure, Outcome},
     progress::Progress,
 };
@@ -18,6 +20,8 @@ use super::{
 pub struct ComposeCommand {
     /// The composition: a `.toml` or `.wac` file, or the folder of one
     composition: PathBuf,
+    #[command(flatten)]
+    libraries: Libraries,
     /// Where the composition goes; beside the composition file, with the ending `.masp`, if left out
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -34,28 +38,44 @@ impl ComposeCommand {
     /// Returns an error if there is a mistake in the files, or if something cannot be written.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("linking");
+        if !matches!(
+            Kind::of(&self.composition),
+            Kind::Composition | Kind::Missing
+        ) && let Some(text) = not_a(&self.composition, "the file or folder of a composition")
+        {
+            return Err(Failure::usage(text));
+        }
         let file = target_file(&self.composition).map_err(Failure::failed)?;
-        let linked = LinkedComposition::load(&file, &Toolchain::new()).map_err(Failure::failed)?;
+        let loader = self.libraries.loader()?;
+        let linked = LinkedComposition::load(&file, loader.toolchain()).map_err(Failure::failed)?;
         for warning in &linked.warnings {
             progress.suspend(|| eprintln!("warning: {warning}"));
         }
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let bytes = linked.to_package(&name).map_err(Failure::failed)?;
         let output = match &self.output {
             Some(path) => path.clone(),
             None => file.with_extension("masp"),
         };
         let records = match &self.records {
             Some(path) => path.clone(),
+            None if files::is_standard(&output) => file.with_extension("records.json"),
             None => output.with_extension("records.json"),
         };
+        let mut read = linked.files.clone();
+        read.extend(self.libraries.paths().cloned());
+        let outputs = Outputs::check(
+            [
+                ("the composition", output.clone()),
+                ("its records", records.clone()),
+            ],
+            &read,
+        )?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let bytes = linked.to_package(&name).map_err(Failure::failed)?;
         let mut json = serde_json::to_vec_pretty(&Records::from(linked.composition.clone()))
             .map_err(Failure::failed)?;
         json.push(b'\n');
-        files::write(&output, &bytes)?;
-        files::write(&records, &json)?;
         drop(progress);
-        Outcome::new(&ComposeAnswer {
+        let outcome = Outcome::new(&ComposeAnswer {
             program_hash: linked.program.hash().to_hex(),
             composition: linked.composition.commitment().to_hex(),
             instances: linked.instances.len(),
@@ -63,7 +83,10 @@ impl ComposeCommand {
             file: output.display().to_string(),
             bytes: bytes.len(),
             records: records.display().to_string(),
-        })
+        })?;
+        let outcome = outputs.answered(outcome);
+        outputs.write([&bytes[..], &json])?;
+        Ok(outcome)
     }
 }
 

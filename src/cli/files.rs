@@ -8,62 +8,282 @@ use std::{
     process,
 };
 
-use super::outcome::Failure;
+use super::outcome::{Failure, Outcome};
 
-/// Reads a file that has at most `limit` bytes.
+/// What stands for the standard input, or the standard output.
+const STANDARD: &str = "-";
+
+/// Whether a path stands for the standard input or output.
+pub fn is_standard(path: &Path) -> bool {
+    path == STANDARD
+}
+
+/// Reads a file, or the standard input, that has at most `limit` bytes.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read or has more bytes.
+/// Returns an error if it cannot be read or has more bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            Failure::failed(format!("`{}` cannot be read: {error}", path.display()))
-        })?;
+    let read_all = |from: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        from.take(limit + 1).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let read = match is_standard(path) {
+        true => read_all(&mut io::stdin().lock()),
+        false => File::open(path).and_then(|mut file| read_all(&mut file)),
+    };
+    let name = name(path);
+    let bytes = read.map_err(|error| Failure::failed(format!("{name} cannot be read: {error}")))?;
     if bytes.len() as u64 > limit {
         return Err(Failure::failed(format!(
-            "`{}` has more than the {limit} bytes that it may have",
-            path.display()
+            "{name} has more than the {limit} bytes that it may have"
         )));
     }
     Ok(bytes)
 }
 
-/// Writes a file so that at any time, and after a crash, there is either all of it or what was there
-/// before: into a new file in the same folder, which then takes its name.
-///
-/// A link is followed, so that what it leads to is replaced. Devices and pipes are written to.
-///
-/// # Errors
-/// Returns an error if the folder or the file cannot be written.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = match fs::metadata(path) {
-        Ok(found) if found.is_file() => {
-            fs::canonicalize(path).and_then(|file| replace(&file, bytes))
+/// A path as messages name it.
+pub fn name(path: &Path) -> String {
+    match is_standard(path) {
+        true => "the standard input".into(),
+        false => format!("`{}`", path.display()),
+    }
+}
+
+/// The files that a command is going to write, looked at before it does its work: what can be known to
+/// fail afterwards fails now. Folders that are missing are made.
+#[derive(Debug)]
+pub struct Outputs {
+    outputs: Vec<Output>,
+    /// The folders that were made, each after those that it is in.
+    made: Vec<PathBuf>,
+}
+
+/// One of the files.
+#[derive(Debug)]
+struct Output {
+    /// What it is, such as `the proof`.
+    what: String,
+    /// Its path as it was given.
+    path: PathBuf,
+    place: Place,
+}
+
+/// Where an output goes.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    StandardOutput,
+    /// A device or a pipe.
+    Device,
+    /// The file, with links resolved.
+    File(PathBuf),
+}
+
+/// The endings of files in a folder that is an input as a whole.
+const SOURCES: [&str; 2] = ["masm", "wit"];
+
+impl Outputs {
+    /// Looks at these files, each with what it is. `inputs` are the files and folders that the command
+    /// reads, none of which may be written.
+    ///
+    /// # Errors
+    /// Returns an error if one of them cannot be written, if two are the same file, or if one is an
+    /// input.
+    pub fn check<'a>(
+        wanted: impl IntoIterator<Item = (&'a str, PathBuf)>,
+        inputs: &[PathBuf],
+    ) -> Result<Self, Failure> {
+        let wanted: Vec<(&str, PathBuf)> = wanted.into_iter().collect();
+        let mut outputs = Self {
+            outputs: Vec::new(),
+            made: Vec::new(),
+        };
+        // All folders first: that of one output can be the path of another.
+        for (_, path) in &wanted {
+            outputs
+                .make_folder(path)
+                .map_err(|error| unwritable(path, &error))?;
         }
-        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // Nothing of it can be lost, and it must not become a file.
-        Ok(_) => OpenOptions::new()
-            .write(true)
-            .open(path)
-            .and_then(|mut device| device.write_all(bytes)),
-        Err(_) => replace(path, bytes),
+        for (what, path) in wanted {
+            let place = Place::of(&path).map_err(|error| unwritable(&path, &error))?;
+            let same = outputs
+                .outputs
+                .iter()
+                .find(|other| other.place == place && place != Place::Device);
+            if let Some(other) = same {
+                return Err(Failure::usage(format!(
+                    "{} and {what} would both be written to `{}`: give them files of their own",
+                    other.what,
+                    path.display()
+                )));
+            }
+            if let Place::File(file) = &place
+                && let Some(input) = inputs.iter().find(|input| is_part(file, input))
+            {
+                return Err(Failure::usage(format!(
+                    "{what} would overwrite `{}`, which is read as `{}`: give it another file",
+                    path.display(),
+                    input.display()
+                )));
+            }
+            outputs.outputs.push(Output {
+                what: what.into(),
+                path,
+                place,
+            });
+        }
+        Ok(outputs)
+    }
+
+    /// Makes the folder of a file, if it is missing.
+    fn make_folder(&mut self, path: &Path) -> io::Result<()> {
+        if is_standard(path) || fs::metadata(path).is_ok() {
+            return Ok(());
+        }
+        let target = followed(path);
+        let missing = folder_of(&target)
+            .ancestors()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .take_while(|folder| fs::metadata(folder).is_err())
+            .map(Path::to_owned)
+            .collect::<Vec<_>>();
+        for folder in missing.into_iter().rev() {
+            match fs::create_dir(&folder) {
+                Ok(()) => self.made.push(folder),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of them, in the order in which they were named.
+    ///
+    /// # Errors
+    /// Returns an error if one cannot be written after all; those before it are.
+    pub fn write<'a>(self, contents: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Failure> {
+        for (output, bytes) in self.outputs.iter().zip(contents) {
+            let written = match &output.place {
+                Place::StandardOutput => {
+                    let mut stdout = io::stdout().lock();
+                    stdout.write_all(bytes).and_then(|()| stdout.flush())
+                }
+                // Nothing of it can be lost, and it must not become a file.
+                Place::Device => OpenOptions::new()
+                    .write(true)
+                    .open(&output.path)
+                    .and_then(|mut device| device.write_all(bytes)),
+                Place::File(file) => replace(file, bytes),
+            };
+            written.map_err(|error| unwritable(&output.path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// The answer of the command that writes them; it goes elsewhere if one of them goes to the standard
+    /// output.
+    pub fn answered(&self, outcome: Outcome) -> Outcome {
+        let mut places = self.outputs.iter().map(|output| &output.place);
+        match places.any(|place| *place == Place::StandardOutput) {
+            true => outcome.beside_output(),
+            false => outcome,
+        }
+    }
+}
+
+impl Drop for Outputs {
+    /// Folders in which nothing was written are removed again.
+    fn drop(&mut self) {
+        for folder in self.made.iter().rev() {
+            fs::remove_dir(folder).ok();
+        }
+    }
+}
+
+impl Place {
+    /// Where an output with this path goes, whose folder is there.
+    fn of(path: &Path) -> io::Result<Self> {
+        if is_standard(path) {
+            return Ok(Self::StandardOutput);
+        }
+        let file = match fs::metadata(path) {
+            Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(found) if !found.is_file() => return Ok(Self::Device),
+            Ok(found) if found.permissions().readonly() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "the file is read-only",
+                ));
+            }
+            Ok(_) => fs::canonicalize(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if path.as_os_str().is_empty() {
+                    return Err(io::ErrorKind::InvalidFilename.into());
+                }
+                if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                    return Err(io::ErrorKind::IsADirectory.into());
+                }
+                let target = followed(path);
+                let name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+                fs::canonicalize(folder_of(&target))?.join(name)
+            }
+            Err(error) => return Err(error),
+        };
+        // The only way to know that the folder can be written is to do it.
+        let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+        let (temporary, _) = create(folder_of(&file), name)?;
+        fs::remove_file(temporary)?;
+        Ok(Self::File(file))
+    }
+}
+
+/// The most links that are followed one after the other, as by the operating system.
+const MAX_LINKS: usize = 40;
+
+/// Where links lead from a path at whose end nothing is yet.
+fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether a file is an input, or one of the sources in an input that is a folder.
+fn is_part(file: &Path, input: &Path) -> bool {
+    let Ok(input) = fs::canonicalize(input) else {
+        return false;
     };
-    written.map_err(|error| {
-        Failure::failed(format!("`{}` cannot be written: {error}", path.display()))
-    })
+    if !input.is_dir() {
+        return file == input;
+    }
+    let ending = file.extension().and_then(OsStr::to_str);
+    file.starts_with(&input)
+        && file.exists()
+        && ending.is_some_and(|ending| SOURCES.contains(&ending))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("`{}` cannot be written: {error}", path.display()))
 }
 
 /// The most names that are tried for the new file; all of them are taken only if as many runs with
 /// one process id were killed while they wrote.
 const MAX_ATTEMPTS: u32 = 1000;
 
+/// Writes a file so that at any time, and after a crash, there is either all of it or what was there
+/// before: into a new file in the same folder, which then takes its name.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let (temporary, file) = create(folder, name)?;
     let written = write_all(file, bytes).and_then(|()| fs::rename(&temporary, path));

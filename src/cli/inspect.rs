@@ -3,33 +3,34 @@
 use core::fmt;
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use miden_cvm::{
-    Component, Intrinsic, LinkKind, LinkedComposition, MAX_PROOF_LEN, PackageError, Proof,
-    PublicInputs, Statement, Toolchain, read_program, target_file,
+    CodeDescription, Component, Inputs, Intrinsic, LinkKind, LinkedComposition, PackageKind, Proof,
+    PublicInputs, Records, Statement, Target, Word, describe_code, target_file,
 };
 use serde::Serialize;
 
 use super::{
     files,
+    kind::{Kind, MAX_FILE_LEN, not_a},
+    libraries::Libraries,
     outcome::{Failure, Outcome},
     progress::Progress,
     verify::SecurityAnswer,
 };
 
-/// The name of the file that makes a folder a component.
-const COMPONENT_FILE: &str = "component.toml";
-
 /// Shows what is in a component, a composition, a statement or a proof.
 #[derive(Debug, Args)]
 pub struct InspectCommand {
-    /// A component's folder or package, a composition's file, folder or package, a statement, or a
-    /// proof
+    /// A component's folder or package, a composition's file, folder or package, a program, a
+    /// library or any other package, a statement, records, inputs, or a proof; `-` is the standard
+    /// input
     target: PathBuf,
+    #[command(flatten)]
+    libraries: Libraries,
     /// Print a composition as a graph for Graphviz
     #[arg(long, conflicts_with = "mermaid")]
     dot: bool,
@@ -45,7 +46,7 @@ impl InspectCommand {
     /// Returns an error if it cannot be read, is none of these, or is damaged.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
-        let found = load(&self.target)?;
+        let found = load(&self.target, &self.libraries)?;
         drop(progress);
         if self.dot || self.mermaid {
             let Found::Composition(linked) = found else {
@@ -63,6 +64,10 @@ impl InspectCommand {
         match found {
             Found::Component(component) => Outcome::new(&ComponentAnswer::of(&component)),
             Found::Composition(linked) => Outcome::new(&CompositionAnswer::of(&linked)),
+            Found::Program(program) => Outcome::new(&*program),
+            Found::Code(code) => Outcome::new(&*code),
+            Found::Records(records) => Outcome::new(&*records),
+            Found::Inputs(inputs) => Outcome::new(&*inputs),
             Found::Statement(statement) => Outcome::new(&StatementAnswer::of(&statement)),
             Found::Proof(proof, bytes) => Outcome::new(&ProofAnswer {
                 kind: "proof",
@@ -83,65 +88,348 @@ impl InspectCommand {
 enum Found {
     Component(Box<Component>),
     Composition(Box<LinkedComposition>),
+    Program(Box<ProgramAnswer>),
+    Code(Box<CodeAnswer>),
     Statement(Box<Statement>),
+    Records(Box<RecordsAnswer>),
+    Inputs(Box<InputsAnswer>),
     Proof(Proof, usize),
 }
 
-fn load(path: &Path) -> Result<Found, Failure> {
-    let toolchain = Toolchain::new();
-    let composition = |path: &Path| {
-        let linked = LinkedComposition::load(path, &toolchain).map_err(Failure::failed)?;
-        Ok(Found::Composition(Box::new(linked)))
-    };
-    if path.is_dir() {
-        return match target_file(path) {
-            Ok(file) => composition(&file),
-            Err(_) if path.join(COMPONENT_FILE).is_file() => {
-                let component = Component::load(path, &toolchain).map_err(Failure::failed)?;
-                Ok(Found::Component(Box::new(component)))
-            }
-            Err(error) => Err(Failure::failed(error)),
-        };
+fn load(path: &Path, libraries: &Libraries) -> Result<Found, Failure> {
+    if files::is_standard(path) {
+        let bytes = files::read(path, MAX_FILE_LEN)?;
+        return of_bytes(&bytes, path, Kind::of_bytes(&bytes, None), libraries);
     }
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml" | "wac") => composition(path),
-        Some("masp") => {
-            let bytes = fs::read(path).map_err(|error| {
-                Failure::failed(format!("`{}` cannot be read: {error}", path.display()))
-            })?;
-            let unusable = |error: PackageError| {
-                Failure::failed(format!("`{}` cannot be used: {error}", path.display()))
-            };
-            if let Some(linked) =
-                LinkedComposition::from_package(&bytes, path, &toolchain).map_err(unusable)?
-            {
-                return Ok(Found::Composition(Box::new(linked)));
-            }
-            match Component::from_package(&bytes, path, &toolchain) {
-                Ok(component) => Ok(Found::Component(Box::new(component))),
-                Err(PackageError::NotAComponent) if read_program(&bytes).is_ok() => {
-                    Err(Failure::failed(format!(
-                        "`{}` is a program without components; `analyze` looks at its run",
-                        path.display()
-                    )))
-                }
-                Err(error) => Err(unusable(error)),
+    let toolchain = || Ok::<_, Failure>(libraries.loader()?.toolchain().clone());
+    let component = |folder: &Path| {
+        let component = Component::load(folder, &toolchain()?).map_err(Failure::failed)?;
+        Ok(Found::Component(Box::new(component)))
+    };
+    match Kind::of(path) {
+        Kind::Composition => {
+            let file = target_file(path).map_err(Failure::failed)?;
+            let linked = LinkedComposition::load(&file, &toolchain()?).map_err(Failure::failed)?;
+            Ok(Found::Composition(Box::new(linked)))
+        }
+        Kind::Component => component(path),
+        Kind::ComponentFile => component(match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }),
+        Kind::Masm | Kind::ProgramFolder => {
+            let file = target_file(path).map_err(Failure::failed)?;
+            let target = libraries.loader()?.load(&file).map_err(Failure::failed)?;
+            Ok(Found::Program(Box::new(ProgramAnswer::of(&target))))
+        }
+        Kind::Folder => match target_file(path) {
+            Ok(_) => Err(Failure::failed(format!("`{}` has changed", path.display()))),
+            Err(error) => Err(Failure::failed(error)),
+        },
+        Kind::Missing | Kind::Device => {
+            // The operating system knows best.
+            let bytes = files::read(path, MAX_FILE_LEN)?;
+            of_bytes(&bytes, path, Kind::of_bytes(&bytes, Some(path)), libraries)
+        }
+        kind => of_bytes(&files::read(path, MAX_FILE_LEN)?, path, kind, libraries),
+    }
+}
+
+/// Looks at something of a kind that is known.
+fn of_bytes(
+    bytes: &[u8],
+    path: &Path,
+    kind: Kind,
+    libraries: &Libraries,
+) -> Result<Found, Failure> {
+    let name = files::name(path);
+    let unusable =
+        |error: &dyn fmt::Display| Failure::failed(format!("{name} cannot be used: {error}"));
+    let not = |what: &str, error: &dyn fmt::Display| {
+        Failure::failed(format!("{name} is no {what}: {error}"))
+    };
+    Ok(match kind {
+        Kind::Package(PackageKind::Composition) => {
+            let toolchain = libraries.loader()?.toolchain().clone();
+            let linked = LinkedComposition::from_package(bytes, path, &toolchain)
+                .map_err(|error| unusable(&error))?;
+            match linked {
+                Some(linked) => Found::Composition(Box::new(linked)),
+                None => return Err(unusable(&"it is no composition after all")),
             }
         }
-        Some("json") => {
-            let bytes = files::read(path, super::verify::MAX_STATEMENT_LEN)?;
-            let statement: Statement = serde_json::from_slice(&bytes).map_err(|error| {
-                Failure::failed(format!("`{}` is no statement: {error}", path.display()))
+        Kind::Package(PackageKind::Component) => {
+            let toolchain = libraries.loader()?.toolchain().clone();
+            let component = Component::from_package(bytes, path, &toolchain)
+                .map_err(|error| unusable(&error))?;
+            Found::Component(Box::new(component))
+        }
+        Kind::Package(_) | Kind::Library => {
+            let code = describe_code(bytes).map_err(|error| unusable(&error))?;
+            Found::Code(Box::new(CodeAnswer::of(code)))
+        }
+        Kind::BrokenPackage => {
+            return Err(match describe_code(bytes) {
+                Ok(_) => unusable(&"it is damaged"),
+                Err(error) => unusable(&error),
+            });
+        }
+        Kind::Statement => {
+            let statement: Statement =
+                serde_json::from_slice(bytes).map_err(|error| not("statement", &error))?;
+            Found::Statement(Box::new(statement))
+        }
+        Kind::Records => {
+            let records: Records =
+                serde_json::from_slice(bytes).map_err(|error| not("records", &error))?;
+            Found::Records(Box::new(RecordsAnswer::of(&records)))
+        }
+        Kind::Inputs => {
+            let text = String::from_utf8_lossy(bytes);
+            let inputs = Inputs::from_json(&text)
+                .map_err(|error| Failure::failed(format!("inputs {name}: {error}")))?;
+            Found::Inputs(Box::new(InputsAnswer::of(&inputs)))
+        }
+        Kind::Unknown if path.extension().is_some_and(|ending| ending == "json") => {
+            let error = match serde_json::from_slice::<serde_json::Value>(bytes) {
+                Ok(_) => {
+                    "it is neither a statement, the records of a composition nor inputs".into()
+                }
+                Err(error) => error.to_string(),
+            };
+            return Err(Failure::failed(format!(
+                "{name} is nothing that can be shown: {error}"
+            )));
+        }
+        Kind::Proof | Kind::Unknown => {
+            let proof = Proof::from_bytes(bytes).map_err(|error| {
+                let kinds = "nor a package, a library, a statement, records or inputs";
+                Failure::failed(format!("{name} is no proof: {error}; {kinds}"))
             })?;
-            Ok(Found::Statement(Box::new(statement)))
+            Found::Proof(proof, bytes.len())
         }
         _ => {
-            let bytes = files::read(path, MAX_PROOF_LEN as u64)?;
-            let proof = Proof::from_bytes(&bytes).map_err(|error| {
-                Failure::failed(format!("`{}` is no proof: {error}", path.display()))
-            })?;
-            Ok(Found::Proof(proof, bytes.len()))
+            let wanted = "anything that is shown";
+            return Err(Failure::failed(
+                not_a(path, wanted)
+                    .unwrap_or_else(|| format!("{name} is nothing that can be shown")),
+            ));
         }
+    })
+}
+
+/// A program from its source.
+#[derive(Debug, Serialize)]
+struct ProgramAnswer {
+    kind: &'static str,
+    program_hash: String,
+    /// Procedures of a kernel that it can enter.
+    kernel_procedures: Vec<String>,
+    nodes: usize,
+}
+
+impl ProgramAnswer {
+    fn of(target: &Target) -> Self {
+        let program = target.program();
+        let kernel = program.kernel().proc_hashes().iter();
+        Self {
+            kind: "program",
+            program_hash: program.hash().to_hex(),
+            kernel_procedures: kernel.map(Word::to_hex).collect(),
+            nodes: program.mast_forest().nodes().len(),
+        }
+    }
+}
+
+impl fmt::Display for ProgramAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "program      {}, {} nodes",
+            self.program_hash, self.nodes
+        )?;
+        self.kernel_procedures
+            .iter()
+            .try_for_each(|digest| writeln!(f, "kernel       {digest}"))
+    }
+}
+
+/// A package or library that is no component or composition.
+#[derive(Debug, Serialize)]
+struct CodeAnswer {
+    kind: &'static str,
+    package: Option<PackageAnswer>,
+    program_hash: Option<String>,
+    exports: Vec<ProcedureAnswer>,
+    init: Option<String>,
+    syscalls: Vec<String>,
+    missing: Vec<String>,
+    dependencies: Vec<String>,
+    sections: Vec<String>,
+    debug_info: bool,
+    advice_entries: usize,
+    nodes: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct PackageAnswer {
+    name: String,
+    version: Option<String>,
+    kind: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ProcedureAnswer {
+    path: String,
+    digest: String,
+    signature: Option<String>,
+}
+
+impl CodeAnswer {
+    fn of(code: CodeDescription) -> Self {
+        let exports = code.exports.into_iter();
+        Self {
+            kind: match code.kind {
+                PackageKind::Program => "program",
+                _ => "library",
+            },
+            package: code.package.map(|(name, version, kind)| PackageAnswer {
+                name,
+                version,
+                kind,
+            }),
+            program_hash: code.program_hash.map(|hash| hash.to_hex()),
+            exports: exports
+                .map(|export| ProcedureAnswer {
+                    path: export.path,
+                    digest: export.digest.to_hex(),
+                    signature: export.signature,
+                })
+                .collect(),
+            init: code.init,
+            syscalls: code.syscalls.iter().map(Word::to_hex).collect(),
+            missing: code.missing.iter().map(Word::to_hex).collect(),
+            dependencies: code.dependencies,
+            sections: code.sections,
+            debug_info: code.has_debug_info,
+            advice_entries: code.advice_entries,
+            nodes: code.nodes,
+        }
+    }
+}
+
+impl fmt::Display for CodeAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(PackageAnswer {
+            name,
+            version,
+            kind,
+        }) = &self.package
+        {
+            let version = version.as_deref().unwrap_or("no version");
+            writeln!(f, "package      {name}, {version}, {kind}")?;
+        }
+        if let Some(hash) = &self.program_hash {
+            writeln!(f, "program      {hash}")?;
+        }
+        let debug = match self.debug_info {
+            true => "with debug information",
+            false => "without debug information",
+        };
+        writeln!(f, "code         {} nodes, {debug}", self.nodes)?;
+        if self.advice_entries > 0 {
+            writeln!(f, "advice       {} entries", self.advice_entries)?;
+        }
+        for export in &self.exports {
+            writeln!(f, "export       {}", export.path)?;
+            if let Some(signature) = &export.signature {
+                writeln!(f, "               {signature}")?;
+            }
+            writeln!(f, "               {}", export.digest)?;
+        }
+        if let Some(init) = &self.init {
+            writeln!(f, "init         {init}")?;
+        }
+        for (what, all) in [
+            ("syscall      ", &self.syscalls),
+            ("missing      ", &self.missing),
+            ("needs        ", &self.dependencies),
+            ("section      ", &self.sections),
+        ] {
+            for one in all {
+                writeln!(f, "{what}{one}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The records of a composition.
+#[derive(Debug, Serialize)]
+struct RecordsAnswer {
+    kind: &'static str,
+    composition: String,
+    instances: u32,
+    links: usize,
+    segments: usize,
+    resources: usize,
+    intrinsics: usize,
+}
+
+impl RecordsAnswer {
+    fn of(records: &Records) -> Self {
+        let composition = records.composition();
+        Self {
+            kind: "records",
+            composition: composition.commitment().to_hex(),
+            instances: composition.num_instances(),
+            links: composition.links().len(),
+            segments: composition.segments().len(),
+            resources: composition.resources().len(),
+            intrinsics: composition.intrinsics().len(),
+        }
+    }
+}
+
+impl fmt::Display for RecordsAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "composition  {}", self.composition)?;
+        writeln!(
+            f,
+            "records      {} instances, {} links, {} segments, {} resource types, {} intrinsics",
+            self.instances, self.links, self.segments, self.resources, self.intrinsics
+        )
+    }
+}
+
+/// Inputs of a run.
+#[derive(Debug, Serialize)]
+struct InputsAnswer {
+    kind: &'static str,
+    stack_inputs: Vec<String>,
+    advice_stack: usize,
+    advice_map: usize,
+}
+
+impl InputsAnswer {
+    fn of(inputs: &Inputs) -> Self {
+        Self {
+            kind: "inputs",
+            stack_inputs: inputs.stack[..].iter().map(ToString::to_string).collect(),
+            advice_stack: inputs.advice.stack.len(),
+            advice_map: inputs.advice.map.len(),
+        }
+    }
+}
+
+impl fmt::Display for InputsAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
+        writeln!(
+            f,
+            "advice       {} elements on the stack, {} entries in the map",
+            self.advice_stack, self.advice_map
+        )
     }
 }
 

@@ -6,6 +6,8 @@ mod component;
 mod compose;
 mod files;
 mod inspect;
+mod kind;
+mod libraries;
 mod limits;
 mod outcome;
 mod progress;
@@ -15,7 +17,7 @@ mod source;
 mod verify;
 
 use std::{
-    panic,
+    env, panic,
     process::ExitCode,
     sync::{Mutex, PoisonError},
     thread,
@@ -51,7 +53,7 @@ enum Command {
     Component(component::ComponentCommand),
     /// Link components into one file that is run, proven and looked at like its parts
     Compose(compose::ComposeCommand),
-    /// Show what is in a component, a composition, a statement or a proof
+    /// Show what is in a component, a composition, any package or library, a statement or a proof
     Inspect(inspect::InspectCommand),
 }
 
@@ -68,26 +70,38 @@ pub fn main() -> ExitCode {
         let mut last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some(panic.to_string());
     }));
-    let worker = thread::Builder::new().stack_size(STACK_SIZE).spawn(|| {
-        let cli = Cli::parse();
-        let result = match &cli.command {
-            Command::Run(command) => command.run(),
-            Command::Prove(command) => command.run(),
-            Command::Verify(command) => command.run(),
-            Command::Analyze(command) => command.run(),
-            Command::Audit(command) => command.run(),
-            Command::Component(command) => command.run(),
-            Command::Compose(command) => command.run(),
-            Command::Inspect(command) => command.run(),
-        };
-        outcome::tell(result, cli.json)
-    });
+    // What makes no sense is told as JSON too.
+    let json = env::args_os().skip(1).any(|argument| argument == "--json");
+    let worker = thread::Builder::new()
+        .stack_size(STACK_SIZE)
+        .spawn(move || {
+            let cli = match Cli::try_parse() {
+                Ok(cli) => cli,
+                Err(error) if json && error.use_stderr() => {
+                    let text = error.render().to_string();
+                    let text = text.trim_start_matches("error: ").trim_end();
+                    return outcome::tell(Err(Failure::usage(text)), true);
+                }
+                Err(error) => error.exit(),
+            };
+            let result = match &cli.command {
+                Command::Run(command) => command.run(),
+                Command::Prove(command) => command.run(),
+                Command::Verify(command) => command.run(),
+                Command::Analyze(command) => command.run(),
+                Command::Audit(command) => command.run(),
+                Command::Component(command) => command.run(),
+                Command::Compose(command) => command.run(),
+                Command::Inspect(command) => command.run(),
+            };
+            outcome::tell(result, cli.json)
+        });
     match worker {
         Ok(worker) => worker.join().unwrap_or_else(|_| {
             let mut last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
             let message = last.take().unwrap_or_default();
-            outcome::tell(Err(Failure::Internal(message)), false)
+            outcome::tell(Err(Failure::Internal(message)), json)
         }),
-        Err(error) => outcome::tell(Err(Failure::failed(error)), false),
+        Err(error) => outcome::tell(Err(Failure::failed(error)), json),
     }
 }

@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use miden_cvm::{ExecutionError, Target, TrapDescription};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,6 +21,8 @@ pub struct Outcome {
     text: String,
     json: Value,
     failure: Option<String>,
+    /// Whether a file of the command goes to the standard output, where the answer would be.
+    is_beside_output: bool,
 }
 
 impl Outcome {
@@ -32,7 +35,14 @@ impl Outcome {
             text: answer.to_string(),
             json: serde_json::to_value(answer).map_err(Failure::failed)?,
             failure: None,
+            is_beside_output: false,
         })
+    }
+
+    /// The same answer, for the standard error: the standard output is taken.
+    pub fn beside_output(mut self) -> Self {
+        self.is_beside_output = true;
+        self
     }
 
     /// The same answer, which says that something failed.
@@ -47,6 +57,8 @@ impl Outcome {
 pub enum Failure {
     /// It failed.
     Failed(String),
+    /// The run trapped.
+    Trapped(Box<TrapDescription>),
     /// The arguments make no sense.
     Usage(String),
     /// There is a mistake in this program.
@@ -59,6 +71,14 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
+    /// The failure of a run of `target`.
+    pub fn of_run(target: &Target, error: &ExecutionError) -> Self {
+        match target.describe(error) {
+            Some(trap) => Self::Trapped(Box::new(trap)),
+            None => Self::failed(error),
+        }
+    }
+
     /// Arguments that make no sense for the reason that `error` gives.
     pub fn usage(error: impl fmt::Display) -> Self {
         Self::Usage(error.to_string())
@@ -69,6 +89,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(reason) | Self::Usage(reason) => write!(f, "{reason}"),
+            Self::Trapped(trap) => write!(f, "{trap}"),
             Self::Internal(reason) => write!(
                 f,
                 "this is a mistake in miden-cvm, please report it: {reason}"
@@ -80,20 +101,25 @@ impl fmt::Display for Failure {
 /// Prints how a command ended, and gives its exit code.
 ///
 /// Answers go to the standard output, errors to the standard error; with `json` both go to the
-/// standard output, as one object whose `status` is `ok` or `error`.
+/// standard output, as one object whose `status` is `ok` or `error`. If a file of the command went to
+/// the standard output, the answer goes to the standard error.
 pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     let code = match &result {
         Ok(Outcome { failure: None, .. }) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(FAILED),
         Err(Failure::Usage(_)) => ExitCode::from(USAGE),
-        Err(Failure::Failed(_) | Failure::Internal(_)) => ExitCode::from(FAILED),
+        Err(Failure::Failed(_) | Failure::Trapped(_) | Failure::Internal(_)) => {
+            ExitCode::from(FAILED)
+        }
     };
     let printed = match result {
         result if json => print_json(result),
-        Ok(outcome) => print(io::stdout(), &outcome.text).and_then(|()| match outcome.failure {
-            Some(reason) => print(io::stderr(), &format!("error: {reason}\n")),
-            None => Ok(()),
-        }),
+        Ok(outcome) => {
+            print(outcome.stream(), &outcome.text).and_then(|()| match outcome.failure {
+                Some(reason) => print(io::stderr(), &format!("error: {reason}\n")),
+                None => Ok(()),
+            })
+        }
         Err(failure) => print(io::stderr(), &format!("error: {failure}\n")),
     };
     match printed {
@@ -104,7 +130,21 @@ pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     }
 }
 
+impl Outcome {
+    /// Where the answer goes.
+    fn stream(&self) -> Box<dyn Write> {
+        match self.is_beside_output {
+            true => Box::new(io::stderr()),
+            false => Box::new(io::stdout()),
+        }
+    }
+}
+
 fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
+    let stream = match &result {
+        Ok(outcome) => outcome.stream(),
+        Err(_) => Box::new(io::stdout()),
+    };
     let answer = match result {
         Ok(outcome) => {
             let mut answer = match outcome.failure {
@@ -116,9 +156,12 @@ fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
             }
             answer
         }
+        Err(Failure::Trapped(trap)) => {
+            json!({ "status": "error", "error": trap.to_string(), "trap": trap })
+        }
         Err(failure) => json!({ "status": "error", "error": failure.to_string() }),
     };
-    print(io::stdout(), &format!("{answer:#}\n"))
+    print(stream, &format!("{answer:#}\n"))
 }
 
 fn print(mut to: impl Write, text: &str) -> io::Result<()> {

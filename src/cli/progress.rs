@@ -8,7 +8,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// A line on the standard error that says what is being done and for how long. It is not there if
 /// that is no terminal, and gone when this value is dropped.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Progress(ProgressBar);
 
 impl Progress {

@@ -13,7 +13,7 @@ use miden_cvm::{
 use serde::Serialize;
 
 use super::{
-    files,
+    files::{self, Outputs},
     outcome::{Failure, Outcome},
     progress::Progress,
     run::{CodeAnswer, OutputsAnswer},
@@ -102,8 +102,15 @@ impl ProveCommand {
         let progress = Progress::start("loading");
         let longest = settings.set().max_trace_len() as u32 - 1;
         let mut loaded = self.source.load(&progress, longest)?;
-        let proof_path = or_beside(&self.proof, &loaded.file, "proof");
-        let statement_path = or_beside(&self.statement, &loaded.file, "statement.json");
+        let proof_path = or_beside(&self.proof, &loaded.file, "proof")?;
+        let statement_path = or_beside(&self.statement, &loaded.file, "statement.json")?;
+        let outputs = Outputs::check(
+            [
+                ("the proof", proof_path.clone()),
+                ("the statement", statement_path.clone()),
+            ],
+            &loaded.read,
+        )?;
 
         progress.stage("running");
         let started = Instant::now();
@@ -116,7 +123,7 @@ impl ProveCommand {
         progress.stage("proving");
         let started = Instant::now();
         let ProvenRun {
-            outputs,
+            outputs: stack,
             proof,
             statement,
         } = prove_run(trace, &ProveOptions::from(settings)).map_err(Failure::failed)?;
@@ -126,13 +133,11 @@ impl ProveCommand {
         let bytes = proof.to_bytes();
         let mut json = serde_json::to_vec_pretty(&statement).map_err(Failure::failed)?;
         json.push(b'\n');
-        files::write(&proof_path, &bytes)?;
-        files::write(&statement_path, &json)?;
-        Outcome::new(&ProveAnswer {
+        let outcome = Outcome::new(&ProveAnswer {
             code: CodeAnswer::new(&loaded.target),
             cycles,
             trace_length: proof.trace_length(),
-            outputs: OutputsAnswer::new(&outputs),
+            outputs: OutputsAnswer::new(&stack),
             precompiles: proof.requests().len(),
             settings: settings.to_string(),
             security: security.into(),
@@ -141,7 +146,10 @@ impl ProveCommand {
             proof_bytes: bytes.len(),
             proof: proof_path.display().to_string(),
             statement: statement_path.display().to_string(),
-        })
+        })?;
+        let outcome = outputs.answered(outcome);
+        outputs.write([&bytes[..], &json])?;
+        Ok(outcome)
     }
 
     fn settings(&self) -> Result<ProofSettings, Failure> {
@@ -157,10 +165,15 @@ impl ProveCommand {
     }
 }
 
-fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> PathBuf {
+/// Where an output goes: where it is said, or else beside the target.
+fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> Result<PathBuf, Failure> {
     match given {
-        Some(path) => path.clone(),
-        None => target.with_extension(ending),
+        Some(path) => Ok(path.clone()),
+        None if files::is_standard(target) => Err(Failure::usage(
+            "there is nothing beside the standard input: say where the proof (`-p`) and the \
+             statement (`-s`) go",
+        )),
+        None => Ok(target.with_extension(ending)),
     }
 }
 

@@ -8,7 +8,7 @@ use miden_cvm::{MAX_CYCLES, StackOutputs, Target, execute};
 use serde::Serialize;
 
 use super::{
-    files,
+    files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
     source::Source,
@@ -32,6 +32,10 @@ impl RunCommand {
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
         let loaded = self.source.load(&progress, MAX_CYCLES)?;
+        let outputs = match &self.output {
+            Some(path) => Outputs::check([("the outputs", path.clone())], &loaded.read)?,
+            None => Outputs::check([], &[])?,
+        };
         progress.stage("running");
         let mut host = loaded.host();
         let inputs = loaded.inputs;
@@ -42,7 +46,7 @@ impl RunCommand {
             &mut host,
             loaded.options,
         )
-        .map_err(|error| Failure::failed(loaded.target.explain(&error)))?;
+        .map_err(|error| Failure::of_run(&loaded.target, &error))?;
         drop(progress);
 
         let answer = RunAnswer {
@@ -50,11 +54,10 @@ impl RunCommand {
             cycles: output.cycles,
             outputs: OutputsAnswer::new(&output.stack),
         };
-        if let Some(path) = &self.output {
-            let json = serde_json::to_vec_pretty(&answer.outputs).map_err(Failure::failed)?;
-            files::write(path, &json)?;
-        }
-        Outcome::new(&answer)
+        let json = serde_json::to_vec_pretty(&answer.outputs).map_err(Failure::failed)?;
+        let outcome = outputs.answered(Outcome::new(&answer)?);
+        outputs.write([&json[..]])?;
+        Ok(outcome)
     }
 }
 

@@ -8,28 +8,37 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, Loader, MAX_CYCLES, Target, TargetError,
+    DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, Target, TargetError,
     TracedExecutionError, execute_traced, target_file,
 };
 
-use super::{limits::Limit, outcome::Failure, progress::Progress};
+use super::{
+    files,
+    kind::{Kind, not_a},
+    libraries::{Libraries, refused},
+    limits::Limit,
+    outcome::Failure,
+    progress::Progress,
+};
+
+/// The most bytes that are read of a target on the standard input.
+const MAX_TARGET_LEN: u64 = 1 << 28;
+
+/// The most bytes that are read of inputs on the standard input.
+const MAX_INPUTS_LEN: u64 = 1 << 30;
 
 /// What is run and on what.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// A program (`.masm`, `.masp`), or a composition (`.toml`, `.wac`, or the folder of one)
+    /// A program (`.masm`, `.masp`), or a composition (`.toml`, `.wac`, `.masp`), or the folder of
+    /// either; `-` is a program or a package on the standard input
     target: PathBuf,
-    /// Inputs in JSON; without it the target's own, beside it and with the ending `.inputs`, if
+    /// Inputs in JSON, `-` for the standard input; without it the target's own, beside it and with the ending `.inputs`, if
     /// there are any
     #[arg(short, long = "input", value_name = "FILE")]
     input: Option<PathBuf>,
-    /// The kernel, a `.masm` file
-    #[arg(long, value_name = "FILE")]
-    kernel: Option<PathBuf>,
-    /// A library: a `.masl` or `.masp` file, or a folder of `.masm` files, whose name is the
-    /// namespace; can be given several times, and later ones may use earlier ones
-    #[arg(short, long = "library", value_name = "PATH")]
-    libraries: Vec<PathBuf>,
+    #[command(flatten)]
+    libraries: Libraries,
     /// End the run with an error after this many cycles
     #[arg(short, long, value_name = "CYCLES", default_value_t = MAX_CYCLES,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CYCLES)))]
@@ -52,8 +61,10 @@ pub struct Source {
 pub struct Loaded {
     /// The target.
     pub target: Target,
-    /// The file that stands for it.
+    /// The file that stands for it, or `-`.
     pub file: PathBuf,
+    /// Everything that was read.
+    pub read: Vec<PathBuf>,
     /// What it starts with.
     pub inputs: Inputs,
     /// Limits of the run.
@@ -74,13 +85,30 @@ impl Loaded {
         let Inputs { stack, advice } = std::mem::take(&mut self.inputs);
         let traced = execute_traced(&self.target, stack, advice, &mut self.host(), self.options);
         traced.map_err(|error| match error {
-            TracedExecutionError::Execution(error) => Failure::failed(self.target.explain(&error)),
+            TracedExecutionError::Execution(error) => Failure::of_run(&self.target, &error),
             error => Failure::failed(error),
         })
     }
 }
 
 impl Source {
+    /// What is wrong with the target; of a file that is something else, what it is.
+    fn refused(&self, error: TargetError) -> Failure {
+        let is_other = matches!(
+            error,
+            TargetError::UnknownKind(_) | TargetError::Component(_) | TargetError::Artifact { .. }
+        );
+        let wanted = "a program or a composition";
+        let is_damaged = Kind::of(&self.target).is_target();
+        match not_a(&self.target, wanted).filter(|_| is_other && !is_damaged) {
+            Some(text) if matches!(error, TargetError::UnknownKind(_)) => {
+                Failure::usage(format!("{error}\n  {text}"))
+            }
+            Some(text) => Failure::failed(text),
+            None => refused(error),
+        }
+    }
+
     /// Loads the target and its inputs; warnings go to the standard error. The run may not be longer
     /// than `longest` cycles, whatever the options say.
     ///
@@ -88,22 +116,48 @@ impl Source {
     /// Returns an error if one of them cannot be loaded.
     pub fn load(&self, progress: &Progress, longest: u32) -> Result<Loaded, Failure> {
         progress.stage("assembling");
-        let mut loader = Loader::new();
-        if let Some(kernel) = &self.kernel {
-            loader = loader.with_kernel(kernel).map_err(refused)?;
-        }
-        for library in &self.libraries {
-            loader = loader.with_library(library).map_err(refused)?;
-        }
-        let file = target_file(&self.target).map_err(refused)?;
-        let target = loader.load(&file).map_err(refused)?;
+        let loader = self.libraries.loader()?;
+        let file = target_file(&self.target).map_err(|error| self.refused(error))?;
+        let target = if files::is_standard(&file) {
+            if self.input.as_deref().is_some_and(files::is_standard) {
+                return Err(Failure::usage(
+                    "the target and its inputs cannot both be the standard input",
+                ));
+            }
+            let bytes = files::read(&file, MAX_TARGET_LEN)?;
+            loader.load_bytes(&bytes, "standard input".as_ref())
+        } else {
+            loader.load(&file)
+        };
+        let target = target.map_err(|error| self.refused(error))?;
         for warning in target.warnings() {
             progress.suspend(|| eprintln!("warning: {warning}"));
         }
+        let mut read = target.files().to_vec();
+        read.extend(self.libraries.paths().cloned());
         let own = file.with_extension("inputs");
         let inputs = match &self.input {
-            Some(path) => Inputs::read(path).map_err(Failure::failed)?,
-            None if own.exists() => Inputs::read(&own).map_err(Failure::failed)?,
+            Some(path) if files::is_standard(path) => {
+                let bytes = files::read(path, MAX_INPUTS_LEN)?;
+                String::from_utf8(bytes)
+                    .map_err(|_| Failure::failed("the inputs on the standard input are no text"))
+                    .and_then(|text| {
+                        Inputs::from_json(&text).map_err(|error| {
+                            Failure::failed(format!("inputs on the standard input: {error}"))
+                        })
+                    })?
+            }
+            Some(path) => {
+                read.push(path.clone());
+                Inputs::read(path).map_err(|error| {
+                    let other = not_a(path, "inputs of a run").filter(|_| error.is_other());
+                    Failure::failed(other.unwrap_or_else(|| error.to_string()))
+                })?
+            }
+            None if !files::is_standard(&file) && own.exists() => {
+                read.push(own.clone());
+                Inputs::read(&own).map_err(Failure::failed)?
+            }
             None => Inputs::default(),
         };
         let expected = ExecutionOptions::default().expected_cycles();
@@ -116,16 +170,10 @@ impl Source {
         Ok(Loaded {
             target,
             file,
+            read,
             inputs,
             options,
         })
-    }
-}
-
-fn refused(error: TargetError) -> Failure {
-    match error {
-        TargetError::UnknownKind(_) | TargetError::UnknownLibrary(_) => Failure::usage(error),
-        _ => Failure::failed(error),
     }
 }
 

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{
     files,
+    kind::{Kind, not_a},
     outcome::{Failure, Outcome},
     progress::Progress,
     prove::write_precompiles,
@@ -25,10 +26,10 @@ pub const MAX_STATEMENT_LEN: u64 = 1 << 28;
 /// Verifies a proof.
 #[derive(Debug, Args)]
 pub struct VerifyCommand {
-    /// The proof
+    /// The proof; `-` is the standard input
     #[arg(short, long, value_name = "FILE")]
     proof: PathBuf,
-    /// The statement, which says what is proven
+    /// The statement, which says what is proven; `-` is the standard input
     #[arg(short, long, value_name = "FILE")]
     statement: PathBuf,
     /// Reject a statement about any other program
@@ -53,13 +54,30 @@ impl VerifyCommand {
     /// Returns an error if a file cannot be read, or the reason for which the proof is rejected.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("verifying");
-        let proof = files::read(&self.proof, MAX_PROOF_LEN as u64)?;
-        let statement = files::read(&self.statement, MAX_STATEMENT_LEN)?;
+        if [
+            Some(&self.proof),
+            Some(&self.statement),
+            self.records.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|path| files::is_standard(path))
+        .count()
+            > 1
+        {
+            return Err(Failure::usage(
+                "only one of the files can be the standard input",
+            ));
+        }
+        let proof = read(&self.proof, MAX_PROOF_LEN as u64, "a proof")?;
+        let statement = read(&self.statement, MAX_STATEMENT_LEN, "a statement")?;
         let statement: Statement = serde_json::from_slice(&statement).map_err(|error| {
-            Failure::failed(format!(
-                "`{}` is no statement: {error}",
-                self.statement.display()
-            ))
+            let name = files::name(&self.statement);
+            let other = other_kind(&self.statement, Kind::Statement, "a statement");
+            Failure::failed(match other {
+                Some(other) => format!("{name} is no statement: {error}\n  {other}"),
+                None => format!("{name} is no statement: {error}"),
+            })
         })?;
         let expectations = Expectations {
             min_security: self.security,
@@ -70,7 +88,11 @@ impl VerifyCommand {
             },
         };
         let verified = verify(&statement, &proof, &expectations).map_err(|error| {
-            Failure::failed(format!("the proof is rejected: {}", whole(&error)))
+            let rejected = format!("the proof is rejected: {}", whole(&error));
+            Failure::failed(match other_kind(&self.proof, Kind::Proof, "a proof") {
+                Some(other) => format!("{rejected}\n  {other}"),
+                None => rejected,
+            })
         })?;
         drop(progress);
         let public = statement.public_inputs();
@@ -85,6 +107,22 @@ impl VerifyCommand {
             settings: verified.settings.to_string(),
             security: verified.security.into(),
         })
+    }
+}
+
+/// Reads a file; of a folder it says what it is.
+fn read(path: &Path, limit: u64, wanted: &str) -> Result<Vec<u8>, Failure> {
+    match not_a(path, wanted).filter(|_| path.is_dir()) {
+        Some(text) => Err(Failure::failed(text)),
+        None => files::read(path, limit),
+    }
+}
+
+/// That a file is something else than wanted, if it is known what.
+fn other_kind(path: &Path, wanted: Kind, name: &str) -> Option<String> {
+    match files::is_standard(path) || Kind::of(path) == wanted {
+        true => None,
+        false => not_a(path, name),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The command line, as a user and as a script meets it.
 
+mod kinds;
 mod limits;
+mod traps;
 #[cfg(unix)]
 mod writing;
 
@@ -211,6 +213,40 @@ fn kernels_and_libraries_are_assembled() {
     assert_eq!(run(["two", "one"]).code, 1);
 }
 
+#[test]
+fn programs_are_found_in_their_folders() {
+    let folder = Folder::new(&[
+        ("sum/sum.masm", "begin add end"),
+        ("sum/sum.inputs", r#"{ "operand_stack": ["3", "4"] }"#),
+        ("sum/kernel.masm", "pub proc seven push.7 swap drop end"),
+        ("one/anything.masm", "begin push.5 swap drop end"),
+        ("main/main.masm", "begin push.6 swap drop end"),
+        ("main/a.masm", "pub proc a add end"),
+        ("several/a.masm", "begin end"),
+        ("several/b.masm", "begin end"),
+        (
+            "composed/composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"nowhere\"",
+        ),
+        ("composed/main.masm", "begin add end"),
+    ]);
+    let run = |name: &str| miden_cvm(args("run", &folder.path(name), &["--json"]));
+    for (name, result) in [("sum", 7), ("one", 5), ("main", 6)] {
+        assert_eq!(stack(&run(name).json(), 1), [result], "{name}");
+    }
+    let error = miden_cvm(args("run", &folder.path("several"), &[])).error(1);
+    assert!(error.contains("`a.masm`, `b.masm`"), "{error}");
+    let error = miden_cvm(args("run", &folder.path("composed"), &[])).error(1);
+    assert!(error.contains("nowhere"), "{error}");
+
+    let proven = Proven::new(&folder.path("sum"), &[]);
+    assert_eq!(stack(&proven.answer, 1), [7]);
+    proven.verify(&[]).answer();
+    let text = miden_cvm(args("prove", &folder.path("sum"), &[])).answer();
+    assert!(text.contains("sum.proof"), "{text}");
+    assert!(folder.path("sum/sum.proof").is_file());
+}
+
 /// A package of a program, and a library, as other tools write them.
 fn artifacts(folder: &Folder) -> (PathBuf, PathBuf) {
     let source = folder.write(
@@ -350,7 +386,13 @@ fn traps_say_where_and_why() {
     let folder = Folder::new(&[("main.masm", source)]);
     let main = folder.path("main.masm");
     let error = miden_cvm(args("run", &main, &[])).error(1);
-    for part in ["not one", "main.masm:2", "check", "cycle"] {
+    for part in [
+        "not one",
+        "main.masm:2",
+        "check",
+        "cycle",
+        "FailedAssertion",
+    ] {
         assert!(error.contains(part), "{part}: {error}");
     }
     let finished = miden_cvm(args("run", &main, &["--json"]));
@@ -908,4 +950,101 @@ fn a_new_component_is_built_composed_proven_and_verified() {
     let changed = folder.write("changed.masp", bytes);
     let error = on(&["run"], &changed, &[]).error(1);
     assert!(error.contains("cannot be used"), "{error}");
+}
+
+/// Packing changes nothing about a run: the examples, blocks whose no-ops could be mistaken for
+/// operations, and dynamic calls.
+#[test]
+fn composed_packages_take_the_cycles_of_their_parts() {
+    let folder = Folder::new(&[
+        ("app/component.toml", "name = \"app\"\nsources = [\"app.masm\"]\ndyncall = [\"app::callee\"]\n[exports.main]\nprocedure = \"app::main\"\n"),
+        (
+            "app/app.masm",
+            "pub proc callee push.5 add end
+             pub proc main
+                 push.7 dup add drop dup add drop dup add drop dup add drop dup add drop dup add drop
+                 dup add drop dup add drop dup add drop drop
+                 procref.callee mem_storew_be.40 dropw
+                 push.40 dyncall push.40 dynexec
+                 push.1 push.2 push.3 drop drop drop
+             end",
+        ),
+        ("small.toml", "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n"),
+        ("small.inputs", "{ \"operand_stack\": [\"3\"] }"),
+    ]);
+    let small = (folder.path("small.toml"), folder.path("small.inputs"));
+    let examples = [
+        "ledger/ledger.wac",
+        "vault/vault.toml",
+        "wallet/wallet.toml",
+        "exchange/exchange.toml",
+    ];
+    let examples = examples.map(|path| (example(path), example(path).with_extension("inputs")));
+    for (target, inputs) in examples.into_iter().chain([small]) {
+        let package = folder.path("packed.masp");
+        let package_text = package.to_str().expect("text");
+        on(&["compose"], &target, &["-o", package_text]).answer();
+        let run = |target: &Path| {
+            on(
+                &["run"],
+                target,
+                &["--json", "-i", inputs.to_str().expect("text")],
+            )
+            .json()
+        };
+        let (parts, packed) = (run(&target), run(&package));
+        assert_eq!(parts, packed, "{}", target.display());
+        assert!(parts["cycles"].as_u64() > Some(20));
+    }
+}
+
+/// Equal code in two components, or under two names, has the names of those who execute it.
+#[test]
+fn equal_code_has_the_names_of_its_own_component() {
+    let component = |name: &str, more: &str| {
+        format!(
+            "name = \"{name}\"\nsources = [\"{name}.masm\"]\n\
+             [exports.{name}]\nprocedure = \"{name}::{name}\"\n{more}"
+        )
+    };
+    let import = "[imports.bank]\ninterface = \"i\"\nfunction = \"bank\"\n";
+    // Long enough not to be merged into its caller.
+    let body = "push.1 while.true push.0 end";
+    let folder = Folder::new(&[
+        (
+            "app.toml",
+            "main = \"app.app\"\n[instances.app]\ncomponent = \"app\"\nimports.bank = \"bank.bank\"\n[instances.bank]\ncomponent = \"bank\"\n",
+        ),
+        ("app/component.toml", &component("app", import)),
+        (
+            "app/app.masm",
+            &format!(
+                "pub proc mine {body} end\npub proc also_mine {body} end\npub proc app exec.mine exec.also_mine call.imports::bank end"
+            ),
+        ),
+        ("bank/component.toml", &component("bank", "")),
+        ("bank/bank.masm", &format!("pub proc bank {body} end")),
+    ]);
+    let json = on(
+        &["analyze"],
+        &folder.path("app.toml"),
+        &["--json", "-n", "100"],
+    )
+    .json();
+    let mut names: Vec<(String, String)> = json["procedures"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|p| {
+            let text = |field: &str| p[field].as_str().expect("a text").to_owned();
+            (text("instance"), text("name"))
+        })
+        .collect();
+    names.sort();
+    let expected = [
+        ("app", "app:app::also_mine = app:app::mine"),
+        ("app", "app:app::app"),
+        ("bank", "bank:bank::bank"),
+    ];
+    assert_eq!(names, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }

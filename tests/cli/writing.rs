@@ -169,8 +169,10 @@ fn what_cannot_be_replaced_stays() {
     let folder = Folder::new(&[("main.masm", "begin add end"), ("full/file", "a file")]);
     for (output, reason) in [
         ("full", "directory"),
-        ("missing/out.json", "No such file"),
         ("main.masm/out.json", "Not a directory"),
+        ("full/", "directory"),
+        ("none/", "directory"),
+        ("../", "directory"),
         ("..", "directory"),
     ] {
         let error = run_into(&folder, &folder.path(output)).error(1);
@@ -224,4 +226,143 @@ fn leftovers_are_no_files() {
         folder.write(stray, "half a fi");
     }
     assert_eq!(run(), before);
+}
+
+/// What cannot be written is found out before there is anything to lose: this program does not end.
+#[test]
+fn outputs_are_checked_before_the_work() {
+    let endless = "begin push.1 while.true push.1 end end";
+    let folder = Folder::new(&[
+        ("main.masm", endless),
+        ("main.inputs", "{}"),
+        ("library/numbers.masm", "pub proc one push.1 end"),
+        ("locked", "read only"),
+        ("folder/file", "a file"),
+    ]);
+    let locked = folder.path("locked");
+    let mut permissions = fs::metadata(&locked).expect("a file").permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&locked, permissions).expect("permissions");
+    symlink(folder.path("real"), folder.path("link")).expect("a link");
+    symlink(folder.path("main.masm"), folder.path("program")).expect("a link");
+    symlink(folder.path("folder"), folder.path("other")).expect("a link");
+
+    let text = |path: &str| folder.path(path).to_string_lossy().into_owned();
+    let main = folder.path("main.masm");
+    let prove = |proof: &str, statement: &str| {
+        let (proof, statement) = (text(proof), text(statement));
+        let library = text("library");
+        miden_cvm(args(
+            "prove",
+            &main,
+            &["-l", &library, "-p", &proof, "-s", &statement],
+        ))
+    };
+    for (proof, statement) in [
+        ("same", "same"),
+        ("./same", "same"),
+        ("new/same", "new/../new/same"),
+        ("link", "real"),
+        ("folder/x", "other/x"),
+        ("main.masm", "statement"),
+        ("program", "statement"),
+        ("proof", "main.inputs"),
+        ("library/numbers.masm", "statement"),
+    ] {
+        let error = prove(proof, statement).error(2);
+        let said = error.contains("files of their own") || error.contains("would overwrite");
+        assert!(said, "{proof} {statement}: {error}");
+    }
+    for (proof, statement) in [
+        ("locked", "statement"),
+        ("proof", "folder"),
+        ("locked/proof", "statement"),
+        ("proof", "proof/statement"),
+    ] {
+        let error = prove(proof, statement).error(1);
+        assert!(
+            error.contains("cannot be written"),
+            "{proof} {statement}: {error}"
+        );
+    }
+    // A device can take any number of them; the run itself is the first to fail.
+    let devices = args(
+        "prove",
+        &main,
+        &["-m", "1000", "-p", "/dev/null", "-s", "/dev/null"],
+    );
+    assert!(miden_cvm(devices).error(1).contains("max cycles"));
+
+    // Nothing was made or changed.
+    assert!(!folder.path("new").exists() && !folder.path("proof").exists());
+    assert_eq!(fs::read_to_string(&main).expect("a file"), endless);
+    assert_eq!(folder.left_behind(), 0);
+}
+
+#[test]
+fn all_commands_check_their_outputs() {
+    let folder = Folder::new(&[("main.masm", "begin add end"), ("here", "a file")]);
+    let text = |path: &str| folder.path(path).to_string_lossy().into_owned();
+    let wallet = example("wallet");
+    let (composition, out) = (wallet.join("wallet.toml"), text("x"));
+    let (composition, note) = (composition.to_string_lossy(), wallet.join("note"));
+    let source = note.join("component.toml");
+    for (command, target, others, code) in [
+        ("compose", &wallet, vec!["-o", &out, "-r", &out], 2),
+        ("compose", &wallet, vec!["-o", &composition], 2),
+        (
+            "compose",
+            &wallet,
+            vec!["-o", &out, "-r", &*source.to_string_lossy()],
+            2,
+        ),
+        (
+            "run",
+            &folder.path("main.masm"),
+            vec!["-o", &*text("main.masm")],
+            2,
+        ),
+        (
+            "run",
+            &folder.path("main.masm"),
+            vec!["-o", &*text("here/x")],
+            1,
+        ),
+    ] {
+        let error = miden_cvm(args(command, target, &others)).error(code);
+        assert!(error.contains("writ"), "{error}");
+    }
+    let build = |output: &Path| {
+        miden_cvm([
+            "component".as_ref(),
+            "build".as_ref(),
+            note.as_os_str(),
+            "-o".as_ref(),
+            output.as_os_str(),
+        ])
+    };
+    let error = build(&source).error(2);
+    assert!(error.contains("would overwrite"), "{error}");
+    let made = folder.path("not/there/yet/note.masp");
+    build(&made).answer();
+    assert!(made.is_file());
+    let new = ["component".as_ref(), "new".as_ref(), made.as_os_str()];
+    assert!(miden_cvm(new).error(1).contains("name"));
+}
+
+#[test]
+fn a_dash_is_the_standard_output() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let main = folder.path("main.masm");
+    let finished = miden_cvm(args("run", &main, &["-o", "-"]));
+    assert_eq!(finished.code, 0);
+    let outputs: serde_json::Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(outputs["stack"][0], "0");
+    assert!(
+        finished.stderr.starts_with("program"),
+        "{}",
+        finished.stderr
+    );
+    let both = miden_cvm(args("prove", &main, &["-p", "-", "-s", "-"])).error(2);
+    assert!(both.contains("files of their own"), "{both}");
 }

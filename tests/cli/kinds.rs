@@ -1,0 +1,416 @@
+//! Every command on every kind of file: none is mistaken for another, and usage errors are JSON too.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use super::{Finished, Folder, Proven, args, artifacts, example, miden_cvm, on};
+
+/// One file of each kind.
+struct Kinds {
+    folder: Folder,
+    proven: Proven,
+}
+
+impl Kinds {
+    fn new() -> Self {
+        let folder = Folder::new(&[
+            ("main.masm", "begin add end"),
+            ("main.inputs", "{ \"operand_stack\": [\"1\"] }"),
+            ("world.wit", "package my:a; world a { export f: func(); }"),
+            ("empty", ""),
+            ("text.txt", "nothing at all"),
+            ("nothing.json", "{ \"a\": 1 }"),
+            ("folder/readme.md", "nothing"),
+        ]);
+        artifacts(&folder);
+        let note = folder.path("note.masp");
+        let output = ["-o", note.to_str().expect("text")];
+        on(&["component", "build"], &example("wallet/note"), &output).answer();
+        let wallet = folder.path("wallet.masp");
+        let output = ["-o", wallet.to_str().expect("text")];
+        on(&["compose"], &example("wallet"), &output).answer();
+        let outputs = folder.path("outputs.json");
+        let output = ["-o", outputs.to_str().expect("text")];
+        on(&["run"], &folder.path("main.masm"), &output).answer();
+        let proven = Proven::new(&folder.path("main.masm"), &[]);
+        Self { folder, proven }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        match name {
+            "proof" | "statement" => self.proven.folder.path(name),
+            "component" => example("wallet/note"),
+            "component.toml" => example("wallet/note/component.toml"),
+            "composition" => example("wallet"),
+            "composition.toml" => example("wallet/wallet.toml"),
+            "composition.wac" => example("ledger/ledger.wac"),
+            "/dev/null" => name.into(),
+            _ => self.folder.path(name),
+        }
+    }
+}
+
+/// A file, and what it is called where it does not belong.
+const KINDS: [(&str, &str); 22] = [
+    ("main.masm", "Miden assembly"),
+    ("world.wit", "WIT"),
+    ("numbers.masl", "a library"),
+    ("seven.masp", "the package of a program"),
+    ("note.masp", "the package of a component"),
+    ("wallet.masp", "the package of a composition"),
+    ("wallet.records.json", "the records of a composition"),
+    ("main.inputs", "inputs of a run"),
+    ("outputs.json", "outputs of a run"),
+    ("statement", "a statement"),
+    ("proof", "a proof"),
+    ("component", "a component"),
+    ("component.toml", "the file of a component"),
+    ("composition", "a composition"),
+    ("composition.toml", "a composition"),
+    ("composition.wac", "a composition"),
+    ("folder", "folder"),
+    ("empty", "an empty file"),
+    ("text.txt", ""),
+    ("nothing.json", ""),
+    ("missing", ""),
+    ("/dev/null", ""),
+];
+
+/// What a command says about a file: that it takes it, or what it is.
+fn check(kinds: &Kinds, command: &[&str], taken: &[&str], run: impl Fn(&Path) -> Finished) {
+    for (name, what) in KINDS {
+        let finished = run(&kinds.path(name));
+        let text = format!("{command:?} {name}: {}{}", finished.stdout, finished.stderr);
+        if taken.contains(&name) {
+            assert_eq!(finished.code, 0, "{text}");
+            continue;
+        }
+        assert!([1, 2].contains(&finished.code), "{text}");
+        assert!(finished.stderr.starts_with("error: "), "{text}");
+        if !what.is_empty() {
+            assert!(finished.stderr.contains(what), "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_mistaken_for_another() {
+    let kinds = Kinds::new();
+    let library = kinds.path("numbers.masl");
+    let with_library = ["-l", library.to_str().expect("text")];
+    let own = kinds.path("main.inputs");
+    let with_inputs = ["-i", own.to_str().expect("text")];
+    check(
+        &kinds,
+        &["run"],
+        &[
+            "main.masm",
+            "wallet.masp",
+            "seven.masp",
+            "composition",
+            "composition.toml",
+            "composition.wac",
+        ],
+        |path| match path.ends_with("seven.masp") {
+            true => on(&["run"], path, &with_library),
+            false if path.ends_with("wallet.masp") => {
+                let inputs = example("wallet/wallet.inputs");
+                on(&["run"], path, &["-i", inputs.to_str().expect("text")])
+            }
+            false => on(&["run"], path, &[]),
+        },
+    );
+    let out = kinds.folder.path("out/x.masp");
+    let output = ["-o", out.to_str().expect("text")];
+    check(
+        &kinds,
+        &["compose"],
+        &["composition", "composition.toml", "composition.wac"],
+        |path| on(&["compose"], path, &output),
+    );
+    check(
+        &kinds,
+        &["component", "build"],
+        &["component", "component.toml"],
+        |path| on(&["component", "build"], path, &output),
+    );
+    let statement = kinds.path("statement");
+    check(&kinds, &["verify", "-p"], &["proof"], |path| {
+        let statement = statement.to_str().expect("text");
+        on(&["verify", "-p"], path, &["-s", statement])
+    });
+    let proof = kinds.path("proof");
+    check(&kinds, &["verify", "-s"], &["statement"], |path| {
+        on(
+            &["verify", "-s"],
+            path,
+            &["-p", proof.to_str().expect("text")],
+        )
+    });
+    let main = kinds.path("main.masm");
+    check(
+        &kinds,
+        &["run", "-i"],
+        &["main.inputs", "nothing"],
+        |path| {
+            let path = path.to_str().expect("text");
+            miden_cvm(args("run", &main, &["-i", path]))
+        },
+    );
+    let unseen = [
+        "outputs.json",
+        "world.wit",
+        "folder",
+        "empty",
+        "text.txt",
+        "nothing.json",
+        "missing",
+        "/dev/null",
+    ];
+    let seen: Vec<&str> = KINDS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !unseen.contains(name))
+        .collect();
+    check(&kinds, &["inspect"], &seen, |path| {
+        on(&["inspect"], path, &[])
+    });
+    assert_eq!(miden_cvm(args("run", &main, &with_inputs)).code, 0);
+}
+
+#[test]
+fn all_that_is_shown_has_a_kind() {
+    let kinds = Kinds::new();
+    for (name, kind) in [
+        ("main.masm", "program"),
+        ("seven.masp", "program"),
+        ("numbers.masl", "library"),
+        ("wallet.records.json", "records"),
+        ("main.inputs", "inputs"),
+        ("statement", "statement"),
+        ("proof", "proof"),
+        ("component.toml", "component"),
+        ("wallet.masp", "composition"),
+    ] {
+        let json = on(&["inspect"], &kinds.path(name), &["--json"]).json();
+        assert_eq!(json["kind"], kind, "{name}");
+    }
+    let library = on(&["inspect"], &kinds.path("numbers.masl"), &["--json"]).json();
+    assert_eq!(library["exports"][0]["path"], "numbers::seven::seven");
+    assert_eq!(library["missing"], serde_json::json!([]));
+}
+
+#[test]
+fn usage_errors_are_json_where_json_is_asked_for() {
+    for command in [
+        &["--json"][..],
+        &["run", "--json"],
+        &["--json", "walk"],
+        &["verify", "--json"],
+        &["prove", "x.masm", "--hash", "md5", "--json"],
+        &["run", "x.masm", "--limit", "no", "--json"],
+        &["component", "--json"],
+    ] {
+        let finished = miden_cvm(command);
+        assert_eq!(
+            (finished.code, finished.stderr.as_str()),
+            (2, ""),
+            "{command:?}"
+        );
+        let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        assert_eq!(json["status"], "error", "{command:?}");
+        assert!(json["error"].is_string());
+    }
+    assert_eq!(miden_cvm(["run", "--help", "--json"]).code, 0);
+}
+
+fn piped(command: &[&str], bytes: &[u8]) -> Finished {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_miden-cvm"))
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command line starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(bytes).ok();
+    drop(stdin);
+    let output = child.wait_with_output().expect("an end");
+    Finished {
+        code: output.status.code().expect("an exit code"),
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+#[test]
+fn a_dash_is_the_standard_input() {
+    let kinds = Kinds::new();
+    let json = piped(&["run", "-", "--json"], b"begin push.3 swap drop end").json();
+    assert_eq!(json["stack"][0], "3");
+    let package = fs::read(kinds.path("wallet.masp")).expect("a package");
+    let inputs = example("wallet/wallet.inputs");
+    let inputs = inputs.to_str().expect("text");
+    let json = piped(&["run", "-", "-i", inputs, "--json"], &package).json();
+    assert!(json["composition"].is_string());
+    let main = kinds.path("main.masm");
+    let main = main.to_str().expect("text");
+    let stack = b"{ \"operand_stack\": [\"20\", \"22\"] }";
+    let json = piped(&["run", main, "-i", "-", "--json"], stack).json();
+    assert_eq!(json["stack"][0], "42");
+    let statement = kinds.path("statement");
+    let statement = statement.to_str().expect("text");
+    let proof = fs::read(kinds.path("proof")).expect("a proof");
+    let text = piped(&["verify", "-p", "-", "-s", statement], &proof).answer();
+    assert!(text.starts_with("valid"), "{text}");
+    let text = piped(&["inspect", "-"], &proof).answer();
+    assert!(text.starts_with("proof"), "{text}");
+    for command in [
+        &["run", "-", "-i", "-"][..],
+        &["verify", "-p", "-", "-s", "-"],
+        &["prove", "-"],
+    ] {
+        let error = piped(command, b"begin add end").error(2);
+        assert!(error.contains("standard input"), "{error}");
+    }
+}
+
+/// Whatever a new component is called and whatever world it has, it builds.
+#[test]
+fn new_components_build() {
+    let folder = Folder::new(&[
+        (
+            "two.wit",
+            "package my:two; \
+             interface a { get: func(x: u32) -> u32; resource r { constructor(); } } \
+             interface b { get: func(x: u32) -> u32; resource r { constructor(); } } \
+             world two { export a; export b; export get: func(); }",
+        ),
+        (
+            "types.wit",
+            "package my:types; interface t { type a = u32; } \
+             world types { export t; export f: func(); }",
+        ),
+        (
+            "none.wit",
+            "package my:none; world none { import f: func(); }",
+        ),
+        (
+            "only.wit",
+            "package my:only; interface t { type a = u32; } world only { export t; }",
+        ),
+    ]);
+    let new = |name: &str, others: &[&str]| on(&["component", "new"], &folder.path(name), others);
+    let build = |name: &str| on(&["component", "build"], &folder.path(name), &[]);
+    for name in [
+        "imports",
+        "exports",
+        "bindings",
+        "abi",
+        "resources",
+        "realloc",
+        "miden",
+        "core",
+        "std",
+        "kernel",
+        "sys",
+        "instance_init",
+        "a-b",
+        "world",
+        "main",
+        "begin",
+        "end",
+        "proc",
+        "exec",
+        "use",
+        "pub",
+        "if",
+        "while",
+        "repeat",
+        "const",
+        "type",
+        "enum",
+    ] {
+        new(name, &[]).answer();
+        let built = build(name);
+        assert_eq!(built.code, 0, "{name}: {}", built.stderr);
+    }
+    for world in ["two", "types"] {
+        let wit = folder.path(&format!("{world}.wit"));
+        new(
+            &format!("of-{world}"),
+            &["--wit", wit.to_str().expect("text")],
+        )
+        .answer();
+        let built = build(&format!("of-{world}"));
+        assert_eq!(built.code, 0, "{world}: {}", built.stderr);
+    }
+    for world in ["none", "only"] {
+        let wit = folder.path(&format!("{world}.wit"));
+        let error = new("nothing", &["--wit", wit.to_str().expect("text")]).error(1);
+        assert!(error.contains("exports no function"), "{error}");
+        assert!(!folder.path("nothing").exists());
+    }
+}
+
+/// The same options everywhere: what runs with a library and a kernel is packed and shown with them.
+#[test]
+fn libraries_and_kernels_are_taken_by_every_command() {
+    let folder = Folder::new(&[
+        ("numbers/two.masm", "pub proc two push.2 end"),
+        ("kernel.masm", "pub proc seven push.7 add end"),
+        (
+            "folder/api.masm",
+            "use $kernel::values pub proc seven exec.values::seven add end",
+        ),
+        ("folder/lib/values.masm", "pub proc seven push.7 end"),
+        (
+            "app/component.toml",
+            "name = \"app\"\nsources = [\"app.masm\"]\n[exports.main]\nprocedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.masm",
+            "use numbers::two pub proc main exec.two::two swap drop syscall.seven end",
+        ),
+        (
+            "app.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n",
+        ),
+    ]);
+    let path = |name: &str| folder.path(name).to_str().expect("text").to_owned();
+    let numbers = path("numbers");
+    for kernel in ["kernel.masm", "folder"] {
+        let kernel = path(kernel);
+        let options = ["-l", &numbers, "--kernel", &kernel];
+        let target = folder.path("app.toml");
+        let json = on(&["run"], &target, &[&options[..], &["--json"]].concat()).json();
+        assert_eq!(json["stack"][0], "9");
+        let composed = on(&["compose"], &target, &[&options[..], &["--json"]].concat()).json();
+        assert_eq!(composed["program_hash"], json["program_hash"]);
+        on(&["inspect"], &target, &options).answer();
+        on(&["analyze"], &target, &options).answer();
+        let built = path("component.masp");
+        let with_output = [&options[..], &["-o", &built]].concat();
+        on(&["component", "build"], &folder.path("app"), &with_output).answer();
+        on(&["inspect"], &folder.path("app"), &options).answer();
+        // The package has all of it, the kernel's code too.
+        let packed = on(&["run"], &folder.path("app.masp"), &["--json"]).json();
+        assert_eq!(packed["stack"][0], "9");
+        assert_eq!(packed["cycles"], json["cycles"]);
+    }
+    for (option, wrong) in [
+        ("--kernel", "app.toml"),
+        ("--kernel", "app"),
+        ("-l", "kernel.masm"),
+        ("--kernel", "missing"),
+    ] {
+        let finished = on(&["run"], &folder.path("app.toml"), &[option, &path(wrong)]);
+        assert!([1, 2].contains(&finished.code), "{option} {wrong}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Traps say where and why, and which calls led there.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Folder, args, miden_cvm, on};
+
+/// Three instances: `app` calls `shop`, which executes a procedure that calls `bank`, which traps.
+fn chain() -> Folder {
+    let interface = |name: &str| format!("interface = \"my:{name}/api\"\nversion = \"1.0.0\"");
+    let component = |name: &str, export: &str, imports: &str| {
+        format!(
+            "name = \"{name}\"\nsources = [\"{name}.masm\"]\n\
+             [exports.{export}]\nprocedure = \"{name}::{export}\"\n{imports}"
+        )
+    };
+    let import = |of: &str| format!("[imports.{of}]\n{}\nfunction = \"{of}\"\n", interface(of));
+    Folder::new(&[
+        (
+            "shop/shop.toml",
+            "main = \"app.main\"\n\
+             [instances.app]\ncomponent = \"app\"\nimports.buy = \"store.buy\"\n\
+             [instances.store]\ncomponent = \"store\"\nimports.pay = \"bank.pay\"\n\
+             [instances.bank]\ncomponent = \"bank\"\n",
+        ),
+        (
+            "shop/app/component.toml",
+            &component("app", "main", &import("buy")),
+        ),
+        (
+            "shop/app/app.masm",
+            "pub proc main\n    push.7\n    call.imports::buy\n    drop\nend\n",
+        ),
+        (
+            "shop/store/component.toml",
+            &component("store", "buy", &import("pay")),
+        ),
+        (
+            "shop/store/store.masm",
+            "pub proc pay\n    push.41 drop push.1.2.3 drop drop drop\n    call.imports::pay\nend\n\
+             pub proc buy\n    if.true\n        exec.pay\n    else\n        exec.pay\n    end\nend\n",
+        ),
+        ("shop/bank/component.toml", &component("bank", "pay", "")),
+        (
+            "shop/bank/bank.masm",
+            "proc check\n    push.1 push.2\n    assert_eq.err=\"too poor\"\nend\n\
+             pub proc pay\n    exec.check\nend\n",
+        ),
+        ("shop/shop.inputs", "{ \"operand_stack\": [\"1\"] }"),
+    ])
+}
+
+fn trap(target: &Path, command: &str, others: &[&str]) -> (String, Value) {
+    let text = miden_cvm(args(command, target, others)).error(1);
+    let mut with_json = others.to_vec();
+    with_json.push("--json");
+    let finished = miden_cvm(args(command, target, &with_json));
+    assert_eq!((finished.code, finished.stderr.as_str()), (1, ""));
+    let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(json["status"], "error");
+    (text, json["trap"].clone())
+}
+
+#[test]
+fn traps_have_the_chain_of_calls_across_instances() {
+    let folder = chain();
+    // The condition of `store` is on top.
+    folder.write(
+        "shop/app/app.masm",
+        "pub proc main\n    push.7 push.1\n    call.imports::buy\n    drop\nend\n",
+    );
+    for command in ["run", "prove", "analyze"] {
+        let (text, trap) = trap(&folder.path("shop"), command, &[]);
+        assert_eq!(trap["rule"], "FailedAssertion");
+        assert_eq!(trap["place"]["instance"], "bank");
+        assert_eq!(trap["place"]["procedure"], "bank::check");
+        assert_eq!(trap["place"]["line"], 3);
+        assert_eq!(trap["place"]["source"], "assert_eq.err=\"too poor\"");
+        let calls: Vec<(&str, &str, u64)> = trap["calls"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|call| {
+                (
+                    call["instance"].as_str().expect("a name"),
+                    call["procedure"].as_str().expect("a name"),
+                    call["line"].as_u64().expect("a line"),
+                )
+            })
+            .collect();
+        assert_eq!(calls, [("store", "store::pay", 3), ("app", "app::main", 3)]);
+        assert_eq!(trap["stack"][0], 0);
+        for part in [
+            "too poor",
+            "in         bank::check of `bank` (",
+            "bank.masm:3)",
+            "called by  store::pay of `store` (",
+            "called by  app::main of `app` (",
+            "stack      [",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+/// Packages have no places in sources, but names.
+#[test]
+fn traps_in_composed_packages_have_names() {
+    let folder = chain();
+    folder.write(
+        "shop/app/app.masm",
+        "pub proc main\n    push.7 push.1\n    call.imports::buy\n    drop\nend\n",
+    );
+    on(&["compose"], &folder.path("shop"), &[]).answer();
+    let inputs = folder.path("shop/shop.inputs");
+    let others = ["-i", inputs.to_str().expect("text")];
+    let (text, trap) = trap(&folder.path("shop/shop.masp"), "run", &others);
+    assert_eq!(trap["place"]["instance"], "bank");
+    assert_eq!(trap["place"]["procedure"], "bank:bank::pay");
+    let calls: Vec<&str> = trap["calls"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|call| call["procedure"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(calls, ["store:store::pay", "app:app::main"]);
+    assert!(text.contains("too poor"), "{text}");
+    assert!(!text.contains("without a name"), "{text}");
+}
+
+/// A trap in generated code names the file that `component bindings` would write, and says that it is
+/// generated; no other file is named that is not there.
+#[test]
+fn traps_in_bindings_name_no_file_that_is_not_there() {
+    let folder = Folder::new(&[
+        (
+            "book/component.toml",
+            "name = \"book\"\nwit = \"book.wit\"\nsources = [\"book.masm\"]\n[exports.main]\nprocedure = \"book::main\"\n",
+        ),
+        (
+            "book/book.wit",
+            "package my:book; world book { export main: func(a: bool) -> bool; }",
+        ),
+        ("book/book.masm", "pub proc main\n    not\nend\n"),
+        (
+            "book.toml",
+            "main = \"book.main\"\n[instances.book]\ncomponent = \"book\"\n",
+        ),
+        ("book.inputs", "{ \"operand_stack\": [\"7\"] }"),
+    ]);
+    let target = folder.path("book.toml");
+    let (text, before) = trap(&target, "run", &[]);
+    assert!(text.contains("canonical ABI: bool"), "{text}");
+    let file = before["place"]["file"].as_str().expect("a file").to_owned();
+    assert_eq!(before["place"]["is_generated"], true);
+    assert!(text.contains(", generated)"), "{text}");
+    on(&["component", "bindings"], &folder.path("book"), &[]).answer();
+    assert!(Path::new(&file).is_file(), "{file}");
+    let (text, after) = trap(&target, "run", &[]);
+    assert_eq!(after["place"]["is_generated"], false);
+    assert!(!text.contains("generated"), "{text}");
+    let line = after["place"]["line"].as_u64().expect("a line") as usize;
+    let written = std::fs::read_to_string(file).expect("the file");
+    let shown = after["place"]["source"].as_str().expect("a line");
+    assert_eq!(written.lines().nth(line - 1).map(str::trim), Some(shown));
+}
