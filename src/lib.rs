@@ -18,11 +18,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod call;
 mod inputs;
 mod profile;
 mod target;
 mod trap;
 
+pub use call::{CallError, StatedCall, TypedCall, to_wave};
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
@@ -33,6 +35,8 @@ pub use miden_cvm_audit::{
     Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,
     Report as AuditReport, Survivor, Tally, audit,
 };
+pub use miden_cvm_component::abi::ValueError;
+pub use miden_cvm_component::wit::Function;
 pub use miden_cvm_component::{
     ArtifactError, BuildError, CodeDescription, Component, Composition, CompositionError,
     ExportDescription, Intrinsic, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError,
@@ -59,6 +63,7 @@ pub use profile::{
 pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
 use thiserror::Error;
 pub use trap::{CodePlace, TrapDescription};
+pub use wasm_wave;
 
 /// Runs a target. Its static data is added to the advice.
 ///

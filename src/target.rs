@@ -25,7 +25,7 @@ use miden_cvm_component::{
 };
 use thiserror::Error;
 
-use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter};
+use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter, call::RootFunction};
 
 /// The names of the composition file that a folder is read by, the first that is there.
 pub const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
@@ -49,6 +49,8 @@ pub struct Target {
     library_names: BTreeMap<Word, Vec<String>>,
     /// What is known of the code of the instances, by index.
     code: Vec<InstanceCode>,
+    /// The functions that the root exports, if it has a world.
+    pub(crate) functions: Vec<RootFunction>,
     pub(crate) sources: Option<Arc<DefaultSourceManager>>,
     warnings: Vec<Warning>,
     files: Vec<PathBuf>,
@@ -75,6 +77,7 @@ impl From<Program> for Target {
             procedures: BTreeMap::new(),
             library_names: BTreeMap::new(),
             code: Vec::new(),
+            functions: Vec::new(),
             sources: None,
             warnings: Vec::new(),
             files: Vec::new(),
@@ -87,7 +90,9 @@ impl From<Program> for Target {
 impl From<LinkedComposition> for Target {
     fn from(linked: LinkedComposition) -> Self {
         let resources = linked.resource_names();
+        let functions = root_functions(&linked);
         let mut target = Self::from(linked.program);
+        target.functions = functions;
         target.resources = resources;
         target.composition = Some(linked.composition);
         target.static_data = linked.advice_map;
@@ -120,7 +125,36 @@ impl From<LinkedComposition> for Target {
     }
 }
 
+/// The functions that the root of a composition exports, and the programs that run them.
+fn root_functions(linked: &LinkedComposition) -> Vec<RootFunction> {
+    let Some(root) = linked.instances.first().map(|root| &root.component) else {
+        return Vec::new();
+    };
+    let world = root.world.as_ref().map(|world| &world.world);
+    let exports = root.exports.iter();
+    let functions = exports.filter_map(|(full, export)| {
+        let (interface, name) = export.function.as_ref()?;
+        let function = world?.export(interface)?.function(name)?;
+        let forest = linked.program.mast_forest();
+        let (forest, node) = match forest.find_procedure_root(export.digest) {
+            Some(node) => (forest, node),
+            None => (&root.forest, export.node),
+        };
+        let kernel = linked.program.kernel().clone();
+        Some(RootFunction {
+            names: [name.clone(), full.clone()],
+            function: function.clone(),
+            program: Program::with_kernel(forest.clone(), node, kernel),
+        })
+    });
+    functions.collect()
+}
+
 impl Target {
+    pub(crate) fn set_program(&mut self, program: Program) {
+        self.program = program;
+    }
+
     /// The program; of a composition the root's main export.
     pub fn program(&self) -> &Program {
         &self.program

@@ -1,6 +1,7 @@
 //! `analyze`.
 
 use core::fmt;
+use std::path::PathBuf;
 
 use clap::Args;
 use miden_cvm::{
@@ -10,6 +11,7 @@ use miden_cvm::{
 use serde::Serialize;
 
 use super::{
+    files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
     prove::LONGEST_RUN,
@@ -25,6 +27,10 @@ pub struct AnalyzeCommand {
     /// Show this many procedures; those with most cycles of their own come first
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     procedures: usize,
+    /// Write the cycles by the chain of calls across instances, as folded stacks: viewers of profiles
+    /// make flamegraphs of them
+    #[arg(long, value_name = "FILE")]
+    folded: Option<PathBuf>,
 }
 
 impl AnalyzeCommand {
@@ -35,6 +41,9 @@ impl AnalyzeCommand {
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
         let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
+        let wanted = self.folded.iter();
+        let wanted = wanted.map(|path| ("the folded stacks", path.clone()));
+        let outputs = Outputs::check(wanted, &loaded.read)?;
         progress.stage("counting cycles");
         let counted = profile(
             &loaded.target,
@@ -46,6 +55,7 @@ impl AnalyzeCommand {
         .map_err(|error| Failure::of_run(&loaded.target, &error))?;
         progress.stage("building the trace");
         let trace = loaded.trace()?;
+        let folded = counted.folded();
         drop(progress);
         let Profile {
             instances,
@@ -53,7 +63,8 @@ impl AnalyzeCommand {
             intrinsics,
             ..
         } = counted;
-        Outcome::new(&AnalyzeAnswer {
+        let outcome = Outcome::new(&AnalyzeAnswer {
+            folded: self.folded.as_ref().map(|path| path.display().to_string()),
             code: CodeAnswer::new(&loaded.target),
             rows: Rows::of(&trace.lengths),
             padding: Padding::of(&trace.lengths),
@@ -64,7 +75,10 @@ impl AnalyzeCommand {
                 .map(Into::into)
                 .collect(),
             intrinsics: intrinsics.into_iter().map(Into::into).collect(),
-        })
+        })?;
+        let outcome = outputs.answered(outcome);
+        outputs.write([folded.as_bytes()])?;
+        Ok(outcome)
     }
 }
 
@@ -73,6 +87,9 @@ impl AnalyzeCommand {
 struct AnalyzeAnswer {
     #[serde(flatten)]
     code: CodeAnswer,
+    /// Where the folded stacks are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folded: Option<String>,
     rows: Rows,
     padding: Padding,
     instances: Vec<Instance>,
@@ -244,6 +261,7 @@ impl fmt::Display for AnalyzeAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             code,
+            folded,
             rows,
             padding,
             instances,
@@ -251,6 +269,9 @@ impl fmt::Display for AnalyzeAnswer {
             intrinsics,
         } = self;
         write!(f, "{code}")?;
+        if let Some(folded) = folded {
+            writeln!(f, "stacks       {folded}")?;
+        }
 
         writeln!(f, "\n{:<28} {:>10}  of the trace", "segment", "rows")?;
         let mut line = |name: &str, rows: usize| {

@@ -9,7 +9,8 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     CodeDescription, Component, Inputs, Intrinsic, LinkKind, LinkedComposition, PackageKind, Proof,
-    PublicInputs, Records, Statement, Target, Word, describe_code, target_file,
+    PublicInputs, Records, StatedCall, Statement, Target, Word, describe_code, target_file,
+    to_wave,
 };
 use serde::Serialize;
 
@@ -31,6 +32,9 @@ pub struct InspectCommand {
     target: PathBuf,
     #[command(flatten)]
     libraries: Libraries,
+    /// The composition that a statement is about: show what was called with what, by its WIT
+    #[arg(long, value_name = "TARGET")]
+    of: Option<PathBuf>,
     /// Print a composition as a graph for Graphviz
     #[arg(long, conflicts_with = "mermaid")]
     dot: bool,
@@ -60,6 +64,20 @@ impl InspectCommand {
                 false => ("mermaid", linked.to_mermaid()),
             };
             return Outcome::new(&GraphAnswer { language, graph });
+        }
+        if let Some(of) = &self.of {
+            let Found::Statement(statement) = found else {
+                return Err(Failure::usage(format!(
+                    "{} is no statement, and only these say what was called",
+                    files::name(&self.target)
+                )));
+            };
+            let target = self.libraries.loader()?.load(of).map_err(Failure::failed)?;
+            let call = target.stated_call(&statement).map_err(Failure::failed)?;
+            return Outcome::new(&StatementAnswer {
+                call: Some(StatedAnswer::of(&call)),
+                ..StatementAnswer::of(&statement)
+            });
         }
         match found {
             Found::Component(component) => Outcome::new(&ComponentAnswer::of(&component)),
@@ -791,8 +809,50 @@ struct StatementAnswer {
     instances: u32,
     links: usize,
     segments: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<StatedAnswer>,
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
+}
+
+/// What was called; nothing stands for what is in a message.
+#[derive(Debug, Serialize)]
+struct StatedAnswer {
+    function: String,
+    params: Option<Vec<String>>,
+    result: Option<String>,
+    /// Whether parameters, or the result, are in a message.
+    in_messages: bool,
+}
+
+impl StatedAnswer {
+    fn of(call: &StatedCall) -> Self {
+        let params = call.params.as_ref();
+        let result = call.result.as_ref();
+        Self {
+            function: call.function.to_string(),
+            params: params
+                .ok()
+                .map(|values| values.iter().map(to_wave).collect()),
+            result: result.ok().and_then(|value| Some(to_wave(value.as_ref()?))),
+            in_messages: params.is_err() || result.is_err(),
+        }
+    }
+}
+
+impl fmt::Display for StatedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "function     {}", self.function)?;
+        match &self.params {
+            Some(params) => writeln!(f, "called with  ({})", params.join(", "))?,
+            None => writeln!(f, "called with  a message")?,
+        }
+        match &self.result {
+            Some(result) => writeln!(f, "result       {result}"),
+            None if self.in_messages => writeln!(f, "result       in a message, or none"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl StatementAnswer {
@@ -808,6 +868,7 @@ impl StatementAnswer {
             instances: composition.map_or(0, |composition| composition.num_instances()),
             links: composition.map_or(0, |composition| composition.links().len()),
             segments: composition.map_or(0, |composition| composition.segments().len()),
+            call: None,
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
         }
@@ -827,6 +888,9 @@ impl fmt::Display for StatementAnswer {
                 "records      {} instances, {} links, {} segments",
                 self.instances, self.links, self.segments
             )?;
+        }
+        if let Some(call) = &self.call {
+            write!(f, "{call}")?;
         }
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))

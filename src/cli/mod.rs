@@ -14,6 +14,7 @@ mod progress;
 mod prove;
 mod run;
 mod source;
+mod timings;
 mod verify;
 
 use std::{
@@ -23,8 +24,9 @@ use std::{
     thread,
 };
 
-use clap::{Parser, Subcommand};
-use outcome::Failure;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use outcome::{Failure, Outcome};
 
 /// Runs, proves and verifies programs made of components.
 #[derive(Debug, Parser)]
@@ -55,6 +57,13 @@ enum Command {
     Compose(compose::ComposeCommand),
     /// Show what is in a component, a composition, any package or library, a statement or a proof
     Inspect(inspect::InspectCommand),
+    /// Print a script that completes this command line in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// The assembler recurses into nested blocks, as deep as the source has them.
@@ -93,6 +102,19 @@ pub fn main() -> ExitCode {
                 Command::Component(command) => command.run(),
                 Command::Compose(command) => command.run(),
                 Command::Inspect(command) => command.run(),
+                Command::Completions { shell } => {
+                    let mut script = Vec::new();
+                    let mut command = Cli::command();
+                    clap_complete::generate(*shell, &mut command, "miden-cvm", &mut script);
+                    Ok(Outcome::of_text("script", script))
+                }
+                Command::Man => {
+                    let mut page = Vec::new();
+                    clap_mangen::Man::new(Cli::command())
+                        .render(&mut page)
+                        .map(|()| Outcome::of_text("page", page))
+                        .map_err(Failure::failed)
+                }
             };
             outcome::tell(result, cli.json)
         });

@@ -39,6 +39,17 @@ impl Outcome {
         })
     }
 
+    /// A text that is all of the answer; in JSON it is a field of this name.
+    pub fn of_text(name: &str, text: Vec<u8>) -> Self {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Self {
+            json: json!({ name: text }),
+            text,
+            failure: None,
+            is_beside_output: false,
+        }
+    }
+
     /// The same answer, for the standard error: the standard output is taken.
     pub fn beside_output(mut self) -> Self {
         self.is_beside_output = true;

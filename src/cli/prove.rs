@@ -3,21 +3,25 @@
 use core::fmt;
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, ProvenRun, prove_run,
+    HashFunction, Inputs, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, ProvenRun,
+    execute, prove_run,
 };
 use serde::Serialize;
+use tracing::{Dispatch, dispatcher};
 
 use super::{
     files::{self, Outputs},
     outcome::{Failure, Outcome},
     progress::Progress,
-    run::{CodeAnswer, OutputsAnswer},
+    run::{CallAnswer, CodeAnswer, OutputsAnswer},
     source::Source,
+    timings::{Timing, Timings},
     verify::SecurityAnswer,
 };
 
@@ -42,6 +46,9 @@ pub struct ProveCommand {
     /// The security of the proof in bits
     #[arg(long, value_enum, default_value_t = Level::Bits96)]
     security: Level,
+    /// Show how long each phase took
+    #[arg(long)]
+    timings: bool,
     /// The parameters of the proof
     #[arg(long, value_enum, default_value_t = Preset::Fast)]
     preset: Preset,
@@ -113,7 +120,23 @@ impl ProveCommand {
         )?;
 
         progress.stage("running");
+        // A trace does not keep the advice, in which messages are.
+        let advice = match &loaded.call {
+            Some(call) if call.result_is_message() => {
+                let Inputs { stack, advice } = loaded.inputs.clone();
+                let options = loaded.options.with_debug(false).with_tracing(false);
+                let ran = execute(&loaded.target, stack, advice, &mut loaded.host(), options);
+                Some(
+                    ran.map_err(|error| Failure::of_run(&loaded.target, &error))?
+                        .advice,
+                )
+            }
+            _ => None,
+        };
         let started = Instant::now();
+        let timings = Arc::new(Timings::new(progress.clone()));
+        // There is one proof in a process. Without it, phases are not shown, and nothing else is lost.
+        dispatcher::set_global_default(Dispatch::new(timings.clone())).ok();
         let trace = loaded.trace()?;
         let run_seconds = started.elapsed().as_secs_f64();
 
@@ -137,12 +160,21 @@ impl ProveCommand {
             code: CodeAnswer::new(&loaded.target),
             cycles,
             trace_length: proof.trace_length(),
+            call: loaded
+                .call
+                .as_ref()
+                .map(|call| CallAnswer::new(call, &stack, advice.as_ref()))
+                .transpose()?,
             outputs: OutputsAnswer::new(&stack),
             precompiles: proof.requests().len(),
             settings: settings.to_string(),
             security: security.into(),
             run_seconds,
             prove_seconds,
+            timings: match self.timings {
+                true => timings.phases(),
+                false => Vec::new(),
+            },
             proof_bytes: bytes.len(),
             proof: proof_path.display().to_string(),
             statement: statement_path.display().to_string(),
@@ -192,6 +224,8 @@ struct ProveAnswer {
     code: CodeAnswer,
     cycles: usize,
     trace_length: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<CallAnswer>,
     #[serde(flatten)]
     outputs: OutputsAnswer,
     precompiles: usize,
@@ -199,6 +233,8 @@ struct ProveAnswer {
     security: SecurityAnswer,
     run_seconds: f64,
     prove_seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    timings: Vec<Timing>,
     proof_bytes: usize,
     proof: String,
     statement: String,
@@ -208,6 +244,9 @@ impl fmt::Display for ProveAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
         writeln!(f, "cycles       {}", self.cycles)?;
+        if let Some(call) = &self.call {
+            write!(f, "{call}")?;
+        }
         write!(f, "{}", self.outputs)?;
         write_precompiles(f, self.precompiles)?;
         writeln!(
@@ -220,6 +259,15 @@ impl fmt::Display for ProveAnswer {
             "proven       in {:.2} s: {}",
             self.prove_seconds, self.settings
         )?;
+        for Timing {
+            phase,
+            depth,
+            seconds,
+        } in &self.timings
+        {
+            let indent = 2 * depth;
+            writeln!(f, "  {:indent$}{phase:<40} {seconds:>9.3} s", "")?;
+        }
         writeln!(f, "security     {}", self.security)?;
         writeln!(f, "proof        {}, {} bytes", self.proof, self.proof_bytes)?;
         writeln!(f, "statement    {}", self.statement)

@@ -4,7 +4,9 @@ use core::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use miden_cvm::{MAX_CYCLES, StackOutputs, Target, execute};
+use miden_cvm::{
+    AdviceProvider, Felt, MAX_CYCLES, StackOutputs, Target, TypedCall, execute, to_wave,
+};
 use serde::Serialize;
 
 use super::{
@@ -49,9 +51,12 @@ impl RunCommand {
         .map_err(|error| Failure::of_run(&loaded.target, &error))?;
         drop(progress);
 
+        let call = loaded.call.as_ref();
+        let call = call.map(|call| CallAnswer::new(call, &output.stack, Some(&output.advice)));
         let answer = RunAnswer {
             code: CodeAnswer::new(&loaded.target),
             cycles: output.cycles,
+            call: call.transpose()?,
             outputs: OutputsAnswer::new(&output.stack),
         };
         let json = serde_json::to_vec_pretty(&answer.outputs).map_err(Failure::failed)?;
@@ -67,6 +72,8 @@ struct RunAnswer {
     #[serde(flatten)]
     code: CodeAnswer,
     cycles: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<CallAnswer>,
     #[serde(flatten)]
     outputs: OutputsAnswer,
 }
@@ -75,7 +82,52 @@ impl fmt::Display for RunAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
         writeln!(f, "cycles       {}", self.cycles)?;
+        if let Some(call) = &self.call {
+            write!(f, "{call}")?;
+        }
         write!(f, "{}", self.outputs)
+    }
+}
+
+/// A call with values, and its result.
+#[derive(Debug, Serialize)]
+pub struct CallAnswer {
+    /// The function as WIT has it.
+    function: String,
+    /// The parameters, in WAVE.
+    params: Vec<String>,
+    /// The result, in WAVE; nothing if the function has none.
+    result: Option<String>,
+}
+
+impl CallAnswer {
+    /// A call whose run ended with this stack and this advice.
+    ///
+    /// # Errors
+    /// Returns an error if the result is none of the function's type.
+    pub fn new(
+        call: &TypedCall,
+        outputs: &StackOutputs,
+        advice: Option<&AdviceProvider>,
+    ) -> Result<Self, Failure> {
+        let stack: Vec<Felt> = outputs.iter().copied().collect();
+        let result = call.result(&stack, advice).map_err(Failure::failed)?;
+        Ok(Self {
+            function: call.function().to_string(),
+            params: call.params().iter().map(to_wave).collect(),
+            result: result.as_ref().map(to_wave),
+        })
+    }
+}
+
+impl fmt::Display for CallAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "function     {}", self.function)?;
+        writeln!(f, "called with  ({})", self.params.join(", "))?;
+        match &self.result {
+            Some(result) => writeln!(f, "result       {result}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, Target, TargetError,
-    TracedExecutionError, execute_traced, target_file,
+    TracedExecutionError, TypedCall, execute_traced, target_file,
 };
 
 use super::{
@@ -39,6 +39,10 @@ pub struct Source {
     input: Option<PathBuf>,
     #[command(flatten)]
     libraries: Libraries,
+    /// Call this function of the root's world, with values in WAVE: `main("alice", 3)`; the result is
+    /// shown as a value too
+    #[arg(long, value_name = "CALL")]
+    invoke: Option<String>,
     /// End the run with an error after this many cycles
     #[arg(short, long, value_name = "CYCLES", default_value_t = MAX_CYCLES,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CYCLES)))]
@@ -69,6 +73,8 @@ pub struct Loaded {
     pub inputs: Inputs,
     /// Limits of the run.
     pub options: ExecutionOptions,
+    /// The call with values, if it is one.
+    pub call: Option<TypedCall>,
 }
 
 impl Loaded {
@@ -160,6 +166,13 @@ impl Source {
             }
             None => Inputs::default(),
         };
+        let mut target = target;
+        let call = self.invoke.as_ref().map(|call| target.call(call));
+        let call = call.transpose().map_err(Failure::usage)?;
+        let inputs = match &call {
+            Some(call) => call.inputs(inputs),
+            None => inputs,
+        };
         let expected = ExecutionOptions::default().expected_cycles();
         let max_cycles = self.max_cycles.min(longest);
         let options = ExecutionOptions::new(max_cycles, expected.min(max_cycles))
@@ -173,6 +186,7 @@ impl Source {
             read,
             inputs,
             options,
+            call,
         })
     }
 }

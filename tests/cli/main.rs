@@ -3,6 +3,7 @@
 mod kinds;
 mod limits;
 mod traps;
+mod typed;
 #[cfg(unix)]
 mod writing;
 
@@ -998,6 +999,30 @@ fn composed_packages_take_the_cycles_of_their_parts() {
     }
 }
 
+/// The stacks have every cycle once, over the chain of calls across instances.
+#[test]
+fn folded_stacks_have_all_cycles() {
+    let folder = Folder::new(&[]);
+    let folded = folder.path("new/folded.txt");
+    let options = ["--json", "--folded", folded.to_str().expect("text")];
+    let json = miden_cvm(args("analyze", &example("ledger"), &options)).json();
+    let text = fs::read_to_string(&folded).expect("stacks");
+    let cycles = text.lines().map(|line| {
+        let (_, cycles) = line.rsplit_once(' ').expect("a count");
+        cycles.parse::<u64>().expect("a number")
+    });
+    assert_eq!(Some(cycles.sum()), json["rows"]["core"].as_u64());
+    let post = text
+        .lines()
+        .find(|line| line.contains("ledger ledger:ledger::post"))
+        .expect("a procedure of another instance");
+    assert!(post.contains(';'), "{post}");
+    let again = folder.path("again.txt");
+    let options = ["--folded", again.to_str().expect("text")];
+    miden_cvm(args("analyze", &example("ledger"), &options)).answer();
+    assert_eq!(fs::read_to_string(&again).expect("stacks"), text);
+}
+
 /// Equal code in two components, or under two names, has the names of those who execute it.
 #[test]
 fn equal_code_has_the_names_of_its_own_component() {
@@ -1047,4 +1072,32 @@ fn equal_code_has_the_names_of_its_own_component() {
         ("bank", "bank:bank::bank"),
     ];
     assert_eq!(names, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+}
+
+/// Of the phases of a proof each is shown where it is in another.
+#[test]
+fn phases_are_timed() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let main = folder.path("main.masm");
+    let json = miden_cvm(args("prove", &main, &["--json", "--timings"])).json();
+    let phases = json["timings"].as_array().expect("a list");
+    let named = |name: &str| phases.iter().any(|phase| phase["phase"] == name);
+    assert!(
+        named("execute_traced") && named("commit_to_main_rows"),
+        "{phases:?}"
+    );
+    assert!(phases.iter().any(|phase| phase["depth"] == 1), "{phases:?}");
+    let without = miden_cvm(args("prove", &main, &["--json"])).json();
+    assert_eq!(without["timings"], Value::Null);
+    let text = miden_cvm(args("prove", &main, &["--timings"])).answer();
+    assert!(text.contains("commit_to_main_rows"), "{text}");
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = miden_cvm(["completions", shell]).answer();
+        assert!(script.contains("analyze"), "{shell}");
+    }
+    assert!(miden_cvm(["man"]).answer().contains(".TH miden-cvm"));
 }
