@@ -51,10 +51,10 @@ pub use miden_cvm_processor::{
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
-    Expectations, HashFunction, OptionSet, PrecompileRequest, PrecompileVerifier,
-    PrecompileVerifierRegistry, Proof, ProofError, ProofSettings, PublicInputs, Records,
-    RequestError, Security, SecurityParts, SettingsError, Statement, StatementError, Verified,
-    VerifierError, default_registry,
+    Expectations, HashFunction, MinSecurity, OptionSet, ParseSecurityError, PrecompileRequest,
+    PrecompileVerifier, PrecompileVerifierRegistry, Proof, ProofError, ProofSettings, PublicInputs,
+    Records, RequestError, Rounds, Security, SecurityParts, SettingsError, Statement,
+    StatementError, Verified, VerifierError, default_registry,
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
 pub use profile::{

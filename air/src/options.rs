@@ -13,13 +13,14 @@ use winter_air::{Air, BatchingMethod, FieldExtension, ProofOptions};
 use crate::{
     air::{CvmAir, MAX_TRACE_LEN, MIN_TRACE_LEN, trace_info},
     public::PublicInputs,
-    security::Security,
+    security::{MinSecurity, Security},
 };
 
 /// A set of protocol parameters; the ids go into proofs and never change their meaning.
 ///
 /// All of them combine constraints and quotients with powers of one random element, and hash rows
-/// whole.
+/// whole. The numbers in their names are bits of security: proven ones for the last two sets,
+/// conjectured ones for the others ([`Security`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum OptionSet {
@@ -35,17 +36,23 @@ pub enum OptionSet {
     Recursive96 = 5,
     /// Miden's `RECURSIVE_128_BITS`: folds by 4, for verifiers that run in a VM.
     Recursive128 = 6,
+    /// Blowup 8, 54 queries, 20 bits of grinding, cubic extension: 100 bits without a conjecture.
+    Proven100 = 7,
+    /// Blowup 8, 73 queries, 21 bits of grinding, cubic extension: 128 bits without a conjecture.
+    Proven128 = 8,
 }
 
 impl OptionSet {
     /// All sets, in the order of their ids.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Fast96,
         Self::Fast128,
         Self::Regular96,
         Self::Regular128,
         Self::Recursive96,
         Self::Recursive128,
+        Self::Proven100,
+        Self::Proven128,
     ];
 
     /// The set with this id.
@@ -53,11 +60,13 @@ impl OptionSet {
         Self::ALL.into_iter().find(|&set| set as u8 == id)
     }
 
-    /// The level of security that the set is made for, in bits.
-    pub const fn level(self) -> u32 {
+    /// The level of security that the set is made for.
+    pub const fn level(self) -> MinSecurity {
         match self {
-            Self::Fast96 | Self::Regular96 | Self::Recursive96 => 96,
-            Self::Fast128 | Self::Regular128 | Self::Recursive128 => 128,
+            Self::Fast96 | Self::Regular96 | Self::Recursive96 => MinSecurity::Conjectured(96),
+            Self::Fast128 | Self::Regular128 | Self::Recursive128 => MinSecurity::Conjectured(128),
+            Self::Proven100 => MinSecurity::Proven(100),
+            Self::Proven128 => MinSecurity::Proven(128),
         }
     }
 
@@ -66,8 +75,10 @@ impl OptionSet {
     pub fn max_trace_len(self) -> usize {
         let reaches_level = match self.level() {
             // The error of the lookups grows with the rows.
-            96 => 1 << 26,
-            _ => MAX_TRACE_LEN,
+            MinSecurity::Conjectured(96) => 1 << 26,
+            MinSecurity::Conjectured(_) => MAX_TRACE_LEN,
+            // So does that of the combinations.
+            MinSecurity::Proven(_) => 1 << 24,
         };
         reaches_level.min((1 << 31) / self.proof_options().blowup_factor())
     }
@@ -80,8 +91,10 @@ impl OptionSet {
     /// The parameters as Winterfell wants them.
     pub const fn proof_options(self) -> ProofOptions {
         match self {
-            Self::Fast96 => fast(41, 16, FieldExtension::Quadratic),
-            Self::Fast128 => fast(54, 21, FieldExtension::Cubic),
+            Self::Fast96 => own(4, 41, 16, FieldExtension::Quadratic),
+            Self::Fast128 => own(4, 54, 21, FieldExtension::Cubic),
+            Self::Proven100 => own(8, 54, 20, FieldExtension::Cubic),
+            Self::Proven128 => own(8, 73, 21, FieldExtension::Cubic),
             Self::Regular96 => ProvingOptions::REGULAR_96_BITS,
             Self::Regular128 => ProvingOptions::REGULAR_128_BITS,
             Self::Recursive96 => ProvingOptions::RECURSIVE_96_BITS,
@@ -92,13 +105,17 @@ impl OptionSet {
 
 /// The sets of our own. Their batching is what `ProvingOptions::new` chooses, so Miden's type can
 /// name them too.
-const fn fast(queries: usize, grinding: u32, extension: FieldExtension) -> ProofOptions {
-    const BLOWUP: usize = 4;
+const fn own(
+    blowup: usize,
+    queries: usize,
+    grinding: u32,
+    extension: FieldExtension,
+) -> ProofOptions {
     const FOLDING: usize = 8;
     const REMAINDER_MAX_DEGREE: usize = 255;
     ProofOptions::new(
         queries,
-        BLOWUP,
+        blowup,
         grinding,
         extension,
         FOLDING,
@@ -121,7 +138,7 @@ pub enum SettingsError {
     /// The hash function's collision resistance is below the level of the parameter set.
     #[error(
         "the hash function {} resists collisions up to {resistance} bits, which is below the \
-         {level} bits of the parameter set {set:?}", hash_name(*.hash)
+         {level} of the parameter set {set:?}", hash_name(*.hash)
     )]
     WeakHash {
         /// The hash function.
@@ -130,15 +147,18 @@ pub enum SettingsError {
         resistance: u32,
         /// The parameter set.
         set: OptionSet,
-        /// The level of the set in bits.
-        level: u32,
+        /// The level of the set.
+        level: MinSecurity,
     },
     /// The parameters are in none of the accepted sets.
     #[error("these proof parameters are in none of the accepted sets")]
     UnknownParameters,
     /// There is no preset for this level of security.
-    #[error("there are presets for 96 and for 128 bits of security, but none for {0}")]
-    UnknownLevel(u32),
+    #[error(
+        "there are presets for 100 and 128 proven bits of security, and for 96 and 128 conjectured \
+         bits, but none for {0}"
+    )]
+    UnknownLevel(MinSecurity),
 }
 
 /// The name of a hash function, as Miden's command line writes it.
@@ -160,7 +180,7 @@ impl ProofSettings {
     /// only.
     pub fn new(set: OptionSet, hash: HashFunction) -> Result<Self, SettingsError> {
         let (resistance, level) = (hash.collision_resistance(), set.level());
-        if resistance < level {
+        if resistance < level.bits() {
             return Err(SettingsError::WeakHash {
                 hash,
                 resistance,
@@ -171,16 +191,20 @@ impl ProofSettings {
         Ok(Self { set, hash })
     }
 
-    /// The settings that prove fastest at a level of security: 96 or 128 bits.
+    /// The settings that prove fastest at a level of security: 100 or 128 proven bits, 96 or 128
+    /// conjectured ones.
     ///
     /// # Errors
     /// Returns an error if there is no such preset or the hash function is weaker than the level.
-    pub fn preset(level: u32, hash: HashFunction) -> Result<Self, SettingsError> {
-        match level {
-            96 => Self::new(OptionSet::Fast96, hash),
-            128 => Self::new(OptionSet::Fast128, hash),
-            _ => Err(SettingsError::UnknownLevel(level)),
-        }
+    pub fn preset(level: MinSecurity, hash: HashFunction) -> Result<Self, SettingsError> {
+        let set = match level {
+            MinSecurity::Proven(100) => OptionSet::Proven100,
+            MinSecurity::Proven(128) => OptionSet::Proven128,
+            MinSecurity::Conjectured(96) => OptionSet::Fast96,
+            MinSecurity::Conjectured(128) => OptionSet::Fast128,
+            _ => return Err(SettingsError::UnknownLevel(level)),
+        };
+        Self::new(set, hash)
     }
 
     /// The parameter set.
@@ -210,10 +234,17 @@ impl ProofSettings {
 }
 
 impl Default for ProofSettings {
-    /// 96 bits with Blake3-256.
+    /// 100 proven bits with Blake3-256.
     fn default() -> Self {
+        OptionSet::Proven100.into()
+    }
+}
+
+impl From<OptionSet> for ProofSettings {
+    /// A set with Blake3-256, which is strong enough for all of them.
+    fn from(set: OptionSet) -> Self {
         Self {
-            set: OptionSet::Fast96,
+            set,
             hash: HashFunction::Blake3_256,
         }
     }
@@ -257,7 +288,7 @@ mod tests {
             assert_eq!(OptionSet::from_id(set as u8), Some(set));
         }
         assert_eq!(OptionSet::from_id(0), None);
-        assert_eq!(OptionSet::from_id(7), None);
+        assert_eq!(OptionSet::from_id(9), None);
     }
 
     #[test]
@@ -304,13 +335,14 @@ mod tests {
         for set in OptionSet::ALL {
             for hash in HASHES {
                 let Ok(settings) = ProofSettings::new(set, hash) else {
-                    assert_eq!((hash, set.level()), (HashFunction::Blake3_192, 128));
+                    assert_eq!(hash, HashFunction::Blake3_192);
+                    assert!(set.level().bits() > 96);
                     continue;
                 };
-                for log_length in [9, 16, 20, 24, set.max_trace_len().ilog2()] {
+                for log_length in MIN_TRACE_LEN.ilog2()..=set.max_trace_len().ilog2() {
                     let security = settings.security(1 << log_length, &public);
                     assert!(
-                        security.conjectured >= set.level(),
+                        set.level().is_met_by(&security),
                         "{settings} gives {security:?} at 2^{log_length} rows"
                     );
                 }
@@ -321,7 +353,11 @@ mod tests {
     #[test]
     fn lengths_with_too_little_security_are_not_allowed() {
         for set in OptionSet::ALL {
-            let longest = if set.level() == 96 { 1 << 26 } else { 1 << 27 };
+            let longest = match set.level() {
+                MinSecurity::Proven(_) => 1 << 24,
+                MinSecurity::Conjectured(96) => 1 << 26,
+                MinSecurity::Conjectured(_) => 1 << 27,
+            };
             for allowed in [MIN_TRACE_LEN, 1 << 16, longest] {
                 assert!(set.allows(allowed), "{set:?}, {allowed} rows");
             }
@@ -335,13 +371,23 @@ mod tests {
 
     #[test]
     fn weak_hashes_and_unknown_levels_are_refused() {
-        assert!(matches!(
-            ProofSettings::preset(128, HashFunction::Blake3_192),
-            Err(SettingsError::WeakHash { .. })
-        ));
-        assert_eq!(
-            ProofSettings::preset(100, HashFunction::Blake3_256),
-            Err(SettingsError::UnknownLevel(100))
-        );
+        for level in [
+            MinSecurity::Proven(100),
+            MinSecurity::Proven(128),
+            MinSecurity::Conjectured(128),
+        ] {
+            assert!(matches!(
+                ProofSettings::preset(level, HashFunction::Blake3_192),
+                Err(SettingsError::WeakHash { .. })
+            ));
+            let settings = ProofSettings::preset(level, HashFunction::Blake3_256);
+            assert_eq!(settings.map(|settings| settings.set().level()), Ok(level));
+        }
+        for level in [MinSecurity::Proven(96), MinSecurity::Conjectured(100)] {
+            assert_eq!(
+                ProofSettings::preset(level, HashFunction::Blake3_256),
+                Err(SettingsError::UnknownLevel(level))
+            );
+        }
     }
 }

@@ -268,11 +268,11 @@ mod tests {
         assert_eq!(altered(7, 28), ProofError::TraceLength(28));
         assert_eq!(altered(7, 29), ProofError::TraceLength(29));
         assert_eq!(altered(7, 64), ProofError::TraceLength(64));
-        let longest = Proof::new(ProofSettings::default(), 1 << 26, [1, 2, 3].into())
+        let longest = Proof::new(ProofSettings::default(), 1 << 24, [1, 2, 3].into())
             .expect("a trace with which the set reaches its level");
         let mut bytes = longest.to_bytes();
         bytes[7] += 1;
-        assert_eq!(Proof::from_bytes(&bytes), Err(ProofError::TraceLength(27)));
+        assert_eq!(Proof::from_bytes(&bytes), Err(ProofError::TraceLength(25)));
         assert_eq!(
             altered(8, 4),
             ProofError::Length {

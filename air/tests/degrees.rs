@@ -18,7 +18,7 @@ use miden_cvm_air::{
     constraints,
     lookup::{Challenges, NUM_CHALLENGES, Packing, RowFractions},
     lookups,
-    options::ProofSettings,
+    options::OptionSet,
     public::PublicInputs,
 };
 use winter_air::{Air, AuxRandElements, EvaluationFrame};
@@ -193,7 +193,7 @@ fn public(composed: bool) -> PublicInputs {
 }
 
 fn air(composed: bool) -> CvmAir {
-    let options = ProofSettings::default().proof_options();
+    let options = OptionSet::Fast96.proof_options();
     CvmAir::new(trace_info(ROWS), public(composed), options)
 }
 

@@ -19,7 +19,7 @@ pub trait Contender: Sync {
 
 /// An assembled program, ready to be proven any number of times.
 pub trait Prepared {
-    /// Executes the program and proves the run, at the contender's default for 96 bits of security
+    /// Executes the program and proves the run, at the contender's 96 bits of conjectured security
     /// with a Blake3 hash.
     ///
     /// `salt` is the deepest of the 16 stack inputs; the others are zero, and programs leave it

@@ -8,7 +8,7 @@ use miden_cvm_component::{Composition, LinkedComposition, Toolchain, core_librar
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
-use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
+use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, PublicInputs, verify};
 
 use crate::{
@@ -121,7 +121,7 @@ impl Prepared for Linked {
     fn prove(&self, salt: u32) -> Result<Proven, ContenderError> {
         let trace = self.trace(salt, Stage::Prove)?;
         let outputs = trace.public.stack_outputs.as_int_vec();
-        let options = ProveOptions::from(ProofSettings::default());
+        let options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
         let proof = prove_trace(trace.rows, trace.public, &options)
             .map_err(|error| ContenderError::new(NAME, Stage::Prove, error))?;
         Ok(Proven {
@@ -142,8 +142,12 @@ impl Prepared for Linked {
             stack_outputs,
             precompile_transcript: miden_core::Word::default(),
         };
-        verify(&public, &proven.proof, &Expectations::default())
-            .map_err(|error| ContenderError::new(NAME, Stage::Verify, error))?;
+        verify(
+            &public,
+            &proven.proof,
+            &Expectations::from(OptionSet::Fast96.level()),
+        )
+        .map_err(|error| ContenderError::new(NAME, Stage::Verify, error))?;
         Ok(())
     }
 

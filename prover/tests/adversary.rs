@@ -21,7 +21,7 @@ use miden_cvm_air::{
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
-use miden_cvm_prover::{Proof, ProofSettings};
+use miden_cvm_prover::{OptionSet, Proof, ProofSettings};
 use miden_cvm_verifier::{Expectations, Verified, VerifierError, verify};
 use winter_air::proof::{Context, Queries};
 use winter_prover::ConstraintCommitment;
@@ -545,7 +545,7 @@ fn attempt(
     (rows, public): (Vec<MainRow<Felt>>, PublicInputs),
     cheat: Cheat,
 ) -> Result<Verified, VerifierError> {
-    let options = ProofSettings::default().proof_options();
+    let options = OptionSet::Fast96.proof_options();
     let length = rows.len();
     let proof = prove_with((rows, public.clone()), public.clone(), options, cheat);
     hand_in(&public, length, &proof)
@@ -557,9 +557,17 @@ fn hand_in(
     length: usize,
     proof: &winterfell::Proof,
 ) -> Result<Verified, VerifierError> {
-    let proof = Proof::new(ProofSettings::default(), length, proof.to_bytes())
-        .expect("the proof is not too long");
-    verify(public, &proof.to_bytes(), &Expectations::default())
+    let proof = Proof::new(
+        ProofSettings::from(OptionSet::Fast96),
+        length,
+        proof.to_bytes(),
+    )
+    .expect("the proof is not too long");
+    verify(
+        public,
+        &proof.to_bytes(),
+        &Expectations::from(OptionSet::Fast96.level()),
+    )
 }
 
 /// What Winterfell says to a proof that it gets to see.
@@ -633,7 +641,7 @@ fn a_coin_that_is_told_something_else_is_rejected() {
     let (rows, public) = honest();
     let mut told = public.clone();
     told.stack_outputs = StackOutputs::default();
-    let options = ProofSettings::default().proof_options();
+    let options = OptionSet::Fast96.proof_options();
     let length = rows.len();
     let proof = prove_with((rows, public.clone()), told.clone(), options, Cheat::None);
     for claimed in [public, told] {
@@ -649,7 +657,7 @@ fn a_coin_that_is_told_something_else_is_rejected() {
 fn other_options_are_rejected() {
     let (rows, public) = honest();
     let length = rows.len();
-    let right = ProofSettings::default().proof_options();
+    let right = OptionSet::Fast96.proof_options();
     let with = |queries: usize, grinding: u32| {
         ProofOptions::new(
             queries,
@@ -690,7 +698,7 @@ fn other_options_are_rejected() {
 #[test]
 fn other_lengths_are_rejected() {
     let (rows, public) = honest();
-    let options = ProofSettings::default().proof_options();
+    let options = OptionSet::Fast96.proof_options();
     let claims = (rows, public.clone());
     let proof = prove_with(claims, public.clone(), options, Cheat::None);
     for length in [1024, 1 << 20] {

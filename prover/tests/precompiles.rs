@@ -14,7 +14,7 @@ use miden_cvm_air::{air::MIN_TRACE_LEN, public::PublicInputs};
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
-use miden_cvm_prover::{Proof, ProveOptions, prove_trace};
+use miden_cvm_prover::{OptionSet, Proof, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{
     Expectations, PrecompileVerificationError, PrecompileVerifierRegistry, RequestError, Verified,
     VerifierError, verify, verify_with,
@@ -47,15 +47,23 @@ fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, P
         ExecutionOptions::default(),
     )
     .expect("the program runs");
-    let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
-        .expect("the trace is valid")
-        .with_requests(requests)
-        .expect("there are few requests");
+    let proof = prove_trace(
+        rows,
+        public.clone(),
+        &ProveOptions::from(ProofSettings::from(OptionSet::Fast96)),
+    )
+    .expect("the trace is valid")
+    .with_requests(requests)
+    .expect("there are few requests");
     (public, proof)
 }
 
 fn check(public: &PublicInputs, proof: &Proof) -> Result<Verified, VerifierError> {
-    verify(public, &proof.to_bytes(), &Expectations::default())
+    verify(
+        public,
+        &proof.to_bytes(),
+        &Expectations::from(OptionSet::Fast96.level()),
+    )
 }
 
 fn keccak(bytes: &[u8]) -> PrecompileRequest {
@@ -169,8 +177,13 @@ fn signatures_are_checked_again() {
         "{error}"
     );
     let none = PrecompileVerifierRegistry::new();
-    let error = verify_with(&public, &proof.to_bytes(), &Expectations::default(), &none)
-        .expect_err("no verifier is registered");
+    let error = verify_with(
+        &public,
+        &proof.to_bytes(),
+        &Expectations::from(OptionSet::Fast96.level()),
+        &none,
+    )
+    .expect_err("no verifier is registered");
     assert!(
         matches!(
             error,

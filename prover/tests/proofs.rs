@@ -17,7 +17,7 @@ use miden_cvm_processor::{
 use miden_cvm_prover::{
     HashFunction, OptionSet, ProofSettings, ProveOptions, ProverError, prove_trace,
 };
-use miden_cvm_verifier::{Expectations, VerifierError, verify};
+use miden_cvm_verifier::{Expectations, MinSecurity, VerifierError, verify};
 
 /// A program with a loop, a branch, a call, memory, u32 and bitwise operations, and a permutation.
 const PROGRAM: &str = "
@@ -35,9 +35,16 @@ const PROGRAM: &str = "
         hperm drop drop
     end";
 
+/// The set of the tests that are about anything else: proofs with it are made fastest.
+const FAST: OptionSet = OptionSet::Fast96;
+
 fn trace() -> ExecutionTrace {
+    trace_of(PROGRAM)
+}
+
+fn trace_of(source: &str) -> ExecutionTrace {
     let program = Assembler::default()
-        .assemble_program(PROGRAM)
+        .assemble_program(source)
         .expect("the program assembles");
     let inputs = StackInputs::try_from_ints([1, 2, 3]).expect("three inputs");
     execute_traced(
@@ -68,71 +75,97 @@ const HASHES: [HashFunction; 5] = [
 #[test]
 fn every_setting_proves_and_verifies() {
     for hash in HASHES {
-        for set in [OptionSet::Fast96, OptionSet::Fast128] {
+        for set in [OptionSet::Fast96, OptionSet::Proven100] {
             let Ok(settings) = ProofSettings::new(set, hash) else {
-                assert_eq!((set, hash), (OptionSet::Fast128, HashFunction::Blake3_192));
+                assert_ne!(set, OptionSet::Fast96);
+                assert_eq!(hash, HashFunction::Blake3_192);
                 continue;
             };
             let (public, proof) = prove(settings);
-            let expectations = Expectations {
-                min_security: set.level(),
-                ..Expectations::default()
-            };
-            let verified = verify(&public, &proof, &expectations)
+            let verified = verify(&public, &proof, &set.level().into())
                 .unwrap_or_else(|error| panic!("{settings}: {error}"));
             assert_eq!(verified.settings, settings);
-            assert!(verified.security.conjectured >= set.level());
+            assert!(set.level().is_met_by(&verified.security));
         }
     }
 }
 
 #[test]
-fn miden_presets_prove_and_verify() {
+fn other_sets_prove_and_verify() {
     for set in [
+        OptionSet::Fast128,
         OptionSet::Regular96,
         OptionSet::Recursive96,
         OptionSet::Regular128,
     ] {
-        let settings = ProofSettings::new(set, HashFunction::Blake3_256).expect("they go together");
+        let settings = ProofSettings::from(set);
         let (public, proof) = prove(settings);
-        verify(&public, &proof, &Expectations::default())
+        verify(&public, &proof, &set.level().into())
             .unwrap_or_else(|error| panic!("{settings}: {error}"));
     }
 }
 
+/// The sets that need no conjecture, at several lengths; the first of them is what proving and
+/// verifying take if nothing is said.
+#[test]
+fn proven_sets_prove_and_verify_at_several_lengths() {
+    assert_eq!(ProofSettings::default().set(), OptionSet::Proven100);
+    for (log_length, swaps) in [(9, 100), (11, 1900), (13, 7900)] {
+        for set in [OptionSet::Proven100, OptionSet::Proven128] {
+            let source = format!("begin repeat.{swaps} swap end end");
+            let ExecutionTrace { rows, public, .. } = trace_of(&source);
+            assert_eq!(rows.len(), 1 << log_length);
+            let options = ProveOptions::from(ProofSettings::from(set));
+            let proof = prove_trace(rows, public.clone(), &options).expect("the trace is valid");
+            let verified = verify(&public, &proof.to_bytes(), &Expectations::default())
+                .unwrap_or_else(|error| panic!("{set:?}, 2^{log_length} rows: {error}"));
+            assert_eq!(verified.trace_length, 1 << log_length);
+            assert!(set.level().is_met_by(&verified.security));
+        }
+    }
+}
+
+/// A proof that rests on the conjecture is accepted by who says so.
 #[test]
 fn too_little_security_is_refused() {
-    let (public, proof) = prove(ProofSettings::default());
-    let expectations = Expectations {
-        min_security: 128,
-        ..Expectations::default()
+    let refused = |set: OptionSet, least: &[MinSecurity]| {
+        let (public, proof) = prove(set.into());
+        verify(&public, &proof, &set.level().into()).expect("what the set is made for");
+        for &least in least {
+            let error = verify(&public, &proof, &least.into()).expect_err("too few bits");
+            assert!(
+                matches!(error, VerifierError::Security { expected, .. } if expected == least),
+                "{error}"
+            );
+            let text = error.to_string();
+            assert!(text.contains(&least.to_string()), "{text}");
+        }
     };
-    let error = verify(&public, &proof, &expectations).expect_err("96 bits are too few");
-    assert!(
-        matches!(
-            error,
-            VerifierError::Security {
-                expected: 128,
-                actual: 97
-            }
-        ),
-        "{error}"
+    refused(
+        OptionSet::Fast96,
+        &[
+            MinSecurity::default(),
+            MinSecurity::Proven(96),
+            MinSecurity::Conjectured(98),
+        ],
     );
+    refused(OptionSet::Fast128, &[MinSecurity::Proven(100)]);
+    refused(OptionSet::Proven100, &[MinSecurity::Proven(128)]);
 }
 
 #[test]
 fn another_program_or_composition_is_not_what_was_expected() {
-    let (public, proof) = prove(ProofSettings::default());
+    let (public, proof) = prove(FAST.into());
     let other = Word::new([Felt::new(1); 4]);
     let expectations = Expectations {
         program_hash: Some(other),
-        ..Expectations::default()
+        ..FAST.level().into()
     };
     let error = verify(&public, &proof, &expectations).expect_err("another program");
     assert!(matches!(error, VerifierError::ProgramHash { .. }));
     let expectations = Expectations {
         composition: Some(other),
-        ..Expectations::default()
+        ..FAST.level().into()
     };
     let error = verify(&public, &proof, &expectations).expect_err("an open program");
     assert!(matches!(
@@ -143,11 +176,11 @@ fn another_program_or_composition_is_not_what_was_expected() {
 
 #[test]
 fn other_public_inputs_are_rejected() {
-    let (public, proof) = prove(ProofSettings::default());
+    let (public, proof) = prove(FAST.into());
     let reject = |name: &str, alter: fn(&mut PublicInputs)| {
         let mut altered = public.clone();
         alter(&mut altered);
-        let result = verify(&altered, &proof, &Expectations::default());
+        let result = verify(&altered, &proof, &FAST.level().into());
         assert!(
             matches!(result, Err(VerifierError::Rejected(_))),
             "{name}: {result:?}"
@@ -169,8 +202,8 @@ fn other_public_inputs_are_rejected() {
 
 #[test]
 fn changed_and_missing_bytes_are_rejected() {
-    let (public, proof) = prove(ProofSettings::default());
-    let rejected = |bytes: &[u8]| verify(&public, bytes, &Expectations::default()).is_err();
+    let (public, proof) = prove(FAST.into());
+    let rejected = |bytes: &[u8]| verify(&public, bytes, &FAST.level().into()).is_err();
     // Everything that says how long something is comes early or is reached by the stride.
     let positions = (0..200)
         .chain((200..proof.len()).step_by(97))
@@ -199,7 +232,7 @@ fn traces_that_violate_the_air_are_named_or_rejected() {
         mut rows, public, ..
     } = trace();
     rows[20].core.stack.top[3] += Felt::new(1);
-    let mut options = ProveOptions::from(ProofSettings::default());
+    let mut options = ProveOptions::from(ProofSettings::from(FAST));
     options.check_trace = true;
     let error = prove_trace(rows.clone(), public.clone(), &options).expect_err("it is checked");
     let ProverError::Violations(violations) = error else {
@@ -209,7 +242,7 @@ fn traces_that_violate_the_air_are_named_or_rejected() {
 
     options.check_trace = false;
     if let Ok(proof) = prove_trace(rows, public.clone(), &options) {
-        let result = verify(&public, &proof.to_bytes(), &Expectations::default());
+        let result = verify(&public, &proof.to_bytes(), &FAST.level().into());
         assert!(
             matches!(result, Err(VerifierError::Rejected(_))),
             "{result:?}"
@@ -280,12 +313,16 @@ fn a_composition_proves_and_verifies() {
         Felt::new(42),
         "the counter kept its state"
     );
-    let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
-        .expect("the trace is valid")
-        .to_bytes();
+    let proof = prove_trace(
+        rows,
+        public.clone(),
+        &ProveOptions::from(ProofSettings::from(FAST)),
+    )
+    .expect("the trace is valid")
+    .to_bytes();
     let expectations = Expectations {
         composition: Some(composition.commitment()),
-        ..Expectations::default()
+        ..FAST.level().into()
     };
     verify(&public, &proof, &expectations).expect("the proof is valid");
 
@@ -296,7 +333,7 @@ fn a_composition_proves_and_verifies() {
             composition: Some(other),
             ..public.clone()
         };
-        let result = verify(&altered, &proof, &Expectations::default());
+        let result = verify(&altered, &proof, &FAST.level().into());
         assert!(
             matches!(result, Err(VerifierError::Rejected(_))),
             "{result:?}"
@@ -336,7 +373,7 @@ fn a_composition_proves_and_verifies() {
         composition: None,
         ..public.clone()
     };
-    let result = verify(&open, &proof, &Expectations::default());
+    let result = verify(&open, &proof, &FAST.level().into());
     assert!(
         matches!(result, Err(VerifierError::Rejected(_))),
         "{result:?}"

@@ -12,7 +12,7 @@ use miden_cvm_air::air::CvmAir;
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
-use miden_cvm_prover::{Proof, ProofSettings, prove_trace};
+use miden_cvm_prover::{OptionSet, Proof, ProofSettings, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
 use winterfell::{
     AcceptableOptions,
@@ -104,9 +104,14 @@ fn a_remainder_chosen_after_the_queries_is_rejected() {
         ExecutionOptions::default(),
     )
     .expect("the program runs");
-    let settings = ProofSettings::default();
+    let settings = ProofSettings::from(OptionSet::Fast96);
     let proof = prove_trace(rows, public.clone(), &settings.into()).expect("the trace is valid");
-    verify(&public, &proof.to_bytes(), &Expectations::default()).expect("the proof is valid");
+    verify(
+        &public,
+        &proof.to_bytes(),
+        &Expectations::from(OptionSet::Fast96.level()),
+    )
+    .expect("the proof is valid");
 
     let options = settings.proof_options();
     let winterfell_accepts = |stark: &[u8]| {
@@ -152,7 +157,11 @@ fn a_remainder_chosen_after_the_queries_is_rejected() {
     assert!(winterfell_accepts(&stark));
 
     let forged = Proof::new(settings, proof.trace_length(), stark).expect("a proof's form");
-    let result = verify(&public, &forged.to_bytes(), &Expectations::default());
+    let result = verify(
+        &public,
+        &forged.to_bytes(),
+        &Expectations::from(OptionSet::Fast96.level()),
+    );
     assert!(
         matches!(result, Err(VerifierError::Remainder)),
         "{result:?}"

@@ -16,7 +16,7 @@ use miden_core::{
 };
 use miden_cvm_air::columns::MainRow;
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
-use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
+use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify_with};
 
 /// The event of [`Recorder`].
@@ -61,7 +61,7 @@ fn proves(case: &Case) -> bool {
         ExecutionOptions::default(),
     );
     let Ok(trace) = traced else { return false };
-    let mut options = ProveOptions::from(ProofSettings::default());
+    let mut options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
     // The processor's tests check every constraint of these traces.
     options.check_trace = false;
     let requests = requests(&trace.rows);
@@ -73,7 +73,7 @@ fn proves(case: &Case) -> bool {
     verify_with(
         &trace.public,
         &proof.to_bytes(),
-        &Expectations::default(),
+        &Expectations::from(OptionSet::Fast96.level()),
         &registry,
     )
     .unwrap_or_else(|error| panic!("{}: {error}", case.name));

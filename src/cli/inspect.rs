@@ -90,7 +90,7 @@ impl InspectCommand {
             Found::Proof(proof, bytes) => Outcome::new(&ProofAnswer {
                 kind: "proof",
                 settings: proof.settings().to_string(),
-                level: proof.settings().set().level(),
+                level: proof.settings().set().level().to_string(),
                 trace_length: proof.trace_length(),
                 bytes,
                 security: proof
@@ -902,8 +902,8 @@ impl fmt::Display for StatementAnswer {
 struct ProofAnswer {
     kind: &'static str,
     settings: String,
-    /// The security that its parameters are made for, in bits.
-    level: u32,
+    /// The security that its parameters are made for.
+    level: String,
     trace_length: usize,
     bytes: usize,
     /// As of an open program: a statement's records count as lookups too, but the statement is
@@ -918,11 +918,7 @@ impl fmt::Display for ProofAnswer {
             "proof        {} bytes, {} rows",
             self.bytes, self.trace_length
         )?;
-        writeln!(
-            f,
-            "settings     {}, made for {} bits",
-            self.settings, self.level
-        )?;
+        writeln!(f, "settings     {}, made for {}", self.settings, self.level)?;
         self.security.write(f)
     }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, Inputs, MAX_TRACE_LEN, OptionSet, ProofSettings, ProveOptions, ProvenRun,
-    execute, prove_run,
+    HashFunction, Inputs, MAX_TRACE_LEN, MinSecurity, OptionSet, ProofSettings, ProveOptions,
+    ProvenRun, execute, prove_run,
 };
 use serde::Serialize;
 use tracing::{Dispatch, dispatcher};
@@ -40,16 +40,17 @@ pub struct ProveCommand {
     /// ending `.statement.json`
     #[arg(short, long, value_name = "FILE")]
     statement: Option<PathBuf>,
-    /// The hash function of the proof; `blake3-192` goes with 96 bits of security only
+    /// The hash function of the proof; `blake3-192` goes with `conjectured:96` only
     #[arg(long, value_enum, default_value_t = Hash::Blake3_256)]
     hash: Hash,
-    /// The security of the proof in bits
-    #[arg(long, value_enum, default_value_t = Level::Bits96)]
-    security: Level,
+    /// The security of the proof: 100 or 128 proven bits; or `conjectured:96` or `conjectured:128`,
+    /// which are proven faster, but rest on a conjecture that is refuted in its generality
+    #[arg(long, value_name = "BITS", default_value = "100")]
+    security: MinSecurity,
     /// Show how long each phase took
     #[arg(long)]
     timings: bool,
-    /// The parameters of the proof
+    /// The parameters of the proof; all but `fast` go with conjectured bits only
     #[arg(long, value_enum, default_value_t = Preset::Fast)]
     preset: Preset,
 }
@@ -78,19 +79,10 @@ impl From<Hash> for HashFunction {
     }
 }
 
-/// Levels of security.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Level {
-    #[value(name = "96")]
-    Bits96,
-    #[value(name = "128")]
-    Bits128,
-}
-
 /// Families of parameter sets.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Preset {
-    /// Blowup 4: the fastest to prove
+    /// The fastest to prove
     Fast,
     /// Miden's regular presets: smaller proofs
     Regular,
@@ -185,13 +177,22 @@ impl ProveCommand {
     }
 
     fn settings(&self) -> Result<ProofSettings, Failure> {
+        use MinSecurity::Conjectured;
         let set = match (self.preset, self.security) {
-            (Preset::Fast, Level::Bits96) => OptionSet::Fast96,
-            (Preset::Fast, Level::Bits128) => OptionSet::Fast128,
-            (Preset::Regular, Level::Bits96) => OptionSet::Regular96,
-            (Preset::Regular, Level::Bits128) => OptionSet::Regular128,
-            (Preset::Recursive, Level::Bits96) => OptionSet::Recursive96,
-            (Preset::Recursive, Level::Bits128) => OptionSet::Recursive128,
+            (Preset::Fast, level) => {
+                let settings = ProofSettings::preset(level, self.hash.into());
+                return settings.map_err(Failure::usage);
+            }
+            (Preset::Regular, Conjectured(96)) => OptionSet::Regular96,
+            (Preset::Regular, Conjectured(128)) => OptionSet::Regular128,
+            (Preset::Recursive, Conjectured(96)) => OptionSet::Recursive96,
+            (Preset::Recursive, Conjectured(128)) => OptionSet::Recursive128,
+            (Preset::Regular | Preset::Recursive, level) => {
+                return Err(Failure::usage(format!(
+                    "Miden's presets have 96 or 128 conjectured bits of security, not {level}: add \
+                     `--security conjectured:96` or `--security conjectured:128`"
+                )));
+            }
         };
         ProofSettings::new(set, self.hash.into()).map_err(Failure::usage)
     }

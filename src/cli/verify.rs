@@ -8,7 +8,8 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    Expectations, Felt, MAX_PROOF_LEN, Records, Security, SecurityParts, Statement, Word, verify,
+    Expectations, Felt, MAX_PROOF_LEN, MinSecurity, Records, Rounds, Security, SecurityParts,
+    Statement, Word, verify,
 };
 use serde::Serialize;
 
@@ -42,9 +43,10 @@ pub struct VerifyCommand {
     /// `compose` writes
     #[arg(long, value_name = "FILE", conflicts_with = "composition")]
     records: Option<PathBuf>,
-    /// Reject a proof of less security, in bits
-    #[arg(long, value_name = "BITS", default_value_t = Expectations::default().min_security)]
-    security: u32,
+    /// Reject a proof of fewer proven bits of security; or of fewer conjectured ones, as in
+    /// `conjectured:96`
+    #[arg(long, value_name = "BITS", default_value = "100")]
+    security: MinSecurity,
 }
 
 impl VerifyCommand {
@@ -188,8 +190,8 @@ impl fmt::Display for VerifyAnswer {
 /// The security of a proof in bits, and what it is made of.
 #[derive(Debug, Serialize)]
 pub struct SecurityAnswer {
-    conjectured: u32,
     proven: u32,
+    conjectured: u32,
     parts: PartsAnswer,
 }
 
@@ -203,6 +205,45 @@ struct PartsAnswer {
     constraints: u32,
     out_of_domain: u32,
     quotients: u32,
+    rounds: RegimesAnswer,
+}
+
+/// The rounds of the protocol under either kind of theorem.
+#[derive(Debug, Serialize)]
+struct RegimesAnswer {
+    unique_decoding: RoundsAnswer,
+    list_decoding: RoundsAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct RoundsAnswer {
+    multiplicity: u32,
+    constraints: u32,
+    out_of_domain: u32,
+    quotients: u32,
+    folding: u32,
+    queries: u32,
+}
+
+impl From<Rounds> for RoundsAnswer {
+    fn from(rounds: Rounds) -> Self {
+        let Rounds {
+            multiplicity,
+            constraints,
+            out_of_domain,
+            quotients,
+            folding,
+            queries,
+        } = rounds;
+        Self {
+            multiplicity,
+            constraints,
+            out_of_domain,
+            quotients,
+            folding,
+            queries,
+        }
+    }
 }
 
 impl From<Security> for SecurityAnswer {
@@ -218,17 +259,21 @@ impl From<Security> for SecurityAnswer {
             quotients,
         } = security.parts;
         Self {
-            conjectured: security.conjectured,
             proven: security.proven,
+            conjectured: security.conjectured,
             parts: PartsAnswer {
                 protocol,
-                unique_decoding,
-                list_decoding,
+                unique_decoding: unique_decoding.least(),
+                list_decoding: list_decoding.least(),
                 collisions,
                 lookups,
                 constraints,
                 out_of_domain,
                 quotients,
+                rounds: RegimesAnswer {
+                    unique_decoding: unique_decoding.into(),
+                    list_decoding: list_decoding.into(),
+                },
             },
         }
     }
@@ -246,7 +291,8 @@ impl SecurityAnswer {
             constraints,
             out_of_domain,
             quotients,
-        } = self.parts;
+            rounds,
+        } = &self.parts;
         writeln!(f, "security     {self}")?;
         writeln!(
             f,
@@ -258,6 +304,21 @@ impl SecurityAnswer {
             "  errors     lookups {lookups}, point out of domain {out_of_domain}, batching of \
              constraints {constraints} and of quotients {quotients}"
         )?;
+        let rounds = if unique_decoding > list_decoding {
+            &rounds.unique_decoding
+        } else {
+            &rounds.list_decoding
+        };
+        writeln!(
+            f,
+            "  proven     queries {}, folding {}, batching of quotients {}, point out of domain {}, \
+             batching of constraints {}",
+            rounds.queries,
+            rounds.folding,
+            rounds.quotients,
+            rounds.out_of_domain,
+            rounds.constraints
+        )?;
         writeln!(f, "  hash       {collisions} against collisions")
     }
 }
@@ -265,10 +326,10 @@ impl SecurityAnswer {
 impl fmt::Display for SecurityAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            conjectured,
             proven,
+            conjectured,
             parts: _,
         } = self;
-        write!(f, "{conjectured} bits conjectured, {proven} bits proven")
+        write!(f, "{proven} bits proven, {conjectured} bits conjectured")
     }
 }

@@ -635,10 +635,17 @@ fn a_proof_is_valid_for_its_statement_only() {
     assert!(refused.contains("expected"), "{refused}");
     let refused = rejection(proven.verify(&["--composition", other]));
     assert!(refused.contains("expected"), "{refused}");
-    let refused = rejection(proven.verify(&["--security", "128"]));
-    assert!(refused.contains("bits of security"), "{refused}");
+    for more in ["128", "proven:101", "conjectured:129"] {
+        let refused = rejection(proven.verify(&["--security", more]));
+        assert!(refused.contains("bits of security"), "{refused}");
+    }
+    for enough in ["100", "proven:96", "conjectured:128"] {
+        assert_eq!(proven.verify(&["--security", enough]).code, 0);
+    }
     assert_eq!(proven.verify(&["--program-hash", "0x12"]).code, 2);
-    assert_eq!(proven.verify(&["--security", "most"]).code, 2);
+    for nonsense in ["most", "", "proven:", "guessed:96", "-1"] {
+        assert_eq!(proven.verify(&["--security", nonsense]).code, 2);
+    }
 }
 
 /// What a proof's security is made of is shown apart.
@@ -663,10 +670,25 @@ fn security_is_accounted_for() {
     let proof = bits("unique_decoding").max(bits("list_decoding"));
     assert_eq!(
         security["proven"].as_u64(),
-        Some(proof.min(bits("lookups")))
+        Some(proof.min(bits("lookups")).min(bits("collisions")))
     );
-    // 2^9 rows with 30 fractions each, over a field of 128 bits.
-    assert_eq!(bits("lookups"), 113);
+    for regime in ["unique_decoding", "list_decoding"] {
+        let rounds = &security["parts"]["rounds"][regime];
+        let round = |name: &str| rounds[name].as_u64().expect("a number");
+        let least = [
+            "queries",
+            "folding",
+            "quotients",
+            "out_of_domain",
+            "constraints",
+        ]
+        .map(round)
+        .into_iter()
+        .min();
+        assert_eq!(least, Some(bits(regime)));
+    }
+    // 2^9 rows with 30 fractions each, over a field of 192 bits.
+    assert_eq!(bits("lookups"), 177);
     assert_eq!(*security, proven.answer["security"]);
 
     let (proof, statement) = (proven.folder.path("proof"), proven.folder.path("statement"));
@@ -679,10 +701,12 @@ fn security_is_accounted_for() {
         let lines = text
             .lines()
             .skip_while(|line| !line.starts_with("security"));
-        lines.take(4).map(ToOwned::to_owned).collect()
+        lines.take(5).map(ToOwned::to_owned).collect()
     };
     let shown = lines(miden_cvm(verify).answer());
-    assert!(shown[2].contains("lookups 113"), "{shown:?}");
+    assert!(shown[0].contains("100 bits proven"), "{shown:?}");
+    assert!(shown[0].contains("128 bits conjectured"), "{shown:?}");
+    assert!(shown[2].contains("lookups 177"), "{shown:?}");
     assert_eq!(shown, lines(text));
 }
 
@@ -692,10 +716,10 @@ fn proofs_of_too_long_traces_are_refused() {
     let folder = Folder::new(&[("main.masm", "begin add end")]);
     let proven = Proven::new(&folder.path("main.masm"), &[]);
     let mut proof = proven.proof();
-    proof[7] = 27;
+    proof[7] = 25;
     proven.folder.write("changed", proof);
     let refused = rejection(proven.verify_as("changed", "statement", &["--security", "1"]));
-    assert!(refused.contains("2^27 rows"), "{refused}");
+    assert!(refused.contains("2^25 rows"), "{refused}");
 }
 
 #[test]
@@ -732,13 +756,23 @@ fn hash_functions_and_levels_can_be_chosen() {
     let folder = Folder::new(&[("main.masm", "begin add end")]);
     let main = folder.path("main.masm");
     for hash in ["blake3-192", "rpo", "rpx", "poseidon2"] {
-        let proven = Proven::new(&main, &["--hash", hash]);
-        let verified = proven.verify(&[]).json();
+        let level = ["--security", "conjectured:96"];
+        let proven = Proven::new(&main, &[&level[..], &["--hash", hash]].concat());
+        let verified = proven.verify(&level).json();
         let settings = verified["settings"].as_str().expect("a text");
         assert!(settings.contains(hash), "{settings}");
     }
-    let proven = Proven::new(&main, &["--security", "128", "--preset", "regular"]);
-    assert_eq!(proven.verify(&["--security", "128"]).code, 0);
+    let level = ["--security", "conjectured:128"];
+    let proven = Proven::new(&main, &[&level[..], &["--preset", "regular"]].concat());
+    assert_eq!(proven.verify(&level).code, 0);
+    // What rests on the conjecture is not accepted by a verifier that does not say so.
+    let refused = rejection(proven.verify(&[]));
+    assert!(refused.contains("at least 100 proven bits"), "{refused}");
+    let proven = Proven::new(&main, &["--security", "128"]);
+    let verified = proven.verify(&["--security", "128"]).json();
+    assert_eq!(verified["security"]["proven"], 128);
+    let settings = verified["settings"].as_str().expect("a text");
+    assert!(settings.contains("Proven128"), "{settings}");
     let weak = args(
         "prove",
         &main,
@@ -748,7 +782,10 @@ fn hash_functions_and_levels_can_be_chosen() {
     assert!(error.contains("blake3-192"), "{error}");
     for others in [
         &["--hash", "md5"][..],
-        &["--security", "100"],
+        &["--security", "99"],
+        &["--security", "conjectured:100"],
+        &["--preset", "regular"],
+        &["--preset", "recursive", "--security", "128"],
         &["--preset", "slow"],
     ] {
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Why a proof is rejected.
 
 use miden_core::Word;
-use miden_cvm_air::proof::ProofError;
+use miden_cvm_air::{proof::ProofError, security::MinSecurity};
 use thiserror::Error;
 use winter_utils::DeserializationError;
 
@@ -33,12 +33,17 @@ pub enum VerifierError {
     #[error("the proof cannot be read")]
     Proof(#[from] ProofError),
     /// The proof has less security than expected.
-    #[error("the proof has {actual} bits of security, but at least {expected} are expected")]
+    #[error(
+        "the proof has {proven} proven and {conjectured} conjectured bits of security, but at least \
+         {expected} are expected"
+    )]
     Security {
-        /// The least number of bits.
-        expected: u32,
-        /// The proof's number of bits.
-        actual: u32,
+        /// The least that was asked for.
+        expected: MinSecurity,
+        /// The proof's bits by theorems alone.
+        proven: u32,
+        /// The proof's bits under the conjecture.
+        conjectured: u32,
     },
     /// The proof's parts are not those of a proof with its header.
     #[error("the proof is not laid out as its header calls for")]

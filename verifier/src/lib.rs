@@ -41,7 +41,7 @@ pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
-    security::{Security, SecurityParts},
+    security::{MinSecurity, ParseSecurityError, Rounds, Security, SecurityParts},
 };
 use winter_air::{Air, proof::Proof as StarkProof};
 use winter_verifier::{
@@ -58,23 +58,22 @@ pub use crate::{
 use crate::{layout::Layout, openings::StrictMerkleTree};
 
 /// What a verifier insists on, beyond the proof's being one of the statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expectations {
-    /// The least security that is accepted, in conjectured bits.
-    pub min_security: u32,
+    /// The least security that is accepted: 100 proven bits if nothing is said.
+    pub min_security: MinSecurity,
     /// The hash that the program has to have.
     pub program_hash: Option<Word>,
     /// The commitment that the composition has to have; with one, open programs are rejected.
     pub composition: Option<Word>,
 }
 
-impl Default for Expectations {
-    /// 96 bits of security, any program.
-    fn default() -> Self {
+impl From<MinSecurity> for Expectations {
+    /// This security, any program.
+    fn from(min_security: MinSecurity) -> Self {
         Self {
-            min_security: 96,
-            program_hash: None,
-            composition: None,
+            min_security,
+            ..Self::default()
         }
     }
 }
@@ -153,10 +152,11 @@ pub fn verify_with(
     let options = settings.proof_options();
     let air = CvmAir::new(trace_info(trace_length), public.clone(), options);
     let security = Security::of(&air, settings.hash());
-    if security.conjectured < expectations.min_security {
+    if !expectations.min_security.is_met_by(&security) {
         return Err(VerifierError::Security {
             expected: expectations.min_security,
-            actual: security.conjectured,
+            proven: security.proven,
+            conjectured: security.conjectured,
         });
     }
 

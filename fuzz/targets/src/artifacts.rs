@@ -48,7 +48,12 @@ impl Known {
         )
         .expect("a proof");
         let proof = proof.to_bytes();
-        verify(&statement, &proof, &Expectations::default()).expect("a valid proof");
+        verify(
+            &statement,
+            &proof,
+            &Expectations::from(OptionSet::Regular96.level()),
+        )
+        .expect("a valid proof");
         Self { statement, proof }
     }
 }
@@ -72,7 +77,11 @@ pub fn proof(bytes: &[u8]) {
         assert!(proof.to_bytes() == bytes, "another form of a proof");
     }
     let Known { statement, proof } = known();
-    let verified = verify(statement, bytes, &Expectations::default());
+    let verified = verify(
+        statement,
+        bytes,
+        &Expectations::from(OptionSet::Regular96.level()),
+    );
     assert_eq!(verified.is_ok(), bytes == proof, "another proof is valid");
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use miden_cvm::{Expectations, VerifierError, verify};
+use miden_cvm::{Expectations, OptionSet, VerifierError, verify};
 use rayon::prelude::*;
 
 use crate::artifacts::Known;
@@ -36,7 +36,11 @@ pub fn flip(known: &Known, bits: impl IntoParallelIterator<Item = usize>) -> Fli
     let changed = |mut flips: Flips, bit: usize| {
         let mut proof = known.proof.clone();
         proof[bit / 8] ^= 1 << (bit % 8);
-        match verify(&known.statement, &proof, &Expectations::default()) {
+        match verify(
+            &known.statement,
+            &proof,
+            &Expectations::from(OptionSet::Regular96.level()),
+        ) {
             Ok(_) => flips.accepted.push(bit),
             Err(error) => *flips.refused.entry(kind(&error)).or_default() += 1,
         }

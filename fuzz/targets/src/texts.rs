@@ -1,7 +1,8 @@
 //! JSON: statements and inputs.
 
 use miden_cvm::{
-    ExecutionOptions, Expectations, Inputs, Loader, Statement, Word, execute_traced, verify,
+    ExecutionOptions, Expectations, Inputs, Loader, OptionSet, Statement, Word, execute_traced,
+    verify,
 };
 use serde_json::Value;
 
@@ -17,7 +18,11 @@ pub fn statement(bytes: &[u8]) {
     let value = serde_json::to_value(&statement).expect("a statement has a form in JSON");
     assert_eq!(value, text, "another form of a statement");
     let proven = serde_json::to_value(&known().statement).expect("a statement");
-    let verified = verify(&statement, &known().proof, &Expectations::default());
+    let verified = verify(
+        &statement,
+        &known().proof,
+        &Expectations::from(OptionSet::Regular96.level()),
+    );
     assert_eq!(
         verified.is_ok(),
         value == proven,

@@ -1,10 +1,15 @@
 //! Nothing passes for a proof but the proof, and nothing for its statement but the statement.
 
-use miden_cvm::{Expectations, Statement, verify};
+use miden_cvm::{Expectations, OptionSet, Statement, verify};
 use miden_cvm_fuzz::{Known, another, flip, known};
 
 fn accepts(Known { statement, .. }: &Known, proof: &[u8]) -> bool {
-    verify(statement, proof, &Expectations::default()).is_ok()
+    verify(
+        statement,
+        proof,
+        &Expectations::from(OptionSet::Regular96.level()),
+    )
+    .is_ok()
 }
 
 /// Where the number of bytes of the STARK proof stands.
@@ -96,7 +101,11 @@ fn changed_statements_are_refused() {
         let mut changed = text.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
         if let Ok(statement) = serde_json::from_slice::<Statement>(&changed) {
-            let verified = verify(&statement, &known().proof, &Expectations::default());
+            let verified = verify(
+                &statement,
+                &known().proof,
+                &Expectations::from(OptionSet::Regular96.level()),
+            );
             assert!(verified.is_err(), "bit {bit}");
             others += 1;
         }

@@ -13,7 +13,7 @@ use miden_cvm_processor::{
     AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace,
     NoTrace, Process, Trap, execute_traced,
 };
-use miden_cvm_prover::{ProveOptions, prove_trace};
+use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify};
 use miden_processor as peer;
 use rand_chacha::{
@@ -265,12 +265,20 @@ impl Call {
             ExecutionOptions::default(),
         )
         .unwrap_or_else(|error| panic!("{path}: {error}"));
-        let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
-            .unwrap_or_else(|error| panic!("{path} is not proven: {error}"))
-            .with_requests(requests)
-            .unwrap_or_else(|error| panic!("{path} has too many requests: {error}"));
-        verify(&public, &proof.to_bytes(), &Expectations::default())
-            .unwrap_or_else(|error| panic!("the proof of {path} is refused: {error}"));
+        let proof = prove_trace(
+            rows,
+            public.clone(),
+            &ProveOptions::from(ProofSettings::from(OptionSet::Fast96)),
+        )
+        .unwrap_or_else(|error| panic!("{path} is not proven: {error}"))
+        .with_requests(requests)
+        .unwrap_or_else(|error| panic!("{path} has too many requests: {error}"));
+        verify(
+            &public,
+            &proof.to_bytes(),
+            &Expectations::from(OptionSet::Fast96.level()),
+        )
+        .unwrap_or_else(|error| panic!("the proof of {path} is refused: {error}"));
         let outcome = self.run();
         assert_eq!(public.stack_outputs.to_vec(), outcome.stack, "{path}");
         outcome

@@ -20,7 +20,7 @@ use miden_cvm_air::{
 };
 use miden_cvm_audit::{Key, memory};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
-use miden_cvm_prover::{ProofSettings, ProveOptions, prove_trace};
+use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
 
 use crate::common::Case;
@@ -759,11 +759,15 @@ impl Forgery {
     /// Proves the trace as it is, by the book and with the lookup columns that follow from it, and
     /// expects that the verifier rejects the proof.
     fn prove_in_vain(&self) {
-        let mut options = ProveOptions::from(ProofSettings::default());
+        let mut options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
         options.check_trace = false;
         let proof = prove_trace(self.rows.clone(), self.public.clone(), &options)
             .expect("whatever it is given is proven");
-        let verdict = verify(&self.public, &proof.to_bytes(), &Expectations::default());
+        let verdict = verify(
+            &self.public,
+            &proof.to_bytes(),
+            &Expectations::from(OptionSet::Fast96.level()),
+        );
         assert!(
             matches!(
                 verdict,
