@@ -37,6 +37,10 @@ pub struct Objections {
     pub constraints: BTreeSet<String>,
     /// Names of the messages that are not matched.
     pub messages: BTreeSet<&'static str>,
+    /// The messages of which each is the only reason: without it, the trace would be accepted.
+    pub only_messages: BTreeSet<&'static str>,
+    /// There may be more: the trace was looked at until the first objection only.
+    pub partial: bool,
 }
 
 impl Objections {
@@ -44,6 +48,23 @@ impl Objections {
     pub fn none(&self) -> bool {
         self.constraints.is_empty() && self.messages.is_empty()
     }
+
+    /// The constraints and messages without each of which nothing would reject the trace:
+    /// constraints by family, messages by name.
+    pub fn alone(&self) -> BTreeSet<&str> {
+        let families: BTreeSet<&str> = self.constraints.iter().map(|name| family(name)).collect();
+        match families.len() {
+            _ if self.partial => BTreeSet::new(),
+            0 => self.only_messages.clone(),
+            1 if self.messages.is_empty() => families,
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+/// The name of a constraint without the number of the member.
+fn family(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(family, _)| family)
 }
 
 impl<'a> Forgery<'a> {
@@ -141,6 +162,7 @@ impl<'a> Forgery<'a> {
         if self.rows.len() > FEW_ROWS {
             self.check_constraints(&mut objections, true);
             if !objections.none() {
+                objections.partial = true;
                 return objections;
             }
         }
@@ -256,26 +278,37 @@ impl<'a> Forgery<'a> {
     /// facts are looked up, and which facts there are, as far as they are true.
     fn check_messages(&self, chosen: &BTreeSet<Cell>, objections: &mut Objections) {
         let (old, new) = self.message_changes();
-        let mut balance: HashMap<Key, Felt> = HashMap::new();
-        for sent in &new {
-            *balance.entry(sent.key).or_default() += sent.count;
-        }
-        for sent in &old {
-            *balance.entry(sent.key).or_default() -= sent.count;
-        }
-        balance.retain(|_, count| *count != ZERO);
+        // What is left over, if the messages of one name do not count.
+        let differences = |without: Option<&str>| {
+            let mut balance: HashMap<Key, Felt> = HashMap::new();
+            let counts = |sent: &&Sent| Some(sent.name) != without;
+            for sent in new.iter().filter(counts) {
+                *balance.entry(sent.key).or_default() += sent.count;
+            }
+            for sent in old.iter().filter(counts) {
+                *balance.entry(sent.key).or_default() -= sent.count;
+            }
+            balance.retain(|_, count| *count != ZERO);
+            balance
+        };
+        let mut balance = differences(None);
         if balance.is_empty() {
             return;
         }
         let answers = self.answers(chosen);
-        balance.retain(|key, _| {
+        let unmatched = |key: &Key| {
             let stated = answers.contains(key) || self.still_stated(key, chosen);
             !(self.honest.is_fact(key.bus) && (stated || is_true(key)))
-        });
+        };
+        balance.retain(|key, _| unmatched(key));
         for sent in old.iter().chain(&new) {
             if balance.contains_key(&sent.key) {
                 objections.messages.insert(sent.name);
             }
+        }
+        if objections.constraints.is_empty() {
+            let only = |name: &&&str| !differences(Some(**name)).keys().any(unmatched);
+            objections.only_messages = objections.messages.iter().filter(only).copied().collect();
         }
     }
 

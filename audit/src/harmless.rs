@@ -173,17 +173,22 @@ fn balance(messages: &[Sent]) -> HashMap<Key, Felt> {
     balance
 }
 
-/// Whether one element of the advice is another one, on the stack and in the memory.
+/// Whether elements of the advice are other ones, on the stack and in the memory: one or several,
+/// whose changes may make up for each other in what is computed from them.
 fn is_advice_renamed(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> bool {
-    let Some(&(first, old, new)) = chosen.iter().min_by_key(|(cell, ..)| cell.0) else {
-        return false;
-    };
-    let may_hold = |&((row, column), from, to): &(Cell, Felt, Felt)| {
+    let renamed: Vec<_> = chosen
+        .iter()
+        .filter(|&&(cell, ..)| is_advice(forgery, cell))
+        .collect();
+    let is_renamed = |&((row, column), from, to): &(Cell, Felt, Felt)| {
         let name = forgery.honest.name((row, column));
         let holds = ["stack.top[", "memory.value[", "memory.element_value"];
-        (from, to) == (old, new) && holds.iter().any(|prefix| name.starts_with(prefix))
+        holds.iter().any(|prefix| name.starts_with(prefix))
+            && renamed
+                .iter()
+                .any(|&&((at, _), old, new)| at <= row && (old, new) == (from, to))
     };
-    is_advice(forgery, first) && chosen.iter().all(may_hold)
+    !renamed.is_empty() && chosen.iter().all(is_renamed)
 }
 
 /// Whether a cell is an element of the stack that the operation before took from the advice.

@@ -167,6 +167,9 @@ fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
         let name = honest.name((row, column)).to_owned();
         report.columns.insert(name, tally);
     }
+    for name in objections.alone() {
+        report.alone.insert(name.to_owned(), 1);
+    }
     for name in objections.constraints {
         report.constraints.insert(name, 1);
     }

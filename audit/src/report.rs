@@ -63,6 +63,9 @@ pub struct Report {
     pub constraints: BTreeMap<String, u64>,
     /// How many mutations are rejected since this message is not matched.
     pub messages: BTreeMap<String, u64>,
+    /// How many mutations would be accepted without this family of constraints, or this message: it
+    /// alone rejects them.
+    pub alone: BTreeMap<String, u64>,
     /// Those that nothing explains.
     pub survivors: Vec<Survivor>,
 }
@@ -95,6 +98,9 @@ impl Report {
         }
         for (name, count) in other.messages {
             *self.messages.entry(name).or_default() += count;
+        }
+        for (name, count) in other.alone {
+            *self.alone.entry(name).or_default() += count;
         }
         self.survivors.extend(other.survivors);
         self

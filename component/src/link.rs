@@ -8,7 +8,10 @@ use std::{
 };
 
 use miden_assembly::{DefaultSourceManager, SourceManager};
-use miden_core::{AdviceMap, Kernel, Program, Word, mast::MastForest};
+use miden_core::{
+    AdviceMap, Kernel, Operation, Program, Word,
+    mast::{MastForest, MastNode},
+};
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
 
 use crate::{
@@ -65,6 +68,11 @@ pub enum Warning {
         /// The import.
         import: String,
     },
+    /// A component's code reads the clock, which whoever proves can set ahead with no-ops.
+    ReadsClock {
+        /// The component.
+        component: String,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -80,6 +88,13 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "component `{component}` never calls its import `{import}`"
+                )
+            }
+            Self::ReadsClock { component } => {
+                write!(
+                    f,
+                    "component `{component}` reads the clock: the number is the prover's choice, as \
+                     no-ops at the end of a block are in no hash; rely on its being unique only"
                 )
             }
         }
@@ -330,6 +345,17 @@ fn warnings<'a>(
             component: component.name.clone(),
             import: import.clone(),
         }));
+        if reads_clock(&component.forest) {
+            let component = component.name.clone();
+            warnings.push(Warning::ReadsClock { component });
+        }
     }
     warnings
+}
+
+fn reads_clock(forest: &MastForest) -> bool {
+    forest.nodes().iter().any(|node| match node {
+        MastNode::Block(block) => block.raw_operations().any(|op| *op == Operation::Clk),
+        _ => false,
+    })
 }

@@ -71,6 +71,7 @@ struct AuditAnswer {
     harmless: BTreeMap<&'static str, u64>,
     constraints: BTreeMap<String, u64>,
     messages: BTreeMap<String, u64>,
+    alone: BTreeMap<String, u64>,
     survivors: Vec<SurvivorAnswer>,
 }
 
@@ -149,6 +150,7 @@ impl AuditAnswer {
                 .collect(),
             constraints: report.constraints,
             messages: report.messages,
+            alone: report.alone,
             survivors: report.survivors.into_iter().map(Into::into).collect(),
         }
     }

@@ -348,6 +348,29 @@ fn an_unused_import_is_warned_about() {
 }
 
 #[test]
+fn reading_the_clock_is_warned_about() {
+    let files = files();
+    assert!(
+        files
+            .link()
+            .expect("the files are right")
+            .warnings
+            .is_empty()
+    );
+    // In a procedure of its own, which is inlined, or called.
+    for call in ["exec", "call"] {
+        let app = format!(
+            "proc now clk drop end
+            pub proc main {call}.now call.imports::post end"
+        );
+        files.write("parts/app/app.masm", app.as_bytes());
+        let linked = files.link().expect("the files are right");
+        let component = "app".into();
+        assert_eq!(linked.warnings, [Warning::ReadsClock { component }]);
+    }
+}
+
+#[test]
 fn static_data_becomes_segments() {
     let manifest = format!(
         "{JOURNAL}

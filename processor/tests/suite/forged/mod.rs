@@ -6,6 +6,7 @@
 //! left to object. The tests name all violations where they can, not only the one that matters.
 
 mod ace;
+mod alone;
 mod boundary;
 mod calls;
 mod campaign;
