@@ -32,6 +32,7 @@ use crate::{
     sources::{Source, find_sources, inside},
     stubs::{STUB_MODULE, StubIdentity, stub_library},
     toolchain::{Toolchain, render},
+    wasm::WasmModule,
     wit::{InterfaceName, World},
 };
 
@@ -134,9 +135,16 @@ impl Component {
         let world = ComponentWorld::read(&document, folder, &manifest)?;
         let wit = world.as_ref().map(|world| &world.world);
         let types = Declared::take(&document, &mut manifest, wit)?;
+        let wasm = WasmModule::read(&document, folder, &manifest, wit)?;
         let package = assembled_code(&document, folder, &manifest, world.is_some())?;
-        let plan = Plan::new(&document, &manifest, wit, &types, package.as_deref())?;
-        let segments = read_segments(&document, folder, &manifest.data)?;
+        let plan = Plan::new(
+            &document,
+            &manifest,
+            wit,
+            &types,
+            (package.as_deref(), wasm.as_ref()),
+        )?;
+        let mut segments = read_segments(&document, folder, &manifest.data)?;
         let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
         let files = files_of(folder, &manifest, &sources);
         let (library, declared, intrinsics) = assemble(
@@ -145,16 +153,23 @@ impl Component {
             &types,
             &sources,
             package.as_deref(),
+            wasm.as_ref(),
             toolchain,
         )?;
 
         let named = public_procedures(&library);
+        let mut dynamic_wasm = BTreeSet::new();
+        if let Some(wasm) = &wasm {
+            segments.extend(wasm.segments(library.mast_forest(), &named));
+            dynamic_wasm = wasm.dynamic(&named);
+        }
         let exports = match &plan.bindings {
             Some(bindings) => world_exports(&document, &plan, bindings, &library, &named)?,
             None => exports(&document, &manifest, &library, &named)?,
         };
         let destructors = types.destructors(&document, &named)?;
-        let dynamic = dynamic_targets(&document, &manifest, &named, &declared)?;
+        let mut dynamic = dynamic_targets(&document, &manifest, &named, &declared)?;
+        dynamic.own.extend(dynamic_wasm);
         let imports_by_digest: BTreeMap<Word, &str> = declared
             .iter()
             .map(|(name, import)| (import.digest, name.get_ref().as_str()))
@@ -258,6 +273,7 @@ fn files_of(folder: &Path, manifest: &Manifest, sources: &[Source]) -> Vec<PathB
     let data = manifest.data.iter();
     let named = data.filter_map(|entry| entry.get_ref().file.as_ref());
     let named = named.chain(&manifest.package).chain(&manifest.wit);
+    let named = named.chain(&manifest.wasm);
     std::iter::once(folder.join(COMPONENT_FILE))
         .chain(sources.iter().map(|source| source.file.clone()))
         .chain(named.map(|path| folder.join(path.get_ref())))
@@ -287,7 +303,7 @@ impl<'m> Plan<'m> {
         manifest: &'m Manifest,
         world: Option<&World>,
         types: &Declared,
-        package: Option<&Library>,
+        (package, wasm): (Option<&Library>, Option<&WasmModule>),
     ) -> Result<Self, BuildError> {
         let Some(world) = world else {
             if let Some(init) = &manifest.init {
@@ -303,7 +319,10 @@ impl<'m> Plan<'m> {
             });
         };
         let packaged = package.map(public_procedures).unwrap_or_default();
-        let implementations = implementations(document, manifest, world, &packaged)?;
+        let implementations = match (wasm, &manifest.wasm) {
+            (Some(wasm), Some(place)) => wasm.implementations(place),
+            _ => implementations(document, manifest, world, &packaged)?,
+        };
         let (roots, others) = import_roots(document, manifest, world)?;
         let mut imports = declared_imports(document, &others)?;
         let plain = implementations
@@ -441,9 +460,9 @@ fn sources(
     has_bindings: bool,
 ) -> Result<Vec<Source>, BuildError> {
     let Some(entries) = &manifest.sources else {
-        return match manifest.package {
-            Some(_) => Ok(Vec::new()),
-            None => Err(BuildError::in_file(document.path(), Problem::NoSources)),
+        return match (&manifest.package, &manifest.wasm) {
+            (Some(_), _) | (_, Some(_)) => Ok(Vec::new()),
+            (None, None) => Err(BuildError::in_file(document.path(), Problem::NoSources)),
         };
     };
     if entries.get_ref().is_empty() {
@@ -508,6 +527,7 @@ fn assemble(
     types: &Declared,
     sources: &[Source],
     package: Option<&Library>,
+    wasm: Option<&WasmModule>,
     toolchain: &Toolchain,
 ) -> Result<(Library, Imports, BTreeMap<String, IntrinsicImport>), BuildError> {
     let imports = &plan.imports;
@@ -568,6 +588,13 @@ fn assemble(
         let module = toolchain
             .parse_module(&source.file, &source.module, text)
             .map_err(|problem| BuildError::in_file(&source.file, problem))?;
+        modules.push(module);
+    }
+    for generated in wasm.into_iter().flat_map(|wasm| &wasm.modules) {
+        let file = document.path().with_file_name(generated.file());
+        let module = toolchain
+            .parse_module(&file, &generated.path, generated.text.clone())
+            .map_err(|problem| BuildError::in_file(&file, problem))?;
         modules.push(module);
     }
     check_implementations(document, plan, &modules, package)?;

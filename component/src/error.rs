@@ -302,6 +302,30 @@ pub enum Problem {
         actual: Word,
     },
 
+    // WEBASSEMBLY
+    /// The module is refused.
+    #[error(transparent)]
+    Wasm(Box<miden_cvm_wasm::WasmError>),
+    /// A function of the world that a module cannot have yet.
+    #[error("`{function}` has {what}, which components from WebAssembly cannot pass yet")]
+    WasmType {
+        /// The function.
+        function: String,
+        /// The type.
+        what: String,
+    },
+    /// The module does not have a function as the world has it.
+    #[error("the module has no `{function}` of the type that the world gives it: {expected}")]
+    WasmSignature {
+        /// The name that the module would export it by, or imports it by.
+        function: String,
+        /// The core type.
+        expected: String,
+    },
+    /// A module together with what is not its own, or without a world.
+    #[error("`wasm` is given {0}")]
+    WasmForm(&'static str),
+
     // COMPOSITIONS
     /// Assembled code without a world that would say what it is for.
     #[error("`package` is given, but no `wit`")]
@@ -548,6 +572,16 @@ impl Problem {
                 "name a folder that has a `component.toml`, or a `.masp` package, relative to the \
                  composition file"
                     .into()
+            }
+            Self::Wasm(_) => "change the module's source, or its build".into(),
+            Self::WasmType { .. } => {
+                "pass integers, characters, booleans, enums, flags, handles, and records of them".into()
+            }
+            Self::WasmSignature { .. } => {
+                "generate the module's bindings from the same WIT".into()
+            }
+            Self::WasmForm(_) => {
+                "give `wasm` and `wit`, and write other code as a component of its own".into()
             }
             Self::PackageWithoutWorld => {
                 "add `wit` with a world whose exports the package implements".into()

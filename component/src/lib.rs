@@ -38,6 +38,7 @@ mod stubs;
 mod toolchain;
 mod tree;
 mod wac;
+mod wasm;
 mod wiring;
 pub mod wit;
 

@@ -16,6 +16,11 @@ pub(crate) struct Manifest {
     pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
     /// A package or library with assembled code that implements exports of the world.
     pub(crate) package: Option<Spanned<String>>,
+    /// A core module of WebAssembly that implements the world.
+    pub(crate) wasm: Option<Spanned<String>>,
+    /// Whether the module's linear memory stays as large as it is at first.
+    #[serde(default, rename = "fixed-memory")]
+    pub(crate) fixed_memory: bool,
     /// The WIT file, or the folder of the WIT package, that has the component's world.
     pub(crate) wit: Option<Spanned<String>>,
     /// The component's world, if its WIT package has several.

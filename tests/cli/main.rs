@@ -863,6 +863,11 @@ fn the_wallet_is_proven_and_verified() {
 }
 
 #[test]
+fn the_kernels_from_webassembly_are_proven_and_verified() {
+    prove_composition("kernels");
+}
+
+#[test]
 fn the_exchange_is_proven_and_verified() {
     prove_composition("exchange");
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{Files, Inputs, host, outputs, run};
+use crate::support::{Files, Inputs, host, outputs, run, run_checked};
 use miden_assembly::ModuleParser;
 use miden_core::{Felt, Program, StackInputs, Word};
 use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
@@ -246,6 +246,31 @@ fn ledger_log_can_be_rewired() {
 }
 
 // VAULT
+
+#[test]
+fn kernels_compute_what_rust_does() {
+    let path = examples().join("kernels/kernels.toml");
+    let linked = link(&path);
+    let output = run(&linked, Inputs::beside(&path)).unwrap_or_else(|error| panic!("{error}"));
+    let fib = (0..50)
+        .fold((0_u32, 1_u32), |(a, b), _| (b, a.wrapping_add(b)))
+        .0;
+    let mut product = 0_u64;
+    let a = |i: u64, j: u64| i * 31 + j * 7 + 1;
+    let b = |i: u64, j: u64| i * 13 + j * 3 + 2;
+    for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let sum: u64 = (0..2).map(|k| a(i, k) * b(k, j)).sum();
+        product = product.wrapping_mul(1_099_511_628_211) ^ sum;
+    }
+    let expected = [u64::from(fib), 111, product >> 32, product & 0xffff_ffff];
+    assert_eq!(outputs(&output)[..4], expected);
+    run_checked(&linked, Inputs::beside(&path));
+    let names: Vec<&String> = linked.procedures.values().collect();
+    assert!(
+        names.iter().any(|name| name.contains("matmul")),
+        "{names:?}"
+    );
+}
 
 fn vault(limit: u64, amounts: &[u64]) -> Vec<u64> {
     let linked = link(&examples().join("vault/vault.toml"));

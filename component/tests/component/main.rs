@@ -15,4 +15,5 @@ mod resources;
 mod running;
 mod support;
 mod values;
+mod wasm;
 mod worlds;

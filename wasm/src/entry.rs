@@ -1,0 +1,133 @@
+//! The procedures by which functions are called from outside of the module.
+
+use std::fmt::Write;
+
+use crate::{
+    compile::ValueType,
+    layout::Layout,
+    permute::{Item, Known, Move, moves},
+    translate::STACK_VALUES,
+};
+
+/// An element of a value: the number of the value, and whether it is its higher half.
+type Element = (usize, bool);
+
+/// The elements of values as the inside has them, from the bottom to the top: the last value on top, and
+/// its higher half above the lower.
+fn inside(types: &[ValueType]) -> Vec<Element> {
+    let elements = types.iter().enumerate().flat_map(|(number, ty)| match ty {
+        ValueType::I32 => vec![(number, false)],
+        ValueType::I64 => vec![(number, false), (number, true)],
+    });
+    elements.collect()
+}
+
+/// The same as callers have them: the first value on top, and its higher half above the lower.
+fn outside(types: &[ValueType]) -> Vec<Element> {
+    let mut elements = inside(types);
+    elements.sort_by_key(|(number, high)| (usize::MAX - number, *high));
+    elements
+}
+
+fn line(text: &mut String, step: Move) {
+    let _ = match step {
+        Move::Up(1) => writeln!(text, "    swap"),
+        Move::Up(depth) => writeln!(text, "    movup.{depth}"),
+        Move::Down(depth) => writeln!(text, "    movdn.{depth}"),
+        Move::Dup(depth) => writeln!(text, "    dup.{depth}"),
+        Move::Drop => writeln!(text, "    drop"),
+        Move::Push(value) => writeln!(text, "    push.{value}"),
+        Move::Cell(cell) => writeln!(text, "    mem_load.{cell}"),
+    };
+}
+
+/// Moves from one order of elements to another.
+fn reorder(text: &mut String, from: &[Element], to: &[Element], known: &mut Known) {
+    let item = |element: &Element| {
+        let place = from.iter().position(|found| found == element);
+        place.map_or(Item::Garbage, |place| Item::Place(place as u8))
+    };
+    let from_items: Vec<Item> = from.iter().map(item).collect();
+    let to_items: Vec<Item> = to.iter().map(item).collect();
+    for step in moves(&from_items, &to_items, known) {
+        line(text, step);
+    }
+}
+
+/// A procedure that stands for an imported function: the one at `path` has the first parameter on top, and
+/// the first result.
+pub(crate) fn import(
+    name: &str,
+    path: &str,
+    (params, results): (&[ValueType], &[ValueType]),
+    layout: &Layout,
+    known: &mut Known,
+) -> String {
+    let mut text = format!("pub proc {name}\n");
+    let given = inside(params);
+    let in_cells = given.len().saturating_sub(STACK_VALUES);
+    let mut stack = given[in_cells..].to_vec();
+    for (cell, element) in (layout.arguments..).zip(&given[..in_cells]) {
+        let _ = writeln!(text, "    mem_load.{cell}");
+        stack.push(*element);
+    }
+    reorder(&mut text, &stack, &outside(params), known);
+    let _ = writeln!(text, "    exec.::{path}");
+    let mut stack = outside(results);
+    let wanted = inside(results);
+    let in_cells = wanted.len().saturating_sub(STACK_VALUES);
+    store(&mut text, &mut stack, layout.results, &wanted[..in_cells]);
+    reorder(&mut text, &stack, &wanted[in_cells..], known);
+    text.push_str("end\n\n");
+    text
+}
+
+/// Takes elements off the stack into cells.
+fn store(text: &mut String, stack: &mut Vec<Element>, first: u32, elements: &[Element]) {
+    for (cell, element) in (first..).zip(elements) {
+        if let Some(place) = stack.iter().position(|found| found == element) {
+            let depth = stack.len() - 1 - place;
+            if depth > 0 {
+                line(text, Move::Up(depth));
+            }
+            let _ = writeln!(text, "    mem_store.{cell}");
+            stack.remove(place);
+        }
+    }
+}
+
+/// A procedure with the first parameter on top, and the first result.
+pub(crate) fn entry(
+    name: &str,
+    procedure: &str,
+    start: Option<&str>,
+    (params, results): (&[ValueType], &[ValueType]),
+    layout: &Layout,
+    known: &mut Known,
+) -> String {
+    let mut text = format!("pub proc {name}\n");
+    if let Some(start) = start {
+        let started = layout.started;
+        let _ = writeln!(
+            text,
+            "    mem_load.{started} eq.0\n    if.true\n        push.1 mem_store.{started} exec.{start}\n    else\n        nop\n    end"
+        );
+    }
+    let mut stack = outside(params);
+    let wanted = inside(params);
+    let in_cells = wanted.len().saturating_sub(STACK_VALUES);
+    store(&mut text, &mut stack, layout.arguments, &wanted[..in_cells]);
+    reorder(&mut text, &stack, &wanted[in_cells..], known);
+    let _ = writeln!(text, "    exec.{procedure}");
+    let left = inside(results);
+    let in_cells = left.len().saturating_sub(STACK_VALUES);
+    let mut stack = left[in_cells..].to_vec();
+    let wanted = outside(results);
+    for (cell, element) in (layout.results..).zip(&left[..in_cells]) {
+        let _ = writeln!(text, "    mem_load.{cell}");
+        stack.push(*element);
+    }
+    reorder(&mut text, &stack, &wanted, known);
+    text.push_str("end\n\n");
+    text
+}

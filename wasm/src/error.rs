@@ -1,0 +1,87 @@
+//! Why a module is refused.
+
+use thiserror::Error;
+
+/// A module that cannot be compiled, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WasmError {
+    /// The bytes are not a valid module.
+    #[error("not a valid WebAssembly module, at offset {offset:#x}: {message}")]
+    Invalid {
+        /// The place in the file.
+        offset: u64,
+        /// The validator's message.
+        message: String,
+    },
+    /// The bytes are a component, not a core module.
+    #[error(
+        "this is a WebAssembly component; give the core module in it and its WIT, as `wasm` and `wit`"
+    )]
+    Component,
+    /// A function that an export reaches uses what has no counterpart here.
+    #[error(
+        "function `{function}` cannot be compiled, at offset {offset:#x}: {what} is not supported; \
+         it is reachable from an export"
+    )]
+    UnsupportedInstruction {
+        /// The function's name, or its number.
+        function: String,
+        /// The place in the file.
+        offset: u64,
+        /// The instruction or type.
+        what: String,
+    },
+    /// A part of the module that is not supported.
+    #[error("the {section} section has {what}, which is not supported")]
+    Unsupported {
+        /// The section.
+        section: &'static str,
+        /// What it has.
+        what: String,
+    },
+    /// An import that nothing meets.
+    #[error("the import `{name}` of `{module}` is not met: {hint}")]
+    Import {
+        /// The module that it is imported from.
+        module: String,
+        /// Its name there.
+        name: String,
+        /// What could be done.
+        hint: &'static str,
+    },
+    /// The module passes a limit.
+    #[error("{place}: {what} may be at most {max}, but is {actual}")]
+    Limit {
+        /// The function or section.
+        place: String,
+        /// What is limited.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+        /// What the module has.
+        actual: u64,
+    },
+    /// An active segment does not fit, so that the module can never be instantiated.
+    #[error("{what} segment {index} is out of bounds, so the module traps when it is instantiated")]
+    SegmentOutOfBounds {
+        /// `data` or `element`.
+        what: &'static str,
+        /// The number of the segment.
+        index: usize,
+    },
+    /// The compiler could not arrange the values of a function on the stack.
+    #[error("function `{function}` has too many values at one time for the operand stack")]
+    Pressure {
+        /// The function's name, or its number.
+        function: String,
+    },
+}
+
+impl From<wasmparser::Error> for WasmError {
+    fn from(error: wasmparser::Error) -> Self {
+        Self::Invalid {
+            offset: error.offset(),
+            message: error.message().to_string(),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What functions are between WebAssembly and Miden assembly: structured control flow over
+//! instructions on values of 32 bits. A 64-bit value is two of them, its lower and its higher half.
+
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+
+/// A variable: a local, or a value that lives across control flow.
+pub(crate) type Var = u32;
+
+/// The result of an instruction, used in the same straight-line code.
+pub(crate) type Val = u32;
+
+/// A place that branches lead to. Label 0 is the end of the function.
+pub(crate) type Label = u32;
+
+/// An operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Arg {
+    Const(u32),
+    Val(Val),
+    /// A variable's value, and whether it is the last time that the value is needed.
+    Var(Var, bool),
+}
+
+impl Arg {
+    pub(crate) fn var(var: Var) -> Self {
+        Self::Var(var, false)
+    }
+}
+
+/// How wide an access to linear memory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    Byte,
+    Half,
+    Word,
+}
+
+/// What a call calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callee {
+    /// A function of the module, by its index.
+    Function(u32),
+    /// An entry of a table, whose number is the last operand, checked to be of a type.
+    Indirect { table: u32, ty: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op {
+    Add,
+    Add3,
+    /// Sum and carry.
+    AddCarry,
+    /// Sum of three and carry, which can be 2.
+    Add3Carry,
+    Sub,
+    /// Difference and borrow.
+    SubBorrow,
+    Mul,
+    /// Low and high half of the product.
+    MulWide,
+    /// `a * b + c`, without what exceeds 32 bits.
+    MulAdd,
+    /// Low and high half of `a * b + c`.
+    MulAddWide,
+    DivU,
+    RemU,
+    And,
+    Or,
+    Xor,
+    Shl,
+    ShrU,
+    ShrS,
+    Rotl,
+    Rotr,
+    Eqz,
+    /// Whether both are zero.
+    BothZero,
+    Eq,
+    Ne,
+    LtU,
+    LeU,
+    LtS,
+    LeS,
+    /// Whether `a - b - borrow` is negative.
+    Below,
+    NotBelow,
+    /// The second operand if the first is not zero, else the third.
+    Select,
+    Ext8,
+    Ext16,
+    /// A procedure of the runtime, and how many results it has.
+    Runtime(&'static str, usize),
+    /// `signed`, `offset`
+    Load(Width, bool, u64),
+    Store(Width, u64),
+    /// A cell outside of linear memory.
+    CellGet(u32),
+    CellSet(u32),
+    Call(Callee),
+    MemorySize,
+}
+
+impl Op {
+    /// Whether nothing is lost if nobody needs the results.
+    pub(crate) fn is_pure(&self) -> bool {
+        !matches!(
+            self,
+            Self::DivU
+                | Self::RemU
+                | Self::Runtime(..)
+                | Self::Load(..)
+                | Self::Store(..)
+                | Self::CellSet(_)
+                | Self::Call(_)
+        )
+    }
+
+    pub(crate) fn is_commutative(&self) -> bool {
+        matches!(
+            self,
+            Self::Add
+                | Self::AddCarry
+                | Self::Mul
+                | Self::MulWide
+                | Self::And
+                | Self::Or
+                | Self::Xor
+                | Self::Eq
+                | Self::Ne
+                | Self::BothZero
+        )
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Inst {
+    pub(crate) op: Op,
+    pub(crate) args: Vec<Arg>,
+    pub(crate) results: Vec<Val>,
+    /// The variables that live after a call that may come back to this function.
+    pub(crate) live_after: Option<Rc<Set>>,
+}
+
+/// Where a sequence of nodes can lead.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flow {
+    /// Whether its end can be reached.
+    pub(crate) falls: bool,
+    /// The labels that it branches to.
+    pub(crate) exits: BTreeSet<Label>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Arm {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) flow: Flow,
+    /// What is alive where it begins.
+    pub(crate) live: Rc<Set>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    Inst(Inst),
+    /// The variable's new value, and whether nobody needs it.
+    Set(Var, Arg, bool),
+    If {
+        cond: Arg,
+        then: Box<Arm>,
+        els: Box<Arm>,
+        /// What is alive after it.
+        after: Rc<Set>,
+    },
+    /// A block: a branch to its label leads to its end.
+    Scope {
+        label: Label,
+        body: Box<Arm>,
+        after: Rc<Set>,
+    },
+    /// A branch to its label leads to its beginning.
+    Loop {
+        label: Label,
+        body: Box<Arm>,
+        after: Rc<Set>,
+    },
+    Exit(Label),
+    Trap(&'static str),
+}
+
+impl Arm {
+    pub(crate) fn new(nodes: Vec<Node>) -> Box<Self> {
+        let flow = flow_of(&nodes);
+        Box::new(Self {
+            nodes,
+            flow,
+            live: Rc::default(),
+        })
+    }
+}
+
+/// Where a sequence leads.
+pub(crate) fn flow_of(nodes: &[Node]) -> Flow {
+    let mut flow = Flow {
+        falls: true,
+        exits: BTreeSet::new(),
+    };
+    for node in nodes {
+        match node {
+            Node::Inst(_) | Node::Set(..) => {}
+            Node::If { then, els, .. } => {
+                flow.exits.extend(&then.flow.exits);
+                flow.exits.extend(&els.flow.exits);
+                flow.falls = then.flow.falls || els.flow.falls;
+            }
+            Node::Scope { label, body, .. } => {
+                let mut exits = body.flow.exits.clone();
+                flow.falls = exits.remove(label) || body.flow.falls;
+                flow.exits.extend(exits);
+            }
+            Node::Loop { label, body, .. } => {
+                let mut exits = body.flow.exits.clone();
+                exits.remove(label);
+                flow.falls = body.flow.falls;
+                flow.exits.extend(exits);
+            }
+            Node::Exit(label) => {
+                flow.exits.insert(*label);
+                flow.falls = false;
+            }
+            Node::Trap(_) => flow.falls = false,
+        }
+        if !flow.falls {
+            break;
+        }
+    }
+    flow
+}
+
+/// A function's body.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) vars: u32,
+    pub(crate) vals: u32,
+    pub(crate) labels: u32,
+    /// Variables of the parameters, the last on top of the stack.
+    pub(crate) params: Vec<Var>,
+    /// Variables of the results, the last on top of the stack.
+    pub(crate) results: Vec<Var>,
+    /// What is alive where it begins.
+    pub(crate) entry: Rc<Set>,
+}
+
+/// A set of variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Set(Vec<u64>);
+
+impl Set {
+    pub(crate) fn contains(&self, var: Var) -> bool {
+        let word = self.0.get(var as usize / 64).copied().unwrap_or(0);
+        word >> (var % 64) & 1 == 1
+    }
+
+    pub(crate) fn insert(&mut self, var: Var) {
+        let index = var as usize / 64;
+        if index >= self.0.len() {
+            self.0.resize(index + 1, 0);
+        }
+        self.0[index] |= 1 << (var % 64);
+    }
+
+    pub(crate) fn remove(&mut self, var: Var) {
+        if let Some(word) = self.0.get_mut(var as usize / 64) {
+            *word &= !(1 << (var % 64));
+        }
+    }
+
+    /// Adds the other's variables; whether there was a new one.
+    pub(crate) fn extend(&mut self, other: &Self) -> bool {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        let mut grown = false;
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            grown |= *other & !*word != 0;
+            *word |= other;
+        }
+        grown
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Var> + '_ {
+        self.0.iter().enumerate().flat_map(|(index, word)| {
+            (0..64)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| index as u32 * 64 + bit)
+        })
+    }
+}
+
+/// What is remembered of places that emission decides once.
+pub(crate) type Decided<T> = RefCell<Option<T>>;

@@ -1,0 +1,207 @@
+//! Where everything stands in an instance's memory.
+//!
+//! Linear memory comes first, from its end to its beginning: the bytes `4·q` to `4·q + 3` are the element
+//! `capacity - 1 - q`. An aligned access computes its address in the field, as
+//! `capacity - 1 - offset/4 - base/4`; for a base that is beyond the end, or no multiple of 4, that is no
+//! number of 32 bits, and the access traps. Behind it are cells: constants, globals, tables, variables.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    limits,
+    module::{Memory, Module},
+};
+
+/// Elements of a page.
+const PAGE: u32 = 16_384;
+
+/// The modulus of the field.
+const MODULUS: u128 = 0xffff_ffff_0000_0001;
+
+/// A table: an element for the type of each entry, a word for its digest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TableLayout {
+    pub(crate) digests: u32,
+    pub(crate) types: u32,
+    pub(crate) size: u32,
+}
+
+/// A passive element segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ElementsLayout {
+    pub(crate) digests: u32,
+    pub(crate) types: u32,
+    pub(crate) length_cell: u32,
+}
+
+/// A passive data segment, four bytes an element.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DataLayout {
+    pub(crate) first: u32,
+    pub(crate) length_cell: u32,
+}
+
+/// The addresses of what a module has.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// Elements of linear memory, were it grown as far as it can.
+    pub(crate) capacity: u32,
+    /// Whether it can grow.
+    pub(crate) grows: bool,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) max_pages: u32,
+    /// `2^k` for k from 0 to 32.
+    pub(crate) powers: u32,
+    /// `2^(24 - 8·k)` for k from 0 to 3.
+    pub(crate) bytes: u32,
+    /// Numbers of bits by the upper five bits of a de Bruijn product.
+    pub(crate) bits: u32,
+    pub(crate) globals: Vec<u32>,
+    /// The number of pages.
+    pub(crate) pages: u32,
+    /// What is to be added to an address in linear memory, so that it is negative if out of bounds.
+    pub(crate) guard: u32,
+    /// Recursive calls that are still possible.
+    pub(crate) depth: u32,
+    /// Whether the start function has run.
+    pub(crate) started: u32,
+    pub(crate) tables: Vec<TableLayout>,
+    pub(crate) elements: Vec<ElementsLayout>,
+    pub(crate) data: Vec<DataLayout>,
+    pub(crate) arguments: u32,
+    pub(crate) results: u32,
+    /// Digests of functions that are reached through memory, made as they are needed.
+    pub(crate) next: u32,
+}
+
+impl Layout {
+    pub(crate) fn new(module: &Module<'_>, may_grow: bool) -> Self {
+        let memory = module.memory;
+        let pages = memory.map_or(0, |memory| memory.pages);
+        let max_pages = match memory {
+            Some(memory) if may_grow => {
+                let most = limits::GROWN_PAGES.max(pages);
+                memory.max.map_or(most, |max| max.min(most))
+            }
+            _ => pages,
+        };
+        let capacity = max_pages * PAGE;
+        let mut this = Self {
+            capacity,
+            grows: max_pages > pages,
+            memory,
+            max_pages,
+            powers: 0,
+            bytes: 0,
+            bits: 0,
+            globals: Vec::new(),
+            pages: 0,
+            guard: 0,
+            depth: 0,
+            started: 0,
+            tables: Vec::new(),
+            elements: Vec::new(),
+            data: Vec::new(),
+            arguments: 0,
+            results: 0,
+            next: capacity,
+        };
+        this.powers = this.take(33);
+        this.bits = this.take(32);
+        this.bytes = this.take(4);
+        this.pages = this.take(1);
+        this.guard = this.take(1);
+        this.depth = this.take(1);
+        this.started = this.take(1);
+        this.globals = module.globals.iter().map(|_| this.take(2)).collect();
+        this.arguments = this.take(1_024);
+        this.results = this.take(1_024);
+        this.next = this.next.next_multiple_of(4);
+        for table in &module.tables {
+            let digests = this.take(4 * table.size);
+            let types = this.take(table.size);
+            this.next = this.next.next_multiple_of(4);
+            let size = table.size;
+            this.tables.push(TableLayout {
+                digests,
+                types,
+                size,
+            });
+        }
+        for elements in &module.elements {
+            let length = elements.items.len() as u32;
+            let digests = this.take(4 * length);
+            let types = this.take(length);
+            let length_cell = this.take(1);
+            this.next = this.next.next_multiple_of(4);
+            this.elements.push(ElementsLayout {
+                digests,
+                types,
+                length_cell,
+            });
+        }
+        for data in &module.data {
+            let length = data.bytes.len() as u32;
+            let first = this.take(length.div_ceil(4));
+            let length_cell = this.take(1);
+            this.data.push(DataLayout { first, length_cell });
+        }
+        this.next = this.next.next_multiple_of(8);
+        this
+    }
+
+    /// Cells that nothing else uses.
+    pub(crate) fn take(&mut self, count: u32) -> u32 {
+        let first = self.next;
+        self.next += count;
+        first
+    }
+
+    /// A word that nothing else uses.
+    pub(crate) fn take_word(&mut self) -> u32 {
+        self.next = self.next.next_multiple_of(4);
+        self.take(4)
+    }
+
+    /// The factor of a byte address in the address of its element: -1/4.
+    pub(crate) fn scale() -> u64 {
+        ((MODULUS - 1) / 4) as u64
+    }
+
+    /// What is added to a scaled byte address, if the access is at an offset from it.
+    pub(crate) fn base(&self, offset: u64) -> u64 {
+        let scaled = u128::from(Self::scale()) * u128::from(offset) % MODULUS;
+        ((u128::from(self.capacity) + MODULUS - 1 + scaled) % MODULUS) as u64
+    }
+
+    /// What a byte address at this offset is subtracted from, so that four times the address of its
+    /// element remains, and 3 less the place in it.
+    pub(crate) fn end(&self, offset: u64) -> u64 {
+        let end = u128::from(self.capacity) * 4 + MODULUS - 1 - u128::from(offset);
+        (end % MODULUS) as u64
+    }
+
+    /// The element behind a constant byte address, if it is in linear memory for certain.
+    pub(crate) fn element(&self, address: u64) -> Option<u32> {
+        let pages = u64::from(self.memory?.pages);
+        let within = address.is_multiple_of(4) && address + 4 <= pages * 65_536;
+        within.then(|| self.capacity - 1 - (address / 4) as u32)
+    }
+
+    /// The guard's value for a number of pages.
+    pub(crate) fn guard_of(&self, pages: u32) -> u64 {
+        let missing = u128::from((self.max_pages - pages) * PAGE);
+        ((MODULUS - missing) % MODULUS) as u64
+    }
+}
+
+/// Memory as an instance finds it.
+pub(crate) type Image = BTreeMap<u32, Initial>;
+
+/// The first content of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Initial {
+    Value(u64),
+    /// One of the four elements of a function's digest.
+    Digest(u32, u8),
+}

@@ -1,0 +1,29 @@
+//! A compiler from WebAssembly to Miden assembly.
+//!
+//! [`compile`] takes a core module and gives one module of Miden assembly, and the memory that an instance
+//! of it begins with. The functions of the module are procedures, linear memory is the instance's memory,
+//! and data segments are static data. What is not supported (floats, vectors, references) is refused by
+//! the name of the function that needs it, if an export can reach that function.
+
+#![forbid(unsafe_code)]
+
+mod compile;
+mod emit;
+mod entry;
+mod error;
+mod facts;
+mod fold;
+mod graph;
+mod ir;
+mod layout;
+mod limits;
+mod liveness;
+mod machine;
+mod module;
+mod permute;
+mod runtime;
+mod translate;
+mod webs;
+
+pub use compile::{Cell, Compiled, Export, Options, ValueType, compile};
+pub use error::WasmError;

@@ -1,0 +1,28 @@
+//! How large a module, and what is in it, may be.
+
+/// Bytes of a module.
+pub(crate) const MODULE_BYTES: u64 = 1 << 24;
+
+/// Functions of a module, imports included.
+pub(crate) const FUNCTIONS: u64 = 20_000;
+
+/// Entries of a table.
+pub(crate) const TABLE: u64 = 1 << 20;
+
+/// Pages of 64 KiB that a memory begins with.
+pub(crate) const PAGES: u32 = 8_192;
+
+/// Pages that a memory can grow to where the module does not say less.
+pub(crate) const GROWN_PAGES: u32 = 4_096;
+
+/// Locals of a function, parameters included.
+pub(crate) const LOCALS: u64 = 4_096;
+
+/// Blocks that are open at one time in a function.
+pub(crate) const NESTING: u64 = 256;
+
+/// Bytes of a function's body.
+pub(crate) const BODY_BYTES: u64 = 1 << 19;
+
+/// Calls of recursive functions that are open at one time.
+pub(crate) const RECURSION: u32 = 8_192;

@@ -1,0 +1,5 @@
+//! Compiled modules, executed.
+
+mod instructions;
+mod kernels;
+mod support;
