@@ -1,7 +1,7 @@
 //! A component: assembled code, what it offers, what it needs and the data it starts with.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -197,10 +197,11 @@ impl Component {
         let mut aliases: BTreeMap<Word, Vec<String>> = BTreeMap::new();
         for (path, node) in &named {
             let digest = forest[*node].digest();
-            if procedures.contains_key(&digest) {
-                aliases.entry(digest).or_default().push(path.clone());
-            } else {
-                procedures.insert(digest, path.clone());
+            match procedures.entry(digest) {
+                Entry::Vacant(free) => {
+                    free.insert(path.clone());
+                }
+                Entry::Occupied(_) => aliases.entry(digest).or_default().push(path.clone()),
             }
         }
         let mut imports = BTreeMap::new();
