@@ -40,8 +40,11 @@ pub use miden_cvm_component::wit::Function;
 pub use miden_cvm_component::{
     ArtifactError, BuildError, CodeDescription, Component, Composition, CompositionError,
     ExportDescription, Intrinsic, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError,
-    PackageKind, SegmentRecord, Toolchain, Warning, bindings, core_library, describe_code,
-    new_component, package_kind, read_library, read_program,
+    PackageKind, SegmentRecord, Toolchain, Warning, bindings, describe_code, new_component,
+    package_kind, read_library, read_program,
+};
+pub use miden_cvm_library::{
+    ADVISORIES, Advisory, Finding, core_library, correct, findings, published_core_library,
 };
 pub use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, AdviceProvider, AsyncHost, BaseHost, DefaultHost, EventHandler,

@@ -1,7 +1,7 @@
 //! What is run: a program or a composition, with all the code that it needs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,15 +14,16 @@ use miden_assembly::{
     debuginfo::{SourceLanguage, Uri},
     library::LibraryExport,
 };
+use miden_assembly_syntax::parser::read_modules_from_dir;
 use miden_core::{
     AdviceMap, Program, Word,
     mast::{MastForest, MastNodeExt},
 };
 use miden_cvm_component::{
     ArtifactError, BuildError, COMPONENT_FILE, Component, LinkedComposition, PackageError,
-    Toolchain, Warning, assembling, block_too_deep, core_library, kernel_stubs, read_library,
-    read_program,
+    Toolchain, Warning, assembling, block_too_deep, kernel_stubs, read_library, read_program,
 };
+use miden_cvm_library::{Finding, core_library, findings, published_core_library};
 use thiserror::Error;
 
 use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter, call::RootFunction};
@@ -83,6 +84,16 @@ impl From<Program> for Target {
             files: Vec::new(),
         };
         target.add_library(core_library());
+        // One forest has the code of both: what was assembled with the published library needs only the
+        // names of what is corrected.
+        for export in published_core_library().exports() {
+            if let LibraryExport::Procedure(procedure) = export {
+                let digest = core_library().mast_forest()[procedure.node].digest();
+                if !target.procedures.contains_key(&digest) {
+                    target.add_name(digest, procedure.path.to_string());
+                }
+            }
+        }
         target
     }
 }
@@ -210,6 +221,18 @@ impl Target {
         &self.files
     }
 
+    /// The advisories that its code has: the program's, the components', the kernel's and that of
+    /// libraries other than the core library.
+    pub fn findings(&self) -> BTreeSet<Finding> {
+        let core = core_library().mast_forest();
+        let forests = self.forests.iter();
+        let others = forests.filter(|forest| !Arc::ptr_eq(forest, core));
+        others
+            .chain([self.program.mast_forest()])
+            .flat_map(|forest| findings(forest))
+            .collect()
+    }
+
     /// Lets the target's code call procedures of `library` that it does not contain.
     pub fn add_library(&mut self, library: &Library) {
         self.add_code(library.mast_forest(), library);
@@ -226,12 +249,15 @@ impl Target {
             if let LibraryExport::Procedure(procedure) = export
                 && let Some(node) = forest.get_node_by_id(procedure.node)
             {
-                let name = procedure.path.to_string();
-                let names = self.library_names.entry(node.digest()).or_default();
-                names.push(name.trim_start_matches("::").into());
-                self.procedures.insert(node.digest(), name);
+                self.add_name(node.digest(), procedure.path.to_string());
             }
         }
+    }
+
+    fn add_name(&mut self, digest: Word, name: String) {
+        let names = self.library_names.entry(digest).or_default();
+        names.push(name.trim_start_matches("::").into());
+        self.procedures.insert(digest, name);
     }
 
     /// The advice of a run: what is given to it, and the target's static data.
@@ -377,6 +403,13 @@ impl Loader {
         Self::default()
     }
 
+    /// Assembles what is loaded from here on as the published assembler 0.20.6 does with the published
+    /// core library: see [`Toolchain::with_published_library`].
+    pub fn with_published_library(mut self) -> Self {
+        self.toolchain = self.toolchain.with_published_library();
+        self
+    }
+
     /// What components are assembled and linked with.
     pub fn toolchain(&self) -> &Toolchain {
         &self.toolchain
@@ -453,14 +486,22 @@ impl Loader {
                     let sources = self.toolchain.source_manager();
                     ModuleParser::new(ModuleKind::Library).parse_file(path, &source, sources)
                 });
-                others.push(module.map_err(|report| refused(&source, report))?);
+                let mut module = module.map_err(|report| refused(&source, report))?;
+                self.toolchain.correct(&mut module);
+                others.push(module);
             }
         }
         let mut assembler = self.assembler(exported)?;
         assembling(|| {
             assembler.link_dynamic_library(stubs)?;
             assembler.compile_and_statically_link_all(others)?;
-            assembler.assemble_kernel(exported)
+            let mut module = ModuleParser::new(ModuleKind::Kernel).parse_file(
+                MasmPath::kernel_path(),
+                exported,
+                self.toolchain.source_manager(),
+            )?;
+            self.toolchain.correct(&mut module);
+            assembler.assemble_kernel(module)
         })
         .map_err(|report| refused(exported, report))
     }
@@ -557,7 +598,10 @@ impl Loader {
         let program = assembling(|| {
             ModuleParser::new(ModuleKind::Executable)
                 .parse(MasmPath::exec_path(), file, sources.clone())
-                .and_then(|module| assembler.assemble_program(module))
+                .and_then(|mut module| {
+                    self.toolchain.correct(&mut module);
+                    assembler.assemble_program(module)
+                })
         })
         .map_err(|report| refused(path, report))?;
         Ok(Target {
@@ -572,7 +616,12 @@ impl Loader {
         let library = assembling(|| {
             let namespace = MasmPath::validate(&name).map_err(Report::msg)?;
             let assembler = self.assembler_with_libraries()?;
-            assembler.assemble_library_from_dir(folder, namespace)
+            let sources = self.toolchain.source_manager();
+            let modules = read_modules_from_dir(folder, namespace, sources)?;
+            assembler.assemble_library(modules.map(|mut module| {
+                self.toolchain.correct(&mut module);
+                module
+            }))
         })
         .map_err(|report| refused(folder, report))?;
         Ok(Arc::new(library))
@@ -590,7 +639,7 @@ impl Loader {
             Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
             None => Assembler::new(sources),
         };
-        assembler.link_dynamic_library(core_library())?;
+        assembler.link_dynamic_library(self.toolchain.core_library())?;
         for library in &self.libraries {
             assembler.link_dynamic_library(library)?;
         }

@@ -246,7 +246,7 @@ mod tests {
     use miden_mast_package::{PackageKind, PackageManifest};
 
     use super::*;
-    use crate::core_library;
+    use miden_cvm_library::core_library;
 
     fn program_package() -> Vec<u8> {
         let source = "proc f push.1 add end begin if.true call.f else exec.f end end";

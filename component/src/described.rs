@@ -12,6 +12,7 @@ use miden_core::{
     mast::{MastForest, MastNode, MastNodeExt},
     utils::{Deserializable, Serializable},
 };
+use miden_cvm_library::{Finding, findings};
 use miden_mast_package::{MastArtifact, Package, PackageExport};
 
 use crate::{
@@ -82,6 +83,8 @@ pub struct CodeDescription {
     pub advice_entries: usize,
     /// Nodes of its code.
     pub nodes: usize,
+    /// The advisories that its code has.
+    pub findings: BTreeSet<Finding>,
 }
 
 /// A procedure that others can name.
@@ -204,6 +207,7 @@ fn of_forest(kind: PackageKind, forest: &MastForest) -> CodeDescription {
         has_debug_info: !forest.decorators().is_empty(),
         advice_entries: forest.advice_map().len(),
         nodes: forest.nodes().len(),
+        findings: findings(forest),
     }
 }
 

@@ -16,7 +16,6 @@ mod calls;
 mod code;
 mod component;
 mod composed;
-mod core_library;
 mod data;
 mod described;
 mod document;
@@ -45,7 +44,6 @@ pub mod wit;
 pub use artifact::{ArtifactError, read_library, read_program};
 pub use bindings::{BINDINGS_MODULE, BindingsModule};
 pub use component::{Component, Export, Import, ImportKey, Segment};
-pub use core_library::core_library;
 pub use described::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
 pub use error::{BuildError, Problem};
 pub use forest::{ForestError, verify_forest};
@@ -57,6 +55,7 @@ pub use miden_cvm_air::composition::{
     Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
     ResourceRecord, SegmentRecord,
 };
+pub use miden_cvm_library::core_library;
 pub use nesting::block_too_deep;
 pub use package::PackageError;
 pub use resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType};

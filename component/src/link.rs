@@ -13,6 +13,7 @@ use miden_core::{
     mast::{MastForest, MastNode},
 };
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
+use miden_cvm_library::{Finding, findings};
 
 use crate::{
     authority::Authority,
@@ -45,6 +46,15 @@ pub struct LinkedComposition {
     pub source_manager: Arc<DefaultSourceManager>,
     /// The composition's files, and those of its components.
     pub files: Vec<PathBuf>,
+}
+
+impl LinkedComposition {
+    /// The advisories that its code has.
+    pub fn findings(&self) -> BTreeSet<Finding> {
+        let forests = self.forests.iter().map(|forest| &**forest);
+        let forests = forests.chain([&**self.program.mast_forest()]);
+        forests.flat_map(findings).collect()
+    }
 }
 
 /// An instance of a component in a composition.

@@ -14,10 +14,13 @@ use miden_assembly::{
     diagnostics::reporting::PrintDiagnostic,
 };
 
-use crate::{core_library, error::Problem, nesting::block_too_deep};
+use miden_cvm_library::{core_library, correct, published_core_library};
+
+use crate::{error::Problem, nesting::block_too_deep};
 
 /// The kernel and the libraries that components are assembled with, and the manager of their
-/// sources. The core library is always among the libraries.
+/// sources. The core library is always among the libraries: the corrected one, unless the published
+/// one is asked for.
 ///
 /// All libraries are linked statically, so that a component's forest holds all code that it can
 /// reach and the calls in it are all found.
@@ -26,12 +29,37 @@ pub struct Toolchain {
     source_manager: Arc<DefaultSourceManager>,
     kernel: Option<KernelLibrary>,
     libraries: Vec<Library>,
+    published: bool,
 }
 
 impl Toolchain {
     /// A toolchain with the core library, without a kernel.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Assembles as the published assembler 0.20.6 does with the published core library, for code
+    /// that has to have the digests of theirs. A proof about such code can be of a run with false
+    /// results, which [`ADVISORIES`](miden_cvm_library::ADVISORIES) lists.
+    pub fn with_published_library(mut self) -> Self {
+        self.published = true;
+        self
+    }
+
+    /// The core library that is assembled with.
+    pub fn core_library(&self) -> &'static Library {
+        match self.published {
+            true => published_core_library(),
+            false => core_library(),
+        }
+    }
+
+    /// Replaces the instructions of a module that the assembler expands into code which does not
+    /// check the advice it takes, unless the published ones are asked for.
+    pub fn correct(&self, module: &mut Module) {
+        if !self.published {
+            correct(module);
+        }
     }
 
     /// Assembles against `kernel`, which `syscall` enters.
@@ -67,7 +95,7 @@ impl Toolchain {
             Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
             None => Assembler::new(sources),
         };
-        for library in std::iter::once(core_library()).chain(&self.libraries) {
+        for library in std::iter::once(self.core_library()).chain(&self.libraries) {
             assembler
                 .link_static_library(library)
                 .map_err(|report| Problem::Assembly(render(&report)))?;
@@ -87,10 +115,12 @@ impl Toolchain {
         }
         let sources: Arc<dyn SourceManager> = self.source_manager.clone();
         let file = sources.load(SourceLanguage::Masm, Uri::from(file), text);
-        assembling(|| {
+        let mut module = assembling(|| {
             ModuleParser::new(ModuleKind::Library).parse(MasmPath::new(path), file, sources)
         })
-        .map_err(Problem::Assembly)
+        .map_err(Problem::Assembly)?;
+        self.correct(&mut module);
+        Ok(module)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use miden_cvm::{Component, bindings, new_component};
+use miden_cvm::{Component, bindings, findings, new_component};
 use serde::Serialize;
 
 use super::{
@@ -157,6 +157,8 @@ impl Build {
         for import in &component.unused_imports {
             progress.suspend(|| eprintln!("warning: import `{import}` is never called"));
         }
+        self.libraries
+            .judge(&findings(&component.forest), &progress)?;
         let path = match &self.output {
             Some(path) => path.clone(),
             None => beside(folder)?,

@@ -8,6 +8,7 @@ use miden_cvm::{LinkedComposition, Records, target_file};
 use serde::Serialize;
 
 use super::{
+    advisories::AdvisoriesAnswer,
     files::{self, Outputs},
     kind::{Kind, not_a},
     libraries::Libraries,
@@ -51,6 +52,9 @@ impl ComposeCommand {
         for warning in &linked.warnings {
             progress.suspend(|| eprintln!("warning: {warning}"));
         }
+        let found = linked.findings();
+        self.libraries.judge(&found, &progress)?;
+        let advisories = AdvisoriesAnswer::new(&found);
         let output = match &self.output {
             Some(path) => path.clone(),
             None => file.with_extension("masp"),
@@ -71,8 +75,8 @@ impl ComposeCommand {
         )?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let bytes = linked.to_package(&name).map_err(Failure::failed)?;
-        let mut json = serde_json::to_vec_pretty(&Records::from(linked.composition.clone()))
-            .map_err(Failure::failed)?;
+        let content = Records::from(linked.composition.clone()).with_advisories(advisories.ids());
+        let mut json = serde_json::to_vec_pretty(&content).map_err(Failure::failed)?;
         json.push(b'\n');
         drop(progress);
         let outcome = Outcome::new(&ComposeAnswer {
@@ -83,6 +87,7 @@ impl ComposeCommand {
             file: output.display().to_string(),
             bytes: bytes.len(),
             records: records.display().to_string(),
+            advisories,
         })?;
         let outcome = outputs.answered(outcome);
         outputs.write([&bytes[..], &json])?;
@@ -100,6 +105,7 @@ struct ComposeAnswer {
     file: String,
     bytes: usize,
     records: String,
+    advisories: AdvisoriesAnswer,
 }
 
 impl fmt::Display for ComposeAnswer {
@@ -108,6 +114,7 @@ impl fmt::Display for ComposeAnswer {
         writeln!(f, "composition  {}", self.composition)?;
         writeln!(f, "instances    {}, {} links", self.instances, self.links)?;
         writeln!(f, "file         {}, {} bytes", self.file, self.bytes)?;
-        writeln!(f, "records      {}", self.records)
+        writeln!(f, "records      {}", self.records)?;
+        self.advisories.write(f)
     }
 }

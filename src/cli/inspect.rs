@@ -2,19 +2,20 @@
 
 use core::fmt;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use miden_cvm::{
-    CodeDescription, Component, Inputs, Intrinsic, LinkKind, LinkedComposition, PackageKind, Proof,
-    PublicInputs, Records, StatedCall, Statement, Target, Word, describe_code, target_file,
-    to_wave,
+    CodeDescription, Component, Finding, Inputs, Intrinsic, LinkKind, LinkedComposition,
+    PackageKind, Proof, PublicInputs, Records, StatedCall, Statement, Target, Word, describe_code,
+    findings, target_file, to_wave,
 };
 use serde::Serialize;
 
 use super::{
+    advisories::AdvisoriesAnswer,
     files,
     kind::{Kind, MAX_FILE_LEN, not_a},
     libraries::Libraries,
@@ -51,6 +52,7 @@ impl InspectCommand {
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
         let found = load(&self.target, &self.libraries)?;
+        self.libraries.judge(&found.findings(), &progress)?;
         drop(progress);
         if self.dot || self.mermaid {
             let Found::Composition(linked) = found else {
@@ -112,6 +114,21 @@ enum Found {
     Records(Box<RecordsAnswer>),
     Inputs(Box<InputsAnswer>),
     Proof(Proof, usize),
+}
+
+impl Found {
+    /// The advisories about the code in it.
+    fn findings(&self) -> BTreeSet<Finding> {
+        match self {
+            Self::Component(component) => findings(&component.forest),
+            Self::Composition(linked) => linked.findings(),
+            Self::Program(program) => program.findings.clone(),
+            Self::Code(code) => code.findings.clone(),
+            Self::Statement(_) | Self::Records(_) | Self::Inputs(_) | Self::Proof(..) => {
+                BTreeSet::new()
+            }
+        }
+    }
 }
 
 fn load(path: &Path, libraries: &Libraries) -> Result<Found, Failure> {
@@ -244,13 +261,19 @@ struct ProgramAnswer {
     /// Procedures of a kernel that it can enter.
     kernel_procedures: Vec<String>,
     nodes: usize,
+    advisories: AdvisoriesAnswer,
+    #[serde(skip)]
+    findings: BTreeSet<Finding>,
 }
 
 impl ProgramAnswer {
     fn of(target: &Target) -> Self {
         let program = target.program();
         let kernel = program.kernel().proc_hashes().iter();
+        let findings = target.findings();
         Self {
+            advisories: AdvisoriesAnswer::new(&findings),
+            findings,
             kind: "program",
             program_hash: program.hash().to_hex(),
             kernel_procedures: kernel.map(Word::to_hex).collect(),
@@ -266,6 +289,7 @@ impl fmt::Display for ProgramAnswer {
             "program      {}, {} nodes",
             self.program_hash, self.nodes
         )?;
+        self.advisories.write(f)?;
         self.kernel_procedures
             .iter()
             .try_for_each(|digest| writeln!(f, "kernel       {digest}"))
@@ -287,6 +311,9 @@ struct CodeAnswer {
     debug_info: bool,
     advice_entries: usize,
     nodes: usize,
+    advisories: AdvisoriesAnswer,
+    #[serde(skip)]
+    findings: BTreeSet<Finding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -332,6 +359,8 @@ impl CodeAnswer {
             debug_info: code.has_debug_info,
             advice_entries: code.advice_entries,
             nodes: code.nodes,
+            advisories: AdvisoriesAnswer::new(&code.findings),
+            findings: code.findings,
         }
     }
 }
@@ -355,6 +384,7 @@ impl fmt::Display for CodeAnswer {
             false => "without debug information",
         };
         writeln!(f, "code         {} nodes, {debug}", self.nodes)?;
+        self.advisories.write(f)?;
         if self.advice_entries > 0 {
             writeln!(f, "advice       {} entries", self.advice_entries)?;
         }
@@ -392,6 +422,8 @@ struct RecordsAnswer {
     segments: usize,
     resources: usize,
     intrinsics: usize,
+    /// What they say of the code.
+    advisories: Vec<String>,
 }
 
 impl RecordsAnswer {
@@ -405,6 +437,7 @@ impl RecordsAnswer {
             segments: composition.segments().len(),
             resources: composition.resources().len(),
             intrinsics: composition.intrinsics().len(),
+            advisories: records.advisories().to_vec(),
         }
     }
 }
@@ -416,7 +449,10 @@ impl fmt::Display for RecordsAnswer {
             f,
             "records      {} instances, {} links, {} segments, {} resource types, {} intrinsics",
             self.instances, self.links, self.segments, self.resources, self.intrinsics
-        )
+        )?;
+        self.advisories
+            .iter()
+            .try_for_each(|id| writeln!(f, "advisory     {id}"))
     }
 }
 
@@ -476,6 +512,7 @@ struct ComponentAnswer {
     segments: Vec<SegmentAnswer>,
     /// Nodes of its code.
     nodes: usize,
+    advisories: AdvisoriesAnswer,
 }
 
 #[derive(Debug, Serialize)]
@@ -570,6 +607,7 @@ impl ComponentAnswer {
             resources: own.chain(imported).collect(),
             segments: segments.collect(),
             nodes: component.forest.nodes().len(),
+            advisories: AdvisoriesAnswer::new(&findings(&component.forest)),
         }
     }
 }
@@ -577,6 +615,7 @@ impl ComponentAnswer {
 impl fmt::Display for ComponentAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "component    {}, {} nodes", self.name, self.nodes)?;
+        self.advisories.write(f)?;
         if let Some(world) = &self.world {
             writeln!(f, "world        {world}")?;
         }
@@ -662,6 +701,7 @@ struct CompositionAnswer {
     /// The resource types by number, as `instance.type`.
     resources: Vec<String>,
     components: Vec<ComponentAnswer>,
+    advisories: AdvisoriesAnswer,
 }
 
 #[derive(Debug, Serialize)]
@@ -754,6 +794,7 @@ impl CompositionAnswer {
             instances: instances.collect(),
             resources: resources.clone(),
             components: components.into_iter().map(ComponentAnswer::of).collect(),
+            advisories: AdvisoriesAnswer::new(&linked.findings()),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The options that say what code is assembled with.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use clap::Args;
-use miden_cvm::{Loader, TargetError};
+use clap::{Args, ValueEnum};
+use miden_cvm::{Finding, Loader, TargetError};
 
-use super::outcome::Failure;
+use super::{outcome::Failure, progress::Progress};
 
 /// What code is assembled with.
 #[derive(Debug, Args)]
@@ -18,6 +18,20 @@ pub struct Libraries {
     /// namespace; can be given several times, and later ones may use earlier ones
     #[arg(short, long = "library", value_name = "PATH")]
     libraries: Vec<PathBuf>,
+    /// Assemble as Miden's assembler 0.20.6 does, with its core library as published: for code that
+    /// has to have the same digests. Proofs about it can be of runs with false results
+    #[arg(long)]
+    published_library: bool,
+    /// Refuse code that there are advisories about, instead of warning of it
+    #[arg(long, value_name = "WHAT")]
+    deny: Vec<Deny>,
+}
+
+/// What is a warning otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Code that there are advisories about
+    Advisories,
 }
 
 impl Libraries {
@@ -26,7 +40,10 @@ impl Libraries {
     /// # Errors
     /// Returns an error if one of them cannot be loaded.
     pub fn loader(&self) -> Result<Loader, Failure> {
-        let mut loader = Loader::new();
+        let mut loader = match self.published_library {
+            true => Loader::new().with_published_library(),
+            false => Loader::new(),
+        };
         if let Some(kernel) = &self.kernel {
             loader = loader.with_kernel(kernel).map_err(refused)?;
         }
@@ -34,6 +51,27 @@ impl Libraries {
             loader = loader.with_library(library).map_err(refused)?;
         }
         Ok(loader)
+    }
+
+    /// Warns of the advisories that code has, or refuses it.
+    ///
+    /// # Errors
+    /// Returns an error that names all that was found, if that is denied.
+    pub fn judge(&self, found: &BTreeSet<Finding>, progress: &Progress) -> Result<(), Failure> {
+        if self.deny.contains(&Deny::Advisories) && !found.is_empty() {
+            let found: Vec<String> = found
+                .iter()
+                .map(|finding| format!("\n  {finding}"))
+                .collect();
+            return Err(Failure::failed(format!(
+                "there are advisories about this code:{}",
+                found.concat()
+            )));
+        }
+        for finding in found {
+            progress.suspend(|| eprintln!("warning: {finding}"));
+        }
+        Ok(())
     }
 
     /// The files and folders that were given.

@@ -1,5 +1,6 @@
 //! The commands, their options, and how they end.
 
+mod advisories;
 mod analyze;
 mod audit;
 mod component;

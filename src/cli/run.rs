@@ -10,6 +10,7 @@ use miden_cvm::{
 use serde::Serialize;
 
 use super::{
+    advisories::AdvisoriesAnswer,
     files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
@@ -131,11 +132,12 @@ impl fmt::Display for CallAnswer {
     }
 }
 
-/// What was run, by its digests.
+/// What was run, by its digests, and the advisories about it.
 #[derive(Debug, Serialize)]
 pub struct CodeAnswer {
     program_hash: String,
     composition: Option<String>,
+    advisories: AdvisoriesAnswer,
 }
 
 impl CodeAnswer {
@@ -145,6 +147,7 @@ impl CodeAnswer {
         Self {
             program_hash: target.program().hash().to_hex(),
             composition: composition.map(|composition| composition.commitment().to_hex()),
+            advisories: AdvisoriesAnswer::new(&target.findings()),
         }
     }
 }
@@ -152,10 +155,10 @@ impl CodeAnswer {
 impl fmt::Display for CodeAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "program      {}", self.program_hash)?;
-        match &self.composition {
-            Some(commitment) => writeln!(f, "composition  {commitment}"),
-            None => Ok(()),
+        if let Some(composition) = &self.composition {
+            writeln!(f, "composition  {composition}")?;
         }
+        self.advisories.write(f)
     }
 }
 

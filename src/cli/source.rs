@@ -115,11 +115,12 @@ impl Source {
         }
     }
 
-    /// Loads the target and its inputs; warnings go to the standard error. The run may not be longer
-    /// than `longest` cycles, whatever the options say.
+    /// Loads the target and its inputs; warnings, also of advisories, go to the standard error. The run
+    /// may not be longer than `longest` cycles, whatever the options say.
     ///
     /// # Errors
-    /// Returns an error if one of them cannot be loaded.
+    /// Returns an error if one of them cannot be loaded, or if advisories are denied and there are some
+    /// about its code.
     pub fn load(&self, progress: &Progress, longest: u32) -> Result<Loaded, Failure> {
         progress.stage("assembling");
         let loader = self.libraries.loader()?;
@@ -139,6 +140,7 @@ impl Source {
         for warning in target.warnings() {
             progress.suspend(|| eprintln!("warning: {warning}"));
         }
+        self.libraries.judge(&target.findings(), progress)?;
         let mut read = target.files().to_vec();
         read.extend(self.libraries.paths().cloned());
         let own = file.with_extension("inputs");

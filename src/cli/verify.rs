@@ -81,11 +81,12 @@ impl VerifyCommand {
                 None => format!("{name} is no statement: {error}"),
             })
         })?;
+        let records = self.records.as_deref().map(records).transpose()?;
         let expectations = Expectations {
             min_security: self.security,
             program_hash: self.program_hash,
-            composition: match &self.records {
-                Some(path) => Some(commitment_of(path)?),
+            composition: match &records {
+                Some(records) => Some(records.composition().commitment()),
                 None => self.composition,
             },
         };
@@ -108,6 +109,7 @@ impl VerifyCommand {
             trace_length: verified.trace_length,
             settings: verified.settings.to_string(),
             security: verified.security.into(),
+            advisories: records.map_or_else(Vec::new, |records| records.advisories().to_vec()),
         })
     }
 }
@@ -139,16 +141,15 @@ fn whole(error: &dyn Error) -> String {
     text
 }
 
-/// The commitment to the records in a file.
-fn commitment_of(path: &Path) -> Result<Word, Failure> {
+/// The records in a file.
+fn records(path: &Path) -> Result<Records, Failure> {
     let records = files::read(path, MAX_STATEMENT_LEN)?;
-    let records: Records = serde_json::from_slice(&records).map_err(|error| {
+    serde_json::from_slice(&records).map_err(|error| {
         Failure::failed(format!(
             "`{}` has no records of a composition: {error}",
             path.display()
         ))
-    })?;
-    Ok(records.composition().commitment())
+    })
 }
 
 fn digest(text: &str) -> Result<Word, String> {
@@ -167,6 +168,8 @@ struct VerifyAnswer {
     trace_length: usize,
     settings: String,
     security: SecurityAnswer,
+    /// Those about the code, if the records say so.
+    advisories: Vec<String>,
 }
 
 impl fmt::Display for VerifyAnswer {
@@ -180,6 +183,9 @@ impl fmt::Display for VerifyAnswer {
         writeln!(f, "program      {}", self.program_hash)?;
         if let Some(composition) = &self.composition {
             writeln!(f, "composition  {composition}")?;
+        }
+        for advisory in &self.advisories {
+            writeln!(f, "advisory     {advisory}, say the records")?;
         }
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;

@@ -1,5 +1,6 @@
 //! The command line, as a user and as a script meets it.
 
+mod advisories;
 mod kinds;
 mod limits;
 mod traps;

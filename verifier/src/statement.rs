@@ -56,6 +56,9 @@ pub enum StatementError {
     /// Something is written that is left out if there is nothing to say.
     #[error("{0} is left out if there is nothing to say")]
     Superfluous(&'static str),
+    /// A statement has a list of advisories.
+    #[error("advisories stand in the records of a composition by themselves, not in a statement")]
+    Advisories,
     /// There are too many records of one kind.
     #[error("{count} {records} records are more than the {MAX_RECORDS} that there may be")]
     TooManyRecords {
@@ -100,20 +103,40 @@ impl Statement {
 
 /// The records of a composition by themselves, as a statement has them: what a verifier knows of a
 /// composition before there is anything proven of it.
+///
+/// They can say which advisories the code has. That is told by who made the composition, and is in
+/// no commitment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Object<CompositionRecord>", into = "CompositionRecord")]
-pub struct Records(Composition);
+pub struct Records {
+    composition: Composition,
+    advisories: Vec<String>,
+}
 
 impl Records {
     /// The composition.
     pub fn composition(&self) -> &Composition {
-        &self.0
+        &self.composition
+    }
+
+    /// The ids of the advisories that the code has.
+    pub fn advisories(&self) -> &[String] {
+        &self.advisories
+    }
+
+    /// The same records, which say that the code has these advisories.
+    pub fn with_advisories(mut self, advisories: Vec<String>) -> Self {
+        self.advisories = advisories;
+        self
     }
 }
 
 impl From<Composition> for Records {
     fn from(composition: Composition) -> Self {
-        Self(composition)
+        Self {
+            composition,
+            advisories: Vec::new(),
+        }
     }
 }
 
@@ -121,13 +144,23 @@ impl TryFrom<Object<CompositionRecord>> for Records {
     type Error = StatementError;
 
     fn try_from(record: Object<CompositionRecord>) -> Result<Self, StatementError> {
-        record.0.into_composition().map(Self)
+        let Object(mut record) = record;
+        let advisories = not_empty("an empty list of advisories", record.advisories.take())?;
+        check_count("advisory", advisories.len())?;
+        Ok(Self {
+            composition: record.into_composition()?,
+            advisories,
+        })
     }
 }
 
 impl From<Records> for CompositionRecord {
     fn from(records: Records) -> Self {
-        Self::of(&records.0)
+        let advisories = Some(records.advisories).filter(|advisories| !advisories.is_empty());
+        Self {
+            advisories,
+            ..Self::of(&records.composition)
+        }
     }
 }
 
@@ -216,6 +249,13 @@ struct CompositionRecord {
         skip_serializing_if = "Option::is_none"
     )]
     intrinsics: Option<Vec<Object<IntrinsicLink>>>,
+    /// In records by themselves only.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    advisories: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -340,10 +380,14 @@ impl CompositionRecord {
                 intrinsic: Name(link.intrinsic),
                 resource: link.resource,
             }),
+            advisories: None,
         }
     }
 
     fn into_composition(self) -> Result<Composition, StatementError> {
+        if self.advisories.is_some() {
+            return Err(StatementError::Advisories);
+        }
         check_count("link", self.links.len())?;
         check_count("segment", self.segments.len())?;
         let resources = not_empty("an empty list of resources", self.resources)?;

@@ -1,0 +1,21 @@
+//! What programs are assembled with: Miden's core library and instructions, corrected.
+//!
+//! A proof says that a program ran, and what the program took from its host it has to check itself.
+//! The published core library 0.20.6, and what the published assembler makes of some instructions,
+//! do not check all of it. [`core_library`] has the same procedures, with those replaced that do
+//! not show what they return, and all that use them made anew; everything else has the digest that
+//! it was published with. [`correct`] does the same to the instructions in a module.
+//!
+//! What is wrong with the published ones is an [`Advisory`] each; [`findings`] looks for them in
+//! code that is assembled already.
+//!
+//! `assets/core.masl` is made of the published library and of `masm/`; a test makes it again and
+//! compares.
+
+mod advisories;
+mod instructions;
+mod libraries;
+
+pub use advisories::{ADVISORIES, Advisory, Finding, findings};
+pub use instructions::{correct, corrected_instructions};
+pub use libraries::{core_library, published_core_library};

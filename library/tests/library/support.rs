@@ -1,0 +1,159 @@
+//! Programs assembled with either library, and hosts that lie.
+
+use std::sync::Arc;
+
+use miden_assembly::{
+    Assembler, DefaultSourceManager, ModuleParser, Path as MasmPath, ast::ModuleKind,
+};
+use miden_core::{EventName, Felt, Program, StackInputs, Word};
+use miden_cvm_library::{core_library, correct, published_core_library};
+use miden_cvm_processor::{
+    AdviceInputs, AdviceMutation, DefaultHost, ExecutionOptions, ExecutionTrace, ProcessState,
+    execute, execute_traced,
+};
+use miden_cvm_prover::{ProveOptions, prove_trace};
+use miden_cvm_verifier::{Expectations, verify};
+
+/// What a program is assembled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    Published,
+    Corrected,
+}
+
+pub use Code::{Corrected, Published};
+
+impl Code {
+    pub fn assemble(self, source: &str) -> Program {
+        let sources = Arc::new(DefaultSourceManager::default());
+        let mut module = ModuleParser::new(ModuleKind::Executable)
+            .parse_str(MasmPath::exec_path(), source, sources.clone())
+            .unwrap_or_else(|report| panic!("{source}: {report:?}"));
+        let library = match self {
+            Published => published_core_library(),
+            Corrected => {
+                correct(&mut module);
+                core_library()
+            }
+        };
+        Assembler::new(sources)
+            .with_dynamic_library(library)
+            .and_then(|assembler| assembler.assemble_program(module))
+            .unwrap_or_else(|report| panic!("{source}: {report:?}"))
+    }
+
+    /// Runs a program; gives the 16 elements of its stack, or what it traps with.
+    pub fn run(self, source: &str, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, String> {
+        run(&self.assemble(source), stack, lie)
+    }
+}
+
+pub fn run(program: &Program, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, String> {
+    let output = execute(
+        program,
+        None,
+        &inputs(stack),
+        lie.advice.clone(),
+        &mut lie.host(),
+        ExecutionOptions::default(),
+    );
+    let output = output.map_err(|error| error.to_string())?;
+    Ok(output.stack.iter().map(Felt::as_int).collect())
+}
+
+/// Proves a run, and lets the verifier accept the proof. Gives the stack that it says the run ended
+/// with.
+pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
+    let ExecutionTrace {
+        rows,
+        public,
+        requests,
+        ..
+    } = execute_traced(
+        program,
+        None,
+        &inputs(stack),
+        lie.advice.clone(),
+        &mut lie.host(),
+        ExecutionOptions::default(),
+    )
+    .expect("the program runs");
+    let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
+        .expect("the trace is valid")
+        .with_requests(requests)
+        .expect("there are few requests");
+    verify(&public, &proof.to_bytes(), &Expectations::default()).expect("the proof is valid");
+    public.stack_outputs.iter().map(Felt::as_int).collect()
+}
+
+/// The elements, the first one on top.
+fn inputs(stack: &[u64]) -> StackInputs {
+    let bottom_first = stack.iter().rev().map(|&element| Felt::new(element));
+    StackInputs::new(bottom_first.collect()).expect("at most 16 elements")
+}
+
+/// What a host says at an event, in the state that it sees: elements for the advice stack, top first.
+type Answer = Arc<dyn Fn(&ProcessState<'_>) -> Vec<Felt> + Send + Sync>;
+
+/// What a host answers that is not honest, and the advice that it starts with.
+#[derive(Clone, Default)]
+pub struct Lie {
+    pub advice: AdviceInputs,
+    answers: Vec<(EventName, Answer)>,
+}
+
+impl Lie {
+    /// A host that tells the truth.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A host that says this whenever `event` is emitted.
+    pub fn at(event: &'static str, answer: &[u64]) -> Self {
+        let answer: Vec<Felt> = answer.iter().map(|&element| Felt::new(element)).collect();
+        Self::none().by(event, move |_| answer.clone())
+    }
+
+    /// The same host, which says at `event` what it makes of the state.
+    pub fn by(
+        mut self,
+        event: &'static str,
+        answer: impl Fn(&ProcessState<'_>) -> Vec<Felt> + Send + Sync + 'static,
+    ) -> Self {
+        self.answers.push((EventName::new(event), Arc::new(answer)));
+        self
+    }
+
+    /// A host that has this on its advice stack, top first.
+    pub fn stack(elements: &[u64]) -> Self {
+        let elements = elements.iter().map(|&element| Felt::new(element));
+        Self {
+            advice: AdviceInputs::default().with_stack(elements),
+            ..Self::default()
+        }
+    }
+
+    /// The same, with an entry of the advice map.
+    pub fn with_entry(mut self, key: Word, values: &[Felt]) -> Self {
+        self.advice = self.advice.with_map([(key, values.to_vec())]);
+        self
+    }
+
+    fn host(&self) -> DefaultHost {
+        let mut host = DefaultHost::default();
+        host.load_forest(core_library().mast_forest().clone());
+        for (event, answer) in &self.answers {
+            host.unregister_handler(event);
+            let answer = answer.clone();
+            // The last one is on top.
+            let handler = move |state: &ProcessState<'_>| {
+                let mut elements = answer(state);
+                elements.reverse();
+                Ok(vec![AdviceMutation::extend_stack(elements)])
+            };
+            host.register_handler(event.clone(), Arc::new(handler))
+                .expect("the event has no handler");
+        }
+        host
+    }
+}
