@@ -136,6 +136,7 @@ impl Component {
         let wit = world.as_ref().map(|world| &world.world);
         let types = Declared::take(&document, &mut manifest, wit)?;
         let wasm = WasmModule::read(&document, folder, &manifest, wit)?;
+        let toolchain = &with_libraries(&document, folder, &manifest, toolchain)?;
         let package = assembled_code(&document, folder, &manifest, world.is_some())?;
         let plan = Plan::new(
             &document,
@@ -273,8 +274,11 @@ impl Component {
 fn files_of(folder: &Path, manifest: &Manifest, sources: &[Source]) -> Vec<PathBuf> {
     let data = manifest.data.iter();
     let named = data.filter_map(|entry| entry.get_ref().file.as_ref());
-    let named = named.chain(&manifest.package).chain(&manifest.wit);
-    let named = named.chain(&manifest.wasm);
+    let named = named
+        .chain(&manifest.package)
+        .chain(&manifest.wit)
+        .chain(&manifest.wasm)
+        .chain(&manifest.libraries);
     std::iter::once(folder.join(COMPONENT_FILE))
         .chain(sources.iter().map(|source| source.file.clone()))
         .chain(named.map(|path| folder.join(path.get_ref())))
@@ -487,6 +491,40 @@ fn sources(
         }
     }
     Ok(found)
+}
+
+/// The toolchain with the libraries that `component.toml` names.
+fn with_libraries(
+    document: &Document,
+    folder: &Path,
+    manifest: &Manifest,
+    toolchain: &Toolchain,
+) -> Result<Toolchain, BuildError> {
+    let mut extended = toolchain.clone();
+    for entry in &manifest.libraries {
+        let at_entry = |problem| document.error_at(entry, problem);
+        // It can lie outside of the folder: what is used of it becomes part of the component.
+        let path = folder.join(entry.get_ref());
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if path.is_dir() || !matches!(extension, Some("masl" | "masp")) {
+            return Err(at_entry(Problem::NotALibrary(path)));
+        }
+        let bytes = std::fs::read(&path).map_err(|error| {
+            at_entry(Problem::Unreadable {
+                what: "library",
+                path: path.clone(),
+                reason: error.to_string(),
+            })
+        })?;
+        let library = read_library(&bytes).map_err(|error| {
+            at_entry(Problem::Package {
+                path,
+                reason: Box::new(error.into()),
+            })
+        })?;
+        extended = extended.with_library(Arc::unwrap_or_clone(library));
+    }
+    Ok(extended)
 }
 
 /// The assembled code that the component has besides its sources.

@@ -72,6 +72,9 @@ pub enum Problem {
         #[source]
         reason: Box<PackageError>,
     },
+    /// What `component.toml` names as a library is none that is assembled.
+    #[error("`{}` is not an assembled library", .0.display())]
+    NotALibrary(PathBuf),
     /// A folder is reached again from inside itself.
     #[error("the folder `{}` contains itself", .0.display())]
     FolderCycle(PathBuf),
@@ -587,6 +590,11 @@ impl Problem {
                 "add `wit` with a world whose exports the package implements".into()
             }
             Self::Package { .. } => "build it again with what made it".into(),
+            Self::NotALibrary(_) => {
+                "name a `.masl` or `.masp` file; a folder of sources is given with `-l`, or put under \
+                 `sources`"
+                    .into()
+            }
             Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
             Self::OutsideFolder(_) => {
                 "move the file below the folder of `component.toml`, which is all of a component"

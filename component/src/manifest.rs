@@ -14,6 +14,9 @@ pub(crate) struct Manifest {
     pub(crate) name: Spanned<String>,
     /// Sources, relative to the folder: `.masm` files, or folders of them.
     pub(crate) sources: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Assembled libraries whose procedures the sources can use, relative to the folder.
+    #[serde(default)]
+    pub(crate) libraries: Vec<Spanned<String>>,
     /// A package or library with assembled code that implements exports of the world.
     pub(crate) package: Option<Spanned<String>>,
     /// A core module of WebAssembly that implements the world.

@@ -68,9 +68,11 @@ impl Toolchain {
         self
     }
 
-    /// Makes `library` available to all components.
+    /// Makes `library` available to all components; one that is available already is not added again.
     pub fn with_library(mut self, library: Library) -> Self {
-        self.libraries.push(library);
+        if self.libraries.iter().all(|known| *known != library) {
+            self.libraries.push(library);
+        }
         self
     }
 

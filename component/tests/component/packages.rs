@@ -591,3 +591,46 @@ fn code_of_other_tools_is_described() {
     assert!(code.syscalls.is_empty() && code.missing.is_empty());
     assert_eq!(code.kind, miden_cvm_component::PackageKind::Library);
 }
+
+/// A component names the libraries that its sources use; what they use of them is part of it.
+#[test]
+fn components_name_their_libraries() {
+    let (library, _) = foreign();
+    let manifest = "name = \"c\"\nsources = [\"c.masm\"]\nlibraries = [\"../shared/other.masl\"]\n\
+                    exports.main.procedure = \"c::main\"\n";
+    let files = Files::new(&[
+        ("c/component.toml", manifest),
+        (
+            "c/c.masm",
+            "use other::tools pub proc main exec.tools::double end",
+        ),
+        (
+            "composition.toml",
+            "main = \"c.main\"\n[instances.c]\ncomponent = \"c\"\n",
+        ),
+    ]);
+    files.write("shared/other.masl", &library);
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let output = run(&linked, inputs(21)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[0], 42);
+    assert!(linked.files.contains(&files.path("c/../shared/other.masl")));
+    // The toolchain can have it too.
+    let shared = miden_cvm_component::read_library(&library).expect("a library");
+    let toolchain = Toolchain::new().with_library((*shared).clone());
+    LinkedComposition::load(&files.path("composition.toml"), &toolchain)
+        .unwrap_or_else(|error| panic!("{error}"));
+    for (wrong, said) in [
+        ("../shared", "is not an assembled library"),
+        ("c.masm", "is not an assembled library"),
+        ("missing.masl", "cannot be read"),
+    ] {
+        let changed = manifest.replace("../shared/other.masl", wrong);
+        files.write("c/component.toml", changed.as_bytes());
+        let error = files.component("c").map(|_| ()).expect_err("no library");
+        let text = error.to_string();
+        assert!(
+            text.contains("component.toml:3") && text.contains(said),
+            "{text}"
+        );
+    }
+}
