@@ -9,7 +9,11 @@
 //!
 //! A mutation that nothing rejects is either harmless, for one of the reasons in [`Reason`], or it
 //! is a [`Survivor`], and the AIR has a hole.
+//!
+//! The constraints say nothing about what the host of a run answers. Whether a program checks its
+//! answers is found out by [`advice::audit_advice`].
 
+pub mod advice;
 mod columns;
 mod dual;
 mod forgery;

@@ -661,6 +661,7 @@ impl<T: Tracer> Process<T> {
                     index: group.index,
                 }));
                 group.advance(i, op, batch);
+                self.position.op = Some(done + i);
             }
             let outcome = self
                 .execute_op(op, forest)
@@ -676,6 +677,9 @@ impl<T: Tracer> Process<T> {
             }
         }
         place.op = batch.ops().len();
+        if T::ENABLED {
+            self.position.op = None;
+        }
         Ok(Outcome::Done)
     }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The place of a forest among those that a run has loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ForestId(u32);
 
 /// A procedure: a root of a loaded forest.

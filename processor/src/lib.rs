@@ -39,7 +39,7 @@ pub use host::{
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 use miden_cvm_air::composition::Composition;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
-pub use process::Process;
+pub use process::{Position, Process};
 pub use resources::{
     Entry, Handle, InstanceState, KernelAccess, MAX_HANDLES, Marks, Sender, TableAccess, Token,
 };
@@ -48,7 +48,7 @@ use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{
     BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, Horner, IntrinsicRow, MemoryAccess,
-    MerkleUpdate, NoTrace, NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
+    MerkleUpdate, NoTrace, NodeKind, OpRow, RowKind, RowState, StartRow, Taking, Tracer,
 };
 pub use view::ProcessState;
 

@@ -19,7 +19,9 @@ use crate::{
         memory::{MemorySlot, to_address, to_word_address},
         stack::SuspendedStack,
     },
-    tracer::{CreationTime, Crossing, Entered, Frame, MemoryAccess, RowKind, RowState, Tracer},
+    tracer::{
+        CreationTime, Crossing, Entered, Frame, MemoryAccess, RowKind, RowState, Taking, Tracer,
+    },
     view::ProcessState,
 };
 
@@ -52,13 +54,14 @@ pub struct Process<T: Tracer> {
     pub(crate) marks: Marks,
 }
 
-/// Where the machine is in its program; what an error is located by.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Position {
-    pub forest: Option<ForestId>,
-    pub node: Option<MastNodeId>,
+/// Where a machine is in its program; what an error is located by. Two machines that run the same
+/// program in the same way load its code in the same order, and have the same positions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub(crate) forest: Option<ForestId>,
+    pub(crate) node: Option<MastNodeId>,
     /// The operation of a basic block.
-    pub op: Option<usize>,
+    pub(crate) op: Option<usize>,
 }
 
 /// Where a context is that runs or waits.
@@ -157,6 +160,18 @@ impl<T: Tracer> Process<T> {
     /// The advice provider, memory and tracer.
     pub fn into_parts(self) -> (AdviceProvider, Memory, T) {
         (self.advice, self.memory, self.tracer)
+    }
+
+    /// What the advice is taken from, with the tracer that may have other answers.
+    #[inline(always)]
+    pub(crate) fn taking(&mut self) -> (&mut T, Taking<'_>) {
+        let taking = Taking {
+            advice: &mut self.advice,
+            position: self.position,
+            context: self.context,
+            stack: self.stack.top16(),
+        };
+        (&mut self.tracer, taking)
     }
 
     /// The state as the host sees it.

@@ -178,20 +178,20 @@ impl<T: Tracer> Process<T> {
         run: &Run<'_>,
         host: &impl BaseHost,
     ) -> Result<(), ExecutionError> {
-        let taken = match answer {
+        let event_id = EventId::from_felt(self.stack.get(0));
+        let answered = match answer {
             Ok(mutations) => self
                 .advice
                 .apply_mutations(mutations)
                 .map_err(Box::<Trap>::from),
-            Err(error) => {
-                let event_id = EventId::from_felt(self.stack.get(0));
-                Err(Box::new(Trap::EventError {
-                    event_id,
-                    event_name: host.resolve_event(event_id),
-                    error,
-                }))
-            }
+            Err(error) => Err(Box::new(Trap::EventError {
+                event_id,
+                event_name: host.resolve_event(event_id),
+                error,
+            })),
         };
+        let (tracer, taking) = self.taking();
+        let taken = tracer.take_event(taking, event_id, answered);
         self.locate_trap(taken, &run.walk, host)
     }
 
@@ -266,6 +266,16 @@ impl<T: Tracer> Process<T> {
         let forest = self.forests.get(forest);
         let digest = forest.get_node_by_id(node)?.digest();
         forest.is_procedure_root(node).then_some(digest)
+    }
+
+    /// A position of this machine's program in the source, as far as debug information tells; the
+    /// instance is left out.
+    pub fn locate(&self, position: Position, host: &impl BaseHost) -> Location {
+        let Position { forest, node, op } = position;
+        match (forest, node) {
+            (Some(forest), Some(node)) => locate(self.forests.get(forest), node, op, host),
+            _ => Location::default(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! and then the other methods for everything else that the cycle did.
 
 use miden_core::{
-    Felt, Operation, QuadFelt, Word,
+    EventId, Felt, Operation, QuadFelt, Word,
     crypto::merkle::MerklePath,
     mast::{OP_BATCH_SIZE, OpBatch},
     stack::MIN_STACK_DEPTH,
@@ -13,8 +13,11 @@ use miden_core::{
 use miden_cvm_air::composition::{CallKind, SegmentRecord};
 
 use crate::{
+    advice::{AdviceError, AdviceProvider},
     circuit::CircuitEvaluation,
     context::ContextId,
+    error::Trap,
+    process::Position,
     resources::{InstanceState, KernelAccess, Marks, TableAccess},
 };
 
@@ -80,6 +83,58 @@ pub trait Tracer {
         segment: &SegmentRecord,
         data: &[Felt],
     );
+
+    // WHAT THE HOST SAYS
+    //
+    // No constraint binds these answers. By default they are those of the host and of the advice;
+    // a tracer that plays the part of a dishonest host gives others.
+
+    /// The cycle takes elements from the advice stack, the top one first; `elements` has room for
+    /// them.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    #[inline(always)]
+    fn take_advice(
+        &mut self,
+        taking: Taking<'_>,
+        elements: &mut [Felt],
+    ) -> Result<(), AdviceError> {
+        taking.advice.pop_elements(elements)
+    }
+
+    /// The cycle takes the path to a node from the Merkle store.
+    #[inline(always)]
+    fn take_path(&mut self, _taking: Taking<'_>, _path: &mut MerklePath) {}
+
+    /// The cycle emitted an event, and its answer is in the advice, unless it was refused. The
+    /// event's id is on top of the stack.
+    ///
+    /// # Errors
+    /// Why it was refused; the run traps. A host that gives no answer at all refuses nothing.
+    #[inline(always)]
+    fn take_event(
+        &mut self,
+        _taking: Taking<'_>,
+        _event: EventId,
+        answered: Result<(), Box<Trap>>,
+    ) -> Result<(), Box<Trap>> {
+        answered
+    }
+}
+
+/// A machine that takes something from the advice.
+#[derive(Debug)]
+pub struct Taking<'a> {
+    /// The advice.
+    pub advice: &'a mut AdviceProvider,
+    /// Where the machine is in its program; `Process::locate` says what that is in the source. The
+    /// operation is known with [`Tracer::ENABLED`] only.
+    pub position: Position,
+    /// The running context.
+    pub context: ContextId,
+    /// The top of the stack, the top element first.
+    pub stack: &'a [Felt; MIN_STACK_DEPTH],
 }
 
 /// When an instance begins to exist.

@@ -8,6 +8,7 @@ use miden_cvm::{AuditReport, Campaign, HarmlessReason, Survivor, Tally, audit};
 use serde::Serialize;
 
 use super::{
+    lying::LyingArgs,
     outcome::{Failure, Outcome},
     progress::Progress,
     prove::LONGEST_RUN,
@@ -16,11 +17,18 @@ use super::{
 };
 
 /// Changes the trace of a run in many ways, and sees whether the constraints reject every change.
+/// With `--advice` it runs the target again and again while somebody lies about what the advice
+/// answers, and sees whether the program refuses every lie.
 #[derive(Debug, Args)]
 pub struct AuditCommand {
     #[command(flatten)]
     source: Source,
-    /// The number of changes
+    /// Lie about what events and the Merkle store answer, instead of changing the trace
+    #[arg(long)]
+    advice: bool,
+    #[command(flatten)]
+    lying: LyingArgs,
+    /// The number of changes, or of lies
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20_000)]
     mutations: u64,
     /// What the random choices depend on
@@ -34,6 +42,9 @@ impl AuditCommand {
     /// # Errors
     /// Returns an error if something cannot be loaded, if the run traps, or if it has no trace.
     pub fn run(&self) -> Result<Outcome, Failure> {
+        if self.advice {
+            return self.lying.run(&self.source, self.mutations, self.seed);
+        }
         let progress = Progress::start("loading");
         let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
         progress.stage("building the trace");

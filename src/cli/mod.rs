@@ -10,6 +10,7 @@ mod inspect;
 mod kind;
 mod libraries;
 mod limits;
+mod lying;
 mod outcome;
 mod progress;
 mod prove;
@@ -50,7 +51,8 @@ enum Command {
     Verify(verify::VerifyCommand),
     /// Show where a run spends its cycles and its trace its rows
     Analyze(analyze::AnalyzeCommand),
-    /// Change the trace of a run in many ways, and see whether the constraints reject every change
+    /// Change the trace of a run in many ways, and see whether the constraints reject every change; or
+    /// lie about the advice, and see whether the program refuses every lie
     Audit(audit::AuditCommand),
     /// Start a component, look at its bindings, or build its package
     Component(component::ComponentCommand),

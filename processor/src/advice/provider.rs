@@ -80,29 +80,21 @@ impl AdviceProvider {
         self.stack.pop().ok_or(AdviceError::StackReadFailed)
     }
 
-    /// Pops four elements; the first one popped is the first of the word.
+    /// Pops as many elements as there is room for, the first one popped first.
     ///
     /// # Errors
-    /// If there are fewer than four; then nothing is popped.
-    pub fn pop_stack_word(&mut self) -> Result<Word, AdviceError> {
+    /// If there are fewer; then nothing is popped.
+    #[inline]
+    pub fn pop_elements(&mut self, elements: &mut [Felt]) -> Result<(), AdviceError> {
         let rest = self
             .stack
             .len()
-            .checked_sub(WORD_LEN)
+            .checked_sub(elements.len())
             .ok_or(AdviceError::StackReadFailed)?;
-        let mut word = [ZERO; WORD_LEN];
-        word.copy_from_slice(&self.stack[rest..]);
-        word.reverse();
+        elements.copy_from_slice(&self.stack[rest..]);
+        elements.reverse();
         self.stack.truncate(rest);
-        Ok(word.into())
-    }
-
-    /// Pops two words, the first one popped first.
-    ///
-    /// # Errors
-    /// If there are fewer than eight elements.
-    pub fn pop_stack_dword(&mut self) -> Result<[Word; 2], AdviceError> {
-        Ok([self.pop_stack_word()?, self.pop_stack_word()?])
+        Ok(())
     }
 
     /// Pushes one element.

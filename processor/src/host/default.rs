@@ -15,7 +15,8 @@ use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
 /// A host that holds everything in memory, and answers the events of Miden's core library.
 ///
 /// The code of the core library is not in it: [load_forest](Self::load_forest) adds it. Debug output
-/// goes to `W`, by default the standard output.
+/// goes to `W`, by default the standard output. A clone shares handlers and code with the original.
+#[derive(Clone)]
 pub struct DefaultHost<W = StdoutWriter> {
     store: MastStore,
     handlers: EventHandlerRegistry,

@@ -52,7 +52,9 @@ impl<T: Tracer> Process<T> {
         let (depth, index) = (self.stack.get(4), self.stack.get(5));
         let (value, root) = (self.stack.get_word(0), self.stack.get_word(6));
         require_depth(depth)?;
-        let path = self.advice.get_merkle_path(root, depth, index)?;
+        let mut path = self.advice.get_merkle_path(root, depth, index)?;
+        let (tracer, taking) = self.taking();
+        tracer.take_path(taking, &mut path);
         if root_of(value, index.as_int(), &path) != root {
             let err_msg = forest.resolve_error_message(err_code);
             return Err(Box::new(Trap::MerklePathVerificationFailed {
@@ -76,9 +78,11 @@ impl<T: Tracer> Process<T> {
         let old_root = self.stack.get_word(6);
         let new_leaf = self.stack.get_word(10);
         require_depth(depth)?;
-        let (path, _) = self
+        let (mut path, _) = self
             .advice
             .update_merkle_node(old_root, depth, index, new_leaf)?;
+        let (tracer, taking) = self.taking();
+        tracer.take_path(taking, &mut path);
         let position = index.as_int();
         if root_of(old_leaf, position, &path) != old_root {
             return Err(Box::new(Trap::MerkleUpdateOfOtherNode {

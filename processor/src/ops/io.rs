@@ -1,6 +1,6 @@
 //! Operations that read and write memory, and read advice.
 
-use miden_core::{Felt, Word};
+use miden_core::{Felt, Word, ZERO};
 
 use crate::{error::OpResult, process::Process, tracer::Tracer};
 
@@ -49,7 +49,9 @@ impl<T: Tracer> Process<T> {
     #[inline]
     pub(super) fn op_pipe(&mut self) -> OpResult {
         let addr = self.stack.get(STREAM_ADDR);
-        let words = self.advice.pop_stack_dword()?;
+        let elements = self.take_advice::<8>()?;
+        let word = |start| Word::new(core::array::from_fn(|i| elements[start + i]));
+        let words = [word(0), word(4)];
         self.write_word(addr, words[0])?;
         self.write_word(addr + WORD, words[1])?;
         self.stream(addr, words);
@@ -65,15 +67,24 @@ impl<T: Tracer> Process<T> {
 
     #[inline]
     pub(super) fn op_advpop(&mut self) -> OpResult {
-        let value = self.advice.pop_stack()?;
+        let [value] = self.take_advice()?;
         self.stack.push(value, self.clk);
         Ok(())
     }
 
     #[inline]
     pub(super) fn op_advpopw(&mut self) -> OpResult {
-        let word = self.advice.pop_stack_word()?;
+        let word = Word::new(self.take_advice()?);
         self.stack.set_word(0, &word);
         Ok(())
+    }
+
+    /// Takes elements from the advice stack, the top one first.
+    #[inline(always)]
+    fn take_advice<const N: usize>(&mut self) -> OpResult<[Felt; N]> {
+        let mut elements = [ZERO; N];
+        let (tracer, taking) = self.taking();
+        tracer.take_advice(taking, &mut elements)?;
+        Ok(elements)
     }
 }

@@ -41,14 +41,16 @@ impl<T: Tracer> Process<T> {
         let Some(event) = SystemEvent::from_event_id(id) else {
             return Ok(Outcome::HostEvent);
         };
-        handle_system_event(
+        let answered = handle_system_event(
             event,
             self.clk,
             self.context,
             &self.stack,
             &self.memory,
             &mut self.advice,
-        )?;
+        );
+        let (tracer, taking) = self.taking();
+        tracer.take_event(taking, id, answered)?;
         Ok(Outcome::Done)
     }
 }

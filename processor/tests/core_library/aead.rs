@@ -32,6 +32,24 @@ fn call(procedure: &str, blocks: usize) -> Call {
         .stack([FROM, TO, blocks as u32])
 }
 
+/// Calls of `decrypt`: with a ciphertext, with another one under its tag, and with its ciphertext
+/// under another tag.
+pub fn decrypt_calls() -> Vec<Call> {
+    let (_, encrypted) = encrypted(2);
+    let data = |ciphertext: Vec<Felt>, tag: Vec<Felt>| {
+        call("decrypt", 2).memory(FROM, [ciphertext, tag].concat())
+    };
+    let ciphertext = encrypted.ciphertext().to_vec();
+    let tag = encrypted.auth_tag().to_elements().to_vec();
+    let mut other_tag = tag.clone();
+    other_tag[0] += Felt::new(1);
+    vec![
+        data(ciphertext.clone(), tag.clone()),
+        data(vec![Felt::new(77); ciphertext.len()], tag),
+        data(ciphertext, other_tag),
+    ]
+}
+
 procedures! { "::miden::core::crypto::aead";
     fn encrypt() {
         for blocks in [0, 1, 3] {

@@ -23,6 +23,8 @@ mod hashes {
     pub mod sha256;
     pub mod sha512;
 }
+mod edges;
+mod lies;
 mod math {
     pub mod u256;
     pub mod u64;

@@ -38,6 +38,15 @@ fn preimage(procedure: &str, words: u32) {
     assert!(matches!(*trap, Trap::FailedAssertion { .. }), "{trap}");
 }
 
+/// A call of a procedure that takes a preimage from the advice.
+pub fn preimage_call(procedure: &str, words: u32) -> Call {
+    let elements = Samples::new(8).felts(words as usize * 4);
+    Call::new(&format!("mem::{procedure}"))
+        .stack([words, 80])
+        .word(Rpo256::hash_elements(&elements))
+        .advice(elements)
+}
+
 procedures! { "::miden::core::mem";
     fn memcopy_words() {
         for words in [0, 1, 5] {

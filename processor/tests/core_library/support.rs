@@ -9,6 +9,7 @@ use miden_core::{
     precompile::PrecompileRequest,
 };
 use miden_core_lib::CoreLibrary;
+use miden_cvm_audit::advice::{LieCampaign, LieReport, Subject, audit_advice};
 use miden_cvm_processor::{
     AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace,
     NoTrace, Process, Trap, execute_traced,
@@ -40,8 +41,11 @@ macro_rules! procedures {
 pub(crate) use procedures;
 
 /// A call of a procedure, with what stands on the stack, in memory and in the advice before it.
+#[derive(Clone)]
 pub struct Call {
+    /// The procedure, or instructions in its place.
     path: String,
+    memory: Vec<(u32, Felt)>,
     /// Instructions before the call, which leave the stack as it is.
     before: String,
     stack: Vec<Felt>,
@@ -81,6 +85,7 @@ impl Call {
     pub fn new(path: &str) -> Self {
         Self {
             path: path.to_owned(),
+            memory: Vec::new(),
             before: String::new(),
             stack: Vec::new(),
             advice_stack: Vec::new(),
@@ -107,11 +112,8 @@ impl Call {
         addr: u32,
         elements: impl IntoIterator<Item = impl Into<Element>>,
     ) -> Self {
-        for (addr, element) in (addr..).zip(elements) {
-            let element = element.into().0;
-            self.before
-                .push_str(&format!("push.{element} mem_store.{addr}\n"));
-        }
+        let elements = elements.into_iter().map(|element| element.into().0);
+        self.memory.extend((addr..).zip(elements));
         self
     }
 
@@ -144,19 +146,34 @@ impl Call {
 
     /// The program around the call, which leaves 16 elements on the stack.
     fn program(&self) -> Program {
+        let stores = self.memory.iter();
+        let stores: String = stores
+            .map(|(addr, element)| format!("push.{element} mem_store.{addr}\n"))
+            .collect();
+        self.program_that_starts_with(&stores)
+    }
+
+    fn program_that_starts_with(&self, start: &str) -> Program {
         let Self { path, before, .. } = self;
-        let (module, procedure) = path.rsplit_once("::").expect("a path has a module");
-        let alias = module.rsplit("::").next().expect("a module has a name");
-        let import = match module {
-            "sys" => "",
-            _ => "use miden::core::sys",
+        let sys = "use miden::core::sys";
+        let (imports, call) = match path.rsplit_once("::") {
+            None => (sys.to_owned(), path.clone()),
+            Some((module, procedure)) => {
+                let alias = module.rsplit("::").next().expect("a module has a name");
+                let sys = match module {
+                    "sys" => "",
+                    _ => sys,
+                };
+                let imports = format!("use miden::core::{module}\n{sys}");
+                (imports, format!("exec.{alias}::{procedure}"))
+            }
         };
         let source = format!(
-            "use miden::core::{module}
-            {import}
+            "{imports}
             begin
+                {start}
                 {before}
-                exec.{alias}::{procedure}
+                {call}
                 exec.sys::truncate_stack
             end"
         );
@@ -164,6 +181,43 @@ impl Call {
             .with_dynamic_library(CoreLibrary::default())
             .and_then(|assembler| assembler.assemble_program(&source))
             .unwrap_or_else(|report| panic!("{path} is not assembled: {report:?}\n{source}"))
+    }
+
+    /// Calls with a host that lies. Memory is taken from the advice stack, whose elements are input:
+    /// so all calls of a procedure are one program, and `others` are calls of it whose answers are
+    /// given in the place of this one's.
+    pub fn lies(&self, others: &[Call], lies: u64) -> LieReport {
+        let program = self.program_that_starts_with(MEMORY_FROM_ADVICE);
+        let inputs = |call: &Call| {
+            let mut advice = call.advice_inputs();
+            let stored = call.memory.iter();
+            let mut stack: Vec<Felt> = stored
+                .flat_map(|&(addr, element)| [Felt::from(1_u32), element, Felt::from(addr)])
+                .collect();
+            stack.push(Felt::from(0_u32));
+            stack.append(&mut advice.stack);
+            advice.stack = stack;
+            (call.stack_inputs(), advice)
+        };
+        let (stack, advice) = inputs(self);
+        let host = host();
+        let subject = Subject {
+            program: &program,
+            composition: None,
+            stack,
+            advice,
+            host: &|| host.clone(),
+            options: ExecutionOptions::default(),
+            procedures: &BTreeMap::new(),
+        };
+        let campaign = LieCampaign {
+            lies,
+            seed: 1,
+            memory: true,
+            others: others.iter().map(inputs).collect(),
+            ..LieCampaign::default()
+        };
+        audit_advice(&subject, &campaign, &|_| {}).expect("the program is not refused")
     }
 
     fn stack_inputs(&self) -> StackInputs {
@@ -306,6 +360,10 @@ impl Call {
         trap
     }
 }
+
+/// Writes memory from the advice stack: 1, the element and its address, as often as there are any,
+/// and 0.
+pub const MEMORY_FROM_ADVICE: &str = "adv_push.1 while.true adv_push.2 mem_store adv_push.1 end";
 
 fn host() -> DefaultHost {
     let mut host = DefaultHost::default();

@@ -29,6 +29,56 @@ fn advice(peaks: &MmrPeaks) -> (Word, Vec<Felt>) {
     (peaks.hash_peaks(), elements)
 }
 
+/// Calls of `get`, in ranges of several sizes.
+pub fn get_calls() -> Vec<Call> {
+    let positions = [
+        (1, 0),
+        (2, 1),
+        (7, 6),
+        (11, 0),
+        (11, 7),
+        (11, 9),
+        (11, 10),
+        (11, 11),
+    ];
+    positions
+        .into_iter()
+        .map(|(leaves, position)| {
+            let range = range(leaves);
+            Call::new("collections::mmr::get")
+                .memory(100, in_memory(&range.peaks()))
+                .trees(range.inner_nodes())
+                .stack([position, 100_u32])
+        })
+        .collect()
+}
+
+/// Calls of `unpack`, with several numbers of leaves that have the same peaks or other ones.
+pub fn unpack_calls() -> Vec<Call> {
+    [0, 3, 6, 31]
+        .map(|leaves| {
+            let (hash, elements) = advice(&range(leaves).peaks());
+            let call = Call::new("collections::mmr::unpack").word(hash);
+            call.stack([100_u32]).entry(hash, elements)
+        })
+        .to_vec()
+}
+
+/// Calls of `add` and `pack`.
+pub fn peaks_calls(procedure: &str) -> Vec<Call> {
+    [0, 1, 3, 7]
+        .map(|leaves| {
+            let call = Call::new(&format!("collections::mmr::{procedure}"));
+            let call = call.memory(100, in_memory(&range(leaves).peaks()));
+            let call = match procedure {
+                "add" => call.word(Samples::new(99).word()),
+                _ => call,
+            };
+            call.stack([100_u32])
+        })
+        .to_vec()
+}
+
 procedures! { "::miden::core::collections::mmr";
     fn get() {
         let range = range(11);

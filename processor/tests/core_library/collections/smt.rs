@@ -34,6 +34,22 @@ fn keys() -> Vec<Word> {
         .collect()
 }
 
+/// Calls of a procedure of a key and a tree, with every key.
+pub fn calls(procedure: &str, new: Option<Word>) -> Vec<Call> {
+    let tree = tree();
+    keys()
+        .into_iter()
+        .map(|key| {
+            let call = Call::new(&format!("collections::smt::{procedure}"));
+            let call = match new {
+                Some(new) => call.word(new),
+                None => call,
+            };
+            with_tree(call.word(key).word(tree.root()), &tree)
+        })
+        .collect()
+}
+
 fn with_tree(mut call: Call, tree: &Smt) -> Call {
     for (_, leaf) in tree.leaves() {
         call = call.entry(leaf.hash(), leaf.to_elements());

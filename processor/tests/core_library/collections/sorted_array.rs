@@ -56,6 +56,41 @@ fn upper_half(mut word: Word) -> LexicographicWord {
     word.into()
 }
 
+/// Calls of a search for every key, in arrays of no entry, of one and of several.
+pub fn calls(procedure: &str) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for len in [0, 1, 7] {
+        let words = sorted()[..len].to_vec();
+        for key in keys(&words) {
+            let call = Call::new(&format!("collections::sorted_array::{procedure}"));
+            let (call, size) = match procedure {
+                "find_word" => {
+                    let elements = words.iter().flat_map(|word| word.to_vec());
+                    (call.memory(START, elements).word(key), 4)
+                }
+                "find_key_value" => (call.memory(START, pairs(&words)).word(key), 8),
+                _ => {
+                    let call = call.memory(START, pairs(&words));
+                    (call.stack([key[3], key[2]]), 8)
+                }
+            };
+            // Behind the array there is another one, which every key has a place in.
+            let end = START + len as u32 * size;
+            let behind = [
+                Word::default(),
+                Word::new([Felt::new(Felt::MODULUS - 1); 4]),
+            ];
+            let behind = behind.into_iter().flat_map(|word| {
+                let mut entry = word.to_vec();
+                entry.resize(size as usize, ZERO);
+                entry
+            });
+            calls.push(call.stack([START, end]).memory(end, behind));
+        }
+    }
+    calls
+}
+
 procedures! { "::miden::core::collections::sorted_array";
     fn find_word() {
         for len in [0, 1, 7] {

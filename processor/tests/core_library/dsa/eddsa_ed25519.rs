@@ -10,7 +10,8 @@ use crate::{
     support::{Samples, procedures},
 };
 
-fn signed() -> Signed {
+/// A signed message.
+pub fn signed() -> Signed {
     let mut samples = Samples::new(23);
     let secret = SecretKey::with_rng(samples.rng());
     let message = samples.word();

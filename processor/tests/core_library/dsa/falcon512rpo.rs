@@ -72,6 +72,29 @@ impl Signed {
     }
 }
 
+/// Calls of `verify` with a signed message, and with another one.
+pub fn calls() -> Vec<Call> {
+    let signed = Signed::new();
+    [signed.message, Word::default()]
+        .map(|message| {
+            call("verify")
+                .word(signed.key_commitment())
+                .word(message)
+                .advice(signed.advice())
+                .advice(signed.signature.nonce().to_elements())
+        })
+        .to_vec()
+}
+
+/// A call of `load_h_s2_and_product`.
+pub fn load_call() -> Call {
+    let signed = Signed::new();
+    call("load_h_s2_and_product")
+        .stack([4000_u32])
+        .word(signed.key_commitment())
+        .advice(signed.advice())
+}
+
 /// The square of the representative with the least absolute value.
 fn square(value: u64) -> u64 {
     let value = value.min(MODULUS - value);
@@ -164,16 +187,10 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
 
     fn verify() {
         let signed = Signed::new();
-        let run = |message: Word| {
-            call("verify")
-                .word(signed.key_commitment())
-                .word(message)
-                .advice(signed.advice())
-                .advice(signed.signature.nonce().to_elements())
-        };
         assert!(signed.signature.verify(signed.message, signed.signature.public_key()));
-        run(signed.message).prove();
-        run(Word::default()).trap();
+        let calls = calls();
+        calls[0].prove();
+        calls[1].trap();
     }
 
     fn move_sig_from_map_to_adv_stack() {

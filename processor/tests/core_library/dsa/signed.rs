@@ -68,6 +68,27 @@ impl Signed {
         assert!(outcome.advice_stack.is_empty());
     }
 
+    /// Calls of `verify_prehash_impl` or `verify_prehash`, with this signature and with another digest.
+    pub fn prehash_calls(mut self, procedure: &str) -> Vec<Call> {
+        let valid = self.with_pointers(procedure);
+        self.arguments[DIGEST][3] ^= 1;
+        vec![valid, self.with_pointers(procedure)]
+    }
+
+    /// Calls of `verify`, with this message and with another one.
+    pub fn calls(&self) -> Vec<Call> {
+        let [key, _, signature] = self.arguments.each_ref().map(|bytes| limbs(bytes));
+        [self.message, Word::default()]
+            .map(|message| {
+                Call::new(&format!("{}::verify", self.module))
+                    .word(Rpo256::hash_elements(&key))
+                    .word(message)
+                    .advice(key.clone())
+                    .advice(signature.clone())
+            })
+            .to_vec()
+    }
+
     /// Checks `verify_prehash_impl`, with this signature and with another digest.
     pub fn check_verify_prehash_impl(mut self) {
         for valid in [true, false] {
@@ -94,21 +115,14 @@ impl Signed {
 
     /// Checks `verify`, with this message and with another one.
     pub fn check_verify(self) {
-        let [key, _, signature] = self.arguments.each_ref().map(|bytes| limbs(bytes));
-        let call = |message: Word| {
-            Call::new(&format!("{}::verify", self.module))
-                .word(Rpo256::hash_elements(&key))
-                .word(message)
-                .advice(key.clone())
-                .advice(signature.clone())
-        };
-        let outcome = call(self.message).prove();
+        let calls = self.calls();
+        let outcome = calls[0].prove();
         // The first request is that of the hash.
         assert_eq!(outcome.requests[1..], [self.request()]);
         let digest = &self.arguments[DIGEST];
         let hash = precompiled::commitment(self.hash_event.clone(), &self.hashed, digest);
         check_transcript(&outcome, &[hash, self.commitment(true)]);
-        let trap = call(Word::default()).trap();
+        let trap = calls[1].trap();
         assert!(matches!(*trap, Trap::FailedAssertion { .. }), "{trap}");
     }
 }

@@ -1,0 +1,77 @@
+//! The lying host, for targets.
+
+use miden_cvm_audit::advice::{LieCampaign, LieError, LieReport, Subject};
+
+use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
+
+/// Runs a target honestly, and then again and again while somebody lies about what the advice
+/// answers. The report has every lie that the target let through: those runs can be proven, and
+/// their outputs are others than the honest ones.
+///
+/// `host` makes an honest host; each run has its own. `progress` is told the number of lies done.
+///
+/// ```
+/// use miden_assembly::Assembler;
+/// use miden_cvm::{
+///     AdviceInputs, AdviceMutation, DefaultHost, EventName, ExecutionOptions, Felt, HostError,
+///     LieCampaign, ProcessState, StackInputs, Target, audit_advice,
+/// };
+/// use std::sync::Arc;
+///
+/// // The host halves a number, and the program checks nothing but that it is a number of 32 bits.
+/// let source = r#"begin emit.event("app::half") adv_push.1 u32assert swap drop end"#;
+/// let target = Target::from(Assembler::default().assemble_program(source)?);
+/// let halve = |state: &ProcessState<'_>| -> Result<Vec<AdviceMutation>, HostError> {
+///     let half = state.get_stack_item(1).as_int() / 2;
+///     Ok(vec![AdviceMutation::extend_stack([Felt::new(half)])])
+/// };
+/// let host = || {
+///     let mut host = target.host();
+///     host.register_handler(EventName::new("app::half"), Arc::new(halve)).expect("a new event");
+///     host
+/// };
+/// let report = audit_advice(
+///     &target,
+///     StackInputs::try_from_ints([14])?,
+///     AdviceInputs::default(),
+///     &host,
+///     ExecutionOptions::default(),
+///     &LieCampaign { lies: 20, seed: 1, ..LieCampaign::default() },
+///     &|_| {},
+/// )?;
+/// let finding = &report.findings[0];
+/// assert_eq!((finding.lied[0].honest, finding.lied[0].said), (Felt::new(7), Felt::new(8)));
+/// assert_eq!(finding.outputs.stack[0], Felt::new(8));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If the target is refused before its first cycle. A target that traps when it is run honestly is
+/// audited too: then every run that ends is a finding.
+pub fn audit_advice<H: Host>(
+    target: &Target,
+    stack_inputs: StackInputs,
+    advice_inputs: AdviceInputs,
+    host: &(impl Fn() -> H + Sync),
+    options: ExecutionOptions,
+    campaign: &LieCampaign,
+    progress: &(impl Fn(u64) + Sync),
+) -> Result<LieReport, LieError> {
+    let others = campaign.others.iter();
+    let campaign = LieCampaign {
+        others: others
+            .map(|(stack, advice)| (stack.clone(), target.advice(advice.clone())))
+            .collect(),
+        ..campaign.clone()
+    };
+    let subject = Subject {
+        program: target.program(),
+        composition: target.composition(),
+        stack: stack_inputs,
+        advice: target.advice(advice_inputs),
+        host,
+        options,
+        procedures: target.procedures(),
+    };
+    miden_cvm_audit::advice::audit_advice(&subject, &campaign, progress)
+}
