@@ -204,7 +204,11 @@ impl<'a> Lies<'a> {
             ]
             .map(Felt::new),
         );
-        values.extend((2..5).flat_map(|k| [honest + Felt::new(k), honest - Felt::new(k)]));
+        values.extend(
+            [2, 3, 4, 8, 16]
+                .into_iter()
+                .flat_map(|k| [honest + Felt::new(k), honest - Felt::new(k)]),
+        );
         values.extend((3..=64).map(Felt::new));
         let group = self.record.group(element).into_iter();
         values.extend(group.map(|i| self.record.elements[i].value));
@@ -246,8 +250,10 @@ impl<'a> Lies<'a> {
     fn at_hand(&self, element: usize, random: &mut Random) -> u128 {
         let take = &self.record.takes[self.record.elements[element].take];
         let stack: &[Felt] = take.stack.as_ref().map_or(&[], |stack| &stack[..]);
-        let constants = &self.record.constants;
-        match (random.below(3), stack, &constants[..]) {
+        // Digests and the names of events are no divisors.
+        let constants = self.record.constants.iter().map(Felt::as_int);
+        let constants: Vec<u64> = constants.filter(|&c| c > 1 && c <= 1 << 33).collect();
+        match (random.below(4), stack, &constants[..]) {
             (0, [_, ..], _) => random.pick(stack).as_int().into(),
             (1, [_, ..], _) => {
                 let i = random.below(stack.len() - 1);
@@ -257,7 +263,7 @@ impl<'a> Lies<'a> {
                 }
                 (u128::from(high) << 32) + u128::from(low)
             }
-            (_, _, [_, ..]) => random.pick(constants).as_int().into(),
+            (_, _, [_, ..]) => (*random.pick(&constants)).into(),
             _ => 1 + random.below(1 << 16) as u128,
         }
     }
@@ -273,7 +279,7 @@ impl<'a> Lies<'a> {
             .collect();
         let say = |values: Vec<Felt>| group.iter().copied().zip(values).collect();
         let position = group.iter().position(|&i| i == element).unwrap_or_default();
-        match random.below(16) {
+        match random.below(18) {
             0..2 => {
                 let value = self.value(element, random);
                 (LieKind::Value, vec![(element, value)])
@@ -294,11 +300,11 @@ impl<'a> Lies<'a> {
                 let [a, b] = self.halves([honest[i], honest[i + 1]], random);
                 (LieKind::Halves, vec![(group[i], a), (group[i + 1], b)])
             }
-            8..12 if group.len() > 1 => {
+            8..14 if group.len() > 1 => {
                 let values = self.quotient(element, &honest, random);
                 (LieKind::Quotient, say(values))
             }
-            12 => {
+            14 => {
                 let mut values = honest;
                 match random.below(3) {
                     0 => values.reverse(),
@@ -313,13 +319,13 @@ impl<'a> Lies<'a> {
                 }
                 (LieKind::Order, say(values))
             }
-            13 => {
+            15 => {
                 let mut values = honest;
                 values.remove(position);
                 values.push(self.value(element, random));
                 (LieKind::Missing, say(values))
             }
-            14 => {
+            16 => {
                 let mut values = honest.clone();
                 values.insert(position, honest[position]);
                 (LieKind::Doubled, say(values))
@@ -399,15 +405,14 @@ impl<'a> Lies<'a> {
     fn quotient(&self, element: usize, honest: &[Felt], random: &mut Random) -> Vec<Felt> {
         let mut values = honest.to_vec();
         let divisor = self.at_hand(element, random);
-        // Answers begin or end with the quotient, and have the remainder at the other end.
-        let first = Limbs::draw(0, honest.len() - 1, random);
-        let second = Limbs::draw(first.end(), honest.len(), random);
-        let (q, r) = match random.one_in(4) {
-            true => (second, first),
-            false => (first, second),
-        };
-        let (quotient, remainder) =
-            quotient::shift(q.read(honest), r.read(honest), divisor, random);
+        let (q, r) = Limbs::pair(honest.len(), random);
+        let (quotient, remainder) = quotient::shift(
+            q.read(honest),
+            r.read(honest),
+            divisor,
+            q.high.is_some(),
+            random,
+        );
         q.write(quotient, &mut values);
         r.write(remainder, &mut values);
         values
@@ -428,34 +433,40 @@ struct Limbs {
 }
 
 impl Limbs {
-    /// Limbs among the elements from `start` on that end before `end`, which is greater.
-    fn draw(start: usize, end: usize, random: &mut Random) -> Self {
-        let start = match end - start {
-            1 => start,
-            // Mostly right at the beginning.
-            room if random.one_in(4) => start + random.below(room),
-            _ => start,
+    /// A quotient and a remainder among `len` elements, which are two or more.
+    fn pair(len: usize, random: &mut Random) -> (Self, Self) {
+        // Answers begin or end with the quotient, and have the remainder at the other end. One that
+        // has an element too few for both to have halves has those of the quotient.
+        let halves = match len {
+            2 => [false, false],
+            3 => [true, false],
+            4 => [true, true],
+            _ => [!random.one_in(3), !random.one_in(3)],
         };
-        if end - start < 2 || random.one_in(3) {
-            return Self {
+        let big_endian = random.one_in(2);
+        let limbs = |start: usize, halves: bool| match (halves, big_endian) {
+            (false, _) => Self {
                 high: None,
                 low: start,
-            };
-        }
-        match random.one_in(2) {
-            true => Self {
+            },
+            (true, true) => Self {
                 high: Some(start),
                 low: start + 1,
             },
-            false => Self {
+            (true, false) => Self {
                 high: Some(start + 1),
                 low: start,
             },
+        };
+        let [q_len, r_len] = halves.map(|halves| 1 + usize::from(halves));
+        let start = match len.saturating_sub(q_len + r_len) {
+            0 => 0,
+            room => random.below(room + 1),
+        };
+        match random.one_in(2) {
+            true => (limbs(start, halves[0]), limbs(start + q_len, halves[1])),
+            false => (limbs(start + r_len, halves[0]), limbs(start, halves[1])),
         }
-    }
-
-    fn end(self) -> usize {
-        self.low.max(self.high.unwrap_or_default()) + 1
     }
 
     fn read(self, values: &[Felt]) -> u128 {

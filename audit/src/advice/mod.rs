@@ -288,7 +288,7 @@ impl<H: Host> Session<'_, H> {
         let kind = lie.kind;
         let lied = self.lied(&lie);
         let verdict = self.run(lie);
-        let place = self.place(&lied);
+        let place = self.place(kind, &lied);
         let mut tally = LieTally::default();
         match verdict {
             Verdict::Trapped(_) => tally.refused = 1,
@@ -368,14 +368,24 @@ impl<H: Host> Session<'_, H> {
     }
 
     /// Where a lie was taken in first.
-    fn place(&self, lied: &[Lied]) -> TakingPlace {
-        let take = match lied.first() {
-            Some(lied) => self.record.elements[lied.element].take,
-            None => {
-                // A path, or answers to more than the honest run asked for.
-                let path = self.record.paths.first();
-                let place = path.and_then(|(_, at)| self.places.get(at));
-                return place.cloned().unwrap_or_default();
+    fn place(&self, kind: LieKind, lied: &[Lied]) -> TakingPlace {
+        let take = match (lied.first(), self.record.paths.first()) {
+            (Some(lied), _) => self.record.elements[lied.element].take,
+            (None, Some((_, at))) if kind == LieKind::Path => {
+                return self.places.get(at).cloned().unwrap_or_default();
+            }
+            // The honest host gives up, and this one does not.
+            (None, _) => {
+                let mut takes = (0..self.record.takes.len()).rev();
+                let last = takes.find(|&take| {
+                    let take = &self.record.takes[take];
+                    let mut elements = take.first..take.first + take.len;
+                    elements.any(|i| self.record.elements[i].origin != Origin::Input)
+                });
+                match last {
+                    Some(take) => take,
+                    None => return TakingPlace::default(),
+                }
             }
         };
         let place = self.places.get(&self.record.takes[take].at);
