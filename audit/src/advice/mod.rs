@@ -23,13 +23,15 @@ use std::{
 use liar::Liar;
 pub use lie::LieKind;
 use lie::{Lie, Lies};
-use miden_core::{EventId, Program, StackInputs, StackOutputs, Word, sys_events::SystemEvent};
+use miden_core::{
+    EventId, Program, StackInputs, StackOutputs, Word,
+    precompile::{PrecompileRequest, PrecompileVerificationError},
+    sys_events::SystemEvent,
+};
 use miden_cvm_air::composition::Composition;
+use miden_cvm_precompiles::core_precompile_verifiers;
 use miden_cvm_processor::{
     AdviceInputs, ContextId, ExecutionError, ExecutionOptions, Host, Process, Tracer, Trap,
-};
-use miden_cvm_verifier::{
-    PrecompileVerificationError, RequestError, check_requests, default_registry,
 };
 use rayon::prelude::*;
 pub use record::Trust;
@@ -271,6 +273,16 @@ fn outputs<T: Tracer>(process: &Process<T>, stack: StackOutputs, memory: bool) -
     }
 }
 
+/// Whether a verifier that computes what was left to precompiles comes to the same transcript. What
+/// other precompiles than the core library's computed is not the liar's to say.
+fn is_verified(requests: &[PrecompileRequest], transcript: Word) -> bool {
+    match core_precompile_verifiers().requests_transcript(requests) {
+        Ok(computed) => computed.state() == transcript,
+        Err(PrecompileVerificationError::VerifierNotFound { .. }) => true,
+        Err(_) => false,
+    }
+}
+
 /// What lies are judged by.
 struct Session<'a, H> {
     subject: &'a Subject<'a, H>,
@@ -329,14 +341,9 @@ impl<H: Host> Session<'_, H> {
             },
             Ok(stack) => {
                 let outputs = outputs(&process, stack, self.campaign.memory);
-                // What the verifier would compute again is not the liar's to say.
-                let requests = process.advice().precompile_requests();
-                match check_requests(requests, outputs.transcript, &default_registry()) {
-                    Ok(())
-                    | Err(RequestError::Unverified(
-                        PrecompileVerificationError::VerifierNotFound { .. },
-                    )) => Verdict::Accepted(outputs),
-                    Err(_) => Verdict::Trapped(String::new()),
+                match is_verified(process.advice().precompile_requests(), outputs.transcript) {
+                    true => Verdict::Accepted(outputs),
+                    false => Verdict::Trapped(String::new()),
                 }
             }
         }

@@ -56,6 +56,7 @@ impl From<Location> for SourcePlace {
             line,
             instruction,
             instance,
+            ..
         } = location;
         Self {
             instance,
@@ -103,6 +104,7 @@ impl fmt::Display for TakingPlace {
             file: file.clone(),
             line: *line,
             instruction: instruction.clone(),
+            ..Location::default()
         };
         write!(f, "{location}, ")?;
         match &self.answer {
