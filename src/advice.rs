@@ -1,6 +1,10 @@
-//! The lying host, for targets.
+//! The lying host: whether a target checks what it takes from the advice.
 
-use miden_cvm_audit::advice::{LieCampaign, LieError, LieReport, Subject};
+use miden_cvm_audit::advice::Subject;
+pub use miden_cvm_audit::advice::{
+    Answer, Finding, LieCampaign, LieError, LieKind, LieReport, LieTally, Lied, Outputs,
+    PlaceReport, SourcePlace, TakingPlace, Trust, Verdict,
+};
 
 use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
 
@@ -13,8 +17,9 @@ use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
 /// ```
 /// use miden_assembly::Assembler;
 /// use miden_cvm::{
-///     AdviceInputs, AdviceMutation, DefaultHost, EventName, ExecutionOptions, Felt, HostError,
-///     LieCampaign, ProcessState, StackInputs, Target, audit_advice,
+///     AdviceInputs, AdviceMutation, EventName, ExecutionOptions, Felt, HostError, ProcessState,
+///     StackInputs, Target,
+///     advice::{LieCampaign, audit_advice},
 /// };
 /// use std::sync::Arc;
 ///

@@ -18,24 +18,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod advice;
+pub mod advice;
 mod call;
 mod inputs;
 mod profile;
 mod target;
 mod trap;
 
-pub use advice::audit_advice;
 pub use call::{CallError, StatedCall, TypedCall, to_wave};
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
     air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
     proof::MAX_PROOF_LEN,
-};
-pub use miden_cvm_audit::advice::{
-    Answer, Finding, LieCampaign, LieError, LieKind, LieReport, LieTally, Lied, Outputs,
-    PlaceReport, SourcePlace, TakingPlace, Trust, Verdict,
 };
 pub use miden_cvm_audit::{
     Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
 use miden_cvm::{
-    EventName, Finding, Inputs, LieCampaign, LieReport, LieTally, MAX_CYCLES, Outputs, Target,
-    Trust, Verdict, Word, audit_advice,
+    EventName, Inputs, MAX_CYCLES, Target, Word,
+    advice::{Finding, LieCampaign, LieReport, LieTally, Outputs, Trust, Verdict, audit_advice},
 };
 use serde::Serialize;
 
