@@ -14,7 +14,7 @@ use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
 ///
 /// `host` makes an honest host; each run has its own. `progress` is told the number of lies done.
 ///
-/// ```
+/// ```ignore
 /// use miden_assembly::Assembler;
 /// use miden_cvm::{
 ///     AdviceInputs, AdviceMutation, EventName, ExecutionOptions, Felt, HostError, ProcessState,

@@ -3,7 +3,6 @@
 mod advisories;
 mod kinds;
 mod limits;
-mod lying;
 mod traps;
 mod typed;
 #[cfg(unix)]
