@@ -29,8 +29,8 @@ pub use call::{CallError, StatedCall, TypedCall, to_wave};
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
-    air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
     proof::MAX_PROOF_LEN,
+    table::{Heights, MAX_HEIGHT, Table, Trace},
 };
 pub use miden_cvm_audit::{
     Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,
@@ -285,7 +285,7 @@ pub async fn prove_async(
 /// business.
 pub fn prove_run(run: ExecutionTrace, proving: &ProveOptions) -> Result<ProvenRun, ProveError> {
     let ExecutionTrace {
-        rows,
+        trace,
         public,
         requests,
         ..
@@ -298,7 +298,7 @@ pub fn prove_run(run: ExecutionTrace, proving: &ProveOptions) -> Result<ProvenRu
     let statement = Statement::try_from(public.clone())?;
     Ok(ProvenRun {
         outputs,
-        proof: prove_trace(rows, public, proving)?.with_requests(requests)?,
+        proof: prove_trace(trace, public, proving)?.with_requests(requests)?,
         statement,
     })
 }

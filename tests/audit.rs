@@ -7,13 +7,10 @@ use std::{
 };
 
 use miden_cvm::{
-    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Felt, Inputs, Loader, audit,
+    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Felt, Inputs, Loader, Table, audit,
     execute_traced,
 };
-use miden_cvm_air::{
-    air::{boundaries, constraint_catalog, message_catalog},
-    opcode::{DESTROY, DESTRUCTOR, FORBIDDEN, INTRINSIC, OWN_DESTRUCTOR},
-};
+use miden_cvm_air::opcode::{DESTROY, DESTRUCTOR, FORBIDDEN, INTRINSIC, OWN_DESTRUCTOR};
 
 const SEED: u64 = 1;
 
@@ -55,7 +52,7 @@ fn campaign(trace: ExecutionTrace, mutations: u64) -> AuditReport {
         mutations,
         seed: SEED,
     };
-    let report = audit(trace.rows, trace.public, campaign, &|_| {});
+    let report = audit(trace.trace, trace.public, campaign, &|_| {});
     assert_eq!(report.total().total(), mutations);
     assert_eq!(report.survivors, []);
     report
@@ -66,10 +63,11 @@ fn the_program_of_all_operations_uses_all() {
     let one = Felt::new(1);
     let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == one);
     let used: BTreeSet<u8> = operations()
-        .rows
+        .trace
+        .core
         .iter()
         .map(|row| {
-            let op = &row.core.op;
+            let op = &row.op;
             let [hi, mid, lo] = [&op.hi[..], &op.mid, &op.lo].map(position);
             let part = |part: Option<usize>| part.expect("an opcode") as u8;
             (part(hi) << 4) | (part(mid) << 2) | part(lo)
@@ -105,14 +103,16 @@ fn nothing_survives_and_everything_objects() {
         campaign(trace("fib/fib.masm", None), 2_000),
     ];
     let public = trace("fib/fib.masm", None).public;
-    let constraints = constraint_catalog().into_iter().map(|c| c.name);
-    let boundaries = boundaries(&public).into_iter().map(|b| b.name);
-    let messages = message_catalog().into_iter().map(|m| m.name);
-    let mut objections: BTreeMap<String, u64> = constraints
-        .chain(boundaries)
-        .chain(messages)
-        .map(|name| (name, 0))
-        .collect();
+    let names = Table::ALL.into_iter().flat_map(|table| {
+        let constraints = table.constraint_catalog().into_iter().map(|c| c.name);
+        let boundaries = table.boundaries(&public).into_iter().map(|b| b.name);
+        let messages = table.message_catalog().into_iter().map(|m| m.name);
+        constraints
+            .chain(boundaries)
+            .chain(messages)
+            .collect::<Vec<_>>()
+    });
+    let mut objections: BTreeMap<String, u64> = names.map(|name| (name, 0)).collect();
     for report in reports {
         for (name, count) in report.constraints.into_iter().chain(report.messages) {
             *objections.entry(name).or_default() += count;

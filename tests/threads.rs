@@ -3,8 +3,7 @@
 use miden_assembly::Assembler;
 use miden_cvm::{ExecutionOptions, ProveOptions, StackInputs, Target, execute_traced, prove_trace};
 
-/// The trace of a run is the same however many threads build it, and so is a proof on one thread:
-/// with more, any nonce of the grinding will do.
+/// The trace of a run is the same however many threads build it, and so is a proof.
 #[test]
 fn runs_are_deterministic() {
     let program = Assembler::default()
@@ -28,9 +27,9 @@ fn runs_are_deterministic() {
     let proof = || {
         let trace = trace();
         let options = ProveOptions::default();
-        let proof = prove_trace(trace.rows, trace.public, &options);
+        let proof = prove_trace(trace.trace, trace.public, &options);
         proof.expect("a proof").to_bytes()
     };
-    assert_eq!(pool(1).install(trace).rows, pool(2).install(trace).rows);
-    assert_eq!(pool(1).install(proof), pool(1).install(proof));
+    assert_eq!(pool(1).install(trace).trace, pool(2).install(trace).trace);
+    assert_eq!(pool(1).install(proof), pool(2).install(proof));
 }

@@ -1,326 +1,267 @@
-//! The AIR as Winterfell wants it, derived from [`crate::constraints`] and [`crate::lookups`].
+//! The AIR of one run: the tables with their heights, what they are constrained by, and how the
+//! constraints are combined.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use miden_core::Felt;
-use winter_air::{
-    Air, AirContext, Assertion, AuxRandElements, EvaluationFrame, ProofOptions, TraceInfo,
-    TransitionConstraintDegree,
-};
-use winter_math::{ExtensionOf, FieldElement};
+use winter_air::ProofOptions;
+use winter_math::FieldElement;
 
 use crate::{
-    algebra::{Algebra, Degree},
-    builder::{Catalog, ConstraintInfo, Evaluator, Frame, PERIOD, Periodic},
-    columns::{MAIN_WIDTH, MainRow, cells_of},
-    constraints,
+    MAX_DEGREE,
+    algebra::{Algebra, ExtensionAlgebra},
+    boundary::Boundary,
+    builder::{ConstraintBuilder, PERIOD, Periodic},
     hasher_constants::{ARK1, ARK2},
-    lookup::{Challenges, LookupCatalog, MessageInfo, NUM_CHALLENGES, Packing, RowFractions},
-    lookups,
-    opcode::HALT,
-    public::{PublicInputs, ROOT_MARK},
+    lookup::{Challenges, Packing, RowFractions},
+    public::PublicInputs,
+    table::{Heights, Table, Window},
 };
 
-/// The smallest trace: the byte table needs 257 rows.
-pub const MIN_TRACE_LEN: usize = 512;
+/// Number of columns that the composition polynomial is divided into, each of the length of the
+/// longest table: what a quotient of the highest degree needs.
+pub const COMPOSITION_COLUMNS: usize = MAX_DEGREE - 1;
 
-/// The largest trace: contexts then stay below 2^48.
-pub const MAX_TRACE_LEN: usize = 1 << 28;
+/// Boundary constraints of a table's auxiliary columns: its sum begins at zero, and ends at what the
+/// proof states.
+const AUX_BOUNDARIES: usize = 2;
 
 /// The AIR of the VM for one run.
+#[derive(Debug, Clone)]
 pub struct CvmAir {
-    context: AirContext<Felt>,
+    heights: Heights,
     public: PublicInputs,
+    options: ProofOptions,
+    tables: [TableShape; Table::COUNT],
+}
+
+/// What of a table does not depend on its rows.
+#[derive(Debug, Clone)]
+struct TableShape {
     packing: Packing,
+    boundaries: Vec<Boundary>,
+    transitions: usize,
+}
+
+/// Two consecutive rows of a table: the main columns, and the auxiliary ones.
+#[derive(Debug, Clone, Copy)]
+pub struct TableFrame<'a, F, E> {
+    /// The main columns.
+    pub main: Window<'a, F>,
+    /// The auxiliary columns at the current row.
+    pub aux: &'a [E],
+    /// The auxiliary columns at the next row.
+    pub aux_next: &'a [E],
+}
+
+/// The constraints of a table on two rows, combined: each sum has a divisor of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Combined<E> {
+    /// Those of all rows but the last.
+    pub transition: E,
+    /// Those of row 0.
+    pub first: E,
+    /// Those of the last row.
+    pub last: E,
 }
 
 impl CvmAir {
+    /// The AIR of a run with tables of these heights.
+    pub fn new(heights: Heights, public: PublicInputs, options: ProofOptions) -> Self {
+        let tables = Table::ALL.map(|table| TableShape {
+            packing: table.packing(),
+            boundaries: table.boundaries(&public),
+            transitions: table.constraint_catalog().len(),
+        });
+        Self {
+            heights,
+            public,
+            options,
+            tables,
+        }
+    }
+
+    /// The heights of the tables.
+    pub fn heights(&self) -> &Heights {
+        &self.heights
+    }
+
     /// The public inputs of the run.
     pub fn public_inputs(&self) -> &PublicInputs {
         &self.public
     }
 
-    /// How the lookups' slots share auxiliary columns.
-    pub fn packing(&self) -> &Packing {
-        &self.packing
+    /// The parameters of the protocol.
+    pub fn options(&self) -> &ProofOptions {
+        &self.options
+    }
+
+    /// The size of the domain that the longest table is extended to.
+    pub fn domain_size(&self) -> usize {
+        self.heights.longest() * self.options.blowup_factor()
+    }
+
+    /// How a table's messages share auxiliary columns.
+    pub fn packing(&self, table: Table) -> &Packing {
+        &self.tables[table as usize].packing
+    }
+
+    /// The number of constraints of a table, those of the auxiliary columns included.
+    pub fn num_constraints(&self, table: Table) -> usize {
+        let shape = &self.tables[table as usize];
+        let main = shape.transitions + shape.boundaries.len();
+        main + shape.packing.width() + AUX_BOUNDARIES
+    }
+
+    /// The number of constraints of all tables.
+    pub fn total_constraints(&self) -> usize {
+        let counts = Table::ALL.iter().map(|&table| self.num_constraints(table));
+        counts.sum()
+    }
+
+    /// The number of columns of all tables, auxiliary ones included.
+    pub fn trace_width(&self) -> usize {
+        let widths = Table::ALL
+            .iter()
+            .map(|&table| table.width() + self.packing(table).width());
+        widths.sum()
+    }
+
+    /// The number of values that are stated of polynomials outside of the domain: every column of
+    /// the tables at two points, and every column of the composition at one.
+    pub fn num_openings(&self) -> usize {
+        2 * self.trace_width() + COMPOSITION_COLUMNS
+    }
+
+    /// The number of columns whose quotients the low-degree test combines: of the tables and of the
+    /// composition.
+    pub fn num_quotients(&self) -> usize {
+        self.trace_width() + COMPOSITION_COLUMNS
+    }
+
+    /// The number of fractions that the lookup argument sums up, those of the verifier included.
+    pub fn num_fractions(&self) -> u64 {
+        let fractions = Table::ALL.iter().map(|&table| {
+            let slots: usize = self.packing(table).columns.iter().map(Vec::len).sum();
+            self.heights.of(table) as u64 * slots as u64
+        });
+        fractions.sum::<u64>() + self.public.messages().len() as u64
+    }
+
+    /// Combines the constraints of a table on two rows, each times the next of the
+    /// weights. `sum` is what the table's fractions are said to sum up to.
+    #[inline]
+    pub fn combine<F, E>(
+        &self,
+        table: Table,
+        frame: &TableFrame<'_, F, E>,
+        challenges: &Challenges<E>,
+        sum: E,
+        weights: &mut impl FnMut() -> E,
+    ) -> Combined<E>
+    where
+        F: Algebra,
+        E: ExtensionAlgebra<F>,
+    {
+        let shape = &self.tables[table as usize];
+        let mut weighted = Weighted {
+            weights: &mut *weights,
+            sum: E::ZERO,
+            _value: core::marker::PhantomData::<F>,
+        };
+        table.constraints(&frame.main, &mut weighted);
+        let mut transition = weighted.sum;
+
+        let mut row = RowFractions::default();
+        table.lookups(&frame.main, &mut row);
+        let mut values = alloc::vec![E::ZERO; shape.packing.width()];
+        shape
+            .packing
+            .evaluate(&row, challenges, frame.aux, frame.aux_next, &mut values);
+        for value in values {
+            transition += weights() * value;
+        }
+
+        let (mut first, mut last) = (E::ZERO, E::ZERO);
+        for boundary in &shape.boundaries {
+            let difference = frame.main.cur[boundary.column] - F::constant(boundary.value);
+            let end = if boundary.last { &mut last } else { &mut first };
+            *end += weights().times(difference);
+        }
+        first += weights() * frame.aux[0];
+        last += weights() * (frame.aux[0] - sum);
+        Combined {
+            transition,
+            first,
+            last,
+        }
     }
 }
 
-/// Lists the transition constraints of the main segment, in order.
-pub fn constraint_catalog() -> Vec<ConstraintInfo> {
-    let row = degree_row();
-    let mut catalog = Catalog::default();
-    constraints(&degree_frame(&row), &mut catalog);
-    catalog.constraints
+/// Sums up constraints, each times its weight.
+struct Weighted<'a, W, F, E> {
+    weights: &'a mut W,
+    sum: E,
+    _value: core::marker::PhantomData<F>,
 }
 
-/// Lists the messages of a row, in order.
-pub fn message_catalog() -> Vec<MessageInfo> {
-    let row = degree_row();
-    let mut catalog = LookupCatalog::default();
-    lookups(&degree_frame(&row), &mut catalog);
-    catalog.messages
-}
+impl<W, F, E> ConstraintBuilder for Weighted<'_, W, F, E>
+where
+    W: FnMut() -> E,
+    F: Algebra,
+    E: ExtensionAlgebra<F>,
+{
+    type Expr = F;
 
-fn degree_row() -> MainRow<Degree> {
-    *MainRow::from_cells(&[Degree(1); MAIN_WIDTH])
-}
+    #[inline(always)]
+    fn assert_zero(&mut self, _: &'static str, _: usize, value: F) {
+        self.sum += (self.weights)().times(value);
+    }
 
-fn degree_frame(row: &MainRow<Degree>) -> Frame<'_, Degree> {
-    const PERIODIC: Periodic<Degree> = Periodic {
-        first: Degree(1),
-        last: Degree(1),
-        odd: Degree(1),
-        ark1: [Degree(1); 12],
-        ark2: [Degree(1); 12],
-    };
-    Frame {
-        cur: row,
-        next: row,
-        periodic: &PERIODIC,
-        composed: Degree(0),
+    #[inline(always)]
+    fn assert_zeros<const N: usize>(&mut self, _: &'static str, _: usize, values: [F; N]) {
+        for value in values {
+            self.sum += (self.weights)().times(value);
+        }
     }
 }
 
-/// The width of the auxiliary segment.
-pub fn aux_width() -> usize {
-    Packing::new(&message_catalog()).width()
-}
-
-/// The shape of a trace of `length` rows.
-pub fn trace_info(length: usize) -> TraceInfo {
-    TraceInfo::new_multi_segment(MAIN_WIDTH, aux_width(), NUM_CHALLENGES, length, Vec::new())
+/// The powers of an element, one after the other: the weights of what is combined.
+pub fn powers<E: FieldElement>(base: E) -> impl FnMut() -> E {
+    let mut next = E::ONE;
+    move || {
+        let power = next;
+        next *= base;
+        power
+    }
 }
 
 /// The values of the periodic columns on the rows of one cycle.
 pub fn periodic_rows() -> [Periodic<Felt>; PERIOD] {
+    const ZERO: Felt = <Felt as FieldElement>::ZERO;
     let flag = |set: bool| Felt::from(u8::from(set));
     core::array::from_fn(|row| Periodic {
         first: flag(row == 0),
         last: flag(row == PERIOD - 1),
         odd: flag(row % 2 == 1),
-        ark1: ARK1
-            .get(row)
-            .copied()
-            .unwrap_or([<Felt as FieldElement>::ZERO; 12]),
-        ark2: ARK2
-            .get(row)
-            .copied()
-            .unwrap_or([<Felt as FieldElement>::ZERO; 12]),
+        ark1: ARK1.get(row).copied().unwrap_or([ZERO; 12]),
+        ark2: ARK2.get(row).copied().unwrap_or([ZERO; 12]),
     })
 }
 
-/// A cell of the main trace whose value the verifier knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boundary {
-    /// Name of the constraint.
-    pub name: String,
-    /// The column.
-    pub column: usize,
-    /// Whether it is the last row; otherwise it is row 0.
-    pub last: bool,
-    /// The value.
-    pub value: Felt,
-}
-
-/// The boundary constraints of the main segment.
-///
-/// Row 0 is the root context, outside of any block, with the stack inputs; a node begins there. The
-/// hasher's section begins with it. The last row, which no transition constraint covers, is HALT
-/// with the stack outputs, and belongs to no chiplet.
-pub fn boundaries(public: &PublicInputs) -> Vec<Boundary> {
-    let zero = <Felt as FieldElement>::ZERO;
-    // A row in which every cell is its own column index: the typed way to name columns.
-    let mut index = [0; MAIN_WIDTH];
-    for (i, cell) in index.iter_mut().enumerate() {
-        *cell = i;
-    }
-    let column = MainRow::from_cells(&index);
-    let (system, op) = (&column.core.system, &column.core.op);
-    let (decoder, stack) = (&column.core.decoder, &column.core.stack);
-    let hasher = column.chiplet.hasher();
-
-    let mut list = Vec::new();
-    let mut push = |name: &str, index: Option<usize>, column: usize, last: bool, value: Felt| {
-        let name = match index {
-            Some(i) => alloc::format!("boundary.{name}[{i}]"),
-            None => alloc::format!("boundary.{name}"),
-        };
-        list.push(Boundary {
-            name,
-            column,
-            last,
-            value,
-        });
-    };
-    for (name, column) in [
-        ("clk", system.clk),
-        ("domain", system.domain),
-        ("index", system.index),
-        ("in_syscall", system.in_syscall),
-        ("sender", system.sender),
-        ("block", decoder.block),
-        ("address", decoder.address),
-        ("in_block", decoder.in_block),
-        ("first_op", op.hi[7]),
-        ("overflow_ptr", stack.overflow_ptr),
-        ("first_byte", column.range.byte),
-        ("first_absorb", hasher.absorb),
-        ("first_merkle", hasher.merkle),
-        ("first_unhash", hasher.unhash),
-    ] {
-        push(name, None, column, false, zero);
-    }
-    for (i, &column) in system.fn_hash.iter().enumerate() {
-        push("fn_hash", Some(i), column, false, zero);
-    }
-    push("mark", None, system.mark, false, Felt::new(ROOT_MARK));
-    push("depth", None, stack.depth, false, Felt::new(16));
-    push(
-        "first_hasher",
-        None,
-        column.chiplet.select.hasher,
-        false,
-        Felt::new(1),
-    );
-    for (i, &column) in stack.top.iter().enumerate() {
-        push("input", Some(i), column, false, public.stack_inputs[i]);
-        push("output", Some(i), column, true, public.stack_outputs[i]);
-    }
-    push("last_depth", None, stack.depth, true, Felt::new(16));
-    push("last_byte", None, column.range.byte, true, Felt::new(255));
-    push("last_in_block", None, decoder.in_block, true, zero);
-    push("last_call", None, decoder.call, true, zero);
-    for (i, &column) in cells_of::<usize, _>(op).iter().enumerate() {
-        let set = i == usize::from(HALT >> 4)
-            || i == 8 + usize::from((HALT >> 2) & 3)
-            || i == 12 + usize::from(HALT & 3);
-        push("last_op", Some(i), column, true, Felt::from(u8::from(set)));
-    }
-    for (i, &column) in cells_of::<usize, _>(&column.chiplet.select)
-        .iter()
-        .enumerate()
-    {
-        push("last_chiplet", Some(i), column, true, zero);
-    }
-    list
-}
-
-impl Air for CvmAir {
-    type BaseField = Felt;
-    type PublicInputs = PublicInputs;
-
-    /// # Panics
-    /// Panics if the trace is not [`MAIN_WIDTH`] wide or the options' blowup is below 4; the
-    /// verifier checks both before it comes here.
-    fn new(trace_info: TraceInfo, public: PublicInputs, options: ProofOptions) -> Self {
-        assert_eq!(
-            trace_info.main_trace_width(),
-            MAIN_WIDTH,
-            "unexpected width of the trace"
-        );
-        let packing = Packing::new(&message_catalog());
-        let degrees = constraint_catalog()
-            .iter()
-            .map(|c| TransitionConstraintDegree::new(c.degree))
-            .collect();
-        let aux_degrees = packing
-            .degrees
-            .iter()
-            .map(|&degree| TransitionConstraintDegree::new(degree))
-            .collect();
-        let num_boundaries = boundaries(&public).len();
-        let context = AirContext::new_multi_segment(
-            trace_info,
-            degrees,
-            aux_degrees,
-            num_boundaries,
-            2,
-            options,
-        );
-        Self {
-            context,
-            public,
-            packing,
-        }
-    }
-
-    fn context(&self) -> &AirContext<Felt> {
-        &self.context
-    }
-
-    fn evaluate_transition<E: FieldElement<BaseField = Felt>>(
-        &self,
-        frame: &EvaluationFrame<E>,
-        periodic: &[E],
-        result: &mut [E],
-    ) {
-        let frame = Frame {
-            cur: MainRow::from_cells(frame.current()),
-            next: MainRow::from_cells(frame.next()),
-            periodic: Periodic::from_cells(periodic),
-            composed: E::constant(self.public.composed()),
-        };
-        constraints(&frame, &mut Evaluator::new(result));
-    }
-
-    fn get_assertions(&self) -> Vec<Assertion<Felt>> {
-        let last_row = self.trace_length() - 1;
-        boundaries(&self.public)
-            .into_iter()
-            .map(|boundary| {
-                let row = if boundary.last { last_row } else { 0 };
-                Assertion::single(boundary.column, row, boundary.value)
-            })
-            .collect()
-    }
-
-    fn evaluate_aux_transition<F, E>(
-        &self,
-        main: &EvaluationFrame<F>,
-        aux: &EvaluationFrame<E>,
-        periodic: &[F],
-        random: &AuxRandElements<E>,
-        result: &mut [E],
-    ) where
-        F: FieldElement<BaseField = Felt>,
-        E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
-    {
-        let frame = Frame {
-            cur: MainRow::from_cells(main.current()),
-            next: MainRow::from_cells(main.next()),
-            periodic: Periodic::from_cells(periodic),
-            composed: F::constant(self.public.composed()),
-        };
-        let mut row = RowFractions::default();
-        lookups(&frame, &mut row);
-        let challenges = Challenges::new(random.rand_elements());
-        self.packing
-            .evaluate(&row, &challenges, aux.current(), aux.next(), result);
-    }
-
-    fn get_aux_assertions<E: FieldElement<BaseField = Felt>>(
-        &self,
-        random: &AuxRandElements<E>,
-    ) -> Vec<Assertion<E>> {
-        let challenges = Challenges::new(random.rand_elements());
-        let last_row = self.trace_length() - 1;
-        [
-            Assertion::single(0, 0, <E as FieldElement>::ZERO),
-            Assertion::single(0, last_row, -self.public.boundary_sum(&challenges)),
-        ]
-        .into()
-    }
-
-    fn get_periodic_column_values(&self) -> Vec<Vec<Felt>> {
-        let rows = periodic_rows();
-        (0..crate::builder::NUM_PERIODIC)
-            .map(|column| rows.iter().map(|row| cells_of(row)[column]).collect())
-            .collect()
-    }
-}
-
-/// Returns a row of zeros, to be filled.
-pub fn zero_row() -> MainRow<Felt> {
-    *MainRow::from_cells(&[<Felt as FieldElement>::ZERO; MAIN_WIDTH])
+/// The periodic columns as polynomials: column `i` of a table of `height` rows has the value of
+/// polynomial `i` at `x^(height / PERIOD)`.
+pub fn periodic_polynomials() -> Vec<Vec<Felt>> {
+    let rows = periodic_rows();
+    let twiddles = winter_math::fft::get_inv_twiddles::<Felt>(PERIOD);
+    (0..crate::builder::NUM_PERIODIC)
+        .map(|column| {
+            let mut values: Vec<Felt> = rows
+                .iter()
+                .map(|row| crate::columns::cells_of(row)[column])
+                .collect();
+            winter_math::fft::interpolate_poly(&mut values, &twiddles);
+            values
+        })
+        .collect()
 }

@@ -7,7 +7,7 @@ use winter_math::FieldElement;
 
 use crate::{
     algebra::{Algebra, Degree},
-    columns::{Cells, MainRow, view},
+    columns::{Cells, ChipletRow, CoreRow, RangeRow},
 };
 
 /// Length of the cycle that the periodic columns have: one permutation of the hasher.
@@ -35,37 +35,28 @@ pub struct Periodic<T> {
 // SAFETY: `#[repr(C)]` with fields of `T` only.
 unsafe impl<T> Cells<T> for Periodic<T> {}
 
-impl<T> Periodic<T> {
-    /// Borrows the values of the periodic columns, which must be [`NUM_PERIODIC`] many.
-    ///
-    /// # Panics
-    /// Panics if `cells` has another length.
-    #[inline(always)]
-    pub fn from_cells(cells: &[T]) -> &Self {
-        assert_eq!(
-            cells.len(),
-            NUM_PERIODIC,
-            "there are NUM_PERIODIC periodic columns"
-        );
-        view(cells)
-    }
-}
-
-/// What a constraint sees: two consecutive rows, the periodic columns, and whether the program is a
-/// composition.
+/// What a constraint of a table sees: two consecutive rows of the table, the periodic columns, and
+/// whether the program is a composition.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame<'a, E> {
+pub struct Frame<'a, R, E> {
     /// The current row.
-    pub cur: &'a MainRow<E>,
+    pub cur: &'a R,
     /// The next row.
-    pub next: &'a MainRow<E>,
+    pub next: &'a R,
     /// Values of the periodic columns at the current row.
     pub periodic: &'a Periodic<E>,
     /// 1 if the program is a composition, 0 if it is open; a constant.
     pub composed: E,
 }
 
-/// Receives the constraints of the AIR, always in the same order.
+/// Two consecutive rows of the core.
+pub type CoreFrame<'a, E> = Frame<'a, CoreRow<E>, E>;
+/// Two consecutive rows of the range table.
+pub type RangeFrame<'a, E> = Frame<'a, RangeRow<E>, E>;
+/// Two consecutive rows of the chiplets.
+pub type ChipletFrame<'a, E> = Frame<'a, ChipletRow<E>, E>;
+
+/// Receives the constraints of a table, always in the same order.
 pub trait ConstraintBuilder {
     /// The values that constraints compute with.
     type Expr: Algebra;
@@ -82,7 +73,7 @@ pub trait ConstraintBuilder {
     );
 }
 
-/// Writes the values of the constraints into a slice: what Winterfell wants.
+/// Writes the values of the constraints into a slice.
 #[derive(Debug)]
 pub struct Evaluator<'a, E> {
     results: &'a mut [E],

@@ -7,13 +7,13 @@ use miden_core::Felt;
 use winter_math::FieldElement;
 
 use crate::{
-    air::{Boundary, boundaries, periodic_rows},
-    builder::{Frame, PERIOD, Violations},
-    columns::{MainRow, cells_of},
-    constraints,
+    air::periodic_rows,
+    boundary::Boundary,
+    builder::{PERIOD, Violations},
+    columns::cells_of,
     lookup::{Bus, LookupBuilder, Message, Slot},
-    lookups,
     public::PublicInputs,
+    table::{Table, Trace, Window},
 };
 
 /// Something that a trace violates.
@@ -23,6 +23,8 @@ pub enum Violation {
     Constraint {
         /// Name of the constraint.
         name: String,
+        /// The table.
+        table: Table,
         /// The row; the constraint looks at it and the next.
         row: usize,
         /// Its value.
@@ -32,6 +34,8 @@ pub enum Violation {
     Boundary {
         /// Name of the constraint.
         name: String,
+        /// The table.
+        table: Table,
         /// The row.
         row: usize,
         /// The value that it should have.
@@ -47,8 +51,8 @@ pub enum Violation {
         message: Vec<Felt>,
         /// Times sent minus times received.
         balance: Felt,
-        /// Who sends or receives it: row (none for the verifier) and name.
-        sites: Vec<(Option<usize>, &'static str)>,
+        /// Who sends or receives it: table and row (none for the verifier) and name.
+        sites: Vec<(Option<(Table, usize)>, &'static str)>,
     },
 }
 
@@ -65,16 +69,30 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Constraint { name, row, value } => {
-                write!(f, "{name} is {value} on row {row}")
+            Self::Constraint {
+                name,
+                table,
+                row,
+                value,
+            } => {
+                write!(
+                    f,
+                    "{name} is {value} on row {row} of the table {}",
+                    table.name()
+                )
             }
             Self::Boundary {
                 name,
+                table,
                 row,
                 expected,
                 actual,
             } => {
-                write!(f, "{name}: row {row} has {actual} where {expected} is due")
+                let table = table.name();
+                write!(
+                    f,
+                    "{name}: row {row} of the table {table} has {actual} where {expected} is due"
+                )
             }
             Self::Bus {
                 bus,
@@ -89,7 +107,7 @@ impl fmt::Display for Violation {
                 write!(f, "] has balance {balance}; sites:")?;
                 for (row, name) in sites {
                     match row {
-                        Some(row) => write!(f, " {name} on row {row};")?,
+                        Some((_, row)) => write!(f, " {name} on row {row};")?,
                         None => write!(f, " {name};")?,
                     }
                 }
@@ -127,41 +145,17 @@ impl LookupBuilder for Collector {
 #[derive(Default)]
 struct Balance {
     balance: Felt,
-    sites: Vec<(Option<usize>, &'static str)>,
+    sites: Vec<(Option<(Table, usize)>, &'static str)>,
 }
 
 /// At most this many sites are listed for an unbalanced message.
 const MAX_SITES: usize = 8;
 
-/// Checks a trace against all constraints and buses and returns what it violates: boundary cells,
-/// transition constraints by row, then buses.
-pub fn check(rows: &[MainRow<Felt>], public: &PublicInputs) -> Vec<Violation> {
+/// Checks a trace against all constraints and buses and returns what it violates: boundary cells and
+/// transition constraints by table and row, then buses.
+pub fn check(trace: &Trace, public: &PublicInputs) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let Some(last_row) = rows.len().checked_sub(1) else {
-        return violations;
-    };
-    for boundary in boundaries(public) {
-        let row = if boundary.last { last_row } else { 0 };
-        let actual = cells_of(&rows[row])[boundary.column];
-        if actual != boundary.value {
-            let Boundary {
-                name,
-                value: expected,
-                ..
-            } = boundary;
-            violations.push(Violation::Boundary {
-                name,
-                row,
-                expected,
-                actual,
-            });
-        }
-    }
-
-    let periodic = periodic_rows();
-    let composed = public.composed();
     let mut balances: BTreeMap<(Bus, Vec<u64>), Balance> = BTreeMap::new();
-    let key = |coordinates: &[Felt]| coordinates.iter().map(Felt::as_int).collect::<Vec<_>>();
     for message in public.messages() {
         let entry = balances
             .entry((message.bus, key(&message.coordinates)))
@@ -169,30 +163,8 @@ pub fn check(rows: &[MainRow<Felt>], public: &PublicInputs) -> Vec<Violation> {
         entry.balance += <Felt as FieldElement>::ONE;
         entry.sites.push((None, "the verifier"));
     }
-    for (row, pair) in rows.windows(2).enumerate() {
-        let frame = Frame {
-            cur: &pair[0],
-            next: &pair[1],
-            periodic: &periodic[row % PERIOD],
-            composed,
-        };
-        let mut found = Violations::default();
-        constraints(&frame, &mut found);
-        violations.extend(
-            found
-                .found
-                .into_iter()
-                .map(|(name, value)| Violation::Constraint { name, row, value }),
-        );
-        let mut collector = Collector::default();
-        lookups(&frame, &mut collector);
-        for (_, name, bus, count, coordinates) in collector.messages {
-            let entry = balances.entry((bus, key(&coordinates))).or_default();
-            entry.balance += count;
-            if entry.sites.len() < MAX_SITES {
-                entry.sites.push((Some(row), name));
-            }
-        }
+    for table in Table::ALL {
+        check_table(trace, table, public, &mut violations, &mut balances);
     }
     for ((bus, message), Balance { balance, sites }) in balances {
         if balance != <Felt as FieldElement>::ZERO {
@@ -206,4 +178,66 @@ pub fn check(rows: &[MainRow<Felt>], public: &PublicInputs) -> Vec<Violation> {
         }
     }
     violations
+}
+
+fn key(coordinates: &[Felt]) -> Vec<u64> {
+    coordinates.iter().map(Felt::as_int).collect()
+}
+
+/// Collects what a table violates by itself, and the messages of its rows.
+fn check_table(
+    trace: &Trace,
+    table: Table,
+    public: &PublicInputs,
+    violations: &mut Vec<Violation>,
+    balances: &mut BTreeMap<(Bus, Vec<u64>), Balance>,
+) {
+    let Some(last_row) = trace.height(table).checked_sub(1) else {
+        return;
+    };
+    for boundary in table.boundaries(public) {
+        let row = if boundary.last { last_row } else { 0 };
+        let actual = trace.row(table, row)[boundary.column];
+        if actual != boundary.value {
+            let Boundary {
+                name,
+                value: expected,
+                ..
+            } = boundary;
+            violations.push(Violation::Boundary {
+                name,
+                table,
+                row,
+                expected,
+                actual,
+            });
+        }
+    }
+    let periodic = periodic_rows();
+    for row in 0..last_row {
+        let rows = Window {
+            cur: trace.row(table, row),
+            next: trace.row(table, row + 1),
+            periodic: &periodic[row % PERIOD],
+            composed: public.composed(),
+        };
+        let mut found = Violations::default();
+        table.constraints(&rows, &mut found);
+        let found = found.found.into_iter();
+        violations.extend(found.map(|(name, value)| Violation::Constraint {
+            name,
+            table,
+            row,
+            value,
+        }));
+        let mut collector = Collector::default();
+        table.lookups(&rows, &mut collector);
+        for (_, name, bus, count, coordinates) in collector.messages {
+            let entry = balances.entry((bus, key(&coordinates))).or_default();
+            entry.balance += count;
+            if entry.sites.len() < MAX_SITES {
+                entry.sites.push((Some((table, row)), name));
+            }
+        }
+    }
 }

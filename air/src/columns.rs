@@ -1,18 +1,17 @@
-//! The columns of the main trace segment.
+//! The main columns of the tables.
 //!
-//! A row is one [`MainRow`]: the core (system, decoder, operand stack), the range table, and the
-//! chiplets, which stand below each other in shared columns. Every struct is `#[repr(C)]` and holds
-//! nothing but `T`, so a slice of cells is borrowed as a row; nothing else computes column indices.
+//! A row of the core is a [`CoreRow`] (system, decoder, operand stack), one of the range table a
+//! [`RangeRow`], and one of the chiplets, which stand below each other in shared columns, a
+//! [`ChipletRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
+//! borrowed as a row; nothing else computes column indices.
 
 use core::mem::size_of;
 
-/// Number of columns in the main trace segment.
-pub const MAIN_WIDTH: usize = size_of::<MainRow<u8>>();
-/// Number of the core's columns, which come first.
+/// Number of the core's columns.
 pub const CORE_WIDTH: usize = size_of::<CoreRow<u8>>();
-/// Number of columns of the range table, which come after the core's.
+/// Number of columns of the range table.
 pub const RANGE_WIDTH: usize = size_of::<RangeRow<u8>>();
-/// Number of the chiplets' columns, which come last.
+/// Number of the chiplets' columns.
 pub const CHIPLET_WIDTH: usize = size_of::<ChipletRow<u8>>();
 
 /// Number of helper columns that an operation may use.
@@ -23,18 +22,6 @@ pub const NUM_OPERANDS: usize = 3;
 pub const STACK_TOP: usize = 16;
 /// Number of cells in a chiplet row besides the selectors: what the widest chiplet, the hasher, has.
 pub const CHIPLET_BODY: usize = size_of::<HasherRow<u8>>();
-
-/// One row of the main trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct MainRow<T> {
-    /// System, decoder and stack.
-    pub core: CoreRow<T>,
-    /// Range and byte tables.
-    pub range: RangeRow<T>,
-    /// The chiplet that the row belongs to.
-    pub chiplet: ChipletRow<T>,
-}
 
 /// The columns of the system, the decoder and the operand stack: one row a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +45,7 @@ pub struct CoreRow<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct SystemCols<T> {
-    /// The row's number; also the address of a chiplet row.
+    /// The row's number.
     pub clk: T,
     /// Domain of the running instance: 0, or the cycle + 1 of the call that began it.
     pub domain: T,
@@ -155,6 +142,8 @@ pub struct RangeRow<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct ChipletRow<T> {
+    /// The row's number: the address of a row of the hasher.
+    pub row: T,
     /// Which chiplet the row belongs to; all zero on padding rows.
     pub select: ChipletSelectors<T>,
     /// The chiplet's cells: borrow them with [`ChipletRow::hasher`] and its siblings.
@@ -830,24 +819,42 @@ impl<T> HasherRow<T> {
     }
 }
 
-impl<T> MainRow<T> {
-    /// Borrows the cells of a row, which must be [`MAIN_WIDTH`] many.
-    ///
-    /// # Panics
-    /// Panics if `cells` has another length.
-    #[inline(always)]
-    pub fn from_cells(cells: &[T]) -> &Self {
-        assert_eq!(cells.len(), MAIN_WIDTH, "a row has MAIN_WIDTH cells");
-        view(cells)
-    }
-}
-
 /// Structs of `#[repr(C)]` that hold nothing but `T`.
 ///
 /// # Safety
 /// An implementor must be `#[repr(C)]` and consist of `T`s alone, in (arrays of) fields of `T` and
 /// of other implementors.
-pub unsafe trait Cells<T>: Sized {}
+pub unsafe trait Cells<T>: Sized {
+    /// Borrows a slice of as many cells as the struct has.
+    ///
+    /// # Panics
+    /// Panics if the slice has another length.
+    #[inline(always)]
+    fn from_cells(cells: &[T]) -> &Self {
+        assert_eq!(
+            size_of::<Self>(),
+            size_of_val(cells),
+            "the number of cells is that of the columns"
+        );
+        view(cells)
+    }
+
+    /// A struct of equal cells.
+    fn filled(cell: T) -> Self
+    where
+        T: Copy,
+    {
+        let mut row = core::mem::MaybeUninit::<Self>::uninit();
+        let cells = size_of::<Self>() / size_of::<T>();
+        let first = row.as_mut_ptr().cast::<T>();
+        for i in 0..cells {
+            // SAFETY: the struct is an array of `cells` cells.
+            unsafe { first.add(i).write(cell) };
+        }
+        // SAFETY: all of its cells are written.
+        unsafe { row.assume_init() }
+    }
+}
 
 macro_rules! cells {
     ($($name:ident),*) => {
@@ -858,7 +865,6 @@ macro_rules! cells {
     };
 }
 cells!(
-    MainRow,
     CoreRow,
     SystemCols,
     OpcodeCols,
@@ -916,6 +922,28 @@ pub fn cells_of_mut<T, S: Cells<T>>(row: &mut S) -> &mut [T] {
         core::slice::from_raw_parts_mut(
             (&raw mut *row).cast::<T>(),
             size_of::<S>() / size_of::<T>(),
+        )
+    }
+}
+
+/// Views rows as the slice of the cells of all of them.
+pub fn cells_of_rows<T, S: Cells<T>>(rows: &[S]) -> &[T] {
+    // SAFETY: `S` consists of `T`s alone (`Cells`), so it is an array of them, and so are the rows.
+    unsafe {
+        core::slice::from_raw_parts(
+            rows.as_ptr().cast::<T>(),
+            size_of_val(rows) / size_of::<T>(),
+        )
+    }
+}
+
+/// Views rows as the slice of the cells of all of them, to be written.
+pub fn cells_of_rows_mut<T, S: Cells<T>>(rows: &mut [S]) -> &mut [T] {
+    // SAFETY: as in `cells_of_rows`; the borrow is unique.
+    unsafe {
+        core::slice::from_raw_parts_mut(
+            rows.as_mut_ptr().cast::<T>(),
+            size_of_val(rows) / size_of::<T>(),
         )
     }
 }

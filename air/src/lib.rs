@@ -1,11 +1,12 @@
-//! The algebraic intermediate representation of Miden CVM: trace columns, constraints, lookups and
-//! public inputs.
+//! The algebraic intermediate representation of Miden CVM: tables with their columns, constraints,
+//! lookups and public inputs, and what prover and verifier have to agree on of the protocol.
 //!
-//! Each section of the trace (system, decoder, stack, range tables, chiplets) is a module with two
-//! functions, generic over the values they compute with: `constraints` declares what holds between
-//! two rows, `lookups` what a row sends to and receives from the buses. [`constraints`] and
-//! [`lookups`] call them all; everything else (Winterfell's AIR, the prover's auxiliary columns, the
-//! debug check, the tables in the book) is derived from these two.
+//! Each section of a table (system, decoder, operand stack; range tables; chiplets) is a module with
+//! two functions, generic over the values they compute with: `constraints` declares what holds
+//! between two rows, `lookups` what a row sends to and receives from the buses.
+//! [`table::Table::constraints`] and [`table::Table::lookups`] call them all; everything else (the
+//! combined constraints, the prover's auxiliary columns, the debug check, the tables in the book) is
+//! derived from these two.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -13,6 +14,7 @@ extern crate alloc;
 
 pub mod air;
 pub mod algebra;
+pub mod boundary;
 pub mod builder;
 pub mod check;
 pub mod chiplets;
@@ -31,32 +33,9 @@ pub mod requests;
 pub mod security;
 pub mod stack;
 pub mod system;
-
-use builder::{ConstraintBuilder, Frame};
-use lookup::LookupBuilder;
-use opcode::OpFlags;
+pub mod table;
+pub mod transcript;
+pub mod tree;
 
 /// The highest degree that a constraint may have: blowup 4 is enough for it.
 pub const MAX_DEGREE: usize = 5;
-
-/// Declares every transition constraint of the main trace.
-#[inline]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, builder: &mut B) {
-    let ops = OpFlags::new(&frame.cur.core.op);
-    let next_ops = OpFlags::new(&frame.next.core.op);
-    system::constraints(frame, &ops, builder);
-    decoder::constraints(frame, &ops, &next_ops, builder);
-    stack::constraints(frame, &ops, builder);
-    range::constraints(frame, builder);
-    chiplets::constraints(frame, builder);
-}
-
-/// Declares every message that a row sends or receives.
-#[inline]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, builder: &mut B) {
-    let ops = OpFlags::new(&frame.cur.core.op);
-    decoder::lookups(frame, &ops, builder);
-    stack::lookups(frame, &ops, builder);
-    range::lookups(frame, builder);
-    chiplets::lookups(frame, builder);
-}

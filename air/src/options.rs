@@ -1,19 +1,19 @@
 //! Which proofs are made and accepted: parameter sets, hash functions, and the security they give.
 //!
 //! A proof names its parameters by the id of an [`OptionSet`] and a hash function. There is no way
-//! to say anything else, so a verifier never has to judge free parameters: several of Winterfell's
-//! (batching methods, partitions) are part of no transcript.
+//! to say anything else, so a verifier never has to judge free parameters.
 
 use core::fmt;
 
 pub use miden_air::{HashFunction, ProvingOptions};
 use thiserror::Error;
-use winter_air::{Air, BatchingMethod, FieldExtension, ProofOptions};
+use winter_air::{BatchingMethod, FieldExtension, ProofOptions};
 
 use crate::{
-    air::{CvmAir, MAX_TRACE_LEN, MIN_TRACE_LEN, trace_info},
+    air::CvmAir,
     public::PublicInputs,
     security::{MinSecurity, Security},
+    table::{Heights, MAX_HEIGHT},
 };
 
 /// A set of protocol parameters; the ids go into proofs and never change their meaning.
@@ -70,22 +70,22 @@ impl OptionSet {
         }
     }
 
-    /// The most rows that a trace may have: those with which a proof reaches the set's level, and
+    /// The most rows that a table may have: those with which a proof reaches the set's level, and
     /// whose extension stays within 2^31 rows.
-    pub fn max_trace_len(self) -> usize {
+    pub fn max_height(self) -> usize {
         let reaches_level = match self.level() {
             // The error of the lookups grows with the rows.
             MinSecurity::Conjectured(96) => 1 << 26,
-            MinSecurity::Conjectured(_) => MAX_TRACE_LEN,
+            MinSecurity::Conjectured(_) => MAX_HEIGHT,
             // So does that of the combinations.
             MinSecurity::Proven(_) => 1 << 24,
         };
         reaches_level.min((1 << 31) / self.proof_options().blowup_factor())
     }
 
-    /// Whether a trace to be proven with this set can have this many rows.
-    pub fn allows(self, length: usize) -> bool {
-        length.is_power_of_two() && (MIN_TRACE_LEN..=self.max_trace_len()).contains(&length)
+    /// Whether a trace to be proven with this set can have tables of these heights.
+    pub fn allows(self, heights: &Heights) -> bool {
+        heights.longest() <= self.max_height()
     }
 
     /// The parameters as Winterfell wants them.
@@ -222,13 +222,9 @@ impl ProofSettings {
         self.set.proof_options()
     }
 
-    /// The security of a proof with these settings for a trace of `length` rows.
-    ///
-    /// # Panics
-    /// Panics if `length` is not a power of two of at least 8, or more than
-    /// [`OptionSet::max_trace_len`].
-    pub fn security(&self, length: usize, public: &PublicInputs) -> Security {
-        let air = CvmAir::new(trace_info(length), public.clone(), self.proof_options());
+    /// The security of a proof with these settings for tables of these heights.
+    pub fn security(&self, heights: &Heights, public: &PublicInputs) -> Security {
+        let air = CvmAir::new(*heights, public.clone(), self.proof_options());
         Security::of(&air, self.hash)
     }
 }
@@ -339,8 +335,9 @@ mod tests {
                     assert!(set.level().bits() > 96);
                     continue;
                 };
-                for log_length in MIN_TRACE_LEN.ilog2()..=set.max_trace_len().ilog2() {
-                    let security = settings.security(1 << log_length, &public);
+                for log_length in 9..=set.max_height().ilog2() {
+                    let heights = Heights::uniform(1 << log_length).expect("allowed heights");
+                    let security = settings.security(&heights, &public);
                     assert!(
                         set.level().is_met_by(&security),
                         "{settings} gives {security:?} at 2^{log_length} rows"
@@ -351,20 +348,25 @@ mod tests {
     }
 
     #[test]
-    fn lengths_with_too_little_security_are_not_allowed() {
+    fn heights_with_too_little_security_are_not_allowed() {
         for set in OptionSet::ALL {
             let longest = match set.level() {
-                MinSecurity::Proven(_) => 1 << 24,
-                MinSecurity::Conjectured(96) => 1 << 26,
-                MinSecurity::Conjectured(_) => 1 << 27,
+                MinSecurity::Proven(_) => 24,
+                MinSecurity::Conjectured(96) => 26,
+                MinSecurity::Conjectured(_) => 27,
             };
-            for allowed in [MIN_TRACE_LEN, 1 << 16, longest] {
-                assert!(set.allows(allowed), "{set:?}, {allowed} rows");
+            let allows =
+                |logs| Heights::from_logs(logs).is_some_and(|heights| set.allows(&heights));
+            for allowed in [[9; 3], [3, 9, 3], [16, 9, 5], [longest, 9, longest]] {
+                assert!(allows(allowed), "{set:?}, {allowed:?}");
             }
             let fast = set == OptionSet::Fast128;
-            assert_eq!(set.allows(2 * longest), fast);
-            for refused in [0, MIN_TRACE_LEN / 2, 1000, 4 * longest, usize::MAX] {
-                assert!(!set.allows(refused), "{set:?}, {refused} rows");
+            for table in 0..3 {
+                let mut logs = [9; 3];
+                logs[table] = longest + 1;
+                assert_eq!(allows(logs), fast, "{set:?}, {logs:?}");
+                logs[table] = longest + 2;
+                assert!(!allows(logs), "{set:?}, {logs:?}");
             }
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! The header is all that a verifier believes about the proof's shape, so it is read and bounded
 //! before anything else. Layout, little-endian: magic (4 bytes), version, hash function, parameter
-//! set, binary logarithm of the trace length (1 byte each), number of bytes of the STARK proof and of
-//! the requests (4 bytes each).
+//! set, number of tables, binary logarithms of the tables' heights (1 byte each), number of bytes of
+//! the STARK proof and of the requests (4 bytes each).
 
 use alloc::vec::Vec;
 
@@ -15,16 +15,18 @@ use thiserror::Error;
 use crate::{
     options::{OptionSet, ProofSettings, SettingsError},
     requests::{self, MAX_REQUESTS_LEN, RequestsError},
+    table::{Heights, Table},
 };
 
 /// What proofs begin with.
 pub const MAGIC: [u8; 4] = *b"MCVP";
 
-/// The version of the format, and of the AIR: a proof is for this one only.
-pub const VERSION: u8 = 2;
+/// The version of the format, of the protocol and of the AIR: a proof is for this one only, and
+/// transcripts begin with it.
+pub const VERSION: u8 = 3;
 
 /// Number of bytes of the header.
-pub const HEADER_LEN: usize = 16;
+pub const HEADER_LEN: usize = 16 + Table::COUNT;
 
 /// The most bytes that the STARK proof may have; proofs for the longest traces stay well below.
 pub const MAX_STARK_LEN: usize = 1 << 22;
@@ -36,7 +38,7 @@ pub const MAX_PROOF_LEN: usize = HEADER_LEN + MAX_STARK_LEN + MAX_REQUESTS_LEN;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     settings: ProofSettings,
-    log_length: u8,
+    heights: Heights,
     stark: Vec<u8>,
     requests: Vec<PrecompileRequest>,
 }
@@ -62,9 +64,12 @@ pub enum ProofError {
     /// The parameter set and the hash function do not go together.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The trace is shorter or longer than traces can be with the proof's parameter set.
-    #[error("a trace with this parameter set cannot have 2^{0} rows")]
-    TraceLength(u8),
+    /// There are more or fewer tables than the AIR has.
+    #[error("the proof has {0} tables, but there are {count}", count = Table::COUNT)]
+    Tables(u8),
+    /// A table is lower or higher than it can be with the proof's parameter set.
+    #[error("with this parameter set tables cannot have heights with the logarithms {0:?}")]
+    Heights([u8; Table::COUNT]),
     /// The STARK proof has more bytes than any can have.
     #[error("the proof is {0} bytes long, more than the {MAX_STARK_LEN} that it may have")]
     TooLong(usize),
@@ -82,25 +87,25 @@ pub enum ProofError {
 }
 
 impl Proof {
-    /// Puts a proof together from the settings, the trace length and the STARK proof.
+    /// Puts a proof together from the settings, the heights of the tables and the STARK proof.
     ///
     /// # Errors
-    /// Returns an error if the settings do not allow a trace of `length` rows, or the STARK proof is
+    /// Returns an error if the settings do not allow tables of these heights, or the STARK proof is
     /// longer than any can be.
-    pub fn new(settings: ProofSettings, length: usize, stark: Vec<u8>) -> Result<Self, ProofError> {
-        // Lengths that are no power of two get a logarithm that is out of range.
-        let log_length = if length.is_power_of_two() {
-            length.ilog2() as u8
-        } else {
-            u8::MAX
-        };
-        check_log_length(log_length, settings.set())?;
+    pub fn new(
+        settings: ProofSettings,
+        heights: Heights,
+        stark: Vec<u8>,
+    ) -> Result<Self, ProofError> {
+        if !settings.set().allows(&heights) {
+            return Err(ProofError::Heights(heights.logs()));
+        }
         if stark.len() > MAX_STARK_LEN {
             return Err(ProofError::TooLong(stark.len()));
         }
         Ok(Self {
             settings,
-            log_length,
+            heights,
             stark,
             requests: Vec::new(),
         })
@@ -124,12 +129,12 @@ impl Proof {
         self.settings
     }
 
-    /// The number of rows of the trace.
-    pub fn trace_length(&self) -> usize {
-        1 << self.log_length
+    /// The heights of the tables.
+    pub fn heights(&self) -> &Heights {
+        &self.heights
     }
 
-    /// The STARK proof in Winterfell's format; from outside, and not to be parsed unchecked.
+    /// The STARK proof's bytes.
     pub fn stark(&self) -> &[u8] {
         &self.stark
     }
@@ -148,8 +153,9 @@ impl Proof {
             VERSION,
             self.settings.hash() as u8,
             self.settings.set() as u8,
-            self.log_length,
+            Table::COUNT as u8,
         ]);
+        bytes.extend_from_slice(&self.heights.logs());
         bytes.extend_from_slice(&(self.stark.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&(requests_len as u32).to_le_bytes());
         bytes.extend_from_slice(&self.stark);
@@ -163,27 +169,11 @@ impl Proof {
     /// Returns an error if the header is not that of a proof, or announces another number of bytes
     /// than follow, or if the requests are not written as requests are.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofError> {
-        let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+        let (Some((&[m0, m1, m2, m3, version, hash, set, tables], rest)), true) =
+            (bytes.split_first_chunk(), bytes.len() >= HEADER_LEN)
+        else {
             return Err(ProofError::TooShort(bytes.len()));
         };
-        let [
-            m0,
-            m1,
-            m2,
-            m3,
-            version,
-            hash,
-            set,
-            log_length,
-            l0,
-            l1,
-            l2,
-            l3,
-            r0,
-            r1,
-            r2,
-            r3,
-        ] = *header;
         if [m0, m1, m2, m3] != MAGIC {
             return Err(ProofError::Magic);
         }
@@ -193,9 +183,17 @@ impl Proof {
         let hash = HashFunction::try_from(hash).map_err(|_| ProofError::HashFunction(hash))?;
         let set = OptionSet::from_id(set).ok_or(ProofError::OptionSet(set))?;
         let settings = ProofSettings::new(set, hash)?;
-        check_log_length(log_length, set)?;
-        let stark_len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        let requests_len = u32::from_le_bytes([r0, r1, r2, r3]) as usize;
+        if usize::from(tables) != Table::COUNT {
+            return Err(ProofError::Tables(tables));
+        }
+        let too_short = ProofError::TooShort(bytes.len());
+        let (&logs, rest) = rest.split_first_chunk().ok_or(too_short.clone())?;
+        let heights = Heights::from_logs(logs).filter(|heights| set.allows(heights));
+        let heights = heights.ok_or(ProofError::Heights(logs))?;
+        let (&stark_len, rest) = rest.split_first_chunk().ok_or(too_short.clone())?;
+        let (&requests_len, rest) = rest.split_first_chunk().ok_or(too_short)?;
+        let stark_len = u32::from_le_bytes(stark_len) as usize;
+        let requests_len = u32::from_le_bytes(requests_len) as usize;
         if stark_len > MAX_STARK_LEN {
             return Err(ProofError::TooLong(stark_len));
         }
@@ -213,18 +211,10 @@ impl Proof {
         let (stark, requests) = rest.split_at(stark_len);
         Ok(Self {
             settings,
-            log_length,
+            heights,
             stark: stark.to_vec(),
             requests: requests::read(requests)?,
         })
-    }
-}
-
-/// Checks that a trace with this parameter set can have this length.
-fn check_log_length(log_length: u8, set: OptionSet) -> Result<(), ProofError> {
-    match 1_usize.checked_shl(log_length.into()) {
-        Some(length) if set.allows(length) => Ok(()),
-        _ => Err(ProofError::TraceLength(log_length)),
     }
 }
 
@@ -233,13 +223,16 @@ mod tests {
     use miden_core::EventId;
 
     use super::*;
-    use crate::air::MAX_TRACE_LEN;
+
+    fn heights(logs: [u8; Table::COUNT]) -> Heights {
+        Heights::from_logs(logs).expect("allowed heights")
+    }
 
     fn proof() -> Proof {
         let settings = ProofSettings::new(OptionSet::Regular128, HashFunction::Rpx256)
             .expect("a hash function strong enough");
         let requests = [5, 6].map(|id| PrecompileRequest::new(EventId::from_u64(id), [9].into()));
-        Proof::new(settings, 1 << 10, [1, 2, 3].into())
+        Proof::new(settings, heights([10, 9, 12]), [1, 2, 3].into())
             .and_then(|proof| proof.with_requests(requests.into()))
             .expect("a trace length in range, and two short requests")
     }
@@ -263,26 +256,36 @@ mod tests {
         assert_eq!(altered(5, 5), ProofError::HashFunction(5));
         assert!(matches!(altered(5, 0), ProofError::Settings(_)));
         assert_eq!(altered(6, 0), ProofError::OptionSet(0));
-        assert_eq!(altered(7, 8), ProofError::TraceLength(8));
-        // The set's blowup is 16, which leaves one row bit less than traces can have.
-        assert_eq!(altered(7, 28), ProofError::TraceLength(28));
-        assert_eq!(altered(7, 29), ProofError::TraceLength(29));
-        assert_eq!(altered(7, 64), ProofError::TraceLength(64));
-        let longest = Proof::new(ProofSettings::default(), 1 << 24, [1, 2, 3].into())
-            .expect("a trace with which the set reaches its level");
+        assert_eq!(altered(7, 2), ProofError::Tables(2));
+        assert_eq!(altered(7, 4), ProofError::Tables(4));
+        for log in [0, 2, 28, 29, 64, 255] {
+            // The set's blowup is 16, which leaves one row bit less than tables can have.
+            assert_eq!(altered(8, log), ProofError::Heights([log, 9, 12]));
+            assert_eq!(altered(10, log), ProofError::Heights([10, 9, log]));
+        }
+        assert_eq!(altered(9, 8), ProofError::Heights([10, 8, 12]));
+        let longest = Proof::new(
+            ProofSettings::default(),
+            heights([24, 9, 5]),
+            [1, 2, 3].into(),
+        )
+        .expect("tables with which the set reaches its level");
         let mut bytes = longest.to_bytes();
-        bytes[7] += 1;
-        assert_eq!(Proof::from_bytes(&bytes), Err(ProofError::TraceLength(25)));
+        bytes[8] += 1;
         assert_eq!(
-            altered(8, 4),
+            Proof::from_bytes(&bytes),
+            Err(ProofError::Heights([25, 9, 5]))
+        );
+        assert_eq!(
+            altered(11, 4),
             ProofError::Length {
                 announced: 30,
                 actual: 29
             }
         );
-        assert_eq!(altered(11, 1), ProofError::TooLong((1 << 24) + 3));
+        assert_eq!(altered(14, 1), ProofError::TooLong((1 << 24) + 3));
         assert_eq!(
-            altered(15, 2),
+            altered(18, 2),
             ProofError::Requests(RequestsError::TooLong((2 << 24) + 26))
         );
         // The first request's calldata reaches into the second one.
@@ -299,14 +302,13 @@ mod tests {
     #[test]
     fn lengths_out_of_range_are_refused() {
         let settings = ProofSettings::default();
-        for length in [0, 256, 1000, MAX_TRACE_LEN * 2] {
-            assert!(matches!(
-                Proof::new(settings, length, Vec::new()),
-                Err(ProofError::TraceLength(_))
-            ));
-        }
+        let refused = heights([27, 9, 9]);
         assert_eq!(
-            Proof::new(settings, 512, [0; MAX_STARK_LEN + 1].into()),
+            Proof::new(settings, refused, Vec::new()),
+            Err(ProofError::Heights([27, 9, 9]))
+        );
+        assert_eq!(
+            Proof::new(settings, heights([9; 3]), [0; MAX_STARK_LEN + 1].into()),
             Err(ProofError::TooLong(MAX_STARK_LEN + 1))
         );
     }

@@ -19,9 +19,6 @@ use crate::{
     },
 };
 
-/// Separates the transcripts of this AIR from others and from its own other versions.
-const PROTOCOL: u64 = u64::from_be_bytes(*b"\0MCVM\x00\x00\x01");
-
 /// Everything public about a run; all of it goes into the transcript.
 ///
 /// By default it is that of an open program without a kernel, in which everything is zero.
@@ -45,7 +42,6 @@ pub struct PublicInputs {
 impl ToElements<Felt> for PublicInputs {
     fn to_elements(&self) -> Vec<Felt> {
         let mut elements = Vec::new();
-        elements.push(Felt::new(PROTOCOL));
         elements.extend_from_slice(self.program_hash.as_elements());
         elements.push(Felt::new(self.kernel.proc_hashes().len() as u64));
         for digest in self.kernel.proc_hashes() {
@@ -150,7 +146,7 @@ impl PublicInputs {
         messages
     }
 
-    /// The sum of the verifier's fractions: the running sum of the trace ends at minus this.
+    /// The sum of the verifier's fractions: those of the tables add up to minus this.
     pub fn boundary_sum<E: FieldElement<BaseField = Felt>>(&self, challenges: &Challenges<E>) -> E {
         self.messages().iter().fold(E::ZERO, |sum, message| {
             let bus = Felt::new(message.bus as u64);

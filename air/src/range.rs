@@ -6,7 +6,7 @@
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, RangeFrame},
     columns::RangeRow,
     lookup::{ByteCheck, LookupBuilder, RangeCheck, Slot},
 };
@@ -14,21 +14,21 @@ use crate::{
 /// Constraints of the byte table: it climbs from 0 to 255 in steps of 0 or 1. Its ends are boundary
 /// constraints.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let step = frame.next.range.byte - frame.cur.range.byte;
+pub fn constraints<B: ConstraintBuilder>(frame: &RangeFrame<'_, B::Expr>, b: &mut B) {
+    let step = frame.next.byte - frame.cur.byte;
     b.assert_zero("range.byte_step", 2, step.binary());
 }
 
 /// Messages of the two tables.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(frame: &RangeFrame<'_, B::Expr>, b: &mut B) {
     let RangeRow {
         hi,
         lo,
         multiplicity,
         byte,
         byte_multiplicity,
-    } = frame.cur.range;
+    } = *frame.cur;
     let one = B::Expr::ONE;
     let value = hi.scale(miden_core::Felt::new(256)) + lo;
     b.add(

@@ -14,10 +14,9 @@ use core::{fmt, str::FromStr};
 use libm::{floor, log2, sqrt};
 use miden_core::Felt;
 use thiserror::Error;
-use winter_air::Air;
 use winter_math::StarkField;
 
-use crate::{MAX_DEGREE, air::CvmAir, lookup::Slot, options::HashFunction};
+use crate::{MAX_DEGREE, air::CvmAir, options::HashFunction};
 
 /// The security of a proof in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,22 +187,18 @@ pub struct Protocol {
 impl Protocol {
     /// The protocol by which this AIR is proven.
     pub fn of(air: &CvmAir) -> Self {
-        let (context, options, info) = (air.context(), air.options(), air.trace_info());
-        let constraints = context.num_assertions() + context.num_transition_constraints();
-        let columns = info.width() + context.num_constraint_composition_columns();
-        let rows = info.length() as u64;
-        let messages = air.public_inputs().messages().len() as u64;
+        let options = air.options();
         Self {
             extension: options.field_extension().degree(),
             blowup: options.blowup_factor() as u32,
             queries: options.num_queries() as u32,
             grinding: options.grinding_factor(),
             folding: options.to_fri_options().folding_factor() as u32,
-            rows,
-            columns: columns as u64,
-            constraints: constraints as u64,
+            rows: air.heights().longest() as u64,
+            columns: air.num_quotients() as u64,
+            constraints: air.total_constraints() as u64,
             degree: MAX_DEGREE as u64,
-            fractions: rows * Slot::COUNT as u64 + messages,
+            fractions: air.num_fractions(),
         }
     }
 
@@ -386,25 +381,29 @@ impl Security {
 #[cfg(test)]
 mod tests {
     use miden_core::crypto::hash::Blake3_256;
-    use winter_air::proof::{Context, Proof};
+    use winter_air::{
+        TraceInfo,
+        proof::{Context, Proof},
+    };
 
     use super::*;
     use crate::{
-        air::{MAX_TRACE_LEN, trace_info},
+        lookup::{NUM_CHALLENGES, Slot},
         options::{OptionSet, ProofSettings},
         public::PublicInputs,
+        table::{Heights, MAX_HEIGHT},
     };
 
     /// More messages than a statement can make the verifier send.
     const MESSAGES: u64 = 1 << 22;
 
+    fn uniform(log_height: u32) -> Heights {
+        Heights::uniform(1 << log_height).expect("an allowed height")
+    }
+
     fn air(set: OptionSet, log_length: u32) -> CvmAir {
         let options = set.proof_options();
-        CvmAir::new(
-            trace_info(1 << log_length),
-            PublicInputs::default(),
-            options,
-        )
+        CvmAir::new(uniform(log_length), PublicInputs::default(), options)
     }
 
     #[test]
@@ -412,8 +411,8 @@ mod tests {
         let public = PublicInputs::default();
         for set in OptionSet::ALL {
             let settings = ProofSettings::new(set, HashFunction::Rpo256).expect("strong enough");
-            for log_length in [9, 16, 20, set.max_trace_len().ilog2()] {
-                let security = settings.security(1 << log_length, &public);
+            for log_length in [9, 16, 20, set.max_height().ilog2()] {
+                let security = settings.security(&uniform(log_length), &public);
                 let Security {
                     conjectured,
                     proven,
@@ -447,7 +446,7 @@ mod tests {
     #[test]
     fn the_distance_is_the_best_one() {
         for set in OptionSet::ALL {
-            for log_length in [9, 20, set.max_trace_len().ilog2()] {
+            for log_length in [9, 20, set.max_height().ilog2()] {
                 let protocol = Protocol::of(&air(set, log_length));
                 let chosen = protocol.list_decoding();
                 let best = (MULTIPLICITIES.0..=MULTIPLICITIES.1)
@@ -462,7 +461,7 @@ mod tests {
     #[test]
     fn lookups_limit_the_longest_traces() {
         for set in OptionSet::ALL {
-            let longest = set.max_trace_len() as u64;
+            let longest = set.max_height() as u64;
             let bits = |rows: u64| {
                 let mut protocol = Protocol::of(&air(set, longest.ilog2()));
                 protocol.fractions = rows * Slot::COUNT as u64 + MESSAGES;
@@ -471,7 +470,7 @@ mod tests {
             assert!(bits(longest) >= set.level().bits());
             match set.level() {
                 MinSecurity::Conjectured(96) => assert!(bits(2 * longest) < 96),
-                MinSecurity::Conjectured(_) => assert!(longest >= MAX_TRACE_LEN as u64 / 2),
+                MinSecurity::Conjectured(_) => assert!(longest >= MAX_HEIGHT as u64 / 2),
                 MinSecurity::Proven(_) => assert_eq!(longest, 1 << 24),
             }
         }
@@ -634,14 +633,22 @@ mod tests {
     #[test]
     fn winterfells_estimates_are_not_higher() {
         for set in OptionSet::ALL {
-            for log_length in [9, 16, 20, set.max_trace_len().ilog2()] {
+            for log_length in [9, 16, 20, set.max_height().ilog2()] {
                 let air = air(set, log_length);
                 let protocol = Protocol::of(&air);
                 let security = protocol.security(HashFunction::Blake3_256);
                 // Winterfell estimates proofs, of which it only reads the context.
                 let mut proof = Proof::new_dummy();
+                let length = air.heights().longest();
+                let info = TraceInfo::new_multi_segment(
+                    air.trace_width() - 14,
+                    14,
+                    NUM_CHALLENGES,
+                    length,
+                    alloc::vec::Vec::new(),
+                );
                 proof.context = Context::new::<Felt>(
-                    air.trace_info().clone(),
+                    info,
                     air.options().clone(),
                     protocol.constraints as usize,
                 );

@@ -2,7 +2,7 @@
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     columns::SystemCols,
     opcode::{END, OpFlags, SYSCALL},
 };
@@ -14,12 +14,12 @@ use crate::{
 /// is crossed either way.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     b: &mut B,
 ) {
-    let cur = &frame.cur.core;
-    let next = &frame.next.core.system;
+    let cur = frame.cur;
+    let next = &frame.next.system;
     let SystemCols {
         clk,
         domain,

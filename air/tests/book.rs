@@ -9,17 +9,16 @@ use std::{
 
 use miden_cvm_air::{
     MAX_DEGREE,
-    air::{
-        Boundary, CvmAir, MIN_TRACE_LEN, boundaries, constraint_catalog, message_catalog,
-        trace_info,
-    },
-    columns::{CHIPLET_BODY, MAIN_WIDTH, NUM_HELPERS, STACK_TOP},
-    lookup::{Bus, MAX_MESSAGE_WIDTH, Packing, Slot},
+    air::{COMPOSITION_COLUMNS, CvmAir},
+    boundary::Boundary,
+    builder::ConstraintInfo,
+    columns::{CHIPLET_BODY, NUM_HELPERS, STACK_TOP},
+    lookup::{Bus, MAX_MESSAGE_WIDTH, MessageInfo, Slot},
     options::{OptionSet, ProofSettings},
     public::PublicInputs,
     security::Protocol,
+    table::{Heights, Table},
 };
-use winter_air::Air;
 
 const TRACE: &str = include_str!("../../docs/src/trace.md");
 const CONSTRAINTS: &str = include_str!("../../docs/src/constraints.md");
@@ -27,6 +26,33 @@ const BUSES: &str = include_str!("../../docs/src/buses.md");
 const SECURITY: &str = include_str!("../../docs/src/security.md");
 const COLUMNS_SOURCE: &str = include_str!("../src/columns.rs");
 const MESSAGES_SOURCE: &str = include_str!("../src/lookup/message.rs");
+
+/// The constraints of all tables.
+fn constraint_catalog() -> Vec<ConstraintInfo> {
+    let constraints = Table::ALL.into_iter().flat_map(Table::constraint_catalog);
+    constraints.collect()
+}
+
+/// The messages of all tables.
+fn message_catalog() -> Vec<MessageInfo> {
+    Table::ALL
+        .into_iter()
+        .flat_map(Table::message_catalog)
+        .collect()
+}
+
+/// Tables of one height.
+fn uniform(log_height: u32) -> Heights {
+    Heights::uniform(1 << log_height).expect("an allowed height")
+}
+
+/// The boundary constraints of all tables.
+fn boundaries(public: &PublicInputs) -> Vec<Boundary> {
+    let boundaries = Table::ALL
+        .into_iter()
+        .flat_map(|table| table.boundaries(public));
+    boundaries.collect()
+}
 
 /// The rows of all tables in a chapter whose first column has this heading, as cells without
 /// backticks. The heading is the last one before the table.
@@ -203,21 +229,20 @@ fn coordinates_are_those_of_the_code() {
 #[test]
 fn packing_is_that_of_the_code() {
     let book = rows(BUSES, "auxiliary column");
-    let book: Vec<_> = book
-        .into_iter()
-        .map(|(_, row)| (row[0].clone(), row[1].clone(), row[2].clone()))
-        .collect();
-    let packing = Packing::new(&message_catalog());
-    let code: Vec<_> = packing
-        .columns
-        .iter()
-        .zip(&packing.degrees)
-        .enumerate()
-        .map(|(column, (slots, degree))| {
+    let book: Vec<_> = book.into_iter().map(|(_, row)| row).collect();
+    let mut code = Vec::new();
+    for table in Table::ALL {
+        let packing = table.packing();
+        let columns = packing.columns.iter().zip(&packing.degrees).enumerate();
+        for (column, (slots, degree)) in columns {
             let slots: Vec<_> = slots.iter().map(|&slot| slot_name(slot)).collect();
-            (column.to_string(), slots.join(", "), degree.to_string())
-        })
-        .collect();
+            code.push(vec![
+                format!("{}, {column}", table.name()),
+                slots.join(", "),
+                degree.to_string(),
+            ]);
+        }
+    }
     assert_eq!(book, code);
 }
 
@@ -259,9 +284,19 @@ fn columns_are_those_of_the_code() {
         }
     }
     compare("columns", &book, &code);
+    let widths = rows(TRACE, "table of a trace")
+        .into_iter()
+        .map(|(_, row)| row[..4].to_vec());
+    let expected = Table::ALL.map(|table| {
+        vec![
+            table.name().to_owned(),
+            table.width().to_string(),
+            table.packing().width().to_string(),
+            table.min_height().to_string(),
+        ]
+    });
+    assert_eq!(widths.collect::<Vec<_>>(), expected);
     for stated in [
-        format!("{MAIN_WIDTH} columns in the main segment"),
-        format!("{} in the auxiliary one", miden_cvm_air::air::aux_width()),
         format!("{NUM_HELPERS} helpers"),
         format!("{CHIPLET_BODY} cells"),
     ] {
@@ -293,8 +328,8 @@ fn security_is_that_of_the_code() {
             let settings = ProofSettings::from(set);
             let mut row = vec![format!("{set:?}")];
             for &length in &lengths {
-                row.push(if set.allows(1 << length) {
-                    let security = settings.security(1 << length, &public);
+                row.push(if set.allows(&uniform(length)) {
+                    let security = settings.security(&uniform(length), &public);
                     format!("{} / {}", security.proven, security.conjectured)
                 } else {
                     "refused".into()
@@ -313,8 +348,8 @@ fn security_is_that_of_the_code() {
         .into_iter()
         .map(|set| {
             let settings = ProofSettings::from(set);
-            let longest = set.max_trace_len();
-            let security = settings.security(longest, &public);
+            let longest = set.max_height();
+            let security = settings.security(&uniform(longest.ilog2()), &public);
             let parts = security.parts;
             let bits = [
                 parts.lookups,
@@ -343,8 +378,10 @@ fn security_is_that_of_the_code() {
     let code: Vec<_> = OptionSet::ALL
         .into_iter()
         .flat_map(|set| {
-            let longest = set.max_trace_len();
-            let parts = ProofSettings::from(set).security(longest, &public).parts;
+            let longest = set.max_height();
+            let parts = ProofSettings::from(set)
+                .security(&uniform(longest.ilog2()), &public)
+                .parts;
             let regimes = [
                 ("unique", parts.unique_decoding),
                 ("list", parts.list_decoding),
@@ -366,21 +403,12 @@ fn security_is_that_of_the_code() {
         })
         .collect();
     assert_eq!(book, code);
-    let air = CvmAir::new(
-        trace_info(MIN_TRACE_LEN),
-        public,
-        OptionSet::Fast96.proof_options(),
-    );
-    let context = air.context();
+    let air = CvmAir::new(uniform(9), public, OptionSet::Fast96.proof_options());
     for stated in [
+        format!("`C` = {}", air.total_constraints()),
         format!(
-            "`C` = {}",
-            context.num_assertions() + context.num_transition_constraints()
-        ),
-        format!(
-            "{} columns of the trace and {} of the composition",
-            air.trace_info().width(),
-            context.num_constraint_composition_columns()
+            "{} columns of the tables and {COMPOSITION_COLUMNS} of the composition",
+            air.trace_width()
         ),
         format!("{} slots", Slot::COUNT),
     ] {
@@ -413,11 +441,15 @@ hash_size_bits = 256
             let options = set.proof_options();
             assert_eq!(options.field_extension().degree(), 3);
             let length = 1usize << log_length;
-            let air = CvmAir::new(trace_info(length), PublicInputs::default(), options.clone());
+            let air = CvmAir::new(
+                uniform(log_length),
+                PublicInputs::default(),
+                options.clone(),
+            );
             let protocol = Protocol::of(&air);
             let fri = options.to_fri_options();
-            let layers = fri.num_fri_layers(air.lde_domain_size());
-            let last = air.lde_domain_size() >> (layers as u32 * fri.folding_factor().ilog2());
+            let layers = fri.num_fri_layers(air.domain_size());
+            let last = air.domain_size() >> (layers as u32 * fri.folding_factor().ilog2());
             // In the middle of those multiplicities that give as much as the best one.
             let best = protocol.list_decoding().least();
             let all: Vec<u32> = (3..1 << 12)
@@ -454,7 +486,7 @@ num_lookups_M = {}
 ",
                 rate.sqrt() / (2.0 * multiplicity),
                 protocol.degree,
-                air.trace_info().width(),
+                air.trace_width(),
                 protocol.constraints,
                 protocol.columns,
                 options.num_queries(),

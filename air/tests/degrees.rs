@@ -5,23 +5,16 @@
 use core::array;
 use std::collections::BTreeMap;
 
-use miden_core::{
-    Felt, Kernel, ONE, StackInputs, StackOutputs, Word, ZERO, crypto::random::RpoRandomCoin,
-};
+use miden_core::{Felt, ONE, ZERO, crypto::random::RpoRandomCoin};
 use miden_crypto::rand::FeltRng;
 use miden_cvm_air::{
     MAX_DEGREE,
-    air::{CvmAir, constraint_catalog, message_catalog, trace_info},
-    builder::{Evaluator, Frame, NUM_PERIODIC, PERIOD, Periodic},
-    columns::{MAIN_WIDTH, MainRow},
-    composition::Composition,
-    constraints,
+    air::periodic_polynomials,
+    builder::{Evaluator, NUM_PERIODIC, PERIOD, Periodic},
+    columns::Cells,
     lookup::{Challenges, NUM_CHALLENGES, Packing, RowFractions},
-    lookups,
-    options::OptionSet,
-    public::PublicInputs,
+    table::{Table, Window},
 };
-use winter_air::{Air, AuxRandElements, EvaluationFrame};
 use winter_math::{FieldElement, StarkField, fft, polynom};
 
 /// Members of families that are of lower degrees than their family declares.
@@ -57,26 +50,30 @@ struct Declared {
     expression: usize,
 }
 
-/// All transition constraints of the main segment, then those of the auxiliary one.
-fn declared() -> Vec<Declared> {
-    let main = constraint_catalog().into_iter().map(|constraint| Declared {
-        name: constraint.name,
-        degree: constraint.degree,
-        expression: constraint.actual,
-    });
-    let packing = Packing::new(&message_catalog());
+/// All transition constraints of a table's main columns, then those of the auxiliary ones.
+fn declared(table: Table) -> Vec<Declared> {
+    let main = table
+        .constraint_catalog()
+        .into_iter()
+        .map(|constraint| Declared {
+            name: constraint.name,
+            degree: constraint.degree,
+            expression: constraint.actual,
+        });
+    let packing = table.packing();
     let aux = packing.degrees.into_iter().enumerate();
     let aux = aux.map(|(column, degree)| Declared {
-        name: format!("auxiliary column {column}"),
+        name: format!("auxiliary column {column} of {}", table.name()),
         degree,
         expression: degree,
     });
     main.chain(aux).collect()
 }
 
-/// A random curve through the space of cells: those of two rows of both segments, and the periodic
-/// columns.
+/// A random curve through the space of cells: those of two rows of a table's main and auxiliary
+/// columns, and the periodic columns.
 struct Curve {
+    table: Table,
     composed: Felt,
     packing: Packing,
     from: Vec<Felt>,
@@ -84,22 +81,40 @@ struct Curve {
     /// By periodic column, then for all other cells: the degree of what a cell is along the curve.
     degrees: [usize; NUM_PERIODIC + 1],
     challenges: Vec<Felt>,
-    constraints: usize,
+}
+
+/// The values of all constraints on two rows.
+fn evaluate(
+    table: Table,
+    packing: &Packing,
+    rows: &Window<'_, Felt>,
+    [aux, aux_next]: [&[Felt]; 2],
+    challenges: &[Felt],
+) -> Vec<Felt> {
+    let constraints = table.constraint_catalog().len();
+    let mut values = vec![ZERO; constraints + packing.width()];
+    let (main_values, aux_values) = values.split_at_mut(constraints);
+    table.constraints(rows, &mut Evaluator::new(main_values));
+    let mut row = RowFractions::default();
+    table.lookups(rows, &mut row);
+    let challenges = Challenges::new(challenges);
+    packing.evaluate(&row, &challenges, aux, aux_next, aux_values);
+    values
 }
 
 impl Curve {
-    fn new(composed: bool, degrees: [usize; NUM_PERIODIC + 1]) -> Self {
+    fn new(table: Table, composed: bool, degrees: [usize; NUM_PERIODIC + 1]) -> Self {
         let mut random = random();
-        let packing = Packing::new(&message_catalog());
-        let cells = NUM_PERIODIC + 2 * (MAIN_WIDTH + packing.width());
+        let packing = table.packing();
+        let cells = NUM_PERIODIC + 2 * (table.width() + packing.width());
         Self {
+            table,
             composed: if composed { ONE } else { ZERO },
             packing,
             from: draw(&mut random, cells),
             by: draw(&mut random, cells),
             degrees,
             challenges: draw(&mut random, NUM_CHALLENGES),
-            constraints: constraint_catalog().len(),
         }
     }
 
@@ -114,24 +129,22 @@ impl Curve {
             )
             .collect();
         let (periodic, cells) = cells.split_at(NUM_PERIODIC);
-        let (main, aux) = cells.split_at(2 * MAIN_WIDTH);
-        let (cur, next) = main.split_at(MAIN_WIDTH);
-        let frame = Frame {
-            cur: MainRow::from_cells(cur),
-            next: MainRow::from_cells(next),
+        let (main, aux) = cells.split_at(2 * self.table.width());
+        let (cur, next) = main.split_at(self.table.width());
+        let rows = Window {
+            cur,
+            next,
             periodic: Periodic::from_cells(periodic),
             composed: self.composed,
         };
-        let mut values = vec![ZERO; self.constraints + self.packing.width()];
-        let (main_values, aux_values) = values.split_at_mut(self.constraints);
-        constraints(&frame, &mut Evaluator::new(main_values));
-        let mut row = RowFractions::default();
-        lookups(&frame, &mut row);
-        let challenges = Challenges::new(&self.challenges);
         let (cur, next) = aux.split_at(self.packing.width());
-        self.packing
-            .evaluate(&row, &challenges, cur, next, aux_values);
-        values
+        evaluate(
+            self.table,
+            &self.packing,
+            &rows,
+            [cur, next],
+            &self.challenges,
+        )
     }
 
     /// The degrees of all constraints along the curve.
@@ -160,8 +173,8 @@ fn either(degrees: impl Fn(bool) -> Vec<usize>) -> Vec<usize> {
 }
 
 /// The degrees of all constraints along a curve: on a line, their own.
-fn curve_degrees(degrees: [usize; NUM_PERIODIC + 1]) -> Vec<usize> {
-    either(|composed| Curve::new(composed, degrees).measure())
+fn curve_degrees(table: Table, degrees: [usize; NUM_PERIODIC + 1]) -> Vec<usize> {
+    either(|composed| Curve::new(table, composed, degrees).measure())
 }
 
 /// Every constraint has the degree that it declares. A family declares one degree for its members:
@@ -169,7 +182,10 @@ fn curve_degrees(degrees: [usize; NUM_PERIODIC + 1]) -> Vec<usize> {
 #[test]
 fn degrees_are_what_is_declared() {
     let lower = BTreeMap::from(LOWER);
-    for (declared, actual) in declared().into_iter().zip(curve_degrees([1; _])) {
+    for (declared, actual) in Table::ALL.into_iter().flat_map(|table| {
+        let degrees = curve_degrees(table, [1; _]);
+        declared(table).into_iter().zip(degrees).collect::<Vec<_>>()
+    }) {
         let name = declared.name;
         let expected = *lower.get(name.as_str()).unwrap_or(&declared.degree);
         assert_eq!(actual, expected, "the degree of {name}");
@@ -179,33 +195,14 @@ fn degrees_are_what_is_declared() {
     }
 }
 
-/// Public inputs of an open program, or of a composition.
-fn public(composed: bool) -> PublicInputs {
-    PublicInputs {
-        program_hash: Word::default(),
-        kernel: Kernel::default(),
-        composition: composed
-            .then(|| Composition::new(1, Vec::new(), Vec::new()).expect("one instance is enough")),
-        stack_inputs: StackInputs::default(),
-        stack_outputs: StackOutputs::default(),
-        precompile_transcript: Word::default(),
-    }
-}
-
-fn air(composed: bool) -> CvmAir {
-    let options = OptionSet::Fast96.proof_options();
-    CvmAir::new(trace_info(ROWS), public(composed), options)
-}
-
-/// The degrees, as polynomials over the trace domain, of all constraints on a trace of random
+/// The degrees, as polynomials over the table's domain, of all constraints on a table of random
 /// columns.
-fn trace_degrees(composed: bool) -> Vec<usize> {
-    let air = air(composed);
+fn trace_degrees(table: Table, composed: bool) -> Vec<usize> {
     let mut random = random();
     let size = ROWS * BLOWUP;
     let twiddles = fft::get_twiddles::<Felt>(size);
-    let aux_width = air.packing().width();
-    let columns: Vec<Vec<Felt>> = (0..MAIN_WIDTH + aux_width)
+    let packing = table.packing();
+    let columns: Vec<Vec<Felt>> = (0..table.width() + packing.width())
         .map(|_| {
             let mut column = draw(&mut random, ROWS);
             column.resize(size, ZERO);
@@ -213,28 +210,27 @@ fn trace_degrees(composed: bool) -> Vec<usize> {
             column
         })
         .collect();
-    let row = |step: usize| {
-        let cells = columns.iter().map(|column| column[step % size]);
-        let mut main: Vec<Felt> = cells.collect();
-        let aux = main.split_off(MAIN_WIDTH);
-        (main, aux)
-    };
-    let challenges = AuxRandElements::new(draw(&mut random, NUM_CHALLENGES));
-    let periodic_polys = air.get_periodic_column_polys();
+    let row =
+        |step: usize| -> Vec<Felt> { columns.iter().map(|column| column[step % size]).collect() };
+    let challenges = draw(&mut random, NUM_CHALLENGES);
+    let periodic = periodic_polynomials();
     let generator = Felt::get_root_of_unity(size.ilog2());
 
-    let main_constraints = constraint_catalog().len();
-    let mut values = vec![Vec::with_capacity(size); main_constraints + aux_width];
+    let mut values: Vec<Vec<Felt>> = Vec::new();
     for step in 0..size {
         let (cur, next) = (row(step), row(step + BLOWUP));
+        let (cur, aux) = cur.split_at(table.width());
+        let (next, aux_next) = next.split_at(table.width());
         let x = generator.exp((step * ROWS / PERIOD) as u64);
-        let periodic: Vec<Felt> = periodic_polys.iter().map(|p| polynom::eval(p, x)).collect();
-        let main = EvaluationFrame::from_rows(cur.0, next.0);
-        let aux = EvaluationFrame::from_rows(cur.1, next.1);
-        let mut results = vec![ZERO; values.len()];
-        let (main_results, aux_results) = results.split_at_mut(main_constraints);
-        air.evaluate_transition(&main, &periodic, main_results);
-        air.evaluate_aux_transition(&main, &aux, &periodic, &challenges, aux_results);
+        let periodic: Vec<Felt> = periodic.iter().map(|p| polynom::eval(p, x)).collect();
+        let rows = Window {
+            cur,
+            next,
+            periodic: Periodic::from_cells(&periodic),
+            composed: if composed { ONE } else { ZERO },
+        };
+        let results = evaluate(table, &packing, &rows, [aux, aux_next], &challenges);
+        values.resize(results.len(), Vec::with_capacity(size));
         for (values, result) in values.iter_mut().zip(results) {
             values.push(result);
         }
@@ -247,24 +243,25 @@ fn trace_degrees(composed: bool) -> Vec<usize> {
     degrees.collect()
 }
 
-/// On random traces the constraints are polynomials of the degrees that the protocol counts on. A
+/// On random tables the constraints are polynomials of the degrees that the protocol counts on. A
 /// periodic column is a polynomial in `x^(ROWS / PERIOD)`, so it is of a lower degree than a column.
 #[test]
-fn degrees_are_those_of_random_traces() {
-    let air = air(false);
-    let periodic = air.get_periodic_column_polys();
+fn degrees_are_those_of_random_tables() {
+    let periodic = periodic_polynomials();
     let columns_only: [usize; NUM_PERIODIC + 1] =
         array::from_fn(|i| usize::from(i == NUM_PERIODIC));
     let weighted = array::from_fn(|i| periodic.get(i).map_or(PERIOD, |p| polynom::degree_of(p)));
-    let columns_only = curve_degrees(columns_only);
-    let weighted = curve_degrees(weighted);
-    let on_traces = either(trace_degrees);
-    for (i, declared) in declared().into_iter().enumerate() {
-        let Declared { name, degree, .. } = declared;
-        let columns = columns_only[i];
-        let rest = weighted[i] - PERIOD * columns;
-        let expected = columns * (ROWS - 1) + rest * ROWS / PERIOD;
-        assert_eq!(on_traces[i], expected, "{name}");
-        assert!(on_traces[i] <= degree * (ROWS - 1), "{name}");
+    for table in Table::ALL {
+        let columns_only = curve_degrees(table, columns_only);
+        let weighted = curve_degrees(table, weighted);
+        let on_tables = either(|composed| trace_degrees(table, composed));
+        for (i, declared) in declared(table).into_iter().enumerate() {
+            let Declared { name, degree, .. } = declared;
+            let columns = columns_only[i];
+            let rest = weighted[i] - PERIOD * columns;
+            let expected = columns * (ROWS - 1) + rest * ROWS / PERIOD;
+            assert_eq!(on_tables[i], expected, "{name}");
+            assert!(on_tables[i] <= degree * (ROWS - 1), "{name}");
+        }
     }
 }

@@ -1,40 +1,19 @@
 //! The names of cells, read off the column structs themselves.
 
+use core::array;
+
 use miden_core::{Felt, ONE};
-use miden_cvm_air::columns::{CORE_WIDTH, MAIN_WIDTH, MainRow, RANGE_WIDTH, cells_of};
-
-/// First column of the chiplets.
-pub const CHIPLETS: usize = CORE_WIDTH + RANGE_WIDTH;
-
-/// The three parts of a row, which stand side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    /// System, decoder and stack.
-    Core,
-    /// Range and byte tables.
-    Range,
-    /// Chiplets.
-    Chiplets,
-}
-
-impl Part {
-    /// All parts.
-    pub const ALL: [Self; 3] = [Self::Core, Self::Range, Self::Chiplets];
-
-    /// The columns of the part.
-    pub fn columns(self) -> core::ops::Range<usize> {
-        match self {
-            Self::Core => 0..CORE_WIDTH,
-            Self::Range => CORE_WIDTH..CHIPLETS,
-            Self::Chiplets => CHIPLETS..MAIN_WIDTH,
-        }
-    }
-}
+use miden_cvm_air::{
+    columns::{CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow},
+    table::Table,
+};
 
 /// The names of all cells: those of the shared chiplet columns depend on the chiplet.
 #[derive(Debug)]
 pub struct Names {
-    plain: Vec<String>,
+    /// By table and column.
+    plain: [Vec<String>; Table::COUNT],
+    /// The selectors of the chiplets, each with the names of the cells of its rows.
     selectors: Vec<(usize, Vec<Option<String>>)>,
     /// Those of the odd rows of operations on resource tables.
     outcomes: Vec<Option<String>>,
@@ -42,37 +21,42 @@ pub struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        let mut index = [0; MAIN_WIDTH];
-        for (i, cell) in index.iter_mut().enumerate() {
-            *cell = i;
-        }
-        let row = MainRow::from_cells(&index);
+        let core = *CoreRow::from_cells(&array::from_fn::<_, CORE_WIDTH, _>(|i| i));
+        let range = *RangeRow::from_cells(&array::from_fn::<_, RANGE_WIDTH, _>(|i| i));
+        let row = *ChipletRow::from_cells(&array::from_fn::<_, CHIPLET_WIDTH, _>(|i| i));
+        let plain = |table: Table, debug: String| {
+            let mut names = vec![String::new(); table.width()];
+            for (column, name) in leaves(&debug) {
+                names[column] = match table {
+                    Table::Core => name,
+                    Table::Range => format!("range.{name}"),
+                    Table::Chiplets => format!("chiplet.{name}"),
+                };
+            }
+            names
+        };
         let listed = |debug: String| {
-            let mut names = vec![None; MAIN_WIDTH];
+            let mut names = vec![None; CHIPLET_WIDTH];
             for (column, name) in leaves(&debug) {
                 names[column] = Some(name);
             }
             names
         };
-        let plain = listed(format!("{row:?}"));
-        let plain = plain
-            .into_iter()
-            .map(|name| name.unwrap_or_default().replace("core.", ""))
-            .collect();
         // The views of the shared columns, by the name of the selector.
         let views = [
-            ("hasher", format!("{:?}", row.chiplet.hasher())),
-            ("bitwise", format!("{:?}", row.chiplet.bitwise())),
-            ("table", format!("{:?}", row.chiplet.table())),
-            ("memory", format!("{:?}", row.chiplet.memory())),
-            ("rom", format!("{:?}", row.chiplet.rom())),
-            ("ace", format!("{:?}", row.chiplet.ace())),
+            ("hasher", format!("{:?}", row.hasher())),
+            ("bitwise", format!("{:?}", row.bitwise())),
+            ("table", format!("{:?}", row.table())),
+            ("memory", format!("{:?}", row.memory())),
+            ("rom", format!("{:?}", row.rom())),
+            ("ace", format!("{:?}", row.ace())),
         ];
-        let selectors = leaves(&format!("{:?}", row.chiplet.select))
+        let selectors = leaves(&format!("{:?}", row.select))
             .into_iter()
             .map(|(column, selector)| {
                 let view = views.iter().find(|(name, _)| *name == selector);
-                let names = view.map_or(vec![None; MAIN_WIDTH], |(_, view)| listed(view.clone()));
+                let names =
+                    view.map_or(vec![None; CHIPLET_WIDTH], |(_, view)| listed(view.clone()));
                 let names = names
                     .into_iter()
                     .map(|name| name.map(|name| format!("{selector}.{name}")))
@@ -80,12 +64,16 @@ impl Default for Names {
                 (column, names)
             })
             .collect();
-        let outcomes = listed(format!("{:?}", row.chiplet.outcome()))
+        let outcomes = listed(format!("{:?}", row.outcome()))
             .into_iter()
             .map(|name| name.map(|name| format!("table.outcome.{name}")))
             .collect();
         Self {
-            plain,
+            plain: [
+                plain(Table::Core, format!("{core:?}")),
+                plain(Table::Range, format!("{range:?}")),
+                plain(Table::Chiplets, format!("{row:?}")),
+            ],
             selectors,
             outcomes,
         }
@@ -93,26 +81,29 @@ impl Default for Names {
 }
 
 impl Names {
-    /// The name of a cell of `row`, which is row `number`.
-    pub fn of(&self, row: &MainRow<Felt>, number: usize, column: usize) -> &str {
-        let cells = cells_of(row);
-        let is_outcome = row.chiplet.select.table == ONE && !number.is_multiple_of(2);
+    /// The name of a cell of row `number` of a table, whose cells are `row`.
+    pub fn of(&self, table: Table, row: &[Felt], number: usize, column: usize) -> &str {
+        let plain = &self.plain[table as usize][column];
+        if table != Table::Chiplets {
+            return plain;
+        }
+        let is_outcome =
+            ChipletRow::from_cells(row).select.table == ONE && !number.is_multiple_of(2);
         let section = self
             .selectors
             .iter()
-            .find(|(selector, _)| cells[*selector] == ONE);
+            .find(|(selector, _)| row[*selector] == ONE);
         section
             .map(|(_, names)| if is_outcome { &self.outcomes } else { names })
             .and_then(|names| names[column].as_deref())
-            .unwrap_or(&self.plain[column])
+            .unwrap_or(plain)
     }
 
-    /// The number of the chiplet that a row belongs to, or nothing if it is padding.
-    pub fn chiplet(&self, row: &MainRow<Felt>) -> Option<usize> {
-        let cells = cells_of(row);
+    /// The number of the chiplet that a row of the chiplets belongs to, or nothing if it is padding.
+    pub fn chiplet(&self, row: &[Felt]) -> Option<usize> {
         self.selectors
             .iter()
-            .position(|(selector, _)| cells[*selector] == ONE)
+            .position(|(selector, _)| row[*selector] == ONE)
     }
 
     /// The columns of the chiplets' selectors.
@@ -184,24 +175,35 @@ fn path(levels: &[Level]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use miden_core::ZERO;
+
     use super::*;
-    use miden_cvm_air::air::zero_row;
 
     #[test]
     fn cells_have_the_names_of_their_fields() {
         let names = Names::default();
-        let mut row = zero_row();
-        assert_eq!(names.of(&row, 0, 0), "system.clk");
-        assert_eq!(names.of(&row, 0, CORE_WIDTH), "range.hi");
-        assert_eq!(names.of(&row, 0, CHIPLETS), "chiplet.select.hasher");
-        row.chiplet.select.memory = ONE;
-        let body = CHIPLETS + names.selector_columns().count();
-        assert_eq!(names.of(&row, 0, body), "memory.context");
-        assert_eq!(names.of(&row, 0, body + 2), "memory.word[1]");
-        let all: std::collections::BTreeSet<_> = (0..MAIN_WIDTH)
-            .map(|column| names.of(&zero_row(), 0, column).to_owned())
+        let name = |table: Table, column: usize| {
+            let row = vec![ZERO; table.width()];
+            names.of(table, &row, 0, column).to_owned()
+        };
+        assert_eq!(name(Table::Core, 0), "system.clk");
+        assert_eq!(name(Table::Range, 0), "range.hi");
+        assert_eq!(name(Table::Chiplets, 0), "chiplet.row");
+        assert_eq!(name(Table::Chiplets, 1), "chiplet.select.hasher");
+        let mut row = ChipletRow::filled(ZERO);
+        row.select.memory = ONE;
+        let row = miden_cvm_air::columns::cells_of(&row);
+        let body = 1 + names.selector_columns().count();
+        assert_eq!(names.of(Table::Chiplets, row, 0, body), "memory.context");
+        let word = names.of(Table::Chiplets, row, 0, body + 2);
+        assert_eq!(word, "memory.word[1]");
+        let all: std::collections::BTreeSet<_> = Table::ALL
+            .into_iter()
+            .flat_map(|table| (0..table.width()).map(move |column| (table, column)))
+            .map(|(table, column)| name(table, column))
             .collect();
-        assert_eq!(all.len(), MAIN_WIDTH);
+        let width: usize = Table::ALL.iter().map(|table| table.width()).sum();
+        assert_eq!(all.len(), width);
         assert!(!all.contains(""));
     }
 }

@@ -5,11 +5,10 @@ use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame, NUM_PERIODIC, Periodic},
-    columns::{MAIN_WIDTH, MainRow, cells_of},
-    constraints,
+    builder::{ConstraintBuilder, NUM_PERIODIC, Periodic},
+    columns::{Cells, cells_of},
     lookup::{Bus, LookupBuilder, Message, Slot},
-    lookups,
+    table::{Table, Window},
 };
 
 /// A value, and how fast it changes.
@@ -140,41 +139,37 @@ impl<F: Fn(Bus) -> bool> LookupBuilder for Slopes<'_, F> {
     }
 }
 
-/// Two rows with the periodic columns, as duals.
+/// Two rows of a table with the periodic columns, as duals.
 pub struct DualFrame {
-    rows: [MainRow<Dual>; 2],
+    table: Table,
+    rows: [Vec<Dual>; 2],
     periodic: Periodic<Dual>,
     composed: Dual,
 }
 
 impl DualFrame {
-    /// The rows of a frame; `moving` are the cells (of the current and of the next row) that move,
-    /// with their slopes.
-    pub fn new(frame: &Frame<'_, Felt>, moving: &[(bool, usize, Felt)]) -> Self {
-        let lift = |row: &MainRow<Felt>| {
-            let mut cells = [Dual::ZERO; MAIN_WIDTH];
-            for (dual, &cell) in cells.iter_mut().zip(cells_of(row)) {
-                *dual = Dual::constant(cell);
-            }
-            cells
-        };
-        let mut rows = [lift(frame.cur), lift(frame.next)];
+    /// Two rows; `moving` are the cells (of the current and of the next row) that move, with their
+    /// slopes.
+    pub fn new(table: Table, rows: &Window<'_, Felt>, moving: &[(bool, usize, Felt)]) -> Self {
+        let lift = |row: &[Felt]| row.iter().copied().map(Dual::constant).collect::<Vec<_>>();
+        let mut lifted = [lift(rows.cur), lift(rows.next)];
         for &(next, column, slope) in moving {
-            rows[usize::from(next)][column].slope = slope;
+            lifted[usize::from(next)][column].slope = slope;
         }
         let mut periodic = [Dual::ZERO; NUM_PERIODIC];
-        for (dual, &cell) in periodic.iter_mut().zip(cells_of(frame.periodic)) {
+        for (dual, &cell) in periodic.iter_mut().zip(cells_of(rows.periodic)) {
             *dual = Dual::constant(cell);
         }
         Self {
-            rows: rows.map(|row| *MainRow::from_cells(&row)),
+            table,
+            rows: lifted,
             periodic: *Periodic::from_cells(&periodic),
-            composed: Dual::constant(frame.composed),
+            composed: Dual::constant(rows.composed),
         }
     }
 
-    fn frame(&self) -> Frame<'_, Dual> {
-        Frame {
+    fn rows(&self) -> Window<'_, Dual> {
+        Window {
             cur: &self.rows[0],
             next: &self.rows[1],
             periodic: &self.periodic,
@@ -189,8 +184,8 @@ impl DualFrame {
             slopes: Vec::new(),
             bound,
         };
-        constraints(&self.frame(), &mut slopes);
-        lookups(&self.frame(), &mut slopes);
+        self.table.constraints(&self.rows(), &mut slopes);
+        self.table.lookups(&self.rows(), &mut slopes);
         slopes.slopes
     }
 
@@ -201,7 +196,7 @@ impl DualFrame {
             coordinate,
             slope: ZERO,
         };
-        lookups(&self.frame(), &mut find);
+        self.table.lookups(&self.rows(), &mut find);
         find.slope
     }
 }

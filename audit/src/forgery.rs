@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    builder::{Frame, Violations},
-    columns::{MainRow, cells_of_mut},
-    constraints,
+    builder::Violations,
+    columns::{Cells, ChipletRow, cells_of},
     lookup::Bus,
+    table::{Table, Window},
 };
 
 use crate::{
-    columns::Part,
-    honest::{Cell, Honest, cells},
+    honest::{Cell, Honest},
     memory,
     messages::{Key, Sent, collect},
     unread::Place,
@@ -27,7 +26,7 @@ pub struct Forgery<'a> {
     /// The trace without changes.
     pub honest: &'a Honest,
     /// The rows that are others.
-    rows: BTreeMap<usize, MainRow<Felt>>,
+    rows: BTreeMap<(Table, usize), Vec<Felt>>,
 }
 
 /// What rejects a forged trace.
@@ -77,62 +76,68 @@ impl<'a> Forgery<'a> {
     }
 
     /// A row.
-    pub fn row(&self, row: usize) -> &MainRow<Felt> {
-        self.rows.get(&row).unwrap_or(&self.honest.rows[row])
+    pub fn row(&self, table: Table, row: usize) -> &[Felt] {
+        match self.rows.get(&(table, row)) {
+            Some(changed) => changed,
+            None => self.honest.row(table, row),
+        }
     }
 
     /// A row with what tells which of its cells are read.
-    pub fn place(&self, number: usize) -> Place<'_> {
+    pub fn place(&self, table: Table, number: usize) -> Place<'_> {
         Place {
-            row: self.row(number),
-            before: number.checked_sub(1).map(|before| self.row(before)),
+            table,
+            row: self.row(table, number),
+            before: number.checked_sub(1).map(|before| self.row(table, before)),
             number,
-            is_last: number == self.honest.frames(),
+            is_last: number == self.honest.frames(table),
             composed: self.honest.public.composition.is_some(),
         }
     }
 
     /// The rows that are others.
-    pub fn changed_rows(&self) -> impl Iterator<Item = usize> {
+    pub fn changed_rows(&self) -> impl Iterator<Item = (Table, usize)> {
         self.rows.keys().copied()
     }
 
     /// A row, to be changed.
-    pub fn row_mut(&mut self, row: usize) -> &mut MainRow<Felt> {
-        let honest = &self.honest.rows[row];
-        self.rows.entry(row).or_insert(*honest)
+    pub fn row_mut(&mut self, table: Table, row: usize) -> &mut [Felt] {
+        let honest = self.honest.row(table, row);
+        self.rows
+            .entry((table, row))
+            .or_insert_with(|| honest.to_vec())
     }
 
     /// A cell.
-    pub fn cell(&self, (row, column): Cell) -> Felt {
-        cells(self.row(row))[column]
+    pub fn cell(&self, (table, row, column): Cell) -> Felt {
+        self.row(table, row)[column]
     }
 
     /// Changes a cell.
-    pub fn set(&mut self, (row, column): Cell, value: Felt) {
-        cells_of_mut(self.row_mut(row))[column] = value;
+    pub fn set(&mut self, (table, row, column): Cell, value: Felt) {
+        self.row_mut(table, row)[column] = value;
     }
 
-    /// Replaces the columns of a part in one row.
-    pub fn set_part(&mut self, row: usize, part: Part, from: &MainRow<Felt>) {
-        let columns = part.columns();
-        cells_of_mut(self.row_mut(row))[columns.clone()].copy_from_slice(&cells(from)[columns]);
+    /// Replaces a row.
+    pub fn set_row(&mut self, table: Table, row: usize, from: &[Felt]) {
+        self.row_mut(table, row).copy_from_slice(from);
     }
 
     /// Drops rows that are as they were.
     fn tidy(&mut self) {
-        let honest = &self.honest.rows;
-        self.rows.retain(|&row, changed| *changed != honest[row]);
+        let honest = self.honest;
+        self.rows
+            .retain(|&(table, row), changed| changed[..] != *honest.row(table, row));
     }
 
     /// The cells that differ, with their old and new values.
     pub fn changes(&self) -> Vec<(Cell, Felt, Felt)> {
         let mut changes = Vec::new();
-        for (&row, changed) in &self.rows {
-            let old = cells(&self.honest.rows[row]);
-            for (column, (&old, &new)) in old.iter().zip(cells(changed)).enumerate() {
+        for (&(table, row), changed) in &self.rows {
+            let old = self.honest.row(table, row);
+            for (column, (&old, &new)) in old.iter().zip(changed).enumerate() {
                 if old != new {
-                    changes.push(((row, column), old, new));
+                    changes.push(((table, row, column), old, new));
                 }
             }
         }
@@ -140,18 +145,20 @@ impl<'a> Forgery<'a> {
     }
 
     /// The frame that begins at `row`.
-    pub fn frame(&self, row: usize) -> Frame<'_, Felt> {
-        self.honest.frame(row, self.row(row), self.row(row + 1))
+    pub fn frame(&self, table: Table, row: usize) -> Window<'_, Felt> {
+        self.honest
+            .frame(row, self.row(table, row), self.row(table, row + 1))
     }
 
     /// The frames that see a change.
-    pub fn changed_frames(&self) -> BTreeSet<usize> {
-        let last = self.honest.frames();
+    pub fn changed_frames(&self) -> BTreeSet<(Table, usize)> {
         let rows = self.rows.keys();
-        rows.flat_map(|&row| [row.checked_sub(1), Some(row)])
-            .flatten()
-            .filter(|&frame| frame < last)
-            .collect()
+        rows.flat_map(|&(table, row)| {
+            let frames = [row.checked_sub(1), Some(row)].into_iter().flatten();
+            frames.map(move |frame| (table, frame))
+        })
+        .filter(|&(table, frame)| frame < self.honest.frames(table))
+        .collect()
     }
 
     /// Lets the prover adapt what it may choose, and says what still rejects the trace.
@@ -173,16 +180,23 @@ impl<'a> Forgery<'a> {
     }
 
     fn check_constraints(&self, objections: &mut Objections, first_only: bool) {
-        let last = self.honest.frames();
-        for boundary in &self.honest.boundaries {
-            let row = if boundary.last { last } else { 0 };
-            if self.rows.contains_key(&row) && self.cell((row, boundary.column)) != boundary.value {
-                objections.constraints.insert(boundary.name.clone());
+        for table in Table::ALL {
+            for boundary in &self.honest.boundaries[table as usize] {
+                let row = if boundary.last {
+                    self.honest.frames(table)
+                } else {
+                    0
+                };
+                if self.rows.contains_key(&(table, row))
+                    && self.cell((table, row, boundary.column)) != boundary.value
+                {
+                    objections.constraints.insert(boundary.name.clone());
+                }
             }
         }
-        for row in self.changed_frames() {
+        for (table, row) in self.changed_frames() {
             let mut violations = Violations::default();
-            constraints(&self.frame(row), &mut violations);
+            table.constraints(&self.frame(table, row), &mut violations);
             let names = violations.found.into_iter().map(|(name, _)| name);
             objections.constraints.extend(names);
             if first_only && !objections.none() {
@@ -194,9 +208,9 @@ impl<'a> Forgery<'a> {
     /// The messages of the changed frames: as they were, and as they are.
     pub fn message_changes(&self) -> (Vec<Sent>, Vec<Sent>) {
         let (mut old, mut new) = (Vec::new(), Vec::new());
-        for row in self.changed_frames() {
-            collect(&self.honest.honest_frame(row), &mut old);
-            collect(&self.frame(row), &mut new);
+        for (table, row) in self.changed_frames() {
+            collect(table, &self.honest.honest_frame(table, row), &mut old);
+            collect(table, &self.frame(table, row), &mut new);
         }
         (old, new)
     }
@@ -213,22 +227,23 @@ impl<'a> Forgery<'a> {
             *difference.entry(sent.key).or_default() -= 1;
         }
         difference.retain(|_, count| *count != 0);
-        let forged_rows = |row: &MainRow<Felt>| row.chiplet.select.memory != ZERO;
-        let touched = self.rows.iter().any(|(&row, changed)| {
-            changed.chiplet != self.honest.rows[row].chiplet
-                && (forged_rows(changed) || forged_rows(&self.honest.rows[row]))
+        let is_memory = |row: &[Felt]| ChipletRow::from_cells(row).select.memory != ZERO;
+        let touched = self.rows.iter().any(|(&(table, row), changed)| {
+            table == Table::Chiplets
+                && (is_memory(changed) || is_memory(self.honest.row(table, row)))
         });
         if difference.is_empty() || touched {
             return;
         }
         // What the honest section answers, with the difference.
-        let rows = &self.honest.rows;
-        let Some(start) = rows.iter().position(forged_rows) else {
+        let rows = &self.honest.trace.chiplets;
+        let in_section = |row: &ChipletRow<Felt>| row.select.memory != ZERO;
+        let Some(start) = rows.iter().position(in_section) else {
             return;
         };
         let length = rows[start..]
             .iter()
-            .take_while(|row| forged_rows(row))
+            .take_while(|row| in_section(row))
             .count();
         let mut accesses = Vec::with_capacity(length + 2);
         for &key in &self.honest.accesses {
@@ -245,30 +260,31 @@ impl<'a> Forgery<'a> {
             }
         }
         let section = memory::section(accesses);
-        let padding = *self.honest.rows.last().expect("a trace has rows");
         let behind = start + length;
         let used = rows
             .iter()
-            .take_while(|row| self.honest.names.chiplet(row).is_some())
+            .take_while(|row| self.honest.names.chiplet(cells_of(*row)).is_some())
             .count();
         if start + section.len() + (used - behind) >= rows.len() {
             return;
         }
         let old_end = used.max(start + section.len() + (used - behind));
-        for row in start..old_end {
-            let chiplet = match section.get(row - start) {
-                Some(chiplet) => *chiplet,
+        for number in start..old_end {
+            let mut row = match section.get(number - start) {
+                Some(row) => *row,
                 None => {
-                    let from = behind + (row - start - section.len());
+                    let from = behind + (number - start - section.len());
                     if from < used {
-                        rows[from].chiplet
+                        rows[from]
                     } else {
-                        padding.chiplet
+                        ChipletRow::filled(ZERO)
                     }
                 }
             };
-            if self.row(row).chiplet != chiplet {
-                self.row_mut(row).chiplet = chiplet;
+            row.row = Felt::new(number as u64);
+            let row = cells_of(&row);
+            if self.row(Table::Chiplets, number) != row {
+                self.set_row(Table::Chiplets, number, row);
             }
         }
         self.tidy();
@@ -315,12 +331,13 @@ impl<'a> Forgery<'a> {
     /// The facts that changed rows state, where the prover has not chosen how often.
     fn answers(&self, chosen: &BTreeSet<Cell>) -> BTreeSet<Key> {
         let mut answers = BTreeSet::new();
-        for row in self.changed_frames() {
-            let (cur, next) = (self.row(row), self.row(row + 1));
-            let previous = row.checked_sub(1).map(|row| self.row(row));
-            for &column in &self.honest.multiplicity_columns {
-                if !chosen.contains(&(row, column)) {
-                    answers.extend(self.honest.answer(row, column, previous, cur, next));
+        for (table, row) in self.changed_frames() {
+            let (cur, next) = (self.row(table, row), self.row(table, row + 1));
+            let previous = row.checked_sub(1).map(|row| self.row(table, row));
+            for &(of, column) in &self.honest.multiplicity_columns {
+                let cell = (table, row, column);
+                if of == table && !chosen.contains(&cell) {
+                    answers.extend(self.honest.answer(cell, previous, cur, next));
                 }
             }
         }
@@ -329,12 +346,13 @@ impl<'a> Forgery<'a> {
 
     /// Whether a row that is as it was states the fact.
     fn still_stated(&self, key: &Key, chosen: &BTreeSet<Cell>) -> bool {
-        let unchanged =
-            |row: usize| !self.rows.contains_key(&row) && !self.rows.contains_key(&(row + 1));
+        let unchanged = |&(table, row, _): &Cell| {
+            !self.rows.contains_key(&(table, row)) && !self.rows.contains_key(&(table, row + 1))
+        };
         self.honest.facts.get(key).is_some_and(|sites| {
             sites
                 .iter()
-                .any(|cell| unchanged(cell.0) && !chosen.contains(cell))
+                .any(|cell| unchanged(cell) && !chosen.contains(cell))
         })
     }
 }

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{ChipletRow, MainRow, cells_of},
+    columns::{Cells, ChipletRow, CoreRow, cells_of},
     lookup::Bus,
     opcode::{ADVPOP, ADVPOPW, HALT, NOOP},
+    table::Table,
 };
 
 use crate::{
-    columns::Part,
     forgery::{Forgery, can_be_added, is_true},
-    honest::{Cell, cells, opcode},
+    honest::{Cell, opcode},
     messages::{Key, Sent},
     unread::{is_one_of_two_witnesses, is_unread},
 };
@@ -67,8 +67,9 @@ impl Reason {
 pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Reason> {
     let (old, new) = forgery.message_changes();
     let honest = Forgery::new(forgery.honest);
-    let unread = |(row, column): Cell| is_unread(&honest.place(row), column);
-    let witness = |(row, column): Cell| is_one_of_two_witnesses(&honest.place(row), column);
+    let unread = |(table, row, column): Cell| is_unread(&honest.place(table, row), column);
+    let witness =
+        |(table, row, column): Cell| is_one_of_two_witnesses(&honest.place(table, row), column);
     if same_messages(&old, &new) {
         if chosen.iter().all(|&(cell, ..)| unread(cell)) {
             return Some(Reason::Unread);
@@ -81,17 +82,13 @@ pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Re
         return Some(Reason::Advice);
     }
     let (old, new) = (balance(&old), balance(&new));
-    let within = |part: Part| {
-        chosen
-            .iter()
-            .all(|&((_, column), ..)| part.columns().contains(&column))
-    };
+    let within = |table: Table| chosen.iter().all(|&((of, ..), ..)| of == table);
     let only = |allowed: &dyn Fn(&Key) -> bool| {
         let keys = old.keys().chain(new.keys());
         let mut differing = keys.filter(|key| old.get(key) != new.get(key));
         differing.all(allowed)
     };
-    if within(Part::Chiplets) && old == new && same_rows(forgery, |_| true) {
+    if within(Table::Chiplets) && old == new && same_rows(forgery, |_| true) {
         return Some(Reason::Order);
     }
     let range_only = || only(&|key| can_be_added(key.bus));
@@ -99,10 +96,10 @@ pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Re
         only(&|key| key.bus == Bus::Bitwise && is_true(key))
             && same_rows(forgery, |row| row.select.bitwise == ZERO)
     };
-    if (within(Part::Range) && range_only()) || (within(Part::Chiplets) && bitwise_only()) {
+    if (within(Table::Range) && range_only()) || (within(Table::Chiplets) && bitwise_only()) {
         return Some(Reason::Tables);
     }
-    if within(Part::Core) && same_but_noops(forgery) {
+    if within(Table::Core) && same_but_noops(forgery) {
         return Some(Reason::Noops);
     }
     None
@@ -110,15 +107,14 @@ pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Re
 
 /// Whether the core does the same, but for no-ops, of which there are more or fewer.
 fn same_but_noops(forgery: &Forgery<'_>) -> bool {
-    let rows = 0..forgery.honest.rows.len();
-    let steps = |row: &dyn Fn(usize) -> MainRow<Felt>| {
+    let height = forgery.honest.trace.core.len();
+    let steps = |row: &dyn Fn(usize) -> CoreRow<Felt>| {
         let (mut noops, mut others) = (0, Vec::new());
-        for row in rows.clone().map(row) {
-            match opcode(&row) {
+        for mut core in (0..height).map(row) {
+            match opcode(&core) {
                 NOOP => noops += 1,
                 HALT => {}
                 _ => {
-                    let mut core = row.core;
                     core.system.clk = ZERO;
                     others.push(core);
                 }
@@ -126,8 +122,8 @@ fn same_but_noops(forgery: &Forgery<'_>) -> bool {
         }
         (noops, others)
     };
-    let forged = steps(&|row| *forgery.row(row));
-    let honest = steps(&|row| forgery.honest.rows[row]);
+    let forged = steps(&|row| *CoreRow::from_cells(forgery.row(Table::Core, row)));
+    let honest = steps(&|row| forgery.honest.trace.core[row]);
     forged.0 != honest.0 && forged.1 == honest.1
 }
 
@@ -136,17 +132,20 @@ fn same_but_noops(forgery: &Forgery<'_>) -> bool {
 fn same_rows(forgery: &Forgery<'_>, looked_at: impl Fn(&ChipletRow<Felt>) -> bool) -> bool {
     let honest = Forgery::new(forgery.honest);
     let rows = |from: &Forgery<'_>| {
-        let changed = forgery.changed_rows().map(|number| from.place(number));
+        let changed = forgery
+            .changed_rows()
+            .filter(|(table, _)| *table == Table::Chiplets)
+            .map(|(table, number)| from.place(table, number));
         let places = changed.filter(|place| {
-            let chiplet = &place.row.chiplet;
+            let chiplet = ChipletRow::from_cells(place.row);
             cells_of::<Felt, _>(&chiplet.select).contains(&ONE) && looked_at(chiplet)
         });
         let read = places.map(|place| {
-            Part::Chiplets
-                .columns()
+            // But for the row's number.
+            (1..place.row.len())
                 .map(|column| match is_unread(&place, column) {
                     true => 0,
-                    false => cells(place.row)[column].as_int(),
+                    false => place.row[column].as_int(),
                 })
                 .collect::<Vec<_>>()
         });
@@ -180,24 +179,28 @@ fn is_advice_renamed(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> bo
         .iter()
         .filter(|&&(cell, ..)| is_advice(forgery, cell))
         .collect();
-    let is_renamed = |&((row, column), from, to): &(Cell, Felt, Felt)| {
-        let name = forgery.honest.name((row, column));
+    let is_renamed = |&(cell, from, to): &(Cell, Felt, Felt)| {
+        let name = forgery.honest.name(cell);
         let holds = ["stack.top[", "memory.value[", "memory.element_value"];
         holds.iter().any(|prefix| name.starts_with(prefix))
-            && renamed
-                .iter()
-                .any(|&&((at, _), old, new)| at <= row && (old, new) == (from, to))
+            && renamed.iter().any(|&&(at, old, new)| {
+                // Memory has an order of its own.
+                (at.0 != cell.0 || at.1 <= cell.1) && (old, new) == (from, to)
+            })
     };
     !renamed.is_empty() && chosen.iter().all(is_renamed)
 }
 
 /// Whether a cell is an element of the stack that the operation before took from the advice.
-fn is_advice(forgery: &Forgery<'_>, (row, column): Cell) -> bool {
-    let name = forgery.honest.name((row, column));
+fn is_advice(forgery: &Forgery<'_>, cell: Cell) -> bool {
+    let (Table::Core, row, _) = cell else {
+        return false;
+    };
+    let name = forgery.honest.name(cell);
     let Some(before) = row.checked_sub(1) else {
         return false;
     };
-    match opcode(&forgery.honest.rows[before]) {
+    match opcode(&forgery.honest.trace.core[before]) {
         ADVPOP => name == "stack.top[0]",
         ADVPOPW => (0..4).any(|i| name == format!("stack.top[{i}]")),
         _ => false,

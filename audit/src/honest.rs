@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    air::{Boundary, boundaries, periodic_rows},
-    builder::{Frame, PERIOD, Periodic, Violations},
-    columns::{MAIN_WIDTH, MainRow, cells_of, cells_of_mut},
-    constraints,
+    air::periodic_rows,
+    boundary::Boundary,
+    builder::{PERIOD, Periodic, Violations},
+    columns::{ChipletRow, CoreRow, cells_of},
     lookup::Bus,
     opcode::{CALL, DYNCALL, END, HALT},
     public::PublicInputs,
+    table::{Table, Trace, Window},
 };
 use rayon::prelude::*;
 
 use crate::{
-    columns::{CHIPLETS, Names, Part},
+    columns::Names,
     memory::is_memory,
     messages::{Key, Sent, collect},
 };
@@ -23,40 +24,43 @@ use crate::{
 /// An honest trace with everything about it that mutations need.
 #[derive(Debug)]
 pub struct Honest {
-    /// The rows.
-    pub rows: Vec<MainRow<Felt>>,
+    /// The tables.
+    pub trace: Trace,
     /// What is claimed.
     pub public: PublicInputs,
     /// The names of cells.
     pub names: Names,
-    /// The boundary constraints.
-    pub boundaries: Vec<Boundary>,
+    /// The boundary constraints, by table.
+    pub boundaries: [Vec<Boundary>; Table::COUNT],
     periodic: [Periodic<Felt>; PERIOD],
     /// The facts that tables state, each with the cells that say how often it is looked up.
     pub facts: HashMap<Key, Vec<Cell>>,
     /// The cells that say how often a fact is looked up.
     pub multiplicities: BTreeSet<Cell>,
-    /// The columns that hold such cells.
-    pub multiplicity_columns: BTreeSet<usize>,
+    /// The tables and columns that hold such cells.
+    pub multiplicity_columns: BTreeSet<(Table, usize)>,
     /// What the memory section answers, in order.
     pub accesses: Vec<Key>,
     /// The buses that carry facts.
     fact_buses: BTreeSet<Bus>,
     /// Messages that are no facts, with the rows that send or receive them.
-    pub sites: HashMap<Key, Vec<(usize, &'static str)>>,
+    pub sites: HashMap<Key, Vec<Site>>,
     /// Rows by what they do: of the core by opcode, of the chiplets by chiplet.
-    pub groups: Vec<(Part, Vec<usize>)>,
+    pub groups: Vec<(Table, Vec<usize>)>,
 }
 
-/// A cell, by row and column.
-pub type Cell = (usize, usize);
+/// A cell, by table, row and column.
+pub type Cell = (Table, usize, usize);
+
+/// Where a message is sent or received: table, row and name.
+pub type Site = (Table, usize, &'static str);
 
 impl Honest {
     /// Prepares an honest trace.
-    pub fn new(rows: Vec<MainRow<Felt>>, public: PublicInputs) -> Self {
-        let boundaries = boundaries(&public);
+    pub fn new(trace: Trace, public: PublicInputs) -> Self {
+        let boundaries = Table::ALL.map(|table| table.boundaries(&public));
         let mut honest = Self {
-            rows,
+            trace,
             public,
             names: Names::default(),
             boundaries,
@@ -79,10 +83,10 @@ impl Honest {
     pub fn sweep(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for sample in 0..3 {
-            for (part, rows) in &self.groups {
+            for (table, rows) in &self.groups {
                 if sample < rows.len() {
                     let row = rows[sample * (rows.len() - 1) / 2];
-                    cells.extend(part.columns().map(|column| (row, column)));
+                    cells.extend((0..table.width()).map(|column| (*table, row, column)));
                 }
             }
         }
@@ -90,23 +94,23 @@ impl Honest {
     }
 
     /// The name of a cell.
-    pub fn name(&self, (row, column): Cell) -> &str {
-        self.names.of(&self.rows[row], row, column)
+    pub fn name(&self, (table, row, column): Cell) -> &str {
+        self.names.of(table, self.row(table, row), row, column)
     }
 
-    /// The number of frames: the last row has none of its own.
-    pub fn frames(&self) -> usize {
-        self.rows.len() - 1
+    /// A row.
+    pub fn row(&self, table: Table, row: usize) -> &[Felt] {
+        self.trace.row(table, row)
+    }
+
+    /// The number of frames of a table: the last row has none of its own.
+    pub fn frames(&self, table: Table) -> usize {
+        self.trace.height(table) - 1
     }
 
     /// Two consecutive rows as constraints see them, `row` being the number of the first.
-    pub fn frame<'a>(
-        &'a self,
-        row: usize,
-        cur: &'a MainRow<Felt>,
-        next: &'a MainRow<Felt>,
-    ) -> Frame<'a, Felt> {
-        Frame {
+    pub fn frame<'a>(&'a self, row: usize, cur: &'a [Felt], next: &'a [Felt]) -> Window<'a, Felt> {
+        Window {
             cur,
             next,
             periodic: &self.periodic[row % PERIOD],
@@ -115,8 +119,8 @@ impl Honest {
     }
 
     /// A frame of the honest trace.
-    pub fn honest_frame(&self, row: usize) -> Frame<'_, Felt> {
-        self.frame(row, &self.rows[row], &self.rows[row + 1])
+    pub fn honest_frame(&self, table: Table, row: usize) -> Window<'_, Felt> {
+        self.frame(row, self.row(table, row), self.row(table, row + 1))
     }
 
     /// Whether a bus carries facts, which are looked up any number of times.
@@ -128,101 +132,83 @@ impl Honest {
     /// and one message is sent just as often.
     fn find_facts(&mut self) {
         let this = &*self;
-        let found: Vec<(Key, Cell)> = (0..this.frames())
-            .into_par_iter()
-            .flat_map_iter(|row| {
-                let columns = Part::Range.columns().start..MAIN_WIDTH;
-                columns.filter_map(move |column| {
-                    let previous = row.checked_sub(1).map(|row| &this.rows[row]);
-                    let key =
-                        this.answer(row, column, previous, &this.rows[row], &this.rows[row + 1]);
-                    key.map(|key| (key, (row, column)))
+        let tables = [Table::Range, Table::Chiplets].into_par_iter();
+        let found: Vec<(Key, Cell)> = tables
+            .flat_map(|table| {
+                (0..this.frames(table))
+                    .into_par_iter()
+                    .map(move |row| (table, row))
+            })
+            .flat_map_iter(|(table, row)| {
+                (0..table.width()).filter_map(move |column| {
+                    let previous = row.checked_sub(1).map(|row| this.row(table, row));
+                    let (cur, next) = (this.row(table, row), this.row(table, row + 1));
+                    let key = this.answer((table, row, column), previous, cur, next);
+                    key.map(|key| (key, (table, row, column)))
                 })
             })
             .collect();
         for (key, cell) in found {
             self.facts.entry(key).or_default().push(cell);
             self.multiplicities.insert(cell);
-            self.multiplicity_columns.insert(cell.1);
+            self.multiplicity_columns.insert((cell.0, cell.2));
             self.fact_buses.insert(key.bus);
         }
     }
 
-    /// The fact whose multiplicity the cell in `column` of `cur` is, if it is one.
+    /// The fact whose multiplicity a cell of `cur` is, if it is one.
     pub fn answer(
         &self,
-        row: usize,
-        column: usize,
-        previous: Option<&MainRow<Felt>>,
-        cur: &MainRow<Felt>,
-        next: &MainRow<Felt>,
+        (table, row, column): Cell,
+        previous: Option<&[Felt]>,
+        cur: &[Felt],
+        next: &[Felt],
     ) -> Option<Key> {
-        // Selectors are none; this saves most of the time.
-        if self
-            .names
-            .selector_columns()
-            .any(|selector| selector == column)
-        {
+        // Selectors are none, nor is padding; this saves most of the time.
+        let is_selector = || {
+            self.names
+                .selector_columns()
+                .any(|selector| selector == column)
+        };
+        if table == Table::Chiplets && (is_selector() || self.names.chiplet(cur).is_none()) {
             return None;
         }
-        if column >= CHIPLETS && self.names.chiplet(cur).is_none() {
-            return None;
-        }
-        let mut more = *cur;
-        cells_of_mut(&mut more)[column] += ONE;
-        let key = self.counted(&self.frame(row, cur, next), &self.frame(row, &more, next))?;
-        let minds = |frame: &Frame<'_, Felt>| {
+        let mut more = cur.to_vec();
+        more[column] += ONE;
+        let (before, after) = (self.frame(row, cur, next), self.frame(row, &more, next));
+        let key = counted(table, &before, &after)?;
+        let minds = |rows: &Window<'_, Felt>| {
             let mut violations = Violations::default();
-            constraints(frame, &mut violations);
+            table.constraints(rows, &mut violations);
             violations.found
         };
-        if minds(&self.frame(row, cur, next)) != minds(&self.frame(row, &more, next)) {
+        if minds(&before) != minds(&after) {
             return None;
         }
         if let Some(previous) = previous {
             let before = self.frame(row - 1, previous, cur);
             let after = self.frame(row - 1, previous, &more);
-            if minds(&before) != minds(&after) || !same_messages(&before, &after) {
+            if minds(&before) != minds(&after) || !same_messages(table, &before, &after) {
                 return None;
             }
         }
         Some(key)
     }
 
-    /// The message that is sent once more in the second frame, if that is all the difference.
-    fn counted(&self, before: &Frame<'_, Felt>, after: &Frame<'_, Felt>) -> Option<Key> {
-        let (mut old, mut new) = (Vec::new(), Vec::new());
-        collect(before, &mut old);
-        collect(after, &mut new);
-        let mut difference: HashMap<Key, Felt> = HashMap::new();
-        for sent in &new {
-            *difference.entry(sent.key).or_default() += sent.count;
-        }
-        for sent in &old {
-            *difference.entry(sent.key).or_default() -= sent.count;
-        }
-        difference.retain(|_, count| *count != ZERO);
-        let mut difference = difference.into_iter();
-        match (difference.next(), difference.next()) {
-            (Some((key, count)), None) if count == ONE && counts_once(&old, &new) => Some(key),
-            _ => None,
-        }
-    }
-
     fn find_sites(&mut self) {
         let mut messages = Vec::new();
-        for row in 0..self.frames() {
-            messages.clear();
-            collect(&self.honest_frame(row), &mut messages);
-            for sent in &messages {
-                if is_memory(sent.key.bus) && sent.name.starts_with("memory.") {
-                    self.accesses.push(sent.key);
-                }
-                if !self.is_fact(sent.key.bus) {
-                    self.sites
-                        .entry(sent.key)
-                        .or_default()
-                        .push((row, sent.name));
+        for table in Table::ALL {
+            for row in 0..self.frames(table) {
+                messages.clear();
+                collect(table, &self.honest_frame(table, row), &mut messages);
+                for sent in &messages {
+                    if is_memory(sent.key.bus) && sent.name.starts_with("memory.") {
+                        self.accesses.push(sent.key);
+                    }
+                    if !self.is_fact(sent.key.bus) {
+                        let sites = self.sites.entry(sent.key).or_default();
+                        sites.push((table, row, sent.name));
+                    }
                 }
             }
         }
@@ -231,24 +217,26 @@ impl Honest {
     fn group_rows(&mut self) {
         let mut cores: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         let mut chiplets: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (i, row) in self.rows.iter().enumerate() {
+        for (i, row) in self.trace.core.iter().enumerate() {
             let rows = cores.entry(core_kind(row)).or_default();
             // Padding says little.
             if opcode(row) != HALT || rows.len() < PADDING {
                 rows.push(i);
             }
+        }
+        for (i, row) in self.trace.chiplets.iter().enumerate() {
             let rows = chiplets.entry(chiplet_kind(row, i)).or_default();
-            if self.names.chiplet(row).is_some() || rows.len() < PADDING {
+            if self.names.chiplet(cells_of(row)).is_some() || rows.len() < PADDING {
                 rows.push(i);
             }
         }
         // The first and the last row have boundary constraints.
-        let ends = [0, self.rows.len() - 1];
-        let ends = Part::ALL.map(|part| ends.map(|row| (part, vec![row])));
-        let cores = cores.into_values().map(|rows| (Part::Core, rows));
-        let range = (Part::Range, (0..self.rows.len()).collect());
-        let chiplets = chiplets.into_values().map(|rows| (Part::Chiplets, rows));
-        let ends = ends.into_iter().flatten();
+        let ends = Table::ALL
+            .into_iter()
+            .flat_map(|table| [0, self.frames(table)].map(|row| (table, vec![row])));
+        let cores = cores.into_values().map(|rows| (Table::Core, rows));
+        let range = (Table::Range, (0..self.trace.range.len()).collect());
+        let chiplets = chiplets.into_values().map(|rows| (Table::Chiplets, rows));
         self.groups = ends.chain(cores).chain([range]).chain(chiplets).collect();
     }
 }
@@ -257,13 +245,13 @@ impl Honest {
 const PADDING: usize = 4;
 
 /// What the core does on a row: its opcode, and what tells rows of one opcode from each other.
-pub fn core_kind(row: &MainRow<Felt>) -> (u8, Vec<bool>) {
+pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
     let code = opcode(row);
     let flags = match code {
         // What a block was that ends is in the helpers.
-        END => row.core.helpers.to_vec(),
+        END => row.helpers.to_vec(),
         CALL | DYNCALL => {
-            let call = row.core.as_call();
+            let call = row.as_call();
             vec![call.shared, call.creates, call.has_data]
         }
         _ => Vec::new(),
@@ -273,8 +261,7 @@ pub fn core_kind(row: &MainRow<Felt>) -> (u8, Vec<bool>) {
 
 /// What the chiplets do on row `number`: the selectors, and what tells rows of one chiplet from each
 /// other.
-pub fn chiplet_kind(row: &MainRow<Felt>, number: usize) -> (Vec<bool>, Vec<bool>) {
-    let chiplet = &row.chiplet;
+pub fn chiplet_kind(chiplet: &ChipletRow<Felt>, number: usize) -> (Vec<bool>, Vec<bool>) {
     let select = cells_of::<Felt, _>(&chiplet.select);
     let select = select.iter().map(|&flag| flag == ONE).collect();
     let kind = if chiplet.select.hasher == ONE {
@@ -331,8 +318,8 @@ pub fn chiplet_kind(row: &MainRow<Felt>, number: usize) -> (Vec<bool>, Vec<bool>
 }
 
 /// The opcode of a row.
-pub fn opcode(row: &MainRow<Felt>) -> u8 {
-    let op = &row.core.op;
+pub fn opcode(row: &CoreRow<Felt>) -> u8 {
+    let op = &row.op;
     let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == ONE).unwrap_or(0) as u8;
     (position(&op.hi) << 4) | (position(&op.mid) << 2) | position(&op.lo)
 }
@@ -354,19 +341,34 @@ fn counts_once(old: &[Sent], new: &[Sent]) -> bool {
     changed + gone == 1
 }
 
+/// The message that is sent once more in the second frame, if that is all the difference.
+fn counted(table: Table, before: &Window<'_, Felt>, after: &Window<'_, Felt>) -> Option<Key> {
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    collect(table, before, &mut old);
+    collect(table, after, &mut new);
+    let mut difference: HashMap<Key, Felt> = HashMap::new();
+    for sent in &new {
+        *difference.entry(sent.key).or_default() += sent.count;
+    }
+    for sent in &old {
+        *difference.entry(sent.key).or_default() -= sent.count;
+    }
+    difference.retain(|_, count| *count != ZERO);
+    let mut difference = difference.into_iter();
+    match (difference.next(), difference.next()) {
+        (Some((key, count)), None) if count == ONE && counts_once(&old, &new) => Some(key),
+        _ => None,
+    }
+}
+
 /// Whether two frames send the same.
-fn same_messages(a: &Frame<'_, Felt>, b: &Frame<'_, Felt>) -> bool {
+fn same_messages(table: Table, a: &Window<'_, Felt>, b: &Window<'_, Felt>) -> bool {
     let (mut left, mut right) = (Vec::new(), Vec::new());
-    collect(a, &mut left);
-    collect(b, &mut right);
+    collect(table, a, &mut left);
+    collect(table, b, &mut right);
     left.len() == right.len()
         && left
             .iter()
             .zip(&right)
             .all(|(a, b)| a.key == b.key && a.count == b.count && a.name == b.name)
-}
-
-/// The cells of a row.
-pub fn cells(row: &MainRow<Felt>) -> &[Felt] {
-    cells_of(row)
 }

@@ -28,14 +28,13 @@ mod unread;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use columns::{Names, Part};
+pub use columns::Names;
 use forgery::Forgery;
 pub use harmless::Reason;
 use honest::{Cell, Honest};
 pub use honest::{chiplet_kind, core_kind};
 pub use messages::Key;
-use miden_core::Felt;
-use miden_cvm_air::{columns::MainRow, public::PublicInputs};
+use miden_cvm_air::{public::PublicInputs, table::Trace};
 pub use mutation::Kind;
 use random::Random;
 use rayon::prelude::*;
@@ -60,12 +59,12 @@ const MAX_CHANGES: usize = 12;
 ///
 /// The report depends on the trace and the campaign only, not on the number of threads.
 pub fn audit(
-    rows: Vec<MainRow<Felt>>,
+    trace: Trace,
     public: PublicInputs,
     campaign: Campaign,
     progress: &(impl Fn(u64) + Sync),
 ) -> Report {
-    let honest = Honest::new(rows, public);
+    let honest = Honest::new(trace, public);
     let sweep = honest.sweep();
     let done = AtomicU64::new(0);
     let mut report = (0..campaign.mutations)
@@ -91,8 +90,8 @@ pub struct Mutations {
 
 impl Mutations {
     /// Prepares the mutations of an honest trace.
-    pub fn new(rows: Vec<MainRow<Felt>>, public: PublicInputs, seed: u64) -> Self {
-        let honest = Honest::new(rows, public);
+    pub fn new(trace: Trace, public: PublicInputs, seed: u64) -> Self {
+        let honest = Honest::new(trace, public);
         let sweep = honest.sweep();
         Self {
             honest,
@@ -103,14 +102,16 @@ impl Mutations {
 
     /// The trace with mutation `number` of the campaign, and nothing adapted to it. There is none if
     /// a choice of cells leaves no freedom.
-    pub fn rows(&self, number: u64) -> Option<Vec<MainRow<Felt>>> {
+    pub fn trace(&self, number: u64) -> Option<Trace> {
         let (_, forgery) = mutate(&self.honest, &self.sweep, self.seed, number);
         let forgery = forgery?;
-        Some(
-            (0..=self.honest.frames())
-                .map(|row| *forgery.row(row))
-                .collect(),
-        )
+        let mut trace = self.honest.trace.clone();
+        for (table, row) in forgery.changed_rows() {
+            trace
+                .row_mut(table, row)
+                .copy_from_slice(forgery.row(table, row));
+        }
+        Some(trace)
     }
 }
 
@@ -156,9 +157,10 @@ fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
             number,
             kind,
             changes: changes
-                .map(|&((row, column), old, new)| Change {
-                    row,
-                    column: honest.name((row, column)).to_owned(),
+                .map(|&(cell, old, new)| Change {
+                    table: cell.0,
+                    row: cell.1,
+                    column: honest.name(cell).to_owned(),
                     old,
                     new,
                 })
@@ -167,8 +169,8 @@ fn attempt(honest: &Honest, sweep: &[Cell], seed: u64, number: u64) -> Report {
         });
     }
     report.kinds.insert(kind, tally);
-    if let [((row, column), ..)] = chosen[..] {
-        let name = honest.name((row, column)).to_owned();
+    if let [(cell, ..)] = chosen[..] {
+        let name = honest.name(cell).to_owned();
         report.columns.insert(name, tally);
     }
     for name in objections.alone() {

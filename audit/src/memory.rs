@@ -2,8 +2,7 @@
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    air::zero_row,
-    columns::{ChipletRow, MemoryRow},
+    columns::{Cells, ChipletRow, MemoryRow},
     lookup::Bus,
 };
 
@@ -66,7 +65,7 @@ pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>>
     of_rows(rows)
 }
 
-/// The section of these rows, with their distances.
+/// The section of these rows, with their distances; its rows are not numbered.
 pub fn of_rows(mut rows: Vec<MemoryRow<Felt>>) -> Vec<ChipletRow<Felt>> {
     let mut before: Option<MemoryRow<Felt>> = None;
     for row in &mut rows {
@@ -74,7 +73,7 @@ pub fn of_rows(mut rows: Vec<MemoryRow<Felt>>) -> Vec<ChipletRow<Felt>> {
         row.delta = limbs(distance);
         before = Some(*row);
     }
-    let blank = zero_row().chiplet;
+    let blank = ChipletRow::filled(ZERO);
     rows.into_iter()
         .map(|memory| {
             let mut row = blank;

@@ -4,10 +4,9 @@ use core::fmt;
 
 use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
-    builder::Frame,
     columns::cells_of,
     lookup::{Bus, LookupBuilder, MAX_MESSAGE_WIDTH, Message, Slot},
-    lookups,
+    table::{Table, Window},
 };
 
 /// What a message says: its bus and its coordinates, then zeros.
@@ -75,7 +74,7 @@ impl LookupBuilder for Collector<'_> {
     }
 }
 
-/// Appends the messages of a row.
-pub fn collect(frame: &Frame<'_, Felt>, into: &mut Vec<Sent>) {
-    lookups(frame, &mut Collector(into));
+/// Appends the messages of a table's row.
+pub fn collect(table: Table, rows: &Window<'_, Felt>, into: &mut Vec<Sent>) {
+    table.lookups(rows, &mut Collector(into));
 }

@@ -1,13 +1,16 @@
 //! The ways in which a trace is changed.
 
 use miden_core::{Felt, ONE, ZERO};
-use miden_cvm_air::{columns::MAIN_WIDTH, opcode::HALT};
+use miden_cvm_air::{
+    columns::{Cells, CoreRow, cells_of},
+    opcode::HALT,
+    table::Table,
+};
 
 use crate::{
-    columns::{CHIPLETS, Part},
     dual::{DualFrame, kernel},
     forgery::{Forgery, can_be_added},
-    honest::{Cell, Honest, cells, opcode},
+    honest::{Cell, Honest, Site, opcode},
     memory,
     messages::collect,
     random::Random,
@@ -22,11 +25,11 @@ pub enum Kind {
     Cells,
     /// Two cells exchange their values.
     Exchange,
-    /// Two rows of a part exchange their places.
+    /// Two rows of a table exchange their places.
     RowSwap,
-    /// A row of a part is dropped, the following ones move up.
+    /// A row of a table is dropped, the following ones move up.
     RowDrop,
-    /// A row of a part is doubled, the following ones move down.
+    /// A row of a table is doubled, the following ones move down.
     RowDouble,
     /// A run of a column moves by a row.
     Shift,
@@ -157,26 +160,30 @@ fn apply(kind: Kind, forgery: &mut Forgery<'_>, random: &mut Random) {
     }
 }
 
-/// A part and a row of it: rare operations and small chiplets as often as common ones.
-fn place(honest: &Honest, random: &mut Random) -> (Part, usize) {
+/// A table and a row of it: rare operations and small chiplets as often as common ones.
+fn place(honest: &Honest, random: &mut Random) -> (Table, usize) {
     // By width, or the few columns of the range tables would take as much as all others.
-    let column = random.below(MAIN_WIDTH);
-    let part = Part::ALL
-        .into_iter()
-        .find(|part| part.columns().contains(&column))
-        .unwrap_or(Part::Core);
-    (part, row_of(honest, part, random))
+    let mut column = random.below(Table::ALL.iter().map(|table| table.width()).sum());
+    let mut chosen = Table::Core;
+    for table in Table::ALL {
+        chosen = table;
+        match column.checked_sub(table.width()) {
+            Some(rest) => column = rest,
+            None => break,
+        }
+    }
+    (chosen, row_of(honest, chosen, random))
 }
 
-fn row_of(honest: &Honest, part: Part, random: &mut Random) -> usize {
+fn row_of(honest: &Honest, table: Table, random: &mut Random) -> usize {
     let groups: Vec<&Vec<usize>> = honest
         .groups
         .iter()
-        .filter(|(of, _)| *of == part)
+        .filter(|(of, _)| *of == table)
         .map(|(_, rows)| rows)
         .collect();
     match groups.len() {
-        0 => random.below(honest.rows.len()),
+        0 => random.below(honest.trace.height(table)),
         _ => {
             let group = *random.pick(&groups);
             *random.pick(group)
@@ -185,17 +192,16 @@ fn row_of(honest: &Honest, part: Part, random: &mut Random) -> usize {
 }
 
 fn random_cell(honest: &Honest, random: &mut Random) -> Cell {
-    let (part, row) = place(honest, random);
-    (
-        row,
-        part.columns().start + random.below(part.columns().len()),
-    )
+    let (table, row) = place(honest, random);
+    (table, row, random.below(table.width()))
 }
 
 /// Another value for a cell.
-fn other(forgery: &Forgery<'_>, (row, column): Cell, random: &mut Random) -> Felt {
-    let rows = &forgery.honest.rows;
-    let old = forgery.cell((row, column));
+fn other(forgery: &Forgery<'_>, (table, row, column): Cell, random: &mut Random) -> Felt {
+    let honest = forgery.honest;
+    let height = honest.trace.height(table);
+    let cell = |row: usize, column: usize| honest.row(table, row)[column];
+    let old = forgery.cell((table, row, column));
     match random.below(12) {
         0 => random.felt(),
         1 => old + ONE,
@@ -206,11 +212,11 @@ fn other(forgery: &Forgery<'_>, (row, column): Cell, random: &mut Random) -> Fel
         6 => old + Felt::new(1 << 32),
         7 => -old,
         // What the column holds elsewhere: next to it, or anywhere.
-        8 => cells(&rows[(row + 1).min(rows.len() - 1)])[column],
-        9 => cells(&rows[row.saturating_sub(1)])[column],
-        10 => cells(&rows[random.below(rows.len())])[column],
+        8 => cell((row + 1).min(height - 1), column),
+        9 => cell(row.saturating_sub(1), column),
+        10 => cell(random.below(height), column),
         // What the row holds elsewhere.
-        _ => cells(&rows[row])[random.below(MAIN_WIDTH)],
+        _ => cell(row, random.below(table.width())),
     }
 }
 
@@ -221,76 +227,74 @@ fn one_cell(forgery: &mut Forgery<'_>, random: &mut Random) {
 }
 
 fn several_cells(forgery: &mut Forgery<'_>, random: &mut Random) {
-    let (part, row) = place(forgery.honest, random);
-    let start = part.columns().start;
-    let near = start + random.below(part.columns().len());
+    let (table, row) = place(forgery.honest, random);
+    let near = random.below(table.width());
     for _ in 0..2 + random.below(4) {
         let column = if random.one_in(2) {
-            start + random.below(part.columns().len())
+            random.below(table.width())
         } else {
-            (near + random.below(4)).min(part.columns().end - 1)
+            (near + random.below(4)).min(table.width() - 1)
         };
-        let value = other(forgery, (row, column), random);
-        forgery.set((row, column), value);
+        let value = other(forgery, (table, row, column), random);
+        forgery.set((table, row, column), value);
     }
 }
 
 fn exchange(forgery: &mut Forgery<'_>, random: &mut Random) {
-    let (row, column) = random_cell(forgery.honest, random);
-    let part = Part::ALL
-        .into_iter()
-        .find(|part| part.columns().contains(&column));
-    let columns = part.unwrap_or(Part::Core).columns();
+    let cell = random_cell(forgery.honest, random);
+    let (table, row, column) = cell;
+    let last = forgery.honest.frames(table);
     let other = match random.below(3) {
-        0 => (row, columns.start + random.below(columns.len())),
-        1 => ((row + 1).min(forgery.honest.frames()), column),
-        _ => (random.below(forgery.honest.rows.len()), column),
+        0 => (table, row, random.below(table.width())),
+        1 => (table, (row + 1).min(last), column),
+        _ => (table, random.below(last + 1), column),
     };
-    let (a, b) = (forgery.cell((row, column)), forgery.cell(other));
-    forgery.set((row, column), b);
+    let (a, b) = (forgery.cell(cell), forgery.cell(other));
+    forgery.set(cell, b);
     forgery.set(other, a);
 }
 
 fn swap_rows(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
-    let (part, a) = place(honest, random);
-    let last = honest.frames();
+    let (table, a) = place(honest, random);
+    let last = honest.frames(table);
     let b = match random.below(3) {
         0 => (a + 1).min(last),
-        1 => row_of(honest, part, random),
+        1 => row_of(honest, table, random),
         _ => (a + 8).min(last),
     };
-    forgery.set_part(a, part, &honest.rows[b]);
-    forgery.set_part(b, part, &honest.rows[a]);
-    keep_clock(forgery, a);
-    keep_clock(forgery, b);
+    forgery.set_row(table, a, honest.row(table, b));
+    forgery.set_row(table, b, honest.row(table, a));
+    keep_number(forgery, table, a);
+    keep_number(forgery, table, b);
 }
 
-/// The clock is the row's number: nobody would change it by the way.
-fn keep_clock(forgery: &mut Forgery<'_>, row: usize) {
-    forgery.row_mut(row).core.system.clk = Felt::new(row as u64);
+/// The first cell of a row is its number, but in the range table: nobody would change it by the way.
+fn keep_number(forgery: &mut Forgery<'_>, table: Table, row: usize) {
+    if table != Table::Range {
+        forgery.set((table, row, 0), Felt::new(row as u64));
+    }
 }
 
 fn move_rows(forgery: &mut Forgery<'_>, random: &mut Random, up: bool) {
     let honest = forgery.honest;
-    let (part, at) = place(honest, random);
-    let last = honest.frames();
-    for row in at..last {
+    let (table, at) = place(honest, random);
+    for row in at..honest.frames(table) {
         let from = if up { row + 1 } else { row.max(at + 1) - 1 };
-        forgery.set_part(row, part, &honest.rows[from]);
-        keep_clock(forgery, row);
+        forgery.set_row(table, row, honest.row(table, from));
+        keep_number(forgery, table, row);
     }
 }
 
 fn shift(forgery: &mut Forgery<'_>, random: &mut Random) {
-    let (row, column) = random_cell(forgery.honest, random);
+    let (table, row, column) = random_cell(forgery.honest, random);
     let length = 2 + random.below(8);
-    let end = (row + length).min(forgery.honest.frames());
+    let end = (row + length).min(forgery.honest.frames(table));
     let down = random.one_in(2);
     for at in row..end {
         let from = if down { at.saturating_sub(1) } else { at + 1 };
-        let value = cells(&forgery.honest.rows[from])[column];
-        forgery.set((at, column), value);
+        let value = forgery.honest.row(table, from)[column];
+        forgery.set((table, at, column), value);
     }
 }
 
@@ -301,27 +305,28 @@ fn run(forgery: &mut Forgery<'_>, random: &mut Random) {
 }
 
 /// Changes a cell and the equal ones of its column before it (`mode` 1), after it (2), or both (3).
-fn set_run(forgery: &mut Forgery<'_>, (row, column): Cell, value: Felt, mode: usize) {
-    let rows = &forgery.honest.rows;
-    let old = cells(&rows[row])[column];
-    let same = |row: &usize| cells(&rows[*row])[column] == old;
+fn set_run(forgery: &mut Forgery<'_>, (table, row, column): Cell, value: Felt, mode: usize) {
+    let honest = forgery.honest;
+    let old = honest.row(table, row)[column];
+    let same = |row: &usize| honest.row(table, *row)[column] == old;
     let before = (0..row).rev().take_while(same).filter(|_| mode & 1 != 0);
-    let after = (row + 1..rows.len())
+    let after = (row + 1..honest.trace.height(table))
         .take_while(same)
         .filter(|_| mode & 2 != 0);
     for row in before.chain(after).chain([row]) {
-        forgery.set((row, column), value);
+        forgery.set((table, row, column), value);
     }
 }
 
 fn truncate(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
-    let chiplet = honest
-        .names
-        .chiplet(&honest.rows[row_of(honest, Part::Chiplets, random)]);
-    let Some(chiplet) = chiplet else { return };
-    let section: Vec<usize> = (0..honest.rows.len())
-        .filter(|&row| honest.names.chiplet(&honest.rows[row]) == Some(chiplet))
+    let (table, height) = (Table::Chiplets, honest.trace.chiplets.len());
+    let chiplet_of = |row: usize| honest.names.chiplet(honest.row(table, row));
+    let Some(chiplet) = chiplet_of(row_of(honest, table, random)) else {
+        return;
+    };
+    let section: Vec<usize> = (0..height)
+        .filter(|&row| chiplet_of(row) == Some(chiplet))
         .collect();
     let (start, length) = (section[0], section.len());
     // Of whole cycles or not, from the front or from the back.
@@ -336,19 +341,21 @@ fn truncate(forgery: &mut Forgery<'_>, random: &mut Random) {
     } else {
         start + length - cut
     };
-    let last = honest.frames();
+    let last = height - 1;
     for row in from..=last {
-        forgery.set_part(row, Part::Chiplets, &honest.rows[(row + cut).min(last)]);
+        forgery.set_row(table, row, honest.row(table, (row + cut).min(last)));
+        keep_number(forgery, table, row);
     }
 }
 
 fn operation(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
-    let row = row_of(honest, Part::Core, random);
-    let donor = row_of(honest, Part::Core, random);
-    let from = &honest.rows[donor].core;
+    let (table, rows) = (Table::Core, &honest.trace.core);
+    let row = row_of(honest, table, random);
+    let donor = row_of(honest, table, random);
+    let from = &rows[donor];
     let whole = random.one_in(2);
-    let core = &mut forgery.row_mut(row).core;
+    let mut core = *CoreRow::from_cells(forgery.row(table, row));
     core.op = from.op;
     core.decoder.in_block = from.decoder.in_block;
     core.decoder.call = from.decoder.call;
@@ -357,64 +364,68 @@ fn operation(forgery: &mut Forgery<'_>, random: &mut Random) {
     if whole {
         core.helpers = from.helpers;
     }
+    forgery.set_row(table, row, cells_of(&core));
     // The group before has to have been another one.
-    if random.one_in(2) && row > 0 && opcode(&honest.rows[row]) != HALT {
-        let code = Felt::from(opcode(&honest.rows[donor]));
-        let group = forgery.row(row).core.decoder.group;
-        let start = forgery.row(row).core.decoder.group_start;
-        let previous = &mut forgery.row_mut(row - 1).core.decoder;
-        if start == ONE {
-            previous.registers[0] = code + group * Felt::new(128);
+    if random.one_in(2) && row > 0 && opcode(&rows[row]) != HALT {
+        let code = Felt::from(opcode(&rows[donor]));
+        let mut previous = *CoreRow::from_cells(forgery.row(table, row - 1));
+        let group = code + core.decoder.group * Felt::new(128);
+        if core.decoder.group_start == ONE {
+            previous.decoder.registers[0] = group;
         } else {
-            previous.group = code + group * Felt::new(128);
+            previous.decoder.group = group;
         }
+        forgery.set_row(table, row - 1, cells_of(&previous));
     }
 }
 
 fn rename(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
     let cell = random_cell(honest, random);
+    let (table, row, column) = cell;
     let old = forgery.cell(cell);
     if old.as_int() < 2 {
         return;
     }
     let new = other(forgery, cell, random);
     let window = match random.below(3) {
-        0 => 0..honest.rows.len(),
-        1 => cell.0..honest.rows.len(),
-        _ => cell.0..(cell.0 + 32).min(honest.rows.len()),
+        0 => 0..usize::MAX,
+        1 => row..usize::MAX,
+        _ => row..row + 32,
     };
     // Values that stand for something are large; small ones are numbers of all sorts.
-    let columns = if old.as_int() < 1 << 16 && random.one_in(2) {
-        cell.1..cell.1 + 1
-    } else {
-        0..MAIN_WIDTH
-    };
-    for row in window {
-        for column in columns.clone() {
-            let tables = Part::Range.columns().contains(&column);
-            if !tables && column != 0 && cells(&honest.rows[row])[column] == old {
-                forgery.set((row, column), new);
+    let one_column = old.as_int() < 1 << 16 && random.one_in(2);
+    for of in [Table::Core, Table::Chiplets] {
+        if one_column && of != table {
+            continue;
+        }
+        let columns = if one_column {
+            column..column + 1
+        } else {
+            0..of.width()
+        };
+        for row in window.start..window.end.min(honest.trace.height(of)) {
+            for column in columns.clone() {
+                // The first column has the numbers of the rows.
+                if column != 0 && honest.row(of, row)[column] == old {
+                    forgery.set((of, row, column), new);
+                }
             }
         }
     }
 }
 
 /// The cells of a frame that a coordinate of a message depends on, with the slopes.
-fn moves(
-    honest: &Honest,
-    frame: usize,
-    name: &'static str,
-    coordinate: usize,
-) -> Vec<(Cell, Felt)> {
-    let pair = honest.honest_frame(frame);
+fn moves(honest: &Honest, site: Site, coordinate: usize) -> Vec<(Cell, Felt)> {
+    let (table, frame, name) = site;
+    let pair = honest.honest_frame(table, frame);
     let mut found = Vec::new();
     for next in [false, true] {
-        for column in 0..MAIN_WIDTH {
-            let dual = DualFrame::new(&pair, &[(next, column, ONE)]);
+        for column in 0..table.width() {
+            let dual = DualFrame::new(table, &pair, &[(next, column, ONE)]);
             let slope = dual.coordinate_slope(name, coordinate);
             if slope != ZERO {
-                found.push(((frame + usize::from(next), column), slope));
+                found.push(((table, frame + usize::from(next), column), slope));
             }
         }
     }
@@ -423,25 +434,24 @@ fn moves(
 
 fn pair(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
-    let (_, row) = place(honest, random);
-    let row = row.min(honest.frames() - 1);
+    let (table, row) = place(honest, random);
+    let row = row.min(honest.frames(table) - 1);
     let mut messages = Vec::new();
-    collect(&honest.honest_frame(row), &mut messages);
+    collect(table, &honest.honest_frame(table, row), &mut messages);
     messages.retain(|sent| !can_be_added(sent.key.bus));
     if messages.is_empty() {
         return;
     }
     let sent = *random.pick(&messages);
-    let partners: Vec<(usize, &'static str)> = match honest.sites.get(&sent.key) {
+    let partners: Vec<Site> = match honest.sites.get(&sent.key) {
         Some(sites) => sites.clone(),
         None => {
             let facts = honest.facts.get(&sent.key);
-            let rows = facts.into_iter().flatten().map(|cell| cell.0);
-            let named = rows.filter_map(|row| {
+            let named = facts.into_iter().flatten().filter_map(|&(table, row, _)| {
                 let mut messages = Vec::new();
-                collect(&honest.honest_frame(row), &mut messages);
+                collect(table, &honest.honest_frame(table, row), &mut messages);
                 let same = messages.iter().find(|other| other.key == sent.key)?;
-                Some((row, same.name))
+                Some((table, row, same.name))
             });
             named.collect()
         }
@@ -457,7 +467,7 @@ fn pair(forgery: &mut Forgery<'_>, random: &mut Random) {
     } else {
         1 + random.below(3)
     };
-    let mut ends = vec![(row, sent.name)];
+    let mut ends = vec![(table, row, sent.name)];
     // The memory section follows its requests by itself.
     if !(memory::is_memory(sent.key.bus) && random.one_in(2)) {
         let others: Vec<_> = partners.into_iter().filter(|end| *end != ends[0]).collect();
@@ -465,8 +475,8 @@ fn pair(forgery: &mut Forgery<'_>, random: &mut Random) {
             ends.push(*random.pick(&others));
         }
     }
-    for (row, name) in ends {
-        let cells = moves(honest, row, name, coordinate);
+    for end in ends {
+        let cells = moves(honest, end, coordinate);
         if cells.is_empty() {
             continue;
         }
@@ -478,41 +488,41 @@ fn pair(forgery: &mut Forgery<'_>, random: &mut Random) {
 
 fn freedom(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
-    let (part, row) = place(honest, random);
-    let row = row.min(honest.frames() - 1);
+    let (table, row) = place(honest, random);
+    let row = row.min(honest.frames(table) - 1);
     let bound = |bus| !can_be_added(bus);
     // Cells of this row and the next, mostly near each other.
     let both = random.one_in(2);
     let count = 4 + random.below(45);
     let mut chosen: Vec<Cell> = Vec::new();
     for _ in 0..count {
-        let columns = if random.one_in(8) {
-            0..MAIN_WIDTH
-        } else {
-            part.columns()
-        };
-        let column = columns.start + random.below(columns.len());
-        let cell = (row + usize::from(both && random.one_in(2)), column);
+        let cell = (
+            table,
+            row + usize::from(both && random.one_in(2)),
+            random.below(table.width()),
+        );
         // How often facts are looked up is the prover's choice anyway.
-        let free = honest.multiplicities.contains(&cell)
-            || (column >= CHIPLETS && honest.names.chiplet(&honest.rows[cell.0]).is_none());
+        let is_padding = || {
+            table == Table::Chiplets && honest.names.chiplet(honest.row(table, cell.1)).is_none()
+        };
+        let free = honest.multiplicities.contains(&cell) || is_padding();
         if !free && !chosen.contains(&cell) {
             chosen.push(cell);
         }
     }
     let first = row.saturating_sub(1);
-    let last = (row + 1).min(honest.frames() - 1);
+    let last = (row + 1).min(honest.frames(table) - 1);
     let mut columns = Vec::new();
-    chosen.retain(|&(at, column)| {
+    chosen.retain(|&(_, at, column)| {
         let mut slopes = Vec::new();
         for frame in first..=last {
-            let pair = honest.honest_frame(frame);
+            let pair = honest.honest_frame(table, frame);
             let moving: Vec<_> = match at.checked_sub(frame) {
                 Some(0) => vec![(false, column, ONE)],
                 Some(1) => vec![(true, column, ONE)],
                 _ => Vec::new(),
             };
-            slopes.extend(DualFrame::new(&pair, &moving).slopes(&bound));
+            slopes.extend(DualFrame::new(table, &pair, &moving).slopes(&bound));
         }
         // Cells that nothing reads are for other kinds.
         let read = slopes.iter().any(|&slope| slope != ZERO);

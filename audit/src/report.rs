@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miden_core::Felt;
+use miden_cvm_air::table::Table;
 
 use crate::{harmless::Reason, mutation::Kind};
 
@@ -27,6 +28,8 @@ impl Tally {
 /// A cell that a survivor changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
+    /// The table.
+    pub table: Table,
     /// The row.
     pub row: usize,
     /// The name of the column.

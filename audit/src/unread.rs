@@ -6,12 +6,15 @@
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     chiplets::hasher::{REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
-    columns::{MAIN_WIDTH, MainRow, cells_of},
+    columns::{
+        CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow, cells_of,
+    },
     opcode::{
         CALL, CALLER, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ, EXPACC,
         FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, INTRINSIC, JOIN, LOGPRECOMPILE, LOOP,
         MPVERIFY, MRUPDATE, OWN_DESTRUCTOR, REPEAT, SPAN, SPLIT, SYSCALL,
     },
+    table::Table,
 };
 
 use crate::honest::opcode;
@@ -19,21 +22,28 @@ use crate::honest::opcode;
 /// Rows of a hasher cycle.
 const CYCLE: usize = 8;
 
-/// A row in which every cell is its own column: the typed way to name columns.
-fn columns() -> MainRow<usize> {
-    *MainRow::from_cells(&core::array::from_fn::<_, MAIN_WIDTH, _>(|i| i))
+// A row in which every cell is its own column is the typed way to name columns.
+
+fn core_columns() -> CoreRow<usize> {
+    *CoreRow::from_cells(&core::array::from_fn::<_, CORE_WIDTH, _>(|i| i))
 }
 
-/// A row with what tells which of its cells are read.
+fn chiplet_columns() -> ChipletRow<usize> {
+    *ChipletRow::from_cells(&core::array::from_fn::<_, CHIPLET_WIDTH, _>(|i| i))
+}
+
+/// A row of a table with what tells which of its cells are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// The row.
-    pub row: &'a MainRow<Felt>,
+    /// The table.
+    pub table: Table,
+    /// The row's cells.
+    pub row: &'a [Felt],
     /// The row before, if there is one.
-    pub before: Option<&'a MainRow<Felt>>,
+    pub before: Option<&'a [Felt]>,
     /// The row's number.
     pub number: usize,
-    /// Whether it is the trace's last row.
+    /// Whether it is the table's last row.
     pub is_last: bool,
     /// Whether the program is a composition.
     pub composed: bool,
@@ -43,28 +53,37 @@ pub struct Place<'a> {
 /// constraint and no message depends on it.
 pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
     let &Place {
+        table,
         row,
         before,
         number,
         is_last,
         composed,
     } = place;
-    let select = &row.chiplet.select;
-    if is_last && is_unread_at_the_end(column) || is_unread_in_core(row, composed, column) {
+    if is_last && is_unread_at_the_end(table, column) {
         return true;
     }
-    if select.hasher == ONE {
-        is_unread_in_hasher(row, number, column)
-    } else if select.table == ONE {
-        match before {
-            Some(even) if !number.is_multiple_of(2) => is_unread_in_outcome(even, column),
-            _ => is_unread_in_table(row, column),
+    match table {
+        Table::Core => is_unread_in_core(CoreRow::from_cells(row), composed, column),
+        Table::Range => false,
+        Table::Chiplets => {
+            let row = ChipletRow::from_cells(row);
+            if row.select.hasher == ONE {
+                is_unread_in_hasher(row, number, column)
+            } else if row.select.table == ONE {
+                match before {
+                    Some(even) if !number.is_multiple_of(2) => {
+                        is_unread_in_outcome(ChipletRow::from_cells(even), column)
+                    }
+                    _ => is_unread_in_table(row, column),
+                }
+            } else if row.select.ace == ONE {
+                is_unread_in_circuit(row, column)
+            } else {
+                // All cells of bitwise, memory and ROM rows, and of padding, are bound.
+                false
+            }
         }
-    } else if select.ace == ONE {
-        is_unread_in_circuit(row, column)
-    } else {
-        // All cells of bitwise, memory and ROM rows, and of padding, are bound.
-        false
     }
 }
 
@@ -74,74 +93,84 @@ pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
 /// On EXPACC rows and those of 32-bit arithmetic, that two halves are below the modulus; at the end of
 /// the cycles of a Merkle path, that its index is.
 pub fn is_one_of_two_witnesses(place: &Place<'_>, column: usize) -> bool {
-    let columns = columns();
-    let at = columns.chiplet.hasher().cycle_end();
-    let core = [columns.core.helpers[4], columns.core.helpers[5]];
-    let path = [at.level_witness, at.index_witness];
-    let chiplet = &place.row.chiplet;
-    let is_path = chiplet.select.hasher == ONE
-        && place.number % CYCLE == CYCLE - 1
-        && chiplet.hasher().merkle == ONE;
-    let code = opcode(place.row);
-    let is_core = code == EXPACC || (0b100_0000..0b101_0000).contains(&code);
-    is_core && core.contains(&column) || is_path && path.contains(&column)
+    match place.table {
+        Table::Core => {
+            let code = opcode(CoreRow::from_cells(place.row));
+            let helpers = core_columns().helpers;
+            (code == EXPACC || (0b100_0000..0b101_0000).contains(&code))
+                && helpers[4..].contains(&column)
+        }
+        Table::Range => false,
+        Table::Chiplets => {
+            let row = ChipletRow::from_cells(place.row);
+            let columns = chiplet_columns();
+            let at = columns.hasher().cycle_end();
+            row.select.hasher == ONE
+                && place.number % CYCLE == CYCLE - 1
+                && row.hasher().merkle == ONE
+                && [at.level_witness, at.index_witness].contains(&column)
+        }
+    }
 }
 
-/// The last row is only seen as the next one: what a row says about itself is not looked at. It is a
-/// HALT, and what counts of it is in the boundary constraints.
-fn is_unread_at_the_end(column: usize) -> bool {
-    let at = columns();
-    let (decoder, stack, range) = (&at.core.decoder, &at.core.stack, &at.range);
-    let single = [
-        decoder.polynomial,
-        decoder.group,
-        decoder.group_start,
-        stack.depth_inv,
-        stack.overflowed,
-        stack.shift_left,
-        stack.shift_right,
-        range.hi,
-        range.lo,
-        range.multiplicity,
-        range.byte_multiplicity,
-    ];
-    single.contains(&column)
-        || decoder.registers.contains(&column)
-        || decoder.position.contains(&column)
-        || at.core.helpers.contains(&column)
-        || at.core.operands.contains(&column)
+/// The last row is only seen as the next one: what a row says about itself is not looked at. In the
+/// core it is a HALT, and what counts of it is in the boundary constraints.
+fn is_unread_at_the_end(table: Table, column: usize) -> bool {
+    match table {
+        Table::Core => {
+            let at = core_columns();
+            let (decoder, stack) = (&at.decoder, &at.stack);
+            let single = [
+                decoder.polynomial,
+                decoder.group,
+                decoder.group_start,
+                stack.depth_inv,
+                stack.overflowed,
+                stack.shift_left,
+                stack.shift_right,
+            ];
+            single.contains(&column)
+                || decoder.registers.contains(&column)
+                || decoder.position.contains(&column)
+                || at.helpers.contains(&column)
+                || at.operands.contains(&column)
+        }
+        Table::Range => {
+            let at = *RangeRow::from_cells(&core::array::from_fn::<_, RANGE_WIDTH, _>(|i| i));
+            column != at.byte
+        }
+        Table::Chiplets => false,
+    }
 }
 
 /// The core: witnesses that an operation has no need of, or of which any number will do.
-fn is_unread_in_core(row: &MainRow<Felt>, composed: bool, column: usize) -> bool {
-    let at = columns().core;
-    let core = &row.core;
+fn is_unread_in_core(core: &CoreRow<Felt>, composed: bool, column: usize) -> bool {
+    let at = core_columns();
     let position = |cells: &[usize]| cells.iter().position(|&cell| cell == column);
     if column == at.stack.depth_inv {
         // The inverse of zero: the depth is 16.
         core.stack.overflowed == ZERO
     } else if let Some(helper) = position(&at.helpers) {
-        is_unread_helper(row, composed, helper)
+        is_unread_helper(core, composed, helper)
     } else if let Some(operand) = position(&at.operands) {
         // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD, none of U32SPLIT and
         // U32ASSERT2.
-        match opcode(row) {
+        match opcode(core) {
             0b100_1000 | 0b100_1010 => true,
             0b100_1100 | 0b100_1110 => false,
             0b100_0000..0b100_1000 => operand == 2,
             _ => true,
         }
     } else if let Some(register) = position(&at.decoder.registers) {
-        is_unread_register(row, composed, register)
+        is_unread_register(core, composed, register)
     } else {
         false
     }
 }
 
 /// Helpers: what an operation does not need.
-fn is_unread_helper(row: &MainRow<Felt>, composed: bool, helper: usize) -> bool {
-    let core = &row.core;
-    let code = opcode(row);
+fn is_unread_helper(core: &CoreRow<Felt>, composed: bool, helper: usize) -> bool {
+    let code = opcode(core);
     match code {
         // The operation's own witnesses; an inverse of zero is any number.
         EQ | EQZ if helper == 0 => {
@@ -162,9 +191,8 @@ fn is_unread_helper(row: &MainRow<Felt>, composed: bool, helper: usize) -> bool 
 }
 
 /// Batch registers: what a node does not hash or name.
-fn is_unread_register(row: &MainRow<Felt>, composed: bool, register: usize) -> bool {
-    let core = &row.core;
-    match opcode(row) {
+fn is_unread_register(core: &CoreRow<Felt>, composed: bool, register: usize) -> bool {
+    match opcode(core) {
         DYN | REPEAT | SYSCALL => register >= 4,
         // The inverse of a table's length, if there is a table.
         CALL | DYNCALL => register == 4 && core.as_call().creates == ONE,
@@ -182,23 +210,23 @@ fn is_unread_register(row: &MainRow<Felt>, composed: bool, register: usize) -> b
 
 /// The hasher: of the two witnesses that not both of two numbers are zero, the one of a number that
 /// is.
-fn is_unread_in_hasher(row: &MainRow<Felt>, number: usize, column: usize) -> bool {
-    let hasher = row.chiplet.hasher();
+fn is_unread_in_hasher(row: &ChipletRow<Felt>, number: usize, column: usize) -> bool {
+    let hasher = row.hasher();
     if number % CYCLE != CYCLE - 1 || hasher.merkle == ZERO {
         return false;
     }
-    let columns = columns();
-    let at = columns.chiplet.hasher().cycle_end();
+    let columns = chiplet_columns();
+    let at = columns.hasher().cycle_end();
     let args = hasher.merkle_args();
     column == at.level_witness && args.level == Felt::new(UPPER_HALF_LEVEL)
         || column == at.index_witness && args.index == Felt::new(REFUSED_UPPER_HALF)
 }
 
 /// The even row of an operation on a resource table: what the operation does not look at.
-fn is_unread_in_table(row: &MainRow<Felt>, column: usize) -> bool {
-    let row = row.chiplet.table();
-    let columns = columns();
-    let at = columns.chiplet.table();
+fn is_unread_in_table(row: &ChipletRow<Felt>, column: usize) -> bool {
+    let row = row.table();
+    let columns = chiplet_columns();
+    let at = columns.table();
     let op = &row.op;
     if column == at.free_inv {
         // The inverse of zero: no entry is free.
@@ -230,10 +258,10 @@ fn is_unread_in_table(row: &MainRow<Felt>, column: usize) -> bool {
 }
 
 /// The odd row of an operation on a resource table, whose even row is given: what it does not send.
-fn is_unread_in_outcome(even: &MainRow<Felt>, column: usize) -> bool {
-    let row = even.chiplet.table();
-    let columns = columns();
-    let at = columns.chiplet.outcome();
+fn is_unread_in_outcome(even: &ChipletRow<Felt>, column: usize) -> bool {
+    let row = even.table();
+    let columns = chiplet_columns();
+    let at = columns.outcome();
     let op = &row.op;
     let token = op.send + op.receive + op.receive_rep + op.discard;
     let guards = (op.drop * row.own - row.destroys) * (ONE - row.by_definer);
@@ -244,10 +272,10 @@ fn is_unread_in_outcome(even: &MainRow<Felt>, column: usize) -> bool {
 
 /// Circuits: what belongs to gates on the other rows, the word on rows that read none, and how often
 /// wires are looked up on rows that have none.
-fn is_unread_in_circuit(row: &MainRow<Felt>, column: usize) -> bool {
-    let row = row.chiplet.ace();
-    let columns = columns();
-    let at = columns.chiplet.ace();
+fn is_unread_in_circuit(row: &ChipletRow<Felt>, column: usize) -> bool {
+    let row = row.ace();
+    let columns = chiplet_columns();
+    let at = columns.ace();
     let is_gate = row.gate.contains(&ONE);
     let of_gates = [
         at.mul,

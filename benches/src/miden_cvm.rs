@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use miden_assembly::Assembler;
 use miden_core::{Felt, Program, StackInputs, StackOutputs, mast::MastForest};
+use miden_cvm_air::table::Table;
 use miden_cvm_component::{Composition, LinkedComposition, Toolchain, core_library};
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
@@ -122,7 +123,7 @@ impl Prepared for Linked {
         let trace = self.trace(salt, Stage::Prove)?;
         let outputs = trace.public.stack_outputs.as_int_vec();
         let options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
-        let proof = prove_trace(trace.rows, trace.public, &options)
+        let proof = prove_trace(trace.trace, trace.public, &options)
             .map_err(|error| ContenderError::new(NAME, Stage::Prove, error))?;
         Ok(Proven {
             salt,
@@ -161,7 +162,7 @@ impl Prepared for Linked {
             table: lengths.table,
             memory: lengths.memory,
             rom: lengths.rom,
-            padded: lengths.padded(),
+            padded: lengths.height(Table::Core),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Options of a run: how long it may take, what it may use, and what is recorded beside it.
 
-use miden_cvm_air::air::MAX_TRACE_LEN;
+use miden_cvm_air::table::MAX_HEIGHT;
 use thiserror::Error;
 
 /// The longest run that any options allow, in cycles.
@@ -43,7 +43,7 @@ impl Default for Limits {
             handles: 1 << 26,
             instances: 1 << 20,
             static_data: 1 << 28,
-            trace_rows: MAX_TRACE_LEN - 1,
+            trace_rows: MAX_HEIGHT - 1,
         }
     }
 }

@@ -1,13 +1,11 @@
-//! The auxiliary columns: the running sum of all lookups.
+//! The auxiliary columns of a table: the running sum of its lookups.
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{message_catalog, periodic_rows},
-    builder::{Frame, PERIOD},
-    columns::MainRow,
+    air::periodic_rows,
+    builder::PERIOD,
     lookup::{Challenges, Packing, RowFractions},
-    lookups,
-    public::PublicInputs,
+    table::{Table, Window},
 };
 use rayon::prelude::*;
 use winterfell::math::FieldElement;
@@ -15,43 +13,51 @@ use winterfell::math::FieldElement;
 /// Rows that are computed together, with one inversion.
 const CHUNK: usize = 256;
 
-/// Builds the auxiliary columns of a trace from its rows and the random elements.
-///
-/// Column k > 0 holds the sum of the fractions of its slots; column 0 sums up everything that came
-/// before. Nothing constrains the last row, so it has no fractions.
+/// The auxiliary columns of a table, and the sum of its fractions.
+#[derive(Debug, Clone)]
+pub struct LookupColumns<E> {
+    /// Column k > 0 holds the sum of the fractions of its slots; column 0 sums up everything that
+    /// came before. Nothing constrains the last row, so it has no fractions.
+    pub columns: Vec<Vec<E>>,
+    /// What column 0 ends with.
+    pub sum: E,
+}
+
+/// Builds the auxiliary columns of a table from its cells, row by row.
 pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
-    rows: &[MainRow<Felt>],
-    public: &PublicInputs,
-    random: &[E],
-) -> Vec<Vec<E>> {
-    let packing = Packing::new(&message_catalog());
-    let challenges = Challenges::new(random);
-    let composed = public.composed();
+    table: Table,
+    cells: &[Felt],
+    composed: Felt,
+    packing: &Packing,
+    challenges: &Challenges<E>,
+) -> LookupColumns<E> {
+    let height = cells.len() / table.width();
+    let row = |number: usize| &cells[number * table.width()..][..table.width()];
     let periodic = periodic_rows();
 
-    let mut columns = vec![vec![E::ZERO; rows.len()]; packing.width()];
+    let mut columns = vec![vec![E::ZERO; height]; packing.width()];
     let sums: Vec<E> = chunks_of(&mut columns)
         .into_par_iter()
         .enumerate()
         .map(|(chunk, mut columns)| {
             let mut fractions = Fractions::default();
             let first = chunk * CHUNK;
-            let end = (first + CHUNK).min(rows.len() - 1);
-            for row in first..end {
-                let frame = Frame {
-                    cur: &rows[row],
-                    next: &rows[row + 1],
-                    periodic: &periodic[row % PERIOD],
+            let end = (first + CHUNK).min(height - 1);
+            for number in first..end {
+                let rows = Window {
+                    cur: row(number),
+                    next: row(number + 1),
+                    periodic: &periodic[number % PERIOD],
                     composed,
                 };
                 let mut found = RowFractions::default();
-                lookups(&frame, &mut found);
+                table.lookups(&rows, &mut found);
                 for (column, slots) in packing.columns.iter().enumerate() {
                     for &slot in slots {
                         let count = found.count(slot);
                         if count != Felt::ZERO {
-                            let denominator = found.denominator(slot, &challenges);
-                            fractions.push((row - first, column), count, denominator);
+                            let denominator = found.denominator(slot, challenges);
+                            fractions.push((number - first, column), count, denominator);
                         }
                     }
                 }
@@ -79,7 +85,8 @@ pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
                 total += sum;
             }
         });
-    columns
+    let sum = columns[0][height - 1];
+    LookupColumns { columns, sum }
 }
 
 /// Splits columns into chunks of rows.
@@ -147,6 +154,7 @@ impl<E: FieldElement<BaseField = Felt>> Fractions<E> {
 
 #[cfg(test)]
 mod tests {
+    use miden_cvm_air::lookup::NUM_CHALLENGES;
     use winterfell::math::fields::QuadExtension;
 
     use super::*;
@@ -156,37 +164,44 @@ mod tests {
     #[test]
     fn columns_satisfy_their_constraints() {
         type E = QuadExtension<Felt>;
-        let (rows, public) = (samples::rows(512), samples::public());
-        let random: Vec<E> = (1..=miden_cvm_air::lookup::NUM_CHALLENGES as u64)
+        let random: Vec<E> = (1..=NUM_CHALLENGES as u64)
             .map(|i| E::new(Felt::new(i * i * 1_000_003), Felt::new(i << 40)))
             .collect();
-        let columns = lookup_columns(&rows, &public, &random);
-        let (packing, challenges) = (Packing::new(&message_catalog()), Challenges::new(&random));
+        let challenges = Challenges::new(&random);
         let periodic = periodic_rows();
-        assert_eq!(columns.len(), packing.width());
-        assert_eq!(columns[0][0], E::ZERO);
+        for table in Table::ALL {
+            let height = 512;
+            let trace = samples::cells(table, height);
+            let packing = table.packing();
+            let LookupColumns { columns, sum } =
+                lookup_columns(table, &trace, Felt::ZERO, &packing, &challenges);
+            assert_eq!(columns.len(), packing.width());
+            assert_eq!(columns[0][0], E::ZERO);
+            assert_eq!(columns[0][height - 1], sum);
 
-        let cells = |row: usize| columns.iter().map(|c| c[row]).collect::<Vec<_>>();
-        for row in 0..rows.len() - 1 {
-            let frame = Frame {
-                cur: &rows[row],
-                next: &rows[row + 1],
-                periodic: &periodic[row % PERIOD],
-                composed: public.composed(),
-            };
-            let mut fractions = RowFractions::default();
-            lookups(&frame, &mut fractions);
-            let mut values = vec![E::ONE; packing.width()];
-            packing.evaluate(
-                &fractions,
-                &challenges,
-                &cells(row),
-                &cells(row + 1),
-                &mut values,
-            );
-            assert_eq!(values, vec![E::ZERO; packing.width()], "row {row}");
+            let cells = |row: usize| columns.iter().map(|c| c[row]).collect::<Vec<_>>();
+            let main = |row: usize| &trace[row * table.width()..][..table.width()];
+            for row in 0..height - 1 {
+                let rows = Window {
+                    cur: main(row),
+                    next: main(row + 1),
+                    periodic: &periodic[row % PERIOD],
+                    composed: Felt::ZERO,
+                };
+                let mut fractions = RowFractions::default();
+                table.lookups(&rows, &mut fractions);
+                let mut values = vec![E::ONE; packing.width()];
+                packing.evaluate(
+                    &fractions,
+                    &challenges,
+                    &cells(row),
+                    &cells(row + 1),
+                    &mut values,
+                );
+                assert_eq!(values, vec![E::ZERO; packing.width()], "row {row}");
+            }
+            let last = cells(height - 1);
+            assert!(last[1..].iter().all(|&cell| cell == E::ZERO));
         }
-        let last = cells(rows.len() - 1);
-        assert!(last[1..].iter().all(|&cell| cell == E::ZERO));
     }
 }

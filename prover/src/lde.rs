@@ -1,262 +1,79 @@
-//! The low-degree extension of a trace and the commitment to it.
+//! Columns as polynomials, and their values on the domain that they are extended to.
 //!
 //! Columns are worked on in groups of [`LANES`] base field columns: one row of a group is a cache
 //! line. The extension domain is made of cosets of the trace domain, and the values of one coset are
 //! all that is ever there: what is kept are the polynomials.
 
-use core::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
-
 use miden_core::Felt;
-use miden_cvm_air::columns::{MainRow, cells_of};
 use rayon::prelude::*;
-use winter_air::proof::Queries;
-use winterfell::{
-    EvaluationFrame, StarkDomain, TraceInfo, TraceLde,
-    crypto::{ElementHasher, MerkleTree, VectorCommitment},
-    math::{FieldElement, StarkField},
-    matrix::ColMatrix,
-};
+use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
     fft::{Direction, Transform, reverse_index, reversed_powers},
     packed::{LANES, Packed, Vectorizable, vectorized},
 };
 
-/// Rows that are hashed together.
-const HASH_CHUNK: usize = 1 << 8;
-
 /// Number of values that [`Segment::rows_at`] has in common for all rows of a coset.
 const SPAN: usize = 1 << 6;
 
-/// Both segments of a trace, with Merkle trees over the rows of their extensions.
-pub struct CosetLde<E: FieldElement, H: ElementHasher> {
-    extension: Arc<Extension>,
-    main_tree: MerkleTree<H>,
-    aux_tree: Option<MerkleTree<H>>,
-    info: TraceInfo,
-    _field: PhantomData<E>,
-}
-
-/// What can be evaluated over the extension domain.
-pub struct Extension {
-    /// The domain.
-    pub cosets: Cosets,
-    /// The main segment.
-    pub main: Segment,
-    /// The auxiliary segment, once it is there; its columns are coordinates.
-    pub aux: OnceLock<Segment>,
-}
-
-impl<E, H> CosetLde<E, H>
-where
-    E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt> + Sync,
-{
-    /// Extends the main segment, whose rows these are, and commits to it. Also returns the columns'
-    /// polynomials.
-    pub fn new(
-        rows: &[MainRow<Felt>],
-        info: &TraceInfo,
-        domain: &StarkDomain<Felt>,
-    ) -> (Self, ColMatrix<Felt>) {
-        let cosets = Cosets::new(domain);
-        let main = Segment::new(info.main_trace_width(), &cosets, |first, row| {
-            let cells = &cells_of::<Felt, _>(&rows[row])[first..];
-            Packed::from_fn(|lane| cells.get(lane).copied().unwrap_or(Felt::ZERO))
-        });
-        let main_tree = main.commit::<Felt, H>(&cosets);
-        let polys = main.polys();
-        let lde = Self {
-            main_tree,
-            aux_tree: None,
-            extension: Arc::new(Extension {
-                cosets,
-                main,
-                aux: OnceLock::new(),
-            }),
-            info: info.clone(),
-            _field: PhantomData,
-        };
-        (lde, ColMatrix::new(polys))
-    }
-
-    /// What can be evaluated over the extension domain.
-    pub fn extension(&self) -> Arc<Extension> {
-        self.extension.clone()
-    }
-
-    /// The auxiliary segment.
-    ///
-    /// # Panics
-    /// Panics if it is not there yet.
-    fn aux(&self) -> &Segment {
-        let aux = self.extension.aux.get();
-        aux.expect("the auxiliary segment is set")
-    }
-}
-
-impl<E, H> TraceLde<E> for CosetLde<E, H>
-where
-    E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt> + Sync,
-{
-    type HashFn = H;
-    type VC = MerkleTree<H>;
-
-    fn get_main_trace_commitment(&self) -> H::Digest {
-        self.main_tree.commitment()
-    }
-
-    /// # Panics
-    /// Panics if the auxiliary segment is there already.
-    fn set_aux_trace(
-        &mut self,
-        columns: &ColMatrix<E>,
-        _: &StarkDomain<Felt>,
-    ) -> (ColMatrix<E>, H::Digest) {
-        let width = columns.num_base_cols();
-        let cosets = &self.extension.cosets;
-        let aux = Segment::new(width, cosets, |first, row| {
-            Packed::from_fn(|lane| {
-                if first + lane < width {
-                    columns.get_base_element(first + lane, row)
-                } else {
-                    Felt::ZERO
-                }
-            })
-        });
-        let tree = aux.commit::<E, H>(cosets);
-        let commitment = tree.commitment();
-        let polys = aux.polys();
-        let polys = polys
-            .chunks(E::EXTENSION_DEGREE)
-            .map(|parts| {
-                let mut elements = vec![Felt::ZERO; parts[0].len() * E::EXTENSION_DEGREE];
-                for (i, part) in parts.iter().enumerate() {
-                    for (row, &value) in part.iter().enumerate() {
-                        elements[row * E::EXTENSION_DEGREE + i] = value;
-                    }
-                }
-                E::slice_from_base_elements(&elements).to_vec()
-            })
-            .collect();
-        let set = self.extension.aux.set(aux);
-        assert!(set.is_ok(), "there is one auxiliary segment");
-        self.aux_tree = Some(tree);
-        (ColMatrix::new(polys), commitment)
-    }
-
-    /// Evaluates every column at two points, for which the prover has no need: constraints are
-    /// evaluated by coset.
-    fn read_main_trace_frame_into(&self, lde_step: usize, frame: &mut EvaluationFrame<Felt>) {
-        self.read_frame(&self.extension.main, lde_step, frame);
-    }
-
-    /// As for the main segment.
-    ///
-    /// # Panics
-    /// Panics if the auxiliary segment is not there yet.
-    fn read_aux_trace_frame_into(&self, lde_step: usize, frame: &mut EvaluationFrame<E>) {
-        self.read_frame(self.aux(), lde_step, frame);
-    }
-
-    fn query(&self, positions: &[usize]) -> Vec<Queries> {
-        let main = &self.extension.main;
-        let mut queries = vec![self.open::<Felt>(main, &self.main_tree, positions)];
-        if let Some(tree) = &self.aux_tree {
-            queries.push(self.open::<E>(self.aux(), tree, positions));
-        }
-        queries
-    }
-
-    fn trace_len(&self) -> usize {
-        self.extension.cosets.num_steps()
-    }
-
-    fn blowup(&self) -> usize {
-        self.extension.cosets.blowup()
-    }
-
-    fn trace_info(&self) -> &TraceInfo {
-        &self.info
-    }
-}
-
-impl<E, H> CosetLde<E, H>
-where
-    E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt> + Sync,
-{
-    fn read_frame<F>(&self, segment: &Segment, step: usize, frame: &mut EvaluationFrame<F>)
-    where
-        F: FieldElement<BaseField = Felt>,
-    {
-        let next = (step + self.blowup()) % self.trace_len();
-        let rows = segment.rows_at::<F>(&self.extension.cosets, &[step, next]);
-        frame.current_mut().copy_from_slice(&rows[0]);
-        frame.next_mut().copy_from_slice(&rows[1]);
-    }
-
-    /// Opens the rows at `positions`.
-    fn open<F>(&self, segment: &Segment, tree: &MerkleTree<H>, positions: &[usize]) -> Queries
-    where
-        F: FieldElement<BaseField = Felt>,
-    {
-        let rows = segment.rows_at::<F>(&self.extension.cosets, positions);
-        let (_, opening) = tree
-            .prove_batch(positions)
-            .expect("the positions are distinct and in the domain");
-        Queries::new::<H, F, MerkleTree<H>>(opening, rows)
-    }
-}
+/// Coefficients that [`Segment::evaluate_at`] goes through for all points before it goes on.
+const STRETCH: usize = 1 << 10;
 
 /// The extension domain: cosets of the trace domain.
 pub struct Cosets {
-    /// Length of the trace.
+    /// Number of points of a coset.
     length: usize,
     /// For each coset, in order, the powers of its offset in bit-reversed order, divided by the
-    /// length of the trace.
+    /// length.
     powers: Vec<Vec<Felt>>,
+    offsets: Vec<Felt>,
     forward: Transform,
 }
 
 impl Cosets {
-    fn new(domain: &StarkDomain<Felt>) -> Self {
-        let length = domain.trace_length();
+    /// The cosets of the domain of `length` points that make up the domain with this offset that is
+    /// `blowup` times as large.
+    pub fn new(length: usize, blowup: usize, offset: Felt) -> Self {
+        let generator = Felt::get_root_of_unity((length * blowup).ilog2());
+        let mut next = offset;
+        let offsets: Vec<Felt> = (0..blowup)
+            .map(|_| {
+                let current = next;
+                next *= generator;
+                current
+            })
+            .collect();
         let scale = Felt::new(length as u64).inv();
-        let powers = coset_offsets(domain).into_par_iter();
+        let powers = offsets.par_iter();
         Self {
             length,
             powers: powers
-                .map(|offset| reversed_powers(offset, scale, length))
+                .map(|&offset| reversed_powers(offset, scale, length))
                 .collect(),
+            offsets,
             forward: Transform::new(length, Direction::Forward),
         }
     }
 
+    /// Number of points of a coset.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// Number of cosets.
-    fn blowup(&self) -> usize {
+    pub fn blowup(&self) -> usize {
         self.powers.len()
     }
 
     /// Number of points in the domain: step i is point i / blowup of coset i % blowup.
-    fn num_steps(&self) -> usize {
+    pub fn num_steps(&self) -> usize {
         self.length * self.blowup()
     }
-}
 
-/// The offsets of the cosets of the trace domain that make up the extension domain, in order.
-fn coset_offsets(domain: &StarkDomain<Felt>) -> Vec<Felt> {
-    let generator = Felt::get_root_of_unity(domain.lde_domain_size().ilog2());
-    let mut offset = domain.offset();
-    (0..domain.trace_to_lde_blowup())
-        .map(|_| {
-            let current = offset;
-            offset *= generator;
-            current
-        })
-        .collect()
+    /// What the points of the trace domain are multiplied by in a coset.
+    pub fn offset(&self, coset: usize) -> Felt {
+        self.offsets[coset]
+    }
 }
 
 /// The columns of a segment, as polynomials.
@@ -268,16 +85,15 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Interpolates columns. `read(first, row)` are the cells of columns `first..first + LANES`, zero
-    /// beyond the last column.
-    fn new<F>(width: usize, cosets: &Cosets, read: F) -> Self
+    /// Interpolates columns of `length` rows. `read(first, row)` are the cells of columns
+    /// `first..first + LANES`, zero beyond the last column.
+    pub fn new<F>(width: usize, length: usize, read: F) -> Self
     where
         F: Fn(usize, usize) -> Packed + Sync,
     {
-        let inverse = Transform::new(cosets.length, Direction::Inverse);
+        let inverse = Transform::new(length, Direction::Inverse);
         let groups = (0..width.div_ceil(LANES)).into_par_iter().map(|group| {
-            let rows = 0..cosets.length;
-            let mut values: Vec<Packed> = rows.map(|row| read(group * LANES, row)).collect();
+            let mut values: Vec<Packed> = (0..length).map(|row| read(group * LANES, row)).collect();
             inverse.apply(&mut values);
             values
         });
@@ -287,23 +103,142 @@ impl Segment {
         }
     }
 
-    /// The coefficients of every column.
-    fn polys(&self) -> Vec<Vec<Felt>> {
-        let length = self.groups[0].len();
+    /// Interpolates the columns of a table, whose cells these are, row by row.
+    pub fn of_cells(cells: &[Felt], width: usize) -> Self {
+        Self::new(width, cells.len() / width, |first, row| {
+            let cells = &cells[row * width..][..width][first..];
+            Packed::from_fn(|lane| cells.get(lane).copied().unwrap_or(Felt::ZERO))
+        })
+    }
+
+    /// Interpolates columns of elements, of which each takes as many columns as it has coordinates.
+    pub fn of_columns<E: FieldElement<BaseField = Felt>>(columns: &[Vec<E>]) -> Self {
+        let width = columns.len() * E::EXTENSION_DEGREE;
+        Self::new(width, columns[0].len(), |first, row| {
+            Packed::from_fn(|lane| match first + lane {
+                column if column < width => columns[column / E::EXTENSION_DEGREE][row]
+                    .base_element(column % E::EXTENSION_DEGREE),
+                _ => Felt::ZERO,
+            })
+        })
+    }
+
+    /// Takes the coefficients of columns, in groups, in bit-reversed order, and times their number.
+    pub fn of_coefficients(width: usize, groups: Vec<Vec<Packed>>) -> Self {
+        Self { width, groups }
+    }
+
+    /// A column of elements, by its coefficients in bit-reversed order.
+    pub fn of_elements<E: FieldElement<BaseField = Felt>>(coefficients: &[E]) -> Self {
+        let scale = Felt::new(coefficients.len() as u64);
+        let row = |coefficient: &E| {
+            let row = Packed::from_fn(|lane| match lane < E::EXTENSION_DEGREE {
+                true => coefficient.base_element(lane),
+                false => Felt::ZERO,
+            });
+            row * scale
+        };
+        Self {
+            width: E::EXTENSION_DEGREE,
+            groups: vec![coefficients.par_iter().map(row).collect()],
+        }
+    }
+
+    /// Number of base field columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of coefficients of a column.
+    pub fn length(&self) -> usize {
+        self.groups[0].len()
+    }
+
+    /// Evaluates all columns, whose cells are elements of `F`, at points.
+    pub fn evaluate_at<F, E>(&self, points: &[E]) -> Vec<Vec<E>>
+    where
+        F: FieldElement<BaseField = Felt>,
+        E: FieldElement<BaseField = Felt>,
+    {
+        let length = self.length();
         let scale = Felt::new(length as u64).inv();
-        let groups = self.groups.par_iter().enumerate();
-        let polys = groups.flat_map_iter(|(group, coefficients)| {
-            let width = LANES.min(self.width - group * LANES);
-            let mut polys = vec![Vec::with_capacity(length); width];
-            for i in 0..length {
-                let row = coefficients[reverse_index(i, length)] * scale;
-                for (poly, &coefficient) in polys.iter_mut().zip(row.lanes()) {
-                    poly.push(coefficient);
+        // By point and coordinate.
+        let powers: Vec<Vec<Felt>> = points
+            .par_iter()
+            .flat_map_iter(|&point| {
+                let powers = extension_powers(point, E::from(scale), length);
+                (0..E::EXTENSION_DEGREE)
+                    .map(move |i| powers.iter().map(|power| power.base_element(i)).collect())
+            })
+            .collect();
+        // The values of base field columns: by group, point and coordinate.
+        let sums: Vec<Vec<Packed>> = self
+            .groups
+            .par_iter()
+            .map(|coefficients| {
+                let mut sums = vec![Packed::ZERO; powers.len()];
+                for start in (0..length).step_by(STRETCH) {
+                    let end = (start + STRETCH).min(length);
+                    for (sum, powers) in sums.iter_mut().zip(&powers) {
+                        *sum += vectorized(Dot {
+                            rows: &coefficients[start..end],
+                            factors: &powers[start..end],
+                        });
+                    }
                 }
+                sums
+            })
+            .collect();
+        let value = |point: usize, column: usize| {
+            let mut coordinates = [Felt::ZERO; 3];
+            let coordinates = &mut coordinates[..E::EXTENSION_DEGREE];
+            for (i, coordinate) in coordinates.iter_mut().enumerate() {
+                let sum = &sums[column / LANES][point * E::EXTENSION_DEGREE + i];
+                *coordinate = sum.lanes()[column % LANES];
             }
-            polys
-        });
-        polys.collect()
+            E::slice_from_base_elements(coordinates)[0]
+        };
+        (0..points.len())
+            .map(|point| {
+                (0..self.width / F::EXTENSION_DEGREE)
+                    .map(|column| {
+                        let first = column * F::EXTENSION_DEGREE;
+                        (0..F::EXTENSION_DEGREE).fold(E::ZERO, |sum, i| {
+                            sum + value(point, first + i) * basis::<E>(i)
+                        })
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// Adds the sum of all base field columns, each times its weight, to `to`: coefficients in
+    /// bit-reversed order.
+    pub fn add_weighted<E: FieldElement<BaseField = Felt>>(&self, weights: &[E], to: &mut [E]) {
+        let scale = Felt::new(self.length() as u64).inv();
+        // By group and coordinate.
+        let weights: Vec<Vec<Packed>> = weights
+            .chunks(LANES)
+            .map(|weights| {
+                let coordinate = |i: usize| {
+                    Packed::from_fn(|lane| match weights.get(lane) {
+                        Some(weight) => weight.base_element(i) * scale,
+                        None => Felt::ZERO,
+                    })
+                };
+                (0..E::EXTENSION_DEGREE).map(coordinate).collect()
+            })
+            .collect();
+        to.par_chunks_mut(STRETCH)
+            .enumerate()
+            .for_each(|(chunk, to)| {
+                vectorized(WeightedSum {
+                    groups: &self.groups,
+                    weights: &weights,
+                    first: chunk * STRETCH,
+                    to,
+                });
+            });
     }
 
     /// Room for the values of a coset.
@@ -327,35 +262,11 @@ impl Segment {
         });
     }
 
-    /// Builds a Merkle tree over the hashes of the rows of the extension.
-    fn commit<F, H>(&self, cosets: &Cosets) -> MerkleTree<H>
-    where
-        F: FieldElement<BaseField = Felt>,
-        H: ElementHasher<BaseField = Felt>,
-    {
-        let blowup = cosets.blowup();
-        let mut leaves = vec![H::Digest::default(); cosets.num_steps()];
-        let mut values = self.values();
-        for coset in 0..blowup {
-            self.evaluate(cosets, coset, &mut values);
-            let chunks = leaves.par_chunks_mut(HASH_CHUNK * blowup).enumerate();
-            chunks.for_each(|(chunk, leaves)| {
-                let mut row = vec![F::ZERO; self.width / F::EXTENSION_DEGREE];
-                let mine = leaves.iter_mut().skip(coset).step_by(blowup);
-                for (i, leaf) in mine.enumerate() {
-                    values.read_row(chunk * HASH_CHUNK + i, &mut row);
-                    *leaf = H::hash_elements(&row);
-                }
-            });
-        }
-        MerkleTree::new(leaves).expect("the domain's size is a power of two")
-    }
-
     /// Evaluates all columns at a few steps of the extension domain.
     ///
     /// The sum over all coefficients is divided into sums over [`SPAN`] of them that follow each
     /// other, which take as many values on the whole coset as there are coefficients in them.
-    fn rows_at<F>(&self, cosets: &Cosets, steps: &[usize]) -> Vec<Vec<F>>
+    pub fn rows_at<F>(&self, cosets: &Cosets, steps: &[usize]) -> Vec<Vec<F>>
     where
         F: FieldElement<BaseField = Felt>,
     {
@@ -431,7 +342,7 @@ pub struct CosetValues {
 impl CosetValues {
     /// Copies the row at `position` into `row`.
     #[inline]
-    fn read_row<F: FieldElement<BaseField = Felt>>(&self, position: usize, row: &mut [F]) {
+    pub fn read_row<F: FieldElement<BaseField = Felt>>(&self, position: usize, row: &mut [F]) {
         // Every `EXTENSION_DEGREE` groups hold `LANES` whole elements.
         let mut cells = [Felt::ZERO; 3 * LANES];
         for (elements, groups) in row
@@ -466,89 +377,177 @@ impl Vectorizable for Scaled<'_> {
     }
 }
 
+/// The sum of rows times factors.
+struct Dot<'a> {
+    rows: &'a [Packed],
+    factors: &'a [Felt],
+}
+
+impl Vectorizable for Dot<'_> {
+    type Output = Packed;
+
+    #[inline(always)]
+    fn run(self) -> Packed {
+        let rows = self.rows.iter().zip(self.factors);
+        rows.fold(Packed::ZERO, |sum, (&row, &factor)| sum + row * factor)
+    }
+}
+
+/// The sum of columns, each times its weight.
+struct WeightedSum<'a, E> {
+    groups: &'a [Vec<Packed>],
+    weights: &'a [Vec<Packed>],
+    first: usize,
+    to: &'a mut [E],
+}
+
+impl<E: FieldElement<BaseField = Felt>> Vectorizable for WeightedSum<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (i, to) in self.to.iter_mut().enumerate() {
+            let mut coordinates = [Felt::ZERO; 3];
+            for (d, coordinate) in coordinates[..E::EXTENSION_DEGREE].iter_mut().enumerate() {
+                let mut sum = Packed::ZERO;
+                for (group, weights) in self.groups.iter().zip(self.weights) {
+                    sum += group[self.first + i] * weights[d];
+                }
+                *coordinate = sum.lanes().iter().fold(Felt::ZERO, |sum, &lane| sum + lane);
+            }
+            *to += E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0];
+        }
+    }
+}
+
+/// An element of the basis of an extension field.
+pub fn basis<E: FieldElement<BaseField = Felt>>(i: usize) -> E {
+    let mut coordinates = [Felt::ZERO; 3];
+    coordinates[i] = Felt::ONE;
+    E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0]
+}
+
+/// The powers of `base` with exponents `0..length`, in bit-reversed order, times `factor`.
+fn extension_powers<E: FieldElement>(base: E, factor: E, length: usize) -> Vec<E> {
+    let mut powers = Vec::with_capacity(length);
+    powers.push(factor);
+    let mut step = length / 2;
+    while step > 0 {
+        let multiplier = base.exp_vartime((step as u64).into());
+        for i in 0..powers.len() {
+            powers.push(powers[i] * multiplier);
+        }
+        step /= 2;
+    }
+    powers
+}
+
+/// A sequence in bit-reversed order.
+pub fn reversed<T: Copy>(items: &[T]) -> Vec<T> {
+    (0..items.len())
+        .map(|i| items[reverse_index(i, items.len())])
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use miden_core::crypto::hash::{Blake3_256, Rpo256};
-    use miden_cvm_air::{
-        air::{CvmAir, trace_info},
-        options::{OptionSet, ProofSettings},
-    };
-    use winterfell::{
-        Air, DefaultTraceLde, PartitionOptions,
-        math::fields::{CubeExtension, QuadExtension},
+    use miden_cvm_air::table::Table;
+    use winterfell::math::{
+        fields::{CubeExtension, QuadExtension},
+        polynom,
     };
 
     use super::*;
     use crate::samples;
 
-    const LENGTH: usize = 512;
+    const LENGTH: usize = 256;
+    const BLOWUP: usize = 4;
 
-    /// The extension agrees with Winterfell's own, down to the openings.
-    fn agrees<E, H>(set: OptionSet)
-    where
-        E: FieldElement<BaseField = Felt>,
-        H: ElementHasher<BaseField = Felt> + Sync,
-    {
-        let settings = ProofSettings::new(set, miden_cvm_air::options::HashFunction::Rpo256)
-            .expect("the hash function suits every set");
-        let info = trace_info(LENGTH);
-        let air = CvmAir::new(info.clone(), samples::public(), settings.proof_options());
-        let domain = StarkDomain::new(&air);
-        let rows = samples::rows(LENGTH);
-        let columns = (0..info.main_trace_width())
-            .map(|column| rows.iter().map(|row| cells_of(row)[column]).collect())
-            .collect();
-        let (mut theirs, their_polys) = DefaultTraceLde::<E, H, MerkleTree<H>>::new(
-            &info,
-            &ColMatrix::new(columns),
-            &domain,
-            PartitionOptions::default(),
-        );
-        let (mut ours, polys) = CosetLde::<E, H>::new(&rows, &info, &domain);
-        assert!(polys.columns().eq(their_polys.main_trace_polys()));
-        assert_eq!(
-            ours.get_main_trace_commitment(),
-            theirs.get_main_trace_commitment()
-        );
-
-        // The first columns of the main segment serve as the auxiliary one.
-        let aux = (0..info.aux_segment_width())
+    /// The polynomials of the columns, by interpolation of another kind.
+    fn polynomials(cells: &[Felt], width: usize) -> Vec<Vec<Felt>> {
+        let twiddles = winterfell::math::fft::get_inv_twiddles::<Felt>(LENGTH);
+        (0..width)
             .map(|column| {
-                let cells = rows.iter().map(|row| {
-                    let cells = &cells_of::<Felt, _>(row)[3 * column..][..E::EXTENSION_DEGREE];
+                let mut values: Vec<Felt> = cells.chunks(width).map(|row| row[column]).collect();
+                winterfell::math::fft::interpolate_poly(&mut values, &twiddles);
+                values
+            })
+            .collect()
+    }
+
+    /// Everything that is evaluated is what the polynomials have there.
+    fn agrees<E: FieldElement<BaseField = Felt>>() {
+        let width = Table::Core.width();
+        let cells = samples::cells(Table::Core, LENGTH);
+        let polynomials = polynomials(&cells, width);
+        let segment = Segment::of_cells(&cells, width);
+        let offset = Felt::new(49);
+        let cosets = Cosets::new(LENGTH, BLOWUP, offset);
+
+        let generator = Felt::get_root_of_unity((LENGTH * BLOWUP).ilog2());
+        let at = |step: usize| offset * generator.exp_vartime(step as u64);
+        let steps = [0, 1, 5, 77, LENGTH * BLOWUP - 1];
+        let rows = segment.rows_at::<Felt>(&cosets, &steps);
+        let mut values = segment.values();
+        for (&step, row) in steps.iter().zip(&rows) {
+            let expected: Vec<Felt> = polynomials
+                .iter()
+                .map(|polynomial| polynom::eval(polynomial, at(step)))
+                .collect();
+            assert_eq!(*row, expected, "step {step}");
+            segment.evaluate(&cosets, step % BLOWUP, &mut values);
+            let mut row = vec![Felt::ZERO; width];
+            values.read_row(step / BLOWUP, &mut row);
+            assert_eq!(row, expected, "step {step}");
+        }
+
+        let point = E::slice_from_base_elements(&cells[..E::EXTENSION_DEGREE])[0];
+        let points = [point, point + E::ONE];
+        let weights: Vec<E> = (0..width)
+            .map(|i| E::slice_from_base_elements(&cells[i..][..E::EXTENSION_DEGREE])[0])
+            .collect();
+        let mut sum = vec![E::ZERO; LENGTH];
+        segment.add_weighted(&weights, &mut sum);
+        let sum = reversed(&sum);
+        let found = segment.evaluate_at::<Felt, E>(&points);
+        for (&point, found) in points.iter().zip(&found) {
+            let lifted = |polynomial: &Vec<Felt>| -> Vec<E> {
+                polynomial.iter().map(|&c| E::from(c)).collect()
+            };
+            let expected: Vec<E> = polynomials
+                .iter()
+                .map(|polynomial| polynom::eval(&lifted(polynomial), point))
+                .collect();
+            assert_eq!(*found, expected);
+            let weighted = weights.iter().zip(&expected);
+            let weighted = weighted.fold(E::ZERO, |sum, (&w, &value)| sum + w * value);
+            assert_eq!(polynom::eval(&sum, point), weighted);
+        }
+
+        // The same cells as columns of elements.
+        let columns: Vec<Vec<E>> = (0..5)
+            .map(|i| {
+                let element = |row: &[Felt]| {
+                    let cells = &row[i * E::EXTENSION_DEGREE..][..E::EXTENSION_DEGREE];
                     E::slice_from_base_elements(cells)[0]
-                });
-                cells.collect()
+                };
+                cells.chunks(width).map(element).collect()
             })
             .collect();
-        let aux = ColMatrix::new(aux);
-        let (polys, commitment) = ours.set_aux_trace(&aux, &domain);
-        let (their_polys, their_commitment) = theirs.set_aux_trace(&aux, &domain);
-        assert!(polys.columns().eq(their_polys.columns()));
-        assert_eq!(commitment, their_commitment);
-
-        assert_eq!(ours.trace_len(), theirs.trace_len());
-        assert_eq!(ours.blowup(), theirs.blowup());
-        let positions = [0, 1, 5, 77, ours.trace_len() - 1];
-        for step in positions {
-            let mut main = [(); 2].map(|()| EvaluationFrame::new(info.main_trace_width()));
-            ours.read_main_trace_frame_into(step, &mut main[0]);
-            theirs.read_main_trace_frame_into(step, &mut main[1]);
-            assert_eq!(main[0].current(), main[1].current());
-            assert_eq!(main[0].next(), main[1].next());
-            let mut aux = [(); 2].map(|()| EvaluationFrame::new(info.aux_segment_width()));
-            ours.read_aux_trace_frame_into(step, &mut aux[0]);
-            theirs.read_aux_trace_frame_into(step, &mut aux[1]);
-            assert_eq!(aux[0].current(), aux[1].current());
-            assert_eq!(aux[0].next(), aux[1].next());
+        let segment = Segment::of_columns(&columns);
+        let values = segment.evaluate_at::<E, E>(&points);
+        for (found, base) in values.iter().zip(&found) {
+            for (i, &value) in found.iter().enumerate() {
+                let parts = (0..E::EXTENSION_DEGREE)
+                    .map(|d| base[i * E::EXTENSION_DEGREE + d] * basis::<E>(d));
+                assert_eq!(value, parts.fold(E::ZERO, |sum, part| sum + part));
+            }
         }
-        assert_eq!(ours.query(&positions), theirs.query(&positions));
     }
 
     #[test]
-    fn extensions_agree_with_winterfell() {
-        agrees::<QuadExtension<Felt>, Blake3_256>(OptionSet::Fast96);
-        agrees::<CubeExtension<Felt>, Rpo256>(OptionSet::Fast128);
-        agrees::<QuadExtension<Felt>, Rpo256>(OptionSet::Regular96);
+    fn values_are_those_of_the_polynomials() {
+        agrees::<QuadExtension<Felt>>();
+        agrees::<CubeExtension<Felt>>();
     }
 }

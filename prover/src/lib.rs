@@ -1,20 +1,24 @@
 //! Turns execution traces of Miden CVM into STARK proofs.
 //!
-//! [`prove_trace`] takes the rows of the main trace, as the processor builds them, and the public
-//! inputs. The protocol is Winterfell's; what depends on the size of the trace is done here, on all
-//! threads: the low-degree extension and its commitment (`lde`), the auxiliary columns of the
-//! lookups (`columns`), and the evaluation of the constraints (`evaluator`), which are recorded as a
-//! `program`.
+//! [`prove_trace`] takes the tables of a trace, as the processor builds them, and the public inputs.
+//! The protocol is in `stark`; its parts are the extension of columns (`lde`), Merkle trees over the
+//! rows of tables of different heights (`tree`), the auxiliary columns of the lookups (`columns`),
+//! the evaluation of the constraints (`evaluator`), which are recorded as a `program`, the
+//! composition polynomial (`composition`), and the low-degree test (`fri`). All of it runs on all
+//! threads, and none of it depends on how many there are.
 
 mod columns;
+mod composition;
 mod evaluator;
 mod fft;
+mod fri;
 mod lde;
 mod packed;
 mod program;
 #[cfg(test)]
 mod samples;
 mod stark;
+mod tree;
 
 use std::fmt;
 
@@ -26,17 +30,18 @@ use miden_core::{
     },
 };
 use miden_cvm_air::{
-    air::MIN_TRACE_LEN,
+    air::CvmAir,
     check::{Violation, check},
-    columns::MainRow,
     public::PublicInputs,
+    table::{Table, Trace},
 };
 pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
 };
-use stark::StarkProver;
 use thiserror::Error;
+use winter_air::FieldExtension;
+use winterfell::math::fields::{CubeExtension, QuadExtension};
 
 /// How a trace is proven.
 #[derive(Debug, Clone, Copy)]
@@ -68,23 +73,20 @@ impl From<ProofSettings> for ProveOptions {
 /// Why a trace cannot be proven.
 #[derive(Debug, Error)]
 pub enum ProverError {
-    /// The number of rows is not a power of two, or out of range.
+    /// A table has a number of rows that is not a power of two, or out of range.
     #[error(
-        "a trace to be proven with these settings has a power of two of rows between \
-         {MIN_TRACE_LEN} and {max}, but this one has {length}"
+        "to be proven with these settings, tables have powers of two of rows, at least \
+         {least:?} and at most {max}, but these have {heights:?}", least = Table::ALL.map(Table::min_height)
     )]
-    TraceLength {
-        /// The number of rows.
-        length: usize,
-        /// The most rows that a trace may have with the settings.
+    Heights {
+        /// The numbers of rows, in the order of the tables.
+        heights: [usize; Table::COUNT],
+        /// The most rows that a table may have with the settings.
         max: usize,
     },
     /// The trace violates the AIR.
     #[error("the trace violates the AIR: {0}")]
     Violations(Violations),
-    /// The protocol failed.
-    #[error("the STARK prover failed")]
-    Stark(#[source] winterfell::ProverError),
     /// The proof does not have the form of one.
     #[error(transparent)]
     Proof(#[from] ProofError),
@@ -115,39 +117,46 @@ impl fmt::Display for Violations {
     }
 }
 
-/// Proves that the trace `rows` is a run with these public inputs.
+/// Proves that a trace is one of a run with these public inputs.
 ///
-/// `rows` are all rows of the main trace including the padding, and are freed as soon as they are
-/// no longer needed.
+/// The tables have all of their rows, including the padding, and are freed as soon as they are no
+/// longer needed.
 ///
 /// # Errors
-/// Returns an error if the number of rows is not that of a trace, or if the trace was to be checked
-/// and violates the AIR.
+/// Returns an error if a table has a number of rows that it cannot have, or if the trace was to be
+/// checked and violates the AIR.
 pub fn prove_trace(
-    rows: Vec<MainRow<Felt>>,
+    trace: Trace,
     public: PublicInputs,
     options: &ProveOptions,
 ) -> Result<Proof, ProverError> {
-    let length = rows.len();
-    let set = options.settings.set();
-    if !set.allows(length) {
-        return Err(ProverError::TraceLength {
-            length,
-            max: set.max_trace_len(),
-        });
-    }
+    let settings = options.settings;
+    let set = settings.set();
+    let heights = trace.heights().filter(|heights| set.allows(heights));
+    let heights = heights.ok_or(ProverError::Heights {
+        heights: Table::ALL.map(|table| trace.height(table)),
+        max: set.max_height(),
+    })?;
     if options.check_trace {
-        let mut first = check(&rows, &public);
+        let mut first = check(&trace, &public);
         let total = first.len();
         if total > 0 {
             first.truncate(MAX_VIOLATIONS);
             return Err(ProverError::Violations(Violations { first, total }));
         }
     }
-    let settings = options.settings;
+    let air = CvmAir::new(heights, public, settings.proof_options());
     macro_rules! prove {
         ($hasher:ty, $coin:ty) => {
-            StarkProver::<$hasher, $coin>::new(rows, public, settings.proof_options()).prove()
+            match air.options().field_extension() {
+                FieldExtension::Cubic => {
+                    stark::prove::<CubeExtension<Felt>, $hasher, $coin>(trace, &air, settings)
+                }
+                // No set is without an extension.
+                FieldExtension::Quadratic | FieldExtension::None => {
+                    stark::prove::<QuadExtension<Felt>, $hasher, $coin>(trace, &air, settings)
+                }
+            }
         };
     }
     let stark = match settings.hash() {
@@ -156,7 +165,6 @@ pub fn prove_trace(
         HashFunction::Rpo256 => prove!(Rpo256, RpoRandomCoin),
         HashFunction::Rpx256 => prove!(Rpx256, RpxRandomCoin),
         HashFunction::Poseidon2 => prove!(Poseidon2, WinterRandomCoin<Poseidon2>),
-    }
-    .map_err(ProverError::Stark)?;
-    Ok(Proof::new(settings, length, stark.to_bytes())?)
+    };
+    Ok(Proof::new(settings, heights, stark)?)
 }

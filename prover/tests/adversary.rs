@@ -1,327 +1,254 @@
-//! Provers that cheat inside the protocol. All of them know Winterfell's prover and the AIR, rebuild
+//! Provers that cheat inside the protocol. All of them know the protocol and the AIR, rebuild
 //! whatever follows from what they forge, and hand in proofs of the right form; the verifier rejects
 //! every one. (What the verifier thinks of *traces* that are forged and then proven by the book is
 //! asked for each forged trace of the processor's tests, where it stands.)
+//!
+//! The prover of these tests is another one than the crate's: it does everything in the plainest way,
+//! with polynomials as lists of coefficients. Without cheating, its proofs are accepted.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use miden_assembly::Assembler;
 use miden_core::{
     Felt, ONE, StackInputs, StackOutputs, ZERO,
     crypto::{hash::Blake3_256, random::WinterRandomCoin},
+    utils::ByteWriter,
 };
 use miden_cvm_air::{
-    air::{CvmAir, aux_width, periodic_rows, trace_info},
-    builder::{Frame, PERIOD},
-    columns::{MAIN_WIDTH, MainRow, cells_of},
-    lookup::{Challenges, RowFractions},
-    lookups,
+    air::{
+        COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_polynomials, periodic_rows,
+        powers,
+    },
+    builder::{PERIOD, Periodic},
+    columns::Cells,
+    lookup::{Challenges, NUM_CHALLENGES, RowFractions},
     public::PublicInputs,
+    table::{Heights, Table, Trace, Window},
+    transcript,
+    tree::{missing, parents},
 };
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
-use miden_cvm_prover::{OptionSet, Proof, ProofSettings};
-use miden_cvm_verifier::{Expectations, Verified, VerifierError, verify};
-use winter_air::proof::{Context, Queries};
-use winter_prover::ConstraintCommitment;
-use winterfell::{
-    Air, AirContext, Assertion, AuxRandElements, CompositionPoly, CompositionPolyTrace,
-    ConstraintCompositionCoefficients, DefaultConstraintCommitment, DefaultConstraintEvaluator,
-    DefaultTraceLde, EvaluationFrame, PartitionOptions, ProofOptions, Prover, StarkDomain, Trace,
-    TraceInfo, TraceLde, TracePolyTable,
-    crypto::{Hasher, MerkleTree, RandomCoin, RandomCoinError},
-    math::{ExtensionOf, FieldElement, StarkField, ToElements, fft, polynom},
-    matrix::ColMatrix,
-};
+use miden_cvm_prover::{OptionSet, Proof, ProofSettings, ProveOptions, prove_trace};
+use miden_cvm_verifier::{Expectations, Rejection, Verified, VerifierError, verify};
+use winter_air::ProofOptions;
+use winterfell::crypto::{Hasher, RandomCoin};
+use winterfell::math::{FieldElement, StarkField, fft, fields::QuadExtension, polynom};
 
+type E = QuadExtension<Felt>;
 type Digest = <Blake3_256 as Hasher>::Digest;
-type Tree = MerkleTree<Blake3_256>;
 type Coin = WinterRandomCoin<Blake3_256>;
+
+const NOTHING: E = <E as FieldElement>::ZERO;
+const UNIT: E = <E as FieldElement>::ONE;
+
+/// How the proofs of these tests are made.
+fn settings() -> ProofSettings {
+    OptionSet::Fast96.into()
+}
 
 /// What a prover does that it should not.
 #[derive(Clone, Copy, PartialEq)]
 enum Cheat {
     /// Nothing: it proves whatever trace it has.
     None,
-    /// The running sum of the lookups ends with what the verifier expects, whatever it sums up to.
+    /// The sum of a table is stated as what would balance, whatever the column ends with.
+    Stated,
+    /// The same, and the column ends with it, whatever it sums up to.
     Sum,
-    /// The same, and it does not begin with zero, so that every step of it is right.
+    /// The same, and the column does not begin with zero, so that every step of it is right.
     ShiftedSum,
+    /// A part of one table's sum is stated as another table's.
+    MovedSum,
+    /// A table's sum is stated as another one.
+    ChangedSum(Table),
     /// The composition polynomial is no quotient, but has the right value at the point that the
     /// verifier evaluates it at.
     Composition,
     /// The composition polynomial that is committed to is that of other weights.
     Weights,
-    /// The commitment to the main trace is one to the honest trace.
+    /// The commitment to the main columns is one to another trace: to the honest one, if the prover's
+    /// is forged.
     Commitment,
-    /// The same, and the honest trace is opened; the forged one is what the low-degree test sees.
+    /// The same, and the other trace is opened; the prover's is what the low-degree test sees.
     Openings,
-}
-
-/// Public inputs, and those that the coin is told.
-#[derive(Clone)]
-struct Claims {
-    public: PublicInputs,
-    told: PublicInputs,
-}
-
-impl ToElements<Felt> for Claims {
-    fn to_elements(&self) -> Vec<Felt> {
-        self.told.to_elements()
-    }
-}
-
-/// The AIR, for a prover that tells the coin what it likes.
-struct TellingAir(CvmAir);
-
-impl Air for TellingAir {
-    type BaseField = Felt;
-    type PublicInputs = Claims;
-
-    fn new(trace_info: TraceInfo, claims: Claims, options: ProofOptions) -> Self {
-        Self(CvmAir::new(trace_info, claims.public, options))
-    }
-
-    fn context(&self) -> &AirContext<Felt> {
-        self.0.context()
-    }
-
-    fn evaluate_transition<E: FieldElement<BaseField = Felt>>(
-        &self,
-        frame: &EvaluationFrame<E>,
-        periodic: &[E],
-        result: &mut [E],
-    ) {
-        self.0.evaluate_transition(frame, periodic, result);
-    }
-
-    fn get_assertions(&self) -> Vec<Assertion<Felt>> {
-        self.0.get_assertions()
-    }
-
-    fn evaluate_aux_transition<F, E>(
-        &self,
-        main: &EvaluationFrame<F>,
-        aux: &EvaluationFrame<E>,
-        periodic: &[F],
-        random: &AuxRandElements<E>,
-        result: &mut [E],
-    ) where
-        F: FieldElement<BaseField = Felt>,
-        E: FieldElement<BaseField = Felt> + ExtensionOf<F>,
-    {
-        self.0
-            .evaluate_aux_transition(main, aux, periodic, random, result);
-    }
-
-    fn get_aux_assertions<E: FieldElement<BaseField = Felt>>(
-        &self,
-        random: &AuxRandElements<E>,
-    ) -> Vec<Assertion<E>> {
-        self.0.get_aux_assertions(random)
-    }
-
-    fn get_periodic_column_values(&self) -> Vec<Vec<Felt>> {
-        self.0.get_periodic_column_values()
-    }
-}
-
-thread_local! {
-    /// What the prover's coin was made of and told so far.
-    static TOLD: RefCell<(Vec<Felt>, Vec<Digest>)> = const { RefCell::new((Vec::new(), Vec::new())) };
-}
-
-/// The coin, which keeps what it is told: who knows that can look ahead.
-struct OpenCoin(Coin);
-
-impl RandomCoin for OpenCoin {
-    type BaseField = Felt;
-    type Hasher = Blake3_256;
-
-    fn new(seed: &[Felt]) -> Self {
-        TOLD.set((seed.to_vec(), Vec::new()));
-        Self(Coin::new(seed))
-    }
-
-    fn reseed(&mut self, data: Digest) {
-        TOLD.with_borrow_mut(|(_, told)| told.push(data));
-        self.0.reseed(data);
-    }
-
-    fn check_leading_zeros(&self, value: u64) -> u32 {
-        self.0.check_leading_zeros(value)
-    }
-
-    fn draw<E: FieldElement<BaseField = Felt>>(&mut self) -> Result<E, RandomCoinError> {
-        self.0.draw()
-    }
-
-    fn draw_integers(
-        &mut self,
-        count: usize,
-        domain_size: usize,
-        nonce: u64,
-    ) -> Result<Vec<usize>, RandomCoinError> {
-        self.0.draw_integers(count, domain_size, nonce)
-    }
-}
-
-/// The first element that the coin will draw once it is told of this commitment.
-fn look_ahead<E: FieldElement<BaseField = Felt>>(commitment: Digest) -> E {
-    TOLD.with_borrow(|(seed, told)| {
-        let mut coin = Coin::new(seed);
-        for &data in told.iter().chain([&commitment]) {
-            coin.reseed(data);
-        }
-        coin.draw().expect("the coin yields elements")
-    })
-}
-
-/// The main trace, as Winterfell wants it.
-struct Columns {
-    info: TraceInfo,
-    main: ColMatrix<Felt>,
-}
-
-impl Columns {
-    fn new(rows: &[MainRow<Felt>]) -> Self {
-        let column = |i: usize| -> Vec<Felt> {
-            rows.iter().map(|row| cells_of::<Felt, _>(row)[i]).collect()
-        };
-        Self {
-            info: trace_info(rows.len()),
-            main: ColMatrix::new((0..MAIN_WIDTH).map(column).collect()),
-        }
-    }
-}
-
-impl Trace for Columns {
-    type BaseField = Felt;
-
-    fn info(&self) -> &TraceInfo {
-        &self.info
-    }
-
-    fn main_segment(&self) -> &ColMatrix<Felt> {
-        &self.main
-    }
-
-    fn read_main_frame(&self, row: usize, frame: &mut EvaluationFrame<Felt>) {
-        let next = (row + 1) % self.info.length();
-        self.main.read_row_into(row, frame.current_mut());
-        self.main.read_row_into(next, frame.next_mut());
-    }
-}
-
-/// The trace that is evaluated, and the one that is committed to and opened.
-struct TwoFaced<E: FieldElement<BaseField = Felt>> {
-    own: DefaultTraceLde<E, Blake3_256, Tree>,
-    /// With whether it is opened too.
-    shown: Option<(DefaultTraceLde<E, Blake3_256, Tree>, bool)>,
-}
-
-impl<E: FieldElement<BaseField = Felt>> TraceLde<E> for TwoFaced<E> {
-    type HashFn = Blake3_256;
-    type VC = Tree;
-
-    fn get_main_trace_commitment(&self) -> Digest {
-        let shown = self.shown.as_ref().map_or(&self.own, |(shown, _)| shown);
-        shown.get_main_trace_commitment()
-    }
-
-    fn set_aux_trace(
-        &mut self,
-        aux: &ColMatrix<E>,
-        domain: &StarkDomain<Felt>,
-    ) -> (ColMatrix<E>, Digest) {
-        if let Some((shown, _)) = &mut self.shown {
-            shown.set_aux_trace(aux, domain);
-        }
-        self.own.set_aux_trace(aux, domain)
-    }
-
-    fn read_main_trace_frame_into(&self, step: usize, frame: &mut EvaluationFrame<Felt>) {
-        self.own.read_main_trace_frame_into(step, frame);
-    }
-
-    fn read_aux_trace_frame_into(&self, step: usize, frame: &mut EvaluationFrame<E>) {
-        self.own.read_aux_trace_frame_into(step, frame);
-    }
-
-    fn query(&self, positions: &[usize]) -> Vec<Queries> {
-        match &self.shown {
-            Some((shown, true)) => shown.query(positions),
-            _ => self.own.query(positions),
-        }
-    }
-
-    fn trace_len(&self) -> usize {
-        self.own.trace_len()
-    }
-
-    fn blowup(&self) -> usize {
-        self.own.blowup()
-    }
-
-    fn trace_info(&self) -> &TraceInfo {
-        self.own.trace_info()
-    }
-}
-
-/// What a prover remembers of its own messages, elements as their coordinates.
-#[derive(Default)]
-struct Notes {
-    aux: Vec<Vec<Felt>>,
-    random: Vec<Felt>,
-    weights: [Vec<Felt>; 2],
+    /// The remainder is chosen when the queries are known: it agrees with the last layer there.
+    Remainder,
+    /// The values outside of the domain are those of another point.
+    Point,
+    /// A shorter table is opened at the rows of another position.
+    Rows,
 }
 
 /// A prover that can be told to cheat.
+#[derive(Clone)]
 struct Cheater {
-    rows: Vec<MainRow<Felt>>,
-    honest: Vec<MainRow<Felt>>,
-    claims: Claims,
+    trace: Trace,
+    public: PublicInputs,
+    /// What the coin is told.
+    told: PublicInputs,
+    told_heights: Heights,
     options: ProofOptions,
     cheat: Cheat,
-    notes: RefCell<Notes>,
 }
 
-fn coordinates<E: FieldElement<BaseField = Felt>>(elements: &[E]) -> Vec<Felt> {
-    E::slice_as_base_elements(elements).to_vec()
+/// A polynomial's values on the coset with this offset that is larger than it by a factor.
+fn extend<F: FieldElement<BaseField = Felt>>(poly: &[F], offset: Felt, blowup: usize) -> Vec<F> {
+    let twiddles = fft::get_twiddles::<Felt>(poly.len());
+    fft::evaluate_poly_with_offset(poly, &twiddles, offset, blowup)
 }
 
-fn elements<E: FieldElement<BaseField = Felt>>(coordinates: &[Felt]) -> Vec<E> {
-    E::slice_from_base_elements(coordinates).to_vec()
+/// The polynomial with these values on the coset with this offset.
+fn interpolate<F: FieldElement<BaseField = Felt>>(values: &[F], offset: Felt) -> Vec<F> {
+    let mut poly = values.to_vec();
+    let twiddles = fft::get_inv_twiddles::<Felt>(poly.len());
+    fft::interpolate_poly_with_offset(&mut poly, &twiddles, offset);
+    poly
+}
+
+fn lift(poly: &[Felt]) -> Vec<E> {
+    poly.iter()
+        .map(|&coefficient| E::from(coefficient))
+        .collect()
+}
+
+/// The levels of a tree over hashes of rows, the largest first.
+fn tree(mut extensions: Vec<Vec<Digest>>) -> Vec<Vec<Digest>> {
+    extensions.sort_by_key(|rows| rows.len());
+    let mut levels = vec![extensions.pop().expect("rows")];
+    while levels[levels.len() - 1].len() > 1 {
+        let below = &levels[levels.len() - 1];
+        let half = below.len() / 2;
+        let mut level: Vec<Digest> = (0..half)
+            .map(|i| Blake3_256::merge(&[below[i], below[i + half]]))
+            .collect();
+        if let Some(rows) = extensions.pop_if(|rows| rows.len() == half) {
+            for (node, row) in level.iter_mut().zip(rows) {
+                *node = Blake3_256::merge(&[*node, row]);
+            }
+        }
+        levels.push(level);
+    }
+    levels
+}
+
+/// The columns of the tables, extended.
+struct Extended<F> {
+    /// By table and column.
+    columns: [Vec<Vec<F>>; Table::COUNT],
+    levels: Vec<Vec<Digest>>,
+}
+
+impl<F: FieldElement<BaseField = Felt>> Extended<F> {
+    fn new(polys: &[Vec<Vec<F>>; Table::COUNT], longest: usize, blowup: usize) -> Self {
+        let columns = polys.each_ref().map(|polys| {
+            let ratio = longest / polys[0].len();
+            let offset = Felt::GENERATOR.exp(ratio as u64);
+            let columns = polys.iter().map(|poly| extend(poly, offset, blowup));
+            columns.collect::<Vec<_>>()
+        });
+        let mut sizes: Vec<usize> = columns.iter().map(|columns| columns[0].len()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let hashes = sizes.into_iter().map(|size| {
+            let hash = |row: usize| {
+                let tables = columns.iter().filter(|columns| columns[0].len() == size);
+                let cells: Vec<F> = tables.flatten().map(|column| column[row]).collect();
+                Blake3_256::hash_elements(&cells)
+            };
+            (0..size).map(hash).collect()
+        });
+        let levels = tree(hashes.collect());
+        Self { columns, levels }
+    }
+
+    fn root(&self) -> Digest {
+        self.levels[self.levels.len() - 1][0]
+    }
+
+    /// Writes the rows at these positions, `shift` rows further in tables that are not the longest.
+    fn write(&self, proof: &mut Vec<u8>, positions: &[usize], shift: usize) {
+        let longest = self.levels[0].len();
+        for columns in &self.columns {
+            let size = columns[0].len();
+            for row in parents(positions, size) {
+                let shift = if size == longest { 0 } else { shift };
+                for column in columns {
+                    proof.write(column[(row + shift) % size]);
+                }
+            }
+        }
+    }
+}
+
+fn write_nodes(proof: &mut Vec<u8>, levels: &[Vec<Digest>], positions: &[usize]) {
+    let mut known = positions.to_vec();
+    for level in &levels[..levels.len() - 1] {
+        for at in missing(&known, level.len()) {
+            proof.write(level[at]);
+        }
+        known = parents(&known, level.len() / 2);
+    }
 }
 
 impl Cheater {
-    /// The columns of the lookups, as they follow from the rows.
-    fn lookup_columns<E: FieldElement<BaseField = Felt>>(&self, random: &[E]) -> Vec<Vec<E>> {
-        let challenges = Challenges::new(random);
-        let air = CvmAir::new(
-            trace_info(self.rows.len()),
-            self.claims.public.clone(),
-            self.options.clone(),
-        );
-        let periodic = periodic_rows();
-        let mut columns = vec![Vec::with_capacity(self.rows.len()); aux_width()];
-        let mut sum = E::ZERO;
-        for row in 0..self.rows.len() {
-            let mut fractions = RowFractions::default();
-            let frame = Frame {
-                cur: &self.rows[row],
-                next: &self.rows[(row + 1) % self.rows.len()],
-                periodic: &periodic[row % PERIOD],
-                composed: self.claims.public.composed(),
+    fn new((trace, public): (Trace, PublicInputs), cheat: Cheat) -> Self {
+        Self {
+            told: public.clone(),
+            told_heights: trace.heights().expect("allowed heights"),
+            options: settings().proof_options(),
+            trace,
+            public,
+            cheat,
+        }
+    }
+
+    fn main_polys(&self, trace: &Trace) -> [Vec<Vec<Felt>>; Table::COUNT] {
+        Table::ALL.map(|table| {
+            let column = |i: usize| -> Vec<Felt> {
+                trace
+                    .cells(table)
+                    .chunks(table.width())
+                    .map(|row| row[i])
+                    .collect()
             };
-            lookups(&frame, &mut fractions);
-            let fraction = |&slot: &usize| {
-                E::from(fractions.count(slot)) / fractions.denominator(slot, &challenges)
+            (0..table.width())
+                .map(|i| interpolate(&column(i), ONE))
+                .collect()
+        })
+    }
+
+    /// The columns of the lookups of a table, as they follow from its rows.
+    fn lookup_columns(
+        &self,
+        air: &CvmAir,
+        table: Table,
+        challenges: &Challenges<E>,
+    ) -> Vec<Vec<E>> {
+        let height = self.trace.height(table);
+        let packing = air.packing(table);
+        let periodic = periodic_rows();
+        let mut columns = vec![Vec::with_capacity(height); packing.width()];
+        let mut sum = NOTHING;
+        for row in 0..height {
+            let mut fractions = RowFractions::default();
+            let rows = Window {
+                cur: self.trace.row(table, row),
+                next: self.trace.row(table, (row + 1) % height),
+                periodic: &periodic[row % PERIOD],
+                composed: self.public.composed(),
+            };
+            table.lookups(&rows, &mut fractions);
+            // Nothing constrains the last row.
+            let is_last = row == height - 1;
+            let fraction = |&slot: &usize| match fractions.count(slot) {
+                count if count == ZERO || is_last => NOTHING,
+                count => E::from(count) / fractions.denominator(slot, challenges),
             };
             columns[0].push(sum);
-            for (k, slots) in air.packing().columns.iter().enumerate() {
-                let value = slots.iter().map(fraction).fold(E::ZERO, |a, b| a + b);
+            for (k, slots) in packing.columns.iter().enumerate() {
+                let value = slots.iter().map(fraction).fold(NOTHING, |a, b| a + b);
                 if k > 0 {
                     columns[k].push(value);
                 }
@@ -331,162 +258,367 @@ impl Cheater {
         columns
     }
 
-    /// What the constraints, divided and weighed, come to at a point outside of the domain.
-    fn constraints_at<E: FieldElement<BaseField = Felt>>(&self, z: E) -> E {
-        let notes = self.notes.borrow();
-        let length = self.rows.len();
-        let air = TellingAir::new(
-            trace_info(length),
-            self.claims.clone(),
-            self.options.clone(),
-        );
-        let generator = E::from(Felt::get_root_of_unity(length.ilog2()));
-        let inverse_twiddles = fft::get_inv_twiddles::<Felt>(length);
-        let at = |column: Vec<E>| {
-            let mut poly = column;
-            fft::interpolate_poly(&mut poly, &inverse_twiddles);
-            [z, z * generator].map(|point| polynom::eval(&poly, point))
-        };
-        let main = (0..MAIN_WIDTH).map(|i| {
-            let cells = self.rows.iter().map(|row| cells_of::<Felt, _>(row)[i]);
-            at(cells.map(E::from).collect())
-        });
-        let (cur, next) = main.map(|[cur, next]| (cur, next)).unzip();
-        let main = EvaluationFrame::from_rows(cur, next);
-        let aux = notes.aux.iter().map(|column| at(elements(column)));
-        let (cur, next) = aux.map(|[cur, next]| (cur, next)).unzip();
-        let aux = EvaluationFrame::from_rows(cur, next);
-        let random = AuxRandElements::new(elements(&notes.random));
-        let [transition, boundary] = &notes.weights;
-        let transitions = air.get_transition_constraints(&elements::<E>(transition));
-        let periodic: Vec<E> = (air.get_periodic_column_polys().iter())
-            .map(|poly| polynom::eval(poly, z.exp(((length / poly.len()) as u64).into())))
-            .collect();
-        let mut main_values = vec![E::ZERO; transitions.num_main_constraints()];
-        let mut aux_values = vec![E::ZERO; transitions.num_aux_constraints()];
-        air.evaluate_transition(&main, &periodic, &mut main_values);
-        air.evaluate_aux_transition(&main, &aux, &periodic, &random, &mut aux_values);
-        let mut sum = transitions.combine_evaluations::<E>(&main_values, &aux_values, z);
-        let groups = air.get_boundary_constraints(Some(&random), &elements::<E>(boundary));
-        for group in groups.main_constraints() {
-            sum += group.evaluate_at(main.current(), z);
-        }
-        for group in groups.aux_constraints() {
-            sum += group.evaluate_at(aux.current(), z);
-        }
-        sum
-    }
-}
-
-impl Prover for Cheater {
-    type BaseField = Felt;
-    type Air = TellingAir;
-    type Trace = Columns;
-    type HashFn = Blake3_256;
-    type VC = Tree;
-    type RandomCoin = OpenCoin;
-    type TraceLde<E: FieldElement<BaseField = Felt>> = TwoFaced<E>;
-    type ConstraintEvaluator<'a, E: FieldElement<BaseField = Felt>> =
-        DefaultConstraintEvaluator<'a, TellingAir, E>;
-    type ConstraintCommitment<E: FieldElement<BaseField = Felt>> =
-        DefaultConstraintCommitment<E, Blake3_256, Tree>;
-
-    fn get_pub_inputs(&self, _: &Columns) -> Claims {
-        self.claims.clone()
-    }
-
-    fn options(&self) -> &ProofOptions {
-        &self.options
-    }
-
-    fn new_trace_lde<E: FieldElement<BaseField = Felt>>(
-        &self,
-        info: &TraceInfo,
-        main: &ColMatrix<Felt>,
-        domain: &StarkDomain<Felt>,
-        partitions: PartitionOptions,
-    ) -> (TwoFaced<E>, TracePolyTable<E>) {
-        let (own, polys) = DefaultTraceLde::new(info, main, domain, partitions);
-        let shown = matches!(self.cheat, Cheat::Commitment | Cheat::Openings).then(|| {
-            let honest = Columns::new(&self.honest);
-            let (shown, _) = DefaultTraceLde::new(info, &honest.main, domain, partitions);
-            (shown, self.cheat == Cheat::Openings)
-        });
-        (TwoFaced { own, shown }, polys)
-    }
-
-    fn build_aux_trace<E: FieldElement<BaseField = Felt>>(
-        &self,
-        _: &Columns,
-        random: &AuxRandElements<E>,
-    ) -> ColMatrix<E> {
-        let mut columns = self.lookup_columns(random.rand_elements());
-        let challenges = Challenges::new(random.rand_elements());
-        let expected = -self.claims.public.boundary_sum(&challenges);
-        let last = self.rows.len() - 1;
-        let missing = expected - columns[0][last];
+    /// The columns of the lookups and the stated sums.
+    fn lookups(&self, air: &CvmAir, random: &[E]) -> ([Vec<Vec<E>>; Table::COUNT], Vec<E>) {
+        let challenges = Challenges::new(random);
+        let mut columns = Table::ALL.map(|table| self.lookup_columns(air, table, &challenges));
+        let last = |columns: &[Vec<E>]| columns[0][columns[0].len() - 1];
+        let mut sums: Vec<E> = columns.iter().map(|columns| last(columns)).collect();
+        let total = sums.iter().fold(NOTHING, |total, &sum| total + sum);
+        let missing = -self.public.boundary_sum(&challenges) - total;
+        let at = Table::Chiplets as usize;
         match self.cheat {
-            Cheat::Sum => columns[0][last] = expected,
-            Cheat::ShiftedSum => columns[0].iter_mut().for_each(|sum| *sum += missing),
+            Cheat::Stated => sums[at] += missing,
+            Cheat::Sum => {
+                sums[at] += missing;
+                let end = columns[at][0].last_mut().expect("a row");
+                *end += missing;
+            }
+            Cheat::ShiftedSum => {
+                sums[at] += missing;
+                columns[at][0].iter_mut().for_each(|sum| *sum += missing);
+            }
+            Cheat::MovedSum => {
+                sums[Table::Core as usize] += UNIT;
+                sums[at] -= UNIT;
+            }
+            Cheat::ChangedSum(table) => sums[table as usize] += UNIT,
             _ => {}
         }
-        let mut notes = self.notes.borrow_mut();
-        notes.aux = columns.iter().map(|column| coordinates(column)).collect();
-        notes.random = coordinates(random.rand_elements());
-        ColMatrix::new(columns)
+        (columns, sums)
     }
 
-    fn new_evaluator<'a, E: FieldElement<BaseField = Felt>>(
+    /// The coefficients of the composition polynomial: the constraints on every point of the domain,
+    /// divided and interpolated.
+    fn composition(
         &self,
-        air: &'a TellingAir,
-        random: Option<AuxRandElements<E>>,
-        mut weights: ConstraintCompositionCoefficients<E>,
-    ) -> DefaultConstraintEvaluator<'a, TellingAir, E> {
-        self.notes.borrow_mut().weights =
-            [&weights.transition, &weights.boundary].map(|weights| coordinates(weights));
+        air: &CvmAir,
+        main: &Extended<Felt>,
+        aux: &Extended<E>,
+        random: &[E],
+        sums: &[E],
+        weight: E,
+    ) -> Vec<E> {
+        let heights = air.heights();
+        let challenges = Challenges::new(random);
+        let mut composition = vec![NOTHING; COMPOSITION_COLUMNS * heights.longest()];
+        let base = Cell::new(UNIT);
+        for (i, table) in Table::ALL.into_iter().enumerate() {
+            let (height, ratio) = (heights.of(table), heights.ratio(table));
+            let size = height * self.options.blowup_factor();
+            let offset = Felt::GENERATOR.exp(ratio as u64);
+            let generator = Felt::get_root_of_unity(size.ilog2());
+            let last = Felt::get_root_of_unity(height.ilog2()).inv();
+            let step = size / height;
+            let values = (0..size).map(|at| {
+                let x = offset * generator.exp(at as u64);
+                let period = x.exp((height / PERIOD) as u64);
+                let periodic: Vec<Felt> = periodic_polynomials()
+                    .iter()
+                    .map(|poly| polynom::eval(poly, period))
+                    .collect();
+                let row = |at: usize| -> (Vec<Felt>, Vec<E>) {
+                    let at = at % size;
+                    let main = main.columns[i].iter().map(|column| column[at]).collect();
+                    (
+                        main,
+                        aux.columns[i].iter().map(|column| column[at]).collect(),
+                    )
+                };
+                let ((cur, aux), (next, aux_next)) = (row(at), row(at + step));
+                let frame = TableFrame {
+                    main: Window {
+                        cur: &cur,
+                        next: &next,
+                        periodic: Periodic::from_cells(&periodic),
+                        composed: self.public.composed(),
+                    },
+                    aux: &aux,
+                    aux_next: &aux_next,
+                };
+                let next = Cell::new(base.get());
+                let mut weights = || next.replace(next.get() * weight);
+                let Combined {
+                    transition,
+                    first,
+                    last: last_row,
+                } = air.combine(table, &frame, &challenges, sums[i], &mut weights);
+                let vanishing = x.exp(height as u64) - ONE;
+                transition * E::from((x - last) / vanishing)
+                    + first / E::from(x - ONE)
+                    + last_row / E::from(x - last)
+            });
+            let quotient = interpolate(&values.collect::<Vec<_>>(), offset);
+            for (i, coefficient) in quotient.into_iter().take(4 * height).enumerate() {
+                composition[i * ratio] += coefficient;
+            }
+            let used = air.num_constraints(table) as u64;
+            base.set(base.get() * weight.exp(used));
+        }
+        composition
+    }
+
+    /// Makes the bytes of a proof.
+    fn prove(&self) -> Vec<u8> {
+        let settings = settings();
+        let heights = self.trace.heights().expect("allowed heights");
+        let air = CvmAir::new(heights, self.public.clone(), self.options.clone());
+        let told = CvmAir::new(self.told_heights, self.told.clone(), self.options.clone());
+        let (longest, blowup) = (heights.longest(), self.options.blowup_factor());
+        let mut coin = Coin::new(&transcript::seed(&told, settings));
+        let mut proof = Vec::new();
+        let draw = |coin: &mut Coin| -> E { coin.draw().expect("an element") };
+
+        let main_polys = self.main_polys(&self.trace);
+        let main = Extended::new(&main_polys, longest, blowup);
+        let shown = matches!(self.cheat, Cheat::Commitment | Cheat::Openings).then(|| {
+            let (honest, _) = honest();
+            let other = if self.trace == honest {
+                other_output().0
+            } else {
+                honest
+            };
+            Extended::new(&self.main_polys(&other), longest, blowup)
+        });
+        let committed = shown.as_ref().unwrap_or(&main);
+        proof.write(committed.root());
+        coin.reseed(committed.root());
+
+        let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| draw(&mut coin)).collect();
+        let (columns, sums) = self.lookups(&air, &random);
+        let aux_polys = columns.map(|columns| {
+            let polys = columns.iter().map(|column| interpolate(column, ONE));
+            polys.collect::<Vec<_>>()
+        });
+        let aux = Extended::new(&aux_polys, longest, blowup);
+        proof.write(aux.root());
+        coin.reseed(aux.root());
+        proof.write_many(&sums);
+        coin.reseed(Blake3_256::hash_elements(&sums));
+
+        let mut weight = draw(&mut coin);
         if self.cheat == Cheat::Weights {
-            weights.transition.reverse();
+            weight += UNIT;
         }
-        DefaultConstraintEvaluator::new(air, random, weights)
+        let mut composition = self.composition(&air, &main, &aux, &random, &sums, weight);
+        let divided = |composition: &[E]| -> Vec<Vec<E>> {
+            composition.chunks(longest).map(<[E]>::to_vec).collect()
+        };
+        let extended: Vec<Vec<E>> = divided(&composition)
+            .iter()
+            .map(|poly| extend(poly, Felt::GENERATOR, blowup))
+            .collect();
+        let row = |at: usize| -> Vec<E> { extended.iter().map(|column| column[at]).collect() };
+        let size = longest * blowup;
+        let hashes = (0..size).map(|at| Blake3_256::hash_elements(&row(at)));
+        let levels = tree(vec![hashes.collect()]);
+        let root = levels[levels.len() - 1][0];
+        proof.write(root);
+        coin.reseed(root);
+
+        let z = draw(&mut coin);
+        let point = if self.cheat == Cheat::Point {
+            z + UNIT
+        } else {
+            z
+        };
+        let open = |point: E| -> Vec<E> {
+            let mut values = Vec::new();
+            for (i, table) in Table::ALL.into_iter().enumerate() {
+                let y = point.exp(heights.ratio(table) as u64);
+                let main = main_polys[i]
+                    .iter()
+                    .map(|poly| polynom::eval(&lift(poly), y));
+                let aux = aux_polys[i].iter().map(|poly| polynom::eval(poly, y));
+                values.extend(main.chain(aux));
+            }
+            values
+        };
+        let root_of_unity = Felt::get_root_of_unity(longest.ilog2());
+        let next = point * E::from(root_of_unity);
+        let mut openings = open(point);
+        let width = openings.len();
+        openings.resize(width + COMPOSITION_COLUMNS, NOTHING);
+        openings.extend(open(next));
+        if self.cheat == Cheat::Composition {
+            // What is committed to is too late to be changed, but a constant makes the value at the
+            // verifier's point the right one.
+            let missing = self.constraints_at(&air, &openings, &random, &sums, weight, z)
+                - polynom::eval(&composition, z);
+            assert_ne!(missing, NOTHING, "the trace is not forged");
+            composition[0] += missing;
+        }
+        let columns = divided(&composition);
+        for (i, column) in columns.iter().enumerate() {
+            openings[width + i] = polynom::eval(column, point);
+        }
+        proof.write_many(&openings);
+        coin.reseed(Blake3_256::hash_elements(&openings));
+
+        let gamma = draw(&mut coin);
+        let mut weights = powers(gamma);
+        let mut tables = vec![NOTHING; longest];
+        let add = |to: &mut Vec<E>, poly: &[E], weight: E| {
+            let ratio = longest / poly.len();
+            for (i, &coefficient) in poly.iter().enumerate() {
+                to[i * ratio] += weight * coefficient;
+            }
+        };
+        for i in 0..Table::COUNT {
+            for poly in &main_polys[i] {
+                add(&mut tables, &lift(poly), weights());
+            }
+            for poly in &aux_polys[i] {
+                add(&mut tables, poly, weights());
+            }
+        }
+        let mut all = tables.clone();
+        for column in &columns {
+            add(&mut all, column, weights());
+        }
+        let quotient = |poly: &[E], point: E| {
+            let mut quotient = polynom::syn_div(poly, 1, point);
+            quotient.resize(longest, NOTHING);
+            quotient
+        };
+        let mut tested = quotient(&all, point);
+        add(&mut tested, &quotient(&tables, next), UNIT);
+
+        let fri = self.options.to_fri_options();
+        let folding = fri.folding_factor();
+        let mut offset = Felt::GENERATOR;
+        let mut layers = Vec::new();
+        for _ in 0..fri.num_fri_layers(size) {
+            let values = extend(&tested, offset, blowup);
+            let rows = values.len() / folding;
+            let row =
+                |at: usize| -> Vec<E> { (0..folding).map(|k| values[at + k * rows]).collect() };
+            let hashes = (0..rows).map(|at| Blake3_256::hash_elements(&row(at)));
+            let levels = tree(vec![hashes.collect()]);
+            let root = levels[levels.len() - 1][0];
+            proof.write(root);
+            coin.reseed(root);
+            let alpha = draw(&mut coin);
+            let parts = tested.chunks(folding);
+            tested = parts.map(|part| polynom::eval(part, alpha)).collect();
+            layers.push((values, levels));
+            offset = offset.exp(folding as u64);
+        }
+        let at = proof.len();
+        proof.write_many(&tested);
+        coin.reseed(Blake3_256::hash_elements(&tested));
+
+        let bits = self.options.grinding_factor();
+        let nonce = (0..).find(|&nonce| coin.check_leading_zeros(nonce) >= bits);
+        let nonce = nonce.expect("a nonce");
+        proof.write_u64(nonce);
+        let positions = coin.draw_integers(self.options.num_queries(), size, nonce);
+        let positions = parents(&positions.expect("positions"), size);
+        if self.cheat == Cheat::Remainder {
+            // It differs where nobody asks.
+            let last = size / folding.pow(layers.len() as u32);
+            let generator = Felt::get_root_of_unity(last.ilog2());
+            let points = parents(&positions, last).into_iter();
+            let roots: Vec<E> = points
+                .map(|at| E::from(offset * generator.exp(at as u64)))
+                .collect();
+            let vanishing = polynom::poly_from_roots(&roots);
+            assert!(vanishing.len() <= tested.len(), "there is room to choose");
+            let other = polynom::add(&tested, &vanishing);
+            let mut bytes = Vec::new();
+            bytes.write_many(&other);
+            proof[at..at + bytes.len()].copy_from_slice(&bytes);
+        }
+
+        let opened = match (&shown, self.cheat) {
+            (Some(shown), Cheat::Openings) => shown,
+            _ => &main,
+        };
+        opened.write(
+            &mut proof,
+            &positions,
+            usize::from(self.cheat == Cheat::Rows),
+        );
+        write_nodes(&mut proof, &opened.levels, &positions);
+        aux.write(&mut proof, &positions, 0);
+        write_nodes(&mut proof, &aux.levels, &positions);
+        for &position in &positions {
+            proof.write_many(row(position));
+        }
+        write_nodes(&mut proof, &levels, &positions);
+        let mut known = positions;
+        for (values, levels) in &layers {
+            let count = values.len() / folding;
+            let rows = parents(&known, count);
+            for row in &rows {
+                for at in (0..folding).map(|k| row + k * count) {
+                    if !known.contains(&at) {
+                        proof.write(values[at]);
+                    }
+                }
+            }
+            write_nodes(&mut proof, levels, &rows);
+            known = rows;
+        }
+        proof
     }
 
-    fn build_constraint_commitment<E: FieldElement<BaseField = Felt>>(
+    /// What the constraints, divided and weighed, come to at a point outside of the domain.
+    fn constraints_at(
         &self,
-        evaluations: CompositionPolyTrace<E>,
-        num_columns: usize,
-        domain: &StarkDomain<Felt>,
-        partitions: PartitionOptions,
-    ) -> (Self::ConstraintCommitment<E>, CompositionPoly<E>) {
-        let values = evaluations.into_inner();
-        let commit = |values: &[E]| {
-            let trace = CompositionPolyTrace::new(values.to_vec());
-            DefaultConstraintCommitment::new(trace, num_columns, domain, partitions)
-        };
-        let (committed, poly) = commit(&values);
-        if self.cheat != Cheat::Composition {
-            return (committed, poly);
+        air: &CvmAir,
+        openings: &[E],
+        random: &[E],
+        sums: &[E],
+        weight: E,
+        z: E,
+    ) -> E {
+        let challenges = Challenges::new(random);
+        let longest = air.heights().longest() as u64;
+        let period = z.exp(longest / PERIOD as u64);
+        let periodic: Vec<E> = periodic_polynomials()
+            .iter()
+            .map(|poly| polynom::eval(&lift(poly), period))
+            .collect();
+        let (mut current, mut next) = openings.split_at(air.trace_width() + COMPOSITION_COLUMNS);
+        let mut weights = powers(weight);
+        let mut value = NOTHING;
+        for (i, table) in Table::ALL.into_iter().enumerate() {
+            let widths = [table.width(), air.packing(table).width()];
+            let (cur, rest) = current.split_at(widths[0]);
+            let (aux, rest) = rest.split_at(widths[1]);
+            current = rest;
+            let (cur_next, rest) = next.split_at(widths[0]);
+            let (aux_next, rest) = rest.split_at(widths[1]);
+            next = rest;
+            let frame = TableFrame {
+                main: Window {
+                    cur,
+                    next: cur_next,
+                    periodic: Periodic::from_cells(&periodic),
+                    composed: E::from(self.public.composed()),
+                },
+                aux,
+                aux_next,
+            };
+            let combined = air.combine(table, &frame, &challenges, sums[i], &mut weights);
+            let y = z.exp(air.heights().ratio(table) as u64);
+            let height = air.heights().of(table);
+            let last = E::from(Felt::get_root_of_unity(height.ilog2()).inv());
+            value += combined.transition * (y - last) / (z.exp(longest) - UNIT)
+                + combined.first / (y - UNIT)
+                + combined.last / (y - last);
         }
-        // Once it is committed to, the verifier's point is known, and a constant makes the value
-        // there the right one. What is committed to is too late to be changed.
-        let z: E = look_ahead(ConstraintCommitment::commitment(&committed));
-        let powers = (0..num_columns).map(|i| z.exp(((i * self.rows.len()) as u64).into()));
-        let columns = poly.get_ood_frame(z);
-        let value = (columns.current_row().iter().zip(powers))
-            .fold(E::ZERO, |sum, (&column, power)| sum + column * power);
-        let missing = self.constraints_at(z) - value;
-        assert_ne!(missing, E::ZERO, "the trace is not forged");
-        let fitted: Vec<E> = values.iter().map(|&value| value + missing).collect();
-        let (_, fitted) = commit(&fitted);
-        (committed, fitted)
+        value
     }
 }
 
-/// An honest run of 512 rows.
-fn honest() -> (Vec<MainRow<Felt>>, PublicInputs) {
+/// An honest run, whose tables have three heights.
+fn honest() -> (Trace, PublicInputs) {
     let program = Assembler::default()
         .assemble_program("begin push.7 mem_store.3 mem_load.3 add u32assert push.6 u32and end")
         .expect("the program assembles");
-    let ExecutionTrace { rows, public, .. } = execute_traced(
+    let ExecutionTrace { trace, public, .. } = execute_traced(
         &program,
         None,
         &StackInputs::try_from_ints([5]).expect("an input"),
@@ -495,111 +627,98 @@ fn honest() -> (Vec<MainRow<Felt>>, PublicInputs) {
         ExecutionOptions::default(),
     )
     .expect("the program runs");
-    assert_eq!(rows.len(), 512);
-    (rows, public)
+    let heights = Table::ALL.map(|table| trace.height(table));
+    assert_eq!(heights, [32, 512, 16]);
+    (trace, public)
 }
 
 /// The run with another output, which one step of the stack does not give.
-fn other_output() -> (Vec<MainRow<Felt>>, PublicInputs) {
-    let (mut rows, mut public) = honest();
-    let from = rows.len() / 2;
-    for row in &mut rows[from..] {
-        row.core.stack.top[0] += ONE;
+fn other_output() -> (Trace, PublicInputs) {
+    let (mut trace, mut public) = honest();
+    // In the padding after the run.
+    let from = trace.core.len() - 4;
+    for row in &mut trace.core[from..] {
+        row.stack.top[0] += ONE;
     }
-    public.stack_outputs = StackOutputs::from(rows[from].core.stack.top);
-    (rows, public)
+    public.stack_outputs = StackOutputs::from(trace.core[from].stack.top);
+    (trace, public)
 }
 
 /// The run with a fact that is looked up less often than asked for: only the lookups' sum is wrong.
-fn missing_fact() -> (Vec<MainRow<Felt>>, PublicInputs) {
-    let (mut rows, public) = honest();
-    let row = rows
-        .iter_mut()
-        .find(|row| row.chiplet.select.bitwise == ONE)
-        .expect("there is a bitwise operation");
-    row.chiplet.bitwise_mut().multiplicity = ZERO;
-    (rows, public)
-}
-
-/// Makes a proof for a trace, with what the prover tells the coin and which options it uses.
-fn prove_with(
-    (rows, public): (Vec<MainRow<Felt>>, PublicInputs),
-    told: PublicInputs,
-    options: ProofOptions,
-    cheat: Cheat,
-) -> winterfell::Proof {
-    let columns = Columns::new(&rows);
-    let cheater = Cheater {
-        rows,
-        honest: honest().0,
-        claims: Claims { public, told },
-        options,
-        cheat,
-        notes: RefCell::default(),
-    };
-    cheater.prove(columns).expect("Winterfell proves anything")
-}
-
-/// Proves a trace by the book, but for the cheat, and asks the verifier.
-fn attempt(
-    (rows, public): (Vec<MainRow<Felt>>, PublicInputs),
-    cheat: Cheat,
-) -> Result<Verified, VerifierError> {
-    let options = OptionSet::Fast96.proof_options();
-    let length = rows.len();
-    let proof = prove_with((rows, public.clone()), public.clone(), options, cheat);
-    hand_in(&public, length, &proof)
+fn missing_fact() -> (Trace, PublicInputs) {
+    let (mut trace, public) = honest();
+    let mut rows = trace.chiplets.iter_mut();
+    let row = rows.find(|row| row.select.bitwise == ONE);
+    row.expect("a bitwise operation").bitwise_mut().multiplicity = ZERO;
+    (trace, public)
 }
 
 /// Puts a proof into its envelope and asks the verifier.
 fn hand_in(
     public: &PublicInputs,
-    length: usize,
-    proof: &winterfell::Proof,
+    heights: Heights,
+    stark: Vec<u8>,
 ) -> Result<Verified, VerifierError> {
-    let proof = Proof::new(
-        ProofSettings::from(OptionSet::Fast96),
-        length,
-        proof.to_bytes(),
-    )
-    .expect("the proof is not too long");
-    verify(
-        public,
-        &proof.to_bytes(),
-        &Expectations::from(OptionSet::Fast96.level()),
-    )
+    let proof = Proof::new(settings(), heights, stark).expect("an allowed proof");
+    let expectations = Expectations::from(settings().set().level());
+    verify(public, &proof.to_bytes(), &expectations)
 }
 
-/// What Winterfell says to a proof that it gets to see.
-fn refused_by_winterfell(result: Result<Verified, VerifierError>) -> winterfell::VerifierError {
+/// Proves a trace by the book, but for the cheat, and asks the verifier.
+fn attempt(claim: (Trace, PublicInputs), cheat: Cheat) -> Result<Verified, VerifierError> {
+    let cheater = Cheater::new(claim, cheat);
+    let heights = cheater.trace.heights().expect("allowed heights");
+    hand_in(&cheater.public, heights, cheater.prove())
+}
+
+/// Why a proof that can be read is rejected.
+fn rejection(result: Result<Verified, VerifierError>) -> Rejection {
     match result {
-        Err(VerifierError::Rejected(error)) => error,
+        Err(VerifierError::Rejected(rejection)) => rejection,
         other => panic!("{other:?}"),
     }
 }
 
-/// The prover of this test is a real one.
+/// The prover of this test is a real one, and it is the crate's: the proofs are the same.
 #[test]
 fn without_cheating_a_proof_is_accepted() {
     attempt(honest(), Cheat::None).expect("the proof is valid");
+    let (trace, public) = honest();
+    let ours = Cheater::new((trace.clone(), public.clone()), Cheat::None).prove();
+    let options = ProveOptions::from(settings());
+    let theirs = prove_trace(trace, public, &options).expect("the trace is valid");
+    assert!(ours == theirs.stark(), "two provers make different proofs");
 }
 
 #[test]
 fn forged_traces_are_rejected() {
-    for forged in [other_output(), missing_fact()] {
-        let error = refused_by_winterfell(attempt(forged, Cheat::None));
-        let inconsistent = winterfell::VerifierError::InconsistentOodConstraintEvaluations;
-        assert_eq!(error, inconsistent);
-    }
+    assert_eq!(
+        rejection(attempt(other_output(), Cheat::None)),
+        Rejection::Constraints
+    );
+    assert_eq!(
+        rejection(attempt(missing_fact(), Cheat::None)),
+        Rejection::Sums
+    );
 }
 
-/// Auxiliary columns are the prover's own, and their first and last cells are what they should be.
+/// Auxiliary columns are the prover's own, and so is what it states of their sums.
 #[test]
-fn sums_that_only_end_right_are_rejected() {
-    for cheat in [Cheat::Sum, Cheat::ShiftedSum] {
-        let error = refused_by_winterfell(attempt(missing_fact(), cheat));
-        let inconsistent = winterfell::VerifierError::InconsistentOodConstraintEvaluations;
-        assert_eq!(error, inconsistent);
+fn sums_that_only_balance_are_rejected() {
+    for cheat in [Cheat::Stated, Cheat::Sum, Cheat::ShiftedSum] {
+        assert_eq!(
+            rejection(attempt(missing_fact(), cheat)),
+            Rejection::Constraints
+        );
+    }
+    // Of an honest trace, too, each table's sum is its own.
+    assert_eq!(
+        rejection(attempt(honest(), Cheat::MovedSum)),
+        Rejection::Constraints
+    );
+    for table in Table::ALL {
+        let result = attempt(honest(), Cheat::ChangedSum(table));
+        assert_eq!(rejection(result), Rejection::Sums);
     }
 }
 
@@ -607,57 +726,86 @@ fn sums_that_only_end_right_are_rejected() {
 /// low-degree test finds to be wrong.
 #[test]
 fn a_composition_polynomial_that_fits_one_point_is_rejected() {
-    for forged in [other_output(), missing_fact()] {
-        let error = refused_by_winterfell(attempt(forged, Cheat::Composition));
-        let fri = matches!(error, winterfell::VerifierError::FriVerificationFailed(_));
-        assert!(fri, "{error}");
-    }
+    let rejected = rejection(attempt(other_output(), Cheat::Composition));
+    assert_eq!(rejected, Rejection::Opening("the values of the layers"));
 }
 
 #[test]
-fn other_weights_are_rejected() {
-    let error = refused_by_winterfell(attempt(honest(), Cheat::Weights));
-    let inconsistent = winterfell::VerifierError::InconsistentOodConstraintEvaluations;
-    assert_eq!(error, inconsistent);
+fn other_weights_and_points_are_rejected() {
+    assert_eq!(
+        rejection(attempt(honest(), Cheat::Weights)),
+        Rejection::Constraints
+    );
+    assert_eq!(
+        rejection(attempt(honest(), Cheat::Point)),
+        Rejection::Constraints
+    );
 }
 
 /// A commitment to the honest trace does not prove a forged one, whichever of the two is opened.
 #[test]
 fn swapped_commitments_are_rejected() {
-    for forged in [other_output(), missing_fact()] {
-        for cheat in [Cheat::Commitment, Cheat::Openings] {
-            let result = attempt(forged.clone(), cheat);
-            assert!(
-                matches!(result, Err(VerifierError::Rejected(_))),
-                "{result:?}"
-            );
-        }
+    for cheat in [Cheat::Commitment, Cheat::Openings] {
+        assert_eq!(
+            rejection(attempt(other_output(), cheat)),
+            Rejection::Constraints
+        );
+        rejection(attempt(missing_fact(), cheat));
     }
+    let rejected = rejection(attempt(honest(), Cheat::Commitment));
+    assert_eq!(rejected, Rejection::Opening("the main columns"));
+    let rejected = rejection(attempt(honest(), Cheat::Openings));
+    assert_eq!(rejected, Rejection::Opening("the values of the layers"));
+    // An honest claim, of which other rows are opened.
+    let rejected = rejection(attempt(honest(), Cheat::Rows));
+    assert_eq!(rejected, Rejection::Opening("the main columns"));
 }
 
-/// The coin's seed binds the public inputs.
+/// There are more coefficients than queries, so a remainder that is chosen last agrees with anything.
+#[test]
+fn a_remainder_chosen_after_the_queries_is_rejected() {
+    let result = attempt(honest(), Cheat::Remainder);
+    assert!(
+        matches!(
+            result,
+            Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
+        ),
+        "{result:?}"
+    );
+}
+
+/// The coin's seed binds the public inputs and the heights.
 #[test]
 fn a_coin_that_is_told_something_else_is_rejected() {
-    let (rows, public) = honest();
-    let mut told = public.clone();
-    told.stack_outputs = StackOutputs::default();
-    let options = OptionSet::Fast96.proof_options();
-    let length = rows.len();
-    let proof = prove_with((rows, public.clone()), told.clone(), options, Cheat::None);
-    for claimed in [public, told] {
-        let error = refused_by_winterfell(hand_in(&claimed, length, &proof));
-        let inconsistent = winterfell::VerifierError::InconsistentOodConstraintEvaluations;
-        assert_eq!(error, inconsistent);
+    let honest = Cheater::new(honest(), Cheat::None);
+    let heights = honest.told_heights;
+    let mut told = honest.clone();
+    told.told.stack_outputs = StackOutputs::default();
+    let stark = told.prove();
+    for claimed in [&told.public, &told.told] {
+        rejection(hand_in(claimed, heights, stark.clone()));
+    }
+    for logs in [[6, 9, 4], [5, 10, 4], [5, 9, 5]] {
+        let mut told = honest.clone();
+        told.told_heights = Heights::from_logs(logs).expect("allowed heights");
+        let stark = told.prove();
+        rejection(hand_in(&told.public, heights, stark.clone()));
+        let result = hand_in(&told.public, told.told_heights, stark);
+        assert!(
+            matches!(
+                result,
+                Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
+            ),
+            "{result:?}"
+        );
     }
 }
 
-/// Less work than the options ask for does not pass: as it is, or with the right options written
-/// over those that were used.
+/// Less work than the options ask for does not pass.
 #[test]
 fn other_options_are_rejected() {
-    let (rows, public) = honest();
-    let length = rows.len();
-    let right = OptionSet::Fast96.proof_options();
+    let honest = Cheater::new(honest(), Cheat::None);
+    let right = &honest.options;
     let with = |queries: usize, grinding: u32| {
         ProofOptions::new(
             queries,
@@ -670,54 +818,45 @@ fn other_options_are_rejected() {
             right.deep_poly_batching_method(),
         )
     };
-    for options in [
-        with(right.num_queries(), 0),
-        with(1, right.grinding_factor()),
+    for (options, rejected) in [
+        (with(right.num_queries(), 0), Some(Rejection::ProofOfWork)),
+        (with(1, right.grinding_factor()), None),
     ] {
-        let claims = (rows.clone(), public.clone());
-        let mut proof = prove_with(claims, public.clone(), options, Cheat::None);
-        let result = hand_in(&public, length, &proof);
-        assert!(
-            matches!(result, Err(VerifierError::Layout(_))),
-            "{result:?}"
-        );
-        let constraints = proof.context.num_constraints();
-        proof.context = Context::new::<Felt>(trace_info(length), right.clone(), constraints);
-        let result = hand_in(&public, length, &proof);
-        assert!(
-            matches!(
-                result,
-                Err(VerifierError::Layout(_) | VerifierError::Rejected(_))
+        let mut cheater = honest.clone();
+        cheater.options = options;
+        let result = hand_in(&cheater.public, cheater.told_heights, cheater.prove());
+        match rejected {
+            Some(expected) => assert_eq!(rejection(result), expected),
+            None => assert!(
+                matches!(result, Err(VerifierError::Layout(_))),
+                "{result:?}"
             ),
-            "{result:?}"
-        );
+        }
     }
 }
 
-/// A proof is one for the length that was proven.
+/// A proof is one for the heights that were proven.
 #[test]
-fn other_lengths_are_rejected() {
-    let (rows, public) = honest();
-    let options = OptionSet::Fast96.proof_options();
-    let claims = (rows, public.clone());
-    let proof = prove_with(claims, public.clone(), options, Cheat::None);
-    for length in [1024, 1 << 20] {
-        let result = hand_in(&public, length, &proof);
+fn other_heights_are_rejected() {
+    let honest = Cheater::new(honest(), Cheat::None);
+    let stark = honest.prove();
+    for logs in [
+        [4, 9, 4],
+        [6, 9, 4],
+        [9, 9, 4],
+        [5, 10, 4],
+        [5, 9, 3],
+        [5, 9, 5],
+        [5, 9, 20],
+    ] {
+        let heights = Heights::from_logs(logs).expect("allowed heights");
+        let result = hand_in(&honest.public, heights, stark.clone());
         assert!(
-            matches!(result, Err(VerifierError::Layout(_))),
-            "{result:?}"
-        );
-        let mut renamed = proof.clone();
-        let context = &proof.context;
-        renamed.context = Context::new::<Felt>(
-            trace_info(length),
-            context.options().clone(),
-            context.num_constraints(),
-        );
-        let result = hand_in(&public, length, &renamed);
-        assert!(
-            matches!(result, Err(VerifierError::Layout(_))),
-            "{result:?}"
+            matches!(
+                result,
+                Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
+            ),
+            "{logs:?}: {result:?}"
         );
     }
 }

@@ -10,7 +10,7 @@ use miden_core_lib::{
     dsa::{ecdsa_k256_keccak, eddsa_ed25519},
 };
 use miden_crypto::dsa;
-use miden_cvm_air::{air::MIN_TRACE_LEN, public::PublicInputs};
+use miden_cvm_air::{public::PublicInputs, table::Table};
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
@@ -34,7 +34,7 @@ fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, P
     let mut host = DefaultHost::default();
     host.load_forest(CoreLibrary::default().mast_forest().clone());
     let ExecutionTrace {
-        rows,
+        trace,
         public,
         requests,
         ..
@@ -48,7 +48,7 @@ fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, P
     )
     .expect("the program runs");
     let proof = prove_trace(
-        rows,
+        trace,
         public.clone(),
         &ProveOptions::from(ProofSettings::from(OptionSet::Fast96)),
     )
@@ -101,7 +101,8 @@ fn a_run_without_precompiles_has_no_requests() {
         "{error}"
     );
 
-    let many = proof.with_requests(vec![keccak(b""); MIN_TRACE_LEN + 1]);
+    let rows = proof.heights().of(Table::Core);
+    let many = proof.with_requests(vec![keccak(b""); rows + 1]);
     let error = check(&public, &many.expect("short requests")).expect_err("a request for no row");
     assert!(
         matches!(error, VerifierError::TooManyRequests { .. }),

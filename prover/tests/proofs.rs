@@ -10,6 +10,7 @@ use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, crypto::hash::Rp
 use miden_cvm_air::{
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
     public::PublicInputs,
+    table::Table,
 };
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
@@ -59,8 +60,8 @@ fn trace_of(source: &str) -> ExecutionTrace {
 }
 
 fn prove(settings: ProofSettings) -> (PublicInputs, Vec<u8>) {
-    let ExecutionTrace { rows, public, .. } = trace();
-    let proof = prove_trace(rows, public.clone(), &settings.into()).expect("the trace is valid");
+    let ExecutionTrace { trace, public, .. } = trace();
+    let proof = prove_trace(trace, public.clone(), &settings.into()).expect("the trace is valid");
     (public, proof.to_bytes())
 }
 
@@ -110,16 +111,16 @@ fn other_sets_prove_and_verify() {
 #[test]
 fn proven_sets_prove_and_verify_at_several_lengths() {
     assert_eq!(ProofSettings::default().set(), OptionSet::Proven100);
-    for (log_length, swaps) in [(9, 100), (11, 1900), (13, 7900)] {
+    for (log_length, swaps) in [(7, 100), (11, 1900), (13, 7900)] {
         for set in [OptionSet::Proven100, OptionSet::Proven128] {
             let source = format!("begin repeat.{swaps} swap end end");
-            let ExecutionTrace { rows, public, .. } = trace_of(&source);
-            assert_eq!(rows.len(), 1 << log_length);
+            let ExecutionTrace { trace, public, .. } = trace_of(&source);
+            assert_eq!(trace.core.len(), 1 << log_length);
             let options = ProveOptions::from(ProofSettings::from(set));
-            let proof = prove_trace(rows, public.clone(), &options).expect("the trace is valid");
+            let proof = prove_trace(trace, public.clone(), &options).expect("the trace is valid");
             let verified = verify(&public, &proof.to_bytes(), &Expectations::default())
                 .unwrap_or_else(|error| panic!("{set:?}, 2^{log_length} rows: {error}"));
-            assert_eq!(verified.trace_length, 1 << log_length);
+            assert_eq!(verified.heights.of(Table::Core), 1 << log_length);
             assert!(set.level().is_met_by(&verified.security));
         }
     }
@@ -229,19 +230,19 @@ fn changed_and_missing_bytes_are_rejected() {
 #[test]
 fn traces_that_violate_the_air_are_named_or_rejected() {
     let ExecutionTrace {
-        mut rows, public, ..
+        mut trace, public, ..
     } = trace();
-    rows[20].core.stack.top[3] += Felt::new(1);
+    trace.core[20].stack.top[3] += Felt::new(1);
     let mut options = ProveOptions::from(ProofSettings::from(FAST));
     options.check_trace = true;
-    let error = prove_trace(rows.clone(), public.clone(), &options).expect_err("it is checked");
+    let error = prove_trace(trace.clone(), public.clone(), &options).expect_err("it is checked");
     let ProverError::Violations(violations) = error else {
         panic!("{error}")
     };
     assert!(violations.first[0].name().starts_with("stack."));
 
     options.check_trace = false;
-    if let Ok(proof) = prove_trace(rows, public.clone(), &options) {
+    if let Ok(proof) = prove_trace(trace, public.clone(), &options) {
         let result = verify(&public, &proof.to_bytes(), &FAST.level().into());
         assert!(
             matches!(result, Err(VerifierError::Rejected(_))),
@@ -299,7 +300,7 @@ fn a_composition_proves_and_verifies() {
     host.load_forest(counter.mast_forest().clone());
     let mut advice = AdviceInputs::default();
     advice.map.insert(segment.commitment, data);
-    let ExecutionTrace { rows, public, .. } = execute_traced(
+    let ExecutionTrace { trace, public, .. } = execute_traced(
         &program,
         Some(&composition),
         &StackInputs::default(),
@@ -314,7 +315,7 @@ fn a_composition_proves_and_verifies() {
         "the counter kept its state"
     );
     let proof = prove_trace(
-        rows,
+        trace,
         public.clone(),
         &ProveOptions::from(ProofSettings::from(FAST)),
     )

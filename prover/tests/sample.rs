@@ -14,7 +14,7 @@ use miden_core::{
     },
     utils::{Deserializable, Serializable},
 };
-use miden_cvm_air::columns::MainRow;
+use miden_cvm_air::columns::CoreRow;
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify_with};
@@ -35,14 +35,14 @@ impl PrecompileVerifier for Recorder {
 }
 
 /// What a run recorded, as requests to [`Recorder`]: the operands of LOGPRECOMPILE rows.
-fn requests(rows: &[MainRow<Felt>]) -> Vec<PrecompileRequest> {
+fn requests(rows: &[CoreRow<Felt>]) -> Vec<PrecompileRequest> {
     let records = rows.iter().filter(|row| {
-        let op = &row.core.op;
+        let op = &row.op;
         op.hi[5] == ONE && op.mid[3] == ONE && op.lo[2] == ONE
     });
     records
         .map(|row| {
-            let top = &row.core.stack.top;
+            let top = &row.stack.top;
             let word = |first: usize| Word::new([3, 2, 1, 0].map(|i| top[first + i]));
             let calldata = [word(4), word(0)].to_bytes();
             PrecompileRequest::new(RECORD.to_event_id(), calldata)
@@ -64,9 +64,9 @@ fn proves(case: &Case) -> bool {
     let mut options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
     // The processor's tests check every constraint of these traces.
     options.check_trace = false;
-    let requests = requests(&trace.rows);
+    let requests = requests(&trace.trace.core);
     let registry = PrecompileVerifierRegistry::new().with_verifier(&RECORD, Arc::new(Recorder));
-    let proof = prove_trace(trace.rows, trace.public.clone(), &options)
+    let proof = prove_trace(trace.trace, trace.public.clone(), &options)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name))
         .with_requests(requests)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));

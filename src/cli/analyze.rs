@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use miden_cvm::{
-    InstanceProfile, IntrinsicProfile, MIN_TRACE_LEN, ProcedureProfile, Profile, TraceLengths,
-    profile,
+    InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Table, TraceLengths, profile,
 };
 use serde::Serialize;
 
@@ -67,7 +66,7 @@ impl AnalyzeCommand {
             folded: self.folded.as_ref().map(|path| path.display().to_string()),
             code: CodeAnswer::new(&loaded.target),
             rows: Rows::of(&trace.lengths),
-            padding: Padding::of(&trace.lengths),
+            tables: Table::ALL.map(|table| Padding::of(&trace.lengths, table)),
             instances: instances.into_iter().map(Into::into).collect(),
             procedures: procedures
                 .into_iter()
@@ -91,14 +90,13 @@ struct AnalyzeAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     folded: Option<String>,
     rows: Rows,
-    padding: Padding,
+    tables: [Padding; Table::COUNT],
     instances: Vec<Instance>,
     procedures: Vec<Procedure>,
     intrinsics: Vec<Intrinsic>,
 }
 
-/// Rows of each segment of the trace. The core, the range table and the chiplets stand side by
-/// side, the chiplets below each other.
+/// Rows of each table of the trace; those of the chiplets also by chiplet.
 #[derive(Debug, Serialize)]
 struct Rows {
     core: usize,
@@ -126,66 +124,32 @@ impl Rows {
             circuits: lengths.ace,
         }
     }
-
-    /// Those that decide the length of the trace.
-    fn segments(&self) -> [(&'static str, usize); 3] {
-        [
-            ("core", self.core),
-            ("range", self.range),
-            ("chiplets", self.chiplets),
-        ]
-    }
 }
 
-/// What it costs that the length of a trace is a power of two, with a row of padding in every
-/// segment.
+/// What it costs that the height of a table is a power of two, with a row of padding.
 #[derive(Debug, Serialize)]
 struct Padding {
-    /// Rows of the trace.
-    length: usize,
-    /// The longest segment.
-    longest: &'static str,
-    /// Rows that the longest segment leaves empty.
+    table: &'static str,
+    /// Rows of the table, with the padding.
+    height: usize,
+    /// Columns of the table, without those of the lookups.
+    columns: usize,
+    /// Rows that are empty.
     padding: usize,
-    /// Rows that every segment could have more without a longer trace, at least.
-    free: usize,
-    /// What is too long for a trace of half the length, and by how many rows; nothing if there is
-    /// no shorter trace.
-    too_long_for_half: Vec<Excess>,
-}
-
-/// Rows that a segment has too many.
-#[derive(Debug, Serialize)]
-struct Excess {
-    segment: &'static str,
-    rows: usize,
+    /// Rows fewer that would halve the height; nothing if the table cannot be lower.
+    too_high_for_half: Option<usize>,
 }
 
 impl Padding {
-    fn of(lengths: &TraceLengths) -> Self {
-        let length = lengths.padded();
-        let segments = Rows::of(lengths).segments();
-        let (longest, rows) = segments.into_iter().fold(segments[0], |longest, segment| {
-            if segment.1 > longest.1 {
-                segment
-            } else {
-                longest
-            }
-        });
-        let half = length / 2;
-        let excess = segments.into_iter().filter(|_| half >= MIN_TRACE_LEN);
+    fn of(lengths: &TraceLengths, table: Table) -> Self {
+        let (rows, height) = (lengths.used(table), lengths.height(table));
+        let half = height / 2;
         Self {
-            length,
-            longest,
-            padding: length - rows,
-            free: length - 1 - rows,
-            too_long_for_half: excess
-                .filter(|(_, rows)| *rows >= half)
-                .map(|(segment, rows)| Excess {
-                    segment,
-                    rows: rows + 1 - half,
-                })
-                .collect(),
+            table: table.name(),
+            height,
+            columns: table.width(),
+            padding: height - rows,
+            too_high_for_half: (half >= table.min_height()).then(|| rows + 1 - half),
         }
     }
 }
@@ -263,7 +227,7 @@ impl fmt::Display for AnalyzeAnswer {
             code,
             folded,
             rows,
-            padding,
+            tables,
             instances,
             procedures,
             intrinsics,
@@ -273,45 +237,51 @@ impl fmt::Display for AnalyzeAnswer {
             writeln!(f, "stacks       {folded}")?;
         }
 
-        writeln!(f, "\n{:<28} {:>10}  of the trace", "segment", "rows")?;
-        let mut line = |name: &str, rows: usize| {
-            let share = percent(rows, padding.length);
-            writeln!(f, "{name:<28} {rows:>10} {share:>6.1} %")
-        };
-        line("core (cycles)", rows.core)?;
-        line("range table", rows.range)?;
-        line("chiplets", rows.chiplets)?;
-        line("  hasher", rows.hasher)?;
-        line("  bitwise", rows.bitwise)?;
-        line("  resource tables", rows.table)?;
-        line("  memory", rows.memory)?;
-        line("  rom", rows.rom)?;
-        line("  circuits", rows.circuits)?;
-        line("trace", padding.length)?;
-
         writeln!(
             f,
-            "\n{} of {} rows ({:.1} %) are padding: the longest segment is `{}`, and {} more rows \
-             would fit.",
-            padding.padding,
-            padding.length,
-            percent(padding.padding, padding.length),
-            padding.longest,
-            padding.free,
+            "\n{:<28} {:>10} {:>10} {:>10}  to halve it",
+            "table", "rows", "height", "padding"
         )?;
-        if padding.too_long_for_half.is_empty() {
-            writeln!(f, "This is the shortest trace that there is.")?;
-        } else {
-            let excess = padding.too_long_for_half.iter();
-            let excess: Vec<String> = excess
-                .map(|e| format!("{} rows fewer in `{}`", e.rows, e.segment))
-                .collect();
+        let chiplets = [
+            ("hasher", rows.hasher),
+            ("bitwise", rows.bitwise),
+            ("resource tables", rows.table),
+            ("memory", rows.memory),
+            ("rom", rows.rom),
+            ("circuits", rows.circuits),
+        ];
+        for table in tables {
+            let Padding {
+                table: name,
+                height,
+                padding,
+                ..
+            } = table;
+            let used = height - padding;
+            let share = percent(*padding, *height);
+            let half = match table.too_high_for_half {
+                Some(rows) => format!("{rows} rows fewer"),
+                None => "no lower".to_owned(),
+            };
             writeln!(
                 f,
-                "A trace of half the length takes {}.",
-                excess.join(" and ")
+                "{name:<28} {used:>10} {height:>10} {share:>8.1} %  {half}"
             )?;
+            if *name == Table::Chiplets.name() {
+                for (name, rows) in chiplets {
+                    writeln!(f, "  {name:<26} {rows:>10}")?;
+                }
+            }
         }
+        let cells = |of: &dyn Fn(&Padding) -> usize| -> usize {
+            tables.iter().map(|table| of(table) * table.columns).sum()
+        };
+        let (all, empty) = (cells(&|table| table.height), cells(&|table| table.padding));
+        writeln!(
+            f,
+            "\n{empty} of {all} cells ({:.1} %) are padding.",
+            percent(empty, all)
+        )?;
 
         let total = rows.core;
         writeln!(
@@ -368,43 +338,33 @@ impl fmt::Display for AnalyzeAnswer {
 mod tests {
     use super::*;
 
-    fn padding(cycles: usize, range: usize, hasher: usize) -> Padding {
-        Padding::of(&TraceLengths {
+    fn padding(cycles: usize, range: usize, hasher: usize) -> [Padding; Table::COUNT] {
+        let lengths = TraceLengths {
             cycles,
             range,
             hasher,
             ..TraceLengths::default()
-        })
+        };
+        Table::ALL.map(|table| Padding::of(&lengths, table))
     }
 
     #[test]
-    fn the_longest_segment_decides() {
-        let padding = padding(1000, 1023, 1024);
-        assert_eq!((padding.length, padding.longest), (2048, "chiplets"));
-        assert_eq!((padding.padding, padding.free), (1024, 1023));
-        let excess: Vec<_> = padding
-            .too_long_for_half
-            .iter()
-            .map(|e| (e.segment, e.rows))
-            .collect();
-        assert_eq!(excess, [("chiplets", 1)]);
+    fn every_table_has_its_height() {
+        let tables = padding(1000, 1023, 1024);
+        assert_eq!(
+            tables.each_ref().map(|table| table.height),
+            [1024, 1024, 2048]
+        );
+        assert_eq!(tables.each_ref().map(|table| table.padding), [24, 1, 1024]);
+        let half = tables.each_ref().map(|table| table.too_high_for_half);
+        assert_eq!(half, [Some(489), Some(512), Some(1)]);
     }
 
     #[test]
-    fn every_segment_that_is_too_long_is_named() {
-        let padding = padding(1500, 1100, 10);
-        let excess: Vec<_> = padding
-            .too_long_for_half
-            .iter()
-            .map(|e| (e.segment, e.rows))
-            .collect();
-        assert_eq!(excess, [("core", 477), ("range", 77)]);
-    }
-
-    #[test]
-    fn there_is_a_shortest_trace() {
-        let padding = padding(3, 3, 8);
-        assert_eq!(padding.length, MIN_TRACE_LEN);
-        assert!(padding.too_long_for_half.is_empty());
+    fn there_are_lowest_tables() {
+        let tables = padding(3, 3, 8);
+        assert_eq!(tables.each_ref().map(|table| table.height), [8, 512, 16]);
+        let half = tables.each_ref().map(|table| table.too_high_for_half);
+        assert_eq!(half, [None, None, Some(1)]);
     }
 }

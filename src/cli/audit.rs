@@ -50,12 +50,12 @@ impl AuditCommand {
         progress.stage("building the trace");
         let trace = loaded.trace()?;
         progress.stage("changing the trace");
-        let rows = trace.rows.len();
+        let rows = trace.trace.core.len();
         let campaign = Campaign {
             mutations: self.mutations,
             seed: self.seed,
         };
-        let report = audit(trace.rows, trace.public, campaign, &|_| {});
+        let report = audit(trace.trace, trace.public, campaign, &|_| {});
         drop(progress);
         let survivors = report.survivors.len();
         let answer = AuditAnswer::new(CodeAnswer::new(&loaded.target), rows, campaign, report);
@@ -116,6 +116,7 @@ struct SurvivorAnswer {
 /// A cell that is another.
 #[derive(Debug, Serialize)]
 struct ChangeAnswer {
+    table: &'static str,
     row: usize,
     column: String,
     old: String,
@@ -132,6 +133,7 @@ impl From<Survivor> for SurvivorAnswer {
                 .changes
                 .into_iter()
                 .map(|change| ChangeAnswer {
+                    table: change.table.name(),
                     row: change.row,
                     column: change.column,
                     old: change.old.to_string(),
@@ -190,12 +192,13 @@ impl fmt::Display for AuditAnswer {
             writeln!(f, "\nsurvivor {number} ({kind}, {cells} cells):")?;
             for change in changes {
                 let ChangeAnswer {
+                    table,
                     row,
                     column,
                     old,
                     new,
                 } = change;
-                writeln!(f, "  row {row}, {column}: {old} -> {new}")?;
+                writeln!(f, "  {table}, row {row}, {column}: {old} -> {new}")?;
             }
         }
         Ok(())

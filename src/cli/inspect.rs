@@ -21,6 +21,7 @@ use super::{
     libraries::Libraries,
     outcome::{Failure, Outcome},
     progress::Progress,
+    prove::TablesAnswer,
     verify::SecurityAnswer,
 };
 
@@ -93,11 +94,11 @@ impl InspectCommand {
                 kind: "proof",
                 settings: proof.settings().to_string(),
                 level: proof.settings().set().level().to_string(),
-                trace_length: proof.trace_length(),
+                tables: TablesAnswer::new(proof.heights()),
                 bytes,
                 security: proof
                     .settings()
-                    .security(proof.trace_length(), &PublicInputs::default())
+                    .security(proof.heights(), &PublicInputs::default())
                     .into(),
             }),
         }
@@ -945,7 +946,7 @@ struct ProofAnswer {
     settings: String,
     /// The security that its parameters are made for.
     level: String,
-    trace_length: usize,
+    tables: TablesAnswer,
     bytes: usize,
     /// As of an open program: a statement's records count as lookups too, but the statement is
     /// elsewhere.
@@ -956,8 +957,8 @@ impl fmt::Display for ProofAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "proof        {} bytes, {} rows",
-            self.bytes, self.trace_length
+            "proof        {} bytes\ntables       {}",
+            self.bytes, self.tables
         )?;
         writeln!(f, "settings     {}, made for {}", self.settings, self.level)?;
         self.security.write(f)

@@ -9,8 +9,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, Inputs, MAX_TRACE_LEN, MinSecurity, OptionSet, ProofSettings, ProveOptions,
-    ProvenRun, execute, prove_run,
+    HashFunction, Heights, Inputs, MAX_HEIGHT, MinSecurity, OptionSet, ProofSettings, ProveOptions,
+    ProvenRun, Table, execute, prove_run,
 };
 use serde::Serialize;
 use tracing::{Dispatch, dispatcher};
@@ -26,7 +26,7 @@ use super::{
 };
 
 /// The most cycles of a run that can be traced: the trace has a row of padding.
-pub const LONGEST_RUN: u32 = MAX_TRACE_LEN as u32 - 1;
+pub const LONGEST_RUN: u32 = MAX_HEIGHT as u32 - 1;
 
 /// Proves a run.
 #[derive(Debug, Args)]
@@ -99,7 +99,7 @@ impl ProveCommand {
     pub fn run(&self) -> Result<Outcome, Failure> {
         let settings = self.settings()?;
         let progress = Progress::start("loading");
-        let longest = settings.set().max_trace_len() as u32 - 1;
+        let longest = settings.set().max_height() as u32 - 1;
         let mut loaded = self.source.load(&progress, longest)?;
         let proof_path = or_beside(&self.proof, &loaded.file, "proof")?;
         let statement_path = or_beside(&self.statement, &loaded.file, "statement.json")?;
@@ -132,8 +132,8 @@ impl ProveCommand {
         let trace = loaded.trace()?;
         let run_seconds = started.elapsed().as_secs_f64();
 
-        let security = settings.security(trace.rows.len(), &trace.public);
         let cycles = trace.lengths.cycles;
+        let public = trace.public.clone();
 
         progress.stage("proving");
         let started = Instant::now();
@@ -151,7 +151,7 @@ impl ProveCommand {
         let outcome = Outcome::new(&ProveAnswer {
             code: CodeAnswer::new(&loaded.target),
             cycles,
-            trace_length: proof.trace_length(),
+            tables: TablesAnswer::new(proof.heights()),
             call: loaded
                 .call
                 .as_ref()
@@ -160,7 +160,7 @@ impl ProveCommand {
             outputs: OutputsAnswer::new(&stack),
             precompiles: proof.requests().len(),
             settings: settings.to_string(),
-            security: security.into(),
+            security: settings.security(proof.heights(), &public).into(),
             run_seconds,
             prove_seconds,
             timings: match self.timings {
@@ -218,13 +218,43 @@ pub fn write_precompiles(f: &mut fmt::Formatter<'_>, precompiles: usize) -> fmt:
     }
 }
 
+/// The heights of the tables of a proof.
+#[derive(Debug, Serialize)]
+pub struct TablesAnswer {
+    core: usize,
+    range: usize,
+    chiplets: usize,
+}
+
+impl TablesAnswer {
+    /// These heights.
+    pub fn new(heights: &Heights) -> Self {
+        Self {
+            core: heights.of(Table::Core),
+            range: heights.of(Table::Range),
+            chiplets: heights.of(Table::Chiplets),
+        }
+    }
+}
+
+impl fmt::Display for TablesAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            core,
+            range,
+            chiplets,
+        } = self;
+        write!(f, "core {core}, range {range}, chiplets {chiplets} rows")
+    }
+}
+
 /// What `prove` answers.
 #[derive(Debug, Serialize)]
 struct ProveAnswer {
     #[serde(flatten)]
     code: CodeAnswer,
     cycles: usize,
-    trace_length: usize,
+    tables: TablesAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<CallAnswer>,
     #[serde(flatten)]
@@ -252,8 +282,8 @@ impl fmt::Display for ProveAnswer {
         write_precompiles(f, self.precompiles)?;
         writeln!(
             f,
-            "trace        {} rows, in {:.2} s",
-            self.trace_length, self.run_seconds
+            "tables       {}, in {:.2} s",
+            self.tables, self.run_seconds
         )?;
         writeln!(
             f,

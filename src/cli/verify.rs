@@ -18,7 +18,7 @@ use super::{
     kind::{Kind, not_a},
     outcome::{Failure, Outcome},
     progress::Progress,
-    prove::write_precompiles,
+    prove::{TablesAnswer, write_precompiles},
 };
 
 /// The most bytes that a statement may have: room for all records that there can be.
@@ -106,7 +106,7 @@ impl VerifyCommand {
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompiles: verified.precompiles,
-            trace_length: verified.trace_length,
+            tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),
             security: verified.security.into(),
             advisories: records.map_or_else(Vec::new, |records| records.advisories().to_vec()),
@@ -165,7 +165,7 @@ struct VerifyAnswer {
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
     precompiles: usize,
-    trace_length: usize,
+    tables: TablesAnswer,
     settings: String,
     security: SecurityAnswer,
     /// Those about the code, if the records say so.
@@ -176,8 +176,8 @@ impl fmt::Display for VerifyAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "valid        {}, {} rows",
-            self.settings, self.trace_length
+            "valid        {}\ntables       {}",
+            self.settings, self.tables
         )?;
         self.security.write(f)?;
         writeln!(f, "program      {}", self.program_hash)?;

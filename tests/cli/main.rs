@@ -529,17 +529,18 @@ fn every_cycle_belongs_to_an_instance_and_a_procedure() {
         (&"ledger".into(), &8.into())
     );
     assert!(json["rows"]["memory"].as_u64() > Some(0));
-    assert!(
-        json["padding"]["length"]
-            .as_u64()
-            .is_some_and(u64::is_power_of_two)
-    );
+    let tables = json["tables"].as_array().expect("a list");
+    let names: Vec<_> = tables.iter().map(|table| table["table"].as_str()).collect();
+    assert_eq!(names, ["core", "range", "chiplets"].map(Some));
+    for table in tables {
+        assert!(table["height"].as_u64().is_some_and(u64::is_power_of_two));
+    }
 }
 
 #[test]
 fn analysis_is_a_text_for_people() {
     let text = miden_cvm(args("analyze", &example("fib/fib.masm"), &[])).answer();
-    for part in ["core (cycles)", "are padding", "program", "main"] {
+    for part in ["chiplets", "are padding", "program", "main"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -688,8 +689,8 @@ fn security_is_accounted_for() {
         .min();
         assert_eq!(least, Some(bits(regime)));
     }
-    // 2^9 rows with 30 fractions each, over a field of 192 bits.
-    assert_eq!(bits("lookups"), 177);
+    // 2^9 rows of the range table with 4 fractions each, and a few more, over a field of 192 bits.
+    assert_eq!(bits("lookups"), 179);
     assert_eq!(*security, proven.answer["security"]);
 
     let (proof, statement) = (proven.folder.path("proof"), proven.folder.path("statement"));
@@ -707,7 +708,7 @@ fn security_is_accounted_for() {
     let shown = lines(miden_cvm(verify).answer());
     assert!(shown[0].contains("100 bits proven"), "{shown:?}");
     assert!(shown[0].contains("128 bits conjectured"), "{shown:?}");
-    assert!(shown[2].contains("lookups 177"), "{shown:?}");
+    assert!(shown[2].contains("lookups 179"), "{shown:?}");
     assert_eq!(shown, lines(text));
 }
 
@@ -717,10 +718,13 @@ fn proofs_of_too_long_traces_are_refused() {
     let folder = Folder::new(&[("main.masm", "begin add end")]);
     let proven = Proven::new(&folder.path("main.masm"), &[]);
     let mut proof = proven.proof();
-    proof[7] = 25;
+    proof[8] = 25;
     proven.folder.write("changed", proof);
     let refused = rejection(proven.verify_as("changed", "statement", &["--security", "1"]));
-    assert!(refused.contains("2^25 rows"), "{refused}");
+    assert!(
+        refused.contains("heights with the logarithms [25,"),
+        "{refused}"
+    );
 }
 
 #[test]

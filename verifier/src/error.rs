@@ -3,9 +3,10 @@
 use miden_core::Word;
 use miden_cvm_air::{proof::ProofError, security::MinSecurity};
 use thiserror::Error;
-use winter_utils::DeserializationError;
 
-use crate::{layout::LayoutError, precompiles::RequestError, statement::StatementError};
+use crate::{
+    precompiles::RequestError, reader::LayoutError, stark::Rejection, statement::StatementError,
+};
 
 /// Why a proof is rejected.
 #[derive(Debug, Error)]
@@ -48,18 +49,9 @@ pub enum VerifierError {
     /// The proof's parts are not those of a proof with its header.
     #[error("the proof is not laid out as its header calls for")]
     Layout(#[from] LayoutError),
-    /// Winterfell cannot read the proof.
-    #[error("the proof cannot be read: {0}")]
-    Malformed(DeserializationError),
-    /// The proof can be written in another way.
-    #[error("the proof is not in its canonical form")]
-    NotCanonical,
-    /// The remainder of the low-degree test is not the one that was committed to.
-    #[error("the remainder of the low-degree test does not match its commitment")]
-    Remainder,
     /// The proof does not prove the statement.
     #[error("the proof does not prove the statement")]
-    Rejected(#[source] winter_verifier::VerifierError),
+    Rejected(#[from] Rejection),
     /// There are more requests to precompiles than a run of this length can have made.
     #[error("the proof has {count} requests to precompiles, but only {rows} rows")]
     TooManyRequests {

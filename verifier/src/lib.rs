@@ -4,12 +4,9 @@
 //! outside, and [`Expectations`] of its own. [`verify`] needs neither the program's code nor the
 //! run.
 //!
-//! Winterfell verifies the STARK, but it trusts the bytes it is given more than bytes from outside
-//! deserve, and it does not check everything that the protocol calls for. So before it sees a proof,
-//! the proof's `layout` is compared, length by length, with the only one that a proof with this
-//! header can have; Merkle openings are checked to be exactly those of the queried positions
-//! (`openings`); and the remainder of the low-degree test is checked against its commitment
-//! (`remainder`), without which the test would prove nothing.
+//! The protocol is in `stark`. How many bytes each of its messages has follows from the proof's
+//! header, the AIR and the queries (`reader`), so a proof has one form only, and nothing is believed
+//! of its bytes.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -17,10 +14,9 @@ extern crate alloc;
 
 mod canonical;
 mod error;
-mod layout;
-mod openings;
 mod precompiles;
-mod remainder;
+mod reader;
+mod stark;
 mod statement;
 
 pub use miden_core::precompile::{
@@ -33,29 +29,24 @@ use miden_core::{
         random::{RpoRandomCoin, RpxRandomCoin, WinterRandomCoin},
     },
 };
-use miden_cvm_air::{
-    air::{CvmAir, trace_info},
-    composition::Composition,
-};
+use miden_cvm_air::{air::CvmAir, composition::Composition};
 pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
     security::{MinSecurity, ParseSecurityError, Rounds, Security, SecurityParts},
+    table::{Heights, Table},
 };
-use winter_air::{Air, proof::Proof as StarkProof};
-use winter_verifier::{
-    AcceptableOptions,
-    crypto::{ElementHasher, RandomCoin},
-};
+use winter_air::FieldExtension;
+use winter_math::fields::{CubeExtension, QuadExtension};
 
 pub use crate::{
     error::VerifierError,
-    layout::LayoutError,
     precompiles::{RequestError, check_requests, default_registry},
+    reader::LayoutError,
+    stark::Rejection,
     statement::{MAX_RECORDS, Records, Statement, StatementError},
 };
-use crate::{layout::Layout, openings::StrictMerkleTree};
 
 /// What a verifier insists on, beyond the proof's being one of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,8 +76,8 @@ pub struct Verified {
     pub settings: ProofSettings,
     /// The security that it has.
     pub security: Security,
-    /// The number of rows of the trace.
-    pub trace_length: usize,
+    /// The heights of the tables.
+    pub heights: Heights,
     /// The program's hash.
     pub program_hash: Word,
     /// The composition's commitment; none for an open program.
@@ -142,15 +133,15 @@ pub fn verify_with(
 
     let proof = Proof::from_bytes(proof)?;
     let settings = proof.settings();
-    let trace_length = proof.trace_length();
-    if proof.requests().len() > trace_length {
+    let heights = *proof.heights();
+    let rows = heights.of(Table::Core);
+    if proof.requests().len() > rows {
         return Err(VerifierError::TooManyRequests {
             count: proof.requests().len(),
-            rows: trace_length,
+            rows,
         });
     }
-    let options = settings.proof_options();
-    let air = CvmAir::new(trace_info(trace_length), public.clone(), options);
+    let air = CvmAir::new(heights, public.clone(), settings.proof_options());
     let security = Security::of(&air, settings.hash());
     if !expectations.min_security.is_met_by(&security) {
         return Err(VerifierError::Security {
@@ -162,7 +153,21 @@ pub fn verify_with(
 
     macro_rules! verify {
         ($hasher:ty, $coin:ty) => {
-            verify_stark::<$hasher, $coin>(&air, proof.stark())
+            match air.options().field_extension() {
+                FieldExtension::Cubic => stark::verify::<CubeExtension<Felt>, $hasher, $coin>(
+                    &air,
+                    settings,
+                    proof.stark(),
+                ),
+                // No set is without an extension.
+                FieldExtension::Quadratic | FieldExtension::None => {
+                    stark::verify::<QuadExtension<Felt>, $hasher, $coin>(
+                        &air,
+                        settings,
+                        proof.stark(),
+                    )
+                }
+            }
         };
     }
     match settings.hash() {
@@ -177,27 +182,9 @@ pub fn verify_with(
     Ok(Verified {
         settings,
         security,
-        trace_length,
+        heights,
         program_hash,
         composition,
         precompiles: proof.requests().len(),
     })
-}
-
-/// Verifies a STARK proof, whose bytes come from outside.
-fn verify_stark<H, R>(air: &CvmAir, bytes: &[u8]) -> Result<(), VerifierError>
-where
-    H: ElementHasher<BaseField = Felt>,
-    R: RandomCoin<BaseField = Felt, Hasher = H>,
-{
-    Layout::new::<H>(air).check(bytes)?;
-    let stark = StarkProof::from_bytes(bytes).map_err(VerifierError::Malformed)?;
-    if stark.to_bytes() != bytes {
-        return Err(VerifierError::NotCanonical);
-    }
-    remainder::check::<H>(air, &stark)?;
-    let options = AcceptableOptions::OptionSet([air.options().clone()].into());
-    let public = air.public_inputs().clone();
-    winter_verifier::verify::<CvmAir, H, R, StrictMerkleTree<H>>(stark, public, &options)
-        .map_err(VerifierError::Rejected)
 }

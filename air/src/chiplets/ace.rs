@@ -15,7 +15,7 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ChipletFrame, ConstraintBuilder},
     columns::{AceRow, MemoryRow},
     lookup::{CircuitRequest, LookupBuilder, MemoryWord, Slot, Wire},
 };
@@ -46,13 +46,13 @@ fn gates<E: Algebra>(row: &AceRow<E>) -> E {
 
 /// How often a row's four gap limbs are looked up in the range table: once on the rows of gates.
 #[inline(always)]
-pub fn range_checks<E: Algebra>(frame: &Frame<'_, E>) -> E {
-    frame.cur.chiplet.select.ace * gates(frame.cur.chiplet.ace())
+pub fn range_checks<E: Algebra>(frame: &ChipletFrame<'_, E>) -> E {
+    frame.cur.select.ace * gates(frame.cur.ace())
 }
 
 /// Constraints of the chiplet.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     order(frame, b);
     counters(frame, b);
     gate(frame, b);
@@ -60,9 +60,9 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 
 /// Which row may follow which.
 #[inline(always)]
-fn order<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.ace;
-    let cur = frame.cur.chiplet.ace();
+fn order<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.ace;
+    let cur = frame.cur.ace();
     let AceRow {
         start,
         read,
@@ -81,8 +81,8 @@ fn order<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     b.assert_zero("ace.end_binary", 3, select * end.binary());
     b.assert_zero("ace.end_after_gate", 3, select * end * g3.not());
 
-    let select_next = frame.next.chiplet.select.ace;
-    let next = frame.next.chiplet.ace();
+    let select_next = frame.next.select.ace;
+    let next = frame.next.ace();
     let going_on = select * end.not();
     b.assert_zero("ace.whole", 3, going_on * select_next.not());
     // The row before the section belongs to no evaluation, whatever section it is of.
@@ -109,10 +109,10 @@ fn order<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// What an evaluation keeps, and what it counts.
 #[inline(always)]
-fn counters<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.ace;
-    let cur = frame.cur.chiplet.ace();
-    let next = frame.next.chiplet.ace();
+fn counters<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.ace;
+    let cur = frame.cur.ace();
+    let next = frame.next.ace();
     let going_on = select * cur.end.not();
     b.assert_zeros(
         "ace.kept",
@@ -143,10 +143,10 @@ fn counters<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// A gate: what it is, by its instruction, and its result.
 #[inline(always)]
-fn gate<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.ace;
-    let cur = frame.cur.chiplet.ace();
-    let next = frame.next.chiplet.ace();
+fn gate<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.ace;
+    let cur = frame.cur.ace();
+    let next = frame.next.ace();
     let is_gate = select * gates(cur);
     let one = B::Expr::ONE;
 
@@ -216,9 +216,9 @@ fn extension_product<E: Algebra>([a0, a1]: [E; 2], [b0, b1]: [E; 2]) -> [E; 2] {
 
 /// Messages of the chiplet.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.ace;
-    let row = frame.cur.chiplet.ace();
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.ace;
+    let row = frame.cur.ace();
     let one = B::Expr::ONE;
     let time = row.time;
     let [first, second, third] = Slot::CHIPLET;

@@ -7,17 +7,17 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ChipletFrame, ConstraintBuilder},
     columns::BitwiseRow,
     lookup::{BitwiseOp, LookupBuilder, Slot},
 };
 
 /// Constraints of the bitwise chiplet.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.bitwise;
-    let cur = frame.cur.chiplet.bitwise();
-    let next = frame.next.chiplet.bitwise();
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.bitwise;
+    let cur = frame.cur.bitwise();
+    let next = frame.next.bitwise();
 
     b.assert_zeros(
         "bitwise.a_binary",
@@ -48,10 +48,10 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 
 /// Messages of the bitwise chiplet.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.bitwise();
-    let next = frame.next.chiplet.bitwise();
-    let even = frame.cur.chiplet.select.bitwise * frame.periodic.odd.not();
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.bitwise();
+    let next = frame.next.bitwise();
+    let even = frame.cur.select.bitwise * frame.periodic.odd.not();
     b.add(
         Slot::CHIPLET[0],
         "bitwise.operation",

@@ -18,7 +18,7 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame, Periodic},
+    builder::{ChipletFrame, ConstraintBuilder, Periodic},
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{CycleEnd, MerkleArgs, UnhashArgs},
     lookup::{
@@ -39,7 +39,7 @@ pub const REFUSED_UPPER_HALF: u64 = 0xffff_ffff;
 
 /// Constraints of the hasher.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     kinds(frame, b);
     round(frame, b);
     first_rows(frame, b);
@@ -52,10 +52,10 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 
 /// Each cycle is of one kind and has one set of arguments.
 #[inline(always)]
-fn kinds<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.hasher;
-    let cur = frame.cur.chiplet.hasher();
-    let next = frame.next.chiplet.hasher();
+fn kinds<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.hasher;
+    let cur = frame.cur.hasher();
+    let next = frame.next.hasher();
     let kind = [cur.absorb, cur.merkle, cur.unhash];
     let kind_next = [next.absorb, next.merkle, next.unhash];
     b.assert_zeros(
@@ -99,13 +99,13 @@ fn kinds<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// One round: `MDS((MDS(state) + ARK1)^7) + ARK2` is the seventh power of the next row's state.
 #[inline(always)]
-fn round<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.hasher();
-    let next = frame.next.chiplet.hasher();
+fn round<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.hasher();
+    let next = frame.next.hasher();
     let Periodic {
         last, ark1, ark2, ..
     } = frame.periodic;
-    let select = frame.cur.chiplet.select.hasher;
+    let select = frame.cur.select.hasher;
     let inside = select * last.not();
 
     let mut input = mds(&cur.state);
@@ -146,9 +146,9 @@ fn round<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// Merkle cycles and the first cycles of segments begin with a zero capacity.
 #[inline(always)]
-fn first_rows<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.hasher();
-    let first = frame.cur.chiplet.select.hasher * frame.periodic.first;
+fn first_rows<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.hasher();
+    let first = frame.cur.select.hasher * frame.periodic.first;
     let fresh = first * (cur.merkle + cur.unhash * cur.unhash_args().first);
     b.assert_zeros(
         "hasher.zero_capacity",
@@ -159,9 +159,9 @@ fn first_rows<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// What holds within a cycle of a Merkle path.
 #[inline(always)]
-fn merkle_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.hasher();
-    let merkle = frame.cur.chiplet.select.hasher * cur.merkle;
+fn merkle_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.hasher();
+    let merkle = frame.cur.select.hasher * cur.merkle;
     let &MerkleArgs {
         path,
         old_leg,
@@ -189,13 +189,13 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     b.assert_zero(
         "hasher.merkle_path",
         5,
-        merkle * frame.periodic.first * names_path * (path - frame.cur.core.system.clk),
+        merkle * frame.periodic.first * names_path * (path - frame.cur.row),
     );
 
     // `levels_left` is range-checked, so there are at most 64 levels, and an index of fewer levels
     // is one number in one way.
     let end_row = cur.cycle_end();
-    let cycle_end = frame.cur.chiplet.select.hasher * frame.periodic.last;
+    let cycle_end = frame.cur.select.hasher * frame.periodic.last;
     let merkle_end = merkle * frame.periodic.last;
     b.assert_zero(
         "hasher.levels_left",
@@ -226,9 +226,9 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// What holds within a cycle that unhashes static data.
 #[inline(always)]
-fn unhash_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.hasher();
-    let select = frame.cur.chiplet.select.hasher;
+fn unhash_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.hasher();
+    let select = frame.cur.select.hasher;
     let unhash = select * cur.unhash;
     let &UnhashArgs {
         block,
@@ -252,11 +252,11 @@ fn unhash_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// Which cycles may follow each other, and what every kind of continuation keeps.
 #[inline(always)]
-fn next_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+fn next_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     let last = frame.periodic.last;
-    let cur = frame.cur.chiplet.hasher();
-    let next = frame.next.chiplet.hasher();
-    let select_next = frame.next.chiplet.select.hasher;
+    let cur = frame.cur.hasher();
+    let next = frame.next.hasher();
+    let select_next = frame.next.select.hasher;
     let end_row = cur.cycle_end();
 
     // The section order has it that a hasher row comes before a hasher row.
@@ -273,7 +273,7 @@ fn next_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         core::array::from_fn::<_, 4, _>(|i| absorbs * (next.state[i] - cur.state[i])),
     );
 
-    let ends = last * frame.cur.chiplet.select.hasher;
+    let ends = last * frame.cur.select.hasher;
     let open = end_row.open_merkle + end_row.open_unhash;
     b.assert_zero("hasher.open_section", 4, ends * open * select_next.not());
     b.assert_zero(
@@ -305,12 +305,12 @@ fn next_cycle<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// The next level of a Merkle path.
 #[inline(always)]
-fn merkle_continues<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.hasher();
-    let next = frame.next.chiplet.hasher();
+fn merkle_continues<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.hasher();
+    let next = frame.next.hasher();
     let args = cur.merkle_args();
     let args_next = next.merkle_args();
-    let open = frame.cur.chiplet.select.hasher * frame.periodic.last * cur.cycle_end().open_merkle;
+    let open = frame.cur.select.hasher * frame.periodic.last * cur.cycle_end().open_merkle;
     b.assert_zero(
         "hasher.merkle_level",
         4,
@@ -334,12 +334,12 @@ fn merkle_continues<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B)
 
 /// The next block of a segment.
 #[inline(always)]
-fn unhash_continues<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.chiplet.hasher();
-    let next = frame.next.chiplet.hasher();
+fn unhash_continues<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur.hasher();
+    let next = frame.next.hasher();
     let args = cur.unhash_args();
     let args_next = next.unhash_args();
-    let open = frame.cur.chiplet.select.hasher * frame.periodic.last * cur.cycle_end().open_unhash;
+    let open = frame.cur.select.hasher * frame.periodic.last * cur.cycle_end().open_unhash;
     b.assert_zeros(
         "hasher.unhash_capacity",
         4,
@@ -365,7 +365,7 @@ fn unhash_continues<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B)
 
 /// Messages of the hasher.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     hash_messages(frame, b);
     merkle_messages(frame, b);
     unhash_messages(frame, b);
@@ -373,10 +373,10 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// Plain and absorbing cycles answer for what they begin and end with.
 #[inline(always)]
-fn hash_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.hasher;
-    let row = frame.cur.chiplet.hasher();
-    let address = frame.cur.core.system.clk;
+fn hash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.hasher;
+    let row = frame.cur.hasher();
+    let address = frame.cur.row;
     let [_, _, _, _, r0, r1, r2, r3, r4, r5, r6, r7] = row.state;
     let [count0, count1] = row.multiplicity;
     let first = select * frame.periodic.first;
@@ -432,8 +432,8 @@ fn hash_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// The legs of Merkle paths.
 #[inline(always)]
-fn merkle_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let row = frame.cur.chiplet.hasher();
+fn merkle_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur.hasher();
     let &MerkleArgs {
         path,
         old_leg,
@@ -450,7 +450,7 @@ fn merkle_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     let [m0, m1, m2, m3] = right_minus_left;
 
     // The flags of the first two are set on all rows of a cycle: their coordinates are of degree 2.
-    let merkle = frame.cur.chiplet.select.hasher * row.merkle;
+    let merkle = frame.cur.select.hasher * row.merkle;
     let first = merkle * frame.periodic.first;
     b.add(
         Slot::CHIPLET[0],
@@ -495,8 +495,8 @@ fn merkle_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// Static data: an obligation is taken over, words are written, the commitment is looked up.
 #[inline(always)]
-fn unhash_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let row = frame.cur.chiplet.hasher();
+fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur.hasher();
     let &UnhashArgs {
         context,
         instance,
@@ -510,7 +510,7 @@ fn unhash_messages<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     } = row.unhash_args();
     let [_, _, _, _, r0, r1, r2, r3, r4, r5, r6, r7] = row.state;
     let one = B::Expr::ONE;
-    let unhash = frame.cur.chiplet.select.hasher * row.unhash;
+    let unhash = frame.cur.select.hasher * row.unhash;
 
     let first_row = unhash * frame.periodic.first;
     b.add(

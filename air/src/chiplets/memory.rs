@@ -11,7 +11,7 @@ use miden_core::Felt;
 use super::table;
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ChipletFrame, ConstraintBuilder},
     chiplets::ace,
     columns::MemoryRow,
     lookup::{LookupBuilder, MemoryElement, MemoryWord, RangeCheck, Slot},
@@ -19,9 +19,9 @@ use crate::{
 
 /// Constraints of the memory chiplet.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.memory;
-    let cur = frame.cur.chiplet.memory();
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.memory;
+    let cur = frame.cur.memory();
 
     b.assert_zero("memory.is_write_binary", 3, select * cur.is_write.binary());
     b.assert_zeros(
@@ -50,8 +50,8 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
     );
 
     // From here on, what a memory row owes to the row before it.
-    let select_next = frame.next.chiplet.select.memory;
-    let next = frame.next.chiplet.memory();
+    let select_next = frame.next.select.memory;
+    let next = frame.next.memory();
     b.assert_zero(
         "memory.first_row",
         3,
@@ -90,9 +90,9 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 
 /// Messages of the memory chiplet.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.memory;
-    let row = frame.cur.chiplet.memory();
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.memory;
+    let row = frame.cur.memory();
     let [_, e1, e2, e3] = row.element;
     let word = word(row);
     let address = (word + word) + (word + word);
@@ -150,7 +150,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     // cycles.
     let one = B::Expr::ONE;
     let gaps = ace::range_checks(frame);
-    let cycle_end = frame.cur.chiplet.select.hasher * frame.periodic.last;
+    let cycle_end = frame.cur.select.hasher * frame.periodic.last;
     let limbs = table::asks(frame);
     let shared = select + gaps;
     for (slot, name, count, value) in [

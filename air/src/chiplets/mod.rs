@@ -5,7 +5,7 @@ use core::mem::size_of;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ChipletFrame, ConstraintBuilder},
     columns::{AceRow, BitwiseRow, CHIPLET_BODY, ChipletSelectors, MemoryRow, RomRow, TableRow},
     lookup::LookupBuilder,
 };
@@ -20,7 +20,9 @@ pub mod table;
 
 /// Constraints of all chiplets.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let step = frame.next.row - frame.cur.row;
+    b.assert_zero("chiplets.row", 1, step - B::Expr::ONE);
     sections(frame, b);
     unused(frame, b);
     hasher::constraints(frame, b);
@@ -33,7 +35,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 
 /// Messages of all chiplets.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     hasher::lookups(frame, b);
     bitwise::lookups(frame, b);
     table::lookups(frame, b);
@@ -44,7 +46,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 
 /// The selectors: at most one is 1, and the sections come in order, in whole cycles.
 #[inline(always)]
-fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+fn sections<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     let ChipletSelectors {
         hasher,
         bitwise,
@@ -52,8 +54,8 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
         memory,
         rom,
         ace,
-    } = frame.cur.chiplet.select;
-    let next = &frame.next.chiplet.select;
+    } = frame.cur.select;
+    let next = &frame.next.select;
     b.assert_zeros(
         "chiplets.selector_binary",
         2,
@@ -103,8 +105,8 @@ fn sections<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
 ///
 /// Looked at as the next row, so that the last row is covered; row 0 is the hasher's, which uses all.
 #[inline(always)]
-fn unused<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let row = &frame.next.chiplet;
+fn unused<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.next;
     let select = &row.select;
     let narrower = [
         (select.bitwise, size_of::<BitwiseRow<u8>>()),

@@ -5,7 +5,7 @@ use core::mem::size_of;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ChipletFrame, ConstraintBuilder},
     columns::RomRow,
     lookup::{
         KernelProcedure, KernelRecord, LinkCoords, LinkLookup, LinkRow, LookupBuilder,
@@ -21,15 +21,15 @@ const SEGMENT_WIDTH: usize = size_of::<SegmentCoords<u8>>();
 
 /// Constraints of the ROM.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.rom;
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.rom;
     let RomRow {
         kernel,
         link,
         segment,
         record,
         ..
-    } = *frame.cur.chiplet.rom();
+    } = *frame.cur.rom();
     b.assert_zeros(
         "rom.kind_binary",
         3,
@@ -54,9 +54,9 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
 
 /// Messages of the ROM.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.chiplet.select.rom;
-    let row = frame.cur.chiplet.rom();
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+    let select = frame.cur.select.rom;
+    let row = frame.cur.rom();
     let [record, lookup] = [Slot::CHIPLET[0], Slot::CHIPLET[1]];
 
     let flag = select * row.kernel;

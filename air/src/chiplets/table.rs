@@ -13,7 +13,7 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ChipletFrame, ConstraintBuilder},
     columns::{TableOutcome, TableRow, TokenCells},
     composition::CallKind,
     lookup::{
@@ -29,16 +29,16 @@ const OUTCOME_WIDTH: usize = size_of::<TableOutcome<u8>>();
 
 /// 1 on the even rows of the section; degree 2.
 #[inline(always)]
-pub(super) fn asks<E: Algebra>(frame: &Frame<'_, E>) -> E {
-    frame.cur.chiplet.select.table * frame.periodic.odd.not()
+pub(super) fn asks<E: Algebra>(frame: &ChipletFrame<'_, E>) -> E {
+    frame.cur.select.table * frame.periodic.odd.not()
 }
 
 /// Constraints of the resource tables.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     let asks = asks(frame);
-    let row = frame.cur.chiplet.table();
-    let outcome = frame.next.chiplet.outcome();
+    let row = frame.cur.table();
+    let outcome = frame.next.outcome();
     kind(asks, row, b);
     handle(asks, row, b);
     state(asks, row, outcome, b);
@@ -88,12 +88,12 @@ pub fn constraints<B: ConstraintBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) 
         4,
         copies.map(|(cell, value)| asks * (cell - value)),
     );
-    let answers = frame.cur.chiplet.select.table * frame.periodic.odd;
+    let answers = frame.cur.select.table * frame.periodic.odd;
     b.assert_zeros(
         "table.outcome_unused",
         3,
         core::array::from_fn::<_, { ROW_WIDTH - OUTCOME_WIDTH }, _>(|i| {
-            answers * frame.cur.chiplet.body[OUTCOME_WIDTH + i]
+            answers * frame.cur.body[OUTCOME_WIDTH + i]
         }),
     );
 }
@@ -377,9 +377,9 @@ fn memory<B: ConstraintBuilder>(
 
 /// Messages of the resource tables.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     let asks = asks(frame);
-    let row = frame.cur.chiplet.table();
+    let row = frame.cur.table();
     let TableRow { op, request, .. } = *row;
     let zero = B::Expr::ZERO;
     let asked = asks * op.discard.not();
@@ -420,8 +420,8 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, b: &mut B) {
     let flag = asks * (op.new + op.rep + op.drop + op.send + op.receive);
     b.add(Slot::CHIPLET[2], "table.entry", flag, flag, entry);
 
-    let answers = frame.cur.chiplet.select.table * frame.periodic.odd;
-    let outcome = frame.cur.chiplet.outcome();
+    let answers = frame.cur.select.table * frame.periodic.odd;
+    let outcome = frame.cur.outcome();
     let one = B::Expr::ONE;
     let flag = answers * (outcome.puts + outcome.takes);
     b.add(

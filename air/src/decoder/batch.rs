@@ -9,7 +9,7 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     columns::DecoderCols,
     opcode::{OpFlags, PUSH, RESPAN, SPAN},
 };
@@ -17,7 +17,7 @@ use crate::{
 /// Constraints of the batch registers and of the operation group.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     next_ops: &OpFlags<B::Expr>,
     b: &mut B,
@@ -30,8 +30,8 @@ pub fn constraints<B: ConstraintBuilder>(
         position,
         group_start,
         ..
-    } = frame.cur.core.decoder;
-    let next = &frame.next.core.decoder;
+    } = frame.cur.decoder;
+    let next = &frame.next.decoder;
     let two = B::Expr::int(2);
 
     let intrinsic = ops.intrinsic() + ops.calls_destructor();

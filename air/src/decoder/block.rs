@@ -12,7 +12,7 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     columns::DecoderCols,
     lookup::{
         BlockEntry, CallEntry, ChildBlock, HashAbsorb, HashDigest, HashInput, LookupBuilder,
@@ -26,12 +26,12 @@ use crate::{
 /// Constraints of block ids, hasher addresses, and of which children a block has.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     next_ops: &OpFlags<B::Expr>,
     b: &mut B,
 ) {
-    let cur = &frame.cur.core;
+    let cur = frame.cur;
     let DecoderCols {
         block,
         address,
@@ -39,7 +39,7 @@ pub fn constraints<B: ConstraintBuilder>(
         registers,
         ..
     } = cur.decoder;
-    let next = &frame.next.core.decoder;
+    let next = &frame.next.decoder;
     let top = cur.stack.top[0];
     let next_clk = cur.system.clk + B::Expr::ONE;
 
@@ -121,9 +121,13 @@ fn node_input<E: Algebra>(address: E, domain: E, rate: [E; 8]) -> HashInput<E> {
 
 /// Messages of the block tree.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Expr>, b: &mut B) {
-    let cur = &frame.cur.core;
-    let next = &frame.next.core;
+pub fn lookups<B: LookupBuilder>(
+    frame: &CoreFrame<'_, B::Expr>,
+    ops: &OpFlags<B::Expr>,
+    b: &mut B,
+) {
+    let cur = frame.cur;
+    let next = frame.next;
     let DecoderCols {
         block,
         address,

@@ -13,7 +13,7 @@ use miden_core::{FMP_ADDR, FMP_INIT_VALUE, Felt};
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     columns::TableRequestCells,
     composition::{CallKind, KERNEL_SOURCE},
     lookup::{
@@ -26,11 +26,11 @@ use crate::{
 /// Constraints of CALL, DYNCALL and SYSCALL rows, and of those of intrinsics.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     b: &mut B,
 ) {
-    let cur = &frame.cur.core;
+    let cur = frame.cur;
     let entry = cur.as_call();
     let call = cur.decoder.call;
     let (shared, creates) = (entry.shared, entry.creates);
@@ -128,7 +128,7 @@ pub fn constraints<B: ConstraintBuilder>(
         [entry.free, entry.table_len].map(|cell| own_destructor * cell),
     );
     // Which destructor is called follows from what was dropped: the link is the same.
-    let called = frame.next.core.as_intrinsic();
+    let called = frame.next.as_intrinsic();
     let destroy = ops.op(DESTROY);
     b.assert_zeros(
         "call.destroy_named",
@@ -139,10 +139,14 @@ pub fn constraints<B: ConstraintBuilder>(
 
 /// Messages of CALL, DYNCALL and SYSCALL rows, of those of intrinsics, and of the END of a call.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Expr>, b: &mut B) {
-    let cur = &frame.cur.core;
+pub fn lookups<B: LookupBuilder>(
+    frame: &CoreFrame<'_, B::Expr>,
+    ops: &OpFlags<B::Expr>,
+    b: &mut B,
+) {
+    let cur = frame.cur;
     let system = &cur.system;
-    let entered = &frame.next.core.system;
+    let entered = &frame.next.system;
     let entry = cur.as_call();
     let call = cur.decoder.call;
     let composed = call * frame.composed;
@@ -177,7 +181,7 @@ pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Ex
         mark: system.mark,
         sender: system.sender,
         input: cur.stack.top[0],
-        output: frame.next.core.stack.top[0],
+        output: frame.next.stack.top[0],
         second: cur.stack.top[1],
         third: cur.stack.top[2],
     };

@@ -11,7 +11,7 @@ pub mod call;
 pub mod sequence;
 
 use crate::{
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     lookup::LookupBuilder,
     opcode::OpFlags,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// Constraints of the decoder.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     next_ops: &OpFlags<B::Expr>,
     b: &mut B,
@@ -32,7 +32,11 @@ pub fn constraints<B: ConstraintBuilder>(
 
 /// Messages of the decoder.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(
+    frame: &CoreFrame<'_, B::Expr>,
+    ops: &OpFlags<B::Expr>,
+    b: &mut B,
+) {
     block::lookups(frame, ops, b);
     call::lookups(frame, ops, b);
 }

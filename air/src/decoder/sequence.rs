@@ -2,7 +2,7 @@
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     opcode::{
         CALL, CRYPTOSTREAM, DESTROY, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT,
         HORNERBASE, HORNEREXT, HPERM, INTRINSIC, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT,
@@ -13,12 +13,12 @@ use crate::{
 /// Constraints of the opcode columns and of the order of rows.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     next_ops: &OpFlags<B::Expr>,
     b: &mut B,
 ) {
-    let op = &frame.cur.core.op;
+    let op = &frame.cur.op;
     let sum = |flags: &[B::Expr]| flags.iter().fold(B::Expr::ZERO, |sum, &flag| sum + flag);
     b.assert_zeros("decoder.op_hi_binary", 2, op.hi.map(Algebra::binary));
     b.assert_zeros("decoder.op_mid_binary", 2, op.mid.map(Algebra::binary));
@@ -43,7 +43,7 @@ pub fn constraints<B: ConstraintBuilder>(
         ops.class(7) * ops.lo(0).not(),
     );
 
-    let decoder = &frame.cur.core.decoder;
+    let decoder = &frame.cur.decoder;
     let in_block = decoder.in_block;
     let horner = ops.op(HORNERBASE) + ops.op(HORNEREXT);
     let user = ops.class(0)
@@ -70,7 +70,7 @@ pub fn constraints<B: ConstraintBuilder>(
         decoder.polynomial - horner - ops.op(FRIE2F4),
     );
 
-    let next_in_block = frame.next.core.decoder.in_block;
+    let next_in_block = frame.next.decoder.in_block;
     let begins = ops.op(SPAN) + ops.op(RESPAN);
     b.assert_zero("decoder.block_begins", 4, begins * next_in_block.not());
     b.assert_zero(
@@ -106,7 +106,7 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero("decoder.halt_stays", 4, halt * next_halt.not());
     b.assert_zero("decoder.halt_after_end", 4, next_halt * (halt + end).not());
     b.assert_zero("decoder.halt_outside", 3, halt * decoder.block);
-    let loop_body = frame.cur.core.as_end().loop_body;
+    let loop_body = frame.cur.as_end().loop_body;
     b.assert_zero(
         "decoder.repeat_after_body",
         5,
@@ -121,6 +121,6 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero(
         "decoder.end_first_child",
         4,
-        end * (frame.cur.core.as_end().first_child - first_child),
+        end * (frame.cur.as_end().first_child - first_child),
     );
 }

@@ -6,8 +6,9 @@
 //! Every row sums fractions `count / (alpha + beta_0 * bus + sum_j beta_{j+1} * coordinate_j)`. Each
 //! fraction stands in a *slot*. Messages that cannot occur on one row share a slot: their
 //! coordinates are added up, each multiplied by the `flag` under which it occurs. Slots are packed
-//! into auxiliary columns as the degree allows ([`Packing`]). Column 0 is the running sum of all of
-//! them; it begins at zero and ends at minus what the verifier sends (`public::messages`).
+//! into auxiliary columns of their table as the degree allows ([`Packing`]). Column 0 is the running
+//! sum of all of them; it begins at zero and ends at the table's sum, which the proof states. The
+//! sums of all tables and what the verifier sends (`PublicInputs::messages`) add up to zero.
 
 use alloc::{string::String, vec::Vec};
 
@@ -228,7 +229,7 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Packs the slots, the ones with the largest denominators first, each into the first column
+    /// Packs the slots that the messages of a table use, the ones with the largest denominators first, each into the first column
     /// whose constraint stays within [`MAX_DEGREE`].
     ///
     /// # Panics
@@ -249,7 +250,8 @@ impl Packing {
                 .unwrap_or(0)
                 .max(1 + total)
         };
-        let mut order: Vec<usize> = (0..Slot::COUNT).collect();
+        let used = |slot: &usize| messages.iter().any(|message| message.slot.0 == *slot);
+        let mut order: Vec<usize> = (0..Slot::COUNT).filter(used).collect();
         order.sort_by_key(|&slot| core::cmp::Reverse(degrees[slot].1));
         let mut columns: Vec<Vec<usize>> = Vec::new();
         for slot in order {

@@ -23,7 +23,7 @@ mod tests;
 
 use crate::{
     algebra::Algebra,
-    builder::{ConstraintBuilder, Frame},
+    builder::{ConstraintBuilder, CoreFrame},
     columns::CoreRow,
     lookup::LookupBuilder,
     opcode::OpFlags,
@@ -41,10 +41,10 @@ struct Rows<'a, E> {
 
 impl<'a, E: Algebra> Rows<'a, E> {
     #[inline(always)]
-    fn new(frame: &Frame<'a, E>, ops: &'a OpFlags<E>) -> Self {
+    fn new(frame: &CoreFrame<'a, E>, ops: &'a OpFlags<E>) -> Self {
         Self {
-            cur: &frame.cur.core,
-            next: &frame.next.core,
+            cur: frame.cur,
+            next: frame.next,
             ops,
             composed: frame.composed,
         }
@@ -54,7 +54,7 @@ impl<'a, E: Algebra> Rows<'a, E> {
 /// Constraints of the operand stack.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
-    frame: &Frame<'_, B::Expr>,
+    frame: &CoreFrame<'_, B::Expr>,
     ops: &OpFlags<B::Expr>,
     b: &mut B,
 ) {
@@ -83,7 +83,11 @@ pub fn constraints<B: ConstraintBuilder>(
 
 /// Messages of the operand stack.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &Frame<'_, B::Expr>, ops: &OpFlags<B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(
+    frame: &CoreFrame<'_, B::Expr>,
+    ops: &OpFlags<B::Expr>,
+    b: &mut B,
+) {
     let rows = Rows::new(frame, ops);
     shift::lookups(&rows, b);
     field::lookups(&rows, b);

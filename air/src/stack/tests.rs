@@ -15,8 +15,8 @@ use self::model::{Step, felt, step};
 use crate::{
     MAX_DEGREE,
     algebra::{Algebra, Degree},
-    builder::{Frame, NUM_PERIODIC, Periodic, Violations},
-    columns::{MAIN_WIDTH, MainRow, cells_of},
+    builder::{CoreFrame, NUM_PERIODIC, Periodic, Violations},
+    columns::{Cells, CoreRow, cells_of},
     lookup::{self, Bus, LookupBuilder, LookupCatalog, Packing, Slot},
     opcode::OpFlags,
 };
@@ -122,18 +122,18 @@ impl LookupBuilder for Collector {
 }
 
 /// A row of equal cells.
-fn blank<T: Copy>(cell: T) -> MainRow<T> {
-    *MainRow::from_cells(&[cell; MAIN_WIDTH])
+fn blank<T: Copy>(cell: T) -> CoreRow<T> {
+    CoreRow::filled(cell)
 }
 
-fn with_frame<R>(step: &Step, f: impl FnOnce(&Frame<'_, Felt>, &OpFlags<Felt>) -> R) -> R {
-    let frame = Frame {
+fn with_frame<R>(step: &Step, f: impl FnOnce(&CoreFrame<'_, Felt>, &OpFlags<Felt>) -> R) -> R {
+    let frame = CoreFrame {
         cur: &step.cur,
         next: &step.next,
         periodic: Periodic::from_cells(&[ZERO; NUM_PERIODIC]),
         composed: step.composed,
     };
-    f(&frame, &OpFlags::new(&step.cur.core.op))
+    f(&frame, &OpFlags::new(&step.cur.op))
 }
 
 fn violations(step: &Step) -> Vec<(alloc::string::String, Felt)> {
@@ -257,7 +257,7 @@ fn every_changed_cell_is_noticed() {
                 Constraint
             };
             let what = format!("{operation:?}: next.top[{i}]");
-            mutate(step, rng, bound, &what, |s| &mut s.next.core.stack.top[i]);
+            mutate(step, rng, bound, &what, |s| &mut s.next.stack.top[i]);
         }
         for i in 0..6 {
             if step.decoder_helpers.contains(&i) {
@@ -269,7 +269,7 @@ fn every_changed_cell_is_noticed() {
                 Free
             };
             let what = format!("{operation:?}: helpers[{i}]");
-            mutate(step, rng, bound, &what, |s| &mut s.cur.core.helpers[i]);
+            mutate(step, rng, bound, &what, |s| &mut s.cur.helpers[i]);
         }
 
         let checked = match operation {
@@ -280,13 +280,13 @@ fn every_changed_cell_is_noticed() {
         for i in 0..3 {
             let bound = if i < checked { Message } else { Free };
             let what = format!("{operation:?}: operands[{i}]");
-            mutate(step, rng, bound, &what, |s| &mut s.cur.core.operands[i]);
+            mutate(step, rng, bound, &what, |s| &mut s.cur.operands[i]);
         }
 
         let what = |column: &str| format!("{operation:?}: {column}");
         let depth = if step.leaves { Free } else { Constraint };
         mutate(step, rng, depth, &what("next.depth"), |s| {
-            &mut s.next.core.stack.depth
+            &mut s.next.stack.depth
         });
         let ptr = match (step.leaves, step.bus_ptr) {
             (true, _) => Free,
@@ -294,24 +294,24 @@ fn every_changed_cell_is_noticed() {
             _ => Constraint,
         };
         mutate(step, rng, ptr, &what("next.overflow_ptr"), |s| {
-            &mut s.next.core.stack.overflow_ptr
+            &mut s.next.stack.overflow_ptr
         });
         mutate(step, rng, Constraint, &what("depth"), |s| {
-            &mut s.cur.core.stack.depth
+            &mut s.cur.stack.depth
         });
         mutate(step, rng, Constraint, &what("overflowed"), |s| {
-            &mut s.cur.core.stack.overflowed
+            &mut s.cur.stack.overflowed
         });
         mutate(step, rng, Constraint, &what("shift_left"), |s| {
-            &mut s.cur.core.stack.shift_left
+            &mut s.cur.stack.shift_left
         });
         mutate(step, rng, Constraint, &what("shift_right"), |s| {
-            &mut s.cur.core.stack.shift_right
+            &mut s.cur.stack.shift_right
         });
-        let overflowed = step.cur.core.stack.overflowed == ONE;
+        let overflowed = step.cur.stack.overflowed == ONE;
         let inverse = if overflowed { Constraint } else { Free };
         mutate(step, rng, inverse, &what("depth_inv"), |s| {
-            &mut s.cur.core.stack.depth_inv
+            &mut s.cur.stack.depth_inv
         });
     });
 }
@@ -339,7 +339,7 @@ fn conditions_on_operands_hold() {
     let mut rng = Rng(2);
     for (operation, position, value, name) in cases {
         let mut step = step(&operation, &mut rng);
-        step.cur.core.stack.top[position] = felt(value);
+        step.cur.stack.top[position] = felt(value);
         let found = violations(&step);
         assert!(
             found.iter().any(|(found, _)| found == name),
@@ -354,8 +354,8 @@ fn loops_are_left_on_zero_only() {
     let mut tried = 0;
     for _ in 0..ROUNDS {
         let mut step = step(&Operation::End, &mut rng);
-        if step.cur.core.as_end().entered_loop == ONE {
-            step.cur.core.stack.top[0] = ONE;
+        if step.cur.as_end().entered_loop == ONE {
+            step.cur.stack.top[0] = ONE;
             assert!(
                 violations(&step)
                     .iter()
@@ -374,7 +374,7 @@ fn calls_return_at_the_depth_of_16_only() {
     for _ in 0..ROUNDS {
         let mut step = step(&Operation::End, &mut rng);
         if step.leaves {
-            let stack = &mut step.cur.core.stack;
+            let stack = &mut step.cur.stack;
             stack.depth = felt(17);
             stack.depth_inv = ONE;
             stack.overflowed = ONE;
@@ -399,7 +399,7 @@ fn forge(step: &Step, lo: u64, hi: u64, next: &[Felt]) -> bool {
         decoder_helpers: Vec::new(),
         ..*step
     };
-    forged.next.core.stack.top[..next.len()].copy_from_slice(next);
+    forged.next.stack.top[..next.len()].copy_from_slice(next);
     let distance = felt(0xffff_ffff) - felt(hi);
     let inverse = if distance == ZERO {
         ZERO
@@ -408,7 +408,7 @@ fn forge(step: &Step, lo: u64, hi: u64, next: &[Felt]) -> bool {
     };
     let limbs = [lo & 0xffff, lo >> 16, hi & 0xffff, hi >> 16].map(felt);
     [ZERO, ONE, inverse].into_iter().any(|inverse| {
-        let helpers = &mut forged.cur.core.helpers;
+        let helpers = &mut forged.cur.helpers;
         helpers[..4].copy_from_slice(&limbs);
         helpers[4] = inverse;
         helpers[5] = inverse * distance;
@@ -419,14 +419,14 @@ fn forge(step: &Step, lo: u64, hi: u64, next: &[Felt]) -> bool {
 /// A step of `operation` with these operands on top.
 fn with_operands(operation: &Operation, operands: &[u64]) -> Step {
     let mut step = step(operation, &mut Rng(5));
-    for (cell, &value) in step.cur.core.stack.top.iter_mut().zip(operands) {
+    for (cell, &value) in step.cur.stack.top.iter_mut().zip(operands) {
         *cell = felt(value);
     }
-    for (cell, &value) in step.cur.core.operands.iter_mut().zip(operands) {
+    for (cell, &value) in step.cur.operands.iter_mut().zip(operands) {
         *cell = felt(value & 0xffff);
     }
     // The overwritten operands do not move, but where the operation leaves them in place.
-    let (cur, next) = (step.cur.core.stack, &mut step.next.core.stack);
+    let (cur, next) = (step.cur.stack, &mut step.next.stack);
     let produced = 2;
     for i in produced..15 {
         let shift = (cur.shift_left - cur.shift_right + felt(16)).as_int() as usize;
@@ -513,19 +513,19 @@ fn only_the_quotient_and_remainder_satisfy_a_division() {
 #[test]
 fn exponents_are_halved_as_integers() {
     let mut step = step(&Operation::Expacc, &mut Rng(6));
-    let base = step.cur.core.stack.top[1];
-    let acc = step.cur.core.stack.top[2];
+    let base = step.cur.stack.top[1];
+    let acc = step.cur.stack.top[2];
     let mut attempt = |exponent: u64, claimed: u64, guard: [Felt; 2]| {
         let bit = claimed & 1;
         let factor = if bit == 1 { base } else { ONE };
-        step.cur.core.stack.top[3] = felt(exponent);
-        let next = &mut step.next.core.stack.top;
+        step.cur.stack.top[3] = felt(exponent);
+        let next = &mut step.next.stack.top;
         next[0] = felt(bit);
         next[2] = acc * factor;
         next[3] = (felt(exponent) - felt(bit)) * felt(2).inv();
         let limb = |i: u32| claimed >> (16 * i) & 0xffff;
         let [inverse, product] = guard;
-        step.cur.core.helpers = [
+        step.cur.helpers = [
             factor,
             felt(limb(0) >> 1),
             felt(limb(1)),
@@ -558,15 +558,15 @@ fn constants_are_inverses_of_powers_of_two() {
 }
 
 /// A frame of single columns, for counting degrees; `composed` is a constant.
-fn with_degrees<R>(f: impl FnOnce(&Frame<'_, Degree>, &OpFlags<Degree>) -> R) -> R {
+fn with_degrees<R>(f: impl FnOnce(&CoreFrame<'_, Degree>, &OpFlags<Degree>) -> R) -> R {
     let row = blank(Degree(1));
-    let frame = Frame {
+    let frame = CoreFrame {
         cur: &row,
         next: &row,
         periodic: Periodic::from_cells(&[Degree(1); NUM_PERIODIC]),
         composed: Degree::ZERO,
     };
-    f(&frame, &OpFlags::new(&row.core.op))
+    f(&frame, &OpFlags::new(&row.op))
 }
 
 #[test]

@@ -126,7 +126,7 @@ pub fn run(linked: &LinkedComposition, inputs: Inputs) -> Result<ExecutionOutput
 /// Executes a composition, and checks all rows of the run against all constraints and buses.
 pub fn run_checked(linked: &LinkedComposition, inputs: Inputs) {
     let trace = traced(linked, inputs);
-    let violations = check(&trace.rows, &trace.public);
+    let violations = check(&trace.trace, &trace.public);
     assert!(violations.is_empty(), "{violations:?}");
 }
 

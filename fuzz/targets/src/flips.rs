@@ -59,9 +59,6 @@ fn kind(error: &VerifierError) -> &'static str {
         VerifierError::Proof(_) => "header",
         VerifierError::Security { .. } => "security",
         VerifierError::Layout(_) => "layout",
-        VerifierError::Malformed(_) => "malformed",
-        VerifierError::NotCanonical => "not canonical",
-        VerifierError::Remainder => "remainder",
         VerifierError::Rejected(_) => "rejected",
         VerifierError::TooManyRequests { .. } | VerifierError::Requests(_) => "requests",
     }

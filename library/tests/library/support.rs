@@ -65,7 +65,7 @@ pub fn run(program: &Program, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, Stri
 /// with.
 pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
     let ExecutionTrace {
-        rows,
+        trace,
         public,
         requests,
         ..
@@ -78,7 +78,7 @@ pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
         ExecutionOptions::default(),
     )
     .expect("the program runs");
-    let proof = prove_trace(rows, public.clone(), &ProveOptions::default())
+    let proof = prove_trace(trace, public.clone(), &ProveOptions::default())
         .expect("the trace is valid")
         .with_requests(requests)
         .expect("there are few requests");

@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
-    columns::{CallCols, CoreRow, EndCols, MainRow},
+    columns::{CallCols, Cells, CoreRow, EndCols},
     composition::CallKind,
     opcode,
 };
@@ -27,7 +27,7 @@ struct OpenBlock {
 /// Builds the core columns, row by row.
 #[derive(Debug, Default)]
 pub(super) struct CoreTrace {
-    rows: Vec<MainRow<Felt>>,
+    rows: Vec<CoreRow<Felt>>,
     blocks: Vec<OpenBlock>,
     /// Batch registers of the row before.
     registers: [Felt; 8],
@@ -210,7 +210,7 @@ impl CoreTrace {
         let block = self.blocks.pop();
         if let (Some(block), Some(frame)) = (block, &row.frame) {
             // What a DYNCALL's pop leaves of the caller's stack is known only now.
-            let started = &mut self.rows[block.row].core;
+            let started = &mut self.rows[block.row];
             started.helpers[0] = Felt::from(frame.depth);
             started.helpers[1] = Felt::from(frame.overflow_pointer);
             self.marks = Some(state.marks.left(state.clk, frame.crossing));
@@ -221,14 +221,14 @@ impl CoreTrace {
     /// Sets a helper of the row that was added last.
     pub fn set_helper(&mut self, helper: usize, value: Felt) {
         if let Some(row) = self.rows.last_mut() {
-            row.core.helpers[helper] = value;
+            row.helpers[helper] = value;
         }
     }
 
     /// The two elements below the top of the stack, on the row that was added last.
     pub fn below_top(&self) -> [Felt; 2] {
         self.rows.last().map_or([ZERO; 2], |row| {
-            let [_, second, third, ..] = row.core.stack.top;
+            let [_, second, third, ..] = row.stack.top;
             [second, third]
         })
     }
@@ -244,19 +244,19 @@ impl CoreTrace {
     }
 
     /// The rows, with all inverses computed and HALT rows after them, `length` in all.
-    pub fn finish(mut self, length: usize, stack: &[Felt; 16]) -> Vec<MainRow<Felt>> {
+    pub fn finish(mut self, length: usize, stack: &[Felt; 16]) -> Vec<CoreRow<Felt>> {
         self.inverses.resolve(&mut self.rows);
-        let mut halt = miden_cvm_air::air::zero_row();
-        set_opcode(&mut halt.core, opcode::HALT);
-        halt.core.stack.top = *stack;
-        halt.core.stack.depth = Felt::new(16);
+        let mut halt = CoreRow::filled(ZERO);
+        set_opcode(&mut halt, opcode::HALT);
+        halt.stack.top = *stack;
+        halt.stack.depth = Felt::new(16);
         let marks = self.marks.unwrap_or(Marks::START);
-        halt.core.system.mark = Felt::new(marks.current);
-        halt.core.system.sender = marks.sender_felt();
+        halt.system.mark = Felt::new(marks.current);
+        halt.system.sender = marks.sender_felt();
         let executed = self.rows.len();
         self.rows.resize(length, halt);
         for (clk, row) in self.rows.iter_mut().enumerate().skip(executed) {
-            row.core.system.clk = Felt::new(clk as u64);
+            row.system.clk = Felt::new(clk as u64);
         }
         self.rows
     }
@@ -279,8 +279,8 @@ impl CoreTrace {
             row: 0,
         });
         self.marks = Some(state.marks);
-        self.rows.push(miden_cvm_air::air::zero_row());
-        let core = &mut self.rows[position].core;
+        self.rows.push(CoreRow::filled(ZERO));
+        let core = &mut self.rows[position];
         core.system.clk = Felt::from(state.clk);
         core.system.domain = Felt::from(state.context.domain());
         core.system.index = Felt::from(state.context.index());
@@ -309,7 +309,7 @@ impl CoreTrace {
         for (i, operand) in state.stack[..checked_operands(op)].iter().enumerate() {
             let operand = operand.as_int() as u32;
             self.ranges.add_u32(operand);
-            self.rows[position].core.operands[i] = Felt::from(operand & 0xffff);
+            self.rows[position].operands[i] = Felt::from(operand & 0xffff);
         }
         match op {
             Operation::Eq => self.inverses.helper(position, 0, a - b),
@@ -325,8 +325,7 @@ impl CoreTrace {
                 self.ranges.add_u32((exponent >> 32) as u32);
                 let half = Felt::new(half);
                 let (inverse, guard) = self.canonical(position, exponent);
-                self.rows[position].core.helpers =
-                    [factor, half, limb(16), limb(32), inverse, guard];
+                self.rows[position].helpers = [factor, half, limb(16), limb(32), inverse, guard];
             }
             Operation::CryptoStream => {
                 let RangeWitness {
@@ -336,15 +335,14 @@ impl CoreTrace {
                 } = RangeWitness::of(state.stack);
                 let both = distinct * below;
                 self.inverses.helper(position, 4, both);
-                self.rows[position].core.helpers[..4]
-                    .copy_from_slice(&[square, distinct, below, both]);
+                self.rows[position].helpers[..4].copy_from_slice(&[square, distinct, below, both]);
             }
             // A query of a segment that there is not traps, after this.
             Operation::FriE2F4 => {
                 if let Some(query) = FriQuery::read(state.stack) {
                     let [r0, r1] = query.ratio.to_base_elements();
                     let [s0, s1] = query.ratio.square().to_base_elements();
-                    self.rows[position].core.helpers = [r0, r1, s0, s1, query.point, query.inverse];
+                    self.rows[position].helpers = [r0, r1, s0, s1, query.point, query.inverse];
                 }
             }
             // Operands that are not 32-bit numbers trap, after this; nothing here may.
@@ -400,7 +398,7 @@ impl CoreTrace {
         } else {
             (ZERO, ZERO)
         };
-        self.rows[position].core.helpers = [limb(0), limb(16), limb(32), limb(48), inverse, guard];
+        self.rows[position].helpers = [limb(0), limb(16), limb(32), limb(48), inverse, guard];
     }
 
     /// Helpers 4 and 5 for a value whose upper half must not be all ones unless the lower is zero;

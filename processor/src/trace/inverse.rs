@@ -1,7 +1,7 @@
 //! Inverses that rows need, computed together at the end.
 
 use miden_core::{Felt, ZERO};
-use miden_cvm_air::columns::MainRow;
+use miden_cvm_air::columns::CoreRow;
 
 /// Cells that have to be given the inverse of a value.
 #[derive(Debug, Default)]
@@ -24,11 +24,11 @@ impl PendingInverses {
     }
 
     /// Writes the inverses.
-    pub fn resolve(&mut self, rows: &mut [MainRow<Felt>]) {
+    pub fn resolve(&mut self, rows: &mut [CoreRow<Felt>]) {
         let mut values: Vec<Felt> = self.helpers.iter().map(|&(_, _, value)| value).collect();
         invert_all(&mut values);
         for (&(row, helper, _), value) in self.helpers.iter().zip(values) {
-            rows[row].core.helpers[helper] = value;
+            rows[row].helpers[helper] = value;
         }
         // Depths are few different numbers.
         let deepest = self
@@ -40,7 +40,7 @@ impl PendingInverses {
         let mut inverses: Vec<Felt> = (1..=deepest).map(Felt::from).collect();
         invert_all(&mut inverses);
         for &(row, above) in &self.depths {
-            rows[row].core.stack.depth_inv = inverses[above as usize - 1];
+            rows[row].stack.depth_inv = inverses[above as usize - 1];
         }
     }
 }

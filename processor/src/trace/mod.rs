@@ -14,11 +14,11 @@ use miden_core::{
     ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
-    air::{MAX_TRACE_LEN, MIN_TRACE_LEN},
-    columns::MainRow,
+    columns::{Cells, ChipletRow, RangeRow},
     composition::{Composition, KERNEL_SOURCE, SegmentRecord},
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
+    table::{MAX_HEIGHT, Table, Trace},
 };
 use thiserror::Error;
 
@@ -42,12 +42,12 @@ use crate::{
     },
 };
 
-/// A run, row by row, with what is public about it.
+/// The trace of a run, with what is public about it.
 #[derive(Debug)]
 pub struct ExecutionTrace {
-    /// The rows of the main trace segment; a power of two of them.
-    pub rows: Vec<MainRow<Felt>>,
-    /// The public inputs that the rows prove.
+    /// The rows of all tables.
+    pub trace: Trace,
+    /// The public inputs that the trace proves.
     pub public: PublicInputs,
     /// How long each section is.
     pub lengths: TraceLengths,
@@ -82,15 +82,24 @@ impl TraceLengths {
         self.hasher + self.bitwise + self.table + self.memory + self.rom + self.ace
     }
 
-    /// Rows of the longest part of the trace.
-    pub fn longest(&self) -> usize {
-        self.cycles.max(self.range).max(self.chiplets())
+    /// Rows that are used of a table.
+    pub fn used(&self, table: Table) -> usize {
+        match table {
+            Table::Core => self.cycles,
+            Table::Range => self.range,
+            Table::Chiplets => self.chiplets(),
+        }
     }
 
-    /// The number of rows of the trace: the next power of two that leaves every section a padding
-    /// row.
-    pub fn padded(&self) -> usize {
-        (self.longest() + 1).next_power_of_two().max(MIN_TRACE_LEN)
+    /// The height of a table: the next power of two that leaves it a padding row.
+    pub fn height(&self, table: Table) -> usize {
+        table.height_for(self.used(table))
+    }
+
+    /// Rows that are used of the fullest table.
+    pub fn longest(&self) -> usize {
+        let used = Table::ALL.map(|table| self.used(table));
+        used.into_iter().fold(0, usize::max)
     }
 }
 
@@ -100,10 +109,10 @@ pub enum TraceError {
     /// The hasher cannot show what the run asked of it.
     #[error(transparent)]
     Hasher(#[from] HasherRequestError),
-    /// No trace is that long.
-    #[error("it would take {rows} rows, of which there can be no more than {max}", max = MAX_TRACE_LEN - 1)]
+    /// No table is that high.
+    #[error("it would take {rows} rows, of which there can be no more than {max}", max = MAX_HEIGHT - 1)]
     TooLong {
-        /// The rows of its longest part.
+        /// The rows of its longest table.
         rows: usize,
     },
     /// The run used a record that is not public.
@@ -152,7 +161,7 @@ impl TraceBuilder {
         self
     }
 
-    /// Completes the trace: closes the sections and pads them to a common length.
+    /// Completes the trace: closes the sections and pads the tables.
     ///
     /// # Errors
     /// If the run used something that the sections cannot show.
@@ -187,16 +196,23 @@ impl TraceBuilder {
             rom: sections.rom.rows(),
             ace: sections.ace.rows(),
         };
-        if lengths.padded() > MAX_TRACE_LEN {
+        if lengths.longest() >= MAX_HEIGHT {
             let rows = lengths.longest();
             return Err(TraceError::TooLong { rows });
         }
-        let mut rows = self.core.finish(
-            lengths.padded(),
+        let core = self.core.finish(
+            lengths.height(Table::Core),
             &stack_outputs[..].try_into().unwrap_or([ZERO; 16]),
         );
-        sections.fill(&mut rows);
-        ranges.fill(&mut rows);
+        let mut chiplets = vec![ChipletRow::filled(ZERO); lengths.height(Table::Chiplets)];
+        sections.fill(&mut chiplets);
+        let mut range = vec![RangeRow::filled(ZERO); lengths.height(Table::Range)];
+        ranges.fill(&mut range);
+        let trace = Trace {
+            core,
+            range,
+            chiplets,
+        };
         let public = PublicInputs {
             program_hash,
             kernel: self.kernel,
@@ -206,7 +222,7 @@ impl TraceBuilder {
             precompile_transcript: transcript.into(),
         };
         Ok(ExecutionTrace {
-            rows,
+            trace,
             public,
             lengths,
             requests,

@@ -306,7 +306,7 @@ impl Call {
     pub fn prove(&self) -> Outcome {
         let (path, program) = (&self.path, self.program());
         let ExecutionTrace {
-            rows,
+            trace,
             public,
             requests,
             ..
@@ -320,7 +320,7 @@ impl Call {
         )
         .unwrap_or_else(|error| panic!("{path}: {error}"));
         let proof = prove_trace(
-            rows,
+            trace,
             public.clone(),
             &ProveOptions::from(ProofSettings::from(OptionSet::Fast96)),
         )

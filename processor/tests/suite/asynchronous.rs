@@ -127,7 +127,7 @@ fn assert_same(name: &str, at_once: Traced, later: Traced) {
     match (at_once, later) {
         (Ok(at_once), Ok(later)) => {
             assert_eq!(at_once.lengths, later.lengths, "{name}");
-            assert!(at_once.rows == later.rows, "{name}: the traces differ");
+            assert!(at_once.trace == later.trace, "{name}: the traces differ");
             let public = [at_once.public, later.public].map(|public| format!("{public:?}"));
             assert_eq!(public[0], public[1], "{name}");
             assert_eq!(at_once.requests, later.requests, "{name}");

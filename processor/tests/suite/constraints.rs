@@ -25,7 +25,7 @@ fn trace(case: &Case) -> Option<ExecutionTrace> {
 
 /// Panics with the first violations if a trace has any.
 pub fn assert_valid(name: &str, trace: &ExecutionTrace) {
-    let violations = check(&trace.rows, &trace.public);
+    let violations = check(&trace.trace, &trace.public);
     let first: Vec<String> = violations
         .iter()
         .take(12)
@@ -60,7 +60,7 @@ fn handwritten() -> &'static Checked {
             if let Some(trace) = trace(case) {
                 assert_valid(&case.name, &trace);
                 traced += 1;
-                opcodes.extend(trace.rows.iter().map(|row| opcode(&row.core.op)));
+                opcodes.extend(trace.trace.core.iter().map(|row| opcode(&row.op)));
             }
         }
         Checked {

@@ -8,7 +8,7 @@ use winter_math::{FieldElement, StarkField};
 
 use super::{Message, Rng, blank};
 use crate::{
-    columns::{CallCols, EndCols, MainRow},
+    columns::{CallCols, CoreRow, EndCols},
     lookup::Bus,
 };
 
@@ -20,8 +20,8 @@ const END_KINDS: u64 = 4;
 
 /// Two rows that are an execution of one operation, and how their cells are bound.
 pub(super) struct Step {
-    pub(super) cur: MainRow<Felt>,
-    pub(super) next: MainRow<Felt>,
+    pub(super) cur: CoreRow<Felt>,
+    pub(super) next: CoreRow<Felt>,
     pub(super) composed: Felt,
     /// The messages of the stack, in no order.
     pub(super) messages: Vec<Message>,
@@ -67,8 +67,8 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
         Op::Dyncall => m.call(true, true),
         Op::SysCall => m.call(false, false),
 
-        Op::SDepth => m.push(m.step.cur.core.stack.depth),
-        Op::Clk => m.push(m.step.cur.core.system.clk),
+        Op::SDepth => m.push(m.step.cur.stack.depth),
+        Op::Clk => m.push(m.step.cur.system.clk),
         Op::Caller => m.caller(),
 
         Op::Add => m.binary(|a, b| a + b),
@@ -148,7 +148,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
         Op::U32div => {
             let [b, a] = m.take_u32();
             let b = b.max(1);
-            m.step.cur.core.stack.top[0] = felt(b);
+            m.step.cur.stack.top[0] = felt(b);
             m.check_operands(&[b, a]);
             let (q, r) = (a / b, a % b);
             m.place(&[felt(r), felt(q)]);
@@ -206,7 +206,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
             }
         }
 
-        Op::Push(_) => m.push(m.step.cur.core.decoder.registers[0]),
+        Op::Push(_) => m.push(m.step.cur.decoder.registers[0]),
         Op::AdvPop => {
             let advice = m.rng.felt();
             m.push(advice);
@@ -249,7 +249,7 @@ pub(super) fn step(op: &Operation, rng: &mut Rng) -> Step {
         Op::EvalCircuit => {
             let request = [
                 m.context(0),
-                m.step.cur.core.system.clk + ONE,
+                m.step.cur.system.clk + ONE,
                 m.stack[0],
                 m.stack[1],
                 m.stack[2],
@@ -292,7 +292,7 @@ impl<'a> Machine<'a> {
     fn new(code: u8, rng: &'a mut Rng) -> Self {
         let mut cur = blank(ZERO);
         let overflowed = rng.bit();
-        let core = &mut cur.core;
+        let core = &mut cur;
         core.op.hi[usize::from(code >> 4)] = ONE;
         core.op.mid[usize::from(code >> 2 & 3)] = ONE;
         core.op.lo[usize::from(code & 3)] = ONE;
@@ -341,7 +341,7 @@ impl<'a> Machine<'a> {
 
     /// Puts operands on top of the stack before the operation.
     fn give(&mut self, values: &[Felt]) {
-        self.step.cur.core.stack.top[..values.len()].copy_from_slice(values);
+        self.step.cur.stack.top[..values.len()].copy_from_slice(values);
         self.stack[..values.len()].copy_from_slice(values);
     }
 
@@ -372,7 +372,7 @@ impl<'a> Machine<'a> {
     /// The halves that show that operands are of 32 bits.
     fn check_operands(&mut self, values: &[u64]) {
         for (i, &value) in values.iter().enumerate() {
-            self.step.cur.core.operands[i] = felt(value & 0xffff);
+            self.step.cur.operands[i] = felt(value & 0xffff);
             self.range(value & 0xffff);
             self.range(value >> 16);
         }
@@ -424,7 +424,7 @@ impl<'a> Machine<'a> {
     }
 
     fn helper(&mut self, i: usize, value: Felt) {
-        self.step.cur.core.helpers[i] = value;
+        self.step.cur.helpers[i] = value;
         self.step.helpers.push(i);
     }
 
@@ -451,7 +451,7 @@ impl<'a> Machine<'a> {
     fn guard(&mut self, hi: u64) {
         let distance = felt(0xffff_ffff - hi);
         if distance == ZERO {
-            self.step.cur.core.helpers[4] = ZERO;
+            self.step.cur.helpers[4] = ZERO;
             self.helper(5, ZERO);
         } else {
             self.helper(4, distance.inv());
@@ -525,7 +525,7 @@ impl<'a> Machine<'a> {
     }
 
     fn context(&self, space: u64) -> Felt {
-        let system = &self.step.cur.core.system;
+        let system = &self.step.cur.system;
         (system.domain * felt(1 << 16) + system.index) * felt(8) + felt(space)
     }
 
@@ -533,7 +533,7 @@ impl<'a> Machine<'a> {
         let mut coordinates = vec![
             self.context(0),
             address,
-            self.step.cur.core.system.clk + ONE,
+            self.step.cur.system.clk + ONE,
             felt(is_write),
         ];
         coordinates.extend(value);
@@ -563,7 +563,7 @@ impl<'a> Machine<'a> {
 
     /// Evaluates by Horner's rule, one coefficient at a time.
     fn horner(&mut self, point: QuadFelt, coefficients: &[QuadFelt]) {
-        self.step.cur.core.decoder.polynomial = ONE;
+        self.step.cur.decoder.polynomial = ONE;
         let half = coefficients.len() / 2;
         let fold = |value, coefficients: &[QuadFelt]| {
             coefficients
@@ -601,12 +601,12 @@ impl<'a> Machine<'a> {
 
     /// Interpolates the four values, which is not how the constraints go about it.
     fn fri_fold(&mut self) {
-        self.step.cur.core.decoder.polynomial = ONE;
+        self.step.cur.decoder.polynomial = ONE;
         let segment = self.rng.below(4) as usize;
         let root = Felt::get_root_of_unity(2);
         let values: [QuadFelt; 4] = core::array::from_fn(|i| self.quadratic(7 - 2 * i));
         let [previous_low, previous_high] = values[segment].to_base_elements();
-        let top = &mut self.step.cur.core.stack.top;
+        let top = &mut self.step.cur.stack.top;
         (top[9], top[11], top[12]) = (felt(segment as u64), previous_high, previous_low);
         self.stack[..16].copy_from_slice(top);
         let challenge = self.quadratic(14);
@@ -668,7 +668,7 @@ impl<'a> Machine<'a> {
         while (to - from + felt(7)).as_int() < 15 {
             to = address(self.rng);
         }
-        let top = &mut self.step.cur.core.stack.top;
+        let top = &mut self.step.cur.stack.top;
         (top[12], top[13]) = (from, to);
         (self.stack[12], self.stack[13]) = (from + felt(8), to + felt(8));
         let distance = to - from;
@@ -698,7 +698,7 @@ impl<'a> Machine<'a> {
             self.helper(1 + i, element);
         }
         // The transcript is the root's word in space 7, whatever the context.
-        let time = self.step.cur.core.system.clk + ONE;
+        let time = self.step.cur.system.clk + ONE;
         for (is_write, word) in [(ZERO, before), (ONE, after)] {
             let mut coordinates = vec![felt(7), ZERO, time, is_write];
             coordinates.extend(word);
@@ -707,7 +707,7 @@ impl<'a> Machine<'a> {
     }
 
     fn caller(&mut self) {
-        let system = self.step.cur.core.system;
+        let system = self.step.cur.system;
         let composed = self.step.composed == ONE;
         let mut word = system.fn_hash;
         if composed {
@@ -756,8 +756,8 @@ impl<'a> Machine<'a> {
     }
 
     fn merkle_leg(&mut self, old_leg: u64, new_leg: u64, node: [Felt; 4], root: [Felt; 4]) {
-        let top = self.step.cur.core.stack.top;
-        let path = self.step.cur.core.helpers[0];
+        let top = self.step.cur.stack.top;
+        let path = self.step.cur.helpers[0];
         for (bus, number, word) in [
             (Bus::MerkleLeaf, top[5], node),
             (Bus::MerkleRoot, top[4], root),
@@ -793,7 +793,7 @@ impl<'a> Machine<'a> {
             }
             _ => {
                 self.overflowed = false;
-                let stack = &mut self.step.cur.core.stack;
+                let stack = &mut self.step.cur.stack;
                 stack.depth = felt(16);
                 stack.depth_inv = ZERO;
                 stack.overflowed = ZERO;
@@ -802,16 +802,16 @@ impl<'a> Machine<'a> {
                 self.step.leaves = true;
             }
         }
-        self.step.cur.core.set_end(end);
+        self.step.cur.set_end(end);
         // A loop that ends shifts; whether a call does is the decoder's to know.
         self.step.helpers = vec![1];
         self.step.decoder_helpers = vec![2, 4, 5];
     }
 
     fn call(&mut self, dynamic: bool, column: bool) {
-        self.step.cur.core.decoder.call = felt(column.into());
+        self.step.cur.decoder.call = felt(column.into());
         self.enters = true;
-        let stack = self.step.cur.core.stack;
+        let stack = self.step.cur.stack;
         let pops = dynamic && self.overflowed;
         let call = CallCols {
             named: self.rng.felts(),
@@ -831,7 +831,7 @@ impl<'a> Machine<'a> {
             table_len: ZERO,
             table_len_inv: ZERO,
         };
-        self.step.cur.core.set_call(call);
+        self.step.cur.set_call(call);
         self.step.helpers = vec![0, 1];
         if dynamic {
             self.pop();
@@ -846,13 +846,13 @@ impl<'a> Machine<'a> {
             after if after < before => self.popped = true,
             _ => {}
         }
-        let core = &mut self.step.cur.core;
+        let core = &mut self.step.cur;
         let clk = core.system.clk;
         core.stack.shift_right = felt(self.pushed.into());
         core.stack.shift_left = felt((self.popped && !self.enters).into());
 
         self.stack.resize(self.stack.len().max(16), ZERO);
-        let next = &mut self.step.next.core.stack;
+        let next = &mut self.step.next.stack;
         next.top.copy_from_slice(&self.stack[..16]);
         next.depth = core.stack.depth;
         next.overflow_ptr = core.stack.overflow_ptr;
@@ -870,7 +870,7 @@ impl<'a> Machine<'a> {
             self.step.bus_ptr = !self.enters;
             self.message(Bus::Overflow, -ONE, vec![old_ptr, back, self.previous_ptr]);
         }
-        let next = &mut self.step.next.core.stack;
+        let next = &mut self.step.next.stack;
         if self.enters {
             next.depth = felt(16);
             next.overflow_ptr = ZERO;

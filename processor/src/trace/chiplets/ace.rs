@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, FieldElement, ONE, QuadFelt, ZERO};
 use miden_cvm_air::{
-    columns::{AceRow, MainRow},
+    columns::{AceRow, ChipletRow},
     lookup::Space,
 };
 use rayon::prelude::*;
@@ -41,7 +41,7 @@ impl AceRecorder {
     }
 
     /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         let mut rest = rows;
         let mut parts = Vec::with_capacity(self.evaluations.len());
         for evaluation in &self.evaluations {
@@ -85,7 +85,7 @@ fn rows_of(evaluation: &CircuitEvaluation) -> usize {
 }
 
 /// Writes an evaluation into exactly its rows.
-fn fill(evaluation: &CircuitEvaluation, rows: &mut [MainRow<Felt>]) {
+fn fill(evaluation: &CircuitEvaluation, rows: &mut [ChipletRow<Felt>]) {
     let CircuitEvaluation {
         context,
         clk,
@@ -155,7 +155,7 @@ const WORD: Felt = Felt::new(4);
 
 /// Writes rows with what all of them show.
 struct Cursor<'a> {
-    rows: core::slice::IterMut<'a, MainRow<Felt>>,
+    rows: core::slice::IterMut<'a, ChipletRow<Felt>>,
     /// Context, time, number of gates.
     kept: [Felt; 3],
     address: Felt,
@@ -167,8 +167,8 @@ impl Cursor<'_> {
     /// Writes the next row.
     fn row(&mut self, write: impl FnOnce(&mut AceRow<Felt>)) {
         let Some(row) = self.rows.next() else { return };
-        row.chiplet.select.ace = ONE;
-        let row = row.chiplet.ace_mut();
+        row.select.ace = ONE;
+        let row = row.ace_mut();
         let [context, time, num_eval] = self.kept;
         row.context = context;
         row.time = time;

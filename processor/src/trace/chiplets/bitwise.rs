@@ -1,7 +1,7 @@
 //! The bitwise section: AND and XOR of 32-bit numbers, each pair of operands once.
 
 use miden_core::{Felt, ONE};
-use miden_cvm_air::columns::{BitwiseRow, MainRow};
+use miden_cvm_air::columns::{BitwiseRow, ChipletRow};
 use rayon::prelude::*;
 
 use crate::tracer::BitwiseOp;
@@ -48,7 +48,7 @@ impl BitwiseSection {
     }
 
     /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         let pairs = rows.par_chunks_exact_mut(2);
         pairs
             .zip(&self.facts)
@@ -57,8 +57,8 @@ impl BitwiseSection {
                 let result = if xor { a ^ b } else { a & b };
                 for (half, row) in pair.iter_mut().enumerate() {
                     let first = half == 0;
-                    row.chiplet.select.bitwise = ONE;
-                    *row.chiplet.bitwise_mut() = BitwiseRow {
+                    row.select.bitwise = ONE;
+                    *row.bitwise_mut() = BitwiseRow {
                         a: bits(a >> (16 * half)),
                         b: bits(b >> (16 * half)),
                         result: Felt::from(if first { result } else { 0 }),

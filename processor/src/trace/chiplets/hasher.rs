@@ -9,7 +9,7 @@ use miden_cvm_air::{
         hasher::{MAX_LEVEL, REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
         rpo::{STATE_WIDTH, cube, mds},
     },
-    columns::{CycleEnd, HasherRow, MainRow, MerkleArgs, UnhashArgs, cells_of},
+    columns::{ChipletRow, CycleEnd, HasherRow, MerkleArgs, UnhashArgs, cells_of},
 };
 use thiserror::Error;
 
@@ -320,12 +320,12 @@ impl HasherRecorder {
     }
 
     /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         self.fill_chains(0, self.chains.len(), rows);
     }
 
     /// Writes the chains `from..to` into exactly their rows, halving them until a task is small.
-    fn fill_chains(&self, from: usize, to: usize, rows: &mut [MainRow<Felt>]) {
+    fn fill_chains(&self, from: usize, to: usize, rows: &mut [ChipletRow<Felt>]) {
         let first_cycle =
             |chain: usize| self.chains.get(chain).copied().unwrap_or(self.cycles.len());
         if to - from > MIN_CHAINS {
@@ -371,7 +371,7 @@ impl Cycle {
     }
 
     /// Writes the 8 rows, after a cycle that ended with `before`, and returns the final state.
-    fn fill(&self, before: &State, rows: &mut [MainRow<Felt>]) -> State {
+    fn fill(&self, before: &State, rows: &mut [ChipletRow<Felt>]) -> State {
         let mut state = self.initial(before);
         let flag = |set: bool| Felt::from(u8::from(set));
         let args = match &self.kind {
@@ -390,8 +390,8 @@ impl Cycle {
             args,
         };
         for (round, row) in rows.iter_mut().enumerate() {
-            row.chiplet.select.hasher = ONE;
-            let row = row.chiplet.hasher_mut();
+            row.select.hasher = ONE;
+            let row = row.hasher_mut();
             *row = template;
             row.state = state;
             if let Some(constants) = Rpo256::ARK1.get(round) {
@@ -404,7 +404,7 @@ impl Cycle {
                 *row.cycle_end_mut() = self.end();
             }
         }
-        rows[0].chiplet.hasher_mut().multiplicity[0] = Felt::from(self.inputs);
+        rows[0].hasher_mut().multiplicity[0] = Felt::from(self.inputs);
         state
     }
 

@@ -1,7 +1,7 @@
 //! The memory section: the run's accesses, sorted.
 
 use miden_core::{Felt, ONE, ZERO};
-use miden_cvm_air::columns::{MainRow, MemoryRow};
+use miden_cvm_air::columns::{ChipletRow, MemoryRow};
 use rayon::prelude::*;
 
 use super::range::RangeCounts;
@@ -137,7 +137,7 @@ impl MemorySection {
     }
 
     /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         rows.par_iter_mut()
             .enumerate()
             .with_min_len(1 << 10)
@@ -156,8 +156,8 @@ impl MemorySection {
                     flags[element] = ONE;
                     element_value = access.word[element];
                 }
-                row.chiplet.select.memory = ONE;
-                *row.chiplet.memory_mut() = MemoryRow {
+                row.select.memory = ONE;
+                *row.memory_mut() = MemoryRow {
                     context: Felt::new(access.context),
                     word: [word as u16, (word >> 16) as u16].map(Felt::from),
                     time: Felt::from(access.time),

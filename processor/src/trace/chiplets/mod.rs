@@ -2,9 +2,11 @@
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    columns::MainRow,
+    columns::ChipletRow,
     lookup::{Space, context_key},
 };
+
+use rayon::prelude::*;
 
 pub mod ace;
 pub mod bitwise;
@@ -138,16 +140,19 @@ impl ChipletSections {
         self.hasher.rows() + self.bitwise.rows() + private + self.rom.rows() + self.ace.rows() + 1
     }
 
-    /// Writes the chiplets' cells of a whole trace, in parallel. The rows after the sections are
-    /// left alone: they have to be zero.
+    /// Writes the whole table, in parallel. The cells of the rows after the sections are left alone,
+    /// but for their numbers: they have to be zero.
     ///
     /// # Panics
     /// Panics if there are fewer rows than [`Self::rows`].
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         assert!(
             rows.len() >= self.rows(),
-            "the trace is shorter than its chiplets"
+            "the table is shorter than its sections"
         );
+        rows.par_iter_mut().enumerate().for_each(|(number, row)| {
+            row.row = Felt::new(number as u64);
+        });
         let (hasher, rows) = rows.split_at_mut(self.hasher.rows());
         let (bitwise, rows) = rows.split_at_mut(self.bitwise.rows());
         let (table, rows) = rows.split_at_mut(self.table.rows());

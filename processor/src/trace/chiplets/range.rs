@@ -1,7 +1,7 @@
 //! The range table and the byte table, from counts of what was looked up.
 
 use miden_core::Felt;
-use miden_cvm_air::columns::{MainRow, RangeRow};
+use miden_cvm_air::columns::RangeRow;
 
 /// How often each 16-bit number is looked up.
 #[derive(Debug, Clone)]
@@ -42,21 +42,21 @@ impl RangeCounts {
         self.add((number >> 16) as u16);
     }
 
-    /// The number of rows that the tables need, the last row of the trace included, which takes no
+    /// The number of rows that the tables need, the last row included, which takes no
     /// part in lookups.
     pub fn rows(&self) -> usize {
         let numbers = self.counts.iter().filter(|&&count| count != 0).count();
         numbers.max(BYTES) + 1
     }
 
-    /// Writes the tables into a whole trace.
+    /// Writes the tables into all of their rows.
     ///
     /// # Panics
     /// Panics if there are fewer rows than [`Self::rows`].
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [RangeRow<Felt>]) {
         assert!(
             rows.len() >= self.rows(),
-            "the trace is shorter than the range table"
+            "the table is shorter than its numbers"
         );
         let used = rows.len() - 1;
         let mut numbers = self
@@ -74,7 +74,7 @@ impl RangeCounts {
                 bytes[hi] += 1;
                 bytes[lo] += 1;
             }
-            row.range = RangeRow {
+            *row = RangeRow {
                 hi: Felt::new(hi as u64),
                 lo: Felt::new(lo as u64),
                 multiplicity: Felt::new(multiplicity),
@@ -83,7 +83,7 @@ impl RangeCounts {
             };
         }
         for (row, count) in rows.iter_mut().zip(bytes) {
-            row.range.byte_multiplicity = Felt::new(count);
+            row.byte_multiplicity = Felt::new(count);
         }
     }
 }

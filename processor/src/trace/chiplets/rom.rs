@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use miden_core::{Felt, Kernel, ONE, Word, ZERO};
 use miden_cvm_air::{
-    columns::{MainRow, RomRow, cells_of},
+    columns::{ChipletRow, RomRow, cells_of},
     composition::Composition,
     public::{intrinsic_coords, link_coords, segment_coords},
 };
@@ -154,11 +154,11 @@ impl RomRecorder {
     }
 
     /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         for (row, record) in rows.iter_mut().zip(&self.records) {
             let flag = |kind| Felt::from(u8::from(record.kind == kind));
-            row.chiplet.select.rom = ONE;
-            *row.chiplet.rom_mut() = RomRow {
+            row.select.rom = ONE;
+            *row.rom_mut() = RomRow {
                 kernel: flag(Kind::Kernel),
                 link: flag(Kind::Link),
                 segment: flag(Kind::Segment),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{MainRow, TableOps, TableOutcome, TableRequestCells, TableRow, TokenCells},
+    columns::{ChipletRow, TableOps, TableOutcome, TableRequestCells, TableRow, TokenCells},
     composition::CallKind,
     lookup::Space,
 };
@@ -160,13 +160,13 @@ impl TableSection {
     }
 
     /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [MainRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
         for (pair, (row, outcome)) in rows.chunks_exact_mut(2).zip(&self.pairs) {
             for row in pair.iter_mut() {
-                row.chiplet.select.table = ONE;
+                row.select.table = ONE;
             }
-            *pair[0].chiplet.table_mut() = *row;
-            *pair[1].chiplet.outcome_mut() = *outcome;
+            *pair[0].table_mut() = *row;
+            *pair[1].outcome_mut() = *outcome;
         }
     }
 }

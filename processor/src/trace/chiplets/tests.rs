@@ -7,21 +7,19 @@ use miden_core::{Felt, FieldElement, Kernel, ONE, QuadFelt, Word, ZERO};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
     MAX_DEGREE,
-    air::{message_catalog, periodic_rows},
-    algebra::Degree,
-    builder::{Catalog, Frame, PERIOD, Periodic, Violations},
-    chiplets,
+    air::periodic_rows,
+    builder::{PERIOD, Violations},
     columns::{
-        CHIPLET_BODY, CHIPLET_WIDTH, ChipletRow, ChipletSelectors, HasherRow, MAIN_WIDTH, MainRow,
-        cells_of, cells_of_mut,
+        Cells, ChipletRow, ChipletSelectors, HasherRow, RangeRow, cells_of, cells_of_mut,
+        cells_of_rows,
     },
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
     lookup::{self, *},
     public::{link_coords, segment_coords},
-    range,
+    table::{Table, Window},
 };
 
-use miden_cvm_audit::{Part, Place, is_unread};
+use miden_cvm_audit::{Place, is_unread};
 
 use super::{
     CYCLE, ChipletRecorders, ChipletSections,
@@ -39,7 +37,7 @@ use crate::{
 };
 
 /// Number of selector columns.
-const SELECTORS: usize = CHIPLET_WIDTH - CHIPLET_BODY;
+const SELECTORS: usize = size_of::<ChipletSelectors<u8>>();
 
 /// A multiset of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +100,9 @@ struct Run {
 
 /// A finished trace.
 struct Trace {
-    rows: Vec<MainRow<Felt>>,
+    /// The rows of the chiplets.
+    rows: Vec<ChipletRow<Felt>>,
+    range: Vec<RangeRow<Felt>>,
     requests: Balance,
 }
 
@@ -465,8 +465,10 @@ impl Run {
     fn finish(self) -> Trace {
         let mut ranges = RangeCounts::default();
         let sections = self.recorders.finish(&mut ranges);
+        let (rows, range) = assemble(&sections, &ranges);
         Trace {
-            rows: assemble(&sections, &ranges),
+            rows,
+            range,
             requests: self.requests,
         }
     }
@@ -474,46 +476,56 @@ impl Run {
 
 type BitwiseOp_ = lookup::BitwiseOp<Felt>;
 
-fn assemble(sections: &ChipletSections, ranges: &RangeCounts) -> Vec<MainRow<Felt>> {
-    let length = sections.rows().max(ranges.rows()).next_power_of_two();
-    let mut rows = vec![*MainRow::from_cells(&[ZERO; MAIN_WIDTH]); length];
+fn assemble(
+    sections: &ChipletSections,
+    ranges: &RangeCounts,
+) -> (Vec<ChipletRow<Felt>>, Vec<RangeRow<Felt>>) {
+    // With padding to put something into.
+    let height = Table::Chiplets.height_for(sections.rows() + 64);
+    let mut rows = vec![ChipletRow::filled(ZERO); height];
     sections.fill(&mut rows);
-    ranges.fill(&mut rows);
-    for (i, row) in rows.iter_mut().enumerate() {
-        row.core.system.clk = Felt::new(i as u64);
-    }
-    rows
+    let mut range = vec![RangeRow::filled(ZERO); Table::Range.height_for(ranges.rows() - 1)];
+    ranges.fill(&mut range);
+    (rows, range)
+}
+
+/// Looks at the rows of a table from `row` on as constraints see them.
+fn window<R>(
+    table: Table,
+    cells: &[Felt],
+    row: usize,
+    look: impl FnOnce(&Window<'_, Felt>) -> R,
+) -> R {
+    let periodic = periodic_rows();
+    let width = table.width();
+    look(&Window {
+        cur: &cells[row * width..][..width],
+        next: &cells[(row + 1) * width..][..width],
+        periodic: &periodic[row % PERIOD],
+        composed: ONE,
+    })
 }
 
 /// The constraints that the pair of rows from `row` on violates.
-fn violations(rows: &[MainRow<Felt>], row: usize) -> Vec<String> {
-    let periodic = periodic_rows();
+fn violations_of(table: Table, cells: &[Felt], row: usize) -> Vec<String> {
     let mut found = Violations::default();
-    let frame = frame(rows, row, &periodic);
-    chiplets::constraints(&frame, &mut found);
-    range::constraints(&frame, &mut found);
+    window(table, cells, row, |rows| {
+        table.constraints(rows, &mut found)
+    });
     found.found.into_iter().map(|(name, _)| name).collect()
 }
 
-fn frame<'a>(
-    rows: &'a [MainRow<Felt>],
-    row: usize,
-    periodic: &'a [Periodic<Felt>; PERIOD],
-) -> Frame<'a, Felt> {
-    Frame {
-        cur: &rows[row],
-        next: &rows[row + 1],
-        periodic: &periodic[row % PERIOD],
-        composed: ONE,
-    }
+/// The constraints that the pair of the chiplets' rows from `row` on violates.
+fn violations(rows: &[ChipletRow<Felt>], row: usize) -> Vec<String> {
+    violations_of(Table::Chiplets, cells_of_rows(rows), row)
 }
 
-/// Adds a row's messages.
-fn messages(rows: &[MainRow<Felt>], row: usize, balance: &mut Balance) {
-    let periodic = periodic_rows();
-    let frame = frame(rows, row, &periodic);
-    chiplets::lookups(&frame, balance);
-    range::lookups(&frame, balance);
+/// Adds the messages of a row of the chiplets.
+fn messages(rows: &[ChipletRow<Felt>], row: usize, balance: &mut Balance) {
+    let table = Table::Chiplets;
+    window(table, cells_of_rows(rows), row, |rows| {
+        table.lookups(rows, balance)
+    });
 }
 
 impl Trace {
@@ -522,9 +534,15 @@ impl Trace {
         let rows = &self.rows;
         let mut found = BTreeSet::new();
         let mut balance = self.requests.clone();
-        for row in 0..rows.len() - 1 {
-            found.extend(violations(rows, row));
-            messages(rows, row, &mut balance);
+        let tables = [
+            (Table::Chiplets, cells_of_rows(rows)),
+            (Table::Range, cells_of_rows(&self.range)),
+        ];
+        for (table, cells) in tables {
+            for row in 0..cells.len() / table.width() - 1 {
+                found.extend(violations_of(table, cells, row));
+                window(table, cells, row, |rows| table.lookups(rows, &mut balance));
+            }
         }
         found.extend(
             balance
@@ -532,7 +550,7 @@ impl Trace {
                 .into_iter()
                 .map(|bus| format!("bus.{bus:?}")),
         );
-        let (first, last) = (&rows[0].chiplet, &rows[rows.len() - 1].chiplet);
+        let (first, last) = (&rows[0], &rows[rows.len() - 1]);
         let kind = first.hasher();
         if first.select.hasher != ONE || [kind.absorb, kind.merkle, kind.unhash] != [ZERO; 3] {
             found.insert("boundary.first_hasher".into());
@@ -550,11 +568,16 @@ impl Trace {
 
     /// Expects that the trace, changed by `forge`, violates `expected`, among others.
     #[track_caller]
-    fn assert_forged(&self, expected: &str, forge: impl FnOnce(&mut [MainRow<Felt>])) {
+    fn assert_forged(&self, expected: &str, forge: impl FnOnce(&mut [ChipletRow<Felt>])) {
         let mut rows = self.rows.clone();
         forge(&mut rows);
+        // Whoever moves rows numbers them.
+        for (number, row) in rows.iter_mut().enumerate() {
+            row.row = Felt::new(number as u64);
+        }
         let found = Self {
             rows,
+            range: self.range.clone(),
             requests: self.requests.clone(),
         }
         .check();
@@ -566,10 +589,7 @@ impl Trace {
 
     /// The final state of the cycle at `address`.
     fn output(&self, address: u32) -> [Felt; 12] {
-        self.rows[address as usize + CYCLE - 1]
-            .chiplet
-            .hasher()
-            .state
+        self.rows[address as usize + CYCLE - 1].hasher().state
     }
 }
 
@@ -787,10 +807,10 @@ fn a_path_of_65_levels_is_refused() {
     // Levels from 1 on instead of from 0: the range check of the last row has no answer.
     trace.assert_forged("bus.Range", |rows| {
         for row in &mut rows[8..8 * 65] {
-            row.chiplet.hasher_mut().merkle_args_mut().level += ONE;
+            row.hasher_mut().merkle_args_mut().level += ONE;
         }
         for row in rows[8..8 * 65].iter_mut().skip(7).step_by(8) {
-            row.chiplet.hasher_mut().cycle_end_mut().levels_left -= ONE;
+            row.hasher_mut().cycle_end_mut().levels_left -= ONE;
         }
     });
 }
@@ -885,40 +905,20 @@ fn two_writes_at_one_time_are_refused() {
 #[test]
 fn a_slot_has_one_message_a_row() {
     let trace = small_run().finish();
-    let periodic = periodic_rows();
     for row in 0..trace.rows.len() - 1 {
         let mut slots = Slots::default();
-        chiplets::lookups(&frame(&trace.rows, row, &periodic), &mut slots);
+        let cells = cells_of_rows(&trace.rows);
+        let table = Table::Chiplets;
+        window(table, cells, row, |rows| table.lookups(rows, &mut slots));
         for (slot, names) in slots.0 {
             assert!(names.len() < 2, "row {row}, {slot:?}: {names:?}");
         }
     }
 }
 
-/// The constraints of the chiplets, with their degrees.
-fn catalog() -> Catalog {
-    let row = MainRow::from_cells(&[Degree(1); MAIN_WIDTH]);
-    let periodic = Periodic {
-        first: Degree(1),
-        last: Degree(1),
-        odd: Degree(1),
-        ark1: [Degree(1); 12],
-        ark2: [Degree(1); 12],
-    };
-    let frame = Frame {
-        cur: row,
-        next: row,
-        periodic: &periodic,
-        composed: Degree(0),
-    };
-    let mut catalog = Catalog::default();
-    chiplets::constraints(&frame, &mut catalog);
-    catalog
-}
-
 #[test]
 fn degrees_are_as_declared() {
-    let constraints = catalog().constraints;
+    let constraints = Table::Chiplets.constraint_catalog();
     for constraint in &constraints {
         assert!(
             constraint.actual <= constraint.degree && constraint.degree <= MAX_DEGREE,
@@ -934,8 +934,7 @@ fn degrees_are_as_declared() {
 
 #[test]
 fn messages_are_packed_into_few_columns() {
-    let catalog = message_catalog();
-    let packing = Packing::new(&catalog);
+    let packing = Table::Chiplets.packing();
     let chiplet_slots: BTreeSet<usize> = Slot::CHIPLET.iter().map(|slot| slot.0).collect();
     for (slots, &degree) in packing.columns.iter().zip(&packing.degrees) {
         assert!(degree <= MAX_DEGREE);
@@ -944,31 +943,23 @@ fn messages_are_packed_into_few_columns() {
             assert_eq!(slots.len(), 1, "{packing:?}");
         }
     }
-    // Eight fractions with ungated denominators are in two columns.
-    let ungated: Vec<usize> = Slot::MEMORY_RANGE
-        .iter()
-        .chain(&Slot::TABLE)
-        .map(|slot| slot.0)
-        .collect();
-    let columns = packing
-        .columns
-        .iter()
-        .filter(|slots| slots.iter().any(|slot| ungated.contains(slot)))
-        .count();
-    assert_eq!(columns, 2, "{packing:?}");
-    assert!(packing.width() <= 14, "{packing:?}");
+    // Fractions with ungated denominators share a column, four at most.
+    assert_eq!(packing.width(), Slot::CHIPLET.len() + 1, "{packing:?}");
+    let packing = Table::Range.packing();
+    assert_eq!(packing.width(), 1, "{packing:?}");
 }
 
 /// Whether nothing reads a cell of a chiplet on this row.
-fn is_free(rows: &[MainRow<Felt>], number: usize, cell: usize) -> bool {
+fn is_free(rows: &[ChipletRow<Felt>], number: usize, cell: usize) -> bool {
     let place = Place {
-        row: &rows[number],
-        before: number.checked_sub(1).map(|before| &rows[before]),
+        table: Table::Chiplets,
+        row: cells_of(&rows[number]),
+        before: number.checked_sub(1).map(|before| cells_of(&rows[before])),
         number,
         is_last: false,
         composed: true,
     };
-    is_unread(&place, Part::Chiplets.columns().start + cell)
+    is_unread(&place, cell)
 }
 
 /// Every cell that means something is bound: changed alone, it violates a constraint or unbalances a
@@ -979,10 +970,10 @@ fn no_cell_can_be_changed() {
     let mut violated = BTreeSet::new();
     let used = rows
         .iter()
-        .rposition(|row| cells_of(&row.chiplet.select) != [ZERO; SELECTORS]);
+        .rposition(|row| cells_of(&row.select) != [ZERO; SELECTORS]);
     let used = used.expect("sections") + 1;
     let mut rows = rows[..used + 3].to_vec();
-    let around = |rows: &[MainRow<Felt>], row: usize| {
+    let around = |rows: &[ChipletRow<Felt>], row: usize| {
         let mut balance = Balance::default();
         let mut found = Vec::new();
         for row in [row.checked_sub(1), Some(row)].into_iter().flatten() {
@@ -994,8 +985,8 @@ fn no_cell_can_be_changed() {
     };
     for row in 0..used + 1 {
         let (balance, _) = around(&rows, row);
-        for cell in 0..SELECTORS + CHIPLET_BODY {
-            let value = cells_of(&rows[row].chiplet)[cell];
+        for cell in 0..Table::Chiplets.width() {
+            let value = cells_of(&rows[row])[cell];
             for change in [
                 value + ONE,
                 ONE - value,
@@ -1005,22 +996,22 @@ fn no_cell_can_be_changed() {
                 if change == value {
                     continue;
                 }
-                cells_of_mut(&mut rows[row].chiplet)[cell] = change;
+                cells_of_mut(&mut rows[row])[cell] = change;
                 let (forged, found) = around(&rows, row);
                 let noticed = !found.is_empty() || forged != balance;
                 violated.extend(found);
-                cells_of_mut(&mut rows[row].chiplet)[cell] = value;
+                cells_of_mut(&mut rows[row])[cell] = value;
                 let free = is_free(&rows, row, cell);
                 assert_eq!(
                     noticed, !free,
                     "row {row}, cell {cell}: {value} to {change}, {:?}",
-                    rows[row].chiplet
+                    rows[row]
                 );
             }
         }
     }
-    let missing: BTreeSet<String> = catalog()
-        .constraints
+    let missing: BTreeSet<String> = Table::Chiplets
+        .constraint_catalog()
         .into_iter()
         .map(|constraint| constraint.name)
         .filter(|name| !violated.contains(name))
@@ -1030,27 +1021,25 @@ fn no_cell_can_be_changed() {
 
 /// The rows of the first cycle at or after `from` whose first row satisfies `is`.
 fn cycle(
-    rows: &mut [MainRow<Felt>],
+    rows: &mut [ChipletRow<Felt>],
     from: usize,
     is: impl Fn(&HasherRow<Felt>) -> bool,
-) -> (usize, &mut [MainRow<Felt>]) {
+) -> (usize, &mut [ChipletRow<Felt>]) {
     let at = (from..rows.len())
         .step_by(CYCLE)
-        .find(|&row| rows[row].chiplet.select.hasher == ONE && is(rows[row].chiplet.hasher()))
+        .find(|&row| rows[row].select.hasher == ONE && is(rows[row].hasher()))
         .expect("the trace has such a cycle");
     (at, &mut rows[at..at + CYCLE])
 }
 
 /// The first row that satisfies `is`.
-fn find(rows: &[MainRow<Felt>], is: impl Fn(&ChipletRow<Felt>) -> bool) -> usize {
-    rows.iter()
-        .position(|row| is(&row.chiplet))
-        .expect("the trace has such a row")
+fn find(rows: &[ChipletRow<Felt>], is: impl Fn(&ChipletRow<Felt>) -> bool) -> usize {
+    rows.iter().position(is).expect("the trace has such a row")
 }
 
-fn each(rows: &mut [MainRow<Felt>], change: impl Fn(&mut HasherRow<Felt>)) {
+fn each(rows: &mut [ChipletRow<Felt>], change: impl Fn(&mut HasherRow<Felt>)) {
     for row in rows {
-        change(row.chiplet.hasher_mut());
+        change(row.hasher_mut());
     }
 }
 
@@ -1107,16 +1096,16 @@ fn merkle_paths_cannot_be_cut_or_spliced() {
                 is_end(row) && (kind == "hasher.start") != (row.merkle_args().new_leg == ONE)
             });
             each(rows, |row| row.merkle_args_mut().end = ZERO);
-            rows[7].chiplet.hasher_mut().cycle_end_mut().open_merkle = ONE;
+            rows[7].hasher_mut().cycle_end_mut().open_merkle = ONE;
         });
     }
     // A path that ends the section without an end.
     trace.assert_forged("hasher.open_section", |rows| {
         let last = rows
             .iter()
-            .rposition(|row| row.chiplet.select.hasher == ONE)
+            .rposition(|row| row.select.hasher == ONE)
             .expect("cycles");
-        let row = rows[last].chiplet.hasher_mut();
+        let row = rows[last].hasher_mut();
         row.merkle_args_mut().end = ZERO;
         row.cycle_end_mut().open_merkle = ONE;
     });
@@ -1135,7 +1124,7 @@ fn merkle_paths_cannot_be_cut_or_spliced() {
     // The node of a level is not the digest of the one below.
     trace.assert_forged("hasher.merkle_node", |rows| {
         let (at, _) = cycle(rows, 0, is_start);
-        let bit = rows[at + 8].chiplet.hasher().merkle_args().bit;
+        let bit = rows[at + 8].hasher().merkle_args().bit;
         each(&mut rows[at + 8..at + 16], |row| {
             row.merkle_args_mut().bit = ONE - bit
         });
@@ -1201,11 +1190,7 @@ fn static_data_cannot_be_altered() {
         each(&mut rows[at + 8..at + 16], |row| {
             row.unhash_args_mut().last = ONE
         });
-        rows[at + 15]
-            .chiplet
-            .hasher_mut()
-            .cycle_end_mut()
-            .open_unhash = ZERO;
+        rows[at + 15].hasher_mut().cycle_end_mut().open_unhash = ZERO;
     });
     // A segment without an end: its commitment is never looked up.
     trace.assert_forged("hasher.start", |rows| {
@@ -1213,7 +1198,7 @@ fn static_data_cannot_be_altered() {
             row.unhash == ONE && row.unhash_args().last == ONE && row.unhash_args().done == ZERO
         });
         each(rows, |row| row.unhash_args_mut().last = ZERO);
-        rows[7].chiplet.hasher_mut().cycle_end_mut().open_unhash = ONE;
+        rows[7].hasher_mut().cycle_end_mut().open_unhash = ONE;
     });
     // Blocks change places.
     trace.assert_forged("hasher.unhash_block", |rows| {
@@ -1234,11 +1219,8 @@ fn static_data_cannot_be_altered() {
     }
     // A segment comes late.
     trace.assert_forged("bus.Obligation", |rows| {
-        for row in rows
-            .iter_mut()
-            .filter(|row| row.chiplet.select.hasher == ONE)
-        {
-            let row = row.chiplet.hasher_mut();
+        for row in rows.iter_mut().filter(|row| row.select.hasher == ONE) {
+            let row = row.hasher_mut();
             if row.unhash == ONE {
                 row.unhash_args_mut().time += ONE;
             }
@@ -1260,8 +1242,8 @@ fn sections_are_whole_and_in_order() {
     let memory = find(&trace.rows, |row| row.select.memory == ONE);
     let rom = find(&trace.rows, |row| row.select.rom == ONE);
     let ace = find(&trace.rows, |row| row.select.ace == ONE);
-    let zero = |row: &mut MainRow<Felt>| {
-        row.chiplet.select = ChipletSelectors {
+    let zero = |row: &mut ChipletRow<Felt>| {
+        row.select = ChipletSelectors {
             hasher: ZERO,
             bitwise: ZERO,
             table: ZERO,
@@ -1287,18 +1269,18 @@ fn sections_are_whole_and_in_order() {
         trace.assert_forged(name, |rows| {
             rows.copy_within(at..at + 8, rom + 1);
             for row in &mut rows[rom + 1..rom + 9] {
-                row.chiplet.select = trace.rows[at].chiplet.select;
+                row.select = trace.rows[at].select;
             }
         });
     }
     // A section after the padding.
     trace.assert_forged("chiplets.order_rom", |rows| {
         let padding = rows.len() - 9;
-        rows[padding].chiplet = trace.rows[rom].chiplet;
+        rows[padding] = trace.rows[rom];
     });
     trace.assert_forged("chiplets.order_ace", |rows| {
         let padding = rows.len() - 9;
-        rows[padding].chiplet = trace.rows[ace].chiplet;
+        rows[padding] = trace.rows[ace];
     });
     // Without a hasher section, nothing tells the first rows of the next one.
     trace.assert_forged("boundary.first_hasher", |rows| {
@@ -1365,26 +1347,26 @@ fn memory_holds_what_was_written() {
     // Words and contexts in another order, with the right differences: they are no 48-bit numbers.
     trace.assert_forged("memory.delta", |rows| {
         let (low, high) = rows.split_at_mut(at + 2);
-        core::mem::swap(&mut low[at + 1].chiplet, &mut high[0].chiplet);
-        low[at + 1].chiplet.memory_mut().new_word = ONE;
-        high[0].chiplet.memory_mut().new_word = ONE;
+        core::mem::swap(&mut low[at + 1], &mut high[0]);
+        low[at + 1].memory_mut().new_word = ONE;
+        high[0].memory_mut().new_word = ONE;
     });
     // A second run of the same word, as if it were another one.
     trace.assert_forged("memory.delta", |rows| {
-        rows[at + 1].chiplet.memory_mut().new_word = ONE;
+        rows[at + 1].memory_mut().new_word = ONE;
     });
     trace.assert_forged("memory.delta", |rows| {
-        rows[at + 1].chiplet.memory_mut().new_context = ONE;
+        rows[at + 1].memory_mut().new_context = ONE;
     });
     // The first row is no new context: it would take its word from the chiplet before.
     trace.assert_forged("memory.first_row", |rows| {
-        let row = rows[at].chiplet.memory_mut();
+        let row = rows[at].memory_mut();
         row.new_context = ZERO;
         row.new_word = ONE;
     });
     // An address beyond 32 bits.
     trace.assert_forged("bus.Range", |rows| {
-        rows[at + 2].chiplet.memory_mut().word[1] = Felt::new(1 << 14);
+        rows[at + 2].memory_mut().word[1] = Felt::new(1 << 14);
     });
 }
 
@@ -1395,7 +1377,7 @@ fn public_records_are_there_once() {
     let end = trace
         .rows
         .iter()
-        .rposition(|row| row.chiplet.select.rom == ONE)
+        .rposition(|row| row.select.rom == ONE)
         .expect("a ROM");
     for name in ["bus.KernelRecord", "bus.LinkRecord", "bus.SegmentRecord"] {
         // A record is there twice.
@@ -1405,18 +1387,18 @@ fn public_records_are_there_once() {
                 "bus.LinkRecord" => rom + 1,
                 _ => end,
             };
-            rows[end + 1].chiplet = rows[at].chiplet;
+            rows[end + 1] = rows[at];
         });
     }
     // A record is missing, and is answered nevertheless: nothing else may answer.
     trace.assert_forged("bus.Link", |rows| {
-        rows[rom + 1].chiplet = rows[rom].chiplet;
-        rows[rom + 1].chiplet.rom_mut().multiplicity = ZERO;
+        rows[rom + 1] = rows[rom];
+        rows[rom + 1].rom_mut().multiplicity = ZERO;
     });
     // A row of no kind, and one of two.
     for kernel in [ZERO, ONE] {
         trace.assert_forged("rom.one_kind", |rows| {
-            let row = rows[rom].chiplet.rom_mut();
+            let row = rows[rom].rom_mut();
             row.link = kernel;
             row.kernel = kernel;
         });

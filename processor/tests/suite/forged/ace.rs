@@ -61,7 +61,7 @@ pub fn honest() -> Forgery {
 fn give(forgery: &mut Forgery, inputs: &[u64]) {
     let mut left: Vec<Felt> = inputs.iter().copied().map(Felt::new).collect();
     left.resize(64, ZERO);
-    for row in 0..forgery.rows.len() {
+    for row in 0..forgery.trace.core.len() {
         forgery.core(row).stack.top.copy_from_slice(&left[..16]);
         // MSTOREW and DROP.
         if forgery.core(row).op.hi[2] == ONE {
@@ -75,13 +75,13 @@ fn give(forgery: &mut Forgery, inputs: &[u64]) {
 /// The row number `row` of the circuits' section.
 fn at(forgery: &mut Forgery, row: usize) -> &mut AceRow<Felt> {
     let row = forgery.circuits().start + row;
-    forgery.rows[row].chiplet.ace_mut()
+    forgery.trace.chiplets[row].ace_mut()
 }
 
 /// Changes all rows of the section.
 fn each(forgery: &mut Forgery, mut edit: impl FnMut(&mut AceRow<Felt>)) {
     for row in forgery.circuits() {
-        edit(forgery.rows[row].chiplet.ace_mut());
+        edit(forgery.trace.chiplets[row].ace_mut());
     }
 }
 

@@ -86,7 +86,7 @@ fn static_data_of_the_provers_choice() {
     let cycle = forged.cycles(|row| row.unhash == ONE)[0];
     // The permutation backwards from a state with the digest that is promised: the data before it is
     // another one, and the capacity is what it takes.
-    let mut last = forged.rows[cycle + CYCLE - 1].chiplet.hasher().state;
+    let mut last = forged.trace.chiplets[cycle + CYCLE - 1].hasher().state;
     let digest = digest_of(&last);
     last[8] += ONE;
     let first = permuted_from(last);
@@ -186,7 +186,7 @@ fn a_first_child_that_says_it_is_the_second() {
     let end = (outer..)
         .find(|&row| {
             forged.opcode(row) == END
-                && forged.rows[row + 1].core.decoder.block == Felt::new(outer as u64 + 1)
+                && forged.trace.core[row + 1].decoder.block == Felt::new(outer as u64 + 1)
         })
         .expect("the first child ends");
     edit_end(forged.core(end), |end| end.first_child = ZERO);
@@ -197,7 +197,7 @@ fn a_first_child_that_says_it_is_the_second() {
 fn a_batch_after_what_is_in_no_block() {
     let mut forged = trace_of(&Case::operations("forged", vec![Swap; 80]));
     let respan = forged.row_of(RESPAN, 0);
-    let mut extra = forged.rows[respan - 1].core;
+    let mut extra = forged.trace.core[respan - 1];
     set_opcode(&mut extra.op, INCR);
     extra.decoder.in_block = ZERO;
     extra.decoder.position = [ZERO; 2];
@@ -219,7 +219,7 @@ fn the_end_of_a_call_that_drops_a_condition() {
 fn a_clock_that_jumps() {
     // Behind everything that names a cycle.
     let mut forged = masm("begin neg neg end");
-    let row = forged.rows.len() - 2;
+    let row = forged.trace.core.len() - 2;
     forged.edit_from(row, |core| core.system.clk += Felt::new(5));
     forged.settles_to(&["system.clk"]);
 }
@@ -239,8 +239,8 @@ fn a_hash_that_continues_a_path() {
     let mut forged = merkle(MpVerify(ZERO), 5);
     let leg = forged.cycles(|row| row.merkle == ONE);
     let after = leg[2] + CYCLE;
-    let capacity = forged.rows[after - 1].chiplet.hasher().state;
-    let copy = core::array::from_fn(|i| forged.rows[i].chiplet);
+    let capacity = forged.trace.chiplets[after - 1].hasher().state;
+    let copy = core::array::from_fn(|i| forged.trace.chiplets[i]);
     forged.insert_cycles(after, &[copy]);
     forged.edit_cycle(after, |row| {
         row.absorb = ONE;

@@ -1,11 +1,14 @@
-//! The first row, the last row, and the beginnings of the chiplets' sections.
+//! The first and the last rows of tables, and the beginnings of the chiplets' sections.
 
 use miden_core::{
     Felt, ONE,
     Operation::{self, *},
     ZERO,
 };
-use miden_cvm_air::columns::{CHIPLET_BODY, CoreRow};
+use miden_cvm_air::{
+    columns::{CHIPLET_BODY, Cells, ChipletRow, CoreRow},
+    table::Table,
+};
 
 use super::{
     Forgery,
@@ -105,7 +108,6 @@ fn a_clock_that_begins_later() {
         core.system.clk += shift;
         if core.decoder.block != ZERO {
             core.decoder.block += shift;
-            core.decoder.address += shift;
         }
     });
     forged.settles_to(&["boundary.clk"]);
@@ -127,9 +129,9 @@ fn a_run_that_is_not_over() {
     let mut operations = vec![Swap; 700];
     operations.splice(..2, [Push(ZERO), Drop]);
     let mut forged = block(operations, &[]);
-    assert_eq!(forged.rows.len(), 1024);
-    forged.rows.truncate(512);
-    assert!(forged.rows[511].core.decoder.in_block == ONE);
+    assert_eq!(forged.trace.core.len(), 1024);
+    forged.trace.core.truncate(512);
+    assert!(forged.trace.core[511].decoder.in_block == ONE);
     forged.settles_to(&[
         "boundary.last_in_block",
         "boundary.last_op",
@@ -143,13 +145,12 @@ fn a_chiplet_on_the_last_row() {
     let mut forged = block(vec![Noop], &[]);
     let mut cycle = blank_cycle();
     run_cycle(&mut cycle, [ONE; 12]);
-    while forged.hasher().end < forged.rows.len() {
+    let height = forged.trace.chiplets.len();
+    while forged.hasher().end < height {
         let at = forged.hasher().end;
-        for (row, chiplet) in forged.rows[at..].iter_mut().zip(cycle) {
-            row.chiplet = chiplet;
-        }
+        forged.trace.chiplets[at..at + CYCLE].copy_from_slice(&cycle);
     }
-    assert_eq!(forged.rows.len() % CYCLE, 0);
+    assert_eq!(height % CYCLE, 0);
     // The hasher also stands where the verifier's read was.
     let expected = ["boundary.last_chiplet", "bus.MemoryWord"];
     forged.recount().assert_rejected(&expected);
@@ -199,8 +200,8 @@ fn memory_that_continues_the_section_before_it() {
         let memory = forged.memory();
         // The other one is the verifier's.
         assert_eq!(memory.len(), 2);
-        let above: [Felt; CHIPLET_BODY] = forged.rows[memory.start - 1].chiplet.body;
-        let row = forged.rows[memory.start].chiplet.memory_mut();
+        let above: [Felt; CHIPLET_BODY] = forged.trace.chiplets[memory.start - 1].body;
+        let row = forged.trace.chiplets[memory.start].memory_mut();
         row.new_context = ZERO;
         // The cells of `value` are 9 to 12, see `MemoryRow`.
         row.value.copy_from_slice(&above[9..13]);
@@ -213,4 +214,57 @@ fn memory_that_continues_the_section_before_it() {
         forged.claim_outputs();
         forged.recount().assert_rejected(&["memory.first_row"]);
     }
+}
+
+#[test]
+fn rows_of_the_chiplets_with_other_numbers() {
+    // The numbers are the addresses of the hasher's cycles: with others, a hash is found elsewhere.
+    let honest = block(vec![Noop], &[]);
+    let shift = Felt::new(8);
+    let mut forged = honest.clone();
+    for row in &mut forged.trace.chiplets {
+        row.row += shift;
+    }
+    forged.edit(1..3, |core| core.decoder.address += shift);
+    forged.assert_rejected(&["boundary.first_row"]);
+    let mut forged = honest;
+    for row in &mut forged.trace.chiplets[CYCLE - 1..] {
+        row.row += shift;
+    }
+    forged.assert_rejected(&["chiplets.row", "bus.HashDigest"]);
+}
+
+#[test]
+fn tables_of_other_heights() {
+    // Higher tables are proven as well.
+    let honest = block(vec![U32and, MLoad, Drop], &[3, 5]);
+    let heights = Table::ALL.map(|table| honest.trace.height(table));
+    for table in Table::ALL {
+        let mut higher = honest.clone();
+        match table {
+            Table::Core => higher.extend(),
+            Table::Range => {
+                let last = *higher.trace.range.last().expect("a row");
+                higher.trace.range.resize(2 * heights[table as usize], last);
+            }
+            Table::Chiplets => {
+                let rows = &mut higher.trace.chiplets;
+                rows.resize(2 * heights[table as usize], ChipletRow::filled(ZERO));
+            }
+        }
+        higher.recount().assert_rejected(&[]);
+        higher.assert_proven();
+    }
+    // Shorter ones lack what was cut off.
+    let mut shorter = block(vec![Swap; 100], &[]);
+    assert_eq!(shorter.trace.core.len(), 128);
+    shorter.trace.core.truncate(64);
+    let found = shorter.recount().violations();
+    assert!(found.contains("boundary.last_op"), "{found:?}");
+    let mut shorter = block([vec![MLoad; 30], vec![Noop]].concat(), &[0]);
+    assert_eq!(shorter.trace.chiplets.len(), 64);
+    shorter.trace.chiplets.truncate(32);
+    let found = shorter.recount().violations();
+    assert!(found.contains("boundary.last_chiplet"), "{found:?}");
+    assert!(found.contains("bus.MemoryElement"), "{found:?}");
 }

@@ -65,7 +65,7 @@ fn staying_in_the_callee() {
     for code in CALLS {
         let mut forged = program(code);
         let (_, end) = forged.block_of(code, 0);
-        let callee = forged.rows[end].core.system;
+        let callee = forged.trace.core[end].system;
         forged.edit_from(end + 1, |core| {
             core.system.domain = callee.domain;
             core.system.fn_hash = callee.fn_hash;
@@ -81,7 +81,7 @@ fn coming_back_to_another_stack() {
         // The topmost overflow entry is skipped.
         let mut forged = program(code);
         let (_, end) = forged.block_of(code, 0);
-        let pointer = forged.rows[end + 1].core.stack.overflow_ptr;
+        let pointer = forged.trace.core[end + 1].stack.overflow_ptr;
         let pop = (end..)
             .find(|&row| forged.opcode(row) == DROP)
             .expect("the stack shrinks");
@@ -93,7 +93,7 @@ fn coming_back_to_another_stack() {
         let mut forged = program(code);
         let last_pop = (end..)
             .filter(|&row| forged.opcode(row) == DROP)
-            .find(|&row| forged.rows[row].core.stack.depth == Felt::new(17))
+            .find(|&row| forged.trace.core[row].stack.depth == Felt::new(17))
             .expect("the stack shrinks to 16");
         forged.edit(end + 1..=last_pop, |core| {
             core.stack.depth -= ONE;
@@ -166,8 +166,8 @@ fn a_callee_that_sees_the_callers_stack() {
     for code in CALLS {
         let mut forged = program(code);
         let (start, end) = forged.block_of(code, 0);
-        let below = forged.rows[start].core.stack;
-        let frame = forged.rows[start].core.as_call();
+        let below = forged.trace.core[start].stack;
+        let frame = forged.trace.core[start].as_call();
         forged.edit(start + 1..=end, |core| {
             core.stack.depth = frame.saved_depth;
             core.stack.overflow_ptr = frame.saved_overflow_ptr;
@@ -202,7 +202,7 @@ fn returning_more_than_it_was_given() {
     });
     // It is the program that does so.
     forged.rehash_tree();
-    let named = forged.rows[start].core.as_call().named;
+    let named = forged.trace.core[start].as_call().named;
     edit_call(forged.core(start), |call| call.callee = named);
     forged.edit(start + 1..=end, |core| core.system.fn_hash = named);
     forged.settles_to(&["bus.Overflow", "stack.depth_leave"]);
@@ -294,7 +294,7 @@ fn executing_something_else_than_was_called() {
         let (start, end) = forged.block_of(code, 0);
         // Nothing, instead of a negation and another one.
         let digest = forged.rewrite_block(start + 1, &[NOOP, NOOP]);
-        let top = forged.rows[start + 2].core.stack.top;
+        let top = forged.trace.core[start + 2].stack.top;
         forged.core(start + 3).stack.top = top;
         edit_call(forged.core(start), |call| call.callee = digest.into());
         if code != SYSCALL {
@@ -346,7 +346,7 @@ fn a_syscall_to_what_is_not_in_the_kernel() {
     forged.public.kernel = Kernel::new(&[other]).expect("a kernel of one procedure");
     forged.settles_to(&["bus.KernelRecord"]);
     let rom = forged.rom().start;
-    forged.rows[rom].chiplet.rom_mut().record[..4].copy_from_slice(other.as_elements());
+    forged.trace.chiplets[rom].rom_mut().record[..4].copy_from_slice(other.as_elements());
     forged.settles_to(&["bus.KernelProcedure"]);
     // The record twice.
     let mut forged = program(SYSCALL);
@@ -356,7 +356,7 @@ fn a_syscall_to_what_is_not_in_the_kernel() {
     forged.settles_to(&["bus.KernelRecord"]);
     // Or a row of another kind.
     let mut forged = program(SYSCALL);
-    let row = forged.rows[rom].chiplet.rom_mut();
+    let row = forged.trace.chiplets[rom].rom_mut();
     (row.kernel, row.link) = (ZERO, ONE);
     forged.settles_to(&["bus.KernelProcedure", "bus.KernelRecord", "bus.LinkRecord"]);
 }

@@ -20,14 +20,14 @@ const STEP: u64 = 997;
 /// Proves mutations of a trace, each as it is and with how often facts are looked up counted anew.
 /// Returns how many were no valid traces.
 fn prove_mutations(honest: &Forgery) -> usize {
-    let Forgery { rows, public } = honest.clone();
-    let mutations = Mutations::new(rows, public.clone(), SEED);
+    let Forgery { trace, public } = honest.clone();
+    let mutations = Mutations::new(trace, public.clone(), SEED);
     let forged = (0..SAMPLE).filter(|number| {
-        let Some(rows) = mutations.rows(number * STEP) else {
+        let Some(trace) = mutations.trace(number * STEP) else {
             return false;
         };
         let public = public.clone();
-        let mut forged = Forgery { rows, public };
+        let mut forged = Forgery { trace, public };
         let rejected = !forged.violations().is_empty();
         rejected && !forged.recount().violations().is_empty()
     });

@@ -9,15 +9,15 @@ use std::{
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    air::{Boundary, boundaries, periodic_rows},
-    builder::{Frame, Periodic, Violations},
-    columns::{MainRow, cells_of, cells_of_mut},
+    air::periodic_rows,
+    boundary::Boundary,
+    builder::{Periodic, Violations},
+    columns::{Cells, ChipletRow, CoreRow, cells_of},
     composition::LinkKind::{Isolated, Shared},
-    constraints,
     lookup::{LookupBuilder, Message, Slot},
-    lookups,
+    table::{Table, Trace, Window},
 };
-use miden_cvm_audit::{Names, Part, Place, chiplet_kind, core_kind, is_unread};
+use miden_cvm_audit::{Names, Place, chiplet_kind, core_kind, is_unread};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 
 use super::{resources, toolkit::CYCLE};
@@ -71,9 +71,9 @@ impl LookupBuilder for Sent {
 
 /// A trace with whether it is one of a composition.
 struct Honest {
-    rows: Vec<MainRow<Felt>>,
+    trace: Trace,
     composed: Felt,
-    boundaries: Vec<Boundary>,
+    boundaries: [Vec<Boundary>; Table::COUNT],
     periodic: [Periodic<Felt>; CYCLE],
 }
 
@@ -81,41 +81,46 @@ impl Honest {
     fn new(trace: ExecutionTrace) -> Self {
         let composed = trace.public.composed();
         Self {
-            rows: trace.rows,
             composed,
-            boundaries: boundaries(&trace.public),
+            boundaries: Table::ALL.map(|table| table.boundaries(&trace.public)),
+            trace: trace.trace,
             periodic: periodic_rows(),
         }
     }
 
-    /// What row `number` and the pairs of rows around it violate and send, with another row there.
-    fn around(&self, number: usize, changed: &MainRow<Felt>) -> (Vec<String>, Sent) {
-        let last = self.rows.len() - 1;
+    /// Two rows as constraints see them.
+    fn window<'a>(&'a self, number: usize, cur: &'a [Felt], next: &'a [Felt]) -> Window<'a, Felt> {
+        Window {
+            cur,
+            next,
+            periodic: &self.periodic[number % CYCLE],
+            composed: self.composed,
+        }
+    }
+
+    /// What row `number` of a table and the pairs of rows around it violate and send, with another
+    /// row there.
+    fn around(&self, table: Table, number: usize, changed: &[Felt]) -> (Vec<String>, Sent) {
+        let last = self.trace.height(table) - 1;
         let mut violations = Violations::default();
         let mut sent = Sent::default();
-        for clk in number.saturating_sub(1)..=number.min(last - 1) {
+        for at in number.saturating_sub(1)..=number.min(last - 1) {
             let row = |at: usize| {
                 if at == number {
                     changed
                 } else {
-                    &self.rows[at]
+                    self.trace.row(table, at)
                 }
             };
-            let frame = Frame {
-                cur: row(clk),
-                next: row(clk + 1),
-                periodic: &self.periodic[clk % CYCLE],
-                composed: self.composed,
-            };
-            constraints(&frame, &mut violations);
-            lookups(&frame, &mut sent);
+            let rows = self.window(at, row(at), row(at + 1));
+            table.constraints(&rows, &mut violations);
+            table.lookups(&rows, &mut sent);
             sent.flagged.clear();
         }
         let mut names: Vec<String> = violations.found.into_iter().map(|(name, _)| name).collect();
-        for boundary in &self.boundaries {
+        for boundary in &self.boundaries[table as usize] {
             let row = if boundary.last { last } else { 0 };
-            let value = cells_of::<Felt, MainRow<Felt>>(changed)[boundary.column];
-            if row == number && value != boundary.value {
+            if row == number && changed[boundary.column] != boundary.value {
                 names.push(boundary.name.clone());
             }
         }
@@ -163,20 +168,21 @@ fn traces() -> Vec<Honest> {
     traces
 }
 
-/// Looks at a few rows of every kind, by their core or by their chiplets, and changes every cell of
-/// them: nothing minds if the cell is one that nothing reads, and else something does. Returns the
-/// rows' kinds and the names of what was violated.
+/// Looks at a few rows of every kind of a table, and changes every cell of them: nothing minds if the
+/// cell is one that nothing reads, and else something does. Returns the rows' kinds and the names of
+/// what was violated.
 fn change_every_cell<K: Ord + Debug>(
-    part: Part,
-    kind: impl Fn(&MainRow<Felt>, usize, bool) -> K,
+    table: Table,
+    kind: impl Fn(&[Felt], usize, bool) -> K,
 ) -> (BTreeSet<K>, BTreeSet<String>) {
     let names = Names::default();
     let mut samples: BTreeMap<K, usize> = BTreeMap::new();
     let mut surprises = BTreeSet::new();
     let mut violated = BTreeSet::new();
     for trace in traces() {
-        let last = trace.rows.len() - 1;
-        for (number, honest) in trace.rows.iter().enumerate() {
+        let last = trace.trace.height(table) - 1;
+        for number in 0..=last {
+            let honest = trace.trace.row(table, number);
             let is_end = number == 0 || number == last;
             let count = samples
                 .entry(kind(honest, number, trace.composed == ONE))
@@ -186,26 +192,28 @@ fn change_every_cell<K: Ord + Debug>(
                 continue;
             }
             *count += 1;
-            let (violations, expected) = trace.around(number, honest);
+            let (violations, expected) = trace.around(table, number, honest);
             assert!(violations.is_empty(), "row {number}: {violations:?}");
+            let before = number.checked_sub(1);
             let place = Place {
+                table,
                 row: honest,
-                before: number.checked_sub(1).map(|before| &trace.rows[before]),
+                before: before.map(|before| trace.trace.row(table, before)),
                 number,
                 is_last: number == last,
                 composed: trace.composed == ONE,
             };
-            for column in part.columns() {
+            for column in 0..table.width() {
                 let mut accepted = false;
                 for by in [ONE, Felt::new(0x1234_5678_9abc), -ONE.double()] {
-                    let mut changed = *honest;
-                    cells_of_mut::<Felt, MainRow<Felt>>(&mut changed)[column] += by;
-                    let (violations, sent) = trace.around(number, &changed);
+                    let mut changed = honest.to_vec();
+                    changed[column] += by;
+                    let (violations, sent) = trace.around(table, number, &changed);
                     accepted |= violations.is_empty() && sent.messages == expected.messages;
                     violated.extend(violations);
                 }
                 if accepted != is_unread(&place, column) {
-                    let name = names.of(honest, number, column);
+                    let name = names.of(table, honest, number, column);
                     let what = if accepted { "is free" } else { "is bound" };
                     let kind = kind(honest, number, trace.composed == ONE);
                     surprises.insert(format!("{kind:?}: {name} {what}"));
@@ -223,9 +231,10 @@ fn change_every_cell<K: Ord + Debug>(
 pub fn changed_opcodes() -> &'static BTreeSet<u8> {
     static CHANGED: OnceLock<BTreeSet<u8>> = OnceLock::new();
     CHANGED.get_or_init(|| {
-        let (kinds, _) = change_every_cell(Part::Core, |row, _, composed| {
+        let (kinds, _) = change_every_cell(Table::Core, |row, _, composed| {
+            let row = CoreRow::from_cells(row);
             let (code, flags) = core_kind(row);
-            let stack = [row.core.stack.overflowed, row.core.system.in_syscall];
+            let stack = [row.stack.overflowed, row.system.in_syscall];
             (code, composed, flags, stack.map(|flag| flag == ONE))
         });
         kinds.into_iter().map(|(code, ..)| code).collect()
@@ -239,12 +248,14 @@ fn no_cell_of_the_core_can_be_changed() {
 
 #[test]
 fn no_cell_of_a_chiplet_can_be_changed() {
-    let (kinds, violated) =
-        change_every_cell(Part::Chiplets, |row, number, _| chiplet_kind(row, number));
+    let (kinds, violated) = change_every_cell(Table::Chiplets, |row, number, _| {
+        chiplet_kind(ChipletRow::from_cells(row), number)
+    });
     // Six sections, and padding.
     let sections: BTreeSet<_> = kinds.iter().map(|(section, _)| section).collect();
     assert_eq!(sections.len(), 7);
     for name in [
+        "chiplets.row",
         "chiplets.unused",
         "hasher.args_unused",
         "hasher.multiplicity_unused",
@@ -263,19 +274,23 @@ fn no_cell_of_a_chiplet_can_be_changed() {
 }
 
 #[test]
+fn no_cell_of_the_range_table_can_be_changed() {
+    let (_, violated) = change_every_cell(Table::Range, |_, number, _| number == 0);
+    assert!(violated.contains("range.byte_step"));
+}
+
+#[test]
 fn no_two_messages_of_a_row_share_a_slot() {
     let mut clashes = BTreeSet::new();
     for trace in traces() {
-        for (clk, pair) in trace.rows.windows(2).enumerate() {
-            let mut sent = Sent::default();
-            let frame = Frame {
-                cur: &pair[0],
-                next: &pair[1],
-                periodic: &trace.periodic[clk % CYCLE],
-                composed: trace.composed,
-            };
-            lookups(&frame, &mut sent);
-            clashes.extend(sent.clashes);
+        for table in Table::ALL {
+            for number in 0..trace.trace.height(table) - 1 {
+                let mut sent = Sent::default();
+                let row = |number| trace.trace.row(table, number);
+                let rows = trace.window(number, row(number), row(number + 1));
+                table.lookups(&rows, &mut sent);
+                clashes.extend(sent.clashes);
+            }
         }
     }
     assert!(clashes.is_empty(), "{clashes:?}");

@@ -46,9 +46,9 @@ fn links_that_are_not_in_the_table() {
         let mut forged = traced(&executed, MAIN);
         forged.public.composition = honest.public.composition.clone();
         forged.settles_to(&["bus.LinkRecord"]);
-        let record = honest.rows[honest.rom().start].chiplet;
+        let record = honest.trace.chiplets[honest.rom().start];
         let row = forged.rom().start;
-        forged.rows[row].chiplet = record;
+        forged.trace.chiplets[row] = record;
         forged.settles_to(&["bus.Link"]);
     }
     // A link of another instance.
@@ -56,7 +56,7 @@ fn links_that_are_not_in_the_table() {
     let mut forged = traced(&claimed(), MAIN);
     forged.public.composition = Some(other.composition());
     let row = forged.rom().start;
-    forged.rows[row].chiplet.rom_mut().record[0] = Felt::new(2);
+    forged.trace.chiplets[row].rom_mut().record[0] = Felt::new(2);
     forged.settles_to(&["bus.Link"]);
     // No link at all: the row is made up.
     let mut forged = traced(&claimed(), MAIN);
@@ -133,9 +133,9 @@ fn entering_a_running_instance() {
         let claimed = back(running).composition();
         let row = forged
             .rom()
-            .find(|&row| forged.rows[row].chiplet.rom().record[0] == Felt::new(2))
+            .find(|&row| forged.trace.chiplets[row].rom().record[0] == Felt::new(2))
             .expect("instance 2 has a link");
-        forged.rows[row].chiplet.rom_mut().record[6] = Felt::from(running);
+        forged.trace.chiplets[row].rom_mut().record[6] = Felt::from(running);
         forged.public.composition = Some(claimed);
         let (start, end) = forged.block_of(CALL, 2);
         forged.edit(start + 1..=end, |core| {
@@ -170,7 +170,7 @@ fn an_instance_that_is_never_left() {
     let start = forged.row_of(SYSCALL, 0);
     let id = Felt::new(start as u64 + 1);
     let end = (start..)
-        .find(|&row| forged.opcode(row) == END && forged.rows[row].core.decoder.block == id)
+        .find(|&row| forged.opcode(row) == END && forged.trace.core[row].decoder.block == id)
         .expect("the syscall ends");
     edit_end(forged.core(end), |end| {
         (end.call, end.syscall) = (ONE, ZERO);
@@ -259,7 +259,7 @@ fn a_state_word_of_ones_own_choice() {
         |end| end.entered_by = Felt::new(2),
     ];
     for edit in edits {
-        let honest = forged.rows[end].core;
+        let honest = forged.trace.core[end];
         edit_end(forged.core(end), edit);
         forged.settles_to(&["memory.value"]);
         *forged.core(end) = honest;

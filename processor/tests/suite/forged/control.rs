@@ -82,7 +82,7 @@ fn leaving_a_loop_that_goes_on() {
     let pop = forged.row_of(ADVPOP, 1);
     let end = (pop..)
         .find(|&row| {
-            forged.rows[row].core.as_end().entered_loop == ONE && forged.opcode(row) == END
+            forged.trace.core[row].as_end().entered_loop == ONE && forged.opcode(row) == END
         })
         .expect("the loop ends");
     // The body negates the condition, twice.
@@ -143,7 +143,7 @@ fn substituting_a_loop_body() {
             set_opcode(&mut core.op, code);
             core.decoder.group = left;
         }
-        let top = forged.rows[pop + 1].core.stack.top;
+        let top = forged.trace.core[pop + 1].stack.top;
         forged.core(pop + 2).stack.top = top;
         edit_end(forged.core(end), |end| end.digest = digest.into());
         // The first iteration's digest is repeated,
@@ -195,24 +195,24 @@ fn children_in_another_order() {
     let end = (join..)
         .find(|&row| {
             forged.opcode(row) == END
-                && forged.rows[row].core.decoder.block == Felt::new(join as u64 + 1)
+                && forged.trace.core[row].decoder.block == Felt::new(join as u64 + 1)
         })
         .expect("the join ends");
     forged.rehash_tree();
     forged.core(join).decoder.registers.rotate_left(4);
-    let registers = forged.rows[join].core.decoder.registers;
+    let registers = forged.trace.core[join].decoder.registers;
     let mut state = [ZERO; 12];
     state[1] = Felt::from(JOIN);
     state[4..].copy_from_slice(&registers);
-    let address = forged.rows[join + 1].core.decoder.address.as_int() as usize;
+    let address = forged.trace.core[join + 1].decoder.address.as_int() as usize;
     let digest = forged.rehash(address, state);
     edit_end(forged.core(end), |end| end.digest = digest.into());
     // And so do those above.
     let outer = forged.row_of(JOIN, 0);
     forged.core(outer).decoder.registers[..4].copy_from_slice(digest.as_elements());
-    let registers = forged.rows[outer].core.decoder.registers;
+    let registers = forged.trace.core[outer].decoder.registers;
     state[4..].copy_from_slice(&registers);
-    let address = forged.rows[outer + 1].core.decoder.address.as_int() as usize;
+    let address = forged.trace.core[outer + 1].decoder.address.as_int() as usize;
     let program = forged.rehash(address, state);
     let last = forged.row_of(HALT, 0) - 1;
     edit_end(forged.core(last), |end| end.digest = program.into());
@@ -221,7 +221,7 @@ fn children_in_another_order() {
     // The flags that would make it fit.
     for row in join..end {
         if forged.opcode(row) == END
-            && forged.rows[row + 1].core.decoder.block == Felt::new(join as u64 + 1)
+            && forged.trace.core[row + 1].decoder.block == Felt::new(join as u64 + 1)
         {
             edit_end(forged.core(row), |end| {
                 end.first_child = ONE - end.first_child
@@ -237,7 +237,7 @@ fn leaving_out_the_second_child() {
     let outer = ONE;
     let second = forged.row_of(SPLIT, 1);
     let end = forged.row_of(HALT, 0) - 1;
-    assert_eq!(forged.rows[end].core.decoder.block, outer);
+    assert_eq!(forged.trace.core[end].decoder.block, outer);
     forged.remove_rows(second..end);
     forged.settles_to(&["bus.BlockHash", "decoder.end_first_child"]);
     // The program just stops.
@@ -262,7 +262,7 @@ fn a_child_twice() {
     let end = (span..)
         .find(|&row| forged.opcode(row) == END)
         .expect("the block ends");
-    let rows: Vec<_> = (span..=end).map(|row| forged.rows[row].core).collect();
+    let rows: Vec<_> = (span..=end).map(|row| forged.trace.core[row]).collect();
     let count = rows.len();
     forged.insert_rows(end + 1, rows);
     let id = Felt::new((span + count) as u64 + 1);
@@ -285,7 +285,7 @@ fn returning_to_another_block() {
     let end = (join..)
         .find(|&row| {
             forged.opcode(row) == END
-                && forged.rows[row].core.decoder.block == Felt::new(join as u64 + 1)
+                && forged.trace.core[row].decoder.block == Felt::new(join as u64 + 1)
         })
         .expect("the join ends");
     forged.remove_rows(end..end + 1);
@@ -303,7 +303,7 @@ fn a_dynamic_node_that_runs_something_else() {
     let span = dynamic + 1;
     // Nothing, instead of a negation and another one.
     let digest = forged.rewrite_block(span, &[NOOP, NOOP]);
-    let top = forged.rows[span + 1].core.stack.top;
+    let top = forged.trace.core[span + 1].stack.top;
     forged.core(span + 2).stack.top = top;
     // Not what the node asked for,
     forged.settles_to(&["bus.BlockHash"]);
@@ -335,7 +335,8 @@ fn going_on_after_the_end() {
     let operations = vec![Operation::Neg, Operation::Neg];
     let mut forged = trace_of(&Case::operations("block", operations));
     let halt = forged.row_of(HALT, 0);
-    let rows: Vec<_> = (0..halt).map(|row| forged.rows[row].core).collect();
+    forged.extend();
+    let rows: Vec<_> = (0..halt).map(|row| forged.trace.core[row]).collect();
     forged.insert_rows(halt + 1, rows);
     let id = Felt::new(halt as u64 + 2);
     forged.edit(halt + 2..2 * halt + 1, |core| core.decoder.block = id);

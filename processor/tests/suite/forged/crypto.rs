@@ -54,14 +54,14 @@ fn a_permutation_that_is_none() {
     forged.claim_outputs();
     forged.settles_to(&["bus.HashOutput"]);
     // The hasher says so too.
-    let address = forged.rows[1].core.helpers[0].as_int() as usize;
-    let last = forged.rows[address + CYCLE - 1].chiplet.hasher_mut();
+    let address = forged.trace.core[1].helpers[0].as_int() as usize;
+    let last = forged.trace.chiplets[address + CYCLE - 1].hasher_mut();
     last.state[8] += ONE;
     forged.settles_to(&["hasher.cube_out", "hasher.round"]);
     // The output of another permutation.
     let mut forged = trace_of(&case);
     let (other, _) = forged.hash([ONE; 12]);
-    let output = forged.rows[other + CYCLE - 1].chiplet.hasher().state;
+    let output = forged.trace.chiplets[other + CYCLE - 1].hasher().state;
     forged.edit_from(2, |core| {
         for (i, lane) in output.iter().enumerate() {
             core.stack.top[11 - i] = *lane;
@@ -103,8 +103,8 @@ fn another_leaf_root_index_or_depth() {
 #[test]
 fn one_path_for_two_claims() {
     let mut forged = verify(5);
-    let mut again = forged.rows[2].core;
-    let first = forged.rows[1].core;
+    let mut again = forged.trace.core[2];
+    let first = forged.trace.core[1];
     again.op = first.op;
     again.helpers = first.helpers;
     *forged.core(2) = again;
@@ -143,7 +143,7 @@ fn climb(forgery: &mut Forgery, leg: &[usize]) {
 
 /// Where the sibling is in the state of a cycle.
 fn sibling(forgery: &Forgery, cycle: usize) -> usize {
-    if forgery.rows[cycle].chiplet.hasher().merkle_args().bit == ONE {
+    if forgery.trace.chiplets[cycle].hasher().merkle_args().bit == ONE {
         4
     } else {
         8
@@ -168,7 +168,7 @@ fn an_update_with_levels_exchanged() {
     let leg = second_leg(&forged);
     let places = [0, 1].map(|level| sibling(&forged, leg[level]));
     let words: [[Felt; 4]; 2] = core::array::from_fn(|level| {
-        let state = forged.rows[leg[level]].chiplet.hasher().state;
+        let state = forged.trace.chiplets[leg[level]].hasher().state;
         core::array::from_fn(|i| state[places[level] + i])
     });
     for level in 0..2 {
@@ -186,7 +186,7 @@ fn an_update_of_another_index() {
     // The second leg climbs from leaf 4 instead of 5.
     let mut forged = merkle(MrUpdate, 5);
     let leg = second_leg(&forged);
-    let state = forged.rows[leg[0]].chiplet.hasher().state;
+    let state = forged.trace.chiplets[leg[0]].hasher().state;
     forged.edit_cycle(leg[0], |row| {
         row.state[4..8].copy_from_slice(&state[8..]);
         row.state[8..].copy_from_slice(&state[4..8]);
@@ -255,14 +255,14 @@ fn a_path_that_begins_higher_up() {
     let mut forged = verify(5);
     let leg = forged.cycles(|row| row.merkle == ONE);
     let node: [Felt; 4] = {
-        let row = forged.rows[leg[1]].chiplet.hasher();
+        let row = forged.trace.chiplets[leg[1]].hasher();
         let at = 12 - sibling(&forged, leg[1]);
         core::array::from_fn(|i| row.state[at + i])
     };
     forged.remove_cycles(leg[0]..leg[0] + CYCLE);
     let path = Felt::new(leg[0] as u64);
     for (i, row) in (leg[0]..leg[0] + 2 * CYCLE).enumerate() {
-        let row = forged.rows[row].chiplet.hasher_mut();
+        let row = forged.trace.chiplets[row].hasher_mut();
         row.args[0] = path;
         if i < CYCLE {
             (row.args[6], row.args[7]) = (ONE, ONE);

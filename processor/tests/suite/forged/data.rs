@@ -43,8 +43,8 @@ fn cycles(forgery: &Forgery) -> Vec<usize> {
 }
 
 fn edit_args(forgery: &mut Forgery, cycle: usize, mut edit: impl FnMut(&mut UnhashArgs<Felt>)) {
-    for row in &mut forgery.rows[cycle..cycle + CYCLE] {
-        edit(row.chiplet.hasher_mut().unhash_args_mut());
+    for row in &mut forgery.trace.chiplets[cycle..cycle + CYCLE] {
+        edit(row.hasher_mut().unhash_args_mut());
     }
 }
 
@@ -95,8 +95,7 @@ fn not_the_whole_segment() {
     let all = cycles(&forged);
     remove(&mut forged, all[1], 1);
     edit_args(&mut forged, all[0], |args| args.last = ONE);
-    forged.rows[all[0] + CYCLE - 1]
-        .chiplet
+    forged.trace.chiplets[all[0] + CYCLE - 1]
         .hasher_mut()
         .cycle_end_mut()
         .open_unhash = ZERO;
@@ -113,7 +112,7 @@ fn not_the_whole_segment() {
 fn doubled() {
     let mut forged = idle(Shared);
     let all = cycles(&forged);
-    let copy: [_; CYCLE] = core::array::from_fn(|i| forged.rows[all[2] + i].chiplet);
+    let copy: [_; CYCLE] = core::array::from_fn(|i| forged.trace.chiplets[all[2] + i]);
     forged.insert_cycles(all[2], &[copy]);
     forged.settles_to(&["bus.Obligation", "bus.Range"]);
     // Later, to restore what the instance has changed.
@@ -134,8 +133,10 @@ fn altered() {
         }
         forged.settles_to(&["bus.Segment"]);
         // With a final state that gives the right digest.
-        let honest = idle(Shared).rows[all[1] + CYCLE - 1].chiplet.hasher().state;
-        let last = forged.rows[all[1] + CYCLE - 1].chiplet.hasher_mut();
+        let honest = idle(Shared).trace.chiplets[all[1] + CYCLE - 1]
+            .hasher()
+            .state;
+        let last = forged.trace.chiplets[all[1] + CYCLE - 1].hasher_mut();
         assert_ne!(last.state, honest);
         last.state = honest;
         forged.settles_to(&["hasher.cube_out", "hasher.round"]);
@@ -153,7 +154,7 @@ fn with_memory_that_says_otherwise() {
     let main = "begin call.stubs::a1 end";
     let mut forged = Forgery::new(builder(Shared).trace(main));
     let load = forged.row_of(miden_cvm_air::opcode::MLOAD, 0);
-    assert_eq!(forged.rows[load + 1].core.stack.top[0], ONE);
+    assert_eq!(forged.trace.core[load + 1].stack.top[0], ONE);
     forged.core(load + 1).stack.top[0] = Felt::new(9);
     forged.settles_to(&["memory.value"]);
 }
@@ -164,7 +165,7 @@ fn in_another_order() {
     let mut forged = idle(Shared);
     let all = cycles(&forged);
     let copy = |forgery: &Forgery, at: usize| -> [_; CYCLE] {
-        core::array::from_fn(|i| forgery.rows[at + i].chiplet)
+        core::array::from_fn(|i| forgery.trace.chiplets[at + i])
     };
     let moved = copy(&forged, all[2]);
     remove(&mut forged, all[2], 1);
@@ -237,8 +238,8 @@ fn flags_that_are_numbers() {
     for flag in 6..9 {
         let mut forged = idle(Shared);
         let all = cycles(&forged);
-        for row in &mut forged.rows[all[2]..all[2] + CYCLE] {
-            let row: &mut HasherRow<Felt> = row.chiplet.hasher_mut();
+        for row in &mut forged.trace.chiplets[all[2]..all[2] + CYCLE] {
+            let row: &mut HasherRow<Felt> = row.hasher_mut();
             row.args[flag] = Felt::new(2);
         }
         forged.settle();
@@ -266,7 +267,7 @@ fn another_commitment_in_public() {
     // With its record in the ROM, the data is not what was promised.
     let honest = Forgery::new(other.trace("begin call.stubs::b1 end"));
     for (row, theirs) in forged.rom().zip(honest.rom()) {
-        forged.rows[row].chiplet = honest.rows[theirs].chiplet;
+        forged.trace.chiplets[row] = honest.trace.chiplets[theirs];
     }
     forged.settles_to(&["bus.Segment"]);
 }

@@ -168,17 +168,17 @@ fn an_exponent_that_is_not_canonical() {
 fn bitwise_results() {
     for (op, honest) in [(U32and, 2), (U32xor, 5)] {
         let mut forged = operation(op, &[3, 6]);
-        assert_eq!(forged.rows[2].core.stack.top[0], Felt::new(honest));
-        let helpers = forged.rows[1].core.helpers;
+        assert_eq!(forged.trace.core[2].stack.top[0], Felt::new(honest));
+        let helpers = forged.trace.core[1].helpers;
         claim(&mut forged, [Felt::new(7)], helpers);
         forged.settles_to(&["bus.Bitwise"]);
     }
     // 6 AND 3 is 5 if bits may be anything: 6 is 1 + 2 * 2 + 4 / 4.
     let mut forged = operation(U32and, &[3, 6]);
-    let helpers = forged.rows[1].core.helpers;
+    let helpers = forged.trace.core[1].helpers;
     claim(&mut forged, [Felt::new(5)], helpers);
     let pair = forged.section(|row| row.select.bitwise == ONE).start;
-    let row = forged.rows[pair].chiplet.bitwise_mut();
+    let row = forged.trace.chiplets[pair].bitwise_mut();
     assert_eq!(row.a[..3], felts([0, 1, 1]));
     row.a[..3].copy_from_slice(&[ONE, Felt::new(2), ONE / Felt::new(4)]);
     row.result = Felt::new(5);

@@ -23,7 +23,7 @@ fn horner(op: Operation) -> (Forgery, usize) {
 
 /// The coefficients on the stack of a row, in the order in which they are taken in.
 fn coefficients(forged: &Forgery, row: usize) -> Vec<QuadFelt> {
-    let top = &forged.rows[row].core.stack.top;
+    let top = &forged.trace.core[row].stack.top;
     match forged.opcode(row) {
         HORNERBASE => (0..8).map(|i| QuadFelt::from(top[7 - i])).collect(),
         HORNEREXT => (0..4)
@@ -41,7 +41,7 @@ fn take(value: QuadFelt, point: QuadFelt, coefficients: &[QuadFelt]) -> QuadFelt
 }
 
 fn accumulator(forged: &Forgery, row: usize) -> QuadFelt {
-    let top = &forged.rows[row].core.stack.top;
+    let top = &forged.trace.core[row].stack.top;
     QuadFelt::new(top[15], top[14])
 }
 
@@ -157,7 +157,7 @@ pub fn fri() -> Forgery {
 
 /// The values of the query on row 1.
 fn values(forged: &Forgery) -> [QuadFelt; 4] {
-    let top = &forged.rows[1].core.stack.top;
+    let top = &forged.trace.core[1].stack.top;
     [6, 4, 2, 0].map(|high| QuadFelt::new(top[high + 1], top[high]))
 }
 
@@ -199,7 +199,7 @@ fn fold_with(
 #[test]
 fn an_honest_fold_written_down_again() {
     let mut forged = fri();
-    let helpers = forged.rows[1].core.helpers;
+    let helpers = forged.trace.core[1].helpers;
     let ratio = QuadFelt::new(helpers[0], helpers[1]);
     fold_with(&mut forged, ratio, ratio.square(), [None, None]);
     forged.settles_to(&[]);
@@ -209,20 +209,20 @@ fn an_honest_fold_written_down_again() {
 fn another_result_of_folding() {
     for at in [0, 1, 2, 3, 9, 10, 12, 13, 14, 15] {
         let mut forged = fri();
-        let value = forged.rows[2].core.stack.top[at] + ONE;
+        let value = forged.trace.core[2].stack.top[at] + ONE;
         leave(&mut forged, &[(at, value)]);
         let found = forged.settle().violations();
         assert!(found.contains("stack.next"), "{at}: {found:?}");
     }
     // The power, squared once and twice.
     let mut forged = fri();
-    let square = forged.rows[2].core.stack.top[8] + ONE;
+    let square = forged.trace.core[2].stack.top[8] + ONE;
     leave(&mut forged, &[(8, square), (11, square.square())]);
     forged.settles_to(&["stack.next"]);
     // A half, with the value that follows from it.
     for half in 0..2 {
         let mut forged = fri();
-        let helpers = forged.rows[1].core.helpers;
+        let helpers = forged.trace.core[1].helpers;
         let ratio = QuadFelt::new(helpers[0], helpers[1]);
         let mut halves = [None, None];
         halves[half] = Some(QuadFelt::new(Felt::new(5), Felt::new(6)));
@@ -238,7 +238,7 @@ fn another_ratio() {
     fold_with(&mut forged, other, other.square(), [None, None]);
     forged.settles_to(&["stack.fri_ratio"]);
     let mut forged = fri();
-    let helpers = forged.rows[1].core.helpers;
+    let helpers = forged.trace.core[1].helpers;
     let ratio = QuadFelt::new(helpers[0], helpers[1]);
     fold_with(&mut forged, ratio, other, [None, None]);
     forged.settles_to(&["stack.fri_square"]);
@@ -246,7 +246,7 @@ fn another_ratio() {
 
 /// Claims everything that follows from a point and an inverse of it.
 fn fold_at(forged: &mut Forgery, point: Felt, inverse: Felt) {
-    let top = &forged.rows[1].core.stack.top;
+    let top = &forged.trace.core[1].stack.top;
     let ratio = QuadFelt::new(top[14], top[13]) * QuadFelt::from(inverse);
     forged.core(1).helpers[4] = point;
     forged.core(1).helpers[5] = inverse;
@@ -262,7 +262,7 @@ fn another_point_of_a_query() {
     // Or its inverse is none: the challenge is divided by something else, or by nothing.
     for inverse in [Felt::new(9), ZERO] {
         let mut forged = fri();
-        let point = forged.rows[1].core.helpers[4];
+        let point = forged.trace.core[1].helpers[4];
         fold_at(&mut forged, point, inverse);
         forged.settles_to(&["stack.fri_inverse"]);
     }
@@ -274,7 +274,7 @@ fn segments(forged: &mut Forgery, flags: [Felt; 4]) {
     let power = (0..4).fold(ZERO, |sum, i| sum + flags[i] * root.exp(i as u64));
     let [f0, f1, f2, f3] = flags;
     leave(forged, &[(4, f3), (5, f2), (6, f1), (7, f0), (9, power)]);
-    let point = Felt::new(7) * forged.rows[1].core.stack.top[10] * power;
+    let point = Felt::new(7) * forged.trace.core[1].stack.top[10] * power;
     fold_at(forged, point, point.inv());
 }
 
@@ -338,7 +338,7 @@ fn a_fold_that_says_it_is_none() {
     forged.core(1).decoder.polynomial = ZERO;
     // It drops the top, as the operations of its class do.
     let mut top = [ZERO; 16];
-    top[..15].copy_from_slice(&forged.rows[1].core.stack.top[1..]);
+    top[..15].copy_from_slice(&forged.trace.core[1].stack.top[1..]);
     forged.edit_from(2, |core| core.stack.top = top);
     forged.claim_outputs();
     forged.settles_to(&["decoder.polynomial"]);

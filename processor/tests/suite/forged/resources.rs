@@ -58,7 +58,7 @@ fn row_of(forged: &mut Forgery, nth: usize) -> usize {
 /// Has the `nth` operation asked with another top of the stack, which came from advice.
 fn ask(forged: &mut Forgery, nth: usize, input: Felt) {
     let row = row_of(forged, nth);
-    let old = forged.rows[row].core.stack.top[0];
+    let old = forged.trace.core[row].stack.top[0];
     for row in (0..=row).rev() {
         let core = forged.core(row);
         if core.decoder.in_block == ONE && core.stack.top[0] != old {
@@ -208,7 +208,7 @@ fn tokens_do_not_pass_an_isolated_call() {
     let start = forged.row_of(CALL, 0);
     let id = Felt::new(start as u64 + 1);
     let end = (start..)
-        .find(|&row| forged.opcode(row) == END && forged.rows[row].core.decoder.block == id)
+        .find(|&row| forged.opcode(row) == END && forged.trace.core[row].decoder.block == id)
         .expect("the call ends");
     let mark = forged.core(end).system.mark;
     forged.edit_from(end + 1, |core| core.system.sender = -mark);

@@ -44,7 +44,7 @@ fn forge(op: &Operation) {
     let honest = honest(op);
     let row = honest.row_of(op.op_code(), 0);
     // A DROP after the operation, if there is one, moves what is above it.
-    let end = honest.rows.len();
+    let end = honest.trace.core.len();
     let drop = (row + 1..end).find(|&row| honest.opcode(row) == Drop.op_code());
     for position in POSITIONS {
         // Advice is the prover's choice.

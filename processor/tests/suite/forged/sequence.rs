@@ -56,7 +56,7 @@ fn entered_with_one_node_and_ended_with_the_digest_of_another() {
     let claimed = block(vec![Mul, Neg], &[3, 5]);
     let executed = block(vec![Add, Neg], &[3, 5]);
     let mut forged = executed.clone();
-    let state = claimed.rows[0].chiplet.hasher().state;
+    let state = claimed.trace.chiplets[0].hasher().state;
     let (address, digest) = forged.hash(state);
     assert_eq!(digest, claimed.public.program_hash);
     forged.public.program_hash = digest;
@@ -137,11 +137,11 @@ fn skipping_a_batch() {
 fn repeating_a_batch() {
     let mut forged = swaps(80);
     let batch = second_batch(&forged);
-    let rows: Vec<_> = batch.clone().map(|row| forged.rows[row].core).collect();
+    let rows: Vec<_> = batch.clone().map(|row| forged.trace.core[row]).collect();
     let end = batch.end;
     forged.insert_rows(end, rows);
     // The second RESPAN absorbs the same batch at the same address.
-    let address = forged.rows[end + 1].core.decoder.address;
+    let address = forged.trace.core[end + 1].decoder.address;
     forged.core(end).decoder.address = address;
     forged.settles_to(&["block.respan_address"]);
     // Or at the one after it, where nothing is.
@@ -156,7 +156,7 @@ fn an_operation_more_than_the_block_has() {
     // One that does nothing may be added, as in Miden VM: the hash does not bind it.
     for (code, expected) in [(NOOP, None), (opcode::SWAP, Some(()))] {
         let mut forged = swaps(11);
-        let mut extra = forged.rows[11].core;
+        let mut extra = forged.trace.core[11];
         set_opcode(&mut extra.op, code);
         extra.decoder.position = [Felt::new(2), ZERO];
         forged.insert_rows(12, vec![extra]);
@@ -186,7 +186,7 @@ fn a_tenth_operation() {
         opcode::NEG,
     ];
     let honest = block(vec![Noop, Noop, Noop, Noop, SwapW], &[1, 2, 3, 4, 5]);
-    assert_eq!(group_of(&codes), honest.rows[0].core.decoder.registers[0]);
+    assert_eq!(group_of(&codes), honest.trace.core[0].decoder.registers[0]);
     let operations = vec![Eqz, Noop, Noop, Noop, Swap, Noop, Noop, Noop, Noop, Neg];
     let mut forged = block(operations, &[1, 2, 3, 4, 5]);
     forged.public.program_hash = honest.public.program_hash;
@@ -204,7 +204,7 @@ fn a_tenth_operation() {
 fn an_operation_outside_of_the_block() {
     // A row that the batch does not see because it says that it is in no block.
     let mut forged = swaps(3);
-    let mut extra = forged.rows[3].core;
+    let mut extra = forged.trace.core[3];
     set_opcode(&mut extra.op, opcode::INCR);
     extra.decoder.in_block = ZERO;
     extra.decoder.position = [ZERO; 2];

@@ -81,14 +81,14 @@ fn another_plain_or_cipher_word_in_memory() {
     let accesses: Vec<usize> = honest
         .memory()
         .filter(|&row| {
-            let memory = honest.rows[row].chiplet.memory();
+            let memory = honest.trace.chiplets[row].memory();
             memory.time == time && memory.context == ZERO
         })
         .collect();
     assert_eq!(accesses.len(), 4);
     for access in accesses {
         let mut forged = honest.clone();
-        forged.rows[access].chiplet.memory_mut().value[2] += ONE;
+        forged.trace.chiplets[access].memory_mut().value[2] += ONE;
         let found = forged.recount().violations();
         assert!(found.contains("bus.MemoryWord"), "{found:?}");
     }
@@ -107,7 +107,7 @@ fn ranges_with_words_in_common() {
         if target.as_int() > 8 {
             at(&mut forged, row, eight, eight - Felt::new(4));
             // What is read at 8 is zero.
-            let keys = forged.rows[row].core.stack.top;
+            let keys = forged.trace.core[row].stack.top;
             forged.edit_from(row + 1, |core| {
                 core.stack.top[4..8].copy_from_slice(&keys[4..8])
             });
@@ -165,22 +165,22 @@ fn states(forged: &Forgery) -> [Word; 3] {
     [1, 2, 3].map(|row| match row {
         1 => Word::default(),
         row => Word::new(core::array::from_fn(|i| {
-            forged.rows[row].core.stack.top[11 - i]
+            forged.trace.core[row].stack.top[11 - i]
         })),
     })
 }
 
 /// Lets the record on `row` begin with another state of the transcript; returns the state after it.
 fn record_from(forged: &mut Forgery, row: usize, before: Word) -> Word {
-    let top = forged.rows[row].core.stack.top;
+    let top = forged.trace.core[row].stack.top;
     let mut state = [ZERO; 12];
     state[..4].copy_from_slice(before.as_elements());
     for i in 4..12 {
         state[i] = top[11 - i];
     }
-    let address = forged.rows[row].core.helpers[0].as_int() as usize;
+    let address = forged.trace.core[row].helpers[0].as_int() as usize;
     forged.rehash(address, state);
-    let output = forged.rows[address + CYCLE - 1].chiplet.hasher().state;
+    let output = forged.trace.chiplets[address + CYCLE - 1].hasher().state;
     forged.core(row).helpers[1..5].copy_from_slice(before.as_elements());
     forged.edit_from(row + 1, |core| {
         for (i, lane) in output.iter().enumerate() {
@@ -255,13 +255,13 @@ fn another_state_after_a_record() {
 fn another_record() {
     // The tag or the commitment that is hashed is not the one on the stack.
     let forged = records();
-    let address = forged.rows[1].core.helpers[0].as_int() as usize;
+    let address = forged.trace.core[1].helpers[0].as_int() as usize;
     for lane in [4, 11] {
         let mut forged = forged.clone();
-        let mut state = forged.rows[address].chiplet.hasher().state;
+        let mut state = forged.trace.chiplets[address].hasher().state;
         state[lane] += ONE;
         forged.rehash(address, state);
-        let output = forged.rows[address + CYCLE - 1].chiplet.hasher().state;
+        let output = forged.trace.chiplets[address + CYCLE - 1].hasher().state;
         forged.edit(2..3, |core| {
             for (i, lane) in output.iter().enumerate() {
                 core.stack.top[11 - i] = *lane;

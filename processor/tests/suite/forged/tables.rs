@@ -5,7 +5,10 @@ use miden_core::{
     Operation::{self, *},
     ZERO,
 };
-use miden_cvm_air::{columns::MainRow, opcode::HPERM};
+use miden_cvm_air::{
+    columns::{ChipletRow, RangeRow},
+    opcode::HPERM,
+};
 
 use super::{
     Forgery,
@@ -23,44 +26,52 @@ fn one_answer_too_many() {
     let source = "begin push.3 push.6 u32and drop hperm syscall.f end";
     let honest = trace_of(&Case::with_kernel("facts", kernel, source));
     let hperm = honest.row_of(HPERM, 0);
-    let permutation = honest.rows[hperm].core.helpers[0].as_int() as usize;
+    let permutation = honest.trace.core[hperm].helpers[0].as_int() as usize;
     let bitwise = honest.section(|row| row.select.bitwise == ONE).start;
     let rom = honest.rom().start;
-    type Edit = fn(&mut MainRow<Felt>);
+    type Edit = fn(&mut ChipletRow<Felt>);
     let last = CYCLE - 1;
-    let edits: [(usize, Edit, &str); 8] = [
+    let edits: [(usize, Edit, &str); 5] = [
         (
             0,
-            |row| row.chiplet.hasher_mut().multiplicity[0] += ONE,
+            |row| row.hasher_mut().multiplicity[0] += ONE,
             "bus.HashInput",
         ),
         (
             last,
-            |row| row.chiplet.hasher_mut().multiplicity[0] += ONE,
+            |row| row.hasher_mut().multiplicity[0] += ONE,
             "bus.HashDigest",
         ),
         (
             permutation + last,
-            |row| row.chiplet.hasher_mut().multiplicity[1] += ONE,
+            |row| row.hasher_mut().multiplicity[1] += ONE,
             "bus.HashOutput",
         ),
         (
             bitwise,
-            |row| row.chiplet.bitwise_mut().multiplicity += ONE,
+            |row| row.bitwise_mut().multiplicity += ONE,
             "bus.Bitwise",
         ),
         (
             rom,
-            |row| row.chiplet.rom_mut().multiplicity += ONE,
+            |row| row.rom_mut().multiplicity += ONE,
             "bus.KernelProcedure",
         ),
-        (100, |row| row.range.multiplicity += ONE, "bus.Range"),
-        (100, |row| row.range.byte_multiplicity += ONE, "bus.Byte"),
-        (100, |row| row.range.lo += ONE, "bus.Byte"),
     ];
     for (row, edit, expected) in edits {
         let mut forged = honest.clone();
-        edit(&mut forged.rows[row]);
+        edit(&mut forged.trace.chiplets[row]);
+        forged.assert_rejected(&[expected]);
+    }
+    type RangeEdit = fn(&mut RangeRow<Felt>);
+    let edits: [(RangeEdit, &str); 3] = [
+        (|row| row.multiplicity += ONE, "bus.Range"),
+        (|row| row.byte_multiplicity += ONE, "bus.Byte"),
+        (|row| row.lo += ONE, "bus.Byte"),
+    ];
+    for (edit, expected) in edits {
+        let mut forged = honest.clone();
+        edit(&mut forged.trace.range[100]);
         forged.assert_rejected(&[expected]);
     }
 }
@@ -70,11 +81,13 @@ fn answers_of_rows_that_have_none() {
     // Multiplicities count on the rows that state a fact, and are zero elsewhere.
     let mut forged = block(vec![U32and, MLoad], &[3, 6]);
     let bitwise = forged.section(|row| row.select.bitwise == ONE).start;
-    forged.rows[bitwise + 1].chiplet.bitwise_mut().multiplicity = ONE;
+    forged.trace.chiplets[bitwise + 1]
+        .bitwise_mut()
+        .multiplicity = ONE;
     for row in 1..CYCLE - 1 {
-        forged.rows[row].chiplet.hasher_mut().multiplicity = [ONE; 2];
+        forged.trace.chiplets[row].hasher_mut().multiplicity = [ONE; 2];
     }
-    forged.rows[0].chiplet.hasher_mut().multiplicity[1] = ONE;
+    forged.trace.chiplets[0].hasher_mut().multiplicity[1] = ONE;
     forged.assert_rejected(&["bitwise.unused", "hasher.multiplicity_unused"]);
 }
 
@@ -85,7 +98,7 @@ fn records_of_two_kinds() {
     let rom = honest.rom().start;
     for kinds in [[2, -1, 0], [2, 0, -1], [1, 1, -1]] {
         let mut forged = honest.clone();
-        let row = forged.rows[rom].chiplet.rom_mut();
+        let row = forged.trace.chiplets[rom].rom_mut();
         [row.kernel, row.link, row.segment] = kinds.map(|kind: i64| {
             let size = Felt::new(kind.unsigned_abs());
             if kind < 0 { -size } else { size }
@@ -96,7 +109,7 @@ fn records_of_two_kinds() {
     }
     // A row of no kind, where the record is left out.
     let mut forged = honest.clone();
-    forged.rows[rom].chiplet.rom_mut().kernel = ZERO;
+    forged.trace.chiplets[rom].rom_mut().kernel = ZERO;
     forged.recount();
     let found = forged.violations();
     for name in ["rom.one_kind", "bus.KernelRecord", "bus.KernelProcedure"] {
@@ -112,34 +125,35 @@ fn numbers_that_are_in_no_table() {
     forged.claim_inputs();
     forged.settle();
     // 4 * 2^14 is 256 * 256.
-    let row = forged.rows.len() - 2;
-    let range = &mut forged.rows[row].range;
+    let row = forged.trace.range.len() - 2;
+    let range = &mut forged.trace.range[row];
     range.hi = Felt::new(256);
     range.multiplicity = ONE;
     forged.assert_rejected(&["bus.Byte"]);
     // A byte table that has 256: it climbs too high, or begins above 0, or jumps.
     let mut higher = forged.clone();
-    for (i, row) in higher.rows.iter_mut().enumerate() {
-        row.range.byte = Felt::new(i.min(256) as u64);
+    for (i, row) in higher.trace.range.iter_mut().enumerate() {
+        row.byte = Felt::new(i.min(256) as u64);
     }
-    higher.rows[256].range.byte_multiplicity += ONE;
-    higher.rows[0].range.byte_multiplicity -= ONE;
+    higher.trace.range[256].byte_multiplicity += ONE;
+    higher.trace.range[0].byte_multiplicity -= ONE;
     higher.assert_rejected(&["boundary.last_byte"]);
     let mut jumps = forged.clone();
-    jumps.rows[row].range.byte = Felt::new(256);
-    jumps.rows[row].range.byte_multiplicity = ONE;
-    jumps.rows[0].range.byte_multiplicity -= ONE;
+    jumps.trace.range[row].byte = Felt::new(256);
+    jumps.trace.range[row].byte_multiplicity = ONE;
+    jumps.trace.range[0].byte_multiplicity -= ONE;
     jumps.assert_rejected(&["range.byte_step"]);
     let mut below = block(vec![MLoad, Noop], &[0]);
     below.settle();
     let counts: Vec<Felt> = below
-        .rows
+        .trace
+        .range
         .iter()
-        .map(|row| row.range.byte_multiplicity)
+        .map(|row| row.byte_multiplicity)
         .collect();
-    for (i, row) in below.rows.iter_mut().enumerate() {
-        row.range.byte = Felt::new(i.min(256) as u64) - ONE;
-        row.range.byte_multiplicity = i.checked_sub(1).map_or(ZERO, |i| counts[i]);
+    for (i, row) in below.trace.range.iter_mut().enumerate() {
+        row.byte = Felt::new(i.min(256) as u64) - ONE;
+        row.byte_multiplicity = i.checked_sub(1).map_or(ZERO, |i| counts[i]);
     }
     below.assert_rejected(&["boundary.first_byte"]);
 }

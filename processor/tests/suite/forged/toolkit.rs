@@ -7,16 +7,16 @@ use miden_cvm_air::{
     check::check,
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{
-        BitwiseRow, CallCols, ChipletRow, CoreRow, EndCols, HasherRow, MainRow, MemoryRow,
+        BitwiseRow, CallCols, Cells, ChipletRow, CoreRow, EndCols, HasherRow, MemoryRow,
         OpcodeCols, RangeRow, TableOutcome, TableRow, cells_of,
     },
     lookup::{Bus, LookupBuilder, Message, Slot},
-    lookups,
     opcode::{
         CALL, DYN, DYNCALL, END, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT,
         RESPAN, SPAN, SPLIT, SYSCALL,
     },
     public::{PublicInputs, ROOT_MARK},
+    table::{Table, Trace, Window},
 };
 use miden_cvm_audit::{Key, memory};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
@@ -34,8 +34,8 @@ pub type State = [Felt; STATE_WIDTH];
 /// A trace in the hands of a cheating prover.
 #[derive(Clone)]
 pub struct Forgery {
-    /// The rows.
-    pub rows: Vec<MainRow<Felt>>,
+    /// The tables.
+    pub trace: Trace,
     /// What is claimed.
     pub public: PublicInputs,
 }
@@ -137,28 +137,29 @@ pub fn edit_call(core: &mut CoreRow<Felt>, edit: impl FnOnce(&mut CallCols<Felt>
 impl Forgery {
     /// Takes an honest trace.
     pub fn new(trace: ExecutionTrace) -> Self {
-        let ExecutionTrace { rows, public, .. } = trace;
-        let forgery = Self { rows, public };
+        let ExecutionTrace { trace, public, .. } = trace;
+        let forgery = Self { trace, public };
         forgery.assert_rejected(&[]);
         forgery
     }
 
     /// The core columns of a row.
     pub fn core(&mut self, row: usize) -> &mut CoreRow<Felt> {
-        &mut self.rows[row].core
+        &mut self.trace.core[row]
     }
 
     /// The opcode of a row.
     pub fn opcode(&self, row: usize) -> u8 {
-        opcode(&self.rows[row].core.op)
+        opcode(&self.trace.core[row].op)
     }
 
     /// The row of the `nth` occurrence of an opcode, from 0.
     pub fn row_of(&self, code: u8, nth: usize) -> usize {
-        self.rows
+        self.trace
+            .core
             .iter()
             .enumerate()
-            .filter(|(_, row)| opcode(&row.core.op) == code)
+            .filter(|(_, row)| opcode(&row.op) == code)
             .map(|(i, _)| i)
             .nth(nth)
             .unwrap_or_else(|| panic!("there is no opcode {code:#b} number {nth}"))
@@ -169,7 +170,7 @@ impl Forgery {
         let start = self.row_of(code, nth);
         let id = Felt::new(start as u64 + 1);
         let end = (start..)
-            .find(|&row| self.opcode(row) == END && self.rows[row].core.decoder.block == id)
+            .find(|&row| self.opcode(row) == END && self.trace.core[row].decoder.block == id)
             .expect("the block ends");
         (start, end)
     }
@@ -181,24 +182,24 @@ impl Forgery {
         mut edit: impl FnMut(&mut CoreRow<Felt>),
     ) {
         for row in rows {
-            edit(&mut self.rows[row].core);
+            edit(&mut self.trace.core[row]);
         }
     }
 
     /// Changes the core columns of all rows from `row` on.
     pub fn edit_from(&mut self, row: usize, edit: impl FnMut(&mut CoreRow<Felt>)) {
-        self.edit(row..self.rows.len(), edit);
+        self.edit(row..self.trace.core.len(), edit);
     }
 
     /// Claims the outputs that the last row has.
     pub fn claim_outputs(&mut self) {
-        let top = self.rows[self.rows.len() - 1].core.stack.top;
+        let top = self.trace.core[self.trace.core.len() - 1].stack.top;
         self.public.stack_outputs = miden_core::StackOutputs::from(top);
     }
 
     /// Claims the inputs that the first row has.
     pub fn claim_inputs(&mut self) {
-        let bottom_first = self.rows[0].core.stack.top.iter().rev().copied().collect();
+        let bottom_first = self.trace.core[0].stack.top.iter().rev().copied().collect();
         self.public.stack_inputs =
             miden_core::StackInputs::new(bottom_first).expect("there are 16 elements");
     }
@@ -208,20 +209,22 @@ impl Forgery {
         let periodic = miden_cvm_air::air::periodic_rows();
         let composed = self.public.composed();
         let mut sent = Vec::new();
-        for (row, pair) in self.rows.windows(2).enumerate() {
-            let frame = miden_cvm_air::builder::Frame {
-                cur: &pair[0],
-                next: &pair[1],
-                periodic: &periodic[row % CYCLE],
-                composed,
-            };
-            lookups(
-                &frame,
-                &mut Collector {
-                    row,
-                    sent: &mut sent,
-                },
-            );
+        for table in Table::ALL {
+            for row in 0..self.trace.height(table) - 1 {
+                let rows = Window {
+                    cur: self.trace.row(table, row),
+                    next: self.trace.row(table, row + 1),
+                    periodic: &periodic[row % CYCLE],
+                    composed,
+                };
+                table.lookups(
+                    &rows,
+                    &mut Collector {
+                        row,
+                        sent: &mut sent,
+                    },
+                );
+            }
         }
         sent
     }
@@ -232,10 +235,10 @@ impl Forgery {
     /// Removes rows of the core; all references to cycles follow.
     pub fn remove_rows(&mut self, rows: core::ops::Range<usize>) {
         let (from, count) = (rows.start as u64, rows.len() as u64);
-        let mut cores: Vec<_> = self.rows.iter().map(|row| row.core).collect();
+        let mut cores = self.trace.core.clone();
         let halt = cores[cores.len() - 1];
         cores.drain(rows);
-        cores.resize(self.rows.len(), halt);
+        cores.resize(self.trace.core.len(), halt);
         self.renumber(cores, |clk| {
             if clk >= from + count {
                 clk - count
@@ -249,8 +252,8 @@ impl Forgery {
     /// cycles as they were.
     pub fn insert_rows(&mut self, at: usize, new: Vec<CoreRow<Felt>>) {
         let count = new.len() as u64;
-        let length = self.rows.len();
-        let mut cores: Vec<_> = self.rows.iter().map(|row| row.core).collect();
+        let length = self.trace.core.len();
+        let mut cores = self.trace.core.clone();
         cores.splice(at..at, new);
         cores.truncate(length);
         self.renumber(
@@ -269,7 +272,7 @@ impl Forgery {
             0 => ZERO,
             clk => Felt::new(map(clk)),
         };
-        for (clk, (row, mut core)) in self.rows.iter_mut().zip(cores).enumerate() {
+        for (clk, (row, mut core)) in self.trace.core.iter_mut().zip(cores).enumerate() {
             core.system.clk = Felt::new(clk as u64);
             core.system.domain = id(core.system.domain);
             core.decoder.block = id(core.decoder.block);
@@ -297,21 +300,23 @@ impl Forgery {
                 }),
                 _ => {}
             }
-            row.core = core;
-            if row.chiplet.select.ace == ONE {
-                let circuit = row.chiplet.ace_mut();
+            *row = core;
+        }
+        for row in &mut self.trace.chiplets {
+            if row.select.ace == ONE {
+                let circuit = row.ace_mut();
                 circuit.time = id(circuit.time);
             }
         }
     }
 
-    /// Doubles the trace with more rows of padding.
+    /// Doubles the core with more rows of padding.
     pub fn extend(&mut self) {
-        let length = self.rows.len();
-        let last = self.rows[length - 1];
-        self.rows.resize(2 * length, last);
-        for (clk, row) in self.rows.iter_mut().enumerate().skip(length) {
-            row.core.system.clk = Felt::new(clk as u64);
+        let core = &mut self.trace.core;
+        let length = core.len();
+        core.resize(2 * length, core[length - 1]);
+        for (clk, row) in core.iter_mut().enumerate().skip(length) {
+            row.system.clk = Felt::new(clk as u64);
         }
     }
 
@@ -336,7 +341,7 @@ impl Forgery {
         }
         let end = span + 1 + codes.len();
         assert_eq!(self.opcode(end), END, "the block has other operations");
-        let address = self.rows[end].core.decoder.address.as_int() as usize;
+        let address = self.trace.core[end].decoder.address.as_int() as usize;
         let mut state = [ZERO; STATE_WIDTH];
         state[4] = group;
         let digest = self.rehash(address, state);
@@ -347,10 +352,10 @@ impl Forgery {
     /// Takes the decoder columns, the chiplets and the program hash of another program whose rows
     /// are of the same shape: what is executed stays, what it is claimed to be changes.
     pub fn wear(&mut self, other: &Self) {
-        for (row, theirs) in self.rows.iter_mut().zip(&other.rows) {
-            row.core.decoder = theirs.core.decoder;
-            row.chiplet = theirs.chiplet;
+        for (row, theirs) in self.trace.core.iter_mut().zip(&other.trace.core) {
+            row.decoder = theirs.decoder;
         }
+        self.trace.chiplets = other.trace.chiplets.clone();
         self.public.program_hash = other.public.program_hash;
     }
 
@@ -359,7 +364,7 @@ impl Forgery {
     pub fn rehash_tree(&mut self) {
         let mut open: Vec<(usize, Vec<[Felt; 4]>)> = Vec::new();
         let mut last = [ZERO; 4];
-        for row in 0..self.rows.len() {
+        for row in 0..self.trace.core.len() {
             match self.opcode(row) {
                 SPAN | JOIN | SPLIT | LOOP | DYN | CALL | SYSCALL | DYNCALL => {
                     open.push((row, Vec::new()));
@@ -383,7 +388,7 @@ impl Forgery {
     /// Computes the digest of the node that begins at `row`, with the children that it executed.
     fn rehash_node(&mut self, row: usize, children: &[[Felt; 4]]) -> [Felt; 4] {
         let code = self.opcode(row);
-        let address = self.rows[row + 1].core.decoder.address.as_int() as usize;
+        let address = self.trace.core[row + 1].decoder.address.as_int() as usize;
         let core = self.core(row);
         let registers = &mut core.decoder.registers;
         let mut state = [ZERO; STATE_WIDTH];
@@ -415,8 +420,8 @@ impl Forgery {
 
     /// The rows of a section.
     pub fn section(&self, is: impl Fn(&ChipletRow<Felt>) -> bool) -> core::ops::Range<usize> {
-        let position = self.rows.iter().position(|row| is(&row.chiplet));
-        let count = self.rows.iter().filter(|row| is(&row.chiplet)).count();
+        let position = self.trace.chiplets.iter().position(&is);
+        let count = self.trace.chiplets.iter().filter(|row| is(row)).count();
         // An empty section stands nowhere.
         position.map_or(0..0, |start| start..start + count)
     }
@@ -444,32 +449,30 @@ impl Forgery {
     /// The even row of the `nth` operation on a resource table.
     pub fn table(&mut self, nth: usize) -> &mut TableRow<Felt> {
         let row = self.section(|row| row.select.table == ONE).start + 2 * nth;
-        self.rows[row].chiplet.table_mut()
+        self.trace.chiplets[row].table_mut()
     }
 
     /// The odd row of the `nth` operation on a resource table.
     pub fn outcome(&mut self, nth: usize) -> &mut TableOutcome<Felt> {
         let row = self.section(|row| row.select.table == ONE).start + 2 * nth + 1;
-        self.rows[row].chiplet.outcome_mut()
+        self.trace.chiplets[row].outcome_mut()
     }
 
     /// All rows of chiplets, without padding.
     pub fn chiplets(&self) -> Vec<ChipletRow<Felt>> {
-        self.rows
-            .iter()
-            .map(|row| row.chiplet)
-            .filter(|row| !is_padding(row))
-            .collect()
+        let rows = self.trace.chiplets.iter().copied();
+        rows.filter(|row| !is_padding(row)).collect()
     }
 
     /// Writes the rows of the chiplets, and padding after them.
     pub fn set_chiplets(&mut self, chiplets: &[ChipletRow<Felt>]) {
-        while chiplets.len() >= self.rows.len() {
-            self.extend();
-        }
-        let padding = miden_cvm_air::air::zero_row().chiplet;
-        for (i, row) in self.rows.iter_mut().enumerate() {
-            row.chiplet = chiplets.get(i).copied().unwrap_or(padding);
+        let rows = &mut self.trace.chiplets;
+        let height = Table::Chiplets.height_for(chiplets.len()).max(rows.len());
+        rows.clear();
+        rows.extend_from_slice(chiplets);
+        rows.resize(height, ChipletRow::filled(ZERO));
+        for (number, row) in rows.iter_mut().enumerate() {
+            row.row = Felt::new(number as u64);
         }
     }
 
@@ -502,8 +505,7 @@ impl Forgery {
     }
 
     fn readdress(&mut self, map: impl Fn(Felt) -> Felt) {
-        for row in &mut self.rows {
-            let core = &mut row.core;
+        for core in &mut self.trace.core {
             core.decoder.address = map(core.decoder.address);
             if matches!(
                 opcode(&core.op),
@@ -511,7 +513,8 @@ impl Forgery {
             ) {
                 core.helpers[0] = map(core.helpers[0]);
             }
-            let chiplet = &mut row.chiplet;
+        }
+        for chiplet in &mut self.trace.chiplets {
             if chiplet.select.hasher == ONE && chiplet.hasher().merkle == ONE {
                 let args = chiplet.hasher_mut().merkle_args_mut();
                 args.path = map(args.path);
@@ -528,12 +531,10 @@ impl Forgery {
 
     /// Hashes another state in the cycle at `address`; returns the digest.
     pub fn rehash(&mut self, address: usize, state: State) -> Word {
-        let rows = &mut self.rows[address..address + CYCLE];
-        let mut cycle = core::array::from_fn(|i| rows[i].chiplet);
+        let rows = &mut self.trace.chiplets[address..address + CYCLE];
+        let mut cycle = core::array::from_fn(|i| rows[i]);
         let output = run_cycle(&mut cycle, state);
-        for (row, chiplet) in rows.iter_mut().zip(cycle) {
-            row.chiplet = chiplet;
-        }
+        rows.copy_from_slice(&cycle);
         digest_of(&output)
     }
 
@@ -551,7 +552,7 @@ impl Forgery {
         let section = self.memory();
         let mut rows: Vec<_> = section
             .clone()
-            .map(|row| *self.rows[row].chiplet.memory())
+            .map(|row| *self.trace.chiplets[row].memory())
             .collect();
         edit(&mut rows);
         let mut chiplets = self.chiplets();
@@ -563,7 +564,7 @@ impl Forgery {
     pub fn cycles(&self, is: impl Fn(&HasherRow<Felt>) -> bool) -> Vec<usize> {
         self.hasher()
             .step_by(CYCLE)
-            .filter(|&row| is(self.rows[row].chiplet.hasher()))
+            .filter(|&row| is(self.trace.chiplets[row].hasher()))
             .collect()
     }
 
@@ -574,13 +575,11 @@ impl Forgery {
         address: usize,
         mut edit: impl FnMut(&mut HasherRow<Felt>),
     ) -> State {
-        let mut cycle = core::array::from_fn(|i| self.rows[address + i].chiplet);
+        let mut cycle = core::array::from_fn(|i| self.trace.chiplets[address + i]);
         cycle.iter_mut().for_each(|row| edit(row.hasher_mut()));
         let state = cycle[0].hasher().state;
         let output = run_cycle(&mut cycle, state);
-        for (row, chiplet) in self.rows[address..].iter_mut().zip(cycle) {
-            row.chiplet = chiplet;
-        }
+        self.trace.chiplets[address..address + CYCLE].copy_from_slice(&cycle);
         output
     }
 
@@ -637,8 +636,11 @@ impl Forgery {
         self.set_chiplets(&chiplets);
     }
 
-    /// How often facts are looked up, and the range and byte tables.
+    /// How often facts are looked up, the range and byte tables, and the numbers of the chiplets' rows.
     pub fn recount(&mut self) -> &mut Self {
+        for (number, row) in self.trace.chiplets.iter_mut().enumerate() {
+            row.row = Felt::new(number as u64);
+        }
         let mut facts: BTreeMap<(Bus, Vec<u64>), Felt> = BTreeMap::new();
         let mut numbers: BTreeMap<u64, Felt> = BTreeMap::new();
         for m in self.messages() {
@@ -670,8 +672,7 @@ impl Forgery {
     /// Sets the multiplicities of the chiplets.
     fn count_facts(&mut self, facts: &BTreeMap<(Bus, Vec<u64>), Felt>) {
         // With every multiplicity 1, the answers that there are show up as messages.
-        for row in &mut self.rows {
-            let chiplet = &mut row.chiplet;
+        for chiplet in &mut self.trace.chiplets {
             if chiplet.select.hasher == ONE {
                 chiplet.hasher_mut().multiplicity = [ONE; 2];
             } else if chiplet.select.bitwise == ONE {
@@ -696,8 +697,7 @@ impl Forgery {
             let count = left.remove(&(m.bus, cells)).unwrap_or(ZERO);
             counts.insert((m.row, second), count);
         }
-        for (i, row) in self.rows.iter_mut().enumerate() {
-            let chiplet = &mut row.chiplet;
+        for (i, chiplet) in self.trace.chiplets.iter_mut().enumerate() {
             let count = |second| counts.get(&(i, second)).copied().unwrap_or(ZERO);
             if chiplet.select.hasher == ONE {
                 chiplet.hasher_mut().multiplicity = [count(false), count(true)];
@@ -713,27 +713,29 @@ impl Forgery {
 
     /// Writes the range and byte tables; numbers that are not of 16 bits have no row.
     fn fill_tables(&mut self, numbers: &BTreeMap<u64, Felt>) {
-        let used = self.rows.len() - 1;
         let mut numbers = numbers.range(..1 << 16);
+        let height = Table::Range.height_for(numbers.clone().count());
+        let used = height.max(self.trace.range.len()) - 1;
         let mut bytes = [0u64; 256];
-        for (i, row) in self.rows.iter_mut().enumerate() {
-            let (&number, &count) = numbers.next().unwrap_or((&0, &ZERO));
-            let (hi, lo) = (number >> 8, number & 0xff);
-            if i < used {
-                bytes[hi as usize] += 1;
-                bytes[lo as usize] += 1;
-            }
-            row.range = RangeRow {
-                hi: Felt::new(hi),
-                lo: Felt::new(lo),
-                multiplicity: count,
-                byte: Felt::new(i.min(255) as u64),
-                byte_multiplicity: ZERO,
-            };
-        }
-        assert!(numbers.next().is_none(), "the range table does not fit");
-        for (row, count) in self.rows.iter_mut().zip(bytes) {
-            row.range.byte_multiplicity = Felt::new(count);
+        self.trace.range = (0..=used)
+            .map(|i| {
+                let (&number, &count) = numbers.next().unwrap_or((&0, &ZERO));
+                let (hi, lo) = (number >> 8, number & 0xff);
+                if i < used {
+                    bytes[hi as usize] += 1;
+                    bytes[lo as usize] += 1;
+                }
+                RangeRow {
+                    hi: Felt::new(hi),
+                    lo: Felt::new(lo),
+                    multiplicity: count,
+                    byte: Felt::new(i.min(255) as u64),
+                    byte_multiplicity: ZERO,
+                }
+            })
+            .collect();
+        for (row, count) in self.trace.range.iter_mut().zip(bytes) {
+            row.byte_multiplicity = Felt::new(count);
         }
     }
 
@@ -743,7 +745,7 @@ impl Forgery {
     /// The names of everything that the trace violates; families without the member. If there is
     /// anything, no proof of the trace is accepted.
     pub fn violations(&self) -> BTreeSet<String> {
-        let found: BTreeSet<String> = check(&self.rows, &self.public)
+        let found: BTreeSet<String> = check(&self.trace, &self.public)
             .iter()
             .map(|violation| {
                 let name = violation.name();
@@ -761,7 +763,7 @@ impl Forgery {
     fn prove_in_vain(&self) {
         let mut options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
         options.check_trace = false;
-        let proof = prove_trace(self.rows.clone(), self.public.clone(), &options)
+        let proof = prove_trace(self.trace.clone(), self.public.clone(), &options)
             .expect("whatever it is given is proven");
         let verdict = verify(
             &self.public,
@@ -777,12 +779,22 @@ impl Forgery {
         );
     }
 
+    /// Proves the trace, and expects that the verifier accepts the proof.
+    pub fn assert_proven(&self) {
+        let options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
+        let proof = prove_trace(self.trace.clone(), self.public.clone(), &options)
+            .expect("the trace is valid");
+        let expectations = Expectations::from(OptionSet::Fast96.level());
+        let verdict = verify(&self.public, &proof.to_bytes(), &expectations);
+        assert!(verdict.is_ok(), "a valid proof is rejected: {verdict:?}");
+    }
+
     /// Expects that the trace violates exactly `expected`.
     pub fn assert_rejected(&self, expected: &[&str]) {
         let expected: BTreeSet<String> = expected.iter().map(|&name| name.to_owned()).collect();
         let found = self.violations();
         if found != expected {
-            let violations = check(&self.rows, &self.public);
+            let violations = check(&self.trace, &self.public);
             let list: Vec<String> = violations
                 .iter()
                 .take(16)
@@ -830,7 +842,7 @@ pub fn digest_of(state: &State) -> Word {
 
 /// The rows of a plain cycle, still without a state.
 pub fn blank_cycle() -> [ChipletRow<Felt>; CYCLE] {
-    let mut row = miden_cvm_air::air::zero_row().chiplet;
+    let mut row = ChipletRow::filled(ZERO);
     row.select.hasher = ONE;
     [row; CYCLE]
 }
@@ -856,7 +868,7 @@ fn bitwise_pair(xor: bool, a: u32, b: u32) -> [ChipletRow<Felt>; 2] {
     let result = if xor { a ^ b } else { a & b };
     core::array::from_fn(|half| {
         let bits = |value: u32| core::array::from_fn(|i| Felt::from(value >> (16 * half + i) & 1));
-        let mut row = miden_cvm_air::air::zero_row().chiplet;
+        let mut row = ChipletRow::filled(ZERO);
         row.select.bitwise = ONE;
         *row.bitwise_mut() = BitwiseRow {
             a: bits(a),

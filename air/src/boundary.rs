@@ -1,0 +1,125 @@
+//! Boundary constraints: what the verifier knows of the first and the last row of each table.
+
+use alloc::{string::String, vec::Vec};
+use core::array;
+
+use miden_core::Felt;
+use winter_math::FieldElement;
+
+use crate::{
+    columns::{
+        CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow, cells_of,
+    },
+    opcode::HALT,
+    public::{PublicInputs, ROOT_MARK},
+};
+
+const ZERO: Felt = <Felt as FieldElement>::ZERO;
+const ONE: Felt = <Felt as FieldElement>::ONE;
+
+/// A cell of a table whose value the verifier knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boundary {
+    /// Name of the constraint.
+    pub name: String,
+    /// The column of the table.
+    pub column: usize,
+    /// Whether it is the last row; otherwise it is row 0.
+    pub last: bool,
+    /// The value.
+    pub value: Felt,
+}
+
+/// Collects boundary constraints.
+#[derive(Default)]
+struct List(Vec<Boundary>);
+
+impl List {
+    fn first(&mut self, name: &str, column: usize, value: Felt) {
+        self.push(alloc::format!("boundary.{name}"), column, false, value);
+    }
+
+    fn last(&mut self, name: &str, column: usize, value: Felt) {
+        self.push(alloc::format!("boundary.{name}"), column, true, value);
+    }
+
+    fn push(&mut self, name: String, column: usize, last: bool, value: Felt) {
+        self.0.push(Boundary {
+            name,
+            column,
+            last,
+            value,
+        });
+    }
+}
+
+// A row in which every cell is its own column index is the typed way to name columns.
+
+/// The core: row 0 is the root context, outside of any block, with the stack inputs; a node begins
+/// there. The last row, which no transition constraint covers, is HALT with the stack outputs.
+pub fn core(public: &PublicInputs) -> Vec<Boundary> {
+    let at = *CoreRow::from_cells(&array::from_fn::<_, CORE_WIDTH, _>(|i| i));
+    let (system, op, decoder, stack) = (&at.system, &at.op, &at.decoder, &at.stack);
+    let mut list = List::default();
+    for (name, column) in [
+        ("clk", system.clk),
+        ("domain", system.domain),
+        ("index", system.index),
+        ("in_syscall", system.in_syscall),
+        ("sender", system.sender),
+        ("block", decoder.block),
+        ("address", decoder.address),
+        ("in_block", decoder.in_block),
+        ("first_op", op.hi[7]),
+        ("overflow_ptr", stack.overflow_ptr),
+    ] {
+        list.first(name, column, ZERO);
+    }
+    for (i, &column) in system.fn_hash.iter().enumerate() {
+        list.first(&alloc::format!("fn_hash[{i}]"), column, ZERO);
+    }
+    list.first("mark", system.mark, Felt::new(ROOT_MARK));
+    list.first("depth", stack.depth, Felt::new(16));
+    for (i, &column) in stack.top.iter().enumerate() {
+        let (input, output) = (public.stack_inputs[i], public.stack_outputs[i]);
+        list.first(&alloc::format!("input[{i}]"), column, input);
+        list.last(&alloc::format!("output[{i}]"), column, output);
+    }
+    list.last("last_depth", stack.depth, Felt::new(16));
+    list.last("last_in_block", decoder.in_block, ZERO);
+    list.last("last_call", decoder.call, ZERO);
+    for (i, &column) in cells_of::<usize, _>(op).iter().enumerate() {
+        let set = i == usize::from(HALT >> 4)
+            || i == 8 + usize::from((HALT >> 2) & 3)
+            || i == 12 + usize::from(HALT & 3);
+        let value = Felt::from(u8::from(set));
+        list.last(&alloc::format!("last_op[{i}]"), column, value);
+    }
+    list.0
+}
+
+/// The byte table has all bytes.
+pub fn range() -> Vec<Boundary> {
+    let at = *RangeRow::from_cells(&array::from_fn::<_, RANGE_WIDTH, _>(|i| i));
+    let mut list = List::default();
+    list.first("first_byte", at.byte, ZERO);
+    list.last("last_byte", at.byte, Felt::new(255));
+    list.0
+}
+
+/// The chiplets: the hasher's section begins with row 0, and continues nothing there. The last row
+/// belongs to no chiplet.
+pub fn chiplets() -> Vec<Boundary> {
+    let at = *ChipletRow::from_cells(&array::from_fn::<_, CHIPLET_WIDTH, _>(|i| i));
+    let hasher = at.hasher();
+    let mut list = List::default();
+    list.first("first_row", at.row, ZERO);
+    list.first("first_hasher", at.select.hasher, ONE);
+    list.first("first_absorb", hasher.absorb, ZERO);
+    list.first("first_merkle", hasher.merkle, ZERO);
+    list.first("first_unhash", hasher.unhash, ZERO);
+    for (i, &column) in cells_of::<usize, _>(&at.select).iter().enumerate() {
+        list.last(&alloc::format!("last_chiplet[{i}]"), column, ZERO);
+    }
+    list.0
+}

@@ -1,0 +1,53 @@
+//! What the transcript of a proof begins with.
+
+use alloc::vec::Vec;
+
+use miden_core::Felt;
+use winter_math::ToElements;
+
+use crate::{
+    air::{COMPOSITION_COLUMNS, CvmAir},
+    lookup::NUM_CHALLENGES,
+    options::ProofSettings,
+    proof::VERSION,
+    table::Table,
+};
+
+/// Separates the transcripts of this protocol and AIR from others and from those of other versions.
+const TAG: u64 = u64::from_be_bytes([0, b'M', b'C', b'V', b'M', 0, 0, VERSION]);
+
+/// The elements that the public coin is made of: everything that a proof depends on and that is not
+/// in its messages. The version, the parameters and the hash function; of every table its height,
+/// its widths and its number of constraints; and the public inputs.
+///
+/// Every part has a fixed length or its length before it, so that different proofs begin
+/// differently.
+pub fn seed(air: &CvmAir, settings: ProofSettings) -> Vec<Felt> {
+    let options = settings.proof_options();
+    let fri = options.to_fri_options();
+    let number = |value: usize| Felt::new(value as u64);
+    let mut elements = alloc::vec![
+        Felt::new(TAG),
+        number(settings.set() as usize),
+        number(settings.hash() as usize),
+        number(options.blowup_factor()),
+        number(options.num_queries()),
+        Felt::from(options.grinding_factor()),
+        Felt::from(options.field_extension().degree()),
+        number(fri.folding_factor()),
+        number(fri.remainder_max_degree()),
+        number(NUM_CHALLENGES),
+        number(COMPOSITION_COLUMNS),
+        number(Table::COUNT),
+    ];
+    for table in Table::ALL {
+        elements.extend([
+            number(air.heights().of(table)),
+            number(table.width()),
+            number(air.packing(table).width()),
+            number(air.num_constraints(table)),
+        ]);
+    }
+    elements.extend(air.public_inputs().to_elements());
+    elements
+}

@@ -1,0 +1,47 @@
+//! Merkle trees over tables of different heights.
+//!
+//! A level of a tree has a power of two of nodes, and node `j` of a level of `n` nodes is above the
+//! nodes `j` and `j + n` of the level below. So it is above everything at positions that are `j`
+//! modulo `n`, which is where the rows of an extension of `n` rows belong that is lifted to the
+//! longest domain: its row `j` goes into node `j`. A tree begins with the level of the longest
+//! extension, whose nodes are hashes of rows; where a level has as many nodes as a shorter extension
+//! has rows, each node is what its children come to, merged with the hash of the row.
+//!
+//! An opening of several positions has, level by level and from left to right, those nodes that do
+//! not follow from the opened rows.
+
+use alloc::vec::Vec;
+
+/// The positions of the next level, of `size` nodes, above these, in order.
+pub fn parents<'a>(positions: impl IntoIterator<Item = &'a usize>, size: usize) -> Vec<usize> {
+    let mut parents: Vec<usize> = positions.into_iter().map(|at| at & (size - 1)).collect();
+    parents.sort_unstable();
+    parents.dedup();
+    parents
+}
+
+/// The nodes that an opening of `positions` has of a level of `size` nodes, in order: the other
+/// child of each parent of which only one child is known.
+pub fn missing(positions: &[usize], size: usize) -> Vec<usize> {
+    let half = size / 2;
+    let known = |at: &usize| positions.binary_search(at).is_ok();
+    parents(positions, half)
+        .into_iter()
+        .flat_map(|parent| [parent, parent + half])
+        .filter(|child| !known(child))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn siblings_are_half_a_level_apart() {
+        assert_eq!(missing(&[0, 4], 8), []);
+        assert_eq!(missing(&[0, 5], 8), [4, 1]);
+        assert_eq!(missing(&[1, 2, 6], 8), [5]);
+        assert_eq!(parents(&[1, 2, 6], 4), [1, 2]);
+        assert_eq!(missing(&[0], 2), [1]);
+    }
+}

@@ -1,0 +1,171 @@
+//! The low-degree test: FRI.
+
+use miden_core::Felt;
+use rayon::prelude::*;
+use winterfell::crypto::{ElementHasher, RandomCoin};
+use winterfell::math::{FieldElement, StarkField};
+
+use crate::tree::Tree;
+
+/// Values that are worked on together.
+const CHUNK: usize = 1 << 10;
+
+/// The layers of a test, each with the tree over its rows.
+pub struct Layers<E, H: ElementHasher> {
+    layers: Vec<Layer<E, H>>,
+    /// The coefficients of the remainder.
+    pub remainder: Vec<E>,
+    folding: usize,
+}
+
+struct Layer<E, H: ElementHasher> {
+    values: Vec<E>,
+    tree: Tree<H>,
+}
+
+impl<E, H> Layers<E, H>
+where
+    E: FieldElement<BaseField = Felt>,
+    H: ElementHasher<BaseField = Felt>,
+{
+    /// Folds the values of a polynomial on the coset with this offset, until `remainder` coefficients
+    /// are left; the coin is told of every layer.
+    pub fn new<R>(
+        mut values: Vec<E>,
+        mut offset: Felt,
+        folding: usize,
+        layers: usize,
+        blowup: usize,
+        coin: &mut R,
+    ) -> Self
+    where
+        R: RandomCoin<BaseField = Felt, Hasher = H>,
+    {
+        let layers = (0..layers)
+            .map(|_| {
+                let rows = values.len() / folding;
+                let mut hashes = vec![H::Digest::default(); rows];
+                hashes
+                    .par_chunks_mut(CHUNK)
+                    .enumerate()
+                    .for_each(|(chunk, hashes)| {
+                        let mut row = vec![E::ZERO; folding];
+                        for (i, hash) in hashes.iter_mut().enumerate() {
+                            let first = chunk * CHUNK + i;
+                            for (k, cell) in row.iter_mut().enumerate() {
+                                *cell = values[first + k * rows];
+                            }
+                            *hash = H::hash_elements(&row);
+                        }
+                    });
+                let tree = Tree::new(vec![hashes]);
+                coin.reseed(tree.root());
+                let alpha: E = coin.draw().expect("the coin yields elements");
+                let folded = fold(&values, offset, folding, alpha);
+                offset = offset.exp_vartime(folding as u64);
+                Layer {
+                    values: std::mem::replace(&mut values, folded),
+                    tree,
+                }
+            })
+            .collect();
+        let inverse_twiddles = winterfell::math::fft::get_inv_twiddles::<Felt>(values.len());
+        winterfell::math::fft::interpolate_poly_with_offset(&mut values, &inverse_twiddles, offset);
+        values.truncate(values.len() / blowup);
+        coin.reseed(H::hash_elements(&values));
+        Self {
+            layers,
+            remainder: values,
+            folding,
+        }
+    }
+
+    /// The roots of the layers' trees.
+    pub fn roots(&self) -> impl Iterator<Item = H::Digest> {
+        self.layers.iter().map(|layer| layer.tree.root())
+    }
+
+    /// For each layer the values that the verifier cannot compute itself, and what opens the rows,
+    /// given the queried positions, which are sorted and distinct.
+    pub fn open(&self, positions: &[usize]) -> Vec<(Vec<E>, Vec<H::Digest>)> {
+        let mut known = positions.to_vec();
+        let mut openings = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let count = layer.values.len() / self.folding;
+            let rows = miden_cvm_air::tree::parents(&known, count);
+            let cells = rows
+                .iter()
+                .flat_map(|row| (0..self.folding).map(move |k| row + k * count));
+            let unknown = cells.filter(|at| known.binary_search(at).is_err());
+            let values = unknown.map(|at| layer.values[at]).collect();
+            openings.push((values, layer.tree.open(&rows)));
+            known = rows;
+        }
+        openings
+    }
+}
+
+/// Folds the values of a polynomial f on the coset with this offset: the result has the values of
+/// sum_j alpha^j f_j, where f(x) = sum_j x^j f_j(x^folding), on the coset with the power of the offset.
+fn fold<E: FieldElement<BaseField = Felt>>(
+    values: &[E],
+    mut offset: Felt,
+    folding: usize,
+    mut alpha: E,
+) -> Vec<E> {
+    let mut values = values.to_vec();
+    for _ in 0..folding.ilog2() {
+        let half = values.len() / 2;
+        let root = Felt::get_root_of_unity(values.len().ilog2()).inv();
+        // 1 / 2x, for the odd part.
+        let first = (offset + offset).inv();
+        let two = Felt::new(2).inv();
+        let (low, high) = values.split_at_mut(half);
+        low.par_chunks_mut(CHUNK)
+            .zip(high.par_chunks(CHUNK))
+            .enumerate()
+            .for_each(|(chunk, (low, high))| {
+                let mut inverse = first * root.exp_vartime((chunk * CHUNK) as u64);
+                for (a, &b) in low.iter_mut().zip(high) {
+                    let (even, odd) = (*a + b, (*a - b).mul_base(inverse));
+                    *a = even.mul_base(two) + alpha * odd;
+                    inverse *= root;
+                }
+            });
+        values.truncate(half);
+        offset = offset.square();
+        alpha = alpha.square();
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use winterfell::math::{fields::QuadExtension, polynom};
+
+    use super::*;
+
+    #[test]
+    fn folding_combines_the_parts_of_a_polynomial() {
+        type E = QuadExtension<Felt>;
+        let element = |i: u64| E::new(Felt::new(i * i + 3), Felt::new(i << 33));
+        let polynomial: Vec<E> = (0..16).map(element).collect();
+        let (offset, alpha) = (Felt::new(7), element(99));
+        for folding in [2, 4, 8] {
+            let root = Felt::get_root_of_unity(6);
+            let at = |x: Felt, poly: &[E]| polynom::eval(poly, E::from(x));
+            let values: Vec<E> = (0..64)
+                .map(|i| at(offset * root.exp_vartime(i), &polynomial))
+                .collect();
+            let folded: Vec<E> = polynomial
+                .chunks(folding)
+                .map(|part| polynom::eval(part, alpha))
+                .collect();
+            let (offset, root) = [offset, root].map(|x| x.exp_vartime(folding as u64)).into();
+            let expected: Vec<E> = (0..64 / folding as u64)
+                .map(|i| at(offset * root.exp_vartime(i), &folded))
+                .collect();
+            assert_eq!(fold(&values, Felt::new(7), folding, alpha), expected);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Reads the bytes of a proof, each of which means something.
+//!
+//! What comes when, and how much of it, follows from the header, the AIR and the queries; nothing in
+//! the bytes says how long anything is. So bytes are of one proof only, and a proof is of one
+//! sequence of bytes.
+
+use alloc::vec::Vec;
+
+use miden_core::{
+    Felt,
+    utils::{Deserializable, Serializable},
+};
+use thiserror::Error;
+use winter_crypto::Hasher;
+use winter_math::{FieldElement, StarkField};
+
+/// Why bytes are not a proof of the form that the header calls for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LayoutError {
+    /// The proof ends too early.
+    #[error("the proof ends within {0}")]
+    End(&'static str),
+    /// The proof goes on after its last part.
+    #[error("{0} bytes follow the proof")]
+    Trailing(usize),
+    /// A number is not below the modulus, or a digest is not written as digests are.
+    #[error("{0} has a number that is no field element")]
+    NotCanonical(&'static str),
+}
+
+/// What is left of a proof's bytes.
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads these bytes.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    fn take(&mut self, part: &'static str, length: usize) -> Result<&'a [u8], LayoutError> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(LayoutError::End(part))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// Reads the representative of a base field element.
+    pub fn number(&mut self, part: &'static str) -> Result<u64, LayoutError> {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(self.take(part, 8)?);
+        let number = u64::from_le_bytes(bytes);
+        if number < Felt::MODULUS {
+            Ok(number)
+        } else {
+            Err(LayoutError::NotCanonical(part))
+        }
+    }
+
+    /// Reads so many elements.
+    pub fn elements<E>(&mut self, part: &'static str, count: usize) -> Result<Vec<E>, LayoutError>
+    where
+        E: FieldElement<BaseField = Felt>,
+    {
+        // Nothing is made room for before it is there.
+        let length = count * E::EXTENSION_DEGREE * Felt::ELEMENT_BYTES;
+        let mut cells = Reader::new(self.take(part, length)?);
+        let mut coordinates = Vec::with_capacity(count * E::EXTENSION_DEGREE);
+        for _ in 0..count * E::EXTENSION_DEGREE {
+            coordinates.push(Felt::new(cells.number(part)?));
+        }
+        Ok(E::slice_from_base_elements(&coordinates).to_vec())
+    }
+
+    /// Reads an element.
+    pub fn element<E>(&mut self, part: &'static str) -> Result<E, LayoutError>
+    where
+        E: FieldElement<BaseField = Felt>,
+    {
+        let elements = self.elements(part, 1)?;
+        elements.first().copied().ok_or(LayoutError::End(part))
+    }
+
+    /// Reads a digest.
+    pub fn digest<H: Hasher>(&mut self, part: &'static str) -> Result<H::Digest, LayoutError> {
+        let length = H::Digest::default().to_bytes().len();
+        let bytes = self.take(part, length)?;
+        let digest =
+            H::Digest::read_from_bytes(bytes).map_err(|_| LayoutError::NotCanonical(part))?;
+        if digest.to_bytes() == bytes {
+            Ok(digest)
+        } else {
+            Err(LayoutError::NotCanonical(part))
+        }
+    }
+
+    /// Checks that nothing is left.
+    pub fn finish(self) -> Result<(), LayoutError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            length => Err(LayoutError::Trailing(length)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miden_core::crypto::hash::{Blake3_256, Rpo256};
+    use winter_math::fields::QuadExtension;
+
+    use super::*;
+
+    const PART: &str = "a part";
+
+    #[test]
+    fn numbers_have_one_form() {
+        let bytes = |number: u64| number.to_le_bytes();
+        for number in [0, 1, Felt::MODULUS - 1] {
+            assert_eq!(Reader::new(&bytes(number)).number(PART), Ok(number));
+        }
+        for number in [Felt::MODULUS, Felt::MODULUS + 1, u64::MAX] {
+            let refused = Err(LayoutError::NotCanonical(PART));
+            assert_eq!(Reader::new(&bytes(number)).number(PART), refused);
+            let mut digest = [0; 32];
+            digest[8..16].copy_from_slice(&bytes(number));
+            let read = Reader::new(&digest).digest::<Rpo256>(PART);
+            assert_eq!(read, Err(LayoutError::NotCanonical(PART)));
+            // A digest of Blake3 is any bytes.
+            assert!(Reader::new(&digest).digest::<Blake3_256>(PART).is_ok());
+            let element = Reader::new(&digest).element::<QuadExtension<Felt>>(PART);
+            assert_eq!(element, Err(LayoutError::NotCanonical(PART)));
+        }
+    }
+
+    #[test]
+    fn all_bytes_are_read_and_no_more() {
+        let bytes = [7; 40];
+        let mut reader = Reader::new(&bytes);
+        assert!(reader.elements::<QuadExtension<Felt>>(PART, 2).is_ok());
+        let huge = reader.elements::<Felt>(PART, 1 << 40);
+        assert_eq!(huge, Err(LayoutError::End(PART)));
+        let read = reader.digest::<Rpo256>(PART);
+        assert_eq!(read, Err(LayoutError::End(PART)));
+        assert!(reader.number(PART).is_ok());
+        assert_eq!(reader.finish(), Ok(()));
+        assert_eq!(Reader::new(&bytes).finish(), Err(LayoutError::Trailing(40)));
+    }
+}

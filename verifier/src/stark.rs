@@ -1,0 +1,483 @@
+//! The verifier's part of the protocol: reads a proof's bytes and follows the prover, message by
+//! message.
+//!
+//! Every table is treated as if it were as high as the longest one: a column of a table of m rows is
+//! a polynomial f of fewer than m coefficients, and what counts is f(x^r), where r is how often the
+//! table goes into the longest one. On the domain of the longest table its values are those of f on
+//! a smaller domain, over and over.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use miden_core::Felt;
+use miden_cvm_air::{
+    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_polynomials, powers},
+    builder::{PERIOD, Periodic},
+    columns::Cells,
+    lookup::{Challenges, NUM_CHALLENGES},
+    options::ProofSettings,
+    table::{Table, Window},
+    transcript,
+    tree::{missing, parents},
+};
+use thiserror::Error;
+use winter_crypto::{ElementHasher, Hasher, RandomCoin};
+use winter_math::{FieldElement, StarkField, polynom};
+
+use crate::{
+    VerifierError,
+    reader::{LayoutError, Reader},
+};
+
+/// Why a proof that can be read proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// The sums of the tables and of the verifier's messages do not add up to zero.
+    #[error("the sums of the tables do not balance")]
+    Sums,
+    /// The constraints do not come to the composition polynomial at the point outside of the domain.
+    #[error("the constraints are not satisfied outside of the domain")]
+    Constraints,
+    /// What was opened is not what was committed to.
+    #[error("{0} are not those that were committed to")]
+    Opening(&'static str),
+    /// The low-degree test does not end with its remainder.
+    #[error("the low-degree test does not end with its remainder")]
+    Remainder,
+    /// The proof of work is too small.
+    #[error("the proof of work is too small")]
+    ProofOfWork,
+    /// The public coin shows a point of the domain, or nothing. This does not happen.
+    #[error("the public coin shows nothing of use")]
+    Coin,
+}
+
+/// Verifies a proof's bytes.
+pub fn verify<E, H, R>(
+    air: &CvmAir,
+    settings: ProofSettings,
+    bytes: &[u8],
+) -> Result<(), VerifierError>
+where
+    E: FieldElement<BaseField = Felt>,
+    H: ElementHasher<BaseField = Felt>,
+    R: RandomCoin<BaseField = Felt, Hasher = H>,
+{
+    let mut reader = Reader::new(bytes);
+    let mut coin = R::new(&transcript::seed(air, settings));
+
+    let main_root = reader.digest::<H>("the commitment to the main columns")?;
+    coin.reseed(main_root);
+    let mut random = Vec::with_capacity(NUM_CHALLENGES);
+    for _ in 0..NUM_CHALLENGES {
+        random.push(draw::<E, R>(&mut coin)?);
+    }
+    let challenges = Challenges::new(&random);
+
+    let aux_root = reader.digest::<H>("the commitment to the lookup columns")?;
+    coin.reseed(aux_root);
+    let sums: Vec<E> = reader.elements("the sums of the tables", Table::COUNT)?;
+    coin.reseed(H::hash_elements(&sums));
+    let verifier_sum = air.public_inputs().boundary_sum(&challenges);
+    if sums.iter().fold(verifier_sum, |total, &sum| total + sum) != E::ZERO {
+        return Err(Rejection::Sums.into());
+    }
+
+    let weight: E = draw(&mut coin)?;
+    let composition_root = reader.digest::<H>("the commitment to the composition")?;
+    coin.reseed(composition_root);
+    let z: E = draw(&mut coin)?;
+    let values = reader.elements("the values outside of the domain", air.num_openings())?;
+    coin.reseed(H::hash_elements(&values));
+    let openings = Openings::new(air, &values);
+    check_constraints(air, &openings, &challenges, &sums, weight, z)?;
+
+    let options = air.options();
+    let size = air.domain_size();
+    let gamma: E = draw(&mut coin)?;
+    let folding = options.to_fri_options().folding_factor();
+    let mut layers = Vec::new();
+    let mut last_size = size;
+    for _ in 0..options.to_fri_options().num_fri_layers(size) {
+        let root = reader.digest::<H>("the commitments to the layers")?;
+        coin.reseed(root);
+        layers.push((root, draw::<E, R>(&mut coin)?));
+        last_size /= folding;
+    }
+    let coefficients = last_size / options.blowup_factor();
+    let remainder: Vec<E> = reader.elements("the remainder", coefficients)?;
+    coin.reseed(H::hash_elements(&remainder));
+
+    let nonce = reader.number("the proof of work")?;
+    if coin.check_leading_zeros(nonce) < options.grinding_factor() {
+        return Err(Rejection::ProofOfWork.into());
+    }
+    let positions = coin.draw_integers(options.num_queries(), size, nonce);
+    let positions = parents(&positions.map_err(|_| Rejection::Coin)?, size);
+
+    let main: Vec<Rows<Felt>> = table_rows(&mut reader, air, &positions, Table::width)?;
+    check_tables::<_, H>(&mut reader, air, &main, main_root, "the main columns")?;
+    let width = |table: Table| air.packing(table).width();
+    let aux: Vec<Rows<E>> = table_rows(&mut reader, air, &positions, width)?;
+    check_tables::<_, H>(&mut reader, air, &aux, aux_root, "the lookup columns")?;
+    let part = "the columns of the composition";
+    let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
+    let hashes = hashes::<E, H>([&composition]);
+    check_tree::<H>(&mut reader, size, [(size, hashes)], composition_root, part)?;
+
+    let combined = combine(air, &main, &aux, &composition, &openings, z, gamma);
+    let values = positions.into_iter().zip(combined?).collect();
+    check_low_degree::<E, H>(&mut reader, values, size, folding, &layers, &remainder)?;
+    Ok(reader.finish()?)
+}
+
+fn draw<E, R>(coin: &mut R) -> Result<E, Rejection>
+where
+    E: FieldElement<BaseField = Felt>,
+    R: RandomCoin<BaseField = Felt>,
+{
+    coin.draw().map_err(|_| Rejection::Coin)
+}
+
+/// The values outside of the domain.
+struct Openings<'a, E> {
+    /// Of every table at the point: main columns, then auxiliary ones.
+    current: Vec<(&'a [E], &'a [E])>,
+    composition: &'a [E],
+    /// Of every table at the point's successor.
+    next: Vec<(&'a [E], &'a [E])>,
+    /// All values of the tables and the composition at the point.
+    at_point: &'a [E],
+    /// All values of the tables at the successor.
+    at_next: &'a [E],
+}
+
+impl<'a, E> Openings<'a, E> {
+    /// Divides the values, of which there are as many as the AIR calls for.
+    fn new(air: &CvmAir, values: &'a [E]) -> Self {
+        let tables = |values: &'a [E]| {
+            let mut rest = values;
+            let mut part = |width: usize| {
+                let (part, others) = rest.split_at(width);
+                rest = others;
+                part
+            };
+            let tables = Table::ALL.map(|table| {
+                let main = part(table.width());
+                (main, part(air.packing(table).width()))
+            });
+            tables.to_vec()
+        };
+        let width = air.trace_width();
+        let (at_point, at_next) = values.split_at(width + COMPOSITION_COLUMNS);
+        Self {
+            current: tables(&at_point[..width]),
+            composition: &at_point[width..],
+            next: tables(at_next),
+            at_point,
+            at_next,
+        }
+    }
+}
+
+/// Checks that the constraints of all tables, combined and divided, come to the composition at z.
+fn check_constraints<E: FieldElement<BaseField = Felt>>(
+    air: &CvmAir,
+    openings: &Openings<'_, E>,
+    challenges: &Challenges<E>,
+    sums: &[E],
+    weight: E,
+    z: E,
+) -> Result<(), Rejection> {
+    let length = air.heights().longest() as u64;
+    let power = z.exp_vartime(length.into());
+    let vanishing = power - E::ONE;
+    if vanishing == E::ZERO {
+        return Err(Rejection::Coin);
+    }
+    // A table's point to the power of its number of periods: the same for all tables.
+    let in_period = z.exp_vartime((length / PERIOD as u64).into());
+    let periodic: Vec<E> = periodic_polynomials()
+        .iter()
+        .map(|polynomial| {
+            let coefficients = polynomial.iter().rev();
+            coefficients.fold(E::ZERO, |sum, &c| sum * in_period + E::from(c))
+        })
+        .collect();
+
+    let mut weights = powers(weight);
+    let mut expected = E::ZERO;
+    for (i, table) in Table::ALL.into_iter().enumerate() {
+        let ((cur, aux), (next, aux_next)) = (openings.current[i], openings.next[i]);
+        let frame = TableFrame {
+            main: Window {
+                cur,
+                next,
+                periodic: Periodic::from_cells(&periodic),
+                composed: E::from(air.public_inputs().composed()),
+            },
+            aux,
+            aux_next,
+        };
+        let Combined {
+            transition,
+            first,
+            last,
+        } = air.combine(table, &frame, challenges, sums[i], &mut weights);
+        let point = z.exp_vartime((air.heights().ratio(table) as u64).into());
+        let root = Felt::get_root_of_unity(air.heights().of(table).ilog2());
+        let last_point = E::from(root.inv());
+        // None of the divisors is zero, as each divides what vanishes on the table's domain.
+        expected += transition * (point - last_point) / vanishing
+            + first / (point - E::ONE)
+            + last / (point - last_point);
+    }
+    let columns = openings.composition.iter().rev();
+    let composition = columns.fold(E::ZERO, |sum, &column| sum * power + column);
+    if composition == expected {
+        Ok(())
+    } else {
+        Err(Rejection::Constraints)
+    }
+}
+
+/// Opened rows, by their positions.
+type Rows<F> = BTreeMap<usize, Vec<F>>;
+
+/// Reads a row for each position.
+fn rows<F: FieldElement<BaseField = Felt>>(
+    reader: &mut Reader<'_>,
+    part: &'static str,
+    positions: &[usize],
+    width: usize,
+) -> Result<Rows<F>, LayoutError> {
+    let row = |&position: &usize| Ok((position, reader.elements(part, width)?));
+    positions.iter().map(row).collect()
+}
+
+/// Reads, for each table, its rows at these positions of the longest domain.
+fn table_rows<F: FieldElement<BaseField = Felt>>(
+    reader: &mut Reader<'_>,
+    air: &CvmAir,
+    positions: &[usize],
+    width: impl Fn(Table) -> usize,
+) -> Result<Vec<Rows<F>>, LayoutError> {
+    let of_table = |&table: &Table| {
+        let positions = parents(positions, extension(air, table));
+        rows(reader, "the rows of the tables", &positions, width(table))
+    };
+    Table::ALL.iter().map(of_table).collect()
+}
+
+/// The number of rows that a table is extended to.
+fn extension(air: &CvmAir, table: Table) -> usize {
+    air.heights().of(table) * air.options().blowup_factor()
+}
+
+/// The hashes of the rows of tables of one height, which stand side by side.
+fn hashes<'a, F, H>(tables: impl IntoIterator<Item = &'a Rows<F>>) -> BTreeMap<usize, H::Digest>
+where
+    F: FieldElement<BaseField = Felt> + 'a,
+    H: ElementHasher<BaseField = Felt>,
+{
+    let mut joined: Rows<F> = BTreeMap::new();
+    for rows in tables {
+        for (&position, row) in rows {
+            joined.entry(position).or_default().extend_from_slice(row);
+        }
+    }
+    let hash = |(position, row): (usize, Vec<F>)| (position, H::hash_elements(&row));
+    joined.into_iter().map(hash).collect()
+}
+
+/// Checks the rows of all tables against the root of the tree over them.
+fn check_tables<F, H>(
+    reader: &mut Reader<'_>,
+    air: &CvmAir,
+    tables: &[Rows<F>],
+    root: H::Digest,
+    part: &'static str,
+) -> Result<(), VerifierError>
+where
+    F: FieldElement<BaseField = Felt>,
+    H: ElementHasher<BaseField = Felt>,
+{
+    let sizes = Table::ALL.map(|table| extension(air, table));
+    let mut distinct = sizes.to_vec();
+    distinct.sort_unstable_by(|a, b| b.cmp(a));
+    distinct.dedup();
+    let extensions = distinct.into_iter().map(|size| {
+        let of_size = sizes
+            .iter()
+            .zip(tables)
+            .filter(|(other, _)| **other == size);
+        (size, hashes::<F, H>(of_size.map(|(_, rows)| rows)))
+    });
+    check_tree::<H>(reader, air.domain_size(), extensions, root, part)
+}
+
+/// Checks hashes of rows, by the sizes of their extensions, the largest first, against the root of
+/// the tree over them. The nodes that do not follow from them are read.
+fn check_tree<H: Hasher>(
+    reader: &mut Reader<'_>,
+    mut size: usize,
+    extensions: impl IntoIterator<Item = (usize, BTreeMap<usize, H::Digest>)>,
+    root: H::Digest,
+    part: &'static str,
+) -> Result<(), VerifierError> {
+    let rejection = Rejection::Opening(part);
+    let mut extensions: BTreeMap<usize, _> = extensions.into_iter().collect();
+    let mut nodes = extensions.remove(&size).ok_or(rejection)?;
+    while size > 1 {
+        let known: Vec<usize> = nodes.keys().copied().collect();
+        for position in missing(&known, size) {
+            nodes.insert(position, reader.digest::<H>("the nodes of the trees")?);
+        }
+        size /= 2;
+        let rows = extensions.remove(&size);
+        let mut next = BTreeMap::new();
+        for position in parents(&known, size) {
+            let child = |at: usize| nodes.get(&at).copied().ok_or(rejection);
+            let mut node = H::merge(&[child(position)?, child(position + size)?]);
+            if let Some(rows) = &rows {
+                let row = rows.get(&position).copied().ok_or(rejection)?;
+                node = H::merge(&[node, row]);
+            }
+            next.insert(position, node);
+        }
+        nodes = next;
+    }
+    if extensions.is_empty() && nodes.get(&0) == Some(&root) {
+        Ok(())
+    } else {
+        Err(rejection.into())
+    }
+}
+
+/// The values, at the queried positions, of the polynomial that the low-degree test is about: the
+/// quotients of all columns at the points outside of the domain, in the order of the openings,
+/// each column's with a power of `gamma`.
+fn combine<E: FieldElement<BaseField = Felt>>(
+    air: &CvmAir,
+    main: &[Rows<Felt>],
+    aux: &[Rows<E>],
+    composition: &Rows<E>,
+    openings: &Openings<'_, E>,
+    z: E,
+    gamma: E,
+) -> Result<Vec<E>, Rejection> {
+    let mut weights = powers(gamma);
+    let weights: Vec<E> = openings.at_point.iter().map(|_| weights()).collect();
+    let weighted = |weights: &[E], values: &[E]| -> E {
+        let terms = weights.iter().zip(values);
+        terms.fold(E::ZERO, |sum, (&weight, &value)| sum + weight * value)
+    };
+    let at_point = weighted(&weights, openings.at_point);
+    let at_next = weighted(&weights, openings.at_next);
+
+    // What the columns of each table contribute, by the rows of its extension.
+    let mut rest = &weights[..];
+    let mut part = |width: usize| {
+        let (part, others) = rest.split_at(width);
+        rest = others;
+        part
+    };
+    let mut tables: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(Table::COUNT);
+    for (i, table) in Table::ALL.into_iter().enumerate() {
+        let main_weights = part(table.width());
+        let aux_weights = part(air.packing(table).width());
+        let combined = main[i].iter().zip(aux[i].values());
+        let combined = combined.map(|((&position, main), aux)| {
+            let terms = main_weights.iter().zip(main);
+            let main = terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight.mul_base(cell));
+            (position, main + weighted(aux_weights, aux))
+        });
+        tables.push((extension(air, table), combined.collect()));
+    }
+    let composition_weights = part(COMPOSITION_COLUMNS);
+
+    let generator = Felt::get_root_of_unity(air.domain_size().ilog2());
+    let root = Felt::get_root_of_unity(air.heights().longest().ilog2());
+    let successor = z.mul_base(root);
+    composition
+        .iter()
+        .map(|(&position, row)| {
+            let mut sum = E::ZERO;
+            for (size, rows) in &tables {
+                sum += *rows.get(&(position & (size - 1))).ok_or(Rejection::Coin)?;
+            }
+            let all = sum + weighted(composition_weights, row);
+            let x = E::from(Felt::GENERATOR * generator.exp_vartime(position as u64));
+            if x == z || x == successor {
+                return Err(Rejection::Coin);
+            }
+            Ok((all - at_point) / (x - z) + (sum - at_next) / (x - successor))
+        })
+        .collect()
+}
+
+/// Checks that the polynomial with these values, by their positions, is of low degree.
+fn check_low_degree<E, H>(
+    reader: &mut Reader<'_>,
+    mut values: BTreeMap<usize, E>,
+    mut size: usize,
+    folding: usize,
+    layers: &[(H::Digest, E)],
+    remainder: &[E],
+) -> Result<(), VerifierError>
+where
+    E: FieldElement<BaseField = Felt>,
+    H: ElementHasher<BaseField = Felt>,
+{
+    let part = "the values of the layers";
+    let mut offset = Felt::GENERATOR;
+    for &(root, alpha) in layers {
+        let generator = Felt::get_root_of_unity(size.ilog2());
+        size /= folding;
+        // Values that are known are not read; so if they are others, the rows are.
+        let mut rows: Rows<E> = BTreeMap::new();
+        for position in parents(values.keys(), size) {
+            let mut row = Vec::with_capacity(folding);
+            for i in 0..folding {
+                row.push(match values.get(&(position + i * size)) {
+                    Some(&value) => value,
+                    None => reader.element(part)?,
+                });
+            }
+            rows.insert(position, row);
+        }
+        let hashes = hashes::<E, H>([&rows]);
+        check_tree::<H>(reader, size, [(size, hashes)], root, part)?;
+        let fold_row = |(position, row): (usize, Vec<E>)| {
+            let x = offset * generator.exp_vartime(position as u64);
+            (position, fold(row, x, alpha))
+        };
+        values = rows.into_iter().map(fold_row).collect();
+        offset = offset.exp_vartime(folding as u64);
+    }
+    let generator = Felt::get_root_of_unity(size.ilog2());
+    for (position, value) in values {
+        let x = offset * generator.exp_vartime(position as u64);
+        if polynom::eval(remainder, E::from(x)) != value {
+            return Err(Rejection::Remainder.into());
+        }
+    }
+    Ok(())
+}
+
+/// What a row of a layer comes to: with the values of f at x times the roots of unity, the value of
+/// sum_j alpha^j f_j at x^n, where f(x) = sum_j x^j f_j(x^n) for a row of n values.
+fn fold<E: FieldElement<BaseField = Felt>>(mut row: Vec<E>, mut x: Felt, mut alpha: E) -> E {
+    let mut root = Felt::get_root_of_unity(row.len().ilog2());
+    while row.len() > 1 {
+        let half = row.len() / 2;
+        let mut point = x + x;
+        for i in 0..half {
+            let (a, b) = (row[i], row[i + half]);
+            row[i] = (a + b) / E::from(2_u32) + alpha * (a - b).mul_base(point.inv());
+            point *= root;
+        }
+        row.truncate(half);
+        (x, root, alpha) = (x.square(), root.square(), alpha.square());
+    }
+    row.first().copied().unwrap_or(E::ZERO)
+}
