@@ -39,9 +39,10 @@ pub use miden_cvm_audit::{
 pub use miden_cvm_component::abi::ValueError;
 pub use miden_cvm_component::wit::Function;
 pub use miden_cvm_component::{
-    ArtifactError, BuildError, CodeDescription, Component, Composition, CompositionError,
-    ExportDescription, Intrinsic, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError,
-    PackageKind, SegmentRecord, Toolchain, Warning, bindings, describe_code, new_component,
+    ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, CodeDescription, Component,
+    Composition, CompositionError, ExportDescription, Intrinsic, LimitName, LinkKind, LinkRecord,
+    LinkedComposition, NewFile, PackageError, PackageKind, SegmentRecord, SourceError, SourceFault,
+    SourceText, SourceWarning, Toolchain, Warning, bindings, describe_code, new_component,
     package_kind, read_library, read_program,
 };
 pub use miden_cvm_library::{

@@ -7,21 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use miden_assembly::{
-    Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
-    Report, SourceManager,
-    ast::ModuleKind,
-    debuginfo::{SourceLanguage, Uri},
-    library::LibraryExport,
-};
-use miden_assembly_syntax::parser::read_modules_from_dir;
+use miden_assembly::{DefaultSourceManager, KernelLibrary, Library, library::LibraryExport};
 use miden_core::{
     AdviceMap, Program, Word,
     mast::{MastForest, MastNodeExt},
 };
 use miden_cvm_component::{
-    ArtifactError, BuildError, COMPONENT_FILE, Component, LinkedComposition, PackageError,
-    Toolchain, Warning, assembling, block_too_deep, kernel_stubs, read_library, read_program,
+    ArtifactError, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE, Component,
+    LinkedComposition, PackageError, SourceError, SourceText, SourceWarning, Toolchain, Warning,
+    kernel_stubs, read_library, read_program,
 };
 use miden_cvm_library::{Finding, core_library, findings, published_core_library};
 use thiserror::Error;
@@ -298,17 +292,6 @@ pub enum TargetError {
          `.wac` or `.masp` file or the folder of one", .0.display()
     )]
     UnknownKind(PathBuf),
-    /// Miden assembly that is no text.
-    #[error("`{}` is no Miden assembly: it is not UTF-8", .0.display())]
-    NoText(PathBuf),
-    /// Blocks of Miden assembly nest too deep for the assembler.
-    #[error("`{}`, line {line}: too many blocks are open", .path.display())]
-    Blocks {
-        /// The source.
-        path: PathBuf,
-        /// The line of the first block too many.
-        line: u32,
-    },
     /// A file that is no library was given as one.
     #[error(
         "`{}` is no library: one is a `.masl` or `.masp` file, or a folder of `.masm` files",
@@ -359,14 +342,9 @@ pub enum TargetError {
          instance of it", .0.display()
     )]
     Component(PathBuf),
-    /// The assembler refuses a source.
-    #[error("`{}` cannot be assembled:\n{report}", .path.display())]
-    Assembly {
-        /// The source, or the folder of sources.
-        path: PathBuf,
-        /// What the assembler says.
-        report: String,
-    },
+    /// A source cannot be assembled.
+    #[error(transparent)]
+    Assembly(#[from] SourceError),
     /// A package or library cannot be used.
     #[error("`{}` cannot be used: {reason}", .path.display())]
     Artifact {
@@ -395,6 +373,7 @@ pub enum TargetError {
 pub struct Loader {
     toolchain: Toolchain,
     libraries: Vec<Arc<Library>>,
+    warnings: Vec<SourceWarning>,
 }
 
 impl Loader {
@@ -413,6 +392,12 @@ impl Loader {
     /// What components are assembled and linked with.
     pub fn toolchain(&self) -> &Toolchain {
         &self.toolchain
+    }
+
+    /// Bounds what the assembler may be made to do by the sources that are loaded from now on.
+    pub fn with_limits(mut self, limits: AssemblyLimits) -> Self {
+        self.toolchain = self.toolchain.with_limits(limits);
+        self
     }
 
     /// Takes the kernel at `path`: a `.masm` file, a folder, or a `.masl` or `.masp` file. In a folder
@@ -459,51 +444,21 @@ impl Loader {
     /// Assembles a kernel that exports what the source `exported` does; the other sources below `modules`
     /// are its modules.
     fn assemble_kernel(
-        &self,
+        &mut self,
         exported: &Path,
         modules: Option<&Path>,
     ) -> Result<KernelLibrary, TargetError> {
-        check_source(exported)?;
-        let stubs = kernel_stubs(self.toolchain.source_manager()).map_err(|problem| {
-            TargetError::Assembly {
-                path: exported.into(),
-                report: problem.to_string(),
-            }
-        })?;
+        let source = read_source(exported)?;
         let mut others = Vec::new();
         if let Some(folder) = modules {
-            check_sources(folder)?;
-            for source in sources_in(folder)? {
-                if source == exported {
-                    continue;
-                }
-                let relative = source.strip_prefix(folder).unwrap_or(&source);
-                let parts = relative.with_extension("");
-                let parts: Vec<_> = parts.iter().map(|part| part.to_string_lossy()).collect();
-                let name = format!("$kernel::{}", parts.join("::"));
-                let module = assembling(|| {
-                    let path = MasmPath::validate(&name).map_err(Report::msg)?;
-                    let sources = self.toolchain.source_manager();
-                    ModuleParser::new(ModuleKind::Library).parse_file(path, &source, sources)
-                });
-                let mut module = module.map_err(|report| refused(&source, report))?;
-                self.toolchain.correct(&mut module);
-                others.push(module);
-            }
+            others = SourceText::read_folder(folder, "$kernel")?;
+            others.retain(|other| other.file != exported);
         }
-        let mut assembler = self.assembler(exported)?;
-        assembling(|| {
-            assembler.link_dynamic_library(stubs)?;
-            assembler.compile_and_statically_link_all(others)?;
-            let mut module = ModuleParser::new(ModuleKind::Kernel).parse_file(
-                MasmPath::kernel_path(),
-                exported,
-                self.toolchain.source_manager(),
-            )?;
-            self.toolchain.correct(&mut module);
-            assembler.assemble_kernel(module)
-        })
-        .map_err(|report| refused(exported, report))
+        let stubs = kernel_stubs(self.toolchain.source_manager())?;
+        let assembly = self.assembly().with_dynamic_library(&stubs);
+        let assembled = assembly.kernel(source, others)?;
+        self.warnings.extend(assembled.warnings);
+        Ok(assembled.code)
     }
 
     /// Adds the library at `path`: a `.masl` or `.masp` file, or a folder of `.masm` files, whose
@@ -560,6 +515,8 @@ impl Loader {
 
     /// The target with the code that the loader has besides.
     fn completed(&self, mut target: Target, path: &Path) -> Target {
+        let of_others = self.warnings.iter().cloned().map(Warning::Source);
+        target.warnings.extend(of_others);
         if let Some(kernel) = self.toolchain.kernel() {
             target.add_kernel(kernel);
         }
@@ -588,62 +545,42 @@ impl Loader {
     }
 
     fn assemble(&self, path: &Path, source: &[u8]) -> Result<Target, TargetError> {
-        let Ok(text) = str::from_utf8(source) else {
-            return Err(TargetError::NoText(path.into()));
-        };
-        check_blocks(path, text)?;
-        let sources = self.toolchain.source_manager();
-        let file = sources.load(SourceLanguage::Masm, Uri::from(path), text.into());
-        let assembler = self.assembler(path)?;
-        let program = assembling(|| {
-            ModuleParser::new(ModuleKind::Executable)
-                .parse(MasmPath::exec_path(), file, sources.clone())
-                .and_then(|mut module| {
-                    self.toolchain.correct(&mut module);
-                    assembler.assemble_program(module)
-                })
-        })
-        .map_err(|report| refused(path, report))?;
+        let source = SourceText::from_bytes(path, "", source.into())?;
+        let assembled = self.assembly().program(source)?;
+        let warnings = assembled.warnings.into_iter().map(Warning::Source);
         Ok(Target {
-            sources: Some(sources),
-            ..Target::from(program)
+            sources: Some(self.toolchain.source_manager()),
+            warnings: warnings.collect(),
+            ..Target::from(assembled.code)
         })
     }
 
-    fn library_from_sources(&self, folder: &Path) -> Result<Arc<Library>, TargetError> {
+    /// What is suspicious in the sources of the kernel and the libraries, but no error.
+    pub fn warnings(&self) -> &[SourceWarning] {
+        &self.warnings
+    }
+
+    fn library_from_sources(&mut self, folder: &Path) -> Result<Arc<Library>, TargetError> {
         let name = name_of(folder)?;
-        check_sources(folder)?;
-        let library = assembling(|| {
-            let namespace = MasmPath::validate(&name).map_err(Report::msg)?;
-            let assembler = self.assembler_with_libraries()?;
-            let sources = self.toolchain.source_manager();
-            let modules = read_modules_from_dir(folder, namespace, sources)?;
-            assembler.assemble_library(modules.map(|mut module| {
-                self.toolchain.correct(&mut module);
-                module
-            }))
+        let assembled = self
+            .assembly()
+            .library(SourceText::read_folder(folder, &name)?)?;
+        self.warnings.extend(assembled.warnings);
+        Ok(Arc::new(assembled.code))
+    }
+
+    /// The code of libraries is left out of what is assembled, as it is by Miden's command line: so
+    /// programs have the same hashes here.
+    fn assembly(&self) -> Assembly {
+        let assembly = Assembly::new(self.toolchain.source_manager())
+            .with_limits(self.toolchain.limits())
+            .with_kernel(self.toolchain.kernel())
+            .with_corrections(self.toolchain.corrects())
+            .with_dynamic_library(self.toolchain.core_library());
+        let libraries = self.libraries.iter();
+        libraries.fold(assembly, |assembly, library| {
+            assembly.with_dynamic_library(library)
         })
-        .map_err(|report| refused(folder, report))?;
-        Ok(Arc::new(library))
-    }
-
-    fn assembler(&self, path: &Path) -> Result<Assembler, TargetError> {
-        assembling(|| self.assembler_with_libraries()).map_err(|report| refused(path, report))
-    }
-
-    /// An assembler that leaves the code of libraries out of what it assembles, as that of Miden's
-    /// command line does: so programs have the same hashes here.
-    fn assembler_with_libraries(&self) -> Result<Assembler, Report> {
-        let sources: Arc<dyn SourceManager> = self.toolchain.source_manager();
-        let mut assembler = match self.toolchain.kernel() {
-            Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
-            None => Assembler::new(sources),
-        };
-        assembler.link_dynamic_library(self.toolchain.core_library())?;
-        for library in &self.libraries {
-            assembler.link_dynamic_library(library)?;
-        }
-        Ok(assembler)
     }
 }
 
@@ -719,27 +656,6 @@ fn kernel_module(folder: &Path) -> Result<PathBuf, TargetError> {
     }
 }
 
-/// All `.masm` files below a folder, sorted.
-fn sources_in(folder: &Path) -> Result<Vec<PathBuf>, TargetError> {
-    let unreadable = |reason| TargetError::Unreadable {
-        path: folder.into(),
-        reason,
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let path = entry.path();
-        // Links to folders are not followed: they could lead in circles.
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            found.extend(sources_in(&path)?);
-        } else if extension(&path) == Some("masm") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// The names of the `.masm` and `.masp` files in a folder.
 fn programs_in(folder: &Path) -> Result<Vec<String>, TargetError> {
     let unreadable = |reason| TargetError::Unreadable {
@@ -795,46 +711,10 @@ fn check_readable(path: &Path) -> Result<(), TargetError> {
     }
 }
 
-/// Checks that a source can be read, and that the assembler has enough of the stack for it.
-fn check_source(path: &Path) -> Result<(), TargetError> {
-    check_blocks(path, &String::from_utf8_lossy(&read(path)?))
-}
-
-/// Checks that the assembler has enough of the stack for a source.
-fn check_blocks(path: &Path, source: &str) -> Result<(), TargetError> {
-    match block_too_deep(source) {
-        None => Ok(()),
-        Some(line) => Err(TargetError::Blocks {
-            path: path.into(),
-            line,
-        }),
-    }
-}
-
-/// Checks all sources of a library.
-fn check_sources(folder: &Path) -> Result<(), TargetError> {
-    let unreadable = |reason| TargetError::Unreadable {
-        path: folder.into(),
-        reason,
-    };
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let path = entry.path();
-        // Links to folders are not followed: they could lead in circles.
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            check_sources(&path)?;
-        } else if extension(&path) == Some("masm") {
-            check_source(&path)?;
-        }
-    }
-    Ok(())
-}
-
-fn refused(path: &Path, report: String) -> TargetError {
-    TargetError::Assembly {
-        path: path.into(),
-        report,
-    }
+fn read_source(path: &Path) -> Result<SourceText, TargetError> {
+    let bytes = read(path)?;
+    // Programs and kernels are what they are, whatever their files are called.
+    Ok(SourceText::from_bytes(path, "", bytes)?)
 }
 
 fn unusable(path: &Path, reason: ArtifactError) -> TargetError {

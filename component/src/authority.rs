@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use miden_assembly::SourceManager;
+use miden_assembly::DefaultSourceManager;
 use miden_cvm_air::composition::{IntrinsicRecord, KERNEL_SOURCE, ResourceRecord};
 use toml::Spanned;
 
@@ -287,7 +287,7 @@ impl<'a> Authority<'a> {
     pub(crate) fn of_kernel(
         &self,
         has_kernel: bool,
-        sources: &Arc<dyn SourceManager>,
+        sources: &Arc<DefaultSourceManager>,
     ) -> Result<Vec<IntrinsicRecord>, BuildError> {
         let mut records = Vec::new();
         for (position, scope) in self.wiring.0.scopes.iter().enumerate() {

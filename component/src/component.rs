@@ -17,6 +17,7 @@ use toml::Spanned;
 use crate::{
     COMPONENT_FILE,
     artifact::read_library,
+    assembly::{Assembled, SourceText, SourceWarning},
     bindings::{BINDINGS_MODULE, Bindings, FunctionName, Implementation, is_bindings_module},
     calls::{Calls, find_calls},
     data::{parse_word, read_segments},
@@ -31,7 +32,7 @@ use crate::{
     resources::{Declared, IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
     sources::{Source, find_sources, inside},
     stubs::{STUB_MODULE, StubIdentity, stub_library},
-    toolchain::{Toolchain, render},
+    toolchain::Toolchain,
     wasm::WasmModule,
     wit::{InterfaceName, World},
 };
@@ -70,6 +71,8 @@ pub struct Component {
     pub unused_imports: Vec<String>,
     /// The files, and the folders of WIT, that it was read from.
     pub files: Vec<PathBuf>,
+    /// What the assembler remarks about its sources.
+    pub warnings: Vec<SourceWarning>,
 }
 
 /// A procedure that other components can call.
@@ -148,7 +151,12 @@ impl Component {
         let mut segments = read_segments(&document, folder, &manifest.data)?;
         let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
         let files = files_of(folder, &manifest, &sources);
-        let (library, declared, intrinsics) = assemble(
+        let AssembledComponent {
+            library,
+            imports: declared,
+            intrinsics,
+            warnings,
+        } = assemble(
             &document,
             &plan,
             &types,
@@ -245,6 +253,7 @@ impl Component {
             aliases,
             unused_imports,
             files,
+            warnings,
         })
     }
 }
@@ -442,7 +451,7 @@ fn stub_identity(
         let problem = Problem::ImportForm(name.get_ref().clone());
         return Err(document.error_at(name, problem));
     };
-    let text = |what, text: &Spanned<String>| {
+    let text = |what, text: &Spanned<String>| -> Result<String, BuildError> {
         check_identity(what, text.get_ref()).map_err(|p| document.error_at(text, p))?;
         Ok(text.get_ref().clone())
     };
@@ -558,6 +567,15 @@ pub(crate) fn assembled_code(
     Ok(Some(library))
 }
 
+/// What the sources of a component, its bindings and stubs come to.
+struct AssembledComponent {
+    library: Library,
+    imports: Imports,
+    /// By the names of their stubs.
+    intrinsics: BTreeMap<String, IntrinsicImport>,
+    warnings: Vec<SourceWarning>,
+}
+
 /// Assembles the sources against the stubs; the imports come back with the digests of theirs, and
 /// the intrinsics by their names.
 fn assemble(
@@ -568,7 +586,7 @@ fn assemble(
     package: Option<&Library>,
     wasm: Option<&WasmModule>,
     toolchain: &Toolchain,
-) -> Result<(Library, Imports, BTreeMap<String, IntrinsicImport>), BuildError> {
+) -> Result<AssembledComponent, BuildError> {
     let imports = &plan.imports;
     let whole = |problem| BuildError::in_file(document.path(), problem);
     let of_types = types.stubs();
@@ -580,8 +598,8 @@ fn assemble(
         })
         .chain(of_types.iter().map(|stub| stub.identity.clone()))
         .collect();
-    let mut assembler = toolchain.assembler().map_err(whole)?;
-    let stubs = stub_library(&identities, toolchain.source_manager()).map_err(whole)?;
+    let mut assembly = toolchain.assembly();
+    let stubs = stub_library(&identities, &toolchain.assembly_alone()).map_err(whole)?;
     let mut resolved = imports.clone();
     let mut intrinsics = BTreeMap::new();
     if let Some(stubs) = &stubs {
@@ -605,54 +623,43 @@ fn assemble(
                 intrinsics.insert(name, import);
             }
         }
-        assembler
-            .link_dynamic_library(stubs)
-            .map_err(|report| whole(Problem::Assembly(render(&report))))?;
+        assembly = assembly.with_dynamic_library(stubs);
     }
     if let Some(package) = package {
-        assembler
-            .link_static_library(package)
-            .map_err(|report| whole(Problem::Assembly(render(&report))))?;
+        assembly = assembly.with_static_library(package);
     }
-    let mut modules = Vec::with_capacity(sources.len());
-    for source in sources {
-        let text = std::fs::read_to_string(&source.file).map_err(|error| {
-            let problem = Problem::Unreadable {
-                what: "source",
-                path: source.file.clone(),
-                reason: error.to_string(),
-            };
-            BuildError::in_file(&source.file, problem)
-        })?;
-        let module = toolchain
-            .parse_module(&source.file, &source.module, text)
-            .map_err(|problem| BuildError::in_file(&source.file, problem))?;
-        modules.push(module);
-    }
-    for generated in wasm.into_iter().flat_map(|wasm| &wasm.modules) {
-        let file = document.path().with_file_name(generated.file());
-        let module = toolchain
-            .parse_module(&file, &generated.path, generated.text.clone())
-            .map_err(|problem| BuildError::in_file(&file, problem))?;
-        modules.push(module);
-    }
-    check_implementations(document, plan, &modules, package)?;
+    let texts = sources
+        .iter()
+        .map(|source| SourceText::read(&source.file, &source.module))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut parsed = assembly.parse_library(texts)?;
+    let compiled = wasm.into_iter().flat_map(|wasm| &wasm.modules);
+    let compiled = compiled.map(|compiled| SourceText {
+        file: document.path().with_file_name(compiled.file()),
+        module: compiled.path.clone(),
+        text: compiled.text.clone(),
+    });
+    parsed.append(assembly.parse_library(compiled.collect())?);
+    check_implementations(document, plan, parsed.modules(), package)?;
     let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
-    for generated in bindings.cloned().chain(types.modules()) {
+    let generated = bindings.cloned().chain(types.modules());
+    let generated = generated.map(|generated| SourceText {
         // Where `component bindings` writes it.
-        let file = document
+        file: document
             .path()
             .with_file_name(BINDINGS_MODULE)
-            .join(generated.file());
-        let module = toolchain
-            .parse_module(&file, &generated.path, generated.text)
-            .map_err(|problem| BuildError::in_file(&file, problem))?;
-        modules.push(module);
-    }
-    let library = assembler
-        .assemble_library(modules)
-        .map_err(|report| whole(Problem::Assembly(render(&report))))?;
-    Ok((library, resolved, intrinsics))
+            .join(generated.file()),
+        module: generated.path,
+        text: generated.text,
+    });
+    parsed.append(assembly.parse_library(generated.collect())?);
+    let Assembled { code, warnings } = assembly.parsed_library(parsed)?;
+    Ok(AssembledComponent {
+        library: code,
+        imports: resolved,
+        intrinsics,
+        warnings,
+    })
 }
 
 /// Looks for the procedures that bindings execute, before the assembler does: it would report a mistake

@@ -7,8 +7,10 @@ use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
 
 use crate::{
-    nesting::{MAX_BLOCKS, MAX_BRACKETS},
+    assembly::{SourceError, SourceFault},
+    nesting::MAX_BRACKETS,
     package::PackageError,
+    tree::MAX_COMPOSITIONS,
     wit::ISOLATED_HANDLES,
 };
 
@@ -37,6 +39,26 @@ impl BuildError {
             problem: Box::new(problem),
         }
     }
+}
+
+impl From<SourceError> for BuildError {
+    fn from(error: SourceError) -> Self {
+        let SourceError {
+            file,
+            line,
+            column,
+            fault,
+        } = error;
+        Self {
+            file,
+            line,
+            problem: Box::new(Problem::Assembly { column, fault }),
+        }
+    }
+}
+
+fn column_prefix(column: Option<u32>) -> String {
+    column.map_or(String::new(), |column| format!("column {column}: "))
 }
 
 fn line_suffix(line: Option<u32>) -> String {
@@ -106,9 +128,6 @@ pub enum Problem {
     /// Brackets of a WIT or WAC text nest too deep.
     #[error("more than {MAX_BRACKETS} brackets are open here")]
     Brackets,
-    /// Blocks of Miden assembly nest too deep.
-    #[error("more than {MAX_BLOCKS} blocks are open on line {0}")]
-    Blocks(u32),
 
     // WIT
     /// There is no WIT where it should be.
@@ -175,9 +194,17 @@ pub enum Problem {
     /// Two sources give the same module.
     #[error("the module `{0}` has two sources")]
     DuplicateModule(String),
-    /// The assembler refuses the sources.
-    #[error("the assembler refuses this component:\n{0}")]
-    Assembly(String),
+    /// The sources cannot be assembled.
+    #[error("{}{fault}", column_prefix(*.column))]
+    Assembly {
+        /// The column, counted from 1.
+        column: Option<u32>,
+        /// What is wrong there.
+        fault: SourceFault,
+    },
+    /// The stubs of imports cannot be assembled.
+    #[error("stubs of imports: {0}")]
+    Stubs(SourceError),
 
     // EXPORTS, IMPORTS, CALLS
     /// An export does not name what implements it, or does so twice.
@@ -451,6 +478,44 @@ pub enum Problem {
         /// The type that the offering instance has, and where the function is declared.
         offered: String,
     },
+    /// Compositions nest too deep.
+    #[error("more than {MAX_COMPOSITIONS} compositions are one inside the other here")]
+    CompositionDepth,
+    /// Two wires from one import.
+    #[error("import `{import}` is wired twice: as `{first}` and as `{second}`")]
+    WiredTwice {
+        /// The import.
+        import: String,
+        /// What one wire calls it.
+        first: String,
+        /// What the other one calls it.
+        second: String,
+    },
+    /// Two things that a composition offers by names that stand for the same.
+    #[error("`{asked}` could be `{first}` or `{second}`")]
+    Ambiguous {
+        /// What is asked for.
+        asked: String,
+        /// What it could be.
+        first: String,
+        /// What else it could be.
+        second: String,
+    },
+    /// Two exports of a composition with one name.
+    #[error("`{0}` is exported twice")]
+    ExportTwice(String),
+    /// The exports of an instance meet none of the imports that are left.
+    #[error("`{0}` has nothing that an import which is not wired yet asks for")]
+    SpreadOfNothing(String),
+    /// All exports of an instance are exported already, or there are none.
+    #[error("`{0}` has no exports besides those that are exported already")]
+    NothingToExport(String),
+    /// What stands for all other imports is not the last argument.
+    #[error("`...` is not the last argument")]
+    FillNotLast,
+    /// The exports of something that is no instance are asked for.
+    #[error("`{0}` is no instance, and has no exports")]
+    NotAnInstance(String),
     /// A wire from an import that the component does not have.
     #[error("component `{component}` has no import `{import}`")]
     UnknownImport {
@@ -604,7 +669,6 @@ impl Problem {
             Self::Identity { .. } => "give a text of printable characters".into(),
             Self::Digest(_) => "write it as 0x and 64 hexadecimal digits".into(),
             Self::Brackets => "give the inner parts names of their own".into(),
-            Self::Blocks(_) => "put the inner blocks into procedures of their own".into(),
             Self::NoWit => "put the world into a `.wit` file there".into(),
             Self::Wit(_) => "correct the WIT; the Component Model's `WIT.md` describes it".into(),
             Self::World(_) => "name the world with `world` in `component.toml`".into(),
@@ -638,7 +702,12 @@ impl Problem {
             }
             Self::ReservedModule(_) => "rename the file".into(),
             Self::DuplicateModule(_) => "list each file once under `sources`".into(),
-            Self::Assembly(_) => "correct the assembly at the place shown above".into(),
+            Self::Assembly {
+                fault: SourceFault::Limit { limit, .. },
+                ..
+            } => format!("`--limit {}=…` raises it", limit.name()),
+            Self::Assembly { .. } => "correct the assembly at the place shown above".into(),
+            Self::Stubs(_) => "rename the imports that it names".into(),
             Self::ExportWithoutProcedure { candidates, .. } => procedure_remedy(candidates),
             Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
             Self::ImportForm(_) => {
@@ -762,6 +831,15 @@ impl Problem {
             } => format!(
                 "add `{import} = \"instance.export\"` under `[instances.{instance}.imports]`"
             ),
+            Self::CompositionDepth => "put instances of the inner ones into an outer one".into(),
+            Self::WiredTwice { .. } => "keep one of the two wires".into(),
+            Self::Ambiguous { .. } => "ask for it by its full name, with its version".into(),
+            Self::ExportTwice(_) => "remove one of them, or give it another name with `as`".into(),
+            Self::SpreadOfNothing(_) | Self::NothingToExport(_) => {
+                "remove it, or name another instance".into()
+            }
+            Self::FillNotLast => "move it behind all other arguments".into(),
+            Self::NotAnInstance(_) => "spread the instance that it is of".into(),
             Self::UnknownImport { .. } => {
                 "remove the line, or declare the import in the component".into()
             }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use miden_assembly::{Library, SourceManager};
+use miden_assembly::{DefaultSourceManager, Library};
 use miden_core::{Word, mast::MastNodeExt};
 use miden_cvm_air::composition::Intrinsic;
 use serde::Deserialize;
 
 use crate::{
+    assembly::{Assembly, SourceError},
     component::public_procedures,
     error::Problem,
     stubs::{StubIdentity, library_of_stubs},
@@ -45,8 +46,8 @@ impl KernelIntrinsic {
     ///
     /// # Errors
     /// Returns the assembler's report if it refuses the stubs.
-    pub(crate) fn digest(self, sources: Arc<dyn SourceManager>) -> Result<Word, Problem> {
-        let stubs = kernel_stubs(sources)?;
+    pub(crate) fn digest(self, sources: Arc<DefaultSourceManager>) -> Result<Word, Problem> {
+        let stubs = kernel_stubs(sources).map_err(Problem::Stubs)?;
         let path = format!("{KERNEL_MODULE}::{}", self.name());
         let node = public_procedures(&stubs).get(&path).copied();
         // The module was assembled from this very name.
@@ -61,7 +62,7 @@ impl KernelIntrinsic {
 ///
 /// # Errors
 /// Returns the assembler's report if it refuses the stubs.
-pub fn kernel_stubs(sources: Arc<dyn SourceManager>) -> Result<Library, Problem> {
+pub fn kernel_stubs(sources: Arc<DefaultSourceManager>) -> Result<Library, SourceError> {
     let stubs = [KernelIntrinsic::Load, KernelIntrinsic::Store].map(|intrinsic| {
         let name = intrinsic.name();
         let identity = StubIdentity {
@@ -72,5 +73,8 @@ pub fn kernel_stubs(sources: Arc<dyn SourceManager>) -> Result<Library, Problem>
         };
         identity.source()
     });
-    library_of_stubs([(KERNEL_MODULE.into(), stubs.concat())].into(), sources)
+    library_of_stubs(
+        [(KERNEL_MODULE.into(), stubs.concat())].into(),
+        &Assembly::new(sources),
+    )
 }

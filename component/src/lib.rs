@@ -10,6 +10,7 @@
 
 pub mod abi;
 mod artifact;
+mod assembly;
 mod authority;
 mod bindings;
 mod calls;
@@ -42,6 +43,10 @@ mod wiring;
 pub mod wit;
 
 pub use artifact::{ArtifactError, read_library, read_program};
+pub use assembly::{
+    Assembled, Assembly, AssemblyLimits, LimitName, SourceError, SourceFault, SourceText,
+    SourceWarning, Step,
+};
 pub use bindings::{BINDINGS_MODULE, BindingsModule};
 pub use component::{Component, Export, Import, ImportKey, Segment};
 pub use described::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
@@ -56,12 +61,11 @@ pub use miden_cvm_air::composition::{
     ResourceRecord, SegmentRecord,
 };
 pub use miden_cvm_library::core_library;
-pub use nesting::block_too_deep;
 pub use package::PackageError;
 pub use resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType};
 pub use scaffold::{NewFile, bindings, new_component};
 pub use stubs::{STUB_MODULE, StubIdentity};
-pub use toolchain::{Toolchain, assembling};
+pub use toolchain::Toolchain;
 
 /// The name of the file that makes a folder a component.
 pub const COMPONENT_FILE: &str = "component.toml";

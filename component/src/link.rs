@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use miden_assembly::{DefaultSourceManager, SourceManager};
+use miden_assembly::DefaultSourceManager;
 use miden_core::{
     AdviceMap, Kernel, Operation, Program, Word,
     mast::{MastForest, MastNode},
@@ -16,6 +16,7 @@ use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecor
 use miden_cvm_library::{Finding, findings};
 
 use crate::{
+    assembly::SourceWarning,
     authority::Authority,
     component::Component,
     error::{BuildError, Problem},
@@ -83,6 +84,8 @@ pub enum Warning {
         /// The component.
         component: String,
     },
+    /// The assembler remarks something about a source.
+    Source(SourceWarning),
 }
 
 impl fmt::Display for Warning {
@@ -107,6 +110,7 @@ impl fmt::Display for Warning {
                      no-ops at the end of a block are in no hash; rely on its being unique only"
                 )
             }
+            Self::Source(warning) => warning.fmt(f),
         }
     }
 }
@@ -198,7 +202,7 @@ impl Linker<'_> {
             }
         }
         let mut records = authority.records(&indices);
-        let sources: Arc<dyn SourceManager> = toolchain.source_manager();
+        let sources = toolchain.source_manager();
         records
             .intrinsics
             .extend(authority.of_kernel(kernel.is_some(), &sources)?);
@@ -359,6 +363,7 @@ fn warnings<'a>(
             let component = component.name.clone();
             warnings.push(Warning::ReadsClock { component });
         }
+        warnings.extend(component.warnings.iter().cloned().map(Warning::Source));
     }
     warnings
 }

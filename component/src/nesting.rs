@@ -1,15 +1,12 @@
-//! How deep the brackets of a text nest, and the blocks of Miden assembly.
+//! How deep the brackets of a text nest.
 //!
-//! The parsers of WIT and WAC call themselves for every bracket, the assembler for every block, and a
-//! text from outside must not decide how much of the stack that takes.
+//! The parsers of WIT and WAC call themselves for every bracket, and a text from outside must not decide
+//! how much of the stack that takes.
 
 use crate::document::line_of;
 
 /// The most brackets that may be open at once.
 pub(crate) const MAX_BRACKETS: usize = 128;
-
-/// The most blocks of Miden assembly that may be open at once.
-pub(crate) const MAX_BLOCKS: usize = 256;
 
 /// The line of the first bracket that is nested deeper than [`MAX_BRACKETS`].
 ///
@@ -19,50 +16,35 @@ pub(crate) fn bracket_too_deep(text: &str) -> Option<u32> {
     offset_too_deep(text).map(|offset| line_of(text, offset))
 }
 
-/// The line of the first block of Miden assembly that is nested too deep for the assembler: inside of
-/// more than 255 others.
-///
-/// What is in comments and strings is no block. Words need nothing between them to be apart (`1if` is
-/// two), so every `if.` opens a block, and nothing but an `end` that stands alone closes one.
-pub fn block_too_deep(source: &str) -> Option<u32> {
-    let bytes = source.as_bytes();
-    let is_apart = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
+/// The text with blanks for `/**/`, which the WIT parser takes for a doc comment that has begun and not
+/// ended. In other comments it stays, where it opens and closes as any other does.
+pub(crate) fn without_empty_comments(text: &str) -> String {
+    const EMPTY: &[u8] = b"/**/";
+    let mut bytes = text.as_bytes().to_vec();
     let mut open = 0_usize;
     let mut offset = 0;
-    while let Some(&byte) = bytes.get(offset) {
+    while offset < bytes.len() {
         let rest = &bytes[offset..];
-        let length = match byte {
-            b'#' => up_to(rest, b'\n'),
-            b'"' => 1 + up_to(&rest[1..], b'"'),
-            byte if byte.is_ascii_alphabetic() || byte == b'_' => {
-                let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-                let (word, behind) = split_where(rest, |byte| !in_word(byte));
-                let before = offset.checked_sub(1).map(|before| &bytes[before]);
-                let (_, next) = split_where(behind, |byte| !byte.is_ascii_whitespace());
-                match word {
-                    b"if" | b"while" | b"repeat" if next.first() == Some(&b'.') => {
-                        open += 1;
-                        if open > MAX_BLOCKS {
-                            return Some(line_of(source, offset));
-                        }
-                    }
-                    b"end" if is_apart(before) && is_apart(behind.first()) => {
-                        open = open.saturating_sub(1);
-                    }
-                    _ => {}
-                }
-                word.len()
+        offset += match rest {
+            _ if open == 0 && rest.starts_with(EMPTY) => {
+                bytes[offset..offset + EMPTY.len()].fill(b' ');
+                EMPTY.len()
             }
+            [b'/', b'*', ..] => {
+                open += 1;
+                2
+            }
+            [b'*', b'/', ..] if open > 0 => {
+                open -= 1;
+                2
+            }
+            [b'/', b'/', ..] if open == 0 => up_to(rest, b'\n'),
+            [b'"', ..] if open == 0 => 1 + up_to(&rest[1..], b'"'),
             _ => 1,
         };
-        offset += length;
     }
-    None
-}
-
-/// What stands before the first byte for which `ends` holds, and what from there on.
-fn split_where(bytes: &[u8], ends: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
-    bytes.split_at(bytes.iter().position(ends).unwrap_or(bytes.len()))
+    // Only ASCII characters were replaced, by others.
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 fn offset_too_deep(text: &str) -> Option<usize> {
@@ -123,30 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_counted() {
-        let nested = |count: usize| "if.true\n".repeat(count) + &"end ".repeat(count);
-        assert_eq!(block_too_deep(&nested(MAX_BLOCKS).repeat(3)), None);
-        assert_eq!(
-            block_too_deep(&nested(MAX_BLOCKS + 1)),
-            Some(MAX_BLOCKS as u32 + 1)
-        );
-        for piece in [
-            "while.true # end\n",
-            "repeat.2 assert.err=\"an end \" ",
-            "if.true ending ",
-            "push.1if\n.true ",
+    fn empty_comments_are_blanks() {
+        for (text, blank) in [
+            ("a /**/ b", "a      b"),
+            ("/**//**/", "        "),
+            ("/* /**/ */ /**/", "/* /**/ */     "),
+            ("// /**/\n/**/é", "// /**/\n    é"),
+            ("\"/**/\" /***/ /** */", "\"/**/\" /***/ /** */"),
+            ("/**", "/**"),
         ] {
-            let deep = piece.repeat(MAX_BLOCKS + 1);
-            assert!(block_too_deep(&deep).is_some(), "{piece}");
-        }
-        for piece in [
-            "# if.true\n",
-            "push.\"if.true \" ",
-            "exec.elif.x ",
-            "exec.if_so ",
-        ] {
-            let flat = piece.repeat(MAX_BLOCKS + 1);
-            assert_eq!(block_too_deep(&flat), None, "{piece}");
+            assert_eq!(without_empty_comments(text), blank, "{text}");
         }
     }
 

@@ -530,6 +530,7 @@ impl ComponentSection {
                 .collect(),
             unused_imports: self.unused_imports,
             files: vec![path.into()],
+            warnings: Vec::new(),
         })
     }
 

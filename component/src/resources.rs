@@ -23,7 +23,7 @@ use crate::{
     manifest::{ImportEntry, Manifest, ResourceEntry},
     names::{check_identity, check_name},
     stubs::{STUB_MODULE, StubIdentity},
-    wit::{Interface, InterfaceName, ResourceName, World, masm_name, module_names},
+    wit::{Interface, InterfaceName, ResourceName, World, masm_name, module_names, quoted},
 };
 
 /// The module below which a component finds the wrappers of its intrinsics.
@@ -538,7 +538,7 @@ fn imported_type(
         let problem = Problem::ImportForm(name.get_ref().clone());
         return Err(document.error_at(name, problem));
     };
-    let text = |what, text: &Spanned<String>| {
+    let text = |what, text: &Spanned<String>| -> Result<String, BuildError> {
         check_identity(what, text.get_ref()).map_err(|p| document.error_at(text, p))?;
         Ok(text.get_ref().clone())
     };
@@ -579,7 +579,7 @@ fn intrinsics(is_own: bool) -> impl Iterator<Item = (Intrinsic, &'static str)> {
 fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) -> String {
     let mut text = format!("#! Handles of the resource type `{resource}`.\n");
     for (intrinsic, kind) in intrinsics(destroys.is_some()) {
-        let stub = format!("call.::{STUB_MODULE}::{}", stub_name(kind, place));
+        let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
         let (name, comment, body) = match intrinsic {
             Intrinsic::New => (
                 "new",

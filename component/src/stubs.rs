@@ -5,21 +5,17 @@
 //! component's digests say which imports it calls but not where they lead. The link table gives the
 //! digest its meaning; where it does not, the stub is what would run, and it traps.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
-use miden_assembly::{
-    Assembler, Library, ModuleParser, Path as MasmPath, SourceManager,
-    ast::ModuleKind,
-    debuginfo::{SourceLanguage, Uri},
-    library::LibraryExport,
-};
+use miden_assembly::{DefaultSourceManager, Library, library::LibraryExport};
 use miden_core::{Word, mast::MastNodeExt};
 use miden_crypto::hash::rpo::Rpo256;
 
 use crate::{
+    assembly::{Assembly, SourceError, SourceText},
     error::Problem,
     names::{check_identity, check_import_name},
-    toolchain::render,
+    wit::quoted,
 };
 
 /// The module in which a component finds the stubs of its imports.
@@ -93,8 +89,9 @@ impl StubIdentity {
         // Writing to a string does not fail.
         let _ = writeln!(
             source,
-            "pub proc {name}\n    push.{a} push.{b} push.{c} push.{d}\n    push.0\n    \
-             assert.err=\"{message}\"\nend\n"
+            "pub proc {}\n    push.{a} push.{b} push.{c} push.{d}\n    push.0\n    \
+             assert.err=\"{message}\"\nend\n",
+            quoted(name)
         );
         source
     }
@@ -103,7 +100,7 @@ impl StubIdentity {
 /// Assembles the stubs of a component's imports; `None` if it has no imports by name.
 pub(crate) fn stub_library(
     identities: &[StubIdentity],
-    sources: std::sync::Arc<dyn SourceManager>,
+    assembly: &Assembly,
 ) -> Result<Option<Library>, Problem> {
     if identities.is_empty() {
         return Ok(None);
@@ -116,34 +113,30 @@ pub(crate) fn stub_library(
             .or_default()
             .push_str(&identity.source());
     }
-    library_of_stubs(texts, sources).map(Some)
+    library_of_stubs(texts, assembly)
+        .map(Some)
+        .map_err(Problem::Stubs)
 }
 
 /// Assembles stubs: texts by the modules that they are.
 pub(crate) fn library_of_stubs(
     texts: BTreeMap<String, String>,
-    sources: std::sync::Arc<dyn SourceManager>,
-) -> Result<Library, Problem> {
-    let mut modules = Vec::with_capacity(texts.len());
-    for (path, text) in texts {
-        let name = format!("stubs of {path}");
-        let file = sources.load(SourceLanguage::Masm, Uri::new(name), text);
-        let module = ModuleParser::new(ModuleKind::Library)
-            .parse(MasmPath::new(&path), file, sources.clone())
-            .map_err(|report| Problem::Assembly(render(&report)))?;
-        modules.push(module);
-    }
-    Assembler::new(sources)
-        .assemble_library(modules)
-        .map_err(|report| Problem::Assembly(render(&report)))
+    assembly: &Assembly,
+) -> Result<Library, SourceError> {
+    let modules = texts.into_iter().map(|(module, text)| SourceText {
+        file: format!("stubs of {module}").into(),
+        module,
+        text,
+    });
+    Ok(assembly.library(modules.collect())?.code)
 }
 
 /// The digests of the stubs of imports, by the imports' names.
 pub(crate) fn stub_digests(
     identities: &[StubIdentity],
-    sources: std::sync::Arc<dyn SourceManager>,
+    sources: Arc<DefaultSourceManager>,
 ) -> Result<BTreeMap<String, Word>, Problem> {
-    let Some(library) = stub_library(identities, sources)? else {
+    let Some(library) = stub_library(identities, &Assembly::new(sources))? else {
         return Ok(BTreeMap::new());
     };
     let prefix = format!("{STUB_MODULE}::");

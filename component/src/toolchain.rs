@@ -1,22 +1,11 @@
 //! What components are assembled with.
 
-use std::{
-    panic::{self, AssertUnwindSafe},
-    path::Path,
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use miden_assembly::{
-    Assembler, DefaultSourceManager, KernelLibrary, Library, ModuleParser, Path as MasmPath,
-    Report, SourceManager,
-    ast::{Module, ModuleKind},
-    debuginfo::{SourceLanguage, Uri},
-    diagnostics::reporting::PrintDiagnostic,
-};
+use miden_assembly::{DefaultSourceManager, KernelLibrary, Library};
+use miden_cvm_library::{core_library, published_core_library};
 
-use miden_cvm_library::{core_library, correct, published_core_library};
-
-use crate::{error::Problem, nesting::block_too_deep};
+use crate::assembly::{Assembly, AssemblyLimits};
 
 /// The kernel and the libraries that components are assembled with, and the manager of their
 /// sources. The core library is always among the libraries: the corrected one, unless the published
@@ -30,6 +19,7 @@ pub struct Toolchain {
     kernel: Option<KernelLibrary>,
     libraries: Vec<Library>,
     published: bool,
+    limits: AssemblyLimits,
 }
 
 impl Toolchain {
@@ -54,12 +44,10 @@ impl Toolchain {
         }
     }
 
-    /// Replaces the instructions of a module that the assembler expands into code which does not
-    /// check the advice it takes, unless the published ones are asked for.
-    pub fn correct(&self, module: &mut Module) {
-        if !self.published {
-            correct(module);
-        }
+    /// Whether instructions are replaced that the assembler expands into code which does not check the
+    /// advice it takes.
+    pub fn corrects(&self) -> bool {
+        !self.published
     }
 
     /// Assembles against `kernel`, which `syscall` enters.
@@ -76,6 +64,17 @@ impl Toolchain {
         self
     }
 
+    /// Bounds what the assembler may be made to do.
+    pub fn with_limits(mut self, limits: AssemblyLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> AssemblyLimits {
+        self.limits
+    }
+
     /// The manager of all sources read so far: it turns the locations in errors into lines.
     pub fn source_manager(&self) -> Arc<DefaultSourceManager> {
         self.source_manager.clone()
@@ -86,63 +85,20 @@ impl Toolchain {
         self.kernel.as_ref()
     }
 
-    /// An assembler with the kernel, the core library and the other libraries, in which programs
-    /// that are no components can be assembled too.
-    ///
-    /// # Errors
-    /// Returns the assembler's report, as text, if the libraries do not go together.
-    pub fn assembler(&self) -> Result<Assembler, Problem> {
-        let sources: Arc<dyn SourceManager> = self.source_manager.clone();
-        let mut assembler = match &self.kernel {
-            Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
-            None => Assembler::new(sources),
-        };
-        for library in std::iter::once(self.core_library()).chain(&self.libraries) {
-            assembler
-                .link_static_library(library)
-                .map_err(|report| Problem::Assembly(render(&report)))?;
-        }
-        Ok(assembler)
+    /// What sources are assembled with: the kernel, the core library and the other libraries. Programs
+    /// that are no components can be assembled with it too.
+    pub fn assembly(&self) -> Assembly {
+        let assembly = self
+            .assembly_alone()
+            .with_kernel(self.kernel.as_ref())
+            .with_corrections(!self.published);
+        std::iter::once(self.core_library())
+            .chain(&self.libraries)
+            .fold(assembly, Assembly::with_static_library)
     }
 
-    /// Parses the source at `file`, whose text is `text`, as the module `path`.
-    pub(crate) fn parse_module(
-        &self,
-        file: &Path,
-        path: &str,
-        text: String,
-    ) -> Result<Box<Module>, Problem> {
-        if let Some(line) = block_too_deep(&text) {
-            return Err(Problem::Blocks(line));
-        }
-        let sources: Arc<dyn SourceManager> = self.source_manager.clone();
-        let file = sources.load(SourceLanguage::Masm, Uri::from(file), text);
-        let mut module = assembling(|| {
-            ModuleParser::new(ModuleKind::Library).parse(MasmPath::new(path), file, sources)
-        })
-        .map_err(Problem::Assembly)?;
-        self.correct(&mut module);
-        Ok(module)
+    /// What sources are assembled with that use nothing else.
+    pub(crate) fn assembly_alone(&self) -> Assembly {
+        Assembly::new(self.source_manager.clone()).with_limits(self.limits)
     }
-}
-
-/// Lets the assembler read sources; its report is given as text.
-///
-/// # Errors
-/// Returns the report if it refuses them. It panics at a character that begins no token and stands
-/// behind a blank, which is caught: there is no knowing what else it takes for granted of sources.
-pub fn assembling<T>(read: impl FnOnce() -> Result<T, Report>) -> Result<T, String> {
-    // Nothing that it was about to make is looked at after a panic.
-    match panic::catch_unwind(AssertUnwindSafe(read)) {
-        Ok(read) => read.map_err(|report| render(&report)),
-        Err(_) => Err(
-            "the assembler gave up on it, as it does at characters that are not of its language"
-                .into(),
-        ),
-    }
-}
-
-/// The assembler's report as text, without colours.
-pub(crate) fn render(report: &Report) -> String {
-    PrintDiagnostic::new_without_color(report).to_string()
 }

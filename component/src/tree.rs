@@ -4,7 +4,8 @@
 //! whole, by names like `bank/ledger`, and wires that lead to it or out of it lead on.
 
 use std::{
-    collections::BTreeMap,
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -31,6 +32,13 @@ const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
 
 /// The endings of files that are looked for where a name has none.
 const ENDINGS: [&str; 3] = ["masp", "toml", "wac"];
+
+/// The most compositions that can be one inside the other.
+pub(crate) const MAX_COMPOSITIONS: usize = 64;
+
+/// The most references that all wires of a composition may go over: looking for who has an export can go
+/// over each of them twice at every level.
+const MAX_TOTAL_STEPS: u32 = 1 << 22;
 
 /// The most references that one wire may go over: there are no such nestings, but there are circles.
 const MAX_STEPS: usize = 1 << 10;
@@ -78,6 +86,8 @@ pub(crate) struct Tree {
     pub(crate) instances: Vec<Placed>,
     /// What the root runs: the name of an export.
     pub(crate) main: String,
+    /// References that were followed so far.
+    steps: Cell<u32>,
 }
 
 impl Tree {
@@ -95,7 +105,9 @@ impl Tree {
             scopes: loader.scopes,
             instances: loader.instances,
             main: String::new(),
+            steps: Cell::new(0),
         };
+        tree.check()?;
         let whole = &tree.scopes[0];
         let count = tree.instances.len();
         if count > MAX_INSTANCES as usize {
@@ -162,6 +174,10 @@ impl Tree {
         // Whether `wanted` was written down on the way, and not only derived from the import.
         let mut is_named = false;
         for _ in 0..MAX_STEPS {
+            self.steps.set(self.steps.get().saturating_add(1));
+            if self.steps.get() > MAX_TOTAL_STEPS {
+                break;
+            }
             let here = &self.scopes[scope];
             let at_wire = |problem| here.document.error_at(reference, problem);
             let (name, item) = split_target(reference.get_ref());
@@ -173,8 +189,11 @@ impl Tree {
                 };
                 let asked = asked.unwrap_or_default();
                 let entry = self.scopes[*parent].plan.instances.get(local.as_str());
-                let wire = entry.and_then(|entry| outside_wire(entry, &asked));
-                reference = wire.ok_or_else(|| {
+                let wire = match entry {
+                    Some(entry) => self.outside_wire(*parent, entry, &asked),
+                    None => Ok(None),
+                };
+                reference = wire.map_err(at_wire)?.ok_or_else(|| {
                     at_wire(Problem::UnmetByOutside {
                         composition: local.clone(),
                         import: asked.clone(),
@@ -194,7 +213,7 @@ impl Tree {
                 Some(Node::Composition(inner)) => {
                     let asked = asked.unwrap_or_default();
                     let plan = &self.scopes[*inner].plan;
-                    let export = find_key(&plan.exports, &asked);
+                    let export = find_key(&plan.exports, &asked).map_err(at_wire)?;
                     let next = export.or_else(|| {
                         let all = plan.export_all.iter();
                         all.clone()
@@ -215,6 +234,114 @@ impl Tree {
         Err(document.error_at(reference, Problem::WireCycle(reference.get_ref().clone())))
     }
 
+    /// What meets an import of a composition where that is used as a component.
+    fn outside_wire<'e>(
+        &self,
+        scope: usize,
+        entry: &'e InstanceEntry,
+        asked: &str,
+    ) -> Result<Option<&'e Spanned<String>>, Problem> {
+        let named = find_key(&entry.imports, asked)?;
+        Ok(named.or_else(|| {
+            let mut others = entry.others.iter();
+            others
+                .clone()
+                .find(|other| self.offers(scope, other, asked))
+                // What is around the whole may have it.
+                .or_else(|| others.find(|other| other.get_ref() == OUTSIDE))
+        }))
+    }
+
+    /// Checks that no composition says anything twice, or something that says nothing.
+    fn check(&self) -> Result<(), BuildError> {
+        for (number, scope) in self.scopes.iter().enumerate() {
+            let Scope { document, plan, .. } = scope;
+            if let Some((_, second)) = same_keys(&plan.exports) {
+                let problem = Problem::ExportTwice(second.get_ref().clone());
+                return Err(document.error_at(second, problem));
+            }
+            for (name, entry) in &plan.instances {
+                // Those of a component are compared with what it imports.
+                let node = scope.nodes.get(name.get_ref());
+                if !matches!(node, Some(Node::Composition(_))) {
+                    continue;
+                }
+                if let Some((first, second)) = same_keys(&entry.imports) {
+                    let problem = Problem::WiredTwice {
+                        import: second.get_ref().clone(),
+                        first: first.get_ref().clone(),
+                        second: second.get_ref().clone(),
+                    };
+                    return Err(document.error_at(second, problem));
+                }
+            }
+            self.check_spread_exports(number)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that each instance all of whose exports are exported has one that is not yet, and that what
+    /// it has is not exported again by its name.
+    fn check_spread_exports(&self, scope: usize) -> Result<(), BuildError> {
+        let Scope { document, plan, .. } = &self.scopes[scope];
+        let mut exported: BTreeSet<String> = BTreeSet::new();
+        for spread in &plan.export_all {
+            let Some(names) = self.export_names(scope, spread.get_ref()) else {
+                continue;
+            };
+            for name in &names {
+                let again = plan.exports.get_key_value(name.as_str());
+                if let Some((again, _)) = again
+                    && again.span().start > spread.span().start
+                {
+                    return Err(document.error_at(again, Problem::ExportTwice(name.clone())));
+                }
+            }
+            let is_new = |name: &String| {
+                !plan.exports.contains_key(name.as_str()) && !exported.contains(name)
+            };
+            if !names.iter().any(is_new) {
+                let problem = Problem::NothingToExport(spread.get_ref().clone());
+                return Err(document.error_at(spread, problem));
+            }
+            exported.extend(names);
+        }
+        Ok(())
+    }
+
+    /// The names of what an instance of a composition file exports; nothing if that is not known here.
+    fn export_names(&self, scope: usize, instance: &str) -> Option<Vec<String>> {
+        match self.scopes[scope].nodes.get(instance)? {
+            Node::Instance(index) => {
+                let component = &self.instances[*index].component;
+                let functions = component.exports.iter().filter(|(_, export)| {
+                    let interface = export.function.as_ref().map(|(interface, _)| interface);
+                    interface.is_none_or(|interface| *interface == InterfaceName::World)
+                });
+                let world = component.world.iter();
+                let interfaces = world.flat_map(|world| &world.world.exports);
+                let names = functions.map(|(name, _)| name.clone()).chain(
+                    interfaces
+                        .filter(|interface| interface.name != InterfaceName::World)
+                        .map(|interface| interface.name.to_string()),
+                );
+                Some(names.collect())
+            }
+            Node::Composition(inner) => {
+                let plan = &self.scopes[*inner].plan;
+                let mut names: Vec<String> = plan
+                    .exports
+                    .keys()
+                    .map(|name| name.get_ref().clone())
+                    .collect();
+                for spread in &plan.export_all {
+                    names.extend(self.export_names(*inner, spread.get_ref())?);
+                }
+                Some(names)
+            }
+        }
+    }
+
     /// Whether the instance that a reference names has an export, or an interface, of a name.
     pub(crate) fn offers(&self, scope: usize, reference: &Spanned<String>, name: &str) -> bool {
         let Ok(target) = self.target(scope, reference, Some(name)) else {
@@ -233,20 +360,44 @@ impl Tree {
     }
 }
 
-/// What meets an import of a composition where that is used as a component.
-fn outside_wire<'e>(entry: &'e InstanceEntry, asked: &str) -> Option<&'e Spanned<String>> {
-    find_key(&entry.imports, asked).or_else(|| entry.others.first())
-}
-
+/// What an entry has for a name: that of this very name, or the only one that stands for it.
+///
+/// # Errors
+/// Returns an error if there are several.
 fn find_key<'e>(
     entries: &'e BTreeMap<Spanned<String>, Spanned<String>>,
     name: &str,
-) -> Option<&'e Spanned<String>> {
-    let exact = entries.get(name);
-    exact.or_else(|| {
-        let mut others = entries.iter();
-        let (_, value) = others.find(|(key, _)| stands_for(name, key.get_ref()))?;
-        Some(value)
+) -> Result<Option<&'e Spanned<String>>, Problem> {
+    if let Some(exact) = entries.get(name) {
+        return Ok(Some(exact));
+    }
+    let mut others = entries
+        .iter()
+        .filter(|(key, _)| stands_for(name, key.get_ref()));
+    match (others.next(), others.next()) {
+        (Some((first, _)), Some((second, _))) => Err(Problem::Ambiguous {
+            asked: name.into(),
+            first: first.get_ref().clone(),
+            second: second.get_ref().clone(),
+        }),
+        (found, _) => Ok(found.map(|(_, value)| value)),
+    }
+}
+
+/// Two keys of an entry that name one interface, with its version and without.
+fn same_keys<T>(
+    entries: &BTreeMap<Spanned<String>, T>,
+) -> Option<(&Spanned<String>, &Spanned<String>)> {
+    entries.keys().find_map(|key| {
+        let name = key.get_ref().parse::<InterfaceName>().ok()?;
+        let without = name.without_version();
+        if without == name {
+            return None;
+        }
+        let (other, _) = entries.get_key_value(without.to_string().as_str())?;
+        // The later one is the mistake.
+        let in_order = key.span().start < other.span().start;
+        Some(if in_order { (key, other) } else { (other, key) })
     })
 }
 
@@ -319,6 +470,9 @@ impl Loader<'_> {
                     let problem = Problem::CompositionCycle(place.written);
                     return Err(document.error_at(&component, problem));
                 }
+                if self.open.len() >= MAX_COMPOSITIONS {
+                    return Err(document.error_at(&component, Problem::CompositionDepth));
+                }
                 if self.scopes.len() >= MAX_INSTANCES as usize {
                     let problem = Problem::TooManyInstances(self.scopes.len());
                     return Err(document.error_at(&component, problem));
@@ -350,6 +504,14 @@ impl Loader<'_> {
     }
 }
 
+/// A path with an ending, whatever dots its name has, such as those of a version.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
+
 /// What the `component` of an instance names.
 struct Place {
     /// The path as the composition file has it, for error messages.
@@ -364,8 +526,16 @@ impl Place {
         let base = document.path().parent().unwrap_or(Path::new(""));
         let named = base.join(entry.get_ref());
         let mut written = named.clone();
-        if !written.exists() && written.extension().is_none() {
-            let others = ENDINGS.map(|ending| named.with_extension(ending));
+        let has_ending = ENDINGS
+            .map(Some)
+            .contains(&written.extension().and_then(|e| e.to_str()));
+        let is_one = |path: &Path| {
+            let files = COMPOSITION_FILES.iter().chain([&COMPONENT_FILE]);
+            !path.is_dir() || files.into_iter().any(|file| path.join(file).is_file())
+        };
+        let names_a_file = written.exists() && is_one(&written);
+        if !has_ending && !names_a_file {
+            let others = ENDINGS.map(|ending| with_ending(&named, ending));
             written = others
                 .into_iter()
                 .find(|path| path.is_file())

@@ -18,7 +18,7 @@ use crate::{
     document::Document,
     error::{BuildError, Problem},
     nesting::bracket_too_deep,
-    plan::{InstanceEntry, OUTSIDE, Plan},
+    plan::{InstanceEntry, OUTSIDE, Plan, split_target},
 };
 
 /// The name of the export that runs.
@@ -37,8 +37,13 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, BuildError> {
         let problem = Problem::Wac(error.to_string());
         document.error(place(&error), problem)
     })?;
+    if let Some(world) = &wac.directive.targets {
+        let problem = Problem::WacUnsupported("a world that they target");
+        return Err(document.error(range(world.span.offset(), world.span.len()), problem));
+    }
     let mut reader = Reader {
         document,
+        package: wac.directive.package.name,
         plan: Plan {
             main: None,
             kernel: None,
@@ -47,6 +52,7 @@ pub(crate) fn plan(document: &Document) -> Result<Plan, BuildError> {
             instances: BTreeMap::new(),
         },
         names: BTreeMap::new(),
+        outside: BTreeSet::new(),
         taken: BTreeSet::new(),
     };
     for statement in &wac.statements {
@@ -78,9 +84,13 @@ fn range(offset: usize, len: usize) -> Range<usize> {
 
 struct Reader<'a> {
     document: &'a Document,
+    /// The package that the document is.
+    package: &'a str,
     plan: Plan,
     /// What names stand for: an instance, or an export of one.
     names: BTreeMap<String, String>,
+    /// What is imported, by the names that others see.
+    outside: BTreeSet<String>,
     /// Names that instances without one cannot get.
     taken: BTreeSet<String>,
 }
@@ -96,9 +106,13 @@ impl Reader<'_> {
                     (None, ImportType::Package(path)) => path.string.to_owned(),
                     (None, _) => id.to_owned(),
                 };
-                self.names
-                    .insert(id.to_owned(), format!("{OUTSIDE}.{name}"));
-                Ok(())
+                let span = import.id.span;
+                let place = range(span.offset(), span.len());
+                let value = format!("{OUTSIDE}.{name}");
+                if !self.outside.insert(name) {
+                    return Err(self.document.error(place, Problem::WacTwice(value)));
+                }
+                self.define(id, value, place)
             }
             Statement::Type(_) => {
                 let problem = Problem::WacUnsupported("types of its own");
@@ -108,11 +122,7 @@ impl Reader<'_> {
                 let id = statement.id.string;
                 let span = statement.id.span;
                 let value = self.expression(&statement.expr, Some(id))?;
-                if self.names.insert(id.to_owned(), value).is_some() {
-                    let place = range(span.offset(), span.len());
-                    return Err(self.document.error(place, Problem::WacTwice(id.into())));
-                }
-                Ok(())
+                self.define(id, value, range(span.offset(), span.len()))
             }
             Statement::Export(export) => {
                 let span = export.expr.span;
@@ -134,12 +144,23 @@ impl Reader<'_> {
                         }
                     },
                 };
+                if self.plan.exports.contains_key(name.as_str()) {
+                    return Err(self.document.error(place, Problem::ExportTwice(name)));
+                }
                 if name == MAIN {
                     self.plan.main = Some(value.clone());
                 }
                 self.plan.exports.insert(Spanned::new(place, name), value);
                 Ok(())
             }
+        }
+    }
+
+    /// Gives a name its meaning; it can have only one.
+    fn define(&mut self, id: &str, value: String, place: Range<usize>) -> Result<(), BuildError> {
+        match self.names.insert(id.to_owned(), value) {
+            Some(_) => Err(self.document.error(place, Problem::WacTwice(id.into()))),
+            None => Ok(()),
         }
     }
 
@@ -172,25 +193,37 @@ impl Reader<'_> {
 
     fn instance(&mut self, new: &NewExpr<'_>, name: Option<&str>) -> Result<String, BuildError> {
         let place = range(new.span.offset(), new.span.len());
+        let mut folder = format!("deps/{}", new.package.name.replace(':', "/"));
+        if new.package.name == self.package {
+            return Err(self
+                .document
+                .error(place, Problem::CompositionCycle(folder.into())));
+        }
+        if let Some(version) = &new.package.version {
+            folder.push_str(&format!("/{version}"));
+        }
+        let last = new.arguments.len().saturating_sub(1);
         let mut entry = InstanceEntry {
-            component: Spanned::new(
-                place.clone(),
-                format!("deps/{}", new.package.name.replace(':', "/")),
-            ),
+            component: Spanned::new(place.clone(), folder),
             imports: BTreeMap::new(),
             others: Vec::new(),
         };
-        for argument in &new.arguments {
+        for (number, argument) in new.arguments.iter().enumerate() {
             match argument {
                 InstantiationArgument::Inferred(ident) => {
                     let place = range(ident.span.offset(), ident.span.len());
                     let value = self.name(ident.string, place.clone())?;
                     let key = Spanned::new(place, ident.string.to_owned());
-                    entry.imports.insert(key, value);
+                    self.argument(&mut entry, key, value)?;
                 }
                 InstantiationArgument::Spread(ident) => {
                     let place = range(ident.span.offset(), ident.span.len());
-                    entry.others.push(self.name(ident.string, place)?);
+                    let value = self.name(ident.string, place.clone())?;
+                    if value.get_ref().contains('.') && split_target(value.get_ref()).0 != OUTSIDE {
+                        let problem = Problem::NotAnInstance(value.into_inner());
+                        return Err(self.document.error(place, problem));
+                    }
+                    entry.others.push(value);
                 }
                 InstantiationArgument::Named(argument) => {
                     let span = argument.name.span();
@@ -201,10 +234,13 @@ impl Reader<'_> {
                     let span = argument.expr.span;
                     let value = self.expression(&argument.expr, None)?;
                     let value = Spanned::new(range(span.offset(), span.len()), value);
-                    entry.imports.insert(key, value);
+                    self.argument(&mut entry, key, value)?;
                 }
                 InstantiationArgument::Fill(span) => {
                     let place = range(span.offset(), span.len());
+                    if number != last {
+                        return Err(self.document.error(place, Problem::FillNotLast));
+                    }
                     entry.others.push(Spanned::new(place, OUTSIDE.into()));
                 }
             }
@@ -217,6 +253,25 @@ impl Reader<'_> {
             .instances
             .insert(Spanned::new(place, name.clone()), entry);
         Ok(name)
+    }
+
+    /// Adds an argument; each import can have one.
+    fn argument(
+        &self,
+        entry: &mut InstanceEntry,
+        key: Spanned<String>,
+        value: Spanned<String>,
+    ) -> Result<(), BuildError> {
+        if let Some((first, _)) = entry.imports.get_key_value(key.get_ref().as_str()) {
+            let problem = Problem::WiredTwice {
+                import: key.get_ref().clone(),
+                first: first.get_ref().clone(),
+                second: key.get_ref().clone(),
+            };
+            return Err(self.document.error_at(&key, problem));
+        }
+        entry.imports.insert(key, value);
+        Ok(())
     }
 
     fn name(&self, name: &str, place: Range<usize>) -> Result<Spanned<String>, BuildError> {

@@ -9,7 +9,7 @@ use crate::{
     document::Document,
     error::{BuildError, Problem},
     implement::{find_interface, full_name},
-    plan::split_reference,
+    plan::{OUTSIDE, split_reference},
     tree::{Placed, Tree},
     wit::{Function, Interface, InterfaceName},
 };
@@ -39,7 +39,7 @@ impl<'a> Wiring<'a> {
         let component = &*instance.component;
         let world = component.world.as_ref().map(|world| &world.world);
         let mut wires: BTreeMap<&str, Wire<'a>> = BTreeMap::new();
-        let mut interfaces = Vec::new();
+        let mut interfaces: Vec<(&Interface, &str, &Spanned<String>)> = Vec::new();
         for (key, wire) in &entry.imports {
             if let Some((name, import)) = component.imports.get_key_value(key.get_ref()) {
                 wires.insert(name, self.function_wire(instance, name, import, wire)?);
@@ -51,7 +51,18 @@ impl<'a> Wiring<'a> {
             }
             let imported = world.and_then(|world| find_interface(&world.imports, key.get_ref()));
             match imported {
-                Some(interface) => interfaces.push((interface, wire)),
+                Some(interface) => {
+                    let same = interfaces.iter().find(|(other, _, _)| *other == interface);
+                    if let Some((_, first, _)) = same {
+                        let problem = Problem::WiredTwice {
+                            import: interface.name.to_string(),
+                            first: (*first).to_owned(),
+                            second: key.get_ref().clone(),
+                        };
+                        return Err(self.document(instance).error_at(key, problem));
+                    }
+                    interfaces.push((interface, key.get_ref(), wire));
+                }
                 None => {
                     let problem = Problem::UnknownImport {
                         component: component.name.clone(),
@@ -62,11 +73,16 @@ impl<'a> Wiring<'a> {
             }
         }
         // A wire of a function stands before that of its interface.
-        for (interface, wire) in interfaces {
+        for (interface, _, wire) in &interfaces {
             for (name, found) in self.interface_wire(instance, interface, wire)? {
                 wires.entry(name).or_insert(found);
             }
         }
+        let wired: Vec<&Interface> = interfaces
+            .iter()
+            .map(|(interface, _, _)| *interface)
+            .collect();
+        self.check_spreads(instance, &wired, &wires)?;
         for (name, import) in &component.imports {
             let needed = import.is_called || import.function.is_none();
             if !needed || wires.contains_key(name.as_str()) {
@@ -102,6 +118,48 @@ impl<'a> Wiring<'a> {
             }
         }
         Ok(wires)
+    }
+
+    /// Checks that each of the instances that meet what is left meets something.
+    fn check_spreads(
+        &self,
+        instance: &Placed,
+        wired: &[&Interface],
+        wires: &BTreeMap<&str, Wire<'a>>,
+    ) -> Result<(), BuildError> {
+        let Some((_, entry)) = self.0.entry(instance) else {
+            return Ok(());
+        };
+        let component = &instance.component;
+        let world = component.world.as_ref().map(|world| &world.world);
+        let interfaces = world.into_iter().flat_map(|world| &world.imports);
+        let mut left: Vec<String> = interfaces
+            .filter(|interface| {
+                interface.name != InterfaceName::World && !wired.contains(interface)
+            })
+            .map(|interface| interface.name.to_string())
+            .collect();
+        let functions = component.imports.iter().filter(|(name, import)| {
+            let is_of_interface = import
+                .function
+                .as_ref()
+                .is_some_and(|(interface, _)| *interface != InterfaceName::World);
+            !is_of_interface && !wires.contains_key(name.as_str())
+        });
+        left.extend(functions.map(|(name, _)| name.clone()));
+        for spread in &entry.others {
+            // What is around a composition is asked for whatever is left, even if that is nothing.
+            if spread.get_ref() == OUTSIDE {
+                continue;
+            }
+            let before = left.len();
+            left.retain(|asked| !self.0.offers(instance.scope, spread, asked));
+            if left.len() == before {
+                let problem = Problem::SpreadOfNothing(spread.get_ref().clone());
+                return Err(self.document(instance).error_at(spread, problem));
+            }
+        }
+        Ok(())
     }
 
     /// What meets an import of an instance that is not wired by its name.
@@ -187,7 +245,11 @@ impl<'a> Wiring<'a> {
             .world
             .as_ref()
             .map_or(&[][..], |world| &world.world.exports);
-        let of_track = |name: &InterfaceName| exports.iter().find(|e| name.accepts(&e.name));
+        // The very version stands before others of its track.
+        let of_track = |name: &InterfaceName| {
+            let exact = exports.iter().find(|e| *name == e.name);
+            exact.or_else(|| exports.iter().find(|e| name.accepts(&e.name)))
+        };
         let found = match &target.item {
             Some(named) => find_interface(exports, named)
                 .or_else(|| of_track(&named.parse::<InterfaceName>().ok()?)),

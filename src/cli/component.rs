@@ -159,6 +159,9 @@ impl Build {
         }
         self.libraries
             .judge(&findings(&component.forest), &progress)?;
+        for warning in &component.warnings {
+            progress.suspend(|| eprintln!("warning: {warning}"));
+        }
         let path = match &self.output {
             Some(path) => path.clone(),
             None => beside(folder)?,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use miden_cvm::{Finding, Loader, TargetError};
+use miden_cvm::{AssemblyLimits, Finding, Loader, TargetError};
 
 use super::{outcome::Failure, progress::Progress};
 
@@ -40,10 +40,18 @@ impl Libraries {
     /// # Errors
     /// Returns an error if one of them cannot be loaded.
     pub fn loader(&self) -> Result<Loader, Failure> {
-        let mut loader = match self.published_library {
-            true => Loader::new().with_published_library(),
-            false => Loader::new(),
-        };
+        self.loader_within(AssemblyLimits::default())
+    }
+
+    /// A loader with the kernel and the libraries, that bounds the assembler.
+    ///
+    /// # Errors
+    /// Returns an error if one of them cannot be loaded.
+    pub fn loader_within(&self, limits: AssemblyLimits) -> Result<Loader, Failure> {
+        let mut loader = Loader::new().with_limits(limits);
+        if self.published_library {
+            loader = loader.with_published_library();
+        }
         if let Some(kernel) = &self.kernel {
             loader = loader.with_kernel(kernel).map_err(refused)?;
         }

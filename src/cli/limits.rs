@@ -1,14 +1,21 @@
-//! Limits of a run, by name.
+//! Limits of a run and of the assembly of its sources, by name.
 
 use std::str::FromStr;
 
-use miden_cvm::Limits;
+use miden_cvm::{AssemblyLimits, LimitName, Limits};
 
 /// A limit as it is given, such as `memory-words=4096`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
-    set: Setter,
+    what: What,
     value: u64,
+}
+
+/// What is limited: a run, or the assembly of its sources.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Run(Setter),
+    Assembly(LimitName),
 }
 
 type Setter = fn(&mut Limits, u64);
@@ -45,7 +52,20 @@ impl Limit {
     pub fn all(given: &[Self]) -> Limits {
         let mut limits = Limits::default();
         for limit in given {
-            (limit.set)(&mut limits, limit.value);
+            if let What::Run(set) = limit.what {
+                set(&mut limits, limit.value);
+            }
+        }
+        limits
+    }
+
+    /// Those of them that bound the assembler, and the defaults for all others.
+    pub fn assembly(given: &[Self]) -> AssemblyLimits {
+        let mut limits = AssemblyLimits::default();
+        for limit in given {
+            if let What::Assembly(name) = limit.what {
+                name.set(&mut limits, limit.value);
+            }
         }
         limits
     }
@@ -58,16 +78,19 @@ impl FromStr for Limit {
         let (name, value) = text
             .split_once('=')
             .ok_or("a limit is given as NAME=VALUE")?;
-        let (_, set) = LIMITS
-            .into_iter()
+        let of_runs = LIMITS.into_iter().map(|(name, set)| (name, What::Run(set)));
+        let of_assembly = LimitName::ALL.map(|limit| (limit.name(), What::Assembly(limit)));
+        let known: Vec<(&str, What)> = of_runs.chain(of_assembly).collect();
+        let (_, what) = *known
+            .iter()
             .find(|(known, _)| *known == name)
             .ok_or_else(|| {
-                let names = LIMITS.map(|(name, _)| name).join(", ");
-                format!("there is no limit `{name}`: there are {names}")
+                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                format!("there is no limit `{name}`: there are {}", names.join(", "))
             })?;
         let value = value
             .parse()
             .map_err(|error| format!("`{value}` is no value of a limit: {error}"))?;
-        Ok(Self { set, value })
+        Ok(Self { what, value })
     }
 }

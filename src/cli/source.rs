@@ -56,7 +56,8 @@ pub struct Source {
     trace: bool,
     /// A bound on what the run may use, such as `memory-words=4096`; can be given several times. The
     /// names: memory-words, advice-elements, stack-depth, call-depth, nesting, handles, instances,
-    /// static-data, trace-rows
+    /// static-data, trace-rows; and of the assembly of its sources: source-bytes,
+    /// assembled-instructions, link-steps
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<Limit>,
 }
@@ -123,7 +124,9 @@ impl Source {
     /// about its code.
     pub fn load(&self, progress: &Progress, longest: u32) -> Result<Loaded, Failure> {
         progress.stage("assembling");
-        let loader = self.libraries.loader()?;
+        let loader = self
+            .libraries
+            .loader_within(Limit::assembly(&self.limits))?;
         let file = target_file(&self.target).map_err(|error| self.refused(error))?;
         let target = if files::is_standard(&file) {
             if self.input.as_deref().is_some_and(files::is_standard) {

@@ -446,14 +446,71 @@ fn strange_characters_are_refused() {
         args("inspect", &app, &[]),
     ] {
         let error = miden_cvm(command).error(1);
-        assert!(error.contains("the assembler gave up"), "{error}");
+        assert!(error.contains("is not part of the language"), "{error}");
     }
+}
+
+#[test]
+fn imports_that_lead_back_to_themselves_end_nothing() {
+    let folder = Folder::new(&[
+        ("self.masm", "use $exec::f\nbegin exec.f end"),
+        (
+            "pair.masm",
+            "use foo::a->bar\nuse bar::a->foo\nbegin push.1 drop end",
+        ),
+        (
+            "kernel.masm",
+            "use $kernel::account\npub proc a exec.account::foo end",
+        ),
+        ("library/a.masm", "pub use library::b::f"),
+        ("library/b.masm", "pub use library::a::f"),
+        (
+            "so/component.toml",
+            "name = \"so\"\nsources = [\"so.masm\"]\n[exports.main]\nprocedure = \"so::main\"\n",
+        ),
+        ("so/so.masm", "use so::m\npub proc main exec.m::twice end"),
+        (
+            "composition.toml",
+            "main = \"so.main\"\n[instances.so]\ncomponent = \"so\"\n",
+        ),
+        ("many.masm", "begin repeat.4294967294 push.1 drop end end"),
+        ("good.masm", "begin add end"),
+        ("warned.masm", "use miden::core::sys\nbegin push.1 drop end"),
+    ]);
+    let good = folder.path("good.masm");
+    let with = |option: &str, name: &str| {
+        let (path, options) = (folder.path(name), [option]);
+        let mut command = args("run", &good, &options);
+        command.push(path.as_os_str());
+        miden_cvm(command).error(1)
+    };
+    let run = |name: &str| miden_cvm(args("run", &folder.path(name), &[])).error(1);
+    let build = miden_cvm([
+        "component".into(),
+        "build".into(),
+        folder.path("so").into_os_string(),
+    ]);
+    for (error, place) in [
+        (run("self.masm"), "self.masm:1:1"),
+        (run("pair.masm"), "pair.masm:2:1"),
+        (with("--kernel", "kernel.masm"), "kernel.masm:1:1"),
+        (with("-l", "library"), "a.masm:1:1"),
+        (run("composition.toml"), "so.masm:1"),
+        (build.error(1), "so.masm:1"),
+    ] {
+        assert!(error.contains(place), "{place}: {error}");
+        assert!(error.contains("leads back to itself"), "{error}");
+    }
+    assert!(run("many.masm").contains("`assembled-instructions` of"));
+    let limit = ["--limit", "assembled-instructions=1"];
+    let error = miden_cvm(args("run", &folder.path("warned.masm"), &limit)).error(1);
+    assert!(error.contains("`assembled-instructions` of 1"), "{error}");
 }
 
 #[test]
 fn nesting_is_bounded() {
     let nested = |keyword: &str, count: usize| {
-        let (open, close) = (keyword.repeat(count), "end ".repeat(count));
+        let (open, close) = (keyword.repeat(count), "end\n".repeat(count));
         format!("begin\n{open} push.1 drop {close} end")
     };
     let folder = Folder::new(&[
@@ -464,7 +521,7 @@ fn nesting_is_bounded() {
         ("main.masm", "begin add end"),
     ]);
     miden_cvm(args("run", &folder.path("fits.masm"), &[])).answer();
-    for (name, line) in [("deep.masm", "line 2"), ("huge.masm", "line 258")] {
+    for (name, line) in [("deep.masm", ":2:"), ("huge.masm", ":258:")] {
         let error = miden_cvm(args("run", &folder.path(name), &[])).error(1);
         assert!(error.contains(name) && error.contains(line), "{error}");
     }
@@ -472,10 +529,7 @@ fn nesting_is_bounded() {
     let mut run = args("run", &main, &["-l"]);
     run.push(library.as_os_str());
     let error = miden_cvm(run).error(1);
-    assert!(
-        error.contains("deep.masm") && error.contains("line 2"),
-        "{error}"
-    );
+    assert!(error.contains("deep.masm:2:"), "{error}");
 }
 
 // ANALYZE

@@ -14,6 +14,7 @@ use crate::{
     stubs::{STUB_MODULE, StubIdentity},
     wit::{
         Function, Interface, InterfaceName, Type, World, destructor_name, masm_name, module_names,
+        quoted,
     },
 };
 
@@ -169,7 +170,7 @@ impl Bindings {
 
 fn abi_module(realloc: Option<&str>) -> BindingsModule {
     let text = match realloc {
-        Some(procedure) => ABI.replace("exec.realloc", &format!("exec.::{procedure}")),
+        Some(procedure) => ABI.replace("exec.realloc", &format!("exec.::{}", quoted(procedure))),
         None => format!("{ABI}{REALLOC}"),
     };
     BindingsModule {
@@ -237,7 +238,7 @@ fn raw_procedure(
         if is_set_up {
             code.line(format!("exec.::{INIT_MODULE}::once"));
         }
-        code.line(format!("exec.::{procedure}"));
+        code.line(format!("exec.::{}", quoted(procedure)));
     });
 }
 
@@ -256,7 +257,7 @@ fn export_procedure(
             code.line(format!("exec.::{INIT_MODULE}::once"));
         }
         lists.lift(code, &params);
-        code.line(format!("exec.::{procedure}"));
+        code.line(format!("exec.::{}", quoted(procedure)));
         lists.lower(code, &results);
         code.line("exec.sys::truncate_stack");
     });

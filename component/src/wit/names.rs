@@ -8,18 +8,38 @@ use super::model::InterfaceName;
 const RESERVED: &[&str] = &[
     "adv_map",
     "begin",
+    "breakpoint",
     "const",
     "constructor",
     "destructor",
     "else",
     "end",
     "enum",
+    "event",
     "exec",
     "export",
+    "false",
+    "fri_ext2fold4",
+    "has_mapkey",
+    "horner_eval_base",
+    "horner_eval_ext",
     "if",
+    "insert_hdword",
+    "insert_hdword_d",
+    "insert_hperm",
+    "insert_hqword",
+    "insert_mem",
     "let",
+    "log_precompile",
+    "mtree_get",
+    "mtree_set",
+    "nop",
     "proc",
     "pub",
+    "push_mapval",
+    "push_mapval_count",
+    "push_mapvaln",
+    "push_mtnode",
     "repeat",
     "struct",
     "true",
@@ -59,6 +79,15 @@ fn identifier(name: &str) -> String {
         name.push('_');
     }
     name
+}
+
+/// A path to a procedure as it can stand in assembly: a part that is a word of the language is quoted.
+pub(crate) fn quoted(path: &str) -> String {
+    let parts = path.split("::").map(|part| match RESERVED.contains(&part) {
+        true => format!("\"{part}\""),
+        false => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("::")
 }
 
 /// The module of each interface, in the order in which they are given: `namespace::package::name` for

@@ -1,12 +1,6 @@
 //! From the texts of WIT packages to a world.
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    panic::{self, AssertUnwindSafe},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{cell::Cell, collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use miden_cvm_air::composition::LinkKind;
 use wit_parser::{
@@ -19,9 +13,10 @@ use super::{
     sources::WitSources,
 };
 use crate::{
+    assembly::guard::{Failure, guarded},
     document::line_of,
     error::{BuildError, Problem},
-    nesting::bracket_too_deep,
+    nesting::{bracket_too_deep, without_empty_comments},
 };
 
 /// Miden's own types as a WIT package; every world can use it without bringing it along.
@@ -62,7 +57,7 @@ pub(crate) fn resolve_world(
         }
     }
     // The parser is made for texts that its user wrote; these may be from a package.
-    let resolved = panic::catch_unwind(AssertUnwindSafe(|| {
+    let resolved = guarded(|| {
         let (resolve, world) = select(sources, world)?;
         Resolver {
             sources,
@@ -71,11 +66,14 @@ pub(crate) fn resolve_world(
             parts: Cell::new(0),
         }
         .world(world)
-    }));
-    resolved.unwrap_or_else(|_| {
-        let problem = Problem::Wit("the WIT parser gave up on it".into());
-        Err(BuildError::in_file(&sources.base, problem))
-    })
+    });
+    match resolved {
+        Ok(resolved) => resolved,
+        Err(Failure::Panicked(reason) | Failure::NoThread(reason)) => {
+            let problem = Problem::Wit(format!("the WIT parser gave up on it: {reason}"));
+            Err(BuildError::in_file(&sources.base, problem))
+        }
+    }
 }
 
 fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId), BuildError> {
@@ -83,7 +81,7 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
     let parse = |files: &[(&str, &str)]| -> Result<UnresolvedPackageGroup, BuildError> {
         let mut map = SourceMap::default();
         for (path, text) in files {
-            map.push_str(path, *text);
+            map.push_str(path, without_empty_comments(text));
         }
         map.parse().map_err(|(map, error)| {
             let kind = error.kind();

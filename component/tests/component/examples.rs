@@ -6,10 +6,9 @@ use std::{
 };
 
 use crate::support::{Files, Inputs, host, outputs, run, run_checked};
-use miden_assembly::ModuleParser;
 use miden_core::{Felt, Program, StackInputs, Word};
 use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
-use miden_cvm_component::{LinkKind, LinkedComposition, Toolchain};
+use miden_cvm_component::{LinkKind, LinkedComposition, SourceText, Toolchain};
 use miden_cvm_processor::{AdviceInputs, ExecutionOptions, Trap, execute};
 
 /// Where the examples are.
@@ -31,14 +30,9 @@ fn run_program(name: &str) -> Vec<u64> {
 /// Assembles a program of the examples, or of the benchmarks.
 pub fn assemble(path: &Path) -> Program {
     let toolchain = Toolchain::new();
-    let sources = toolchain.source_manager();
-    let module = ModuleParser::new(miden_assembly::ast::ModuleKind::Executable)
-        .parse_file(miden_assembly::Path::exec_path(), path, sources)
-        .expect("the example is right");
-    let assembler = toolchain.assembler().expect("the core library links");
-    assembler
-        .assemble_program(module)
-        .expect("the example is right")
+    let source = SourceText::read(path, "$exec").expect("a text");
+    let assembled = toolchain.assembly().program(source);
+    assembled.expect("the example is right").code
 }
 
 fn link(path: &Path) -> LinkedComposition {

@@ -13,6 +13,7 @@ mod nesting;
 mod packages;
 mod resources;
 mod running;
+mod sources;
 mod support;
 mod values;
 mod wasm;

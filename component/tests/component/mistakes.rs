@@ -1,7 +1,7 @@
 //! Every mistake in the files of a component or a composition is an error with its place.
 
 use crate::support::Files;
-use miden_cvm_component::{BuildError, LinkedComposition, Problem, Toolchain};
+use miden_cvm_component::{BuildError, LinkedComposition, Problem, SourceFault, Toolchain};
 
 const APP: &str = r#"name = "app"
 sources = ["app.masm"]
@@ -63,8 +63,12 @@ fn nesting_is_bounded() {
         "app/app.masm",
         ("pub proc main ".to_owned() + &"if.true\n".repeat(300)).as_bytes(),
     );
-    let problem = refused_files(&files, ("app/app.masm", None));
-    assert!(matches!(problem, Problem::Blocks(257)), "{problem}");
+    let problem = refused_files(&files, ("app/app.masm", Some(257)));
+    let fault = SourceFault::Nesting;
+    assert!(
+        matches!(&problem, Problem::Assembly { fault: found, .. } if *found == fault),
+        "{problem}"
+    );
 
     let deep = format!("let a = {}", "(\n".repeat(5000));
     files.write("composition.wac", deep.as_bytes());
@@ -256,7 +260,7 @@ fn assembly_mistakes_show_their_place() {
         "{text}"
     );
     files.write("app/app.masm", b"pub proc main\n    call.imports::pst\nend");
-    let text = refused_files(&files, (APP_FILE, None)).to_string();
+    let text = refused_files(&files, ("app/app.masm", None)).to_string();
     assert!(
         text.contains("imports::pst") && text.contains("app.masm:2"),
         "{text}"

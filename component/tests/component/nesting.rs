@@ -270,3 +270,193 @@ fn graphs_show_who_calls_whom() {
     );
     assert!(dot.contains("style=dashed"), "{dot}");
 }
+
+/// What the language of WAC forbids, and what would make a composition mean something else than it says.
+#[test]
+fn nothing_is_wired_or_exported_twice_or_in_vain() {
+    let files = worlds::files();
+    for component in ["app", "ledger", "audit"] {
+        let built = files
+            .component(component)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let bytes = built.to_package().expect("a package");
+        files.write(&format!("deps/test/{component}.masp"), &bytes);
+        files.write(&format!("deps/test/{component}/1.0.0.masp"), &bytes);
+    }
+    let parts = "package test:bank;\nlet audit = new test:audit {};\n";
+    let ledger = "let ledger = new test:ledger { ...audit };\n";
+    let app = "let app = new test:app { ...ledger };\n";
+    let end = "export app.main;\n";
+    let whole = |text: &str| {
+        files.write("bank.wac", text.as_bytes());
+        LinkedComposition::load(&files.path("bank.wac"), &Toolchain::new())
+    };
+    for fine in [
+        format!("{parts}{ledger}{app}{end}"),
+        format!("{parts}{ledger}{app}{end}export ledger...;\nexport audit...;\n"),
+        format!("{parts}{ledger}{app}{end}").replace("new test:app {", "new test:app@1.0.0 {"),
+        format!("/**/ {parts}/* /**/ */{ledger}{app}{end}// /**/"),
+    ] {
+        whole(&fine).unwrap_or_else(|error| panic!("{fine}: {error}"));
+    }
+    let second = "let other = new test:audit {};\n";
+    let log = "bank:log/log@1.1.0";
+    let with_ledger = |before: &str, arguments: &str| {
+        format!("{parts}{before}let ledger = new test:ledger {{ {arguments} }};\n{app}{end}")
+    };
+    let behind = |more: &str| format!("{parts}{ledger}{app}{end}{more}\n");
+    let with_app = |new: &str| format!("{parts}{ledger}let app = new {new};\n{end}");
+    for (text, line, reason) in [
+        // One argument twice: by one name, with and without its version, and by its short name.
+        (
+            with_ledger(second, &format!("\"{log}\": audit, \"{log}\": other")),
+            4,
+            "wired twice",
+        ),
+        (
+            with_ledger(
+                second,
+                &format!("\"{log}\": audit, \"bank:log/log\": other"),
+            ),
+            4,
+            "wired twice",
+        ),
+        (
+            with_ledger(second, &format!("log: audit, \"{log}\": other")),
+            4,
+            "wired twice",
+        ),
+        (
+            with_ledger("let log = audit;\n", "log, log"),
+            4,
+            "wired twice",
+        ),
+        // One export twice.
+        (behind("export app.main;"), 6, "exported twice"),
+        (behind("export app as main;"), 6, "exported twice"),
+        (
+            format!("{parts}{ledger}{app}export app...;\nexport app.main;\n"),
+            6,
+            "exported twice",
+        ),
+        // Exports and arguments that are spread in vain.
+        (behind("export app...;"), 6, "no exports besides"),
+        (
+            behind("export audit...;\nexport audit...;"),
+            7,
+            "no exports besides",
+        ),
+        (
+            with_ledger(second, "...audit, ...other"),
+            4,
+            "nothing that an import",
+        ),
+        (
+            with_app("test:app { ...audit, ...ledger }"),
+            4,
+            "nothing that",
+        ),
+        (
+            with_ledger("", &format!("\"{log}\": audit, ...audit")),
+            3,
+            "nothing that",
+        ),
+        (
+            with_ledger("let of = audit[\"bank:log/log@1.4.2\"];\n", "...of"),
+            4,
+            "no instance",
+        ),
+        // Others before the end.
+        (
+            with_ledger("", &format!("..., \"{log}\": audit")),
+            3,
+            "not the last",
+        ),
+        (with_ledger("", "..., ...audit"), 3, "not the last"),
+        // Names with two meanings.
+        (
+            format!("{parts}let audit = new test:audit {{}};\n{ledger}{app}{end}"),
+            3,
+            "twice",
+        ),
+        (
+            format!("package test:bank;\nimport a: {log};\nimport b: {log};\n"),
+            3,
+            "twice",
+        ),
+        (
+            format!("package test:bank;\nimport a: {log};\nlet a = new test:audit {{}};\n"),
+            3,
+            "twice",
+        ),
+        // What does not exist, and what the document itself is.
+        (
+            with_app("test:app { ledger: ledger, more: audit }"),
+            4,
+            "`more`",
+        ),
+        (
+            format!("{parts}let ledger = new test:bank {{}};\n"),
+            3,
+            "contains itself",
+        ),
+        (
+            with_app("test:app@2.0.0 { ...ledger }"),
+            4,
+            "not a component",
+        ),
+        (
+            "package test:bank targets test:bank/world;\n".into(),
+            1,
+            "target",
+        ),
+    ] {
+        let error = match whole(&text) {
+            Ok(_) => panic!("accepted: {text}"),
+            Err(error) => error.to_string(),
+        };
+        let place = format!("bank.wac:{line}: ");
+        assert!(
+            error.contains(&place) && error.contains(reason),
+            "{text}: {error}"
+        );
+    }
+
+    // The same in TOML.
+    let twice = worlds::COMPOSITION.replace(
+        "imports.log = \"audit\"",
+        "imports.\"bank:log/log\" = \"audit\"\nimports.\"bank:log/log@1.1.0\" = \"audit\"",
+    );
+    files.write("composition.toml", twice.as_bytes());
+    let error = refusal(&files.path("composition.toml"));
+    assert!(error.contains("wired twice"), "{error}");
+    let outer = INNER.replace(
+        "[exports]\n",
+        "[exports]\n\"bank:ledger/ledger\" = \"audit\"\n",
+    );
+    let error = refusal(&bank(&outer, "bank.toml").path("composition.toml"));
+    assert!(
+        error.contains("exported twice") && error.contains("bank.toml:4"),
+        "{error}"
+    );
+    // Keys that are none are not passed over.
+    let unknown =
+        worlds::COMPOSITION.replace("component = \"app\"", "component = \"app\"\nimport = 1");
+    files.write("composition.toml", unknown.as_bytes());
+    let error = refusal(&files.path("composition.toml"));
+    assert!(
+        error.contains("`import`") && error.contains("`imports`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn compositions_nest_only_so_deep() {
+    let files = Files::new(&[]);
+    for level in 0..200 {
+        let text = format!("[instances.a]\ncomponent = \"c{}.toml\"\n", level + 1);
+        files.write(&format!("c{level}.toml"), text.as_bytes());
+    }
+    let error = refusal(&files.path("c0.toml"));
+    assert!(error.contains("one inside the other"), "{error}");
+}

@@ -14,7 +14,7 @@ use std::{fs, path::Path};
 
 pub use artifacts::{Known, another, known, package, proof};
 pub use flips::{Flips, flip};
-pub use sources::{component, composition, source, wac, wit};
+pub use sources::{component, composition, names, source, wac, wit};
 pub use texts::{inputs, statement};
 
 /// A kind of input.
@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "proof",
         check: proof,
@@ -58,6 +58,11 @@ pub const TARGETS: [Target; 9] = [
         name: "source",
         check: source,
         seeds: sources::source_seeds,
+    },
+    Target {
+        name: "names",
+        check: names,
+        seeds: sources::names_seeds,
     },
     Target {
         name: "wit",

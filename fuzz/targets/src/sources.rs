@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miden_cvm::{Component, LinkedComposition, Toolchain};
+use miden_cvm::{Assembly, Component, LinkedComposition, SourceText, Toolchain};
 use tempfile::TempDir;
 
 use crate::{
@@ -252,4 +252,56 @@ export desk...;
 "#;
     let branch = example("exchange/branch.wac");
     vec![branch, example("ledger/ledger.wac"), runs.into()]
+}
+
+/// A graph of names in sources: each two bytes are a declaration, and what it leads to.
+pub fn names(bytes: &[u8]) {
+    const MODULES: usize = 3;
+    let name = |number: u8| format!("n{}", number % 5);
+    let mut texts = vec![String::new(); MODULES];
+    for (number, pair) in bytes.chunks_exact(2).take(40).enumerate() {
+        let [kind, target] = [pair[0], pair[1]];
+        let own = format!("{}{}", name(kind >> 5), ["", "x"][number % 2]);
+        let module = usize::from(kind >> 3) % MODULES;
+        let root = ["", "::"][usize::from(target & 1)];
+        let public = ["", "pub "][usize::from(target >> 1 & 1)];
+        let other = usize::from(target >> 2) % (MODULES + 1);
+        let last = name(target >> 4);
+        let path = match other {
+            MODULES => format!("{}::{last}", name(target >> 5)),
+            other => format!("{root}m::m{other}::{last}"),
+        };
+        let text = match kind % 8 {
+            0..=3 => format!("{public}use {path}->{own}\n"),
+            4 => format!("{public}const C{own} = {} + 1\n", path.to_uppercase())
+                .replace("::N", "::CN"),
+            5 => format!("{public}type {own} = struct {{ a: {path}, b: {last} }}\n"),
+            6 => format!("{public}proc {own} exec.{path} exec.{last} end\n"),
+            _ => format!(
+                "{public}proc {own} repeat.{} call.{last} end push.1 drop end\n",
+                target
+            ),
+        };
+        texts[module].push_str(&text);
+    }
+    let sources = texts
+        .into_iter()
+        .enumerate()
+        .map(|(number, text)| SourceText {
+            file: format!("m{number}.masm").into(),
+            module: format!("m::m{number}"),
+            text,
+        });
+    // Whether it is accepted does not matter, as long as it is answered.
+    let _ = Assembly::default().library(sources.collect());
+}
+
+pub(crate) fn names_seeds() -> Vec<Vec<u8>> {
+    let patterns: [&[u8]; 4] = [
+        &[0, 0],
+        &[0, 4, 8, 0],
+        &[6, 16, 7, 1],
+        &[1, 12, 9, 4, 17, 0],
+    ];
+    patterns.iter().map(|pattern| pattern.repeat(10)).collect()
 }

@@ -206,6 +206,11 @@ fn sources() {
 }
 
 #[test]
+fn names() {
+    damaged("names", 300);
+}
+
+#[test]
 fn worlds() {
     damaged("wit", 100);
 }
