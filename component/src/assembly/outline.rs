@@ -521,6 +521,7 @@ impl<'w, 't> Reader<'w, 't> {
             Token::Ident(name) | Token::ConstantIdent(name) | Token::QuotedIdent(name) => {
                 (*name).to_owned()
             }
+            Token::Int(_) | Token::HexValue(_) | Token::HexWord(_) => return None,
             // Keywords are names too.
             token => {
                 let text = token.to_string();
@@ -608,6 +609,7 @@ impl<'w, 't> Reader<'w, 't> {
                         return;
                     }
                 }
+                Token::Ptr if matches!(self.peek_behind(), Some(Token::Langle)) => self.skip(),
                 _ => match self.name() {
                     // The name of a field or a parameter.
                     Some(_) if matches!(self.peek(), Some(Token::Colon)) => self.skip(),
