@@ -5,7 +5,10 @@ use rayon::prelude::*;
 use winterfell::crypto::{ElementHasher, RandomCoin};
 use winterfell::math::{FieldElement, StarkField};
 
-use crate::tree::Tree;
+use crate::{
+    hash::BatchHasher,
+    tree::{Tree, hash_rows},
+};
 
 /// Values that are worked on together.
 const CHUNK: usize = 1 << 10;
@@ -26,7 +29,7 @@ struct Layer<E, H: ElementHasher> {
 impl<E, H> Layers<E, H>
 where
     E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt>,
+    H: BatchHasher,
 {
     /// Folds the values of a polynomial on the coset with this offset, until `remainder` coefficients
     /// are left; the coin is told of every layer.
@@ -49,14 +52,14 @@ where
                     .par_chunks_mut(CHUNK)
                     .enumerate()
                     .for_each(|(chunk, hashes)| {
-                        let mut row = vec![E::ZERO; folding];
-                        for (i, hash) in hashes.iter_mut().enumerate() {
+                        let mut cells = vec![E::ZERO; hashes.len() * folding];
+                        for (i, row) in cells.chunks_mut(folding).enumerate() {
                             let first = chunk * CHUNK + i;
                             for (k, cell) in row.iter_mut().enumerate() {
                                 *cell = values[first + k * rows];
                             }
-                            *hash = H::hash_elements(&row);
                         }
+                        hashes.copy_from_slice(&hash_rows::<E, H>(&cells, folding));
                     });
                 let tree = Tree::new(vec![hashes]);
                 coin.reseed(tree.root());

@@ -12,6 +12,7 @@ mod composition;
 mod evaluator;
 mod fft;
 mod fri;
+mod hash;
 mod lde;
 mod packed;
 mod program;

@@ -189,24 +189,74 @@ pub trait Vectorizable {
     fn run(self) -> Self::Output;
 }
 
+/// A vector unit that code is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorUnit {
+    /// 512 bits wide.
+    Avx512,
+    /// 256 bits wide.
+    Avx2,
+    /// What every processor of the architecture has.
+    Baseline,
+}
+
+impl VectorUnit {
+    /// All units, the widest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Baseline];
+
+    /// Whether this processor has it.
+    #[inline]
+    pub fn is_available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        match self {
+            Self::Avx512 => {
+                return is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl");
+            }
+            Self::Avx2 => return is_x86_feature_detected!("avx2"),
+            Self::Baseline => {}
+        }
+        self == Self::Baseline
+    }
+
+    /// The widest unit that this processor has.
+    #[inline]
+    pub fn widest() -> Self {
+        let mut units = Self::ALL.into_iter();
+        units
+            .find(|unit| unit.is_available())
+            .unwrap_or(Self::Baseline)
+    }
+
+    /// Does the work with this unit, if it is one that not every processor has, and this one does.
+    /// Otherwise gives the work back.
+    #[inline]
+    pub fn try_run<V: Vectorizable>(self, work: V) -> Result<V::Output, V> {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_available() {
+            match self {
+                // SAFETY: the processor has the features.
+                Self::Avx512 => return Ok(unsafe { with_avx512(work) }),
+                // SAFETY: the processor has the feature.
+                Self::Avx2 => return Ok(unsafe { with_avx2(work) }),
+                Self::Baseline => {}
+            }
+        }
+        Err(work)
+    }
+
+    /// Does the work with this unit, or the baseline if the processor does not have it.
+    #[inline]
+    pub fn run<V: Vectorizable>(self, work: V) -> V::Output {
+        self.try_run(work).unwrap_or_else(V::run)
+    }
+}
+
 /// Does the work with the widest vector unit that there is.
 #[inline]
 pub fn vectorized<V: Vectorizable>(work: V) -> V::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-        {
-            // SAFETY: the processor has the features.
-            return unsafe { with_avx512(work) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has the feature.
-            return unsafe { with_avx2(work) };
-        }
-    }
-    work.run()
+    VectorUnit::widest().run(work)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -286,12 +336,8 @@ mod tests {
                 ]
             })
             .collect();
-        assert_eq!(Operations(&pairs).run(), expected);
-        assert_eq!(vectorized(Operations(&pairs)), expected);
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has the feature.
-            assert_eq!(unsafe { with_avx2(Operations(&pairs)) }, expected);
+        for unit in VectorUnit::ALL {
+            assert_eq!(unit.run(Operations(&pairs)), expected);
         }
     }
 }

@@ -13,7 +13,7 @@ use miden_cvm_air::{
 };
 use rayon::prelude::*;
 use tracing::info_span;
-use winterfell::crypto::{ElementHasher, Hasher, RandomCoin};
+use winterfell::crypto::{Hasher, RandomCoin};
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     composition::Composition,
     evaluator::TableEvaluator,
     fri::Layers,
+    hash::BatchHasher,
     lde::{Cosets, Segment, basis, reversed},
     tree::{Tree, hash_extension},
 };
@@ -32,7 +33,7 @@ const NONCES: u64 = 1 << 14;
 pub fn prove<E, H, R>(trace: Trace, air: &CvmAir, settings: ProofSettings) -> Vec<u8>
 where
     E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt> + Sync,
+    H: BatchHasher,
     R: RandomCoin<BaseField = Felt, Hasher = H>,
 {
     let _prove = info_span!("prove").entered();
@@ -161,7 +162,7 @@ where
 /// Sends a commitment.
 fn send<H, R>(proof: &mut Vec<u8>, coin: &mut R, tree: &Tree<H>)
 where
-    H: ElementHasher<BaseField = Felt>,
+    H: BatchHasher,
     R: RandomCoin<BaseField = Felt, Hasher = H>,
 {
     proof.write(tree.root());
@@ -226,7 +227,7 @@ impl Domains {
     fn commit<F, H>(&self, segments: &[Segment; Table::COUNT]) -> Tree<H>
     where
         F: FieldElement<BaseField = Felt>,
-        H: ElementHasher<BaseField = Felt>,
+        H: BatchHasher,
     {
         let mut lengths: Vec<usize> = self.cosets.iter().map(|cosets| cosets.length()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -252,7 +253,7 @@ impl Domains {
         positions: &[usize],
     ) where
         F: FieldElement<BaseField = Felt>,
-        H: ElementHasher<BaseField = Felt>,
+        H: BatchHasher,
     {
         for (cosets, segment) in self.cosets.iter().zip(segments) {
             let rows = parents(positions, cosets.num_steps());

@@ -3,13 +3,17 @@
 use miden_core::Felt;
 use miden_cvm_air::tree::{missing, parents};
 use rayon::prelude::*;
-use winterfell::crypto::{ElementHasher, Hasher};
+use winterfell::crypto::Hasher;
 use winterfell::math::FieldElement;
 
-use crate::lde::{Cosets, Segment};
+use crate::{
+    hash::BatchHasher,
+    lde::{Cosets, Segment},
+    packed::VectorUnit,
+};
 
 /// Rows that are hashed together.
-const HASH_CHUNK: usize = 1 << 8;
+const HASH_CHUNK: usize = 1 << 6;
 
 /// Nodes that are merged together.
 const MERGE_CHUNK: usize = 1 << 10;
@@ -18,7 +22,7 @@ const MERGE_CHUNK: usize = 1 << 10;
 pub fn hash_extension<F, H>(cosets: &Cosets, segments: &[&Segment]) -> Vec<H::Digest>
 where
     F: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt>,
+    H: BatchHasher,
 {
     let blowup = cosets.blowup();
     let width = |segment: &Segment| segment.width() / F::EXTENSION_DEGREE;
@@ -31,19 +35,34 @@ where
         }
         let chunks = hashes.par_chunks_mut(HASH_CHUNK * blowup).enumerate();
         chunks.for_each(|(chunk, hashes)| {
-            let mut row = vec![F::ZERO; total];
-            let mine = hashes.iter_mut().skip(coset).step_by(blowup);
-            for (i, hash) in mine.enumerate() {
-                let mut rest = &mut row[..];
+            let mut rows = vec![F::ZERO; total * (hashes.len() / blowup)];
+            for (i, row) in rows.chunks_mut(total).enumerate() {
+                let mut rest = row;
                 for (segment, values) in segments.iter().zip(&values) {
                     let (cells, others) = rest.split_at_mut(width(segment));
                     values.read_row(chunk * HASH_CHUNK + i, cells);
                     rest = others;
                 }
-                *hash = H::hash_elements(&row);
+            }
+            let mine = hashes.iter_mut().skip(coset).step_by(blowup);
+            for (hash, of_row) in mine.zip(hash_rows::<F, H>(&rows, total)) {
+                *hash = of_row;
             }
         });
     }
+    hashes
+}
+
+/// The hashes of rows of `width` elements.
+pub fn hash_rows<F, H>(rows: &[F], width: usize) -> Vec<H::Digest>
+where
+    F: FieldElement<BaseField = Felt>,
+    H: BatchHasher,
+{
+    let mut hashes = vec![H::Digest::default(); rows.len() / width];
+    let cells = F::slice_as_base_elements(rows);
+    let width = width * F::EXTENSION_DEGREE;
+    H::hash_rows(VectorUnit::widest(), cells, width, &mut hashes);
     hashes
 }
 
@@ -53,7 +72,7 @@ pub struct Tree<H: Hasher> {
     levels: Vec<Vec<H::Digest>>,
 }
 
-impl<H: Hasher> Tree<H> {
+impl<H: BatchHasher> Tree<H> {
     /// Builds a tree over the hashes of rows of extensions of different sizes, the largest first.
     ///
     /// # Panics
@@ -69,12 +88,12 @@ impl<H: Hasher> Tree<H> {
             next.par_chunks_mut(MERGE_CHUNK)
                 .enumerate()
                 .for_each(|(chunk, nodes)| {
-                    for (i, node) in nodes.iter_mut().enumerate() {
-                        let at = chunk * MERGE_CHUNK + i;
-                        *node = H::merge(&[level[at], level[at + half]]);
-                        if let Some(rows) = &rows {
-                            *node = H::merge(&[*node, rows[at]]);
-                        }
+                    let unit = VectorUnit::widest();
+                    let at = chunk * MERGE_CHUNK..chunk * MERGE_CHUNK + nodes.len();
+                    let (left, right) = level.split_at(half);
+                    H::merge_pairs(unit, &left[at.clone()], &right[at.clone()], nodes);
+                    if let Some(rows) = &rows {
+                        H::merge_pairs(unit, &nodes.to_vec(), &rows[at], nodes);
                     }
                 });
             levels.push(level);

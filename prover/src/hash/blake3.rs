@@ -1,0 +1,260 @@
+//! Blake3 of many inputs of one length at a time.
+//!
+//! The compression function is the plain one, in a loop over the inputs that the compiler turns into
+//! vector code: lane `l` of every word is of input `l`. The hash is that of the `blake3` crate, whose
+//! own vector code is for the chunks of one long input.
+
+use miden_core::{Felt, crypto::hash::Blake3Digest};
+
+use super::{lanes, to_integer, transposed};
+use crate::packed::{VectorUnit, Vectorizable};
+
+/// The initial chaining value.
+const IV: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// Where the words of the message are taken from in the next round.
+const PERMUTATION: [usize; 16] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
+
+// Flags of a compression.
+const CHUNK_START: u32 = 1;
+const CHUNK_END: u32 = 2;
+const PARENT: u32 = 4;
+const ROOT: u32 = 8;
+
+const BLOCK_BYTES: usize = 64;
+
+/// Field elements in a block.
+const BLOCK: usize = BLOCK_BYTES / size_of::<Felt>();
+
+/// Field elements in a chunk.
+const CHUNK: usize = 16 * BLOCK;
+
+/// Inputs that are hashed together.
+const LANES: usize = 16;
+
+/// One word of each input.
+type Words = [u32; LANES];
+
+/// The chaining value of each input.
+type Values = [Words; 8];
+
+/// A block of each input: pairs of words.
+type Block = [[u64; LANES]; 8];
+
+/// Hashes rows of `width` cells, of which there are as many as hashes.
+pub fn hash_rows<const BYTES: usize>(
+    unit: VectorUnit,
+    rows: &[Felt],
+    width: usize,
+    hashes: &mut [Blake3Digest<BYTES>],
+) {
+    let rows = rows.chunks(LANES * width);
+    for (rows, hashes) in rows.zip(hashes.chunks_mut(LANES)) {
+        let lanes: [_; LANES] = lanes(rows, width, hashes.len());
+        store(&hash(unit, &lanes, width), hashes);
+    }
+}
+
+/// Hashes pairs of hashes.
+pub fn merge_pairs<const BYTES: usize>(
+    unit: VectorUnit,
+    left: &[Blake3Digest<BYTES>],
+    right: &[Blake3Digest<BYTES>],
+    hashes: &mut [Blake3Digest<BYTES>],
+) {
+    let pairs = left.chunks(LANES).zip(right.chunks(LANES));
+    for ((left, right), hashes) in pairs.zip(hashes.chunks_mut(LANES)) {
+        let mut block = [[0; LANES]; 8];
+        for (lane, (left, right)) in left.iter().zip(right).enumerate() {
+            let halves = block.split_at_mut(BYTES / 8);
+            for (words, hash) in [(halves.0, left), (halves.1, right)] {
+                for (words, bytes) in words.iter_mut().zip(hash.as_chunks().0) {
+                    words[lane] = u64::from_le_bytes(*bytes);
+                }
+            }
+        }
+        let flags = CHUNK_START | CHUNK_END | ROOT;
+        let mut values = initial();
+        Compress::new(&mut values, &mut block, 0, 2 * BYTES, flags).run_on(unit);
+        store(&values, hashes);
+    }
+}
+
+fn initial() -> Values {
+    IV.map(|word| [word; LANES])
+}
+
+/// Stores the first bytes of the values of the first lanes.
+fn store<const BYTES: usize>(values: &Values, hashes: &mut [Blake3Digest<BYTES>]) {
+    for (lane, hash) in hashes.iter_mut().enumerate() {
+        let mut bytes = [0; BYTES];
+        for (bytes, words) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+            *bytes = words[lane].to_le_bytes();
+        }
+        *hash = bytes.into();
+    }
+}
+
+/// The hashes of rows of `width` elements.
+fn hash(unit: VectorUnit, lanes: &[&[Felt]; LANES], width: usize) -> Values {
+    let chunks = width.div_ceil(CHUNK);
+    // The roots of the full subtrees so far, which get smaller from left to right: two of one size
+    // are joined as soon as there are.
+    let mut roots: Vec<Values> = Vec::new();
+    for index in 0..chunks {
+        let is_last = index + 1 == chunks;
+        let mut values = initial();
+        let start = index * CHUNK;
+        let end = width.min(start + CHUNK);
+        let mut flags = CHUNK_START;
+        for first in (start..end).step_by(BLOCK) {
+            let len = BLOCK.min(end - first);
+            if first + len == end {
+                flags |= CHUNK_END;
+                if chunks == 1 {
+                    flags |= ROOT;
+                }
+            }
+            let mut block = transposed(lanes, first, len);
+            let bytes = len * size_of::<Felt>();
+            Compress {
+                has_representatives: true,
+                ..Compress::new(&mut values, &mut block, index as u64, bytes, flags)
+            }
+            .run_on(unit);
+            flags = 0;
+        }
+        // At the end, all that is left is joined.
+        let kept = match is_last {
+            true => 0,
+            false => roots.len() - (index + 1).trailing_zeros() as usize,
+        };
+        while roots.len() > kept
+            && let Some(left) = roots.pop()
+        {
+            let is_root = is_last && roots.is_empty();
+            let flags = if is_root { PARENT | ROOT } else { PARENT };
+            values = parent(unit, &left, &values, flags);
+        }
+        roots.push(values);
+    }
+    roots[0]
+}
+
+fn parent(unit: VectorUnit, left: &Values, right: &Values, flags: u32) -> Values {
+    let mut block = [[0; LANES]; 8];
+    let (first, second) = block.split_at_mut(4);
+    for (block, values) in [(first, left), (second, right)] {
+        for (pair, words) in block.iter_mut().zip(values.as_chunks::<2>().0) {
+            for lane in 0..LANES {
+                pair[lane] = u64::from(words[0][lane]) | u64::from(words[1][lane]) << 32;
+            }
+        }
+    }
+    let mut values = initial();
+    Compress::new(&mut values, &mut block, 0, BLOCK_BYTES, flags).run_on(unit);
+    values
+}
+
+/// The compression function.
+struct Compress<'a> {
+    values: &'a mut Values,
+    block: &'a mut Block,
+    /// Whether the block has the representatives of field elements, instead of their integers.
+    has_representatives: bool,
+    /// The last words of the initial state.
+    last: [u32; 4],
+}
+
+impl<'a> Compress<'a> {
+    /// For a block that has `len` bytes.
+    fn new(
+        values: &'a mut Values,
+        block: &'a mut Block,
+        counter: u64,
+        len: usize,
+        flags: u32,
+    ) -> Self {
+        Self {
+            values,
+            block,
+            has_representatives: false,
+            last: [counter as u32, (counter >> 32) as u32, len as u32, flags],
+        }
+    }
+
+    fn run_on(self, unit: VectorUnit) {
+        unit.run(self);
+    }
+}
+
+impl Vectorizable for Compress<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        if self.has_representatives {
+            for element in self.block.as_flattened_mut() {
+                *element = to_integer(*element);
+            }
+        }
+        for lane in 0..LANES {
+            let [a, b, c, d, ..] = IV;
+            let [e, f, g, h] = self.last;
+            let v: [u32; 8] = core::array::from_fn(|i| self.values[i][lane]);
+            let mut state = [
+                v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], a, b, c, d, e, f, g, h,
+            ];
+            let mut message = [0; 16];
+            for (words, pair) in message.as_chunks_mut().0.iter_mut().zip(&*self.block) {
+                *words = [pair[lane] as u32, (pair[lane] >> 32) as u32];
+            }
+            // Written out, because only loops without loops in them are vectorized.
+            round(&mut state, &mut message);
+            round(&mut state, &mut message);
+            round(&mut state, &mut message);
+            round(&mut state, &mut message);
+            round(&mut state, &mut message);
+            round(&mut state, &mut message);
+            round(&mut state, &mut message);
+            for i in 0..8 {
+                self.values[i][lane] = state[i] ^ state[i + 8];
+            }
+        }
+    }
+}
+
+/// A round, after which the message is permuted.
+#[inline(always)]
+fn round(s: &mut [u32; 16], m: &mut [u32; 16]) {
+    mix(s, [0, 4, 8, 12], m[0], m[1]);
+    mix(s, [1, 5, 9, 13], m[2], m[3]);
+    mix(s, [2, 6, 10, 14], m[4], m[5]);
+    mix(s, [3, 7, 11, 15], m[6], m[7]);
+    mix(s, [0, 5, 10, 15], m[8], m[9]);
+    mix(s, [1, 6, 11, 12], m[10], m[11]);
+    mix(s, [2, 7, 8, 13], m[12], m[13]);
+    mix(s, [3, 4, 9, 14], m[14], m[15]);
+    *m = core::array::from_fn(|i| m[PERMUTATION[i]]);
+}
+
+#[inline(always)]
+fn mix(s: &mut [u32; 16], [a, b, c, d]: [usize; 4], x: u32, y: u32) {
+    s[a] = s[a].wrapping_add(s[b]).wrapping_add(x);
+    s[d] = (s[d] ^ s[a]).rotate_right(16);
+    s[c] = s[c].wrapping_add(s[d]);
+    s[b] = (s[b] ^ s[c]).rotate_right(12);
+    s[a] = s[a].wrapping_add(s[b]).wrapping_add(y);
+    s[d] = (s[d] ^ s[a]).rotate_right(8);
+    s[c] = s[c].wrapping_add(s[d]);
+    s[b] = (s[b] ^ s[c]).rotate_right(7);
+}
