@@ -120,3 +120,35 @@ impl<H: BatchHasher> Tree<H> {
         opening
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use miden_core::crypto::hash::{Blake3_192, Poseidon2};
+
+    use super::*;
+
+    fn check<H: BatchHasher>() {
+        let leaf = |i: u64| H::hash_elements(&[Felt::new(i)]);
+        let leaves: Vec<_> = (0..256).map(leaf).collect();
+        let rows: Vec<_> = (500..532).map(leaf).collect();
+        let tree = Tree::<H>::new(vec![leaves.clone(), rows.clone()]);
+
+        let mut level = leaves;
+        while level.len() > 1 {
+            let (left, right) = level.split_at(level.len() / 2);
+            let pairs = left.iter().zip(right);
+            level = pairs.map(|(&a, &b)| H::merge(&[a, b])).collect();
+            if level.len() == rows.len() {
+                let pairs = level.iter().zip(&rows);
+                level = pairs.map(|(&a, &b)| H::merge(&[a, b])).collect();
+            }
+        }
+        assert!(tree.root() == level[0]);
+    }
+
+    #[test]
+    fn levels_are_merged_as_pairs() {
+        check::<Blake3_192>();
+        check::<Poseidon2>();
+    }
+}

@@ -4,6 +4,11 @@
 //! vector code: lane `l` of every word is of input `l`. The hash is that of the `blake3` crate, whose
 //! own vector code is for the chunks of one long input.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a lane is an index into several arrays"
+)]
+
 use miden_core::{Felt, crypto::hash::Blake3Digest};
 
 use super::{lanes, to_integer, transposed};
@@ -156,7 +161,7 @@ fn parent(unit: VectorUnit, left: &Values, right: &Values, flags: u32) -> Values
     for (block, values) in [(first, left), (second, right)] {
         for (pair, words) in block.iter_mut().zip(values.as_chunks::<2>().0) {
             for lane in 0..LANES {
-                pair[lane] = u64::from(words[0][lane]) | u64::from(words[1][lane]) << 32;
+                pair[lane] = u64::from(words[0][lane]) | (u64::from(words[1][lane]) << 32);
             }
         }
     }

@@ -7,7 +7,7 @@ use miden_core::{
     Felt, Word,
     crypto::hash::{Blake3_192, Blake3_256, Blake3Digest, Poseidon2, Rpo256, Rpx256},
 };
-use winterfell::crypto::{ElementHasher, Hasher};
+use winterfell::crypto::ElementHasher;
 
 use crate::packed::VectorUnit;
 
@@ -17,7 +17,7 @@ pub trait BatchHasher: ElementHasher<BaseField = Felt> {
     /// [`ElementHasher::hash_elements`] has it, goes to `hashes[i]`.
     fn hash_rows(unit: VectorUnit, rows: &[Felt], width: usize, hashes: &mut [Self::Digest]);
 
-    /// Merges pairs: the hash of `left[i]` and `right[i]`, as [`Hasher::merge`] has it,
+    /// Merges pairs: the hash of `left[i]` and `right[i]`, as [`winterfell::crypto::Hasher::merge`] has it,
     /// goes to `hashes[i]`.
     fn merge_pairs(
         unit: VectorUnit,
@@ -143,7 +143,10 @@ fn transposed<const LANES: usize>(
 
 #[cfg(test)]
 mod tests {
-    use winterfell::math::{FieldElement, StarkField};
+    use winterfell::{
+        crypto::Hasher,
+        math::{FieldElement, StarkField},
+    };
 
     use super::*;
 

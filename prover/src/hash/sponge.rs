@@ -4,6 +4,11 @@
 //! vector code: lane `l` of every state element is of state `l`. Elements are any integers below 2^64
 //! that are congruent to them. The hashes are those of `miden_crypto`.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a lane is an index into several arrays"
+)]
+
 use core::marker::PhantomData;
 
 use miden_core::{
