@@ -212,6 +212,16 @@ impl Vectorizable for Compress<'_> {
                 *element = to_integer(*element);
             }
         }
+        // Apart, since a loop is as wide as its largest type allows.
+        let (mut even, mut odd) = ([[0; LANES]; 8], [[0; LANES]; 8]);
+        let words = even
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(odd.as_flattened_mut());
+        for ((even, odd), &pair) in words.zip(self.block.as_flattened()) {
+            *even = pair as u32;
+            *odd = (pair >> 32) as u32;
+        }
         for lane in 0..LANES {
             let [a, b, c, d, ..] = IV;
             let [e, f, g, h] = self.last;
@@ -220,8 +230,9 @@ impl Vectorizable for Compress<'_> {
                 v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], a, b, c, d, e, f, g, h,
             ];
             let mut message = [0; 16];
-            for (words, pair) in message.as_chunks_mut().0.iter_mut().zip(&*self.block) {
-                *words = [pair[lane] as u32, (pair[lane] >> 32) as u32];
+            for i in 0..8 {
+                message[2 * i] = even[i][lane];
+                message[2 * i + 1] = odd[i][lane];
             }
             // Written out, because only loops without loops in them are vectorized.
             round(&mut state, &mut message);
