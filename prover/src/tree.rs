@@ -93,7 +93,8 @@ impl<H: BatchHasher> Tree<H> {
                     let (left, right) = level.split_at(half);
                     H::merge_pairs(unit, &left[at.clone()], &right[at.clone()], nodes);
                     if let Some(rows) = &rows {
-                        H::merge_pairs(unit, &nodes.to_vec(), &rows[at], nodes);
+                        let merged = nodes.to_vec();
+                        H::merge_pairs(unit, &merged, &rows[at], nodes);
                     }
                 });
             levels.push(level);

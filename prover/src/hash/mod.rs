@@ -143,10 +143,7 @@ fn transposed<const LANES: usize>(
 
 #[cfg(test)]
 mod tests {
-    use winterfell::{
-        crypto::Hasher,
-        math::{FieldElement, StarkField},
-    };
+    use winterfell::math::StarkField;
 
     use super::*;
 
