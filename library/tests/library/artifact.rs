@@ -61,6 +61,8 @@ fn the_assets_are_what_the_sources_give() {
     assert_eq!(published, there);
 }
 
+/// Checks nothing, and so is not run with the tests: after a change of the sources it writes the files
+/// that the test above compares.
 #[test]
 #[ignore = "writes the assets"]
 fn write_the_assets() {
