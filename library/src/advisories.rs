@@ -99,7 +99,20 @@ pub const ADVISORIES: &[Advisory] = &[
     Advisory {
         id: "CVM-2026-012",
         title: "an Ed25519 signature under a challenge of the prover's choice is accepted",
-        code: &["::miden::core::crypto::dsa::eddsa_ed25519::verify_prehash"],
+        code: &[
+            "::miden::core::crypto::dsa::eddsa_ed25519::verify_prehash",
+            "::miden::core::crypto::dsa::eddsa_ed25519::verify_prehash_impl",
+        ],
+    },
+    Advisory {
+        id: "CVM-2026-013",
+        title: "a position behind the last leaf of a Merkle mountain range can have a leaf",
+        code: &["::miden::core::collections::mmr::get"],
+    },
+    Advisory {
+        id: "CVM-2026-014",
+        title: "a proof of a run with any program and any outputs is accepted",
+        code: &["::miden::core::sys::vm::verify_proof"],
     },
 ];
 

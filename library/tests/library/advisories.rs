@@ -48,6 +48,13 @@ fn published_procedures_are_found() {
             "verify_prehash",
             "CVM-2026-012",
         ),
+        (
+            "crypto::dsa::eddsa_ed25519",
+            "verify_prehash_impl",
+            "CVM-2026-012",
+        ),
+        ("collections::mmr", "get", "CVM-2026-013"),
+        ("sys::vm", "verify_proof", "CVM-2026-014"),
     ] {
         let path = format!("::miden::core::{module}::{name}");
         let body = [
@@ -86,7 +93,7 @@ fn what_is_as_published_is_not_found() {
         "crypto::dsa::eddsa_ed25519::verify",
         "crypto::hashes::sha256::hash",
         "mem::pipe_preimage_to_memory",
-        "sys::vm::verify_proof",
+        "stark::verifier::verify",
     ] {
         let source = format!("pub proc outer exec.::miden::core::{path} end");
         let is_contained = path.starts_with("crypto::dsa");

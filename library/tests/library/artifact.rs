@@ -29,7 +29,7 @@ use miden_core::{
 };
 use miden_core_lib::CoreLibrary;
 use miden_cvm_library::{
-    ADVISORIES, core_library, corrected_instructions, findings, published_core_library,
+    ADVISORIES, core_library, correct, corrected_instructions, findings, published_core_library,
 };
 
 /// Where our procedures are assembled, so that they can use the published ones.
@@ -37,8 +37,9 @@ const CORRECTED: &str = "corrected";
 
 /// What is faulty by itself, but not in the published procedures that use it: the one calls it with
 /// the hash that it needs, the others with as many queries as they ask for.
-const EXPORTS_ONLY: [&str; 2] = [
+const EXPORTS_ONLY: [&str; 3] = [
     "crypto::dsa::eddsa_ed25519::verify_prehash",
+    "crypto::dsa::eddsa_ed25519::verify_prehash_impl",
     "pcs::fri::frie2f4::verify",
 ];
 
@@ -241,9 +242,11 @@ fn corrected(published: &Library) -> Library {
     let mut modules = Vec::new();
     collect(&folder().join("masm/core"), CORRECTED, &mut modules);
     let modules = modules.into_iter().map(|(file, path)| {
-        ModuleParser::new(ModuleKind::Library)
+        let mut module = ModuleParser::new(ModuleKind::Library)
             .parse_file(MasmPath::new(&path), &file, sources.clone())
-            .unwrap_or_else(|report| panic!("{path}: {report:?}"))
+            .unwrap_or_else(|report| panic!("{path}: {report:?}"));
+        correct(&mut module);
+        module
     });
     Assembler::new(sources.clone())
         .with_static_library(published)

@@ -4,7 +4,7 @@ use miden_core::{
     Felt, Word,
     crypto::{
         hash::Rpo256,
-        merkle::{InnerNodeInfo, MerkleStore, Smt},
+        merkle::{InnerNodeInfo, MerkleStore, Mmr, Smt},
     },
 };
 
@@ -82,6 +82,19 @@ fn published_shifts_and_rotations_are_wrong() {
     assert_ne!(shifted("rotr", 0), Ok(u64::MAX));
     assert_ne!(shifted("rotr", 32), Ok(u64::MAX));
     assert!(shifted("rotl", 64).is_ok());
+    // The wrong results of honest runs are proven like right ones.
+    for (name, by, right) in [
+        ("shr", 40, [0, u64::MAX >> 40]),
+        ("rotr", 0, all),
+        ("rotr", 32, all),
+    ] {
+        let source = source(&format!("math::u64::{name}"));
+        let stack = [by, all[0], all[1]];
+        let wrong = proven(&Published.assemble(&source), &stack, &Lie::none());
+        assert_ne!(wrong[..2], right, "{name} by {by}");
+        let given = Corrected.run(&source, &stack, &Lie::none());
+        assert_eq!(given.expect("a number")[..2], right, "{name} by {by}");
+    }
 }
 
 #[test]
@@ -143,7 +156,7 @@ fn forged_falcon_signatures() {
     });
     let source = source("crypto::dsa::falcon512rpo::verify");
     let stack = on_stack(&[commitment, message]);
-    assert!(Published.run(&source, &stack, &lie).is_ok());
+    proven(&Published.assemble(&source), &stack, &lie);
     assert!(
         Published
             .run(&source, &stack, &Lie::stack(&advice))
@@ -346,8 +359,8 @@ fn forged_searches() {
         let honest = Published.run(&source, &stack, &Lie::none());
         assert_eq!(honest.expect("a place")[0], 1);
         let lie = Lie::at(event, &[3000, 0]);
-        let given = Published.run(&source, &stack, &lie);
-        assert_eq!(given.expect("it is accepted")[..2], [0, 3000]);
+        let given = proven(&Published.assemble(&source), &stack, &lie);
+        assert_eq!(given[..2], [0, 3000]);
         assert!(Corrected.run(&source, &stack, &lie).is_err());
     }
 }
@@ -463,9 +476,7 @@ fn forged_leaves() {
     lie.advice = lie.advice.with_merkle_store(nodes.into_iter().collect());
     let source = source("collections::smt::set");
     let stack = on_stack(&[Word::default(), key, tree.root()]);
-    let given = Published
-        .run(&source, &stack, &lie)
-        .expect("it is accepted");
+    let given = proven(&Published.assemble(&source), &stack, &lie);
     assert_eq!(given[..8], on_stack(&[Word::default(), tree.root()]));
     assert!(Corrected.run(&source, &stack, &lie).is_err());
 
@@ -522,6 +533,9 @@ fn forged_numbers_of_leaves() {
                 .is_err()
         );
     }
+    let lie = Lie::none().with_entry(published, &with_leaves(1));
+    let forged = proven(&Published.assemble(source), &on_stack(&[published]), &lie);
+    assert_eq!(forged[0], 1);
     let corrected = Rpo256::hash_elements(&with_leaves(4));
     for claim in [4, 1, 2, 3, 8, 1 << 20, 1 << 40] {
         let lie = Lie::none().with_entry(corrected, &with_leaves(claim));
@@ -557,7 +571,7 @@ fn forged_proofs_without_queries() {
             push.64 exec.constants::set_remainder_poly_size
             exec.frie2f4::verify
         end";
-    assert!(Published.run(source, &[], &Lie::none()).is_ok());
+    proven(&Published.assemble(source), &[], &Lie::none());
     let error = Corrected
         .run(source, &[], &Lie::none())
         .expect_err("no queries");
@@ -585,14 +599,62 @@ fn forged_signatures_under_a_chosen_challenge() {
             .map(|limb| u32::from_le_bytes(limb.try_into().expect("four bytes")).into())
             .collect()
     };
-    let source = format!(
-        "use miden::core::crypto::dsa::eddsa_ed25519
-        begin {} {} {} push.1032.1008.1000 exec.eddsa_ed25519::verify_prehash swap drop end",
-        store(1000, &limbs(&key)),
-        store(1008, &limbs(&challenge)),
-        store(1032, &limbs(&signature))
+    for verification in [
+        "exec.eddsa_ed25519::verify_prehash",
+        "exec.eddsa_ed25519::verify_prehash_impl exec.sys::log_precompile_request",
+    ] {
+        let source = format!(
+            "use miden::core::crypto::dsa::eddsa_ed25519\nuse miden::core::sys
+            begin {} {} {} push.1032.1008.1000 {verification} exec.sys::truncate_stack end",
+            store(1000, &limbs(&key)),
+            store(1008, &limbs(&challenge)),
+            store(1032, &limbs(&signature))
+        );
+        let program = Published.assemble(&source);
+        assert_eq!(proven(&program, &[], &Lie::none())[0], 1);
+        let error = Corrected
+            .run(&source, &[], &Lie::none())
+            .expect_err("the challenge is anyone's");
+        assert!(error.contains("use verify"), "{error}");
+    }
+}
+
+/// CVM-2026-013: of nine leaves, the ninth of which is a peak itself, there is no eleventh.
+#[test]
+fn leaves_behind_the_last_one() {
+    let mut range = Mmr::new();
+    for leaf in 0..9 {
+        range.add(word([leaf; 4]));
+    }
+    let peaks = range.peaks();
+    let mut elements = vec![peaks.num_leaves() as u64, 0, 0, 0];
+    elements.extend(
+        peaks
+            .peaks()
+            .iter()
+            .flat_map(|peak| peak.iter().map(Felt::as_int)),
     );
-    let program = Published.assemble(&source);
-    assert_eq!(proven(&program, &[], &Lie::none())[0], 1);
-    assert!(Corrected.run(&source, &[], &Lie::none()).is_err());
+    let source = format!(
+        "use miden::core::collections::mmr\nuse miden::core::sys
+        begin {} push.1000 swap exec.mmr::get exec.sys::truncate_stack end",
+        store(1000, &elements)
+    );
+    let mut host = Lie::none();
+    host.advice = host.advice.with_merkle_store(range.inner_nodes().collect());
+    let forged = proven(&Published.assemble(&source), &[10], &host);
+    assert_eq!(forged[..4], [8; 4]);
+    for position in 0..12 {
+        let given = Corrected.run(&source, &[position], &host);
+        let leaf = given.ok().map(|stack| stack[..4].to_vec());
+        assert_eq!(leaf, (position < 9).then_some(vec![position; 4]));
+    }
+}
+
+/// CVM-2026-014; what the published procedure accepts is shown where proofs of Miden VM are made.
+#[test]
+fn proofs_of_other_machines_are_not_verified() {
+    let error = Corrected
+        .run(&source("sys::vm::verify_proof"), &[10, 7, 0], &Lie::none())
+        .expect_err("it shows nothing");
+    assert!(error.contains("what it accepts shows nothing"), "{error}");
 }

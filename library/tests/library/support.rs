@@ -2,46 +2,21 @@
 
 use std::sync::Arc;
 
-use miden_assembly::{
-    Assembler, DefaultSourceManager, ModuleParser, Path as MasmPath, ast::ModuleKind,
-};
 use miden_core::{EventName, Felt, Program, StackInputs, Word};
-use miden_cvm_library::{core_library, correct, published_core_library};
+use miden_cvm_library::core_library;
 use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, DefaultHost, ExecutionOptions, ExecutionTrace, ProcessState,
     execute, execute_traced,
 };
-use miden_cvm_prover::{ProveOptions, prove_trace};
+use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify};
 
-/// What a program is assembled with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    Published,
-    Corrected,
-}
+#[path = "../common/code.rs"]
+mod code;
 
-pub use Code::{Corrected, Published};
+pub use code::{Code, Corrected, Published};
 
 impl Code {
-    pub fn assemble(self, source: &str) -> Program {
-        let sources = Arc::new(DefaultSourceManager::default());
-        let mut module = ModuleParser::new(ModuleKind::Executable)
-            .parse_str(MasmPath::exec_path(), source, sources.clone())
-            .unwrap_or_else(|report| panic!("{source}: {report:?}"));
-        let library = match self {
-            Published => published_core_library(),
-            Corrected => {
-                correct(&mut module);
-                core_library()
-            }
-        };
-        Assembler::new(sources)
-            .with_dynamic_library(library)
-            .and_then(|assembler| assembler.assemble_program(module))
-            .unwrap_or_else(|report| panic!("{source}: {report:?}"))
-    }
-
     /// Runs a program; gives the 16 elements of its stack, or what it traps with.
     pub fn run(self, source: &str, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, String> {
         run(&self.assemble(source), stack, lie)
@@ -78,11 +53,13 @@ pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
         ExecutionOptions::default(),
     )
     .expect("the program runs");
-    let proof = prove_trace(trace, public.clone(), &ProveOptions::default())
+    let options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));
+    let proof = prove_trace(trace, public.clone(), &options)
         .expect("the trace is valid")
         .with_requests(requests)
         .expect("there are few requests");
-    verify(&public, &proof.to_bytes(), &Expectations::default()).expect("the proof is valid");
+    let expectations = Expectations::from(OptionSet::Fast96.level());
+    verify(&public, &proof.to_bytes(), &expectations).expect("the proof is valid");
     public.stack_outputs.iter().map(Felt::as_int).collect()
 }
 

@@ -56,6 +56,17 @@ impl Proven {
     /// Proves a run of at least so many cycles, with this many queries and bits of grinding, of a
     /// program with this many procedures in its kernel.
     pub fn new(cycles: usize, queries: usize, grinding: u32, kernel: usize) -> Self {
+        Self::claiming(cycles, queries, grinding, kernel, |_| {})
+    }
+
+    /// The same, of a statement that something is changed of.
+    pub fn claiming(
+        cycles: usize,
+        queries: usize,
+        grinding: u32,
+        kernel: usize,
+        claim: impl FnOnce(&mut Statement),
+    ) -> Self {
         let program = program(cycles, kernel);
         let stack_inputs =
             StackInputs::try_from_ints(1..=16).expect("sixteen elements are a stack");
@@ -67,12 +78,13 @@ impl Proven {
             peer::ExecutionOptions::default(),
         )
         .expect("the program runs");
-        let statement = Statement {
+        let mut statement = Statement {
             stack_inputs: stack_inputs.to_vec(),
             stack_outputs: trace.stack_outputs().to_vec(),
             program: program.hash(),
             kernel: program.kernel().proc_hashes().to_vec(),
         };
+        claim(&mut statement);
         let options = ProofOptions::new(
             queries,
             8,

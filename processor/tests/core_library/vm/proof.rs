@@ -1,9 +1,9 @@
 //! Whole proofs.
 
-use miden_core::{ONE, ZERO};
+use miden_core::{Felt, ONE, Word, ZERO};
 
 use crate::{
-    recursion::{Advice, Proven, Transcript, sample, verify_proof as call},
+    recursion::{Advice, Proven, Transcript, sample, verify_proof as call_with},
     support::procedures,
 };
 
@@ -14,13 +14,25 @@ procedures! { "::miden::core::sys::vm";
         for (cycles, queries, grinding, kernel, layers) in cases {
             let transcript = Transcript::new(&Proven::new(cycles, queries, grinding, kernel));
             assert_eq!(transcript.layers.len(), layers);
-            let call = call(&transcript, &transcript.advice());
-            // One verification of a proof is proven itself.
-            let outcome = if queries == 7 { call.prove() } else { call.run() };
+            let call = call_with(&transcript, &transcript.advice());
+            let outcome = call.run();
             assert!(outcome.advice_stack.is_empty());
             assert_eq!(outcome.stack, [ZERO; 16]);
         }
     }
+}
+
+/// CVM-2026-014: the run had another program, and ended with another stack.
+#[test]
+fn proofs_of_false_statements() {
+    let proven = Proven::claiming(100, 7, 0, 1, |statement| {
+        statement.program = Word::new([5, 6, 7, 8].map(Felt::new));
+        statement.stack_outputs = vec![Felt::new(777); 16];
+    });
+    let transcript = Transcript::new(&proven);
+    let call = call_with(&transcript, &transcript.advice());
+    // It is a proof of that verification, too.
+    call.prove();
 }
 
 #[test]
@@ -62,17 +74,20 @@ fn tampered_proofs_are_refused() {
     for (part, at) in parts {
         let mut advice = advice.clone();
         advice.stack[at] += ONE;
-        println!("{part}: {}", call(sample, &advice).trap());
+        println!("{part}: {}", call_with(sample, &advice).trap());
     }
     // Rows that are opened, of every width.
     for width in [80, 16, 8] {
         let mut advice = advice.clone();
         let rows = advice.map.values_mut().filter(|row| row.len() == width);
         rows.for_each(|row| row[width - 1] += ONE);
-        println!("rows of {width} elements: {}", call(sample, &advice).trap());
+        println!(
+            "rows of {width} elements: {}",
+            call_with(sample, &advice).trap()
+        );
     }
     // The trees that they are opened from.
-    call(
+    call_with(
         sample,
         &Advice {
             nodes: Vec::new(),
@@ -94,6 +109,6 @@ fn other_parameters_are_refused() {
         let mut transcript = Transcript::new(&proven);
         let advice = transcript.advice();
         other(&mut transcript);
-        call(&transcript, &advice).trap();
+        call_with(&transcript, &advice).trap();
     }
 }
