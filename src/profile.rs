@@ -359,7 +359,7 @@ fn intrinsic_name(kind: CallKind) -> (&'static str, bool) {
         CallKind::RecvBorrow | CallKind::RecvRep => ("handle.recv_borrow", false),
         CallKind::Load => ("load", true),
         CallKind::Store => ("store", true),
-        CallKind::Shared | CallKind::Isolated => ("call", false),
+        CallKind::Shared | CallKind::Isolated | CallKind::Fresh => ("call", false),
     }
 }
 

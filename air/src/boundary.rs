@@ -65,7 +65,7 @@ pub fn core(public: &PublicInputs) -> Vec<Boundary> {
         ("clk", system.clk),
         ("domain", system.domain),
         ("index", system.index),
-        ("in_syscall", system.in_syscall),
+        ("home", system.home),
         ("sender", system.sender),
         ("block", decoder.block),
         ("address", decoder.address),

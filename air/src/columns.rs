@@ -47,12 +47,15 @@ pub struct CoreRow<T> {
 pub struct SystemCols<T> {
     /// The row's number.
     pub clk: T,
-    /// Domain of the running instance: 0, or the cycle + 1 of the call that began it.
+    /// Domain of the running instance: 0, or the cycle + 1 of the call that began it; -1 while the
+    /// kernel runs.
     pub domain: T,
-    /// Index of the running instance in the composition; 0 in an open program.
+    /// Index of the running instance in the composition; 0 in an open program; `KERNEL_SOURCE` while
+    /// the kernel runs, whose context has the root's id all the same.
     pub index: T,
-    /// 1 while the kernel runs.
-    pub in_syscall: T,
+    /// The domain into which shared calls go and in which the resource types live: that of the
+    /// running instance, but for a fresh one its caller's.
+    pub home: T,
     /// Digest of the procedure that the context was entered with; zero in the root.
     pub fn_hash: [T; 4],
     /// The last boundary that was crossed (call, return, destructor): its cycle + 1; `ROOT_MARK`
@@ -560,14 +563,14 @@ pub struct CallCols<T> {
     pub saved_overflow_ptr: T,
     /// Index of the instance that is entered.
     pub target: T,
-    /// 1 if the call stays in the caller's domain.
+    /// 1 if the call goes to the instance of the caller's home domain.
     pub shared: T,
+    /// 1 if the call goes to a new instance that has the caller's home domain.
+    pub fresh: T,
     /// 1 if the call creates the instance that it enters.
     pub creates: T,
     /// 1 if the target has static data.
     pub has_data: T,
-    /// `creates * has_data`.
-    pub owes: T,
     /// Free-list head of the target's resource table.
     pub free: T,
     /// Length of the target's resource table; 0 if the instance was never created.
@@ -591,8 +594,8 @@ pub struct EndCols<T> {
     pub first_child: T,
     /// 1 if the block is a SYSCALL.
     pub syscall: T,
-    /// 1 if the block is a shared call: tokens pass its boundaries.
-    pub shared: T,
+    /// 1 if the block is a shared or a fresh call: tokens pass its boundaries.
+    pub passes_tokens: T,
     /// 1 if the block is a destructor that runs in its dropper's own context.
     pub own_destructor: T,
     /// After a call in a composition: who the callee was entered by (context id + 1).
@@ -614,7 +617,7 @@ impl<T: Copy> CoreRow<T> {
             table_len_inv: r[4],
             free: r[5],
             table_len: r[6],
-            owes: r[7],
+            fresh: r[7],
             saved_depth: h[0],
             saved_overflow_ptr: h[1],
             callee: [h[2], h[3], h[4], h[5]],
@@ -637,7 +640,7 @@ impl<T: Copy> CoreRow<T> {
             call.table_len_inv,
             call.free,
             call.table_len,
-            call.owes,
+            call.fresh,
         ];
         self.helpers = [call.saved_depth, call.saved_overflow_ptr, c0, c1, c2, c3];
         self.decoder.group = call.target;
@@ -677,7 +680,7 @@ impl<T: Copy> CoreRow<T> {
             first_child: h[3],
             syscall: h[4],
             own_destructor: h[5],
-            shared: r[7],
+            passes_tokens: r[7],
         }
     }
 
@@ -692,7 +695,7 @@ impl<T: Copy> CoreRow<T> {
             end.entered_by,
             end.free,
             end.table_len,
-            end.shared,
+            end.passes_tokens,
         ];
         self.helpers = [
             end.loop_body,

@@ -2,6 +2,7 @@
 //! and which static data each of them starts with.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use miden_core::{
     Felt, Word,
@@ -28,13 +29,30 @@ pub const DATA_LIMIT: u64 = 1 << 31;
 pub const SEGMENT_BLOCK: u32 = 8;
 
 /// What a call over a link does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkKind {
-    /// The call continues in the target instance of the caller's domain.
-    Shared,
-    /// The call starts a new domain with a fresh target instance.
-    Isolated,
+    /// The call starts a new domain with a new target instance.
+    Isolated = 0,
+    /// The call continues in the target instance of the caller's home domain.
+    Shared = 1,
+    /// The call goes to a new instance of the target alone, whose home domain is the caller's.
+    Fresh = 2,
+}
+
+impl LinkKind {
+    /// All kinds, in the order of their encoding.
+    pub const ALL: [Self; 3] = [Self::Isolated, Self::Shared, Self::Fresh];
+}
+
+impl fmt::Display for LinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Isolated => "isolated",
+            Self::Shared => "shared",
+            Self::Fresh => "fresh",
+        })
+    }
 }
 
 /// One entry of the link table: what a call to `digest` made by instance `source` means.
@@ -149,7 +167,7 @@ impl IntrinsicRecord {
 pub enum CallKind {
     /// A call that starts a new domain.
     Isolated = 0,
-    /// A call that stays in the domain.
+    /// A call into the caller's home domain.
     Shared = 1,
     /// [`Intrinsic::New`].
     New = 2,
@@ -177,6 +195,8 @@ pub enum CallKind {
     Load = 13,
     /// [`Intrinsic::Store`].
     Store = 14,
+    /// A call of a new instance whose home domain is the caller's.
+    Fresh = 15,
 }
 
 /// What a call made by an instance, or by the kernel, goes to.
@@ -280,6 +300,17 @@ pub enum CompositionError {
         /// How many types there are.
         count: usize,
     },
+    /// A fresh link leads to an instance that defines resource types: they are those of one
+    /// instance, and a new one would have none of them.
+    #[error(
+        "link {link} is a fresh one to instance {target}, which defines resource types: only shared and isolated links can lead there"
+    )]
+    FreshDefiner {
+        /// Position of the link in canonical order.
+        link: usize,
+        /// The instance it leads to.
+        target: u32,
+    },
     /// Two links have the same source and digest.
     #[error("instance {source_index} has two links for digest {digest}")]
     DuplicateLink {
@@ -375,7 +406,7 @@ impl Composition {
     }
 
     /// Checks what the AIR relies on: unique keys, indices in range, aligned segments that do not
-    /// overlap, canonical order.
+    /// overlap, canonical order, no fresh instances of who defines resource types.
     ///
     /// # Errors
     /// Returns the first rule that is broken.
@@ -462,6 +493,15 @@ impl Composition {
         }
         if !self.resources.is_sorted_by_key(|record| record.definer) {
             return Err(CompositionError::Order("resource"));
+        }
+        for (link, &LinkRecord { kind, target, .. }) in self.links.iter().enumerate() {
+            let defines = || {
+                let search = |record: &ResourceRecord| record.definer.cmp(&target);
+                self.resources.binary_search_by(search).is_ok()
+            };
+            if kind == LinkKind::Fresh && defines() {
+                return Err(CompositionError::FreshDefiner { link, target });
+            }
         }
         for (position, record) in self.intrinsics.iter().enumerate() {
             let IntrinsicRecord {
@@ -637,7 +677,7 @@ impl Composition {
         for link in &self.links {
             elements.push(Felt::from(link.source));
             elements.extend_from_slice(link.digest.as_elements());
-            elements.push(Felt::from(u8::from(link.kind == LinkKind::Shared)));
+            elements.push(Felt::from(link.kind as u8));
             elements.push(Felt::from(link.target));
             elements.extend_from_slice(link.callee.as_elements());
         }
@@ -677,7 +717,7 @@ impl Serializable for Composition {
         for link in &self.links {
             target.write_u32(link.source);
             link.digest.write_into(target);
-            target.write_u8(u8::from(link.kind == LinkKind::Shared));
+            target.write_u8(link.kind as u8);
             target.write_u32(link.target);
             link.callee.write_into(target);
         }
@@ -713,14 +753,14 @@ impl Deserializable for Composition {
             links.push(LinkRecord {
                 source: source.read_u32()?,
                 digest: Word::read_from(source)?,
-                kind: match source.read_u8()? {
-                    0 => LinkKind::Isolated,
-                    1 => LinkKind::Shared,
-                    other => {
-                        return Err(DeserializationError::InvalidValue(alloc::format!(
-                            "{other} is not a link kind"
-                        )));
-                    }
+                kind: {
+                    let number = source.read_u8()?;
+                    let kind = LinkKind::ALL.get(usize::from(number));
+                    *kind.ok_or_else(|| {
+                        DeserializationError::InvalidValue(alloc::format!(
+                            "{number} is not a link kind"
+                        ))
+                    })?
                 },
                 target: source.read_u32()?,
                 callee: Word::read_from(source)?,

@@ -170,6 +170,7 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
         kind: Felt::from(match link.kind {
             LinkKind::Isolated => CallKind::Isolated,
             LinkKind::Shared => CallKind::Shared,
+            LinkKind::Fresh => CallKind::Fresh,
         } as u8),
         target: Felt::from(link.target),
         callee: link.callee.into(),

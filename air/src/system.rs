@@ -4,6 +4,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, CoreFrame},
     columns::SystemCols,
+    composition::KERNEL_SOURCE,
     opcode::{END, OpFlags, SYSCALL},
 };
 
@@ -12,6 +13,9 @@ use crate::{
 /// A context is entered by a call, a destructor or a syscall and left by the END of one; the frame
 /// that such an END restores comes off the call stack's bus. The marks are not restored: a boundary
 /// is crossed either way.
+///
+/// The kernel is at (-1, 2^16), where no link leads and no call begins a domain: the id of that context
+/// is 0, the root's, and its links are those of the kernel.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
     frame: &CoreFrame<'_, B::Expr>,
@@ -24,7 +28,7 @@ pub fn constraints<B: ConstraintBuilder>(
         clk,
         domain,
         index,
-        in_syscall,
+        home,
         fn_hash,
         mark,
         sender,
@@ -39,11 +43,7 @@ pub fn constraints<B: ConstraintBuilder>(
     let keep = (call + syscall + destructor + leave).not();
     b.assert_zero("system.keep_domain", 4, keep * (next.domain - domain));
     b.assert_zero("system.keep_index", 4, keep * (next.index - index));
-    b.assert_zero(
-        "system.keep_in_syscall",
-        4,
-        keep * (next.in_syscall - in_syscall),
-    );
+    b.assert_zero("system.keep_home", 4, keep * (next.home - home));
     let fn_hash_change: [_; 4] = core::array::from_fn(|i| next.fn_hash[i] - fn_hash[i]);
     b.assert_zeros(
         "system.keep_fn_hash",
@@ -52,35 +52,42 @@ pub fn constraints<B: ConstraintBuilder>(
     );
 
     let entry = cur.as_call();
-    let entered_domain = entry.shared * domain + entry.shared.not() * (clk + B::Expr::ONE);
+    let new_domain = clk + B::Expr::ONE;
+    let entered = |stays: B::Expr| new_domain + stays * (home - new_domain);
     b.assert_zero(
         "system.call_domain",
         3,
-        call * (next.domain - entered_domain) + destructor * (next.domain - domain),
+        call * (next.domain - entered(entry.shared)) + destructor * (next.domain - home),
+    );
+    let keeps_home = entry.shared + entry.fresh;
+    b.assert_zero(
+        "system.call_home",
+        3,
+        call * (next.home - entered(keeps_home)) + destructor * (next.home - home),
     );
     let enter = call + destructor;
     b.assert_zero("system.call_index", 3, enter * (next.index - entry.target));
-    b.assert_zero("system.call_in_syscall", 3, enter * next.in_syscall);
     b.assert_zeros(
         "system.call_fn_hash",
         3,
         core::array::from_fn::<_, 4, _>(|i| enter * (next.fn_hash[i] - entry.callee[i])),
     );
 
-    b.assert_zero("system.syscall_domain", 4, syscall * next.domain);
-    b.assert_zero("system.syscall_index", 4, syscall * next.index);
     b.assert_zero(
-        "system.syscall_in_syscall",
+        "system.syscall_domain",
         4,
-        syscall * next.in_syscall.not(),
+        syscall * (next.domain + B::Expr::ONE),
     );
+    let kernel = B::Expr::int(u64::from(KERNEL_SOURCE));
+    b.assert_zero("system.syscall_index", 4, syscall * (next.index - kernel));
+    b.assert_zero("system.syscall_home", 4, syscall * next.home);
     b.assert_zeros(
         "system.syscall_fn_hash",
         4,
         fn_hash_change.map(|change| syscall * change),
     );
 
-    // Tokens pass a shared call, with its parameters and with its results, and nothing else.
+    // Tokens pass a shared or fresh call, with its parameters and with its results, and nothing else.
     let cuts = syscall + ops.calls_destructor();
     let crosses = call + cuts + leave;
     b.assert_zero(
@@ -91,9 +98,9 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero(
         "system.sender",
         5,
-        call * (next.sender - entry.shared * mark)
+        call * (next.sender - keeps_home * mark)
             + cuts * next.sender
-            + leave * (next.sender + end.shared * mark)
+            + leave * (next.sender + end.passes_tokens * mark)
             + crosses.not() * (next.sender - sender),
     );
 }

@@ -252,7 +252,7 @@ pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
         END => row.helpers.to_vec(),
         CALL | DYNCALL => {
             let call = row.as_call();
-            vec![call.shared, call.creates, call.has_data]
+            vec![call.shared, call.fresh, call.creates, call.has_data]
         }
         _ => Vec::new(),
     };

@@ -181,7 +181,12 @@ fn is_unread_helper(core: &CoreRow<Felt>, composed: bool, helper: usize) -> bool
             helper == 4 && core.helpers[5] == ZERO && core.helpers[2..4] == [Felt::new(0xffff); 2]
         }
         HPERM | MPVERIFY | MRUPDATE => helper != 0,
-        CALLER => !composed || helper >= 4,
+        CALLER => match helper {
+            0..4 => !composed,
+            4 => false,
+            // The inverse of zero: the kernel runs.
+            _ => core.system.domain == -ONE,
+        },
         FRIE2F4 | HORNERBASE | HORNEREXT => false,
         CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
         SPLIT | LOOP | SPAN | JOIN => helper >= 2,

@@ -11,7 +11,7 @@ use crate::{
     nesting::MAX_BRACKETS,
     package::PackageError,
     tree::MAX_COMPOSITIONS,
-    wit::ISOLATED_HANDLES,
+    wit::{ISOLATED_HANDLES, TWO_KINDS},
 };
 
 /// A mistake in one of the files that a component or a composition is made of.
@@ -525,7 +525,7 @@ pub enum Problem {
         import: String,
     },
     /// An import wants another kind of call than the export takes.
-    #[error("import `{import}` expects {} calls, but `{export}` takes {} ones", kind_name(*.expected), kind_name(*.actual))]
+    #[error("import `{import}` expects {expected} calls, but `{export}` takes {actual} ones")]
     WrongKind {
         /// The import.
         import: String,
@@ -574,6 +574,18 @@ pub enum Problem {
         first: String,
         /// What the other says.
         second: String,
+    },
+    /// A fresh call would lead to a new instance of a component that defines resource types.
+    #[error(
+        "instance `{instance}` calls `{target}` fresh, which defines the resource type `{resource}`"
+    )]
+    FreshDefiner {
+        /// The calling instance.
+        instance: String,
+        /// The instance that is called.
+        target: String,
+        /// One of its resource types.
+        resource: String,
     },
     /// The records that linking gives are refused.
     #[error(transparent)]
@@ -858,6 +870,11 @@ impl Problem {
                  function"
                     .into()
             }
+            Self::FreshDefiner { .. } => {
+                "make the export shared or isolated: a new instance would have types of its own, of \
+                 which nobody else has handles"
+                    .into()
+            }
             Self::Records(_) => "correct the component or the wiring that it names".into(),
         }
     }
@@ -887,17 +904,11 @@ fn wit_remedy(what: &str) -> String {
         "a record without fields" | "a tuple without types" | "`flags` without labels" => {
             "leave it out; the Component Model has no empty types either".into()
         }
+        TWO_KINDS => "say one of them".into(),
         ISOLATED_HANDLES => {
-            "make it shared: an isolated callee is a new instance, in which types are others".into()
+            "make it shared or fresh: an isolated callee is a new instance, in which types are others".into()
         }
         "`map`" | "a list of fixed length" => "use a list or a tuple".into(),
         _ => "use a function that returns when it is done, and a `result` for errors".into(),
-    }
-}
-
-fn kind_name(kind: LinkKind) -> &'static str {
-    match kind {
-        LinkKind::Shared => "shared",
-        LinkKind::Isolated => "isolated",
     }
 }

@@ -19,8 +19,8 @@ pub struct Edge {
     pub target: u32,
     /// The interface; the function where the world itself has it, or where there is no WIT.
     pub label: String,
-    /// Whether the target is a fresh instance.
-    pub isolated: bool,
+    /// What the calls do.
+    pub kind: LinkKind,
 }
 
 impl LinkedComposition {
@@ -34,7 +34,7 @@ impl LinkedComposition {
                 source: link.source,
                 target: link.target,
                 label,
-                isolated: link.kind == LinkKind::Isolated,
+                kind: link.kind,
             })
         });
         edges.collect()
@@ -79,7 +79,11 @@ impl LinkedComposition {
             );
         }
         for edge in self.edges() {
-            let style = if edge.isolated { ", style=dashed" } else { "" };
+            let style = match edge.kind {
+                LinkKind::Shared => "",
+                LinkKind::Fresh => ", style=dotted",
+                LinkKind::Isolated => ", style=dashed",
+            };
             let label = quoted(&edge.label);
             let _ = writeln!(
                 text,
@@ -102,7 +106,11 @@ impl LinkedComposition {
             let _ = writeln!(text, "    i{index}[{label}]");
         }
         for edge in self.edges() {
-            let arrow = if edge.isolated { "-.->" } else { "-->" };
+            let arrow = match edge.kind {
+                LinkKind::Shared => "-->",
+                LinkKind::Fresh => "==>",
+                LinkKind::Isolated => "-.->",
+            };
             let label = quoted(&edge.label);
             let _ = writeln!(
                 text,

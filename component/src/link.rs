@@ -120,7 +120,8 @@ impl LinkedComposition {
     ///
     /// The root gets index 0, the other instances follow in the order of their names. An import of
     /// an instance becomes a link to the export that it is wired to; a component's calls of its own
-    /// procedures become isolated links to itself.
+    /// procedures become fresh links to itself, or isolated
+    /// ones if it defines resource types, which are those of one instance.
     ///
     /// # Errors
     /// Returns the first mistake in the composition file or in a component.
@@ -275,6 +276,9 @@ impl Linker<'_> {
                 continue;
             }
             authority.check_types(source, import, &wire)?;
+            if wire.export.kind == LinkKind::Fresh {
+                self.check_fresh(instance, wire.target)?;
+            }
             let link = LinkRecord {
                 source,
                 digest: import.digest,
@@ -284,11 +288,15 @@ impl Linker<'_> {
             };
             links.insert(import.digest, link);
         }
+        let kind = match component.resources.is_empty() {
+            true => LinkKind::Fresh,
+            false => LinkKind::Isolated,
+        };
         for digest in &component.own_calls {
             let own = LinkRecord {
                 source,
                 digest: *digest,
-                kind: LinkKind::Isolated,
+                kind,
                 target: source,
                 callee: *digest,
             };
@@ -306,9 +314,26 @@ impl Linker<'_> {
         Ok(links.into_values())
     }
 
+    /// Checks that a new instance of `target` can do what the one that exists does.
+    fn check_fresh(&self, instance: &Placed, target: u32) -> Result<(), BuildError> {
+        let target = &self.tree.instances[target as usize];
+        match target.component.resources.keys().next() {
+            None => Ok(()),
+            Some(resource) => {
+                let problem = Problem::FreshDefiner {
+                    instance: instance.name.clone(),
+                    target: target.name.clone(),
+                    resource: resource.clone(),
+                };
+                Err(Wiring(&self.tree).error_at(instance, problem))
+            }
+        }
+    }
+
     fn describe(&self, link: &LinkRecord) -> String {
         let kind = match link.kind {
             LinkKind::Shared => "a shared",
+            LinkKind::Fresh => "a fresh",
             LinkKind::Isolated => "an isolated",
         };
         let target = &self.tree.instances[link.target as usize].name;

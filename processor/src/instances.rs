@@ -76,7 +76,8 @@ pub(crate) struct Instances {
     free: Vec<Place>,
     /// The instances that run, the innermost last.
     running: Vec<Place>,
-    /// The instances of each domain that is open, the innermost domain last.
+    /// The instances of each domain that is open, the innermost domain last. Fresh ones belong to
+    /// none.
     domains: Vec<Vec<ContextId>>,
     tokens: Tokens,
     quota: Quota,
@@ -84,7 +85,7 @@ pub(crate) struct Instances {
     /// Elements of static data that may still be written.
     data_left: u64,
     max_data: u64,
-    /// Whether instances are kept when their domain is over, since the kernel can look at them.
+    /// Whether instances are kept when they are over, since the kernel can look at them.
     kept: bool,
 }
 
@@ -167,11 +168,18 @@ impl Instances {
     // CALLS
     // --------------------------------------------------------------------------------------------
 
-    /// What a call means that `caller` makes to `digest` at cycle `clk`.
+    /// What a call means that `caller`, whose shared calls go into the domain `home`, makes to
+    /// `digest` at cycle `clk`.
     ///
     /// # Errors
     /// If there is no link for it, or the target is running.
-    pub fn resolve(&self, caller: ContextId, digest: Word, clk: u32) -> OpResult<Callee> {
+    pub fn resolve(
+        &self,
+        caller: ContextId,
+        home: u32,
+        digest: Word,
+        clk: u32,
+    ) -> OpResult<Callee> {
         let source = caller.index();
         let link = match self.composition.resolve(source.into(), digest) {
             Some(Resolved::Call(link)) => link,
@@ -185,15 +193,18 @@ impl Instances {
         };
         // A valid composition has no more instances than an index can name.
         let target = link.target as u16;
-        let (crossing, domain) = match link.kind {
-            LinkKind::Shared => (Crossing::Shared, caller.domain()),
-            LinkKind::Isolated => (Crossing::Isolated, clk + 1),
+        let own = clk + 1;
+        let (crossing, domain, home) = match link.kind {
+            LinkKind::Shared => (Crossing::Shared, home, home),
+            LinkKind::Isolated => (Crossing::Isolated, own, own),
+            LinkKind::Fresh => (Crossing::Fresh, own, home),
         };
         let context = ContextId::new(domain, target);
         let state = self.state_to_enter(context)?;
         Ok(Callee::Procedure(Entered {
             crossing,
             context,
+            home,
             target: link.callee,
             created: state.len == 0,
             state,
@@ -233,7 +244,7 @@ impl Instances {
         })
     }
 
-    /// How `dropper` enters the destructor of a type, once its handle is gone.
+    /// How `dropper` enters the destructor of a type of the domain `home`, once its handle is gone.
     ///
     /// # Errors
     /// If the definer is running; unless it is the dropper.
@@ -242,8 +253,9 @@ impl Instances {
         call: &TableCall,
         destructor: Word,
         dropper: ContextId,
+        home: u32,
     ) -> OpResult<Entered> {
-        let context = ContextId::new(dropper.domain(), call.definer);
+        let context = ContextId::new(home, call.definer);
         let (crossing, state) = match context == dropper {
             true => (Crossing::OwnDestructor, self.state()),
             false => (Crossing::Destructor, self.state_to_enter(context)?),
@@ -251,6 +263,7 @@ impl Instances {
         Ok(Entered {
             crossing,
             context,
+            home,
             target: destructor,
             created: false,
             state,
@@ -300,13 +313,14 @@ impl Instances {
         }
         let place = match self.places.get(&entered.context) {
             Some(&place) => place,
-            None => self.create(entered.context),
+            None => self.create(entered),
         };
         self.tables[place].state.entered_by = Some(caller);
         self.running.push(place);
     }
 
-    fn create(&mut self, context: ContextId) -> Place {
+    fn create(&mut self, entered: &Entered) -> Place {
+        let context = entered.context;
         let table = Table::new(context.index());
         let place = match self.free.pop() {
             Some(place) => {
@@ -319,22 +333,26 @@ impl Instances {
             }
         };
         self.places.insert(context, place);
-        if let Some(members) = self.domains.last_mut() {
+        // A fresh instance does not wait for the end of a domain.
+        if entered.crossing != Crossing::Fresh
+            && let Some(members) = self.domains.last_mut()
+        {
             members.push(context);
         }
         place
     }
 
-    /// Marks the running instance as no longer running. When this ends a domain, returns its
-    /// instances, unless they are kept.
-    pub fn leave(&mut self, crossing: Crossing) -> Vec<ContextId> {
+    /// Marks the running instance, which is `left`, as no longer running. Returns the instances whose
+    /// end this is, unless they are kept: a fresh one alone, or all of a domain.
+    pub fn leave(&mut self, crossing: Crossing, left: ContextId) -> Vec<ContextId> {
         if let Some(place) = self.running.pop() {
             self.tables[place].state.entered_by = None;
         }
-        if crossing != Crossing::Isolated {
-            return Vec::new();
-        }
-        let members = self.domains.pop().unwrap_or_default();
+        let members = match crossing {
+            Crossing::Isolated => self.domains.pop().unwrap_or_default(),
+            Crossing::Fresh => vec![left],
+            _ => return Vec::new(),
+        };
         for member in &members {
             if let Some(&place) = self.places.get(member) {
                 self.tables[place].clear(&mut self.quota);
@@ -350,7 +368,8 @@ impl Instances {
     // RESOURCES
     // --------------------------------------------------------------------------------------------
 
-    /// Does what an intrinsic does to the table of the running instance, at cycle `clk`.
+    /// Does what an intrinsic does to the table of the running instance, which is `context` and whose
+    /// resource types live in the domain `home`, at cycle `clk`.
     ///
     /// # Errors
     /// The traps of the Canonical ABI, and those of tokens.
@@ -359,9 +378,11 @@ impl Instances {
         call: &TableCall,
         input: Felt,
         context: ContextId,
+        home: u32,
         marks: Marks,
         clk: u32,
     ) -> OpResult<TableAccess> {
+        let home = ContextId::new(home, call.definer);
         let place = self.current();
         let resource = call.resource;
         let table = &mut self.tables[place];
@@ -396,8 +417,7 @@ impl Instances {
                 let change = table.remove(handle, content);
                 destroys = content.own && call.destructor.is_some();
                 if content.own && call.kind == CallKind::Drop {
-                    let definer = ContextId::new(context.domain(), call.definer);
-                    definer_state = Some(self.state_to_enter(definer)?);
+                    definer_state = Some(self.state_to_enter(home)?);
                 }
                 (if destroys { content.rep } else { ZERO }, change)
             }
@@ -453,7 +473,7 @@ impl Instances {
             context,
             kind: call.kind,
             resource,
-            definer: call.definer,
+            home,
             destroys,
             marks,
             input,

@@ -31,10 +31,12 @@ impl<T: Tracer> Process<T> {
         let Some(instances) = &mut self.instances else {
             return Ok(None);
         };
-        let access = instances.apply(call, input, self.context, self.marks, self.clk)?;
+        let access = instances.apply(call, input, self.context, self.home, self.marks, self.clk)?;
         let destructor = call.destructor.filter(|_| access.destroys);
         let entered = match destructor {
-            Some(destructor) => Some(instances.destructor_of(call, destructor, self.context)?),
+            Some(destructor) => {
+                Some(instances.destructor_of(call, destructor, self.context, self.home)?)
+            }
             None => None,
         };
         if T::ENABLED {

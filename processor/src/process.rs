@@ -45,6 +45,8 @@ pub struct Process<T: Tracer> {
     /// What was recorded of precompiles.
     pub(crate) transcript: PrecompileTranscript,
     in_syscall: bool,
+    /// The domain into which shared calls go and in which resource types live.
+    pub(crate) home: u32,
     fn_hash: Word,
     /// Hash of the function that called into the running instance.
     caller: Word,
@@ -111,6 +113,7 @@ impl<T: Tracer> Process<T> {
             position: Position::default(),
             transcript: PrecompileTranscript::default(),
             in_syscall: false,
+            home: ContextId::ROOT.domain(),
             fn_hash: Word::default(),
             caller: Word::default(),
             slot,
@@ -222,6 +225,7 @@ impl<T: Tracer> Process<T> {
                 clk: self.clk,
                 context: self.context,
                 in_syscall: self.in_syscall,
+                home: self.home,
                 fn_hash: &self.fn_hash,
                 stack: self.stack.top16(),
                 depth: self.stack.depth() as u32,
@@ -339,12 +343,13 @@ impl<T: Tracer> Process<T> {
             None => Ok(Callee::Procedure(Entered {
                 crossing: Crossing::Open,
                 context: ContextId::new(self.clk + 1, 0),
+                home: self.clk + 1,
                 target: callee,
                 created: true,
                 state: InstanceState::default(),
             })),
             Some(instances) if self.in_syscall => instances.resolve_in_kernel(callee),
-            Some(instances) => instances.resolve(self.context, callee, self.clk),
+            Some(instances) => instances.resolve(self.context, self.home, callee, self.clk),
         }
     }
 
@@ -361,6 +366,7 @@ impl<T: Tracer> Process<T> {
         Ok(Entered {
             crossing: Crossing::Syscall,
             context: ContextId::ROOT,
+            home: ContextId::ROOT.domain(),
             target: callee,
             created: false,
             state: InstanceState::default(),
@@ -391,6 +397,7 @@ impl<T: Tracer> Process<T> {
                 crossing: entered.crossing,
                 context: self.context,
                 in_syscall: self.in_syscall,
+                home: self.home,
                 fn_hash: self.fn_hash,
                 depth,
                 overflow_pointer,
@@ -409,6 +416,7 @@ impl<T: Tracer> Process<T> {
         }
         if entered.crossing != Crossing::OwnDestructor {
             self.context = entered.context;
+            self.home = entered.home;
             self.slot = self.memory.open(entered.context);
             self.in_syscall = entered.crossing == Crossing::Syscall;
             if !self.in_syscall {
@@ -501,6 +509,7 @@ impl<T: Tracer> Process<T> {
         self.stack.restore_context(stack);
         self.context = frame.context;
         self.in_syscall = frame.in_syscall;
+        self.home = frame.home;
         self.fn_hash = frame.fn_hash;
         self.caller = caller;
         self.slot = slot;
@@ -509,7 +518,7 @@ impl<T: Tracer> Process<T> {
         }
         let over = match (&mut self.instances, frame.crossing) {
             (_, Crossing::Syscall | Crossing::OwnDestructor) => Vec::new(),
-            (Some(instances), crossing) => instances.leave(crossing),
+            (Some(instances), crossing) => instances.leave(crossing, left),
             (None, _) => vec![left],
         };
         if !self.options.retain_memory() {
@@ -534,7 +543,7 @@ impl<T: Tracer> Process<T> {
 /// Whether a boundary is one into an instance of a composition, and back out of it.
 fn enters_instance(crossing: Crossing) -> bool {
     match crossing {
-        Crossing::Shared | Crossing::Isolated | Crossing::Destructor => true,
+        Crossing::Shared | Crossing::Isolated | Crossing::Fresh | Crossing::Destructor => true,
         Crossing::Open | Crossing::Syscall | Crossing::OwnDestructor => false,
     }
 }

@@ -118,9 +118,9 @@ impl Marks {
     fn crossed(self, clk: u32, crossing: Crossing, sender: fn(u64) -> Sender) -> Self {
         Self {
             current: u64::from(clk) + 1,
-            sender: match crossing {
-                Crossing::Shared => sender(self.current),
-                _ => Sender::None,
+            sender: match crossing.passes_tokens() {
+                true => sender(self.current),
+                false => Sender::None,
             },
         }
     }
@@ -171,8 +171,8 @@ pub struct TableAccess {
     pub kind: CallKind,
     /// Number of the resource type.
     pub resource: u32,
-    /// Index of the type's definer.
-    pub definer: u16,
+    /// The instance that defines the type.
+    pub home: ContextId,
     /// Whether a destructor is called next.
     pub destroys: bool,
     /// The boundaries crossed last.

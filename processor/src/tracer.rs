@@ -197,6 +197,8 @@ pub struct RowState<'a> {
     pub context: ContextId,
     /// Whether the context was entered by a syscall.
     pub in_syscall: bool,
+    /// The domain into which shared calls go: the context's own, but for a fresh instance its caller's.
+    pub home: u32,
     /// Hash of the function that was called to enter the context; zero in a program's main.
     pub fn_hash: &'a Word,
     /// The top of the stack, the top element first.
@@ -354,16 +356,30 @@ pub struct StartRow<'a> {
 pub enum Crossing {
     /// A call of an open program, as Miden VM makes it: a new context.
     Open,
-    /// A call into the same domain of a composition.
+    /// A call into the home domain of the caller, in a composition.
     Shared,
     /// A call into a new domain of a composition.
     Isolated,
+    /// A call into a new instance that has the caller's home domain, in a composition.
+    Fresh,
     /// A syscall, into the root context.
     Syscall,
     /// A call of a destructor, into the instance that defines the resource type.
     Destructor,
     /// A call of a destructor by the instance that defines the resource type: it stays where it is.
     OwnDestructor,
+}
+
+impl Crossing {
+    /// Whether handles can be sent across, either way.
+    pub fn passes_tokens(self) -> bool {
+        matches!(self, Self::Shared | Self::Fresh)
+    }
+
+    /// Whether the instance that is entered is gone when it returns.
+    pub fn is_of_new_instance(self) -> bool {
+        matches!(self, Self::Isolated | Self::Fresh)
+    }
 }
 
 /// A context that a row enters.
@@ -373,6 +389,8 @@ pub struct Entered {
     pub crossing: Crossing,
     /// The context.
     pub context: ContextId,
+    /// The domain into which its shared calls go.
+    pub home: u32,
     /// Digest of the procedure that is executed there.
     pub target: Word,
     /// Whether the context did not exist before.
@@ -407,6 +425,8 @@ pub struct Frame {
     pub context: ContextId,
     /// Whether the caller's context was entered by a syscall.
     pub in_syscall: bool,
+    /// The domain into which the caller's shared calls go.
+    pub home: u32,
     /// The caller's function hash.
     pub fn_hash: Word,
     /// Depth of the caller's stack.

@@ -625,12 +625,7 @@ impl fmt::Display for ComponentAnswer {
             if let Some(function) = &export.function {
                 writeln!(f, "               {function}")?;
             }
-            writeln!(
-                f,
-                "               {} {}",
-                kind_name(export.kind),
-                export.digest
-            )?;
+            writeln!(f, "               {} {}", export.kind, export.digest)?;
         }
         for import in &self.imports {
             let unused = if import.is_called {
@@ -683,13 +678,6 @@ fn intrinsic_names(intrinsics: &[Intrinsic]) -> String {
         Intrinsic::Store => "store",
     });
     names.collect::<Vec<_>>().join(", ")
-}
-
-fn kind_name(kind: LinkKind) -> &'static str {
-    match kind {
-        LinkKind::Shared => "shared",
-        LinkKind::Isolated => "isolated",
-    }
 }
 
 /// A composition.
@@ -816,7 +804,7 @@ impl fmt::Display for CompositionAnswer {
             for link in links {
                 let import = link.import.as_deref().unwrap_or("its own procedure");
                 let export = link.export.as_deref().unwrap_or(&link.callee);
-                let kind = kind_name(link.kind);
+                let kind = link.kind;
                 writeln!(
                     f,
                     "               {import} -> {}.{export}, {kind}",

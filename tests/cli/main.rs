@@ -171,7 +171,7 @@ fn compositions_are_files_or_folders() {
     assert_eq!(stack(&folder, 4), [837809, 346754, 40306, 65131]);
     assert!(folder["composition"].is_string());
     let wallet = miden_cvm(args("run", &example("wallet"), &["--json"])).json();
-    assert_eq!(stack(&wallet, 6)[4..], [7, 2500]);
+    assert_eq!(stack(&wallet, 5)[4..], [12_000 + 2_631]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub fn constraints<B: ConstraintBuilder>(
             ended.entered_loop,
             ended.call,
             ended.syscall,
-            ended.shared,
+            ended.passes_tokens,
             ended.own_destructor,
         ]
         .map(|flag| end * flag.binary()),
@@ -176,12 +176,12 @@ pub fn lookups<B: LookupBuilder>(
     let called = cur.as_call();
     let call_entry = CallEntry {
         block: child,
-        kind: called.shared + called.shared,
+        kind: (called.shared + called.fresh).scale(Felt::new(2)),
         parent: block,
         parent_address: address,
         domain: system.domain,
         index: system.index,
-        in_syscall: system.in_syscall,
+        home: system.home,
         fn_hash: system.fn_hash,
         depth: called.saved_depth,
         overflow_ptr: called.saved_overflow_ptr,
@@ -331,13 +331,13 @@ pub fn lookups<B: LookupBuilder>(
     let entry = CallEntry {
         block,
         kind: ended.syscall
-            + (ended.shared + ended.shared)
+            + ended.passes_tokens.scale(Felt::new(2))
             + ended.own_destructor.scale(Felt::new(4)),
         parent: next.decoder.block,
         parent_address: next.decoder.address,
         domain: next.system.domain,
         index: next.system.index,
-        in_syscall: next.system.in_syscall,
+        home: next.system.home,
         fn_hash: next.system.fn_hash,
         depth: next.stack.depth,
         overflow_ptr: next.stack.overflow_ptr,

@@ -1,9 +1,10 @@
 //! Calls.
 //!
 //! In an open program a call enters a fresh context and executes the digest that it names. In a
-//! composition the link table says what it means: which instance is entered, in the caller's domain
-//! (shared) or in a new one (isolated), and which digest is executed. The state word of the instance,
-//! in VM-private memory, says whether it exists and whether it is running.
+//! composition the link table says what it means: which instance is entered, in the caller's home
+//! domain (shared) or in a new one, and which digest is executed. An isolated callee has its own domain
+//! for its home, a fresh one its caller's home. The state word of the instance, in VM-private memory,
+//! says whether it exists and whether it is running.
 //!
 //! A link may also lead to the VM itself. Such an intrinsic changes nothing but the top of the stack;
 //! what it does to the resource table is asked of that chiplet. Dropping an own handle may call a
@@ -15,7 +16,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, CoreFrame},
     columns::TableRequestCells,
-    composition::{CallKind, KERNEL_SOURCE},
+    composition::CallKind,
     lookup::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
         Obligation, Slot, Space, TableRequest, access_time, context_id, context_key,
@@ -33,17 +34,14 @@ pub fn constraints<B: ConstraintBuilder>(
     let cur = frame.cur;
     let entry = cur.as_call();
     let call = cur.decoder.call;
-    let (shared, creates) = (entry.shared, entry.creates);
+    let (shared, fresh, creates) = (entry.shared, entry.fresh, entry.creates);
+    // No link's kind is the sum of both.
     b.assert_zeros(
         "call.kind_binary",
         3,
-        [shared, creates].map(|flag| call * flag.binary()),
+        [shared, fresh, creates].map(|flag| call * flag.binary()),
     );
-    b.assert_zero(
-        "call.isolated_creates",
-        3,
-        call * shared.not() * creates.not(),
-    );
+    b.assert_zero("call.new_creates", 3, call * shared.not() * creates.not());
     // An instance that is created has no resource table yet; one that is not has one.
     b.assert_zeros(
         "call.created_state",
@@ -56,17 +54,12 @@ pub fn constraints<B: ConstraintBuilder>(
         4,
         call * creates.not() * has_table.not(),
     );
-    b.assert_zero(
-        "call.owes",
-        3,
-        call * (entry.owes - creates * entry.has_data),
-    );
 
     let open_call = call * frame.composed.not();
     b.assert_zeros(
         "call.open",
         2,
-        [shared, entry.target, entry.has_data].map(|cell| open_call * cell),
+        [shared, fresh, entry.target, entry.has_data].map(|cell| open_call * cell),
     );
     let named = entry.named;
     let renamed: [_; 4] = core::array::from_fn(|i| entry.callee[i] - named[i]);
@@ -74,12 +67,6 @@ pub fn constraints<B: ConstraintBuilder>(
         "call.open_callee",
         2,
         renamed.map(|change| open_call * change),
-    );
-    let composed_call = call * frame.composed;
-    b.assert_zero(
-        "call.not_in_syscall",
-        2,
-        composed_call * cur.system.in_syscall,
     );
 
     let syscall = ops.op(SYSCALL);
@@ -153,11 +140,12 @@ pub fn lookups<B: LookupBuilder>(
     let (zero, one) = (B::Expr::ZERO, B::Expr::ONE);
     let time = access_time(system.clk);
 
-    // Intrinsics keep kind, definer, destructor and type in the same cells.
+    // Intrinsics keep kind, definer, destructor and type in the same cells, and a zero for `fresh`.
     let link = LinkCoords {
-        source: system.index + system.in_syscall.scale(Felt::from(KERNEL_SOURCE)),
+        source: system.index,
         digest: entry.named,
-        kind: entry.shared,
+        kind: entry.shared.scale(Felt::from(CallKind::Shared as u8))
+            + entry.fresh.scale(Felt::from(CallKind::Fresh as u8)),
         target: entry.target,
         callee: entry.callee,
         payload: entry.has_data,
@@ -174,7 +162,7 @@ pub fn lookups<B: LookupBuilder>(
     let request = TableRequestCells {
         time,
         context: context_id(system.domain, system.index),
-        home: context_id(system.domain, cols.definer),
+        home: context_id(system.home, cols.definer),
         kind: cols.kind,
         destroys: ops.mid(1),
         resource: cols.resource,
@@ -248,7 +236,13 @@ pub fn lookups<B: LookupBuilder>(
         time,
         segment: zero,
     };
-    b.add(Slot::CALL[5], "call.data", one, composed * entry.owes, data);
+    b.add(
+        Slot::CALL[5],
+        "call.data",
+        one,
+        composed * entry.creates * entry.has_data,
+        data,
+    );
 
     let syscall = ops.op(SYSCALL);
     let procedure = KernelProcedure {

@@ -148,7 +148,7 @@ messages! {
     CallEntry on CallStack {
         /// Id of the block: the cycle + 1 of the row that began it.
         block: T,
-        /// How the context was entered: 1 by a SYSCALL, 2 by a shared call, 4 by a destructor that
+        /// How the context was entered: 1 by a SYSCALL, 2 by a shared or fresh call, 4 by a destructor that
         /// stays in its dropper's context, 0 in any other way.
         kind: T,
         /// Id of the enclosing block.
@@ -159,8 +159,8 @@ messages! {
         domain: T,
         /// The caller's instance.
         index: T,
-        /// 1 if the caller is the kernel.
-        in_syscall: T,
+        /// The caller's home domain.
+        home: T,
         /// What the caller's context was entered with.
         fn_hash: [T; 4],
         /// The caller's stack depth.

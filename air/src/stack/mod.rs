@@ -78,6 +78,7 @@ pub fn constraints<B: ConstraintBuilder>(
     u32_ops::constraints(&rows, b);
     polynomial::constraints(&rows, b);
     cipher::constraints(&rows, b);
+    system::constraints(&rows, b);
     control::constraints(&rows, b);
 }
 

@@ -3,6 +3,7 @@
 use super::{Rows, Transition};
 use crate::{
     algebra::Algebra,
+    builder::ConstraintBuilder,
     lookup::{LookupBuilder, MemoryWord, Slot, Space, access_time, context_key},
     opcode::*,
 };
@@ -18,13 +19,29 @@ pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, 
 
     // Between components, the caller is not in the fn hash, which is that of the context: the
     // instance keeps it in a word of memory. The kernel and open programs do as Miden VM does.
-    let from_memory = composed * cur.system.in_syscall.not();
+    let from_memory = composed * cur.helpers[4].not();
     let flag = ops.op(CALLER);
     for i in 0..4 {
         let fn_hash = cur.system.fn_hash[3 - i];
         let kept = cur.helpers[3 - i];
         t.set(i, flag, fn_hash + from_memory * (kept - fn_hash));
     }
+}
+
+/// CALLER's helpers 4 and 5: whether the kernel runs, whose domain is -1, and the inverse that shows
+/// that it does not.
+#[inline(always)]
+pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
+    let Rows { cur, ops, .. } = *rows;
+    let caller = ops.op(CALLER);
+    let [.., in_kernel, inverse] = cur.helpers;
+    let distance = cur.system.domain + B::Expr::ONE;
+    b.assert_zero("stack.caller_kernel", 5, caller * in_kernel * distance);
+    b.assert_zero(
+        "stack.caller_not_kernel",
+        5,
+        caller * (in_kernel.not() - distance * inverse),
+    );
 }
 
 /// The caller's word of the running instance, read by CALLER in a composition.

@@ -9,7 +9,7 @@ pub use model::{
     Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World,
 };
 pub(crate) use names::{destructor_name, masm_name, module_names, quoted};
-pub(crate) use resolve::{ISOLATED_HANDLES, resolve_world};
+pub(crate) use resolve::{ISOLATED_HANDLES, TWO_KINDS, resolve_world};
 pub use sources::WitFile;
 pub(crate) use sources::WitSources;
 

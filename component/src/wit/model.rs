@@ -222,8 +222,8 @@ pub struct Function {
     pub name: String,
     /// What its doc comment says.
     pub docs: String,
-    /// What a call of it does: isolated if its doc comment or the interface's has the line
-    /// `@isolated`.
+    /// What a call of it does: what the line `@fresh` or `@isolated` of its doc comment, or else of
+    /// the interface's, says; shared without one.
     pub kind: LinkKind,
     /// Its parameters, by name.
     pub params: Vec<Field>,
@@ -269,8 +269,8 @@ impl Function {
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.kind == LinkKind::Isolated {
-            write!(f, "isolated ")?;
+        if self.kind != LinkKind::Shared {
+            write!(f, "{} ", self.kind)?;
         }
         write!(f, "{}: func(", self.name)?;
         for (position, param) in self.params.iter().enumerate() {

@@ -25,8 +25,15 @@ const CORE_TYPES: &str = include_str!("core-types.wit");
 /// Where [`CORE_TYPES`] stands in errors.
 const CORE_TYPES_FILE: &str = "miden:cvm";
 
-/// The line of a doc comment that makes a function, or all functions of an interface, isolated.
-const ISOLATED: &str = "@isolated";
+/// The lines of a doc comment that say what calls of a function do, or of all functions of an
+/// interface that say nothing themselves.
+const MARKERS: [(&str, LinkKind); 2] = [
+    ("@fresh", LinkKind::Fresh),
+    ("@isolated", LinkKind::Isolated),
+];
+
+/// What a doc comment cannot have.
+pub(crate) const TWO_KINDS: &str = "both `@fresh` and `@isolated`";
 
 /// What an isolated function cannot have: its callee lives in a domain of its own, and so do the
 /// types of that domain.
@@ -233,9 +240,8 @@ impl Resolver<'_> {
             match item {
                 WorldItem::Interface { id, docs, span, .. } => {
                     let interface = &self.resolve.interfaces[*id];
-                    let marked = [&docs.contents, &interface.docs.contents]
-                        .into_iter()
-                        .any(|docs| is_isolated(docs.as_deref()));
+                    let docs = [&docs.contents, &interface.docs.contents];
+                    let marked = self.marker(docs, *span)?;
                     let name = match key {
                         WorldKey::Name(name) => InterfaceName::Plain(name.clone()),
                         WorldKey::Interface(id) => self.interface_name(*id),
@@ -270,7 +276,7 @@ impl Resolver<'_> {
                     });
                 }
                 WorldItem::Function(function) => {
-                    own.functions.push(self.function(function, false)?);
+                    own.functions.push(self.function(function, None)?);
                 }
                 WorldItem::Type { id, .. } => {
                     let ty = &self.resolve.types[*id];
@@ -309,7 +315,7 @@ impl Resolver<'_> {
     fn function(
         &self,
         function: &wit_parser::Function,
-        isolated: bool,
+        marked: Option<LinkKind>,
     ) -> Result<Function, BuildError> {
         self.parts.set(0);
         if function.kind.is_async() {
@@ -337,24 +343,37 @@ impl Resolver<'_> {
             (FunctionKind::Static(_), Some(name)) => Some(Method::Static(name)),
             _ => None,
         };
-        let isolated = isolated || is_isolated(function.docs.contents.as_deref());
+        let own = self.marker([&function.docs.contents], function.span)?;
+        let kind = own.or(marked).unwrap_or(LinkKind::Shared);
         let mut types = params.iter().map(|param| &param.ty).chain(&result);
-        if isolated && types.any(Type::has_handles) {
+        if kind == LinkKind::Isolated && types.any(Type::has_handles) {
             return Err(self.unsupported(function.span, ISOLATED_HANDLES));
         }
         Ok(Function {
             name: function.name.clone(),
             docs: function.docs.contents.clone().unwrap_or_default(),
-            kind: if isolated {
-                LinkKind::Isolated
-            } else {
-                LinkKind::Shared
-            },
+            kind,
             params,
             result,
             method,
             location: self.location(function.span),
         })
+    }
+
+    /// What doc comments say of the kind of calls.
+    fn marker<const N: usize>(
+        &self,
+        docs: [&Option<String>; N],
+        span: Span,
+    ) -> Result<Option<LinkKind>, BuildError> {
+        let lines = || docs.into_iter().flatten().flat_map(|docs| docs.lines());
+        let mut found = MARKERS
+            .into_iter()
+            .filter(|(marker, _)| lines().any(|line| line.trim() == *marker));
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(self.unsupported(span, TWO_KINDS)),
+            (found, None) => Ok(found.map(|(_, kind)| kind)),
+        }
     }
 
     fn ty(&self, ty: &wit_parser::Type, span: Span) -> Result<Type, BuildError> {
@@ -512,8 +531,4 @@ impl Resolver<'_> {
             None => self.sources.base.display().to_string(),
         }
     }
-}
-
-fn is_isolated(docs: Option<&str>) -> bool {
-    docs.is_some_and(|docs| docs.lines().any(|line| line.trim() == ISOLATED))
 }

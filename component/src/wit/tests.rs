@@ -87,6 +87,24 @@ fn a_world_has_its_interfaces_functions_and_types() {
 }
 
 #[test]
+fn a_function_says_more_of_its_kind_than_its_interface() {
+    let text = "package a:b;
+        /// @fresh
+        interface i { f: func(); /** @isolated */ g: func(); }
+        interface j { f: func(); /** @fresh */ g: func(r: own<thing>); resource thing; }
+        world w { export i; export j; }";
+    let world = read(&[("a.wit", text)], None).unwrap_or_else(|error| panic!("{error}"));
+    let kinds = |name| {
+        let interface = world.export(&interface(name)).expect("an export");
+        let functions = interface.functions.iter();
+        functions.map(|function| function.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("a:b/i"), [LinkKind::Fresh, LinkKind::Isolated]);
+    // Handles can cross.
+    assert_eq!(kinds("a:b/j"), [LinkKind::Shared, LinkKind::Fresh]);
+}
+
+#[test]
 fn includes_and_gates_are_those_of_wit() {
     let text = "package a:b;
         interface i { f: func(); @unstable(feature = new) g: func(a: f32); }

@@ -8,7 +8,7 @@ use std::{
 use crate::support::{Files, Inputs, host, outputs, run, run_checked};
 use miden_core::{Felt, Program, StackInputs, Word};
 use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
-use miden_cvm_component::{LinkKind, LinkedComposition, SourceText, Toolchain};
+use miden_cvm_component::{Component, LinkKind, LinkedComposition, SourceText, Toolchain};
 use miden_cvm_processor::{AdviceInputs, ExecutionOptions, Trap, execute};
 
 /// Where the examples are.
@@ -363,61 +363,152 @@ fn wallet() -> PathBuf {
     examples().join("wallet/wallet.toml")
 }
 
-#[test]
-fn wallet_data_is_of_this_note() {
-    let linked = link(&wallet());
-    let component = |name: &str| {
-        let instance = linked
-            .instances
-            .iter()
-            .find(|i| i.name == name)
-            .expect("an instance");
-        &instance.component
-    };
-    let words = |elements: &[Felt]| Word::new([elements[0], elements[1], elements[2], elements[3]]);
-    let approved = words(&component("account").segments[0].elements);
-    assert_eq!(
-        approved,
-        component("note").exports["wallet:note/note@1.0.0#consume"].digest
-    );
+/// The component of an instance, by its name.
+fn component_of<'a>(linked: &'a LinkedComposition, name: &str) -> &'a Component {
+    let mut instances = linked.instances.iter();
+    let instance = instances.find(|instance| instance.name == name);
+    &instance.expect("an instance").component
+}
 
-    let secret = Inputs::beside(&wallet()).advice.stack;
-    let lock = words(&component("note").segments[0].elements);
-    assert_eq!(lock, Rpo256::hash_elements(&secret));
-
-    let note = linked
-        .instances
-        .iter()
-        .position(|i| i.name == "note")
-        .expect("a note");
-    let receive = component("note").imports["wallet:account/account@1.0.0#receive"].digest;
-    let link = linked.composition.link(note as u32, receive);
-    assert_eq!(link.map(|link| link.kind), Some(LinkKind::Isolated));
+/// The first word of a component's static data.
+fn first_word(component: &Component) -> Word {
+    let elements = &component.segments[0].elements;
+    Word::new([elements[0], elements[1], elements[2], elements[3]])
 }
 
 #[test]
-fn wallet_takes_the_note() {
+fn wallet_data_is_of_this_note() {
     let linked = link(&wallet());
+    let (account, note) = (
+        component_of(&linked, "account"),
+        component_of(&linked, "note"),
+    );
+    let consume = note.exports["wallet:note/note@1.0.0#consume"].digest;
+    assert_eq!(first_word(account), consume);
+
+    let secrets = Inputs::beside(&wallet()).advice.stack;
+    assert_eq!(secrets.len(), 3 * 4);
+    for secret in secrets.chunks(4) {
+        assert_eq!(first_word(note), Rpo256::hash_elements(secret));
+    }
+
+    let kind = |source: &str, import: &str| {
+        let index = linked.instances.iter().position(|i| i.name == source);
+        let digest = component_of(&linked, source).imports[import].digest;
+        let link = linked
+            .composition
+            .link(index.expect("an instance") as u32, digest);
+        link.expect("a link").kind
+    };
+    assert_eq!(
+        kind("app", "wallet:note/note@1.0.0#consume"),
+        LinkKind::Fresh
+    );
+    assert_eq!(
+        kind("note", "wallet:account/account@1.0.0#receive"),
+        LinkKind::Shared
+    );
+}
+
+#[test]
+fn wallet_takes_the_notes() {
     let inputs = Inputs::beside(&wallet());
-    let (commitment, state) = inputs
-        .advice
-        .map
-        .iter()
-        .next()
-        .expect("the account's state");
+    let mut states = inputs.advice.map.iter();
+    let (commitment, state) = states.next().expect("the account's state");
     let mut state = state.to_vec();
     assert_eq!(*commitment, Rpo256::hash_elements(&state));
-    let output = run(&linked, Inputs::beside(&wallet())).unwrap_or_else(|e| panic!("{e}"));
+    let output =
+        run(&link(&wallet()), Inputs::beside(&wallet())).unwrap_or_else(|error| panic!("{error}"));
 
-    state[0] += Felt::new(2_500);
-    state[1] += Felt::new(1);
+    state[0] += Felt::new(2_500 + 100 + 31);
+    state[1] += Felt::new(3);
     let new: Vec<u64> = Rpo256::hash_elements(&state)
         .iter()
         .rev()
         .map(|felt| felt.as_int())
         .collect();
     assert_eq!(outputs(&output)[..4], new);
-    assert_eq!(outputs(&output)[4..6], [7, 2_500]);
+    assert_eq!(outputs(&output)[4], state[0].as_int());
+}
+
+/// The wallet's files with another note, which the owner approves.
+fn with_note(old: &str, new: &str) -> Files {
+    let files = copy_of("wallet");
+    change(&files, "note/note.masm", old, new);
+    approve(&files);
+    files
+}
+
+/// Has the account approve of the note as it is.
+fn approve(files: &Files) {
+    let linked = link(&files.path("wallet.toml"));
+    let note = component_of(&linked, "note");
+    let digest = note.exports["wallet:note/note@1.0.0#consume"].digest;
+    let approved = first_word(component_of(&linked, "account"));
+    change(
+        files,
+        "account/component.toml",
+        &approved.to_hex(),
+        &digest.to_hex(),
+    );
+}
+
+fn wallet_fails(files: &Files, reason: &str) {
+    let linked = link(&files.path("wallet.toml"));
+    let error = run(&linked, Inputs::beside(&wallet())).expect_err("it traps");
+    assert!(error.to_string().contains(reason), "{error}");
+}
+
+#[test]
+fn a_note_sees_what_it_did_to_the_account() {
+    let files = with_note(
+        "exec.account::receive",
+        "dup.1 dup.1 exec.account::receive movdn.2
+        # => [asset, amount, balance]
+        dup.1 movdn.2 exec.account::receive
+        # => [balance', amount, balance]
+        dup movup.3 movup.3 add assert_eq",
+    );
+    let output = run(&link(&files.path("wallet.toml")), Inputs::beside(&wallet()))
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[4], 12_000 + 2 * (2_500 + 100 + 31));
+}
+
+#[test]
+fn each_note_has_an_instance_of_its_own() {
+    // In one that is there for all of them, the second note finds what the first has left.
+    let files = copy_of("wallet");
+    for wit in ["app/app.wit", "note/note.wit"] {
+        change(&files, wit, "/// @fresh", "/// Shared.");
+    }
+    wallet_fails(&files, "a note is consumed once");
+    // And an isolated one finds another account.
+    let files = copy_of("wallet");
+    for wit in ["app/app.wit", "note/note.wit"] {
+        change(&files, wit, "/// @fresh", "/// @isolated");
+    }
+    wallet_fails(&files, "the account is not open");
+}
+
+#[test]
+fn a_note_does_not_do_what_is_the_transactions() {
+    let files = copy_of("wallet");
+    change(
+        &files,
+        "note/note.wit",
+        "receive: func(asset: felt, amount: u32) -> u32;",
+        "receive: func(asset: felt, amount: u32) -> u32;
+        use miden:cvm/core-types@1.0.0.{word};
+        close: func() -> word;",
+    );
+    change(
+        &files,
+        "note/note.masm",
+        "exec.unlock",
+        "exec.account::close dropw exec.unlock",
+    );
+    approve(&files);
+    wallet_fails(&files, "only the transaction opens and closes the account");
 }
 
 #[test]
@@ -451,27 +542,17 @@ fn wallet_accepts_only_the_approved_script() {
     let files = copy_of("wallet");
     change(
         &files,
-        "wallet.toml",
-        "imports.note = \"note\"",
-        "imports.account = \"account\"",
-    );
-    files.write(
         "app/app.wit",
-        b"package wallet:app; world app {
-              use miden:cvm/core-types@1.0.0.{word};
-              import wallet:account/account@1.0.0;
-              export main: func(state: word) -> word;
-          }
-          package wallet:account@1.0.0 { interface account {
-              use miden:cvm/core-types@1.0.0.{felt, word};
-              /// @isolated
-              receive: func(state: word, asset: felt, amount: u32) -> word;
-          } }",
+        "close: func() -> word;",
+        "close: func() -> word;
+        use miden:cvm/core-types@1.0.0.{felt};
+        receive: func(asset: felt, amount: u32) -> u32;",
     );
-    files.write(
+    change(
+        &files,
         "app/app.masm",
-        b"use bindings::wallet::account::account
-          pub proc main push.2500.7 movdn.5 movdn.5 exec.account::receive end",
+        "exec.note::consume",
+        "exec.account::receive",
     );
     let linked = link(&files.path("wallet.toml"));
     let error = run(&linked, Inputs::beside(&wallet())).expect_err("the root is no script");

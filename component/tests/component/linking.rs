@@ -107,7 +107,7 @@ fn imports_and_own_calls_become_links() {
         LinkRecord {
             source: 0,
             digest: helper,
-            kind: LinkKind::Isolated,
+            kind: LinkKind::Fresh,
             target: 0,
             callee: helper,
         },
@@ -290,9 +290,16 @@ fn dyncall_targets_are_linked() {
             .expect("a link to itself");
         assert_eq!(
             (link.kind, link.target, link.callee),
-            (LinkKind::Isolated, 0, digest)
+            (LinkKind::Fresh, 0, digest)
         );
     }
+    // Resource types are those of one instance.
+    let manifest = format!("{manifest}\n[resources.thing]\n");
+    files.write("parts/app/component.toml", manifest.as_bytes());
+    let defines = files.link().expect("the files are right");
+    let far = digest_of(&defines.instances[0].component, "app::far");
+    let link = defines.composition.link(0, far);
+    assert_eq!(link.map(|link| link.kind), Some(LinkKind::Isolated));
     assert!(
         linked
             .composition

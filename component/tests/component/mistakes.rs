@@ -624,6 +624,19 @@ fn wires_between_what_does_not_fit() {
 }
 
 #[test]
+fn fresh_instances_of_who_defines_resource_types() {
+    let fresh = JOURNAL.to_owned() + "kind = \"fresh\"\n";
+    let files = files();
+    files.write(JOURNAL_FILE, fresh.as_bytes());
+    files.link().expect("it defines none");
+    let defines = fresh + "\n[resources.entry]\n";
+    files.write(JOURNAL_FILE, defines.as_bytes());
+    let problem = refused_files(&files, (COMPOSITION_FILE, Some(3)));
+    assert!(problem.remedy().contains("shared or isolated"));
+    assert_problem!(problem, Problem::FreshDefiner { .. });
+}
+
+#[test]
 fn links_that_contradict_each_other() {
     // The app has the journal's code itself and calls it, and imports it by its root as well.
     let files = files();
@@ -654,7 +667,7 @@ fn links_that_mean_the_same_are_one() {
         .exports["post"]
         .digest;
     let import = "interface = \"bank:journal\"\nfunction = \"post\"\n";
-    let own = "\n[exports.own]\nprocedure = \"app::own\"\nkind = \"isolated\"\n";
+    let own = "\n[exports.own]\nprocedure = \"app::own\"\nkind = \"fresh\"\n";
     let manifest = APP.replace(import, &format!("root = \"{root}\"\n")) + own;
     files.write(APP_FILE, manifest.as_bytes());
     files.write(
@@ -663,7 +676,7 @@ fn links_that_mean_the_same_are_one() {
     );
     let linked = files
         .link()
-        .expect("both links are isolated calls of its own procedure");
+        .expect("both links are fresh calls of its own procedure");
     assert_eq!(linked.composition.links().len(), 1);
 }
 

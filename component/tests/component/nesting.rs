@@ -256,8 +256,8 @@ fn graphs_show_who_calls_whom() {
     assert_eq!(
         linked.to_mermaid(),
         "graph LR\n    i0[\"app<br/>app\"]\n    i1[\"audit<br/>audit\"]\n    \
-         i2[\"ledger<br/>ledger\"]\n    i0 -->|\"bank:ledger/ledger@1.0.0\"| i2\n    \
-         i0 -.->|\"bank:ledger/ledger@1.0.0\"| i2\n    i2 -->|\"bank:log/log@1.1.0\"| i1\n"
+         i2[\"ledger<br/>ledger\"]\n    i0 -.->|\"bank:ledger/ledger@1.0.0\"| i2\n    \
+         i0 -->|\"bank:ledger/ledger@1.0.0\"| i2\n    i2 -->|\"bank:log/log@1.1.0\"| i1\n"
     );
     let dot = linked.to_dot();
     assert!(

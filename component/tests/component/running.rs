@@ -18,6 +18,10 @@ procedure = "counter::next"
 procedure = "counter::next"
 kind = "isolated"
 
+[exports.next-once]
+procedure = "counter::next"
+kind = "fresh"
+
 [[data]]
 address = 40
 felts = [100]
@@ -89,6 +93,12 @@ fn a_shared_instance_keeps_its_state() {
 #[test]
 fn an_isolated_instance_is_new_each_time() {
     let composition = COMPOSITION.replace("counter.next", "counter.next-alone");
+    assert_eq!(results(TWICE, &composition)[..2], [101, 101]);
+}
+
+#[test]
+fn a_fresh_instance_is_new_each_time() {
+    let composition = COMPOSITION.replace("counter.next", "counter.next-once");
     assert_eq!(results(TWICE, &composition)[..2], [101, 101]);
 }
 

@@ -375,6 +375,17 @@ fn handles_do_not_cross_isolated_calls() {
     assert_says(
         &error,
         "ledger/wit/world.wit:7",
-        &["handles in an isolated function", "make it shared"],
+        &["handles in an isolated function", "make it shared or fresh"],
+    );
+}
+
+#[test]
+fn a_function_has_one_kind() {
+    let wit = LEDGER_WIT.replace("/// @isolated", "/// @fresh\n        /// @isolated");
+    let error = refusal("ledger/wit/world.wit", &wit);
+    assert_says(
+        &error,
+        "ledger/wit/world.wit:8",
+        &["both `@fresh` and `@isolated`", "say one of them"],
     );
 }

@@ -3,7 +3,7 @@
 use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
     columns::{CallCols, Cells, CoreRow, EndCols},
-    composition::CallKind,
+    composition::{CallKind, KERNEL_SOURCE},
     opcode,
 };
 
@@ -148,8 +148,8 @@ impl CoreTrace {
             has_data: Felt::from(row.payload()),
             saved_depth: ZERO,
             saved_overflow_ptr: ZERO,
+            fresh: ZERO,
             creates: ZERO,
-            owes: ZERO,
             free: ZERO,
             table_len: ZERO,
             table_len_inv: ZERO,
@@ -199,7 +199,7 @@ impl CoreTrace {
             call: flag(is_call),
             first_child: ZERO,
             syscall: flag(crossing == Some(Crossing::Syscall)),
-            shared: flag(crossing == Some(Crossing::Shared)),
+            passes_tokens: flag(crossing.is_some_and(Crossing::passes_tokens)),
             own_destructor: flag(crossing == Some(Crossing::OwnDestructor)),
             entered_by,
             free,
@@ -282,9 +282,14 @@ impl CoreTrace {
         self.rows.push(CoreRow::filled(ZERO));
         let core = &mut self.rows[position];
         core.system.clk = Felt::from(state.clk);
-        core.system.domain = Felt::from(state.context.domain());
-        core.system.index = Felt::from(state.context.index());
-        core.system.in_syscall = Felt::from(u8::from(state.in_syscall));
+        (core.system.domain, core.system.index) = match state.in_syscall {
+            true => (-ONE, Felt::from(KERNEL_SOURCE)),
+            false => (
+                Felt::from(state.context.domain()),
+                Felt::from(state.context.index()),
+            ),
+        };
+        core.system.home = Felt::from(state.home);
         core.system.fn_hash = (*state.fn_hash).into();
         core.system.mark = Felt::new(state.marks.current);
         core.system.sender = state.marks.sender_felt();
@@ -314,6 +319,12 @@ impl CoreTrace {
         match op {
             Operation::Eq => self.inverses.helper(position, 0, a - b),
             Operation::Eqz => self.inverses.helper(position, 0, a),
+            Operation::Caller => {
+                let row = &mut self.rows[position];
+                row.helpers[4] = Felt::from(u8::from(state.in_syscall));
+                let distance = row.system.domain + ONE;
+                self.inverses.helper(position, 5, distance);
+            }
             Operation::Expacc => {
                 let exponent = d.as_int();
                 let limb = |shift: u32| Felt::new((exponent >> shift) & 0xffff);
@@ -465,9 +476,9 @@ fn set_call(
             Crossing::OwnDestructor => Felt::from(CallKind::DestroyOfOwnType as u8),
             _ => flag(crossing == Crossing::Shared),
         },
+        fresh: flag(crossing == Crossing::Fresh),
         creates: flag(is_call && entered.created),
         has_data: Felt::from(if is_call { payload } else { 0 }),
-        owes: flag(is_call && payload != 0 && entered.created),
         free,
         table_len,
         table_len_inv,

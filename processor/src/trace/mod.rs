@@ -304,7 +304,8 @@ impl TraceBuilder {
                 return;
             }
             let time = state.clk + 1;
-            if entered.crossing != Crossing::Isolated {
+            // An instance that only this call can reach has no state yet.
+            if !entered.crossing.is_of_new_instance() {
                 let word = entered.state.to_word();
                 self.private(entered.context, Space::State, time, false, word);
             }

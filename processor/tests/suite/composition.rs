@@ -23,7 +23,7 @@ use miden_cvm_processor::{
 
 use super::constraints::assert_valid;
 
-use LinkKind::{Isolated, Shared};
+use LinkKind::{Fresh, Isolated, Shared};
 
 /// Imports of the components below. The bodies are never executed; their digests are names.
 const STUBS: &str = "
@@ -448,8 +448,7 @@ fn isolated_calls_start_afresh() {
 
 #[test]
 fn calls_cost_what_they_cost_without_components() {
-    let (_, shared) = counter(Shared).start("begin call.stubs::a1 call.stubs::a1 end");
-    let (_, isolated) = counter(Isolated).start("begin call.stubs::a1 call.stubs::a1 end");
+    let main = "begin call.stubs::a1 call.stubs::a1 end";
     let open = Assembler::default()
         .assemble_program(
             "proc bump mem_load.0 add.1 mem_store.0 mem_load.0 swap drop end
@@ -465,8 +464,9 @@ fn calls_cost_what_they_cost_without_components() {
         ExecutionOptions::default(),
     )
     .expect("it runs");
-    assert_eq!(shared.clk(), output.cycles);
-    assert_eq!(isolated.clk(), output.cycles);
+    for kind in [Shared, Fresh, Isolated] {
+        assert_eq!(counter(kind).start(main).1.clk(), output.cycles);
+    }
 }
 
 #[test]

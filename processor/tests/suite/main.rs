@@ -10,6 +10,7 @@ mod constraints;
 mod coverage;
 mod decorators;
 mod forged;
+mod fresh;
 mod limits;
 mod oracle;
 mod resources;

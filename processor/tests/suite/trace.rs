@@ -68,6 +68,7 @@ impl Follower {
                 crossing: target.crossing,
                 context: state.context,
                 in_syscall: state.in_syscall,
+                home: state.home,
                 fn_hash: *state.fn_hash,
                 depth: state.depth - popped,
                 // After a pop the pointer is that of the element below, which is not visible here.
@@ -144,8 +145,8 @@ impl Tracer for Follower {
         self.last = Some((state.clk, kind.opcode()));
         if let Some(frame) = self.restored.take() {
             assert_eq!(
-                (state.context, state.in_syscall, *state.fn_hash),
-                (frame.context, frame.in_syscall, frame.fn_hash)
+                (state.context, state.in_syscall, state.home, *state.fn_hash),
+                (frame.context, frame.in_syscall, frame.home, frame.fn_hash)
             );
             assert_eq!(
                 (state.depth, state.overflow_pointer),

@@ -299,7 +299,10 @@ impl<'a> Machine<'a> {
         core.system.clk = felt(1000 + rng.below(1000));
         core.system.domain = felt(rng.below(1000));
         core.system.index = felt(rng.below(100));
-        core.system.in_syscall = felt(rng.below(2));
+        if rng.bit() {
+            core.system.domain = -ONE;
+            core.system.index = felt(1 << 16);
+        }
         core.system.fn_hash = rng.felts();
         core.decoder.registers = rng.felts();
         core.helpers = rng.felts();
@@ -709,6 +712,7 @@ impl<'a> Machine<'a> {
     fn caller(&mut self) {
         let system = self.step.cur.system;
         let composed = self.step.composed == ONE;
+        let in_kernel = system.domain == -ONE;
         let mut word = system.fn_hash;
         if composed {
             let kept: [Felt; 4] = self.rng.felts();
@@ -718,9 +722,13 @@ impl<'a> Machine<'a> {
             let mut coordinates = vec![self.context(2), ZERO, system.clk + ONE, ZERO];
             coordinates.extend(kept);
             self.message(Bus::MemoryWord, ONE, coordinates);
-            if system.in_syscall == ZERO {
+            if !in_kernel {
                 word = kept;
             }
+        }
+        self.helper(4, felt(in_kernel.into()));
+        if !in_kernel {
+            self.helper(5, (system.domain + ONE).inv());
         }
         self.put_word(0, word);
     }
@@ -778,7 +786,7 @@ impl<'a> Machine<'a> {
             call: flag(2),
             first_child: felt(self.rng.below(2)),
             syscall: flag(3),
-            shared: self.rng.felt(),
+            passes_tokens: self.rng.felt(),
             own_destructor: ZERO,
             entered_by: self.rng.felt(),
             free: self.rng.felt(),
@@ -824,9 +832,9 @@ impl<'a> Machine<'a> {
             },
             target: self.rng.felt(),
             shared: ZERO,
+            fresh: ZERO,
             creates: ZERO,
             has_data: ZERO,
-            owes: ZERO,
             free: ZERO,
             table_len: ZERO,
             table_len_inv: ZERO,

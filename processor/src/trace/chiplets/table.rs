@@ -90,8 +90,7 @@ impl TableRecorder {
             }
         }
         if let Some(state) = access.definer_state {
-            let home = ContextId::new(access.context.domain(), access.definer);
-            private(home, Space::State, 0, false, state.to_word());
+            private(access.home, Space::State, 0, false, state.to_word());
         }
         self.operations.push(Operation::Table(*access, below));
     }
@@ -220,7 +219,7 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
     let time = Felt::from(access.clk) + ONE;
     let mark = Felt::new(access.marks.current);
     let context = Felt::new(access.context.as_u64());
-    let home = ContextId::new(access.context.domain(), access.definer);
+    let home = access.home;
     let resource = Felt::from(access.resource) + ONE;
     let kind = access.kind;
     let destructible = matches!(kind, CallKind::Destroy | CallKind::DestroyOfOwnType);

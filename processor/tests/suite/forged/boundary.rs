@@ -7,6 +7,7 @@ use miden_core::{
 };
 use miden_cvm_air::{
     columns::{CHIPLET_BODY, Cells, ChipletRow, CoreRow},
+    opcode::CALLER,
     table::Table,
 };
 
@@ -26,13 +27,16 @@ fn another_context_than_the_root() {
     let edits: [(Edit, &str); 4] = [
         (|core| core.system.domain = Felt::new(5), "boundary.domain"),
         (|core| core.system.index = ONE, "boundary.index"),
-        (|core| core.system.in_syscall = ONE, "boundary.in_syscall"),
+        (|core| core.system.home = ONE, "boundary.home"),
         (|core| core.system.fn_hash[2] = ONE, "boundary.fn_hash"),
     ];
     for (edit, expected) in edits {
         let mut forged = block(vec![MLoad, Caller], &[8]);
         forged.edit_from(0, edit);
-        // CALLER tells it.
+        // That it is not the kernel, and what CALLER tells.
+        let caller = forged.row_of(CALLER, 0);
+        let core = forged.core(caller);
+        core.helpers[5] = ONE / (core.system.domain + ONE);
         if expected == "boundary.fn_hash" {
             forged.edit_from(3, |core| core.stack.top[1] = ONE);
             forged.claim_outputs();

@@ -47,7 +47,7 @@ fn coming_back_to_another_frame() {
     let edits: [Edit; 4] = [
         |core| core.system.domain = Felt::new(3),
         |core| core.system.index = ONE,
-        |core| core.system.in_syscall = ONE,
+        |core| core.system.home = ONE,
         |core| core.system.fn_hash[1] = ONE,
     ];
     for code in CALLS {
@@ -69,7 +69,8 @@ fn staying_in_the_callee() {
         forged.edit_from(end + 1, |core| {
             core.system.domain = callee.domain;
             core.system.fn_hash = callee.fn_hash;
-            core.system.in_syscall = callee.in_syscall;
+            core.system.index = callee.index;
+            core.system.home = callee.home;
         });
         forged.settles_to(&["bus.CallStack"]);
     }
@@ -214,10 +215,7 @@ fn another_context_than_a_new_one() {
     let edits: [(Edit, &[&str]); 4] = [
         (|core| core.system.domain = ZERO, &["system.call_domain"]),
         (|core| core.system.index = ONE, &["system.call_index"]),
-        (
-            |core| core.system.in_syscall = ONE,
-            &["system.call_in_syscall"],
-        ),
+        (|core| core.system.home = ZERO, &["system.call_home"]),
         (
             |core| core.system.fn_hash = [ZERO; 4],
             &["system.call_fn_hash"],
@@ -251,9 +249,11 @@ fn a_component_row_in_an_open_program() {
     // A shared call, into the caller's own context.
     let mut forged = program(CALL);
     let (start, end) = forged.block_of(CALL, 0);
-    forged.edit(start + 1..=end, |core| core.system.domain = ZERO);
+    forged.edit(start + 1..=end, |core| {
+        (core.system.domain, core.system.home) = (ZERO, ZERO)
+    });
     edit_call(forged.core(start), |call| call.shared = ONE);
-    edit_end(forged.core(end), |end| end.shared = ONE);
+    edit_end(forged.core(end), |end| end.passes_tokens = ONE);
     let mark = forged.core(start).system.mark;
     forged.edit(start + 1..=end, |core| core.system.sender = mark);
     let mark = forged.core(end).system.mark;
@@ -267,12 +267,24 @@ fn a_component_row_in_an_open_program() {
     });
     forged.settles_to(&["call.open"]);
     edit_call(forged.core(start), |call| call.shared = ZERO);
-    edit_end(forged.core(end), |end| end.shared = ZERO);
+    edit_end(forged.core(end), |end| end.passes_tokens = ZERO);
     forged.edit_from(start + 1, |core| core.system.sender = ZERO);
+    let domain = Felt::new(start as u64 + 1);
     forged.edit(start + 1..=end, |core| {
-        core.system.domain = Felt::new(start as u64 + 1)
+        (core.system.domain, core.system.home) = (domain, domain)
     });
-    forged.settles_to(&["call.isolated_creates"]);
+    forged.settles_to(&["call.new_creates"]);
+    // A fresh call.
+    let mut forged = program(CALL);
+    edit_call(forged.core(start), |call| call.fresh = ONE);
+    edit_end(forged.core(end), |end| end.passes_tokens = ONE);
+    let mark = forged.core(start).system.mark;
+    forged.edit(start + 1..=end, |core| {
+        (core.system.home, core.system.sender) = (ZERO, mark)
+    });
+    let mark = forged.core(end).system.mark;
+    forged.edit_from(end + 1, |core| core.system.sender = -mark);
+    forged.settles_to(&["call.open"]);
 
     let mut forged = program(CALL);
     edit_call(forged.core(start), |call| call.target = ONE);
@@ -280,10 +292,7 @@ fn a_component_row_in_an_open_program() {
     forged.settles_to(&["call.open"]);
 
     let mut forged = program(CALL);
-    edit_call(forged.core(start), |call| {
-        call.has_data = ONE;
-        call.owes = ONE;
-    });
+    edit_call(forged.core(start), |call| call.has_data = ONE);
     forged.settles_to(&["call.open"]);
 }
 
@@ -323,8 +332,8 @@ fn a_syscall_into_another_context_than_the_root() {
         ),
         (|core| core.system.index = ONE, "system.syscall_index"),
         (
-            |core| core.system.in_syscall = ZERO,
-            "system.syscall_in_syscall",
+            |core| core.system.home = Felt::new(3),
+            "system.syscall_home",
         ),
         (
             |core| core.system.fn_hash[0] += ONE,

@@ -13,7 +13,7 @@ use miden_cvm_air::{
     boundary::Boundary,
     builder::{Periodic, Violations},
     columns::{Cells, ChipletRow, CoreRow, cells_of},
-    composition::LinkKind::{Isolated, Shared},
+    composition::LinkKind::{Fresh, Isolated, Shared},
     lookup::{LookupBuilder, Message, Slot},
     table::{Table, Trace, Window},
 };
@@ -156,11 +156,12 @@ fn traces() -> Vec<Honest> {
         .component("b", "pub proc there caller dropw mem_load.1000 drop end")
         .link(0, "a1", Shared, 1, "a::go")
         .link(0, "a2", Isolated, 1, "a::go")
+        .link(0, "b2", Fresh, 1, "a::go")
         .link(1, "b1", Shared, 2, "b::there")
         .data(2, 1000, &values);
     builder.kernel = Some("pub proc k caller dropw end");
     let main = "begin
-        call.stubs::a1 call.stubs::a1 call.stubs::a2 syscall.k
+        call.stubs::a1 call.stubs::a1 call.stubs::a2 call.stubs::b2 syscall.k
         procref.stubs::a1 mem_storew_be.0 dropw push.0 dyncall
     end";
     traces.push(Honest::new(builder.trace(main)));
@@ -234,8 +235,8 @@ pub fn changed_opcodes() -> &'static BTreeSet<u8> {
         let (kinds, _) = change_every_cell(Table::Core, |row, _, composed| {
             let row = CoreRow::from_cells(row);
             let (code, flags) = core_kind(row);
-            let stack = [row.stack.overflowed, row.system.in_syscall];
-            (code, composed, flags, stack.map(|flag| flag == ONE))
+            let state = [row.stack.overflowed == ONE, row.system.domain == -ONE];
+            (code, composed, flags, state)
         });
         kinds.into_iter().map(|(code, ..)| code).collect()
     })

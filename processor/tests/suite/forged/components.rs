@@ -3,7 +3,10 @@
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
     columns::CoreRow,
-    composition::LinkKind::{self, Isolated, Shared},
+    composition::{
+        KERNEL_SOURCE,
+        LinkKind::{self, Fresh, Isolated, Shared},
+    },
     opcode::{CALL, CALLER, END, MSTORE, SYSCALL},
 };
 
@@ -40,6 +43,7 @@ fn links_that_are_not_in_the_table() {
         base(3).link(0, "b1", Shared, 2, "counter::idle"),
         base(3).link(0, "b1", Shared, 1, "counter::bump"),
         base(3).link(0, "b1", Isolated, 1, "counter::idle"),
+        base(3).link(0, "b1", Fresh, 1, "counter::idle"),
     ];
     for executed in executed {
         let honest = traced(&claimed(), MAIN);
@@ -75,12 +79,9 @@ fn a_context_that_the_link_does_not_say() {
         (|core| core.system.index = Felt::new(2), "system.call_index"),
         (|core| core.system.index = ZERO, "system.call_index"),
         (|core| core.system.fn_hash[0] += ONE, "system.call_fn_hash"),
-        (
-            |core| core.system.in_syscall = ONE,
-            "system.call_in_syscall",
-        ),
+        (|core| core.system.home = Felt::new(99), "system.call_home"),
     ];
-    for kind in [Shared, Isolated] {
+    for kind in [Shared, Isolated, Fresh] {
         for (edit, expected) in edits {
             // A shared call to index 0 would find the root running: see below.
             let mut forged = traced(&counter(kind), "begin call.stubs::b1 end");
@@ -89,8 +90,8 @@ fn a_context_that_the_link_does_not_say() {
             forged.settles_to_more_than(&[expected]);
         }
     }
-    // The caller's own domain, though the call is isolated, and the other way round.
-    for (kind, domain) in [(Isolated, None), (Shared, Some(ONE))] {
+    // The caller's own domain, though the instance is a new one, and the other way round.
+    for (kind, domain) in [(Isolated, None), (Fresh, None), (Shared, Some(ONE))] {
         let mut forged = traced(&counter(kind), "begin call.stubs::b1 end");
         let (start, end) = forged.block_of(CALL, 0);
         let domain = domain.map_or(ZERO, |one| Felt::new(start as u64) + one);
@@ -221,7 +222,7 @@ fn creating_an_instance_twice_or_never() {
     // An isolated call that creates nothing.
     let mut forged = traced(&counter(Isolated), MAIN);
     reuse(forged.core(first));
-    forged.settles_to_more_than(&["call.isolated_creates"]);
+    forged.settles_to_more_than(&["call.new_creates"]);
 }
 
 #[test]
@@ -231,14 +232,14 @@ fn coming_back_to_another_frame() {
         |core| core.system.index = ONE,
         |core| core.system.domain = Felt::new(3),
         |core| core.system.fn_hash[3] = ONE,
-        |core| core.system.in_syscall = ONE,
+        |core| core.system.home = ONE,
         |core| {
             core.stack.depth = Felt::new(17);
             core.stack.depth_inv = ONE;
             core.stack.overflowed = ONE;
         },
     ];
-    for kind in [Shared, Isolated] {
+    for kind in [Shared, Isolated, Fresh] {
         for edit in edits {
             let mut forged = traced(&counter(kind), "begin call.stubs::b1 end");
             let (_, end) = forged.block_of(CALL, 0);
@@ -268,7 +269,7 @@ fn a_state_word_of_ones_own_choice() {
 
 #[test]
 fn another_caller() {
-    for kind in [Shared, Isolated] {
+    for kind in [Shared, Isolated, Fresh] {
         let builder = Builder::new(3)
             .component("counter", COUNTER)
             .component("middle", "pub proc ask call.stubs::c2 end")
@@ -332,10 +333,11 @@ fn a_call_inside_a_syscall() {
     let (start, end) = forged.block_of(CALL, 0);
     let (inner, inner_end) = forged.block_of(CALL, 1);
     for row in (start + 1..=inner).chain(inner_end + 1..=end) {
-        forged.core(row).system.in_syscall = ONE;
+        let system = &mut forged.core(row).system;
+        (system.domain, system.index) = (-ONE, Felt::from(KERNEL_SOURCE));
     }
-    // Nor are the links the kernel's.
-    forged.settles_to(&["bus.Link", "call.not_in_syscall", "system.call_in_syscall"]);
+    // Nobody has become the kernel, whose links these are not.
+    forged.settles_to_more_than(&["bus.Link", "system.call_domain", "system.call_index"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod components;
 mod control;
 mod crypto;
 mod data;
+mod fresh;
 mod memory;
 mod operations;
 mod polynomials;

@@ -213,7 +213,7 @@ fn tokens_do_not_pass_an_isolated_call() {
     let mark = forged.core(end).system.mark;
     forged.edit_from(end + 1, |core| core.system.sender = -mark);
     forged.settles_to(&["system.sender"]);
-    edit_end(forged.core(end), |end| end.shared = ONE);
+    edit_end(forged.core(end), |end| end.passes_tokens = ONE);
     forged.settles_to(&["bus.CallStack"]);
     // On the way in.
     let mut forged = Forgery::new(builder().trace("begin call.stubs::a1 drop end"));

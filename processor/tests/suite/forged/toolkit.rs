@@ -274,7 +274,11 @@ impl Forgery {
         };
         for (clk, (row, mut core)) in self.trace.core.iter_mut().zip(cores).enumerate() {
             core.system.clk = Felt::new(clk as u64);
-            core.system.domain = id(core.system.domain);
+            // The kernel's is no id.
+            if core.system.domain != -ONE {
+                core.system.domain = id(core.system.domain);
+            }
+            core.system.home = id(core.system.home);
             core.decoder.block = id(core.decoder.block);
             // Marks are cycles + 1 too, and a callee's has a minus sign.
             let mark = |mark: Felt| match mark.as_int() {
