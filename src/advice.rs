@@ -14,25 +14,31 @@ use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
 ///
 /// `host` makes an honest host; each run has its own. `progress` is told the number of lies done.
 ///
-/// ```ignore
-/// use miden_assembly::Assembler;
-/// use miden_cvm::{
-///     AdviceInputs, AdviceMutation, EventName, ExecutionOptions, Felt, HostError, ProcessState,
-///     StackInputs, Target,
-///     advice::{LieCampaign, audit_advice},
-/// };
+/// ```
 /// use std::sync::Arc;
 ///
-/// // The host halves a number, and the program checks nothing but that it is a number of 32 bits.
-/// let source = r#"begin emit.event("app::half") adv_push.1 u32assert swap drop end"#;
-/// let target = Target::from(Assembler::default().assemble_program(source)?);
-/// let halve = |state: &ProcessState<'_>| -> Result<Vec<AdviceMutation>, HostError> {
+/// use miden_cvm::{
+///     AdviceInputs, AdviceMutation, EventName, ExecutionOptions, Felt, HostError, ProcessState,
+///     SourceText, StackInputs, Target, Toolchain,
+///     advice::{LieCampaign, audit_advice},
+/// };
+///
+/// // The host halves a number, and the program checks nothing but that it has 32 bits.
+/// let source = SourceText {
+///     file: "half.masm".into(),
+///     module: "half".into(),
+///     text: r#"begin emit.event("app::half") adv_push.1 u32assert swap drop end"#.into(),
+/// };
+/// let target = Target::from(Toolchain::new().assembly().program(source)?.code);
+///
+/// fn halve(state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
 ///     let half = state.get_stack_item(1).as_int() / 2;
 ///     Ok(vec![AdviceMutation::extend_stack([Felt::new(half)])])
-/// };
+/// }
 /// let host = || {
 ///     let mut host = target.host();
-///     host.register_handler(EventName::new("app::half"), Arc::new(halve)).expect("a new event");
+///     host.register_handler(EventName::new("app::half"), Arc::new(halve))
+///         .expect("the event has no handler");
 ///     host
 /// };
 /// let report = audit_advice(

@@ -34,20 +34,18 @@ impl Finished {
 #[test]
 fn examples_keep_their_hashes() {
     let kernel = example("operations/kernel.masm");
-    for target in [
-        "blake3/blake3.masm",
-        "exchange",
-        "fib/fib.masm",
-        "ledger",
-        "operations/operations.masm",
-        "sha256/sha256.masm",
-        "vault",
-        "wallet",
-    ] {
-        let path = example(target);
+    let mut count = 0;
+    for entry in fs::read_dir(example("")).expect("a folder") {
+        let folder = entry.expect("an entry").path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let name = folder.file_name().expect("a name").to_string_lossy();
+        let program = folder.join(format!("{name}.masm"));
+        let target = if program.exists() { &program } else { &folder };
         let run = |published: bool| {
-            let mut run = args("run", &path, &["--json"]);
-            if target.starts_with("operations") {
+            let mut run = args("run", target, &["--json"]);
+            if name == "operations" {
                 run.extend(["--kernel".as_ref(), kernel.as_os_str()]);
             }
             if published {
@@ -55,9 +53,11 @@ fn examples_keep_their_hashes() {
             }
             miden_cvm(run).json()
         };
-        assert_eq!(run(true), run(false), "{target}");
+        assert_eq!(run(true), run(false), "{name}");
         assert_eq!(advisories(&run(false)), []);
+        count += 1;
     }
+    assert!(count > 8, "{count} examples");
 }
 
 #[test]
@@ -236,4 +236,64 @@ fn records_of_compositions_say_it() {
     let verified = verified.json();
     assert_eq!(verified["composition"], proven["composition"]);
     assert_eq!(verified["advisories"], json!(["CVM-2026-001"]));
+}
+
+/// The program of real transactions, their kernel and the Falcon authentication of accounts; see
+/// `tests/data/README.md`.
+#[test]
+fn real_transactions_are_warned_of_and_keep_their_hashes() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let procedure = |path: &str| format!("::miden::core::{path}");
+    let sets = [
+        ("CVM-2026-008", procedure("collections::smt::set")),
+        (
+            "CVM-2026-008",
+            procedure("collections::sorted_array::find_half_key_value"),
+        ),
+        ("CVM-2026-009", procedure("collections::smt::set")),
+    ];
+    let leaves = [
+        ("CVM-2026-001", procedure("collections::mmr::get")),
+        ("CVM-2026-001", "ilog2".to_owned()),
+        ("CVM-2026-010", procedure("collections::mmr::unpack")),
+        ("CVM-2026-013", procedure("collections::mmr::get")),
+    ];
+    let gets = [
+        ("CVM-2026-008", procedure("collections::smt::get")),
+        ("CVM-2026-009", procedure("collections::smt::get")),
+    ];
+    let signatures = [(
+        "CVM-2026-003",
+        procedure("crypto::dsa::falcon512rpo::verify"),
+    )];
+    let cases = [
+        ("transaction.masp", [&sets[..], &leaves].concat()),
+        ("tx_kernel.masl", [&sets[..], &gets].concat()),
+        ("falcon_512_rpo.masl", signatures.to_vec()),
+    ];
+    for (name, mut expected) in cases {
+        expected.sort();
+        let path = data.join(name);
+        let json = miden_cvm(args("inspect", &path, &["--json"])).warned(expected[0].0);
+        let found: Vec<_> = advisories(&json)
+            .into_iter()
+            .map(|(id, code)| (id, code.to_owned()))
+            .collect();
+        assert_eq!(found, expected, "{name}");
+        let error = miden_cvm(args("inspect", &path, &["--deny", "advisories"])).error(1);
+        assert!(error.contains(expected[0].0), "{error}");
+        // It is what the protocol has published, with either library.
+        let options = ["--json", "--published-library"];
+        let published = miden_cvm(args("inspect", &path, &options)).warned(expected[0].0);
+        assert_eq!(published, json, "{name}");
+        if name == "transaction.masp" {
+            let hash = "0x5dac506c1f1d3979e2ef56f9d530d6b1c2f83fe40803f526fea1867337eb2901";
+            assert_eq!(json["program_hash"], hash);
+        }
+    }
+    // The procedure that account and kernel agree on.
+    let path = data.join("falcon_512_rpo.masl");
+    let text = miden_cvm(args("inspect", &path, &[])).stdout;
+    let root = "0x55756031e881db5a6e360ab27890b8760949caa633976779381b28bbaf4cc9f0";
+    assert!(text.contains(root), "{text}");
 }

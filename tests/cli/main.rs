@@ -3,6 +3,7 @@
 mod advisories;
 mod kinds;
 mod limits;
+mod lying;
 mod traps;
 mod typed;
 #[cfg(unix)]
