@@ -1,0 +1,183 @@
+//! Proving of transactions.
+
+use miden_core::Word;
+use miden_cvm_processor::ExecutionOptions;
+use miden_cvm_prover::{ProofSettings, ProveOptions, SettingsError, prove_trace};
+use miden_protocol::{
+    account::{AccountDelta, PartialAccount, delta::AccountUpdateDetails},
+    asset::Asset,
+    block::BlockHeader,
+    transaction::{
+        InputNote, InputNotes, OutputNote, ProvenTransaction, ProvenTransactionBuilder,
+        TransactionInputs, TransactionKernel, TransactionOutputs,
+    },
+    vm::ExecutionProof,
+};
+use miden_tx::{
+    AccountProcedureIndexMap, ProvingOptions, ScriptMastForestStore, TransactionMastStore,
+    TransactionProverError, TransactionProverHost,
+};
+
+use crate::{
+    carried,
+    hosted::{HostedError, Prompt, Run, at_once},
+};
+
+/// Proves transactions on this machine, in the place of the type of this name in `miden-tx`.
+pub struct LocalTransactionProver {
+    store: TransactionMastStore,
+    settings: Result<ProofSettings, SettingsError>,
+    execution: ExecutionOptions,
+}
+
+impl Default for LocalTransactionProver {
+    /// A prover with Miden's default options: `Regular96` with Blake3-192, the smallest proof at the
+    /// level that nodes ask for.
+    fn default() -> Self {
+        Self::new(ProvingOptions::default())
+    }
+}
+
+impl LocalTransactionProver {
+    /// A prover with Miden's options, if they are those of one of this machine's parameter sets;
+    /// otherwise nothing is proven.
+    pub fn new(options: ProvingOptions) -> Self {
+        Self::with(ProofSettings::try_from(&options))
+    }
+
+    /// A prover with settings of this machine.
+    pub fn with_settings(settings: ProofSettings) -> Self {
+        Self::with(Ok(settings))
+    }
+
+    fn with(settings: Result<ProofSettings, SettingsError>) -> Self {
+        Self {
+            store: TransactionMastStore::new(),
+            settings,
+            execution: ExecutionOptions::default(),
+        }
+    }
+
+    /// Replaces the options of the run, which include its limits.
+    pub fn with_execution_options(mut self, options: ExecutionOptions) -> Self {
+        self.execution = options;
+        self
+    }
+
+    /// Executes a transaction and proves it.
+    ///
+    /// # Errors
+    /// Those of `miden-tx`. What can go wrong on this machine only is in
+    /// [`TransactionProverError::Other`], with its source.
+    pub fn prove(
+        &self,
+        inputs: impl Into<TransactionInputs>,
+    ) -> Result<ProvenTransaction, TransactionProverError> {
+        let settings = self.settings.clone().map_err(|error| {
+            TransactionProverError::other_with_source("the options of the proof are refused", error)
+        })?;
+        let inputs = inputs.into();
+        let (stack, advice) = TransactionKernel::prepare_inputs(&inputs);
+        let advice = advice.into_advice_inputs();
+
+        let codes = || {
+            inputs
+                .foreign_account_code()
+                .iter()
+                .chain([inputs.account().code()])
+        };
+        codes().for_each(|code| self.store.load_account_code(code));
+        let scripts = ScriptMastForestStore::new(
+            inputs.tx_script(),
+            inputs.input_notes().iter().map(|note| note.note().script()),
+        );
+        let procedures = AccountProcedureIndexMap::new(codes());
+        let mut host = TransactionProverHost::new(
+            inputs.account(),
+            inputs.input_notes().clone(),
+            &self.store,
+            scripts,
+            procedures,
+        );
+        let run = Run {
+            program: &TransactionKernel::main(),
+            stack,
+            advice: advice.clone(),
+            options: self.execution,
+            sources: None,
+        };
+        let traced = at_once(run.execute_traced(&mut Prompt(&mut host)));
+        let traced = traced.ok_or_else(|| {
+            TransactionProverError::other("the host of a prover waits for something")
+        })?;
+        let traced = traced.map_err(|error| match error {
+            HostedError::Failed { error, .. } => {
+                TransactionProverError::TransactionProgramExecutionFailed(*error)
+            }
+            error => {
+                TransactionProverError::other_with_source("the transaction was not run", error)
+            }
+        })?;
+
+        let stack_outputs = traced.public.stack_outputs.clone();
+        let options = ProveOptions {
+            settings,
+            check_trace: false,
+        };
+        let proof = prove_trace(traced.trace, traced.public, &options).map_err(|error| {
+            TransactionProverError::other_with_source("the transaction was not proven", error)
+        })?;
+        let proof = proof.with_requests(traced.requests).map_err(|error| {
+            TransactionProverError::other_with_source("the proof is too long", error)
+        })?;
+        let proof = carried::put_in(&proof).map_err(|error| {
+            TransactionProverError::other_with_source("the proof cannot be handed on", error)
+        })?;
+
+        let (delta, notes, output_notes) = host.into_parts();
+        let outputs =
+            TransactionKernel::from_transaction_parts(&stack_outputs, &advice, output_notes)
+                .map_err(TransactionProverError::TransactionOutputConstructionFailed)?;
+        proven_transaction(&inputs, &notes, outputs, delta, proof)
+    }
+}
+
+/// The transaction with its proof, as the network sees it.
+fn proven_transaction(
+    inputs: &TransactionInputs,
+    notes: &InputNotes<InputNote>,
+    outputs: TransactionOutputs,
+    mut delta: AccountDelta,
+    proof: ExecutionProof,
+) -> Result<ProvenTransaction, TransactionProverError> {
+    let (account, block): (&PartialAccount, &BlockHeader) =
+        (inputs.account(), inputs.block_header());
+    // The kernel commits to the delta before the fee is taken from it.
+    let delta_commitment: Word = delta.to_commitment();
+    let builder = ProvenTransactionBuilder::new(
+        account.id(),
+        account.initial_commitment(),
+        outputs.account.commitment(),
+        delta_commitment,
+        block.block_num(),
+        block.commitment(),
+        outputs.fee,
+        outputs.expiration_block_num,
+        proof,
+    )
+    .add_input_notes(notes)
+    // What is private of a note stays here.
+    .add_output_notes(outputs.output_notes.iter().map(OutputNote::shrink));
+    let builder = if account.has_public_state() {
+        delta
+            .vault_mut()
+            .remove_asset(Asset::from(outputs.fee))
+            .map_err(TransactionProverError::RemoveFeeAssetFromDelta)?;
+        builder.account_update_details(AccountUpdateDetails::Delta(delta))
+    } else {
+        builder
+    };
+    builder
+        .build()
+        .map_err(TransactionProverError::ProvenTransactionBuildFailed)
+}

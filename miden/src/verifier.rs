@@ -1,0 +1,116 @@
+//! Verification of transactions that this machine has proven.
+
+use miden_core::precompile::PrecompileVerifierRegistry;
+use miden_cvm_verifier::{
+    Expectations, MinSecurity, PublicInputs, RequestError, Table, Verified, VerifierError,
+    default_registry, verify_with,
+};
+use miden_protocol::{
+    transaction::{ProvenTransaction, TransactionKernel},
+    vm::ProgramInfo,
+};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use thiserror::Error;
+
+use crate::carried::{CarriedError, take_out};
+
+/// Verifies transactions, in the place of the type of this name in `miden-tx`.
+pub struct TransactionVerifier {
+    kernel: ProgramInfo,
+    expectations: Expectations,
+    registry: PrecompileVerifierRegistry,
+}
+
+/// Why a transaction is rejected.
+#[derive(Debug, Error)]
+pub enum TransactionVerifierError {
+    /// The transaction carries no proof of this machine.
+    #[error("the transaction carries no proof of this machine: {0}")]
+    Carried(#[from] CarriedError),
+    /// What the transaction left to precompiles cannot be computed again.
+    #[error("what the transaction left to precompiles cannot be computed again")]
+    Precompiles(#[from] RequestError),
+    /// The proof is not one of this transaction, or has too little security.
+    #[error("the transaction is not proven: {0}")]
+    Proof(#[from] VerifierError),
+}
+
+impl TransactionVerifier {
+    /// A verifier that accepts proofs with at least so many conjectured bits of security, which is
+    /// how `miden-tx` counts them.
+    pub fn new(proof_security_level: u32) -> Self {
+        Self::with_min_security(MinSecurity::Conjectured(proof_security_level))
+    }
+
+    /// A verifier that accepts proofs with at least this security.
+    pub fn with_min_security(min_security: MinSecurity) -> Self {
+        let kernel = TransactionKernel::program_info();
+        let expectations = Expectations {
+            program_hash: Some(*kernel.program_hash()),
+            ..min_security.into()
+        };
+        Self {
+            kernel,
+            expectations,
+            registry: default_registry(),
+        }
+    }
+
+    /// Verifies that a transaction is proven.
+    ///
+    /// # Errors
+    /// Returns why it is rejected.
+    pub fn verify(
+        &self,
+        transaction: &ProvenTransaction,
+    ) -> Result<Verified, TransactionVerifierError> {
+        let proof = take_out(transaction.proof())?;
+        let (count, rows) = (proof.requests().len(), proof.heights().of(Table::Core));
+        if count > rows {
+            return Err(VerifierError::TooManyRequests { count, rows }.into());
+        }
+        let transcript = self
+            .registry
+            .requests_transcript(proof.requests())
+            .map_err(RequestError::from)?;
+        let update = transaction.account_update();
+        let public = PublicInputs {
+            program_hash: *self.kernel.program_hash(),
+            kernel: self.kernel.kernel().clone(),
+            composition: None,
+            stack_inputs: TransactionKernel::build_input_stack(
+                transaction.account_id(),
+                update.initial_state_commitment(),
+                transaction.input_notes().commitment(),
+                transaction.ref_block_commitment(),
+                transaction.ref_block_num(),
+            ),
+            stack_outputs: TransactionKernel::build_output_stack(
+                update.final_state_commitment(),
+                update.account_delta_commitment(),
+                transaction.output_notes().commitment(),
+                transaction.fee(),
+                transaction.expiration_block_num(),
+            ),
+            precompile_transcript: transcript.state(),
+        };
+        let bytes = proof.to_bytes();
+        Ok(verify_with(
+            &public,
+            &bytes,
+            &self.expectations,
+            &self.registry,
+        )?)
+    }
+
+    /// Verifies transactions on all cores; the answers stand in the order of the transactions.
+    pub fn verify_batch(
+        &self,
+        transactions: &[ProvenTransaction],
+    ) -> Vec<Result<Verified, TransactionVerifierError>> {
+        transactions
+            .par_iter()
+            .map(|transaction| self.verify(transaction))
+            .collect()
+    }
+}

@@ -1,0 +1,220 @@
+//! Transactions proven and verified, and what is refused.
+
+use miden_cvm_miden::{
+    HashFunction, LocalTransactionProver, MinSecurity, TransactionVerifier,
+    TransactionVerifierError,
+    carried::{CarriedError, put_in, take_out},
+};
+use miden_cvm_verifier::{Proof, ProofError, VerifierError};
+use miden_protocol::{
+    MIN_PROOF_SECURITY_LEVEL,
+    account::delta::AccountUpdateDetails,
+    transaction::{InputNoteCommitment, ProvenTransaction, ProvenTransactionBuilder},
+    utils::serde::{Deserializable, Serializable},
+    vm::ExecutionProof,
+};
+use miden_tx::{ProvingOptions, TransactionProverError};
+
+use crate::inputs;
+
+fn verifier() -> TransactionVerifier {
+    TransactionVerifier::new(MIN_PROOF_SECURITY_LEVEL)
+}
+
+fn prove(name: &str) -> ProvenTransaction {
+    LocalTransactionProver::default()
+        .prove(inputs(name))
+        .unwrap_or_else(|error| panic!("{name}: {error:?}"))
+}
+
+/// The same transaction with another proof.
+fn with_proof(transaction: &ProvenTransaction, proof: ExecutionProof) -> ProvenTransaction {
+    let update = transaction.account_update();
+    let builder = ProvenTransactionBuilder::new(
+        transaction.account_id(),
+        update.initial_state_commitment(),
+        update.final_state_commitment(),
+        update.account_delta_commitment(),
+        transaction.ref_block_num(),
+        transaction.ref_block_commitment(),
+        transaction.fee(),
+        transaction.expiration_block_num(),
+        proof,
+    )
+    .add_input_notes::<_, InputNoteCommitment>(transaction.input_notes().iter().cloned())
+    .add_output_notes(transaction.output_notes().iter().cloned());
+    let builder = match update.details() {
+        AccountUpdateDetails::Private => builder,
+        details => builder.account_update_details(details.clone()),
+    };
+    builder.build().expect("the parts of a transaction")
+}
+
+/// A proof with other bytes, which still reads as one.
+fn altered(transaction: &ProvenTransaction, position: usize) -> Result<Proof, ProofError> {
+    let proof = take_out(transaction.proof()).expect("a proof");
+    let mut bytes = proof.to_bytes();
+    bytes[position] ^= 1;
+    Proof::from_bytes(&bytes)
+}
+
+fn survives(transaction: &ProvenTransaction) {
+    let bytes = transaction.to_bytes();
+    let read = ProvenTransaction::read_from_bytes(&bytes).expect("a transaction's bytes");
+    assert_eq!(&read, transaction);
+    verifier().verify(&read).expect("a proven transaction");
+}
+
+#[test]
+fn all_are_proven() {
+    for name in [
+        "consume1",
+        "consume1_ecdsa",
+        "create_p2id",
+        "mint",
+        "consume_2assets",
+        "consume_4notes",
+        "consume2_create2",
+        "new_account",
+    ] {
+        survives(&prove(name));
+    }
+}
+
+#[test]
+fn what_is_not_proven_is_refused() {
+    let transaction = prove("consume1_ecdsa");
+    survives(&transaction);
+    let verifier = verifier();
+    let refusal = |proof| {
+        let changed = with_proof(&transaction, proof);
+        verifier.verify(&changed).expect_err("a wrong proof")
+    };
+    assert_eq!(
+        with_proof(&transaction, transaction.proof().clone()),
+        transaction
+    );
+
+    // Bytes of the proof.
+    let proof = take_out(transaction.proof()).expect("a proof");
+    let bare = proof
+        .clone()
+        .with_requests(Vec::new())
+        .expect("no requests");
+    let (len, bare_len) = (proof.stark().len(), bare.to_bytes().len());
+    for position in [bare_len - len, bare_len - len / 2, bare_len - 1] {
+        let proof = altered(&transaction, position).expect("other bytes of a proof");
+        let refused = refusal(put_in(&proof).expect("a container"));
+        assert!(
+            matches!(
+                refused,
+                TransactionVerifierError::Proof(
+                    VerifierError::Rejected(_) | VerifierError::Layout(_)
+                )
+            ),
+            "{refused:?}"
+        );
+    }
+    // The fourth byte is the version.
+    assert!(matches!(
+        altered(&transaction, 4),
+        Err(ProofError::Version(_))
+    ));
+
+    // Requests to precompiles.
+    let mut proof = transaction.proof().clone();
+    assert_eq!(proof.pc_requests.len(), 2);
+    proof.pc_requests.pop();
+    assert!(matches!(refusal(proof), TransactionVerifierError::Proof(_)));
+    let mut proof = transaction.proof().clone();
+    proof.pc_requests.reverse();
+    assert!(matches!(refusal(proof), TransactionVerifierError::Proof(_)));
+
+    // The container.
+    let mut proof = transaction.proof().clone();
+    proof.proof.pow_nonce = 1;
+    assert!(matches!(
+        refusal(proof),
+        TransactionVerifierError::Carried(CarriedError::Container)
+    ));
+    let mut proof = transaction.proof().clone();
+    proof.hash_fn = HashFunction::Blake3_256;
+    assert!(matches!(
+        refusal(proof),
+        TransactionVerifierError::Carried(CarriedError::Container)
+    ));
+
+    // A proof that is none of this machine's.
+    assert!(matches!(
+        refusal(ExecutionProof::new_dummy()),
+        TransactionVerifierError::Carried(CarriedError::Proof(ProofError::TooShort(_)))
+    ));
+    // And Miden's verifier refuses one of this machine's before it looks into it.
+    miden_tx::TransactionVerifier::new(MIN_PROOF_SECURITY_LEVEL)
+        .verify(&transaction)
+        .expect_err("a proof that is not Miden's");
+
+    // More security than it has.
+    let strict = TransactionVerifier::with_min_security(MinSecurity::Proven(100));
+    assert!(matches!(
+        strict.verify(&transaction),
+        Err(TransactionVerifierError::Proof(
+            VerifierError::Security { .. }
+        ))
+    ));
+}
+
+#[test]
+fn the_proof_of_another_transaction_is_refused() {
+    let transaction = prove("consume1_ecdsa");
+    let bytes = transaction.to_bytes();
+    // The same transaction, said to be valid for longer.
+    let update = transaction.account_update();
+    let other = ProvenTransactionBuilder::new(
+        transaction.account_id(),
+        update.initial_state_commitment(),
+        update.final_state_commitment(),
+        update.account_delta_commitment(),
+        transaction.ref_block_num(),
+        transaction.ref_block_commitment(),
+        transaction.fee(),
+        transaction
+            .expiration_block_num()
+            .parent()
+            .expect("no genesis block"),
+        transaction.proof().clone(),
+    )
+    .add_input_notes::<_, InputNoteCommitment>(transaction.input_notes().iter().cloned())
+    .add_output_notes(transaction.output_notes().iter().cloned());
+    let other = match update.details() {
+        AccountUpdateDetails::Private => other,
+        details => other.account_update_details(details.clone()),
+    };
+    let other = other.build().expect("the parts of a transaction");
+    assert_ne!(other.to_bytes(), bytes);
+
+    let mut answers = verifier().verify_batch(&[transaction, other]).into_iter();
+    assert!(matches!(answers.next(), Some(Ok(_))));
+    assert!(matches!(
+        answers.next(),
+        Some(Err(TransactionVerifierError::Proof(
+            VerifierError::Rejected(_)
+        )))
+    ));
+    assert!(answers.next().is_none());
+}
+
+#[test]
+fn options_that_name_no_parameter_set_are_refused() {
+    let options = ProvingOptions::new(
+        30,
+        8,
+        16,
+        winter_air::FieldExtension::Quadratic,
+        8,
+        255,
+        HashFunction::Blake3_192,
+    );
+    let refused = LocalTransactionProver::new(options).prove(inputs("consume1_ecdsa"));
+    assert!(matches!(refused, Err(TransactionProverError::Other { .. })));
+}
