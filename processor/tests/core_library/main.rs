@@ -13,7 +13,7 @@ mod dsa {
     pub mod ecdsa_k256_keccak;
     pub mod eddsa_ed25519;
     pub mod falcon512rpo;
-    mod signed;
+    pub mod signed;
 }
 mod hashes {
     pub mod blake3;

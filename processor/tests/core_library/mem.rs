@@ -47,6 +47,20 @@ pub fn preimage_call(procedure: &str, words: u32) -> Call {
         .advice(elements)
 }
 
+/// A call of a procedure that takes words from the advice and leaves their hash, which is compared.
+pub fn pipe_call(procedure: &str) -> Call {
+    let elements = Samples::new(9).felts(24);
+    let call = Call::new(&format!("mem::{procedure}"));
+    let call = match procedure {
+        "pipe_words_to_memory" => call.stack([6_u32, 40]),
+        _ => call.stack([0_u32; 12]).stack([40_u32, 64]),
+    };
+    let [a, b, c, d]: [Felt; 4] = Rpo256::hash_elements(&elements).into();
+    call.advice(elements).after(&format!(
+        "dropw push.{a} push.{b} push.{c} push.{d} assert_eqw"
+    ))
+}
+
 procedures! { "::miden::core::mem";
     fn memcopy_words() {
         for words in [0, 1, 5] {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use miden_assembly::Assembler;
 use miden_core::{
-    AdviceMap, Felt, Program, StackInputs, Word,
+    AdviceMap, Felt, ONE, Program, StackInputs, Word, ZERO,
     crypto::merkle::{InnerNodeInfo, MerkleStore},
     precompile::PrecompileRequest,
 };
 use miden_core_lib::CoreLibrary;
-use miden_cvm_audit::advice::{LieCampaign, LieReport, Subject, audit_advice};
+use miden_cvm_audit::advice::{LieCampaign, LieReport, Subject, Trust, audit_advice};
+use miden_cvm_library::core_library;
 use miden_cvm_processor::{
     AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace,
     NoTrace, Process, Trap, execute_traced,
@@ -21,6 +22,11 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
 };
+
+#[path = "../../../library/tests/common/code.rs"]
+mod code;
+
+pub use code::{Code, Corrected, Published};
 
 /// Defines one test for each procedure of a module, and `PROCEDURES`, which names them.
 macro_rules! procedures {
@@ -48,8 +54,12 @@ pub struct Call {
     memory: Vec<(u32, Felt)>,
     /// Instructions before the call, which leave the stack as it is.
     before: String,
+    /// Instructions after the call.
+    after: String,
     stack: Vec<Felt>,
     advice_stack: Vec<Felt>,
+    /// Whether the elements on the advice stack are input, and not lied about.
+    has_input: bool,
     advice_map: AdviceMap,
     store: MerkleStore,
 }
@@ -87,8 +97,10 @@ impl Call {
             path: path.to_owned(),
             memory: Vec::new(),
             before: String::new(),
+            after: String::new(),
             stack: Vec::new(),
             advice_stack: Vec::new(),
+            has_input: false,
             advice_map: AdviceMap::default(),
             store: MerkleStore::default(),
         }
@@ -124,10 +136,23 @@ impl Call {
         self
     }
 
+    /// Runs instructions after the call: what its callers have to do with what it leaves.
+    pub fn after(mut self, instructions: &str) -> Self {
+        self.after.push_str(instructions);
+        self.after.push('\n');
+        self
+    }
+
     /// Puts elements below those on the advice stack, top first.
     pub fn advice(mut self, elements: impl IntoIterator<Item = impl Into<Element>>) -> Self {
         let elements = elements.into_iter().map(|element| element.into().0);
         self.advice_stack.extend(elements);
+        self
+    }
+
+    /// The same, but nobody lies about what is on the advice stack.
+    pub fn with_advice_as_input(mut self) -> Self {
+        self.has_input = true;
         self
     }
 
@@ -146,15 +171,28 @@ impl Call {
 
     /// The program around the call, which leaves 16 elements on the stack.
     fn program(&self) -> Program {
-        let stores = self.memory.iter();
-        let stores: String = stores
-            .map(|(addr, element)| format!("push.{element} mem_store.{addr}\n"))
-            .collect();
-        self.program_that_starts_with(&stores)
+        Assembler::default()
+            .with_dynamic_library(CoreLibrary::default())
+            .and_then(|assembler| assembler.assemble_program(self.source(&self.stores())))
+            .unwrap_or_else(|report| panic!("{} is not assembled: {report:?}", self.path))
     }
 
-    fn program_that_starts_with(&self, start: &str) -> Program {
-        let Self { path, before, .. } = self;
+    /// Instructions that write what is in memory before the call.
+    fn stores(&self) -> String {
+        let stores = self.memory.iter();
+        stores
+            .map(|(addr, element)| format!("push.{element} mem_store.{addr}\n"))
+            .collect()
+    }
+
+    /// The source of a program that begins with `start`, and then makes the call.
+    fn source(&self, start: &str) -> String {
+        let Self {
+            path,
+            before,
+            after,
+            ..
+        } = self;
         let sys = "use miden::core::sys";
         let (imports, call) = match path.rsplit_once("::") {
             None => (sys.to_owned(), path.clone()),
@@ -168,35 +206,34 @@ impl Call {
                 (imports, format!("exec.{alias}::{procedure}"))
             }
         };
-        let source = format!(
+        format!(
             "{imports}
             begin
                 {start}
                 {before}
                 {call}
+                {after}
                 exec.sys::truncate_stack
             end"
-        );
-        Assembler::default()
-            .with_dynamic_library(CoreLibrary::default())
-            .and_then(|assembler| assembler.assemble_program(&source))
-            .unwrap_or_else(|report| panic!("{path} is not assembled: {report:?}\n{source}"))
+        )
     }
 
-    /// Calls with a host that lies. Memory is taken from the advice stack, whose elements are input:
-    /// so all calls of a procedure are one program, and `others` are calls of it whose answers are
-    /// given in the place of this one's.
-    pub fn lies(&self, others: &[Call], lies: u64) -> LieReport {
-        let program = self.program_that_starts_with(MEMORY_FROM_ADVICE);
+    /// A program that takes what is in memory from the advice, so that all calls of a procedure are
+    /// one program.
+    pub fn general_program(&self, code: Code) -> Program {
+        code.assemble(&self.source(&memory_from_advice()))
+    }
+
+    /// Calls with a host that lies about everything but what is in memory. `others` are calls of the
+    /// same procedure whose answers are given in the place of this one's.
+    pub fn lies(&self, code: Code, others: &[Call], lies: u64) -> LieReport {
+        let program = self.general_program(code);
         let inputs = |call: &Call| {
             let mut advice = call.advice_inputs();
             let stored = call.memory.iter();
-            let mut stack: Vec<Felt> = stored
-                .flat_map(|&(addr, element)| [Felt::from(1_u32), element, Felt::from(addr)])
-                .collect();
-            stack.push(Felt::from(0_u32));
-            stack.append(&mut advice.stack);
-            advice.stack = stack;
+            let stored = stored.flat_map(|&(addr, element)| [ONE, element, Felt::from(addr)]);
+            let elements = stored.chain([ZERO]).collect::<Vec<_>>();
+            advice.map.insert(MEMORY_KEY.into(), elements);
             (call.stack_inputs(), advice)
         };
         let (stack, advice) = inputs(self);
@@ -214,10 +251,20 @@ impl Call {
             lies,
             seed: 1,
             memory: true,
+            trust: Trust {
+                initial_stack: self.has_input,
+                keys: [MEMORY_KEY.into()].into(),
+                ..Trust::nothing()
+            },
             others: others.iter().map(inputs).collect(),
             ..LieCampaign::default()
         };
         audit_advice(&subject, &campaign, &|_| {}).expect("the program is not refused")
+    }
+
+    /// The stack, top first, memory, and the advice.
+    pub fn inputs(&self) -> (&[Felt], &[(u32, Felt)], AdviceInputs) {
+        (&self.stack, &self.memory, self.advice_inputs())
     }
 
     fn stack_inputs(&self) -> StackInputs {
@@ -361,22 +408,35 @@ impl Call {
     }
 }
 
-/// Writes memory from the advice stack: 1, the element and its address, as often as there are any,
-/// and 0.
-pub const MEMORY_FROM_ADVICE: &str = "adv_push.1 while.true adv_push.2 mem_store adv_push.1 end";
+/// The key of the advice map under which [`memory_from_advice`] finds what it writes.
+pub const MEMORY_KEY: [Felt; 4] = [ONE, ONE, ONE, ONE];
 
+/// Writes memory from the entry of the advice map under [`MEMORY_KEY`]: 1, the element and its
+/// address, as often as there are any, and 0.
+pub fn memory_from_advice() -> String {
+    let [a, b, c, d] = MEMORY_KEY;
+    format!(
+        "push.{a}.{b}.{c}.{d} adv.push_mapval dropw
+        adv_push.1 while.true adv_push.2 mem_store adv_push.1 end"
+    )
+}
+
+/// A host that has both libraries.
 fn host() -> DefaultHost {
     let mut host = DefaultHost::default();
-    host.load_forest(CoreLibrary::default().mast_forest().clone());
+    host.load_forest(core_library().mast_forest().clone());
     host
 }
 
-/// The digest of the procedure with a path like `math::u64::div`.
+/// The digest of the published procedure with a path like `math::u64::div`.
 pub fn digest(path: &str) -> Word {
+    digest_in(Published, path)
+}
+
+/// The digest of the procedure with such a path in either library.
+pub fn digest_in(code: Code, path: &str) -> Word {
     let path = format!("::miden::core::{path}");
-    let library = CoreLibrary::default();
-    library
-        .library()
+    code.library()
         .get_procedure_root_by_path(path.as_str())
         .unwrap_or_else(|| panic!("there is no procedure {path}"))
 }

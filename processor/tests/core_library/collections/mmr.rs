@@ -2,12 +2,16 @@
 
 use miden_core::{
     Felt, Word, ZERO,
-    crypto::merkle::{Mmr, MmrPeaks},
+    crypto::{
+        hash::Rpo256,
+        merkle::{Mmr, MmrPeaks},
+    },
 };
 
-use crate::support::{Call, Samples, procedures};
+use crate::support::{Call, Code, Corrected, Published, Samples, procedures};
 
-fn range(leaves: u64) -> Mmr {
+/// A range of so many leaves.
+pub fn range(leaves: u64) -> Mmr {
     let mut range = Mmr::new();
     for seed in 0..leaves {
         range.add(Samples::new(seed).word());
@@ -16,17 +20,21 @@ fn range(leaves: u64) -> Mmr {
 }
 
 /// Memory as the library keeps it: number of leaves, then peaks.
-fn in_memory(peaks: &MmrPeaks) -> Vec<Felt> {
+pub fn in_memory(peaks: &MmrPeaks) -> Vec<Felt> {
     let mut elements = vec![Felt::new(peaks.num_leaves() as u64), ZERO, ZERO, ZERO];
     elements.extend(peaks.peaks().iter().flat_map(|peak| peak.to_vec()));
     elements
 }
 
-/// The advice for a commitment to the peaks.
-fn advice(peaks: &MmrPeaks) -> (Word, Vec<Felt>) {
+/// The advice for a commitment to the peaks, which binds their number of leaves if it is corrected.
+pub fn advice(code: Code, peaks: &MmrPeaks) -> (Word, Vec<Felt>) {
     let mut elements = vec![Felt::new(peaks.num_leaves() as u64), ZERO, ZERO, ZERO];
     elements.extend(peaks.flatten_and_pad_peaks());
-    (peaks.hash_peaks(), elements)
+    let hash = match code {
+        Published => peaks.hash_peaks(),
+        Corrected => Rpo256::hash_elements(&elements),
+    };
+    (hash, elements)
 }
 
 /// Calls of `get`, in ranges of several sizes.
@@ -54,10 +62,10 @@ pub fn get_calls() -> Vec<Call> {
 }
 
 /// Calls of `unpack`, with several numbers of leaves that have the same peaks or other ones.
-pub fn unpack_calls() -> Vec<Call> {
+pub fn unpack_calls(code: Code) -> Vec<Call> {
     [0, 3, 6, 31]
         .map(|leaves| {
-            let (hash, elements) = advice(&range(leaves).peaks());
+            let (hash, elements) = advice(code, &range(leaves).peaks());
             let call = Call::new("collections::mmr::unpack").word(hash);
             call.stack([100_u32]).entry(hash, elements)
         })
@@ -112,7 +120,7 @@ procedures! { "::miden::core::collections::mmr";
     fn unpack() {
         for leaves in [0, 3, 31] {
             let peaks = range(leaves).peaks();
-            let (hash, elements) = advice(&peaks);
+            let (hash, elements) = advice(Published, &peaks);
             let outcome = Call::new("collections::mmr::unpack")
                 .word(hash)
                 .stack([100_u32])
@@ -122,7 +130,7 @@ procedures! { "::miden::core::collections::mmr";
             assert_eq!(outcome.elements(100, expected.len() as u32), expected);
         }
         // Other peaks than those that were committed to.
-        let (hash, mut elements) = advice(&range(3).peaks());
+        let (hash, mut elements) = advice(Published, &range(3).peaks());
         elements[4] += Felt::new(1);
         let call = Call::new("collections::mmr::unpack").word(hash).stack([100_u32]);
         call.entry(hash, elements).trap();

@@ -10,8 +10,8 @@ use miden_core::{
 
 use crate::support::{Call, Samples, procedures};
 
-const MODULUS: u64 = 12289;
-const DEGREE: usize = 512;
+pub const MODULUS: u64 = 12289;
+pub const DEGREE: usize = 512;
 
 fn call(procedure: &str) -> Call {
     Call::new(&format!("crypto::dsa::falcon512rpo::{procedure}"))
@@ -36,39 +36,78 @@ impl Signed {
         self.signature.public_key().to_commitment()
     }
 
-    /// Public key, signature and their product over the integers.
-    fn polynomials(&self) -> [Vec<Felt>; 3] {
+    fn polynomials(&self) -> Polynomials {
         let (key, signature) = (self.signature.public_key(), self.signature.sig_poly());
         let product = Polynomial::mul_modulo_p(key, signature);
-        [
-            key.to_elements(),
-            signature.to_elements(),
-            product.map(Felt::new).to_vec(),
-        ]
-    }
-
-    /// The advice for the polynomials: the point that they are evaluated at, and they themselves.
-    fn advice(&self) -> Vec<Felt> {
-        let polynomials = self.polynomials().concat();
-        let point = Rpo256::hash_elements(&polynomials);
-        [point[0], point[1]]
-            .into_iter()
-            .chain(polynomials)
-            .collect()
+        Polynomials {
+            key: key.to_elements(),
+            signature: signature.to_elements(),
+            product: product.map(Felt::new).to_vec(),
+        }
     }
 
     /// The coefficients that message and nonce hash to, before they are reduced.
     fn point(&self) -> Vec<Felt> {
-        let mut state = [Felt::new(0); 12];
-        state[Rpo256::RATE_RANGE].copy_from_slice(&self.signature.nonce().to_elements());
+        point_of(&self.signature.nonce().to_elements(), self.message)
+    }
+}
+
+/// The coefficients that a message and a nonce hash to, before they are reduced.
+pub fn point_of(nonce: &[Felt; 8], message: Word) -> Vec<Felt> {
+    let mut state = [Felt::new(0); 12];
+    state[Rpo256::RATE_RANGE].copy_from_slice(nonce);
+    Rpo256::apply_permutation(&mut state);
+    state[Rpo256::RATE_RANGE][..4].copy_from_slice(message.as_elements());
+    let mut coefficients = Vec::new();
+    while coefficients.len() < DEGREE {
         Rpo256::apply_permutation(&mut state);
-        state[Rpo256::RATE_RANGE][..4].copy_from_slice(self.message.as_elements());
-        let mut coefficients = Vec::new();
-        while coefficients.len() < DEGREE {
-            Rpo256::apply_permutation(&mut state);
-            coefficients.extend_from_slice(&state[Rpo256::RATE_RANGE]);
+        coefficients.extend_from_slice(&state[Rpo256::RATE_RANGE]);
+    }
+    coefficients
+}
+
+/// Public key, signature and their product over the integers.
+pub struct Polynomials {
+    key: Vec<Felt>,
+    signature: Vec<Felt>,
+    product: Vec<Felt>,
+}
+
+impl Polynomials {
+    /// Those with the coefficients of a key and a signature.
+    pub fn new(key: [u64; DEGREE], signature: [u64; DEGREE]) -> Self {
+        let mut product = [0; 2 * DEGREE];
+        for (i, a) in key.iter().enumerate() {
+            for (j, b) in signature.iter().enumerate() {
+                product[i + j] += a * b;
+            }
         }
-        coefficients
+        let [key, signature] = [key, signature].map(|coefficients| coefficients.map(Felt::new));
+        Self {
+            key: key.to_vec(),
+            signature: signature.to_vec(),
+            product: product.map(Felt::new).to_vec(),
+        }
+    }
+
+    /// The coefficients of all three.
+    pub fn elements(&self) -> Vec<Felt> {
+        [&self.key[..], &self.signature, &self.product].concat()
+    }
+
+    /// The advice for them: the point that they are evaluated at, and they themselves.
+    fn advice(&self) -> Vec<Felt> {
+        let elements = self.elements();
+        let point = Rpo256::hash_elements(&elements);
+        [point[0], point[1]].into_iter().chain(elements).collect()
+    }
+
+    /// The call that loads them.
+    pub fn load_call(&self) -> Call {
+        call("load_h_s2_and_product")
+            .stack([4000_u32])
+            .word(Rpo256::hash_elements(&self.key))
+            .advice(self.advice())
     }
 }
 
@@ -80,7 +119,7 @@ pub fn calls() -> Vec<Call> {
             call("verify")
                 .word(signed.key_commitment())
                 .word(message)
-                .advice(signed.advice())
+                .advice(signed.polynomials().advice())
                 .advice(signed.signature.nonce().to_elements())
         })
         .to_vec()
@@ -88,15 +127,31 @@ pub fn calls() -> Vec<Call> {
 
 /// A call of `load_h_s2_and_product`.
 pub fn load_call() -> Call {
+    Signed::new().polynomials().load_call()
+}
+
+/// A call of `compute_s1_norm_sq`.
+pub fn norm_call() -> Call {
     let signed = Signed::new();
-    call("load_h_s2_and_product")
+    call("compute_s1_norm_sq")
+        .memory(4000, signed.polynomials().product)
+        .memory(5024, signed.point())
         .stack([4000_u32])
-        .word(signed.key_commitment())
-        .advice(signed.advice())
+}
+
+/// The call of `move_sig_from_map_to_adv_stack`, and what it moves.
+pub fn move_call() -> (Call, Vec<Felt>) {
+    let (key, message) = (Samples::new(1).word(), Samples::new(2).word());
+    let signature = Samples::new(3).felts(40);
+    let call = call("move_sig_from_map_to_adv_stack")
+        .word(key)
+        .word(message)
+        .entry(Rpo256::merge(&[message, key]), signature.clone());
+    (call, signature)
 }
 
 /// The square of the representative with the least absolute value.
-fn square(value: u64) -> u64 {
+pub fn square(value: u64) -> u64 {
     let value = value.min(MODULUS - value);
     value * value
 }
@@ -128,11 +183,12 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
                 .word(signed.key_commitment())
                 .advice(advice)
         };
-        let outcome = run(signed.advice()).run();
-        let polynomials = signed.polynomials().concat();
-        assert_eq!(outcome.elements(4000, 4 * DEGREE as u32), polynomials);
+        let polynomials = signed.polynomials();
+        let outcome = run(polynomials.advice()).run();
+        let elements = polynomials.elements();
+        assert_eq!(outcome.elements(4000, 4 * DEGREE as u32), elements);
         // Another product.
-        let mut advice = signed.advice();
+        let mut advice = polynomials.advice();
         advice[2 + 2 * DEGREE + 5] += Felt::new(1);
         run(advice).trap();
     }
@@ -157,7 +213,7 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
 
     fn compute_s1_norm_sq() {
         let signed = Signed::new();
-        let [_, _, product] = signed.polynomials();
+        let Polynomials { product, .. } = signed.polynomials();
         let point = signed.point();
         let norm: u64 = (0..DEGREE)
             .map(|i| {
@@ -166,17 +222,12 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
                 square((point[i].as_int() % MODULUS + minus_low + high) % MODULUS)
             })
             .sum();
-        let result = call("compute_s1_norm_sq")
-            .memory(4000, product)
-            .memory(5024, point)
-            .stack([4000_u32])
-            .top();
-        assert_eq!(result, [norm]);
+        assert_eq!(norm_call().top(), [norm]);
     }
 
     fn compute_s2_norm_sq() {
         let signed = Signed::new();
-        let [_, signature, _] = signed.polynomials();
+        let Polynomials { signature, .. } = signed.polynomials();
         let norm: u64 = signature.iter().map(|element| square(element.as_int())).sum();
         let result = call("compute_s2_norm_sq")
             .memory(4000, signature)
@@ -194,13 +245,7 @@ procedures! { "::miden::core::crypto::dsa::falcon512rpo";
     }
 
     fn move_sig_from_map_to_adv_stack() {
-        let (key, message) = (Samples::new(1).word(), Samples::new(2).word());
-        let signature = Samples::new(3).felts(40);
-        let outcome = call("move_sig_from_map_to_adv_stack")
-            .word(key)
-            .word(message)
-            .entry(Rpo256::merge(&[message, key]), signature.clone())
-            .run();
-        assert_eq!(outcome.advice_stack, signature);
+        let (call, signature) = move_call();
+        assert_eq!(call.run().advice_stack, signature);
     }
 }

@@ -51,8 +51,16 @@ impl Signed {
         PrecompileRequest::new(self.event.to_event_id(), self.arguments.concat())
     }
 
+    /// The same, or with another digest.
+    pub fn with_validity(mut self, valid: bool) -> Self {
+        if !valid {
+            self.arguments[DIGEST][3] ^= 1;
+        }
+        self
+    }
+
     /// What the program has to absorb into its transcript.
-    fn commitment(&self, valid: bool) -> PrecompileCommitment {
+    pub fn commitment(&self, valid: bool) -> PrecompileCommitment {
         let hashes = self.arguments.each_ref();
         let [key, digest, signature] = hashes.map(|bytes| Rpo256::hash_elements(&limbs(bytes)));
         let claim = Rpo256::merge(&[key, digest]);
@@ -68,11 +76,12 @@ impl Signed {
         assert!(outcome.advice_stack.is_empty());
     }
 
-    /// Calls of `verify_prehash_impl` or `verify_prehash`, with this signature and with another digest.
-    pub fn prehash_calls(mut self, procedure: &str) -> Vec<Call> {
-        let valid = self.with_pointers(procedure);
-        self.arguments[DIGEST][3] ^= 1;
-        vec![valid, self.with_pointers(procedure)]
+    /// Calls of `verify_prehash_impl` or `verify_prehash`, with this signature and with another digest,
+    /// and these instructions after them.
+    pub fn prehash_calls(self, procedure: &str, after: &str) -> Vec<Call> {
+        let valid = self.with_pointers(procedure).after(after);
+        let other = self.with_validity(false).with_pointers(procedure);
+        vec![valid, other.after(after)]
     }
 
     /// Calls of `verify`, with this message and with another one.
@@ -92,9 +101,7 @@ impl Signed {
     /// Checks `verify_prehash_impl`, with this signature and with another digest.
     pub fn check_verify_prehash_impl(mut self) {
         for valid in [true, false] {
-            if !valid {
-                self.arguments[DIGEST][3] ^= 1;
-            }
+            self = self.with_validity(valid);
             let outcome = self.with_pointers("verify_prehash_impl").run();
             check_commitment(&outcome.stack, self.commitment(valid));
             self.check(&outcome, 8, valid);

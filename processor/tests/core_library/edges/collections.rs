@@ -1,13 +1,13 @@
 //! Collections of no entry, of one, of powers of two and one more or less; against `miden-crypto`
 //! and Rust's searches.
 
-use miden_core::{
-    Felt, LexicographicWord, StarkField, Word, ZERO,
-    crypto::merkle::{Mmr, MmrPeaks, Smt},
-};
+use miden_core::{Felt, LexicographicWord, StarkField, Word, ZERO, crypto::merkle::Smt};
 
 use super::{Case, Expected, Table, ints, on_stack};
-use crate::support::Samples;
+use crate::{
+    collections::mmr::{self, in_memory, range},
+    support::{Code, Samples},
+};
 
 const ADDR: u32 = 400;
 
@@ -103,6 +103,7 @@ fn trees() -> Table {
     keys.extend([key(0, 0), key(2, greatest), key(9, 5), key(7, 7), key(0, 1)]);
     let mut get = Vec::new();
     let mut set = Vec::new();
+    let mut peek = Vec::new();
     for count in [0, 1, 3, 7] {
         let tree = Smt::with_entries(entries[..count].iter().copied()).expect("the keys differ");
         let with_tree = |mut case: Case| {
@@ -114,7 +115,10 @@ fn trees() -> Table {
         };
         for &key in &keys {
             let stack = [on_stack(key), on_stack(tree.root())].concat();
-            let expected = [on_stack(tree.get_value(&key)), on_stack(tree.root())].concat();
+            let old = tree.get_value(&key);
+            let case = Case::new(stack.clone(), stack.clone()).leaves_advice(old.as_elements());
+            peek.push(with_tree(case));
+            let expected = [on_stack(old), on_stack(tree.root())].concat();
             get.push(with_tree(Case::new(stack, expected)));
             for new in [Word::default(), value(99)] {
                 let mut updated = tree.clone();
@@ -128,30 +132,11 @@ fn trees() -> Table {
     vec![
         ("collections::smt::get", get),
         ("collections::smt::set", set),
+        ("collections::smt::peek", peek),
     ]
 }
 
-fn range(leaves: u64) -> Mmr {
-    let mut range = Mmr::new();
-    for seed in 0..leaves {
-        range.add(Samples::new(seed).word());
-    }
-    range
-}
-
-/// Memory as the library keeps it: number of leaves, then peaks.
-fn in_memory(peaks: &MmrPeaks) -> Vec<u64> {
-    let mut elements = vec![peaks.num_leaves() as u64, 0, 0, 0];
-    elements.extend(
-        peaks
-            .peaks()
-            .iter()
-            .flat_map(|peak| ints(peak.as_elements())),
-    );
-    elements
-}
-
-fn ranges() -> Table {
+fn ranges(code: Code) -> Table {
     let mut get = Vec::new();
     let mut add = Vec::new();
     let mut pack = Vec::new();
@@ -166,25 +151,23 @@ fn ranges() -> Table {
                 Err(_) => Case::new(stack, Expected::Traps),
             };
             case.trees.extend(range.inner_nodes());
-            get.push(case.memory(ADDR, &in_memory(&peaks)));
+            get.push(case.memory(ADDR, &ints(&in_memory(&peaks))));
         }
-        let hash = peaks.hash_peaks();
+        let (hash, elements) = mmr::advice(code, &peaks);
         let case = Case::new([ADDR.into()], on_stack(hash));
-        pack.push(case.memory(ADDR, &in_memory(&peaks)));
+        pack.push(case.memory(ADDR, &ints(&in_memory(&peaks))));
 
         let stack = [on_stack(hash), vec![ADDR.into()]].concat();
-        let mut case = Case::new(stack, vec![]).leaves(ADDR, &in_memory(&peaks));
-        let mut elements = vec![Felt::new(leaves), ZERO, ZERO, ZERO];
-        elements.extend(peaks.flatten_and_pad_peaks());
+        let mut case = Case::new(stack, vec![]).leaves(ADDR, &ints(&in_memory(&peaks)));
         case.map.insert(hash, elements);
         unpack.push(case);
 
         let leaf = Samples::new(99).word();
         range.add(leaf);
         let stack = [on_stack(leaf), vec![ADDR.into()]].concat();
-        let mut case = Case::new(stack, vec![]).leaves(ADDR, &in_memory(&range.peaks()));
+        let mut case = Case::new(stack, vec![]).leaves(ADDR, &ints(&in_memory(&range.peaks())));
         case.trees.extend(range.inner_nodes());
-        add.push(case.memory(ADDR, &in_memory(&peaks)));
+        add.push(case.memory(ADDR, &ints(&in_memory(&peaks))));
     }
     let counts = [
         0_u64,
@@ -213,6 +196,6 @@ fn ranges() -> Table {
     ]
 }
 
-pub fn table() -> Table {
-    [arrays(), trees(), ranges()].concat()
+pub fn table(code: Code) -> Table {
+    [arrays(), trees(), ranges(code)].concat()
 }

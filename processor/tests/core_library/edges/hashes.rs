@@ -1,11 +1,14 @@
 //! Hash functions at the edges of their blocks, against `miden-crypto` and RustCrypto.
 
-use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
+use miden_core::{EventName, Felt, ONE, Word, ZERO, crypto::hash::Rpo256};
 use sha2::{Digest, Sha256, Sha512};
 use sha3::Keccak256;
 
-use super::{Case, Table, ints, on_stack};
-use crate::support::Samples;
+use super::{Case, Expected, Table, ints, on_stack};
+use crate::{
+    hashes::{keccak256, precompiled, sha512},
+    support::Samples,
+};
 
 const ADDR: u32 = 400;
 
@@ -67,6 +70,12 @@ fn on_top(len: usize, of: fn([u8; 4]) -> u32, hash: impl Fn(&[u8]) -> Vec<u8>) -
     ]
     .into_iter()
     .map(|bytes| Case::new(limbs(&bytes, of), limbs(&hash(&bytes), of)))
+    // Elements that are no limbs.
+    .chain([0, len / 4 - 1].map(|at| {
+        let mut limbs = vec![0; len / 4];
+        limbs[at] = 1 << 32;
+        Case::new(limbs, Expected::Traps)
+    }))
     .collect()
 }
 
@@ -102,6 +111,115 @@ fn of_words(counts: impl IntoIterator<Item = u32>) -> Vec<Case> {
         .collect()
 }
 
+/// Bytes in memory, which a request commits to; commitment, tag and digest are left.
+fn committed(event: &EventName, hash: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Case> {
+    messages()
+        .map(|bytes| {
+            let digest = hash(&bytes);
+            let commitment = precompiled::commitment(event.clone(), &bytes, &digest);
+            let words = [commitment.comm_calldata(), commitment.tag()].map(on_stack);
+            let expected = [words.concat(), limbs(&digest, u32::from_le_bytes)].concat();
+            let case = Case::new([ADDR.into(), bytes.len() as u64], expected);
+            case.memory(ADDR, &limbs(&bytes, u32::from_le_bytes))
+        })
+        .collect()
+}
+
+/// States of the least and the greatest elements, and some other one.
+fn states() -> [[Felt; 12]; 3] {
+    let random = Samples::new(11).felts(12);
+    [
+        [ZERO; 12],
+        [ZERO - ONE; 12],
+        core::array::from_fn(|i| random[i]),
+    ]
+}
+
+/// A state as it stands on the stack.
+fn state_on_stack(state: &[Felt; 12]) -> Vec<u64> {
+    state.iter().rev().map(|element| element.as_int()).collect()
+}
+
+/// Procedures of the hasher's state.
+fn sponge() -> Table {
+    let digest = |state: &[Felt; 12]| {
+        let digest = state[Rpo256::DIGEST_RANGE].iter().rev();
+        digest.map(|element| element.as_int()).collect::<Vec<_>>()
+    };
+    let of_states = |expected: &dyn Fn([Felt; 12]) -> Vec<u64>| {
+        states()
+            .map(|state| Case::new(state_on_stack(&state), expected(state)))
+            .to_vec()
+    };
+    let absorbed = states().into_iter().flat_map(|initial| {
+        [0, 1, 2, 9].map(|blocks| {
+            let data = elements(blocks * 8);
+            let mut state = initial;
+            for block in data.chunks_exact(8) {
+                state[Rpo256::RATE_RANGE].copy_from_slice(block);
+                Rpo256::apply_permutation(&mut state);
+            }
+            let end = u64::from(ADDR) + 8 * blocks as u64;
+            let stack = [state_on_stack(&initial), vec![ADDR.into(), end]].concat();
+            let expected = [state_on_stack(&state), vec![end, end]].concat();
+            Case::new(stack, expected).memory(ADDR, &ints(&data))
+        })
+    });
+    let lens = [0_u64, 1, 4, 7, 8, 9, 15, 16, 17];
+    let capacity = |first: u64| {
+        let mut state = [ZERO; 12];
+        state[Rpo256::CAPACITY_RANGE.start] = Felt::new(first);
+        state_on_stack(&state)
+    };
+    let bounds = |len: u64| vec![ADDR.into(), u64::from(ADDR) + len / 8 * 8, len % 8];
+    let prepared = lens.into_iter().flat_map(|len| {
+        [false, true].map(|pads| {
+            let first = if pads { 0 } else { len % 8 };
+            let expected = [capacity(first), bounds(len)].concat();
+            Case::new([ADDR.into(), len, pads.into()], expected)
+        })
+    });
+    let with_state = lens.into_iter().filter(|&len| len > 0).map(|len| {
+        let data = elements(len as usize);
+        let stack = [capacity(len % 8), bounds(len)].concat();
+        let expected = on_stack(Rpo256::hash_elements(&data));
+        Case::new(stack, expected).memory(ADDR, &ints(&data))
+    });
+    vec![
+        (
+            "crypto::hashes::rpo256::init_no_padding",
+            vec![Case::new([], vec![0; 12])],
+        ),
+        (
+            "crypto::hashes::rpo256::squeeze_digest",
+            of_states(&|state| digest(&state)),
+        ),
+        (
+            "crypto::hashes::rpo256::copy_digest",
+            of_states(&|state| [digest(&state), state_on_stack(&state)].concat()),
+        ),
+        (
+            "crypto::hashes::rpo256::permute",
+            of_states(&|mut state| {
+                Rpo256::apply_permutation(&mut state);
+                state_on_stack(&state)
+            }),
+        ),
+        (
+            "crypto::hashes::rpo256::absorb_double_words_from_memory",
+            absorbed.collect(),
+        ),
+        (
+            "crypto::hashes::rpo256::prepare_hasher_state",
+            prepared.collect(),
+        ),
+        (
+            "crypto::hashes::rpo256::hash_elements_with_state",
+            with_state.collect(),
+        ),
+    ]
+}
+
 /// Words of the least and the greatest elements.
 fn words() -> [Word; 3] {
     let greatest = Felt::new(0) - Felt::new(1);
@@ -116,7 +234,8 @@ pub fn table() -> Table {
     let sha256 = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
     let keccak = |bytes: &[u8]| Keccak256::digest(bytes).to_vec();
     let blake3 = |bytes: &[u8]| blake3::hash(bytes).as_bytes().to_vec();
-    vec![
+    let sha512 = |bytes: &[u8]| Sha512::digest(bytes).to_vec();
+    let functions = vec![
         ("crypto::hashes::sha256::hash_bytes", sha256_of_bytes()),
         (
             "crypto::hashes::sha256::hash",
@@ -135,9 +254,14 @@ pub fn table() -> Table {
             "crypto::hashes::keccak256::merge",
             on_top(64, u32::from_le_bytes, keccak),
         ),
+        ("crypto::hashes::sha512::hash_bytes", of_bytes(sha512)),
         (
-            "crypto::hashes::sha512::hash_bytes",
-            of_bytes(|bytes| Sha512::digest(bytes).to_vec()),
+            "crypto::hashes::keccak256::hash_bytes_impl",
+            committed(&keccak256::EVENT, keccak),
+        ),
+        (
+            "crypto::hashes::sha512::hash_bytes_impl",
+            committed(&sha512::EVENT, sha512),
         ),
         (
             "crypto::hashes::blake3::hash",
@@ -180,5 +304,6 @@ pub fn table() -> Table {
                 })
                 .collect(),
         ),
-    ]
+    ];
+    [functions, sponge()].concat()
 }

@@ -96,19 +96,51 @@ fn check_query(procedure: &str, transcript: &Transcript) {
     run(value + QuadFelt::ONE).trap();
 }
 
+/// The call of `preprocess`.
+pub fn preprocess_call() -> Call {
+    let sample = sample();
+    let remainder = coefficients(&sample.remainder);
+    Call::new("pcs::fri::frie2f4::preprocess")
+        .stack([7_u32])
+        .advice([sample.queries as u32])
+        .advice(queries(sample))
+        .advice([sample.layers.len() as u32])
+        .advice(layers(sample))
+        .advice([remainder.len() as u32 / 4])
+        .advice(remainder.to_vec())
+}
+
+/// The call of `verify` with queries.
+fn verify_call(transcript: &Transcript, queries: Vec<Felt>) -> Call {
+    let queries_at = address("fri_com_ptr") - queries.len() as u32;
+    let [_, generator, ..] = transcript.domain();
+    call("verify", transcript)
+        .memory(queries_at, queries)
+        .memory(address("fri_queries_address"), [queries_at])
+        .memory(address("lde_domain_generator"), [generator])
+}
+
+/// The queries with another value of the last one.
+fn other_queries(transcript: &Transcript) -> Vec<Felt> {
+    let mut others = queries(transcript);
+    let last = others.len() - 3;
+    others[last] += ONE;
+    others
+}
+
+/// Calls of `verify`, with the queries of a proof and with another one.
+pub fn verify_calls() -> Vec<Call> {
+    let sample = sample();
+    [queries(sample), other_queries(sample)]
+        .map(|queries| verify_call(sample, queries))
+        .to_vec()
+}
+
 procedures! { "::miden::core::pcs::fri::frie2f4";
     fn preprocess() {
         let sample = sample();
         let remainder = coefficients(&sample.remainder);
-        let outcome = Call::new("pcs::fri::frie2f4::preprocess")
-            .stack([7_u32])
-            .advice([sample.queries as u32])
-            .advice(queries(sample))
-            .advice([sample.layers.len() as u32])
-            .advice(layers(sample))
-            .advice([remainder.len() as u32 / 4])
-            .advice(remainder.to_vec())
-            .run();
+        let outcome = preprocess_call().run();
         let [layers_at, remainder_at] = pointers(sample);
         let queries = queries(sample);
         let queries_at = layers_at - queries.len() as u32;
@@ -174,21 +206,8 @@ procedures! { "::miden::core::pcs::fri::frie2f4";
 
     fn verify() {
         for transcript in [sample(), larger()] {
-            let queries = queries(transcript);
-            let queries_at = address("fri_com_ptr") - queries.len() as u32;
-            let [_, generator, ..] = transcript.domain();
-            let run = |queries: Vec<Felt>| {
-                call("verify", transcript)
-                    .memory(queries_at, queries)
-                    .memory(address("fri_queries_address"), [queries_at])
-                    .memory(address("lde_domain_generator"), [generator])
-            };
-            run(queries.clone()).run();
-            // Another value of the last query.
-            let mut others = queries;
-            let last = others.len() - 3;
-            others[last] += ONE;
-            run(others).trap();
+            verify_call(transcript, queries(transcript)).run();
+            verify_call(transcript, other_queries(transcript)).trap();
         }
     }
 }

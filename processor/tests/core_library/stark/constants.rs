@@ -9,7 +9,7 @@ use crate::support::{Call, Samples, word_at};
 const MODULE: &str = "stark::constants";
 
 /// Procedures that read and write one element of memory, with its address.
-const CELLS: [(&str, u32); 12] = [
+pub const CELLS: [(&str, u32); 12] = [
     ("lde_domain_generator", 3_223_322_625),
     ("lde_domain_log_size", 3_223_322_626),
     ("lde_domain_size", 3_223_322_627),
@@ -25,7 +25,7 @@ const CELLS: [(&str, u32); 12] = [
 ];
 
 /// Procedures that name an address.
-const POINTERS: [(&str, u32); 30] = [
+pub const POINTERS: [(&str, u32); 30] = [
     ("main_trace_com_ptr", 3_223_322_636),
     ("aux_trace_com_ptr", 3_223_322_640),
     ("composition_poly_com_ptr", 3_223_322_644),
@@ -74,7 +74,7 @@ const POINTERS: [(&str, u32); 30] = [
 pub const DOMAIN: u32 = 3_223_322_624;
 
 /// Procedures that name a parameter, with what it has to be.
-fn parameters() -> [(&'static str, Felt); 6] {
+pub fn parameters() -> [(&'static str, Felt); 6] {
     [
         ("get_root_unity", Felt::get_root_of_unity(Felt::TWO_ADICITY)),
         ("get_domain_offset", Felt::GENERATOR),

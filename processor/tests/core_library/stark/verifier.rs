@@ -8,15 +8,20 @@ use crate::{
 };
 
 /// The procedures that the verifier is given, the last one on top.
-const GIVEN: [&str; 4] = [
+pub const GIVEN: [&str; 4] = [
     "sys::vm::deep_queries::compute_deep_composition_polynomial_queries",
     "sys::vm::constraints_eval::execute_constraint_evaluation_check",
     "sys::vm::ood_frames::process_row_ood_evaluations",
     "sys::vm::public_inputs::process_public_inputs",
 ];
 
+/// A call with a proof.
+pub fn call() -> Call {
+    with_constraints("stark::verifier::verify", 6)
+}
+
 /// The call with the parameters of Miden VM, and this number of constraints.
-fn call(path: &str, constraints: u32) -> Call {
+fn with_constraints(path: &str, constraints: u32) -> Call {
     let sample = sample();
     let fixed = sample.public.len() - 8 * sample.kernel.len();
     let call = Call::new(path)
@@ -36,10 +41,10 @@ fn call(path: &str, constraints: u32) -> Call {
 }
 
 fn accepts(path: &str) {
-    let outcome = call(path, 6).run();
+    let outcome = with_constraints(path, 6).run();
     assert!(outcome.advice_stack.is_empty());
     // The coin's seed is that of another AIR.
-    call(path, 7).trap();
+    with_constraints(path, 7).trap();
 }
 
 procedures! { "::miden::core::stark::verifier";

@@ -4,8 +4,13 @@ use miden_core::{Felt, ONE, Word, ZERO};
 
 use crate::{
     recursion::{Advice, Proven, Transcript, sample, verify_proof as call_with},
-    support::procedures,
+    support::{Call, procedures},
 };
+
+/// A call with a proof.
+pub fn call() -> Call {
+    call_with(sample(), &sample().advice())
+}
 
 procedures! { "::miden::core::sys::vm";
     fn verify_proof() {
