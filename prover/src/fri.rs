@@ -1,12 +1,12 @@
 //! The low-degree test: FRI.
 
 use miden_core::Felt;
+use miden_cvm_air::hash::Digest;
 use rayon::prelude::*;
-use winterfell::crypto::{ElementHasher, RandomCoin};
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
-    hash::BatchHasher,
+    channel::Channel,
     tree::{Tree, hash_rows},
 };
 
@@ -14,40 +14,32 @@ use crate::{
 const CHUNK: usize = 1 << 10;
 
 /// The layers of a test, each with the tree over its rows.
-pub struct Layers<E, H: ElementHasher> {
-    layers: Vec<Layer<E, H>>,
-    /// The coefficients of the remainder.
-    pub remainder: Vec<E>,
+pub struct Layers<E> {
+    layers: Vec<Layer<E>>,
     folding: usize,
 }
 
-struct Layer<E, H: ElementHasher> {
+struct Layer<E> {
     values: Vec<E>,
-    tree: Tree<H>,
+    tree: Tree,
 }
 
-impl<E, H> Layers<E, H>
-where
-    E: FieldElement<BaseField = Felt>,
-    H: BatchHasher,
-{
-    /// Folds the values of a polynomial on the coset with this offset, until `remainder` coefficients
-    /// are left; the coin is told of every layer.
-    pub fn new<R>(
+impl<E: FieldElement<BaseField = Felt>> Layers<E> {
+    /// Folds the values of a polynomial on the coset with this offset, and sends a commitment to each
+    /// layer, and the coefficients of what is left.
+    pub fn new(
         mut values: Vec<E>,
         mut offset: Felt,
         folding: usize,
         layers: usize,
         blowup: usize,
-        coin: &mut R,
-    ) -> Self
-    where
-        R: RandomCoin<BaseField = Felt, Hasher = H>,
-    {
+        channel: &mut Channel,
+    ) -> Self {
+        let hasher = channel.hasher();
         let layers = (0..layers)
             .map(|_| {
                 let rows = values.len() / folding;
-                let mut hashes = vec![H::Digest::default(); rows];
+                let mut hashes = vec![Digest::default(); rows];
                 hashes
                     .par_chunks_mut(CHUNK)
                     .enumerate()
@@ -59,11 +51,11 @@ where
                                 *cell = values[first + k * rows];
                             }
                         }
-                        hashes.copy_from_slice(&hash_rows::<E, H>(&cells, folding));
+                        hashes.copy_from_slice(&hash_rows(hasher, &cells, folding));
                     });
-                let tree = Tree::new(vec![hashes]);
-                coin.reseed(tree.root());
-                let alpha: E = coin.draw().expect("the coin yields elements");
+                let tree = Tree::new(hasher, vec![hashes]);
+                channel.commit(&tree);
+                let alpha: E = channel.draw();
                 let folded = fold(&values, offset, folding, alpha);
                 offset = offset.exp_vartime(folding as u64);
                 Layer {
@@ -75,24 +67,14 @@ where
         let inverse_twiddles = winterfell::math::fft::get_inv_twiddles::<Felt>(values.len());
         winterfell::math::fft::interpolate_poly_with_offset(&mut values, &inverse_twiddles, offset);
         values.truncate(values.len() / blowup);
-        coin.reseed(H::hash_elements(&values));
-        Self {
-            layers,
-            remainder: values,
-            folding,
-        }
+        channel.send(&values);
+        Self { layers, folding }
     }
 
-    /// The roots of the layers' trees.
-    pub fn roots(&self) -> impl Iterator<Item = H::Digest> {
-        self.layers.iter().map(|layer| layer.tree.root())
-    }
-
-    /// For each layer the values that the verifier cannot compute itself, and what opens the rows,
-    /// given the queried positions, which are sorted and distinct.
-    pub fn open(&self, positions: &[usize]) -> Vec<(Vec<E>, Vec<H::Digest>)> {
+    /// Opens the rows of each layer, given the queried positions, which are sorted and distinct: the
+    /// values that the verifier cannot compute itself, and the nodes of the tree.
+    pub fn open(&self, channel: &mut Channel, positions: &[usize]) {
         let mut known = positions.to_vec();
-        let mut openings = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let count = layer.values.len() / self.folding;
             let rows = miden_cvm_air::tree::parents(&known, count);
@@ -100,11 +82,11 @@ where
                 .iter()
                 .flat_map(|row| (0..self.folding).map(move |k| row + k * count));
             let unknown = cells.filter(|at| known.binary_search(at).is_err());
-            let values = unknown.map(|at| layer.values[at]).collect();
-            openings.push((values, layer.tree.open(&rows)));
+            let values: Vec<E> = unknown.map(|at| layer.values[at]).collect();
+            channel.open(&values);
+            channel.open_nodes(layer.tree.open(&rows));
             known = rows;
         }
-        openings
     }
 }
 

@@ -4,9 +4,10 @@
 //! The protocol is in `stark`; its parts are the extension of columns (`lde`), Merkle trees over the
 //! rows of tables of different heights (`tree`), the auxiliary columns of the lookups (`columns`),
 //! the evaluation of the constraints (`evaluator`), which are recorded as a `program`, the
-//! composition polynomial (`composition`), and the low-degree test (`fri`). All of it runs on all
+//! composition polynomial (`composition`), the low-degree test (`fri`), and the transcript (`channel`). All of it runs on all
 //! threads, and none of it depends on how many there are.
 
+mod channel;
 mod columns;
 mod composition;
 mod evaluator;
@@ -23,13 +24,7 @@ mod tree;
 
 use std::fmt;
 
-use miden_core::{
-    Felt,
-    crypto::{
-        hash::{Blake3_192, Blake3_256, Poseidon2, Rpo256, Rpx256},
-        random::{RpoRandomCoin, RpxRandomCoin, WinterRandomCoin},
-    },
-};
+use miden_core::Felt;
 use miden_cvm_air::{
     air::CvmAir,
     check::{Violation, check},
@@ -147,25 +142,12 @@ pub fn prove_trace(
         }
     }
     let air = CvmAir::new(heights, public, settings.proof_options());
-    macro_rules! prove {
-        ($hasher:ty, $coin:ty) => {
-            match air.options().field_extension() {
-                FieldExtension::Cubic => {
-                    stark::prove::<CubeExtension<Felt>, $hasher, $coin>(trace, &air, settings)
-                }
-                // No set is without an extension.
-                FieldExtension::Quadratic | FieldExtension::None => {
-                    stark::prove::<QuadExtension<Felt>, $hasher, $coin>(trace, &air, settings)
-                }
-            }
-        };
-    }
-    let stark = match settings.hash() {
-        HashFunction::Blake3_192 => prove!(Blake3_192, WinterRandomCoin<Blake3_192>),
-        HashFunction::Blake3_256 => prove!(Blake3_256, WinterRandomCoin<Blake3_256>),
-        HashFunction::Rpo256 => prove!(Rpo256, RpoRandomCoin),
-        HashFunction::Rpx256 => prove!(Rpx256, RpxRandomCoin),
-        HashFunction::Poseidon2 => prove!(Poseidon2, WinterRandomCoin<Poseidon2>),
+    let stark = match air.options().field_extension() {
+        FieldExtension::Cubic => stark::prove::<CubeExtension<Felt>>(trace, &air, settings),
+        // No set is without an extension.
+        FieldExtension::Quadratic | FieldExtension::None => {
+            stark::prove::<QuadExtension<Felt>>(trace, &air, settings)
+        }
     };
     Ok(Proof::new(settings, heights, stark)?)
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use miden_core::{Felt, utils::ByteWriter};
+use miden_core::Felt;
 use miden_cvm_air::{
     air::{CvmAir, powers},
+    hash::Hasher,
     lookup::{Challenges, NUM_CHALLENGES},
     options::ProofSettings,
     table::{Heights, Table, Trace},
@@ -13,44 +14,38 @@ use miden_cvm_air::{
 };
 use rayon::prelude::*;
 use tracing::info_span;
-use winterfell::crypto::{Hasher, RandomCoin};
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
+    channel::Channel,
     columns::{LookupColumns, lookup_columns},
     composition::Composition,
     evaluator::TableEvaluator,
     fri::Layers,
-    hash::BatchHasher,
     lde::{Cosets, Segment, basis, reversed},
     tree::{Tree, hash_extension},
 };
 
-/// Nonces that are tried together.
-const NONCES: u64 = 1 << 14;
-
 /// Proves a trace whose tables have the heights of the AIR. Returns the bytes of the proof.
-pub fn prove<E, H, R>(trace: Trace, air: &CvmAir, settings: ProofSettings) -> Vec<u8>
+pub fn prove<E>(trace: Trace, air: &CvmAir, settings: ProofSettings) -> Vec<u8>
 where
     E: FieldElement<BaseField = Felt>,
-    H: BatchHasher,
-    R: RandomCoin<BaseField = Felt, Hasher = H>,
 {
     let _prove = info_span!("prove").entered();
-    let mut coin = R::new(&transcript::seed(air, settings));
-    let mut proof = Vec::new();
+    let hasher = Hasher::from(settings.hash());
+    let mut channel = Channel::new(hasher, &transcript::seed(air, settings));
     let domains = Domains::new(air);
     let composed = air.public_inputs().composed();
 
     let (main, main_tree) = {
         let _span = info_span!("commit_to_main_rows").entered();
         let segments = Table::ALL.map(|table| Segment::of_cells(trace.cells(table), table.width()));
-        let tree = domains.commit::<Felt, H>(&segments);
+        let tree = domains.commit::<Felt>(hasher, &segments);
         (segments, tree)
     };
-    send(&mut proof, &mut coin, &main_tree);
+    channel.commit(&main_tree);
 
-    let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| draw(&mut coin)).collect();
+    let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| channel.draw()).collect();
     let challenges = Challenges::new(&random);
     let (aux, aux_tree, sums) = {
         let _span = info_span!("commit_to_lookup_columns").entered();
@@ -61,16 +56,15 @@ where
         drop(trace);
         let sums: Vec<E> = columns.iter().map(|columns| columns.sum).collect();
         let segments = columns.map(|LookupColumns { columns, .. }| Segment::of_columns(&columns));
-        let tree = domains.commit::<E, H>(&segments);
+        let tree = domains.commit::<E>(hasher, &segments);
         (segments, tree, sums)
     };
-    send(&mut proof, &mut coin, &aux_tree);
-    write(&mut proof, &sums);
-    coin.reseed(H::hash_elements(&sums));
+    channel.commit(&aux_tree);
+    channel.send(&sums);
 
     let composition = {
         let _span = info_span!("evaluate_constraints").entered();
-        let mut weights = powers(draw::<E, R>(&mut coin));
+        let mut weights = powers(channel.draw::<E>());
         let mut composition = Composition::new(air.heights().longest());
         for (i, table) in Table::ALL.into_iter().enumerate() {
             let evaluator = TableEvaluator::new(air, table, &random, sums[i], &mut weights);
@@ -81,114 +75,59 @@ where
     };
     let composition_tree = {
         let _span = info_span!("commit_to_composition").entered();
-        Tree::<H>::new(vec![hash_extension::<E, H>(
-            domains.longest(),
-            &[&composition],
-        )])
+        let hashes = hash_extension::<E>(hasher, domains.longest(), &[&composition]);
+        Tree::new(hasher, vec![hashes])
     };
-    send(&mut proof, &mut coin, &composition_tree);
+    channel.commit(&composition_tree);
 
     let columns = Columns {
         main,
         aux,
         composition,
     };
-    let z: E = draw(&mut coin);
+    let z: E = channel.draw();
     let openings = {
         let _span = info_span!("evaluate_out_of_domain").entered();
         columns.openings(air.heights(), z)
     };
-    write(&mut proof, &openings);
-    coin.reseed(H::hash_elements(&openings));
+    channel.send(&openings);
 
     let layers = {
         let _span = info_span!("low_degree_test").entered();
-        let gamma: E = draw(&mut coin);
+        let gamma: E = channel.draw();
         let values = columns.combined(air, &domains, z, gamma);
         let options = air.options();
         let fri = options.to_fri_options();
-        Layers::<E, H>::new(
+        Layers::new(
             values,
             Felt::GENERATOR,
             fri.folding_factor(),
             fri.num_fri_layers(air.domain_size()),
             options.blowup_factor(),
-            &mut coin,
+            &mut channel,
         )
     };
-    for root in layers.roots() {
-        proof.write(root);
-    }
-    write(&mut proof, &layers.remainder);
 
-    let options = air.options();
-    let nonce = {
+    let positions = {
         let _span = info_span!("grind").entered();
-        grind(&coin, options.grinding_factor())
+        let options = air.options();
+        channel.draw_positions(
+            options.grinding_factor(),
+            options.num_queries(),
+            air.domain_size(),
+        )
     };
-    proof.write_u64(nonce);
 
     let _span = info_span!("open").entered();
-    let size = air.domain_size();
-    let mut positions = coin
-        .draw_integers(options.num_queries(), size, nonce)
-        .expect("the coin yields positions");
-    positions.sort_unstable();
-    positions.dedup();
-    domains.open::<Felt, H>(&mut proof, &columns.main, &main_tree, &positions);
-    domains.open::<E, H>(&mut proof, &columns.aux, &aux_tree, &positions);
-    for row in columns
-        .composition
-        .rows_at::<E>(domains.longest(), &positions)
-    {
-        write(&mut proof, &row);
+    domains.open::<Felt>(&mut channel, &columns.main, &main_tree, &positions);
+    domains.open::<E>(&mut channel, &columns.aux, &aux_tree, &positions);
+    let composition = &columns.composition;
+    for row in composition.rows_at::<E>(domains.longest(), &positions) {
+        channel.open(&row);
     }
-    write_nodes::<H>(&mut proof, composition_tree.open(&positions));
-    for (values, nodes) in layers.open(&positions) {
-        write(&mut proof, &values);
-        write_nodes::<H>(&mut proof, nodes);
-    }
-    proof
-}
-
-fn draw<E, R>(coin: &mut R) -> E
-where
-    E: FieldElement<BaseField = Felt>,
-    R: RandomCoin<BaseField = Felt>,
-{
-    coin.draw().expect("the coin yields elements")
-}
-
-/// Sends a commitment.
-fn send<H, R>(proof: &mut Vec<u8>, coin: &mut R, tree: &Tree<H>)
-where
-    H: BatchHasher,
-    R: RandomCoin<BaseField = Felt, Hasher = H>,
-{
-    proof.write(tree.root());
-    coin.reseed(tree.root());
-}
-
-fn write<E: FieldElement>(proof: &mut Vec<u8>, elements: &[E]) {
-    for element in elements {
-        element.write_into(proof);
-    }
-}
-
-fn write_nodes<H: Hasher>(proof: &mut Vec<u8>, nodes: Vec<H::Digest>) {
-    for node in nodes {
-        proof.write(node);
-    }
-}
-
-/// Finds the first nonce with which the coin shows so many zeros.
-fn grind<R: RandomCoin>(coin: &R, bits: u32) -> u64 {
-    let found = (0..).find_map(|chunk| {
-        (chunk * NONCES..(chunk + 1) * NONCES)
-            .into_par_iter()
-            .find_first(|&nonce| coin.check_leading_zeros(nonce) >= bits)
-    });
-    found.expect("there is a nonce")
+    channel.open_nodes(composition_tree.open(&positions));
+    layers.open(&mut channel, &positions);
+    channel.into_proof()
 }
 
 /// The domains that the tables are extended to: tables of the same height share one.
@@ -224,10 +163,9 @@ impl Domains {
     }
 
     /// Commits to columns of all tables: the rows of tables of one height stand side by side.
-    fn commit<F, H>(&self, segments: &[Segment; Table::COUNT]) -> Tree<H>
+    fn commit<F>(&self, hasher: Hasher, segments: &[Segment; Table::COUNT]) -> Tree
     where
         F: FieldElement<BaseField = Felt>,
-        H: BatchHasher,
     {
         let mut lengths: Vec<usize> = self.cosets.iter().map(|cosets| cosets.length()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -239,29 +177,28 @@ impl Domains {
                 .peekable();
             let cosets = tables.peek().map_or(self.longest(), |(cosets, _)| cosets);
             let side_by_side: Vec<&Segment> = tables.map(|(_, segment)| segment).collect();
-            hash_extension::<F, H>(cosets, &side_by_side)
+            hash_extension::<F>(hasher, cosets, &side_by_side)
         });
-        Tree::new(extensions.collect())
+        Tree::new(hasher, extensions.collect())
     }
 
     /// Opens the rows of all tables at positions of the longest domain, sorted and distinct.
-    fn open<F, H>(
+    fn open<F>(
         &self,
-        proof: &mut Vec<u8>,
+        channel: &mut Channel,
         segments: &[Segment; Table::COUNT],
-        tree: &Tree<H>,
+        tree: &Tree,
         positions: &[usize],
     ) where
         F: FieldElement<BaseField = Felt>,
-        H: BatchHasher,
     {
         for (cosets, segment) in self.cosets.iter().zip(segments) {
             let rows = parents(positions, cosets.num_steps());
             for row in segment.rows_at::<F>(cosets, &rows) {
-                write(proof, &row);
+                channel.open(&row);
             }
         }
-        write_nodes::<H>(proof, tree.open(positions));
+        channel.open_nodes(tree.open(positions));
     }
 }
 
@@ -376,10 +313,7 @@ fn divide<E: FieldElement>(coefficients: &mut [E], z: E) {
 #[cfg(test)]
 mod tests {
     use miden_assembly::Assembler;
-    use miden_core::{
-        StackInputs,
-        crypto::{hash::Blake3_256, random::WinterRandomCoin},
-    };
+    use miden_core::StackInputs;
     use miden_cvm_air::options::{HashFunction, OptionSet};
     use miden_cvm_processor::{
         AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
@@ -411,9 +345,7 @@ mod tests {
             let settings = settings.expect("they go together");
             let heights = trace.heights().expect("allowed heights");
             let air = CvmAir::new(heights, public, settings.proof_options());
-            prove::<QuadExtension<Felt>, Blake3_256, WinterRandomCoin<Blake3_256>>(
-                trace, &air, settings,
-            )
+            prove::<QuadExtension<Felt>>(trace, &air, settings)
         })
     }
 

@@ -1,13 +1,15 @@
 //! Hashes of rows, and Merkle trees over them: see [`miden_cvm_air::tree`].
 
 use miden_core::Felt;
-use miden_cvm_air::tree::{missing, parents};
+use miden_cvm_air::{
+    hash::{Digest, Hasher},
+    tree::{missing, parents},
+};
 use rayon::prelude::*;
-use winterfell::crypto::Hasher;
 use winterfell::math::FieldElement;
 
 use crate::{
-    hash::BatchHasher,
+    hash,
     lde::{Cosets, Segment},
     packed::VectorUnit,
 };
@@ -19,15 +21,14 @@ const HASH_CHUNK: usize = 1 << 6;
 const MERGE_CHUNK: usize = 1 << 10;
 
 /// The hashes of the rows of an extension; the rows of several segments stand side by side.
-pub fn hash_extension<F, H>(cosets: &Cosets, segments: &[&Segment]) -> Vec<H::Digest>
+pub fn hash_extension<F>(hasher: Hasher, cosets: &Cosets, segments: &[&Segment]) -> Vec<Digest>
 where
     F: FieldElement<BaseField = Felt>,
-    H: BatchHasher,
 {
     let blowup = cosets.blowup();
     let width = |segment: &Segment| segment.width() / F::EXTENSION_DEGREE;
     let total = segments.iter().map(|segment| width(segment)).sum();
-    let mut hashes = vec![H::Digest::default(); cosets.num_steps()];
+    let mut hashes = vec![Digest::default(); cosets.num_steps()];
     let mut values: Vec<_> = segments.iter().map(|segment| segment.values()).collect();
     for coset in 0..blowup {
         for (segment, values) in segments.iter().zip(&mut values) {
@@ -45,7 +46,7 @@ where
                 }
             }
             let mine = hashes.iter_mut().skip(coset).step_by(blowup);
-            for (hash, of_row) in mine.zip(hash_rows::<F, H>(&rows, total)) {
+            for (hash, of_row) in mine.zip(hash_rows(hasher, &rows, total)) {
                 *hash = of_row;
             }
         });
@@ -54,47 +55,45 @@ where
 }
 
 /// The hashes of rows of `width` elements.
-pub fn hash_rows<F, H>(rows: &[F], width: usize) -> Vec<H::Digest>
+pub fn hash_rows<F>(hasher: Hasher, rows: &[F], width: usize) -> Vec<Digest>
 where
     F: FieldElement<BaseField = Felt>,
-    H: BatchHasher,
 {
-    let mut hashes = vec![H::Digest::default(); rows.len() / width];
+    let mut hashes = vec![Digest::default(); rows.len() / width];
     let cells = F::slice_as_base_elements(rows);
     let width = width * F::EXTENSION_DEGREE;
-    H::hash_rows(VectorUnit::widest(), cells, width, &mut hashes);
+    hash::hash_rows(hasher, VectorUnit::widest(), cells, width, &mut hashes);
     hashes
 }
 
 /// A Merkle tree.
-pub struct Tree<H: Hasher> {
+pub struct Tree {
     /// The nodes of each level, from the leaves to the root.
-    levels: Vec<Vec<H::Digest>>,
+    levels: Vec<Vec<Digest>>,
 }
 
-impl<H: BatchHasher> Tree<H> {
+impl Tree {
     /// Builds a tree over the hashes of rows of extensions of different sizes, the largest first.
     ///
     /// # Panics
     /// Panics if there is no extension.
-    pub fn new(extensions: Vec<Vec<H::Digest>>) -> Self {
+    pub fn new(hasher: Hasher, extensions: Vec<Vec<Digest>>) -> Self {
         let mut extensions = extensions.into_iter().peekable();
         let mut level = extensions.next().expect("there is an extension");
         let mut levels = Vec::new();
         while level.len() > 1 {
             let half = level.len() / 2;
             let rows = extensions.next_if(|rows| rows.len() == half);
-            let mut next = vec![H::Digest::default(); half];
+            let (left, right) = level.split_at(half);
+            let mut next = left.to_vec();
             next.par_chunks_mut(MERGE_CHUNK)
                 .enumerate()
                 .for_each(|(chunk, nodes)| {
                     let unit = VectorUnit::widest();
                     let at = chunk * MERGE_CHUNK..chunk * MERGE_CHUNK + nodes.len();
-                    let (left, right) = level.split_at(half);
-                    H::merge_pairs(unit, &left[at.clone()], &right[at.clone()], nodes);
+                    hash::merge_into(hasher, unit, nodes, &right[at.clone()]);
                     if let Some(rows) = &rows {
-                        let merged = nodes.to_vec();
-                        H::merge_pairs(unit, &merged, &rows[at], nodes);
+                        hash::merge_into(hasher, unit, nodes, &rows[at]);
                     }
                 });
             levels.push(level);
@@ -105,12 +104,12 @@ impl<H: BatchHasher> Tree<H> {
     }
 
     /// The root.
-    pub fn root(&self) -> H::Digest {
+    pub fn root(&self) -> Digest {
         self.levels[self.levels.len() - 1][0]
     }
 
     /// What opens these positions of the longest extension, which are sorted and distinct.
-    pub fn open(&self, positions: &[usize]) -> Vec<H::Digest> {
+    pub fn open(&self, positions: &[usize]) -> Vec<Digest> {
         let mut opening = Vec::new();
         let mut known = positions.to_vec();
         for level in &self.levels[..self.levels.len() - 1] {
@@ -124,24 +123,25 @@ impl<H: BatchHasher> Tree<H> {
 
 #[cfg(test)]
 mod tests {
-    use miden_core::crypto::hash::{Blake3_192, Poseidon2};
+    use miden_cvm_air::options::HashFunction;
 
     use super::*;
 
-    fn check<H: BatchHasher>() {
-        let leaf = |i: u64| H::hash_elements(&[Felt::new(i)]);
+    fn check(function: HashFunction) {
+        let hasher = Hasher::from(function);
+        let leaf = |i: u64| hasher.hash_elements(&[Felt::new(i)]);
         let leaves: Vec<_> = (0..256).map(leaf).collect();
         let rows: Vec<_> = (500..532).map(leaf).collect();
-        let tree = Tree::<H>::new(vec![leaves.clone(), rows.clone()]);
+        let tree = Tree::new(hasher, vec![leaves.clone(), rows.clone()]);
 
         let mut level = leaves;
         while level.len() > 1 {
             let (left, right) = level.split_at(level.len() / 2);
             let pairs = left.iter().zip(right);
-            level = pairs.map(|(&a, &b)| H::merge(&[a, b])).collect();
+            level = pairs.map(|(&a, &b)| hasher.merge(a, b)).collect();
             if level.len() == rows.len() {
                 let pairs = level.iter().zip(&rows);
-                level = pairs.map(|(&a, &b)| H::merge(&[a, b])).collect();
+                level = pairs.map(|(&a, &b)| hasher.merge(a, b)).collect();
             }
         }
         assert!(tree.root() == level[0]);
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn levels_are_merged_as_pairs() {
-        check::<Blake3_192>();
-        check::<Poseidon2>();
+        check(HashFunction::Blake3_192);
+        check(HashFunction::Poseidon2);
     }
 }

@@ -22,13 +22,7 @@ mod statement;
 pub use miden_core::precompile::{
     PrecompileRequest, PrecompileVerificationError, PrecompileVerifier, PrecompileVerifierRegistry,
 };
-use miden_core::{
-    Felt, Word,
-    crypto::{
-        hash::{Blake3_192, Blake3_256, Poseidon2, Rpo256, Rpx256},
-        random::{RpoRandomCoin, RpxRandomCoin, WinterRandomCoin},
-    },
-};
+use miden_core::{Felt, Word};
 use miden_cvm_air::{air::CvmAir, composition::Composition};
 pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
@@ -151,31 +145,13 @@ pub fn verify_with(
         });
     }
 
-    macro_rules! verify {
-        ($hasher:ty, $coin:ty) => {
-            match air.options().field_extension() {
-                FieldExtension::Cubic => stark::verify::<CubeExtension<Felt>, $hasher, $coin>(
-                    &air,
-                    settings,
-                    proof.stark(),
-                ),
-                // No set is without an extension.
-                FieldExtension::Quadratic | FieldExtension::None => {
-                    stark::verify::<QuadExtension<Felt>, $hasher, $coin>(
-                        &air,
-                        settings,
-                        proof.stark(),
-                    )
-                }
-            }
-        };
-    }
-    match settings.hash() {
-        HashFunction::Blake3_192 => verify!(Blake3_192, WinterRandomCoin<Blake3_192>),
-        HashFunction::Blake3_256 => verify!(Blake3_256, WinterRandomCoin<Blake3_256>),
-        HashFunction::Rpo256 => verify!(Rpo256, RpoRandomCoin),
-        HashFunction::Rpx256 => verify!(Rpx256, RpxRandomCoin),
-        HashFunction::Poseidon2 => verify!(Poseidon2, WinterRandomCoin<Poseidon2>),
+    let stark = proof.stark();
+    match air.options().field_extension() {
+        FieldExtension::Cubic => stark::verify::<CubeExtension<Felt>>(&air, settings, stark),
+        // No set is without an extension.
+        FieldExtension::Quadratic | FieldExtension::None => {
+            stark::verify::<QuadExtension<Felt>>(&air, settings, stark)
+        }
     }?;
     // Last, since a run without a proof is not worth repeating anything of it.
     check_requests(proof.requests(), public.precompile_transcript, registry)?;

@@ -6,12 +6,9 @@
 
 use alloc::vec::Vec;
 
-use miden_core::{
-    Felt,
-    utils::{Deserializable, Serializable},
-};
+use miden_core::Felt;
+use miden_cvm_air::hash::{Digest, Hasher};
 use thiserror::Error;
-use winter_crypto::Hasher;
 use winter_math::{FieldElement, StarkField};
 
 /// Why bytes are not a proof of the form that the header calls for.
@@ -30,13 +27,22 @@ pub enum LayoutError {
 
 /// What is left of a proof's bytes.
 pub struct Reader<'a> {
+    hasher: Hasher,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    /// Reads these bytes.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+    /// Reads these bytes, whose digests are of this hash function.
+    pub fn new(hasher: Hasher, bytes: &'a [u8]) -> Self {
+        Self {
+            hasher,
+            rest: bytes,
+        }
+    }
+
+    /// The hash function.
+    pub fn hasher(&self) -> Hasher {
+        self.hasher
     }
 
     fn take(&mut self, part: &'static str, length: usize) -> Result<&'a [u8], LayoutError> {
@@ -67,7 +73,7 @@ impl<'a> Reader<'a> {
     {
         // Nothing is made room for before it is there.
         let length = count * E::EXTENSION_DEGREE * Felt::ELEMENT_BYTES;
-        let mut cells = Reader::new(self.take(part, length)?);
+        let mut cells = Reader::new(self.hasher, self.take(part, length)?);
         let mut coordinates = Vec::with_capacity(count * E::EXTENSION_DEGREE);
         for _ in 0..count * E::EXTENSION_DEGREE {
             coordinates.push(Felt::new(cells.number(part)?));
@@ -85,16 +91,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a digest.
-    pub fn digest<H: Hasher>(&mut self, part: &'static str) -> Result<H::Digest, LayoutError> {
-        let length = H::Digest::default().to_bytes().len();
-        let bytes = self.take(part, length)?;
-        let digest =
-            H::Digest::read_from_bytes(bytes).map_err(|_| LayoutError::NotCanonical(part))?;
-        if digest.to_bytes() == bytes {
-            Ok(digest)
-        } else {
-            Err(LayoutError::NotCanonical(part))
-        }
+    pub fn digest(&mut self, part: &'static str) -> Result<Digest, LayoutError> {
+        let bytes = self.take(part, self.hasher.digest_bytes())?;
+        let digest = self.hasher.read(bytes);
+        digest.ok_or(LayoutError::NotCanonical(part))
     }
 
     /// Checks that nothing is left.
@@ -108,29 +108,37 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use miden_core::crypto::hash::{Blake3_256, Rpo256};
+    use miden_cvm_air::options::HashFunction;
     use winter_math::fields::QuadExtension;
 
     use super::*;
 
     const PART: &str = "a part";
 
+    fn blake3(bytes: &[u8]) -> Reader<'_> {
+        Reader::new(HashFunction::Blake3_256.into(), bytes)
+    }
+
+    fn rpo(bytes: &[u8]) -> Reader<'_> {
+        Reader::new(HashFunction::Rpo256.into(), bytes)
+    }
+
     #[test]
     fn numbers_have_one_form() {
         let bytes = |number: u64| number.to_le_bytes();
         for number in [0, 1, Felt::MODULUS - 1] {
-            assert_eq!(Reader::new(&bytes(number)).number(PART), Ok(number));
+            assert_eq!(rpo(&bytes(number)).number(PART), Ok(number));
         }
         for number in [Felt::MODULUS, Felt::MODULUS + 1, u64::MAX] {
             let refused = Err(LayoutError::NotCanonical(PART));
-            assert_eq!(Reader::new(&bytes(number)).number(PART), refused);
+            assert_eq!(rpo(&bytes(number)).number(PART), refused);
             let mut digest = [0; 32];
             digest[8..16].copy_from_slice(&bytes(number));
-            let read = Reader::new(&digest).digest::<Rpo256>(PART);
+            let read = rpo(&digest).digest(PART);
             assert_eq!(read, Err(LayoutError::NotCanonical(PART)));
             // A digest of Blake3 is any bytes.
-            assert!(Reader::new(&digest).digest::<Blake3_256>(PART).is_ok());
-            let element = Reader::new(&digest).element::<QuadExtension<Felt>>(PART);
+            assert!(blake3(&digest).digest(PART).is_ok());
+            let element = rpo(&digest).element::<QuadExtension<Felt>>(PART);
             assert_eq!(element, Err(LayoutError::NotCanonical(PART)));
         }
     }
@@ -138,14 +146,14 @@ mod tests {
     #[test]
     fn all_bytes_are_read_and_no_more() {
         let bytes = [7; 40];
-        let mut reader = Reader::new(&bytes);
+        let mut reader = rpo(&bytes);
         assert!(reader.elements::<QuadExtension<Felt>>(PART, 2).is_ok());
         let huge = reader.elements::<Felt>(PART, 1 << 40);
         assert_eq!(huge, Err(LayoutError::End(PART)));
-        let read = reader.digest::<Rpo256>(PART);
+        let read = reader.digest(PART);
         assert_eq!(read, Err(LayoutError::End(PART)));
         assert!(reader.number(PART).is_ok());
         assert_eq!(reader.finish(), Ok(()));
-        assert_eq!(Reader::new(&bytes).finish(), Err(LayoutError::Trailing(40)));
+        assert_eq!(rpo(&bytes).finish(), Err(LayoutError::Trailing(40)));
     }
 }

@@ -12,7 +12,9 @@ use miden_core::Felt;
 use miden_cvm_air::{
     air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_polynomials, powers},
     builder::{PERIOD, Periodic},
+    coin::Coin,
     columns::Cells,
+    hash::{Digest, Hasher},
     lookup::{Challenges, NUM_CHALLENGES},
     options::ProofSettings,
     table::{Table, Window},
@@ -20,7 +22,6 @@ use miden_cvm_air::{
     tree::{missing, parents},
 };
 use thiserror::Error;
-use winter_crypto::{ElementHasher, Hasher, RandomCoin};
 use winter_math::{FieldElement, StarkField, polynom};
 
 use crate::{
@@ -52,42 +53,38 @@ pub enum Rejection {
 }
 
 /// Verifies a proof's bytes.
-pub fn verify<E, H, R>(
+pub fn verify<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     settings: ProofSettings,
     bytes: &[u8],
-) -> Result<(), VerifierError>
-where
-    E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt>,
-    R: RandomCoin<BaseField = Felt, Hasher = H>,
-{
-    let mut reader = Reader::new(bytes);
-    let mut coin = R::new(&transcript::seed(air, settings));
+) -> Result<(), VerifierError> {
+    let hasher = Hasher::from(settings.hash());
+    let mut reader = Reader::new(hasher, bytes);
+    let mut coin = Coin::new(hasher, &transcript::seed(air, settings));
 
-    let main_root = reader.digest::<H>("the commitment to the main columns")?;
+    let main_root = reader.digest("the commitment to the main columns")?;
     coin.reseed(main_root);
     let mut random = Vec::with_capacity(NUM_CHALLENGES);
     for _ in 0..NUM_CHALLENGES {
-        random.push(draw::<E, R>(&mut coin)?);
+        random.push(draw::<E>(&mut coin)?);
     }
     let challenges = Challenges::new(&random);
 
-    let aux_root = reader.digest::<H>("the commitment to the lookup columns")?;
+    let aux_root = reader.digest("the commitment to the lookup columns")?;
     coin.reseed(aux_root);
     let sums: Vec<E> = reader.elements("the sums of the tables", Table::COUNT)?;
-    coin.reseed(H::hash_elements(&sums));
+    coin.reseed(hash(hasher, &sums));
     let verifier_sum = air.public_inputs().boundary_sum(&challenges);
     if sums.iter().fold(verifier_sum, |total, &sum| total + sum) != E::ZERO {
         return Err(Rejection::Sums.into());
     }
 
     let weight: E = draw(&mut coin)?;
-    let composition_root = reader.digest::<H>("the commitment to the composition")?;
+    let composition_root = reader.digest("the commitment to the composition")?;
     coin.reseed(composition_root);
     let z: E = draw(&mut coin)?;
     let values = reader.elements("the values outside of the domain", air.num_openings())?;
-    coin.reseed(H::hash_elements(&values));
+    coin.reseed(hash(hasher, &values));
     let openings = Openings::new(air, &values);
     check_constraints(air, &openings, &challenges, &sums, weight, z)?;
 
@@ -98,44 +95,46 @@ where
     let mut layers = Vec::new();
     let mut last_size = size;
     for _ in 0..options.to_fri_options().num_fri_layers(size) {
-        let root = reader.digest::<H>("the commitments to the layers")?;
+        let root = reader.digest("the commitments to the layers")?;
         coin.reseed(root);
-        layers.push((root, draw::<E, R>(&mut coin)?));
+        layers.push((root, draw::<E>(&mut coin)?));
         last_size /= folding;
     }
     let coefficients = last_size / options.blowup_factor();
     let remainder: Vec<E> = reader.elements("the remainder", coefficients)?;
-    coin.reseed(H::hash_elements(&remainder));
+    coin.reseed(hash(hasher, &remainder));
 
     let nonce = reader.number("the proof of work")?;
-    if coin.check_leading_zeros(nonce) < options.grinding_factor() {
+    if coin.work_of(nonce) < options.grinding_factor() {
         return Err(Rejection::ProofOfWork.into());
     }
-    let positions = coin.draw_integers(options.num_queries(), size, nonce);
-    let positions = parents(&positions.map_err(|_| Rejection::Coin)?, size);
+    let positions = parents(
+        &coin.draw_positions(options.num_queries(), size, nonce),
+        size,
+    );
 
     let main: Vec<Rows<Felt>> = table_rows(&mut reader, air, &positions, Table::width)?;
-    check_tables::<_, H>(&mut reader, air, &main, main_root, "the main columns")?;
+    check_tables(&mut reader, air, &main, main_root, "the main columns")?;
     let width = |table: Table| air.packing(table).width();
     let aux: Vec<Rows<E>> = table_rows(&mut reader, air, &positions, width)?;
-    check_tables::<_, H>(&mut reader, air, &aux, aux_root, "the lookup columns")?;
+    check_tables(&mut reader, air, &aux, aux_root, "the lookup columns")?;
     let part = "the columns of the composition";
     let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
-    let hashes = hashes::<E, H>([&composition]);
-    check_tree::<H>(&mut reader, size, [(size, hashes)], composition_root, part)?;
+    let hashes = hashes(hasher, [&composition]);
+    check_tree(&mut reader, size, [(size, hashes)], composition_root, part)?;
 
     let combined = combine(air, &main, &aux, &composition, &openings, z, gamma);
     let values = positions.into_iter().zip(combined?).collect();
-    check_low_degree::<E, H>(&mut reader, values, size, folding, &layers, &remainder)?;
+    check_low_degree(&mut reader, values, size, folding, &layers, &remainder)?;
     Ok(reader.finish()?)
 }
 
-fn draw<E, R>(coin: &mut R) -> Result<E, Rejection>
-where
-    E: FieldElement<BaseField = Felt>,
-    R: RandomCoin<BaseField = Felt>,
-{
-    coin.draw().map_err(|_| Rejection::Coin)
+fn draw<E: FieldElement<BaseField = Felt>>(coin: &mut Coin) -> Result<E, Rejection> {
+    coin.draw().ok_or(Rejection::Coin)
+}
+
+fn hash<E: FieldElement<BaseField = Felt>>(hasher: Hasher, elements: &[E]) -> Digest {
+    hasher.hash_elements(E::slice_as_base_elements(elements))
 }
 
 /// The values outside of the domain.
@@ -274,33 +273,31 @@ fn extension(air: &CvmAir, table: Table) -> usize {
 }
 
 /// The hashes of the rows of tables of one height, which stand side by side.
-fn hashes<'a, F, H>(tables: impl IntoIterator<Item = &'a Rows<F>>) -> BTreeMap<usize, H::Digest>
-where
-    F: FieldElement<BaseField = Felt> + 'a,
-    H: ElementHasher<BaseField = Felt>,
-{
+fn hashes<'a, F: FieldElement<BaseField = Felt> + 'a>(
+    hasher: Hasher,
+    tables: impl IntoIterator<Item = &'a Rows<F>>,
+) -> BTreeMap<usize, Digest> {
     let mut joined: Rows<F> = BTreeMap::new();
     for rows in tables {
         for (&position, row) in rows {
             joined.entry(position).or_default().extend_from_slice(row);
         }
     }
-    let hash = |(position, row): (usize, Vec<F>)| (position, H::hash_elements(&row));
-    joined.into_iter().map(hash).collect()
+    let joined = joined.into_iter();
+    joined
+        .map(|(position, row)| (position, hash(hasher, &row)))
+        .collect()
 }
 
 /// Checks the rows of all tables against the root of the tree over them.
-fn check_tables<F, H>(
+fn check_tables<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     air: &CvmAir,
     tables: &[Rows<F>],
-    root: H::Digest,
+    root: Digest,
     part: &'static str,
-) -> Result<(), VerifierError>
-where
-    F: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt>,
-{
+) -> Result<(), VerifierError> {
+    let hasher = reader.hasher();
     let sizes = Table::ALL.map(|table| extension(air, table));
     let mut distinct = sizes.to_vec();
     distinct.sort_unstable_by(|a, b| b.cmp(a));
@@ -310,37 +307,38 @@ where
             .iter()
             .zip(tables)
             .filter(|(other, _)| **other == size);
-        (size, hashes::<F, H>(of_size.map(|(_, rows)| rows)))
+        (size, hashes(hasher, of_size.map(|(_, rows)| rows)))
     });
-    check_tree::<H>(reader, air.domain_size(), extensions, root, part)
+    check_tree(reader, air.domain_size(), extensions, root, part)
 }
 
 /// Checks hashes of rows, by the sizes of their extensions, the largest first, against the root of
 /// the tree over them. The nodes that do not follow from them are read.
-fn check_tree<H: Hasher>(
+fn check_tree(
     reader: &mut Reader<'_>,
     mut size: usize,
-    extensions: impl IntoIterator<Item = (usize, BTreeMap<usize, H::Digest>)>,
-    root: H::Digest,
+    extensions: impl IntoIterator<Item = (usize, BTreeMap<usize, Digest>)>,
+    root: Digest,
     part: &'static str,
 ) -> Result<(), VerifierError> {
+    let hasher = reader.hasher();
     let rejection = Rejection::Opening(part);
     let mut extensions: BTreeMap<usize, _> = extensions.into_iter().collect();
     let mut nodes = extensions.remove(&size).ok_or(rejection)?;
     while size > 1 {
         let known: Vec<usize> = nodes.keys().copied().collect();
         for position in missing(&known, size) {
-            nodes.insert(position, reader.digest::<H>("the nodes of the trees")?);
+            nodes.insert(position, reader.digest("the nodes of the trees")?);
         }
         size /= 2;
         let rows = extensions.remove(&size);
         let mut next = BTreeMap::new();
         for position in parents(&known, size) {
             let child = |at: usize| nodes.get(&at).copied().ok_or(rejection);
-            let mut node = H::merge(&[child(position)?, child(position + size)?]);
+            let mut node = hasher.merge(child(position)?, child(position + size)?);
             if let Some(rows) = &rows {
                 let row = rows.get(&position).copied().ok_or(rejection)?;
-                node = H::merge(&[node, row]);
+                node = hasher.merge(node, row);
             }
             next.insert(position, node);
         }
@@ -416,18 +414,14 @@ fn combine<E: FieldElement<BaseField = Felt>>(
 }
 
 /// Checks that the polynomial with these values, by their positions, is of low degree.
-fn check_low_degree<E, H>(
+fn check_low_degree<E: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     mut values: BTreeMap<usize, E>,
     mut size: usize,
     folding: usize,
-    layers: &[(H::Digest, E)],
+    layers: &[(Digest, E)],
     remainder: &[E],
-) -> Result<(), VerifierError>
-where
-    E: FieldElement<BaseField = Felt>,
-    H: ElementHasher<BaseField = Felt>,
-{
+) -> Result<(), VerifierError> {
     let part = "the values of the layers";
     let mut offset = Felt::GENERATOR;
     for &(root, alpha) in layers {
@@ -445,8 +439,8 @@ where
             }
             rows.insert(position, row);
         }
-        let hashes = hashes::<E, H>([&rows]);
-        check_tree::<H>(reader, size, [(size, hashes)], root, part)?;
+        let hashes = hashes(reader.hasher(), [&rows]);
+        check_tree(reader, size, [(size, hashes)], root, part)?;
         let fold_row = |(position, row): (usize, Vec<E>)| {
             let x = offset * generator.exp_vartime(position as u64);
             (position, fold(row, x, alpha))

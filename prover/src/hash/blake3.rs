@@ -9,7 +9,8 @@
     reason = "a lane is an index into several arrays"
 )]
 
-use miden_core::{Felt, crypto::hash::Blake3Digest};
+use miden_core::Felt;
+use miden_cvm_air::hash::Digest;
 
 use super::{lanes, to_integer, transposed};
 use crate::packed::{VectorUnit, Vectorizable};
@@ -55,43 +56,57 @@ type Values = [Words; 8];
 /// A block of each input: pairs of words.
 type Block = [[u64; LANES]; 8];
 
-/// Hashes rows of `width` cells, of which there are as many as hashes.
-pub fn hash_rows<const BYTES: usize>(
+/// Hashes rows of `width` cells, of which there are as many as hashes; a hash has so many bytes.
+pub fn hash_rows(
+    bytes: usize,
     unit: VectorUnit,
     rows: &[Felt],
     width: usize,
-    hashes: &mut [Blake3Digest<BYTES>],
+    hashes: &mut [Digest],
 ) {
     let rows = rows.chunks(LANES * width);
     for (rows, hashes) in rows.zip(hashes.chunks_mut(LANES)) {
         let lanes: [_; LANES] = lanes(rows, width, hashes.len());
-        store(&hash(unit, &lanes, width), hashes);
+        store(bytes, &hash(unit, &lanes, width), hashes);
     }
 }
 
-/// Hashes pairs of hashes.
-pub fn merge_pairs<const BYTES: usize>(
-    unit: VectorUnit,
-    left: &[Blake3Digest<BYTES>],
-    right: &[Blake3Digest<BYTES>],
-    hashes: &mut [Blake3Digest<BYTES>],
-) {
-    let pairs = left.chunks(LANES).zip(right.chunks(LANES));
-    for ((left, right), hashes) in pairs.zip(hashes.chunks_mut(LANES)) {
+/// Hashes pairs of digests, and puts the hash where the left one was.
+pub fn merge_into(bytes: usize, unit: VectorUnit, digests: &mut [Digest], others: &[Digest]) {
+    for (left, right) in digests.chunks_mut(LANES).zip(others.chunks(LANES)) {
         let mut block = [[0; LANES]; 8];
         for (lane, (left, right)) in left.iter().zip(right).enumerate() {
-            let halves = block.split_at_mut(BYTES / 8);
-            for (words, hash) in [(halves.0, left), (halves.1, right)] {
-                for (words, bytes) in words.iter_mut().zip(hash.as_chunks().0) {
-                    words[lane] = u64::from_le_bytes(*bytes);
-                }
+            let words = left.0[..bytes / 8].iter().chain(&right.0[..bytes / 8]);
+            for (words, &word) in block.iter_mut().zip(words) {
+                words[lane] = word;
             }
         }
-        let flags = CHUNK_START | CHUNK_END | ROOT;
-        let mut values = initial();
-        Compress::new(&mut values, &mut block, 0, 2 * BYTES, flags).run_on(unit);
-        store(&values, hashes);
+        store(bytes, &hash_block(unit, &mut block, 2 * bytes), left);
     }
+}
+
+/// The first words of the hashes of a digest and each of the numbers from `first` on.
+pub fn hash_nonces(bytes: usize, unit: VectorUnit, digest: Digest, first: u64, words: &mut [u64]) {
+    let mut block = [[0; LANES]; 8];
+    for (words, word) in block.iter_mut().zip(&digest.0[..bytes / 8]) {
+        *words = [*word; LANES];
+    }
+    for (start, words) in (first..).step_by(LANES).zip(words.chunks_mut(LANES)) {
+        let mut block = block;
+        block[bytes / 8] = core::array::from_fn(|lane| start + lane as u64);
+        let values = hash_block(unit, &mut block, bytes + 8);
+        for (lane, word) in words.iter_mut().enumerate() {
+            *word = pair(&values[..2], lane);
+        }
+    }
+}
+
+/// The hashes of inputs of so many bytes, which are in one block.
+fn hash_block(unit: VectorUnit, block: &mut Block, bytes: usize) -> Values {
+    let flags = CHUNK_START | CHUNK_END | ROOT;
+    let mut values = initial();
+    Compress::new(&mut values, block, 0, bytes, flags).run_on(unit);
+    values
 }
 
 fn initial() -> Values {
@@ -99,14 +114,18 @@ fn initial() -> Values {
 }
 
 /// Stores the first bytes of the values of the first lanes.
-fn store<const BYTES: usize>(values: &Values, hashes: &mut [Blake3Digest<BYTES>]) {
+fn store(bytes: usize, values: &Values, hashes: &mut [Digest]) {
+    let pairs = &values.as_chunks::<2>().0[..bytes / 8];
     for (lane, hash) in hashes.iter_mut().enumerate() {
-        let mut bytes = [0; BYTES];
-        for (bytes, words) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-            *bytes = words[lane].to_le_bytes();
+        for (word, words) in hash.0.iter_mut().zip(pairs) {
+            *word = pair(words, lane);
         }
-        *hash = bytes.into();
     }
+}
+
+/// Two words of a lane.
+fn pair(words: &[Words], lane: usize) -> u64 {
+    u64::from(words[0][lane]) | (u64::from(words[1][lane]) << 32)
 }
 
 /// The hashes of rows of `width` elements.
@@ -159,10 +178,8 @@ fn parent(unit: VectorUnit, left: &Values, right: &Values, flags: u32) -> Values
     let mut block = [[0; LANES]; 8];
     let (first, second) = block.split_at_mut(4);
     for (block, values) in [(first, left), (second, right)] {
-        for (pair, words) in block.iter_mut().zip(values.as_chunks::<2>().0) {
-            for lane in 0..LANES {
-                pair[lane] = u64::from(words[0][lane]) | (u64::from(words[1][lane]) << 32);
-            }
+        for (to, words) in block.iter_mut().zip(values.as_chunks::<2>().0) {
+            *to = core::array::from_fn(|lane| pair(words, lane));
         }
     }
     let mut values = initial();

@@ -4,97 +4,88 @@ mod blake3;
 mod sponge;
 
 use miden_core::{
-    Felt, Word,
-    crypto::hash::{Blake3_192, Blake3_256, Blake3Digest, Poseidon2, Rpo256, Rpx256},
+    Felt,
+    crypto::hash::{Poseidon2, Rpo256, Rpx256},
 };
-use winterfell::crypto::ElementHasher;
+use miden_cvm_air::{
+    coin::Work,
+    hash::{Digest, Hasher},
+    options::HashFunction,
+};
 
 use crate::packed::VectorUnit;
 
-/// A hash function that hashes many inputs at a time.
-pub trait BatchHasher: ElementHasher<BaseField = Felt> {
-    /// Hashes rows of `width` cells each: the hash of the cells `rows[i * width..][..width]`, as
-    /// [`ElementHasher::hash_elements`] has it, goes to `hashes[i]`.
-    fn hash_rows(unit: VectorUnit, rows: &[Felt], width: usize, hashes: &mut [Self::Digest]);
-
-    /// Merges pairs: the hash of `left[i]` and `right[i]`, as [`winterfell::crypto::Hasher::merge`] has it,
-    /// goes to `hashes[i]`.
-    fn merge_pairs(
-        unit: VectorUnit,
-        left: &[Self::Digest],
-        right: &[Self::Digest],
-        hashes: &mut [Self::Digest],
-    );
-}
-
-macro_rules! blake3 {
-    ($hasher:ty, $bytes:literal) => {
-        impl BatchHasher for $hasher {
-            fn hash_rows(
-                unit: VectorUnit,
-                rows: &[Felt],
-                width: usize,
-                hashes: &mut [Blake3Digest<$bytes>],
-            ) {
-                check_rows(rows, width, hashes.len());
-                blake3::hash_rows(unit, rows, width, hashes);
-            }
-
-            fn merge_pairs(
-                unit: VectorUnit,
-                left: &[Blake3Digest<$bytes>],
-                right: &[Blake3Digest<$bytes>],
-                hashes: &mut [Blake3Digest<$bytes>],
-            ) {
-                check_pairs(left, right, hashes.len());
-                blake3::merge_pairs(unit, left, right, hashes);
-            }
-        }
-    };
-}
-
-blake3!(Blake3_192, 24);
-blake3!(Blake3_256, 32);
-
-macro_rules! sponge {
-    ($hasher:ty) => {
-        impl BatchHasher for $hasher {
-            fn hash_rows(unit: VectorUnit, rows: &[Felt], width: usize, hashes: &mut [Word]) {
-                check_rows(rows, width, hashes.len());
-                if !sponge::hash_rows::<Self>(unit, rows, width, hashes) {
-                    for (hash, row) in hashes.iter_mut().zip(rows.chunks(width)) {
-                        *hash = Self::hash_elements(row);
-                    }
-                }
-            }
-
-            fn merge_pairs(unit: VectorUnit, left: &[Word], right: &[Word], hashes: &mut [Word]) {
-                check_pairs(left, right, hashes.len());
-                if !sponge::merge_pairs::<Self>(unit, left, right, hashes) {
-                    for (i, hash) in hashes.iter_mut().enumerate() {
-                        *hash = Self::merge(&[left[i], right[i]]);
-                    }
-                }
-            }
-        }
-    };
-}
-
-sponge!(Rpo256);
-sponge!(Rpx256);
-sponge!(Poseidon2);
-
-fn check_rows(rows: &[Felt], width: usize, count: usize) {
+/// Hashes rows of `width` cells each: the hash of the cells `rows[i * width..][..width]`, as
+/// [`Hasher::hash_elements`] has it, goes to `hashes[i]`.
+pub fn hash_rows(
+    hasher: Hasher,
+    unit: VectorUnit,
+    rows: &[Felt],
+    width: usize,
+    hashes: &mut [Digest],
+) {
     assert!(width > 0, "rows have cells");
-    assert_eq!(rows.len(), width * count, "each hash is of a row");
+    assert_eq!(rows.len(), width * hashes.len(), "each hash is of a row");
+    let is_done = match hasher.function() {
+        HashFunction::Blake3_192 | HashFunction::Blake3_256 => {
+            blake3::hash_rows(hasher.digest_bytes(), unit, rows, width, hashes);
+            true
+        }
+        HashFunction::Rpo256 => sponge::hash_rows::<Rpo256>(unit, rows, width, hashes),
+        HashFunction::Rpx256 => sponge::hash_rows::<Rpx256>(unit, rows, width, hashes),
+        HashFunction::Poseidon2 => sponge::hash_rows::<Poseidon2>(unit, rows, width, hashes),
+    };
+    if !is_done {
+        for (hash, row) in hashes.iter_mut().zip(rows.chunks(width)) {
+            *hash = hasher.hash_elements(row);
+        }
+    }
 }
 
-fn check_pairs<D>(left: &[D], right: &[D], count: usize) {
-    assert_eq!(
-        [left.len(), right.len()],
-        [count; 2],
-        "each hash is of a pair"
-    );
+/// Merges other digests into digests: the hash of `digests[i]` and `others[i]`, as
+/// [`Hasher::merge`] has it, goes to `digests[i]`.
+pub fn merge_into(hasher: Hasher, unit: VectorUnit, digests: &mut [Digest], others: &[Digest]) {
+    assert_eq!(digests.len(), others.len(), "digests are merged in pairs");
+    let is_done = match hasher.function() {
+        HashFunction::Blake3_192 | HashFunction::Blake3_256 => {
+            blake3::merge_into(hasher.digest_bytes(), unit, digests, others);
+            true
+        }
+        HashFunction::Rpo256 => sponge::merge_into::<Rpo256>(unit, digests, others),
+        HashFunction::Rpx256 => sponge::merge_into::<Rpx256>(unit, digests, others),
+        HashFunction::Poseidon2 => sponge::merge_into::<Poseidon2>(unit, digests, others),
+    };
+    if !is_done {
+        for (digest, &other) in digests.iter_mut().zip(others) {
+            *digest = hasher.merge(*digest, other);
+        }
+    }
+}
+
+/// The first words of what the nonces `first..first + words.len()` are hashed to. Returns whether
+/// there is a vector unit that makes this worth it, without which nothing is done.
+pub fn hash_nonces(
+    hasher: Hasher,
+    unit: VectorUnit,
+    work: &Work,
+    first: u64,
+    words: &mut [u64],
+) -> bool {
+    match (*work, hasher.function()) {
+        (Work::Digest(digest), _) => {
+            blake3::hash_nonces(hasher.digest_bytes(), unit, digest, first, words);
+            true
+        }
+        (Work::Sponge { elements, position }, HashFunction::Rpo256) => {
+            sponge::hash_nonces::<Rpo256>(unit, &elements, position, first, words)
+        }
+        (Work::Sponge { elements, position }, HashFunction::Rpx256) => {
+            sponge::hash_nonces::<Rpx256>(unit, &elements, position, first, words)
+        }
+        (Work::Sponge { elements, position }, _) => {
+            sponge::hash_nonces::<Poseidon2>(unit, &elements, position, first, words)
+        }
+    }
 }
 
 /// The integer below the modulus that an element with this representative stands for: divides by
@@ -143,6 +134,7 @@ fn transposed<const LANES: usize>(
 
 #[cfg(test)]
 mod tests {
+    use miden_cvm_air::coin::Coin;
     use winterfell::math::StarkField;
 
     use super::*;
@@ -181,48 +173,62 @@ mod tests {
         ])
     }
 
-    fn check<H: BatchHasher>() {
+    fn check(function: HashFunction) {
+        let hasher = Hasher::from(function);
+        let units = VectorUnit::ALL.into_iter();
+        let units: Vec<VectorUnit> = units.filter(|unit| unit.is_available()).collect();
         for width in widths() {
             // Whole batches, batches that are not full, and both.
             let count = [1, 7, 15, 16, 17, 33][width % 6];
             let rows = cells(width * count, width as u64);
-            let of_rows: Vec<H::Digest> = rows.chunks(width).map(H::hash_elements).collect();
-            let reversed: Vec<H::Digest> = of_rows.iter().rev().copied().collect();
+            let row_hashes = rows.chunks(width).map(|row| hasher.hash_elements(row));
+            let of_rows: Vec<Digest> = row_hashes.collect();
+            let reversed: Vec<Digest> = of_rows.iter().rev().copied().collect();
             let pairs = of_rows.iter().zip(&reversed);
-            let of_pairs: Vec<H::Digest> = pairs.map(|(&a, &b)| H::merge(&[a, b])).collect();
-            let units = VectorUnit::ALL.into_iter();
-            for unit in units.filter(|unit| unit.is_available()) {
-                let mut hashes = vec![H::Digest::default(); count];
-                H::hash_rows(unit, &rows, width, &mut hashes);
+            let of_pairs: Vec<Digest> = pairs.map(|(&a, &b)| hasher.merge(a, b)).collect();
+            for &unit in &units {
+                let mut hashes = vec![Digest::default(); count];
+                hash_rows(hasher, unit, &rows, width, &mut hashes);
                 assert!(hashes == of_rows, "{count} rows of {width} on {unit:?}");
-                H::merge_pairs(unit, &of_rows, &reversed, &mut hashes);
+                merge_into(hasher, unit, &mut hashes, &reversed);
                 assert!(hashes == of_pairs, "{count} pairs on {unit:?}");
+            }
+        }
+        let coin = Coin::new(hasher, &cells(9, 9));
+        for first in [0, 1000, u64::from(u32::MAX) - 5] {
+            for &unit in &units {
+                let mut words = [0; 50];
+                if hash_nonces(hasher, unit, &coin.work(), first, &mut words) {
+                    for (nonce, word) in (first..).zip(words) {
+                        assert_eq!(coin.work_of(nonce), word.trailing_zeros(), "{unit:?}");
+                    }
+                }
             }
         }
     }
 
     #[test]
     fn blake3_192() {
-        check::<Blake3_192>();
+        check(HashFunction::Blake3_192);
     }
 
     #[test]
     fn blake3_256() {
-        check::<Blake3_256>();
+        check(HashFunction::Blake3_256);
     }
 
     #[test]
     fn rpo() {
-        check::<Rpo256>();
+        check(HashFunction::Rpo256);
     }
 
     #[test]
     fn rpx() {
-        check::<Rpx256>();
+        check(HashFunction::Rpx256);
     }
 
     #[test]
     fn poseidon2() {
-        check::<Poseidon2>();
+        check(HashFunction::Poseidon2);
     }
 }

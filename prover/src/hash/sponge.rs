@@ -12,9 +12,10 @@
 use core::marker::PhantomData;
 
 use miden_core::{
-    Felt, Word,
+    Felt,
     crypto::hash::{Poseidon2, Rpo256, Rpx256},
 };
+use miden_cvm_air::hash::{Digest, RATE_START, STATE_WIDTH as WIDTH};
 use winterfell::math::StarkField;
 
 use super::{lanes, to_integer, transposed};
@@ -23,13 +24,8 @@ use crate::packed::{VectorUnit, Vectorizable};
 /// States that are permuted together.
 const LANES: usize = 32;
 
-/// Elements of a state.
-const WIDTH: usize = 12;
-
 /// Elements that are absorbed at a time; they follow those of the capacity.
-const RATE: usize = 8;
-
-const CAPACITY: usize = WIDTH - RATE;
+const RATE: usize = WIDTH - RATE_START;
 
 /// 2^64 modulo the modulus.
 const EPSILON: u64 = 0xffff_ffff;
@@ -51,7 +47,7 @@ pub fn hash_rows<P: Permutation>(
     unit: VectorUnit,
     rows: &[Felt],
     width: usize,
-    hashes: &mut [Word],
+    hashes: &mut [Digest],
 ) -> bool {
     let rows = rows.chunks(LANES * width);
     rows.zip(hashes.chunks_mut(LANES)).all(|(rows, hashes)| {
@@ -60,67 +56,110 @@ pub fn hash_rows<P: Permutation>(
         state[0] = [(width % RATE) as u64; LANES];
         let is_done = (0..width).step_by(RATE).all(|first| {
             let cells = transposed(&lanes, first, RATE.min(width - first));
-            Absorb::<P>::new(&cells, &mut state).run_on(unit)
+            run_on(unit, Absorb::<P>::new(&cells, &mut state))
         });
         squeeze(&state, hashes);
         is_done
     })
 }
 
-/// Hashes pairs of hashes; returns whether there is a vector unit, without which nothing is done.
-pub fn merge_pairs<P: Permutation>(
+/// Hashes pairs of digests, and puts the hash where the left one was; returns whether there is a
+/// vector unit, without which nothing is done.
+pub fn merge_into<P: Permutation>(
     unit: VectorUnit,
-    left: &[Word],
-    right: &[Word],
-    hashes: &mut [Word],
+    digests: &mut [Digest],
+    others: &[Digest],
 ) -> bool {
-    let mut pairs = left
-        .chunks(LANES)
-        .zip(right.chunks(LANES))
-        .zip(hashes.chunks_mut(LANES));
-    pairs.all(|((left, right), hashes)| {
-        let mut cells = [[0; LANES]; RATE];
+    let mut pairs = digests.chunks_mut(LANES).zip(others.chunks(LANES));
+    pairs.all(|(left, right)| {
+        let mut state = [[0; LANES]; WIDTH];
         for (lane, (left, right)) in left.iter().zip(right).enumerate() {
-            for i in 0..RATE / 2 {
-                cells[i][lane] = left[i].inner();
-                cells[RATE / 2 + i][lane] = right[i].inner();
+            let words = left.0.iter().chain(&right.0);
+            for (element, &word) in state[RATE_START..].iter_mut().zip(words) {
+                element[lane] = word;
             }
         }
-        let mut state = [[0; LANES]; WIDTH];
-        let is_done = Absorb::<P>::new(&cells, &mut state).run_on(unit);
-        squeeze(&state, hashes);
+        let is_done = run_on(unit, Permute::<P>::new(&mut state));
+        if is_done {
+            squeeze(&state, left);
+        }
         is_done
     })
 }
 
-/// Reads the hashes of the first lanes.
-fn squeeze(state: &State, hashes: &mut [Word]) {
-    for (lane, hash) in hashes.iter_mut().enumerate() {
-        *hash = Word::new(core::array::from_fn(|i| {
-            Felt::new(state[CAPACITY + i][lane])
-        }));
+/// The first words of the digests of a state to whose element at `position` each of the numbers from
+/// `first` on is added; returns whether there is a vector unit, without which nothing is done.
+pub fn hash_nonces<P: Permutation>(
+    unit: VectorUnit,
+    elements: &[Felt; WIDTH],
+    position: usize,
+    first: u64,
+    words: &mut [u64],
+) -> bool {
+    let mut starts = (first..).step_by(LANES).zip(words.chunks_mut(LANES));
+    starts.all(|(start, words)| {
+        let mut state = elements.map(|element| [element.as_int(); LANES]);
+        for (nonce, element) in (start..).zip(&mut state[position]) {
+            *element = add(*element, nonce);
+        }
+        let is_done = run_on(unit, Permute::<P>::new(&mut state));
+        for (word, &element) in words.iter_mut().zip(&state[RATE_START]) {
+            *word = canonical(element);
+        }
+        is_done
+    })
+}
+
+/// Does work if there is such a unit.
+fn run_on(unit: VectorUnit, work: impl Vectorizable) -> bool {
+    unit.try_run(work).is_ok()
+}
+
+/// Reads the digests of the first lanes.
+fn squeeze(state: &State, digests: &mut [Digest]) {
+    for (lane, digest) in digests.iter_mut().enumerate() {
+        for (word, element) in digest.0.iter_mut().zip(&state[RATE_START..]) {
+            *word = canonical(element[lane]);
+        }
+    }
+}
+
+/// Permutes states.
+struct Permute<'a, P> {
+    state: &'a mut State,
+    permutation: PhantomData<P>,
+}
+
+impl<'a, P> Permute<'a, P> {
+    fn new(state: &'a mut State) -> Self {
+        Self {
+            state,
+            permutation: PhantomData,
+        }
+    }
+}
+
+impl<P: Permutation> Vectorizable for Permute<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        P::permute(Field::new(), self.state);
     }
 }
 
 /// Replaces the elements that follow the capacity by those with these representatives, and permutes.
 struct Absorb<'a, P> {
     cells: &'a [Lanes; RATE],
-    state: &'a mut State,
-    permutation: PhantomData<P>,
+    permute: Permute<'a, P>,
 }
 
-impl<'a, P: Permutation> Absorb<'a, P> {
+impl<'a, P> Absorb<'a, P> {
     fn new(cells: &'a [Lanes; RATE], state: &'a mut State) -> Self {
         Self {
             cells,
-            state,
-            permutation: PhantomData,
+            permute: Permute::new(state),
         }
-    }
-
-    /// Does it if there is such a unit.
-    fn run_on(self, unit: VectorUnit) -> bool {
-        unit.try_run(self).is_ok()
     }
 }
 
@@ -129,11 +168,11 @@ impl<P: Permutation> Vectorizable for Absorb<'_, P> {
 
     #[inline(always)]
     fn run(self) {
-        let absorbed = self.state[CAPACITY..].as_flattened_mut().iter_mut();
-        for (a, &cell) in absorbed.zip(self.cells.as_flattened()) {
+        let absorbed = self.permute.state[RATE_START..].as_flattened_mut();
+        for (a, &cell) in absorbed.iter_mut().zip(self.cells.as_flattened()) {
             *a = to_integer(cell);
         }
-        P::permute(Field::new(), self.state);
+        self.permute.run();
     }
 }
 
