@@ -6,12 +6,16 @@
 //! is ever permuted.
 
 use miden_core::Felt;
+use rayon::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::packed::{Packed, Vectorizable, vectorized};
 
 /// Number of rows whose transform stays in a core's cache, and is not divided further.
 const CACHED: usize = 1 << 12;
+
+/// Number of rows of a quarter that a thread works on at a time.
+const STRETCH: usize = 1 << 10;
 
 /// Twiddle factors for transforms of one length.
 pub struct Transform {
@@ -63,42 +67,95 @@ impl Transform {
     /// # Panics
     /// Panics if there are not as many rows as the transform is for.
     pub fn apply(&self, rows: &mut [Packed]) {
-        recurse(rows, &self.levels, self.direction);
+        recurse(rows, None, &self.levels, self.direction);
+    }
+
+    /// Transforms rows times factors, which are in `source`, into `rows`.
+    ///
+    /// # Panics
+    /// Panics if there are not as many rows and factors as the transform is for.
+    pub fn apply_to(&self, source: Scaled<'_>, rows: &mut [Packed]) {
+        recurse(rows, Some(source), &self.levels, self.direction);
     }
 }
 
-fn recurse(rows: &mut [Packed], levels: &[Level], direction: Direction) {
+/// Rows, each to be multiplied by a factor.
+#[derive(Clone, Copy)]
+pub struct Scaled<'a> {
+    /// The rows.
+    pub rows: &'a [Packed],
+    /// The factors.
+    pub factors: &'a [Felt],
+}
+
+impl Scaled<'_> {
+    fn part(self, first: usize, length: usize) -> Self {
+        Self {
+            rows: &self.rows[first..][..length],
+            factors: &self.factors[first..][..length],
+        }
+    }
+
+    #[inline(always)]
+    fn write(self, to: &mut [Packed]) {
+        let rows = self.rows.iter().zip(self.factors);
+        for (product, (&row, &factor)) in to.iter_mut().zip(rows) {
+            row_by_row();
+            *product = row * factor;
+        }
+    }
+}
+
+/// Transforms rows, on all threads. The source is read where it is soon needed.
+fn recurse(
+    rows: &mut [Packed],
+    source: Option<Scaled<'_>>,
+    levels: &[Level],
+    direction: Direction,
+) {
     let (Some((level, finer)), true) = (levels.split_first(), rows.len() > CACHED) else {
         return vectorized(Small {
             rows,
+            source,
             levels,
             direction,
         });
     };
     if direction == Direction::Inverse {
-        vectorized(Step {
-            rows: &mut *rows,
-            level,
-            direction,
+        step(rows, level, direction);
+    }
+    let length = level.len();
+    rows.par_chunks_exact_mut(length)
+        .enumerate()
+        .for_each(|(i, quarter)| {
+            let source = source.map(|source| source.part(i * length, length));
+            recurse(quarter, source, finer, direction);
         });
-    }
-    for quarter in rows.chunks_exact_mut(level.len()) {
-        recurse(quarter, finer, direction);
-    }
     if direction == Direction::Forward {
-        vectorized(Step {
-            rows,
-            level,
-            direction,
-        });
+        step(rows, level, direction);
     }
 }
 
-/// One step on a block: the forward one joins the transforms of its quarters, the inverse one
-/// divides it into what its quarters are the transforms of.
+/// One step on a block, on all threads: the forward one joins the transforms of its quarters, the
+/// inverse one divides it into what its quarters are the transforms of.
+fn step(block: &mut [Packed], level: &Level, direction: Direction) {
+    let [q0, q1, q2, q3] = quarters(block, level.len());
+    let low = q0.par_chunks_mut(STRETCH).zip(q1.par_chunks_mut(STRETCH));
+    let high = q2.par_chunks_mut(STRETCH).zip(q3.par_chunks_mut(STRETCH));
+    let parts = low.zip(high).zip(level.par_chunks(STRETCH));
+    parts.for_each(|(((q0, q1), (q2, q3)), twiddles)| {
+        vectorized(Step {
+            quarters: [q0, q1, q2, q3],
+            twiddles,
+            direction,
+        });
+    });
+}
+
+/// A part of a step: as much of each quarter as there are twiddle factors.
 struct Step<'a> {
-    rows: &'a mut [Packed],
-    level: &'a Level,
+    quarters: [&'a mut [Packed]; 4],
+    twiddles: &'a [[Felt; 3]],
     direction: Direction,
 }
 
@@ -108,8 +165,8 @@ impl Vectorizable for Step<'_> {
     #[inline(always)]
     fn run(self) {
         match self.direction {
-            Direction::Forward => join(self.rows, self.level),
-            Direction::Inverse => divide(self.rows, self.level),
+            Direction::Forward => join(self.quarters, self.twiddles),
+            Direction::Inverse => divide(self.quarters, self.twiddles),
         }
     }
 }
@@ -117,6 +174,8 @@ impl Vectorizable for Step<'_> {
 /// A transform of rows that fit into a cache, level by level.
 struct Small<'a> {
     rows: &'a mut [Packed],
+    /// What the rows are read from, if they are not there yet.
+    source: Option<Scaled<'a>>,
     levels: &'a [Level],
     direction: Direction,
 }
@@ -127,19 +186,22 @@ impl Vectorizable for Small<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { rows, levels, .. } = self;
+        if let Some(source) = self.source {
+            source.write(rows);
+        }
         match self.direction {
             Direction::Forward => {
                 pairs(rows, levels);
                 for level in levels.iter().rev() {
                     for block in rows.chunks_exact_mut(4 * level.len()) {
-                        join(block, level);
+                        join(quarters(block, level.len()), level);
                     }
                 }
             }
             Direction::Inverse => {
                 for level in levels {
                     for block in rows.chunks_exact_mut(4 * level.len()) {
-                        divide(block, level);
+                        divide(quarters(block, level.len()), level);
                     }
                 }
                 pairs(rows, levels);
@@ -149,9 +211,12 @@ impl Vectorizable for Small<'_> {
 }
 
 #[inline(always)]
-fn join(block: &mut [Packed], level: &Level) {
-    let [q0, q1, q2, q3] = quarters(block, level.len());
-    for (i, &[w1, w2, w3]) in level.iter().enumerate() {
+fn join([q0, q1, q2, q3]: [&mut [Packed]; 4], twiddles: &[[Felt; 3]]) {
+    // As long as each other, which the compiler should know.
+    let n = twiddles.len();
+    let (q0, q1, q2, q3) = (&mut q0[..n], &mut q1[..n], &mut q2[..n], &mut q3[..n]);
+    for (i, &[w1, w2, w3]) in twiddles.iter().enumerate() {
+        row_by_row();
         let (a, b) = (q0[i], q1[i] * w2);
         let (c, d) = (q2[i] * w1, q3[i] * w3);
         let (sum, difference) = (a + b, a - b);
@@ -164,9 +229,11 @@ fn join(block: &mut [Packed], level: &Level) {
 }
 
 #[inline(always)]
-fn divide(block: &mut [Packed], level: &Level) {
-    let [q0, q1, q2, q3] = quarters(block, level.len());
-    for (i, &[w1, w2, w3]) in level.iter().enumerate() {
+fn divide([q0, q1, q2, q3]: [&mut [Packed]; 4], twiddles: &[[Felt; 3]]) {
+    let n = twiddles.len();
+    let (q0, q1, q2, q3) = (&mut q0[..n], &mut q1[..n], &mut q2[..n], &mut q3[..n]);
+    for (i, &[w1, w2, w3]) in twiddles.iter().enumerate() {
+        row_by_row();
         let (a, b) = (q0[i] + q2[i], q0[i] - q2[i]);
         let (c, d) = (q1[i] + q3[i], (q1[i] - q3[i]).times_fourth_root());
         q0[i] = a + c;
@@ -181,11 +248,19 @@ fn divide(block: &mut [Packed], level: &Level) {
 fn pairs(rows: &mut [Packed], levels: &[Level]) {
     if rows.len() == 2 << (2 * levels.len()) {
         for pair in rows.chunks_exact_mut(2) {
+            row_by_row();
             let (a, b) = (pair[0], pair[1]);
             pair[0] = a + b;
             pair[1] = a - b;
         }
     }
+}
+
+/// Keeps the compiler from vectorizing a loop over rows instead of what is done with a row: it would
+/// gather the lanes of eight rows and scatter them again.
+#[inline(always)]
+fn row_by_row() {
+    core::hint::black_box(());
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
-    fft::{Direction, Transform, reverse_index, reversed_powers},
+    fft::{Direction, Scaled, Transform, reverse_index, reversed_powers},
     packed::{LANES, Packed, Vectorizable, vectorized},
 };
 
@@ -253,12 +253,11 @@ impl Segment {
     pub fn evaluate(&self, cosets: &Cosets, coset: usize, values: &mut CosetValues) {
         let groups = self.groups.par_iter().zip(&mut values.groups);
         groups.for_each(|(coefficients, values)| {
-            vectorized(Scaled {
+            let source = Scaled {
                 rows: coefficients,
                 factors: &cosets.powers[coset],
-                to: values,
-            });
-            cosets.forward.apply(values);
+            };
+            cosets.forward.apply_to(source, values);
         });
     }
 
@@ -295,13 +294,8 @@ impl Segment {
                     continue;
                 }
                 let spans = coefficients.chunks(span).zip(powers.chunks(span));
-                for (i, (coefficients, powers)) in spans.enumerate() {
-                    vectorized(Scaled {
-                        rows: coefficients,
-                        factors: powers,
-                        to: &mut values,
-                    });
-                    inner.apply(&mut values);
+                for (i, (rows, factors)) in spans.enumerate() {
+                    inner.apply_to(Scaled { rows, factors }, &mut values);
                     for (point, row_part) in points.iter().zip(&mut row_parts) {
                         if on_coset(point) {
                             *row_part += values[point.value] * point.weights[i];
@@ -354,25 +348,6 @@ impl CosetValues {
             }
             let whole = F::slice_from_base_elements(&cells[..F::EXTENSION_DEGREE * LANES]);
             elements.copy_from_slice(&whole[..elements.len()]);
-        }
-    }
-}
-
-/// Rows times factors.
-struct Scaled<'a> {
-    rows: &'a [Packed],
-    factors: &'a [Felt],
-    to: &'a mut [Packed],
-}
-
-impl Vectorizable for Scaled<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let rows = self.rows.iter().zip(self.factors);
-        for (product, (&row, &factor)) in self.to.iter_mut().zip(rows) {
-            *product = row * factor;
         }
     }
 }
@@ -443,8 +418,10 @@ fn extension_powers<E: FieldElement>(base: E, factor: E, length: usize) -> Vec<E
 }
 
 /// A sequence in bit-reversed order.
-pub fn reversed<T: Copy>(items: &[T]) -> Vec<T> {
+pub fn reversed<T: Copy + Send + Sync>(items: &[T]) -> Vec<T> {
     (0..items.len())
+        .into_par_iter()
+        .with_min_len(STRETCH)
         .map(|i| items[reverse_index(i, items.len())])
         .collect()
 }

@@ -26,6 +26,9 @@ use crate::{
     tree::{Tree, hash_extension},
 };
 
+/// Coefficients of a polynomial that are divided together.
+const DIVIDED: usize = 1 << 12;
+
 /// Proves a trace whose tables have the heights of the AIR. Returns the bytes of the proof.
 pub fn prove<E>(trace: Trace, air: &CvmAir, settings: ProofSettings) -> Vec<u8>
 where
@@ -265,8 +268,8 @@ impl Columns {
             || divide(&mut tables, z.mul_base(root)),
         );
         // Both quotients of a column have one weight.
-        let sum = all.iter().zip(&tables).map(|(&a, &b)| a + b);
-        let coefficients: Vec<E> = reversed(&sum.collect::<Vec<E>>());
+        all.par_iter_mut().zip(&tables).for_each(|(a, &b)| *a += b);
+        let coefficients = reversed(&all);
 
         let segment = Segment::of_elements(&coefficients);
         let cosets = domains.longest();
@@ -302,12 +305,31 @@ fn coordinate_weights<E: FieldElement<BaseField = Felt>>(
 
 /// Replaces the coefficients of a polynomial f by those of (f(x) - f(z)) / (x - z).
 fn divide<E: FieldElement>(coefficients: &mut [E], z: E) {
-    let mut carry = E::ZERO;
-    for coefficient in coefficients.iter_mut().rev() {
-        let quotient = carry;
-        carry = *coefficient + z * carry;
-        *coefficient = quotient;
-    }
+    // What a part comes to at z is carried into the part before it.
+    let sums = coefficients.par_chunks(DIVIDED).map(|part| {
+        let terms = part.iter().rev();
+        terms.fold(E::ZERO, |sum, &coefficient| sum * z + coefficient)
+    });
+    let sums: Vec<E> = sums.collect();
+    let power = z.exp_vartime((DIVIDED as u64).into());
+    let mut carries: Vec<E> = sums
+        .iter()
+        .rev()
+        .scan(E::ZERO, |next, &sum| {
+            let carry = *next;
+            *next = carry * power + sum;
+            Some(carry)
+        })
+        .collect();
+    carries.reverse();
+    let parts = coefficients.par_chunks_mut(DIVIDED).zip(carries);
+    parts.for_each(|(part, mut carry)| {
+        for coefficient in part.iter_mut().rev() {
+            let quotient = carry;
+            carry = *coefficient + z * carry;
+            *coefficient = quotient;
+        }
+    });
 }
 
 #[cfg(test)]
@@ -347,6 +369,24 @@ mod tests {
             let air = CvmAir::new(heights, public, settings.proof_options());
             prove::<QuadExtension<Felt>>(trace, &air, settings)
         })
+    }
+
+    #[test]
+    fn polynomials_are_divided_in_parts() {
+        type E = QuadExtension<Felt>;
+        let element = |i: u64| E::new(Felt::new(i * i + 3), Felt::new(i << 33));
+        let z = element(77);
+        for length in [1, 2, 1 << 12, 1 << 14] {
+            let coefficients: Vec<E> = (0..length).map(element).collect();
+            let mut quotient = coefficients.clone();
+            divide(&mut quotient, z);
+            // The product with x - z has all coefficients but the first.
+            for (i, &coefficient) in coefficients.iter().enumerate().skip(1) {
+                let higher = quotient[i] * z;
+                assert_eq!(quotient[i - 1] - higher, coefficient, "{length}: {i}");
+            }
+            assert_eq!(quotient[coefficients.len() - 1], E::ZERO);
+        }
     }
 
     #[test]
