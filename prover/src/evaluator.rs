@@ -60,12 +60,11 @@ impl Inputs {
     }
 
     /// Elements of the extension field from `first` on.
-    fn elements<E: FieldElement<BaseField = Felt>>(&self, first: usize) -> Vec<Extended<E>> {
-        let element = |column| {
-            let first = first + column * self.degree;
-            Extended::from_fn(|i| Value::input(first + i))
-        };
-        (0..self.aux_width).map(element).collect()
+    fn elements(&self, first: usize) -> Vec<Extended> {
+        let cells: Vec<Value> = (first..first + self.aux_width * self.degree)
+            .map(Value::input)
+            .collect();
+        cells.chunks(self.degree).map(Extended::new).collect()
     }
 }
 
@@ -94,32 +93,15 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
             degree: E::EXTENSION_DEGREE,
         };
         let (nodes, sums) = record(|| {
-            let main: Vec<Value> = (0..inputs.aux()).map(Value::input).collect();
-            let aux = inputs.elements(inputs.aux());
-            let aux_next = inputs.elements(inputs.aux_next());
-            let random: Vec<Extended<E>> = random.iter().copied().map(Extended::known).collect();
-            let frame = TableFrame {
-                main: Window {
-                    cur: &main[Inputs::CURRENT..][..inputs.width],
-                    next: &main[inputs.next()..][..inputs.width],
-                    periodic: Periodic::from_cells(&main[inputs.periodic()..][..NUM_PERIODIC]),
-                    composed: Value::Constant(air.public_inputs().composed()),
-                },
-                aux: &aux,
-                aux_next: &aux_next,
-            };
-            let Combined {
-                transition,
-                first,
-                last,
-            } = air.combine(
+            let random: Vec<Extended> = random.iter().copied().map(Extended::known).collect();
+            combine(
+                air,
                 table,
-                &frame,
-                &Challenges::new(&random),
+                &inputs,
+                &random,
                 Extended::known(sum),
                 &mut || Extended::known(weights()),
-            );
-            [transition, first, last]
+            )
         });
         let outputs: Vec<Value> = sums
             .iter()
@@ -234,6 +216,35 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
         let coordinates: [Felt; 3] = array::from_fn(coordinate);
         E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0]
     }
+}
+
+/// Computes the combined constraints of a table with its inputs.
+fn combine(
+    air: &CvmAir,
+    table: Table,
+    inputs: &Inputs,
+    random: &[Extended],
+    sum: Extended,
+    weights: &mut dyn FnMut() -> Extended,
+) -> [Extended; 3] {
+    let main: Vec<Value> = (0..inputs.aux()).map(Value::input).collect();
+    let frame = TableFrame {
+        main: Window {
+            cur: &main[Inputs::CURRENT..][..inputs.width],
+            next: &main[inputs.next()..][..inputs.width],
+            periodic: Periodic::from_cells(&main[inputs.periodic()..][..NUM_PERIODIC]),
+            composed: Value::Constant(air.public_inputs().composed()),
+        },
+        aux: &inputs.elements(inputs.aux()),
+        aux_next: &inputs.elements(inputs.aux_next()),
+    };
+    let challenges = Challenges::new(random);
+    let Combined {
+        transition,
+        first,
+        last,
+    } = air.combine(table, &frame, &challenges, sum, &mut || weights());
+    [transition, first, last]
 }
 
 /// The cosets that a quotient is interpolated from: they make up a domain of their own.

@@ -13,6 +13,7 @@
 extern crate alloc;
 
 mod canonical;
+mod element;
 mod error;
 mod precompiles;
 mod reader;

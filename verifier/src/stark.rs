@@ -10,7 +10,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_polynomials, powers},
+    air::{COMPOSITION_COLUMNS, CvmAir, TableFrame, periodic_polynomials, powers},
     builder::{PERIOD, Periodic},
     coin::Coin,
     columns::Cells,
@@ -26,6 +26,7 @@ use winter_math::{FieldElement, StarkField, polynom};
 
 use crate::{
     VerifierError,
+    element::Element,
     reader::{LayoutError, Reader},
 };
 
@@ -68,13 +69,12 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     for _ in 0..NUM_CHALLENGES {
         random.push(draw::<E>(&mut coin)?);
     }
-    let challenges = Challenges::new(&random);
 
     let aux_root = reader.digest("the commitment to the lookup columns")?;
     coin.reseed(aux_root);
     let sums: Vec<E> = reader.elements("the sums of the tables", Table::COUNT)?;
     coin.reseed(hash(hasher, &sums));
-    let verifier_sum = air.public_inputs().boundary_sum(&challenges);
+    let verifier_sum = air.public_inputs().boundary_sum(&Challenges::new(&random));
     if sums.iter().fold(verifier_sum, |total, &sum| total + sum) != E::ZERO {
         return Err(Rejection::Sums.into());
     }
@@ -86,7 +86,7 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     let values = reader.elements("the values outside of the domain", air.num_openings())?;
     coin.reseed(hash(hasher, &values));
     let openings = Openings::new(air, &values);
-    check_constraints(air, &openings, &challenges, &sums, weight, z)?;
+    check_constraints(air, &openings, &random, &sums, weight, z)?;
 
     let options = air.options();
     let size = air.domain_size();
@@ -182,7 +182,7 @@ impl<'a, E> Openings<'a, E> {
 fn check_constraints<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     openings: &Openings<'_, E>,
-    challenges: &Challenges<E>,
+    random: &[E],
     sums: &[E],
     weight: E,
     z: E,
@@ -203,25 +203,32 @@ fn check_constraints<E: FieldElement<BaseField = Felt>>(
         })
         .collect();
 
+    let elements = |values: &[E]| -> Vec<Element> {
+        let values = values.iter();
+        values.map(|&value| Element::new(value)).collect()
+    };
+    let periodic = elements(&periodic);
+    let challenges = Challenges::new(&elements(random));
     let mut weights = powers(weight);
     let mut expected = E::ZERO;
     for (i, table) in Table::ALL.into_iter().enumerate() {
         let ((cur, aux), (next, aux_next)) = (openings.current[i], openings.next[i]);
         let frame = TableFrame {
             main: Window {
-                cur,
-                next,
+                cur: &elements(cur),
+                next: &elements(next),
                 periodic: Periodic::from_cells(&periodic),
-                composed: E::from(air.public_inputs().composed()),
+                composed: Element::new(air.public_inputs().composed()),
             },
-            aux,
-            aux_next,
+            aux: &elements(aux),
+            aux_next: &elements(aux_next),
         };
-        let Combined {
-            transition,
-            first,
-            last,
-        } = air.combine(table, &frame, challenges, sums[i], &mut weights);
+        let sum = Element::new(sums[i]);
+        let combined = air.combine(table, &frame, &challenges, sum, &mut || {
+            Element::new(weights())
+        });
+        let [transition, first, last] =
+            [combined.transition, combined.first, combined.last].map(|sum| sum.get::<E>());
         let point = z.exp_vartime((air.heights().ratio(table) as u64).into());
         let root = Felt::get_root_of_unity(air.heights().of(table).ilog2());
         let last_point = E::from(root.inv());

@@ -391,7 +391,7 @@ mod tests {
         let known = E::slice_from_base_elements(&input(99)[..E::EXTENSION_DEGREE])[0];
         let (nodes, recorded) = record(|| {
             let x: Vec<Value> = (0..INPUTS).map(Value::input).collect();
-            let element = Extended::<E>::from_fn(|i| x[i]);
+            let element = Extended::new(&x[..E::EXTENSION_DEGREE]);
             extended(&x, element, Extended::known(known))
         });
         let found = outputs(&nodes, recorded.coordinates());

@@ -2,14 +2,18 @@
 
 use core::{
     cell::RefCell,
-    marker::PhantomData,
     ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign},
 };
 use std::collections::HashMap;
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::algebra::{Algebra, ExtensionAlgebra};
-use winterfell::math::FieldElement;
+use winterfell::math::{
+    FieldElement,
+    fields::{CubeExtension, QuadExtension},
+};
+
+use crate::lde::basis;
 
 /// What a node computes. Constants are operands only of the operations that have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,120 +205,151 @@ impl Algebra for Value {
     }
 }
 
-/// An element of the extension field `E` while a program is recorded, by its coordinates.
+/// An element of an extension field while a program is recorded, by its coordinates.
 #[derive(Debug, Clone, Copy)]
-pub struct Extended<E> {
+pub struct Extended {
     coordinates: [Value; 3],
-    _field: PhantomData<E>,
+    /// Elements of the base field are of either extension, and need not say of which.
+    is_cubic: bool,
 }
 
-impl<E: FieldElement<BaseField = Felt>> Extended<E> {
-    /// The element with these coordinates.
-    pub fn from_fn(mut coordinate: impl FnMut(usize) -> Value) -> Self {
-        let mut coordinates = [Value::ZERO; 3];
-        for (i, value) in coordinates[..E::EXTENSION_DEGREE].iter_mut().enumerate() {
-            *value = coordinate(i);
-        }
+impl Extended {
+    /// The element with these coordinates: two of the quadratic extension, or three of the cubic one.
+    pub fn new(coordinates: &[Value]) -> Self {
         Self {
-            coordinates,
-            _field: PhantomData,
+            coordinates: core::array::from_fn(|i| match coordinates.get(i) {
+                Some(&coordinate) => coordinate,
+                None => Value::ZERO,
+            }),
+            is_cubic: coordinates.len() == 3,
         }
     }
 
     /// A known element.
-    pub fn known(element: E) -> Self {
-        Self::from_fn(|i| Value::Constant(element.base_element(i)))
+    pub fn known<E: FieldElement<BaseField = Felt>>(element: E) -> Self {
+        let coordinates =
+            (0..E::EXTENSION_DEGREE).map(|i| Value::Constant(element.base_element(i)));
+        Self::new(&coordinates.collect::<Vec<_>>())
     }
 
     /// The coordinates.
     pub fn coordinates(&self) -> &[Value] {
-        &self.coordinates[..E::EXTENSION_DEGREE]
+        &self.coordinates[..if self.is_cubic { 3 } else { 2 }]
     }
 
-    /// The product of two elements of the field's basis.
-    fn basis_product(i: usize, j: usize) -> E {
-        let basis = |i: usize| {
-            let mut coordinates = [ZERO; 3];
-            coordinates[i] = ONE;
-            E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0]
-        };
-        basis(i) * basis(j)
+    fn map(self, f: impl FnMut(Value) -> Value) -> Self {
+        Self {
+            coordinates: self.coordinates.map(f),
+            ..self
+        }
+    }
+
+    fn zip(self, other: Self, f: impl Fn(Value, Value) -> Value) -> Self {
+        Self {
+            coordinates: core::array::from_fn(|i| f(self.coordinates[i], other.coordinates[i])),
+            is_cubic: self.is_cubic || other.is_cubic,
+        }
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> Add for Extended<E> {
+/// The coordinates of the product of two elements of the basis of a field.
+fn basis_product<E: FieldElement<BaseField = Felt>>(i: usize, j: usize) -> [Felt; 3] {
+    let product = basis::<E>(i) * basis::<E>(j);
+    core::array::from_fn(|k| match k < E::EXTENSION_DEGREE {
+        true => product.base_element(k),
+        false => ZERO,
+    })
+}
+
+impl Add for Extended {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self::from_fn(|i| self.coordinates[i] + other.coordinates[i])
+        self.zip(other, |a, b| a + b)
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> Sub for Extended<E> {
+impl Sub for Extended {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        Self::from_fn(|i| self.coordinates[i] - other.coordinates[i])
+        self.zip(other, |a, b| a - b)
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> Mul for Extended<E> {
+impl Mul for Extended {
     type Output = Self;
 
+    #[inline(never)]
     fn mul(self, other: Self) -> Self {
-        let mut product = Self::ZERO;
-        for (i, &a) in self.coordinates().iter().enumerate() {
-            for (j, &b) in other.coordinates().iter().enumerate() {
-                let basis = Self::basis_product(i, j);
+        let is_cubic = self.is_cubic || other.is_cubic;
+        let degree = if is_cubic { 3 } else { 2 };
+        let mut product = Self {
+            is_cubic,
+            ..Self::ZERO
+        };
+        for (i, &a) in self.coordinates[..degree].iter().enumerate() {
+            for (j, &b) in other.coordinates[..degree].iter().enumerate() {
+                let basis = if is_cubic {
+                    basis_product::<CubeExtension<Felt>>(i, j)
+                } else {
+                    basis_product::<QuadExtension<Felt>>(i, j)
+                };
                 let term = a * b;
-                product += Self::from_fn(|k| term.scale(basis.base_element(k)));
+                for (coordinate, factor) in product.coordinates.iter_mut().zip(basis) {
+                    *coordinate += term.scale(factor);
+                }
             }
         }
         product
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> Neg for Extended<E> {
+impl Neg for Extended {
     type Output = Self;
 
     fn neg(self) -> Self {
-        Self::from_fn(|i| -self.coordinates[i])
+        self.map(|a| -a)
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> AddAssign for Extended<E> {
+impl AddAssign for Extended {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> SubAssign for Extended<E> {
+impl SubAssign for Extended {
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> Algebra for Extended<E> {
+impl Algebra for Extended {
     const ZERO: Self = Self {
         coordinates: [Value::ZERO; 3],
-        _field: PhantomData,
+        is_cubic: false,
     };
     const ONE: Self = Self {
         coordinates: [Value::ONE, Value::ZERO, Value::ZERO],
-        _field: PhantomData,
+        is_cubic: false,
     };
 
     fn constant(value: Felt) -> Self {
-        Self::known(E::from(value))
+        Self {
+            coordinates: [Value::Constant(value), Value::ZERO, Value::ZERO],
+            is_cubic: false,
+        }
     }
 
     fn scale(self, factor: Felt) -> Self {
-        Self::from_fn(|i| self.coordinates[i].scale(factor))
+        self.map(|a| a.scale(factor))
     }
 }
 
-impl<E: FieldElement<BaseField = Felt>> ExtensionAlgebra<Value> for Extended<E> {
+impl ExtensionAlgebra<Value> for Extended {
+    #[inline(never)]
     fn times(self, factor: Value) -> Self {
-        Self::from_fn(|i| self.coordinates[i] * factor)
+        self.map(|a| a * factor)
     }
 }
