@@ -1,17 +1,25 @@
 //! The auxiliary columns of a table: the running sum of its lookups.
 
+use core::array;
+
 use miden_core::Felt;
 use miden_cvm_air::{
     air::periodic_rows,
-    builder::PERIOD,
+    builder::{NUM_PERIODIC, PERIOD, Periodic},
+    columns::{Cells, cells_of},
     lookup::{Challenges, Packing, RowFractions},
     table::{Table, Window},
 };
 use rayon::prelude::*;
 use winterfell::math::FieldElement;
 
+use crate::{
+    packed::{LANES, Packed},
+    program::{BLOCK, Block, Extended, Program, Value, record},
+};
+
 /// Rows that are computed together, with one inversion.
-const CHUNK: usize = 256;
+const CHUNK: usize = 8 * BLOCK;
 
 /// The auxiliary columns of a table, and the sum of its fractions.
 #[derive(Debug, Clone)]
@@ -23,47 +31,43 @@ pub struct LookupColumns<E> {
     pub sum: E,
 }
 
-/// Builds the auxiliary columns of a table from its cells, row by row.
+/// Builds the auxiliary columns of a table from its cells, with the random elements of the lookups.
 pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
     table: Table,
     cells: &[Felt],
     composed: Felt,
     packing: &Packing,
-    challenges: &Challenges<E>,
+    random: &[E],
 ) -> LookupColumns<E> {
     let height = cells.len() / table.width();
-    let row = |number: usize| &cells[number * table.width()..][..table.width()];
-    let periodic = periodic_rows();
+    let random: Vec<Extended> = random.iter().copied().map(Extended::known).collect();
+    let lookups = Lookups::new(table, composed, packing, &random);
 
     let mut columns = vec![vec![E::ZERO; height]; packing.width()];
     let sums: Vec<E> = chunks_of(&mut columns)
         .into_par_iter()
         .enumerate()
-        .map(|(chunk, mut columns)| {
-            let mut fractions = Fractions::default();
-            let first = chunk * CHUNK;
-            let end = (first + CHUNK).min(height - 1);
-            for number in first..end {
-                let rows = Window {
-                    cur: row(number),
-                    next: row(number + 1),
-                    periodic: &periodic[number % PERIOD],
-                    composed,
-                };
-                let mut found = RowFractions::default();
-                table.lookups(&rows, &mut found);
-                for (column, slots) in packing.columns.iter().enumerate() {
-                    for &slot in slots {
-                        let count = found.count(slot);
-                        if count != Felt::ZERO {
-                            let denominator = found.denominator(slot, challenges);
-                            fractions.push((number - first, column), count, denominator);
+        .map_init(
+            || lookups.cells(),
+            |block, (chunk, mut columns)| {
+                let mut fractions = Fractions::default();
+                let first = chunk * CHUNK;
+                let end = (first + CHUNK).min(height - 1);
+                for start in (first..end).step_by(BLOCK) {
+                    lookups.load(cells, start, block);
+                    lookups.program.run(block);
+                    for row in start..end.min(start + BLOCK) {
+                        for (i, &column) in lookups.columns.iter().enumerate() {
+                            let (count, denominator) = lookups.fraction(block, i, row - start);
+                            if count != Felt::ZERO {
+                                fractions.push((row - first, column), count, denominator);
+                            }
                         }
                     }
                 }
-            }
-            fractions.add_to(&mut columns)
-        })
+                fractions.add_to(&mut columns)
+            },
+        )
         .collect();
 
     // Column 0 has the sum of its own fractions so far; turn it into the running sum of all.
@@ -87,6 +91,97 @@ pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
         });
     let sum = columns[0][height - 1];
     LookupColumns { columns, sum }
+}
+
+/// Computes the fractions of a table for blocks of rows.
+struct Lookups {
+    width: usize,
+    /// The column of each fraction.
+    columns: Vec<usize>,
+    /// Its inputs are a row, the next one and the periodic columns; its outputs, of each fraction, the
+    /// count and the coordinates of the denominator.
+    program: Program,
+}
+
+impl Lookups {
+    fn new(table: Table, composed: Felt, packing: &Packing, random: &[Extended]) -> Self {
+        let width = table.width();
+        let num_inputs = 2 * width + NUM_PERIODIC;
+        let slots = packing.columns.iter().flatten();
+        let (nodes, outputs) = record(|| {
+            let inputs: Vec<Value> = (0..num_inputs).map(Value::input).collect();
+            let mut found = RowFractions::default();
+            let rows = Window {
+                cur: &inputs[..width],
+                next: &inputs[width..][..width],
+                periodic: Periodic::from_cells(&inputs[2 * width..]),
+                composed: Value::Constant(composed),
+            };
+            table.lookups(&rows, &mut found);
+            let challenges = Challenges::new(random);
+            let mut outputs = Vec::new();
+            for &slot in slots {
+                outputs.push(found.count(slot));
+                outputs.extend(found.denominator(slot, &challenges).coordinates());
+            }
+            outputs
+        });
+        let columns = packing.columns.iter().enumerate();
+        Self {
+            width,
+            columns: columns
+                .flat_map(|(column, slots)| slots.iter().map(move |_| column))
+                .collect(),
+            program: Program::new(&nodes, &outputs, num_inputs),
+        }
+    }
+
+    /// Cells for the program, with the periodic columns.
+    fn cells(&self) -> Vec<Block> {
+        let mut cells = self.program.cells();
+        let periodic = periodic_rows();
+        for (column, block) in cells[2 * self.width..][..NUM_PERIODIC]
+            .iter_mut()
+            .enumerate()
+        {
+            let value = |row: usize| cells_of(&periodic[row % PERIOD])[column];
+            *block = array::from_fn(|part| Packed::from_fn(|lane| value(part * LANES + lane)));
+        }
+        cells
+    }
+
+    /// Writes a block of a table's rows, from `first` on, into the inputs. The table begins again
+    /// where it ends.
+    fn load(&self, table: &[Felt], first: usize, cells: &mut [Block]) {
+        let height = table.len() / self.width;
+        let (current, next) = cells[..2 * self.width].split_at_mut(self.width);
+        for (offset, columns) in [(0, current), (1, next)] {
+            for part in 0..BLOCK / LANES {
+                let rows: [&[Felt]; LANES] = array::from_fn(|lane| {
+                    let row = (first + offset + part * LANES + lane) % height;
+                    &table[row * self.width..][..self.width]
+                });
+                for (column, block) in columns.iter_mut().enumerate() {
+                    block[part] = Packed::from_fn(|lane| rows[lane][column]);
+                }
+            }
+        }
+    }
+
+    /// The count and the denominator of a fraction on a row of the block.
+    fn fraction<E>(&self, cells: &[Block], fraction: usize, row: usize) -> (Felt, E)
+    where
+        E: FieldElement<BaseField = Felt>,
+    {
+        let first = fraction * (1 + E::EXTENSION_DEGREE);
+        let output = |i: usize| self.program.output(cells, first + i, row);
+        let mut coordinates = [Felt::ZERO; 3];
+        for (i, coordinate) in coordinates[..E::EXTENSION_DEGREE].iter_mut().enumerate() {
+            *coordinate = output(1 + i);
+        }
+        let denominator = E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0];
+        (output(0), denominator)
+    }
 }
 
 /// Splits columns into chunks of rows.
@@ -174,7 +269,7 @@ mod tests {
             let trace = samples::cells(table, height);
             let packing = table.packing();
             let LookupColumns { columns, sum } =
-                lookup_columns(table, &trace, Felt::ZERO, &packing, &challenges);
+                lookup_columns(table, &trace, Felt::ZERO, &packing, &random);
             assert_eq!(columns.len(), packing.width());
             assert_eq!(columns[0][0], E::ZERO);
             assert_eq!(columns[0][height - 1], sum);

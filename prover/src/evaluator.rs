@@ -308,7 +308,7 @@ mod tests {
         let element = |i: usize| E::slice_from_base_elements(&cells[i..][..E::EXTENSION_DEGREE])[0];
         let random: Vec<E> = (0..NUM_CHALLENGES).map(element).collect();
         let challenges = Challenges::new(&random);
-        let lookups = lookup_columns(table, &cells, ZERO, air.packing(table), &challenges);
+        let lookups = lookup_columns(table, &cells, ZERO, air.packing(table), &random);
         // Whatever is stated.
         let (stated, base) = (element(40), element(50));
         let weights = || miden_cvm_air::air::powers(base);

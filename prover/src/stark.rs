@@ -6,7 +6,7 @@ use miden_core::Felt;
 use miden_cvm_air::{
     air::{CvmAir, powers},
     hash::Hasher,
-    lookup::{Challenges, NUM_CHALLENGES},
+    lookup::NUM_CHALLENGES,
     options::ProofSettings,
     table::{Heights, Table, Trace},
     transcript,
@@ -49,12 +49,11 @@ where
     channel.commit(&main_tree);
 
     let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| channel.draw()).collect();
-    let challenges = Challenges::new(&random);
     let (aux, aux_tree, sums) = {
         let _span = info_span!("commit_to_lookup_columns").entered();
         let columns = Table::ALL.map(|table| {
             let cells = trace.cells(table);
-            lookup_columns(table, cells, composed, air.packing(table), &challenges)
+            lookup_columns(table, cells, composed, air.packing(table), &random)
         });
         drop(trace);
         let sums: Vec<E> = columns.iter().map(|columns| columns.sum).collect();
