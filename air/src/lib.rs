@@ -34,6 +34,8 @@ pub mod range;
 pub mod requests;
 pub mod security;
 pub mod stack;
+#[cfg(feature = "std")]
+pub mod symbolic;
 pub mod system;
 pub mod table;
 pub mod transcript;

@@ -5,6 +5,9 @@ use crate::{algebra::Algebra, columns::OpcodeCols};
 macro_rules! opcodes {
     ($($(#[$doc:meta])* $name:ident = $value:literal),* $(,)?) => {
         $($(#[$doc])* #[allow(missing_docs)] pub const $name: u8 = $value;)*
+
+        /// The names of all opcodes.
+        pub const NAMES: &[(&str, u8)] = &[$((stringify!($name), $value)),*];
     };
 }
 

@@ -118,6 +118,16 @@ enum Level {
     Array(usize),
 }
 
+/// The names of the cells of a struct, given the `Debug` form of one in which every cell is its own
+/// number.
+pub fn names_of(debug: &str, cells: usize) -> Vec<String> {
+    let mut names = vec![String::new(); cells];
+    for (cell, name) in leaves(debug) {
+        names[cell] = name;
+    }
+    names
+}
+
 /// The numbers in the `Debug` form of nested structs and arrays, with their paths.
 fn leaves(debug: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();

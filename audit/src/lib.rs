@@ -24,6 +24,7 @@ mod messages;
 mod mutation;
 mod random;
 mod report;
+pub mod spec;
 mod unread;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,6 +8,7 @@ use miden_cvm_air::{
     builder::{NUM_PERIODIC, PERIOD, Periodic},
     columns::{Cells, cells_of},
     lookup::{Challenges, Packing, RowFractions},
+    symbolic::{Value, record},
     table::{Table, Window},
 };
 use rayon::prelude::*;
@@ -15,7 +16,7 @@ use winterfell::math::FieldElement;
 
 use crate::{
     packed::{LANES, Packed},
-    program::{BLOCK, Block, Extended, Program, Value, record},
+    program::{BLOCK, Block, Extended, Program},
 };
 
 /// Rows that are computed together, with one inversion.

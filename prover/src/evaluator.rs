@@ -11,6 +11,7 @@ use miden_cvm_air::{
     builder::{NUM_PERIODIC, PERIOD, Periodic},
     columns::Cells,
     lookup::Challenges,
+    symbolic::{Value, record},
     table::{Table, Window},
 };
 use rayon::prelude::*;
@@ -19,7 +20,7 @@ use winterfell::math::{FieldElement, StarkField, polynom};
 use crate::{
     lde::{CosetValues, Cosets, Segment},
     packed::{LANES, Packed},
-    program::{BLOCK, Block, Extended, Program, Value, record},
+    program::{BLOCK, Block, Extended, Program},
 };
 
 /// Blocks of one coset that are evaluated together.

@@ -60,6 +60,8 @@ enum Command {
     Compose(compose::ComposeCommand),
     /// Show what is in a component, a composition, any package or library, a statement or a proof
     Inspect(inspect::InspectCommand),
+    /// Print the AIR: columns, constraints and messages of all tables, as JSON
+    Air,
     /// Print a script that completes this command line in a shell
     Completions {
         /// The shell
@@ -105,6 +107,9 @@ pub fn main() -> ExitCode {
                 Command::Component(command) => command.run(),
                 Command::Compose(command) => command.run(),
                 Command::Inspect(command) => command.run(),
+                Command::Air => Ok(Outcome::of_json(
+                    miden_cvm_audit::spec::json::specification(),
+                )),
                 Command::Completions { shell } => {
                     let mut script = Vec::new();
                     let mut command = Cli::command();

@@ -50,6 +50,16 @@ impl Outcome {
         }
     }
 
+    /// An answer that is JSON for people too.
+    pub fn of_json(json: Value) -> Self {
+        Self {
+            text: format!("{json:#}\n"),
+            json,
+            failure: None,
+            is_beside_output: false,
+        }
+    }
+
     /// The same answer, for the standard error: the standard output is taken.
     pub fn beside_output(mut self) -> Self {
         self.is_beside_output = true;

@@ -1203,3 +1203,13 @@ fn completions_and_the_manual_page_are_printed() {
     }
     assert!(miden_cvm(["man"]).answer().contains(".TH miden-cvm"));
 }
+
+#[test]
+fn the_air_is_printed() {
+    let printed = miden_cvm(["air", "--json"]).json();
+    let tables = printed["tables"].as_array().expect("tables");
+    let names = tables.iter().map(|table| table["name"].as_str());
+    assert_eq!(names.collect::<Vec<_>>()[0], Some("core"));
+    let text: Value = serde_json::from_str(&miden_cvm(["air"]).answer()).expect("JSON");
+    assert_eq!(text["tables"], printed["tables"]);
+}

@@ -107,6 +107,8 @@ pub const MAX_MESSAGE_WIDTH: usize = 13;
 pub trait Message<T>: Cells<T> {
     /// The bus that carries it.
     const BUS: Bus;
+    /// The names of its fields, in order, with their numbers of coordinates.
+    const FIELDS: &'static [(&'static str, usize)];
 }
 
 macro_rules! messages {
@@ -125,6 +127,8 @@ macro_rules! messages {
             unsafe impl<T> Cells<T> for $name<T> {}
             impl<T> Message<T> for $name<T> {
                 const BUS: Bus = Bus::$bus;
+                const FIELDS: &'static [(&'static str, usize)] =
+                    &[$((stringify!($field), size_of::<$ty>() / size_of::<T>())),*];
             }
             const _: () = assert!(size_of::<$name<u8>>() <= MAX_MESSAGE_WIDTH);
         )*

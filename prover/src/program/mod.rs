@@ -1,16 +1,16 @@
 //! Arithmetic on many rows at once: straight-line programs over blocks of rows.
 //!
 //! The constraints are declared once, for any values. Here they compute with values that
-//! [record](record()) what is done to them, so that no expression is computed twice, and nothing
+//! [record](miden_cvm_air::symbolic) what is done to them, so that no expression is computed twice, and nothing
 //! that no output needs. The [`Program`] that results runs over [`BLOCK`] rows with every
 //! instruction, which is a loop that the compiler vectorizes and makes what it takes to fetch the
 //! instruction small.
 
-mod record;
+mod extended;
 
+pub use extended::Extended;
 use miden_core::Felt;
-use record::{Constant, Operation};
-pub use record::{Extended, Value, record};
+use miden_cvm_air::symbolic::{Constant, Operation, Value};
 
 use crate::packed::{LANES, Packed, Vectorizable, vectorized};
 
@@ -57,7 +57,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Compiles what was [recorded](record()), for these outputs. The inputs are the first
+    /// Compiles what was recorded, for these outputs. The inputs are the first
     /// `num_inputs` cells.
     ///
     /// # Panics
@@ -310,7 +310,10 @@ impl Vectorizable for Run<'_> {
 #[cfg(test)]
 mod tests {
     use miden_core::ONE;
-    use miden_cvm_air::algebra::{Algebra, ExtensionAlgebra};
+    use miden_cvm_air::{
+        algebra::{Algebra, ExtensionAlgebra},
+        symbolic::record,
+    };
     use winterfell::math::{
         FieldElement,
         fields::{CubeExtension, QuadExtension},

@@ -83,7 +83,7 @@ fn count(procedure: &str, expected: impl Fn(u64) -> u32) {
             let result = call(procedure, &[value]).top();
             assert_eq!(
                 result,
-                [expected(value).into()],
+                [u64::from(expected(value))],
                 "{procedure} of {value:#x}"
             );
         }

@@ -1,0 +1,83 @@
+//! What the solver finds out about the AIR is what is committed.
+
+use std::{fs, path::Path};
+
+use miden_cvm_air::table::Table;
+use miden_cvm_audit::spec::{
+    Recorded, formula,
+    solver::{
+        Dropped, Polynomials,
+        report::{Report, label, problems},
+    },
+};
+
+/// Compares a file in `docs` with what is printed into it.
+fn is_committed(file: &str, report: &str, printed: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(file);
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let differs = committed.lines().zip(printed.lines()).find(|(a, b)| a != b);
+    assert!(
+        committed == printed,
+        "docs/{file} is not what the code says, at {differs:#?}; write it again with\n\
+         cargo run -p miden-cvm-audit --bin air-report -- {report} > docs/{file}"
+    );
+}
+
+#[test]
+fn rows_are_determined() {
+    let report = Report::new();
+    assert_eq!(report.open, [""; 0]);
+    is_committed("determinism.txt", "determinism", &report.text);
+}
+
+#[test]
+fn formulas_are_those_of_the_code() {
+    is_committed("src/formulas.md", "formulas", &formula::chapter());
+}
+
+/// The cells that are open on rows of one kind when a constraint is left out.
+fn open_without(table: Table, kind: &str, constraint: &str) -> Vec<String> {
+    let recorded = Recorded::new(table);
+    let number = recorded
+        .constraints
+        .iter()
+        .position(|c| c.name() == constraint);
+    let dropped = Dropped::Constraint(number.expect("a constraint"));
+    let polynomials = Polynomials::new(&recorded);
+    let mut open = Vec::new();
+    for problem in problems(&polynomials) {
+        let honest = problem.solve(None, None);
+        let path = honest.iter().find(|found| label(&problem, found) == kind);
+        let path = &path.expect("a kind of row").cases;
+        for found in problem.solve(Some(dropped), Some(path)) {
+            let names = found
+                .open
+                .iter()
+                .filter_map(|&cell| problem.cells.name(cell));
+            open.extend(names.map(str::to_owned));
+        }
+    }
+    open.sort();
+    open.dedup();
+    open
+}
+
+#[test]
+fn a_constraint_that_is_left_out_leaves_cells_open() {
+    let open = open_without(Table::Core, "U32ADD", "stack.u32_halves");
+    assert!(open.contains(&"stack.top[0]'".to_owned()), "{open:?}");
+    let open = open_without(Table::Core, "U32DIV", "stack.u32_div[1]");
+    assert_eq!(
+        open,
+        ["helpers[0]", "helpers[1]", "stack.top[0]'", "stack.top[1]'"]
+    );
+    let open = open_without(Table::Core, "MUL", "system.mark");
+    assert_eq!(open, ["system.mark'"]);
+    let open = open_without(Table::Core, "EXPACC", "stack.expacc_guard");
+    assert!(open.contains(&"stack.top[0]'".to_owned()), "{open:?}");
+    // Flags that nothing says to be any are no digits.
+    let open = open_without(Table::Core, "FRIE2F4", "stack.fri_segment_binary[1]");
+    assert!(open.contains(&"stack.top[6]'".to_owned()), "{open:?}");
+}
