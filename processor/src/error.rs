@@ -9,7 +9,9 @@ use miden_core::{
 use miden_cvm_air::composition::CompositionError;
 use thiserror::Error;
 
-use crate::{advice::AdviceError, context::ContextId, resources::MAX_HANDLES};
+use crate::{
+    advice::AdviceError, bulk::BulkLimitExceeded, context::ContextId, resources::MAX_HANDLES,
+};
 
 /// An error from code of the host.
 pub type HostError = Box<dyn Error + Send + Sync + 'static>;
@@ -607,6 +609,15 @@ pub enum MemoryError {
 impl From<MemoryError> for Box<Trap> {
     fn from(error: MemoryError) -> Self {
         Box::new(Trap::MemoryError(error))
+    }
+}
+
+impl From<BulkLimitExceeded> for Box<Trap> {
+    fn from(error: BulkLimitExceeded) -> Self {
+        Box::new(Trap::LimitExceeded {
+            limit: "elements that events and circuits read",
+            max: error.max,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use miden_core::{
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
+    bulk::BulkQuota,
     context::ContextId,
     error::{OpResult, Trap},
     state::{Memory, Stack},
@@ -23,6 +24,7 @@ pub(crate) fn handle_system_event(
     stack: &Stack,
     memory: &Memory,
     advice: &mut AdviceProvider,
+    bulk: &BulkQuota,
 ) -> OpResult {
     match event {
         SystemEvent::MerkleNodeMerge => {
@@ -75,9 +77,11 @@ pub(crate) fn handle_system_event(
                 stack,
                 memory,
                 advice,
+                bulk,
             };
             let range = state.get_mem_addr_range(5, 6)?;
             advice.check_room(range.len())?;
+            bulk.take(range.len() as u64)?;
             let values = range
                 .map(|addr| memory.get_value(context, addr).unwrap_or(ZERO))
                 .collect();

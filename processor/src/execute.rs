@@ -29,6 +29,8 @@ enum Continuation {
     Start(MastNodeId),
     /// End the cycle of an event that the host has answered, and execute the rest of its block.
     Continue(MastNodeId),
+    /// Execute the rest of a basic block.
+    Resume(MastNodeId),
     /// Look at the condition of a loop whose body has ended.
     Loop(MastNodeId),
     /// End a node whose children have ended.
@@ -60,7 +62,7 @@ pub(crate) struct Walk {
     max_pending: usize,
     /// What it asked when it stopped.
     question: Option<Question>,
-    /// Where it is in the basic block whose event it asked for.
+    /// Where it is in the basic block in which it stopped.
     place: BlockPlace,
 }
 
@@ -82,6 +84,16 @@ impl Walk {
         self.question = Some(question);
         self.next = Some(then);
         Next::Ask
+    }
+
+    /// Stops in a basic block until a question is answered.
+    fn ask_in_block(&mut self, question: Question, id: MastNodeId, place: BlockPlace) -> Next {
+        self.place = place;
+        let then = match question {
+            Question::Event => Continuation::Continue(id),
+            Question::Forest(_) | Question::Pause => Continuation::Resume(id),
+        };
+        self.ask(question, then)
     }
 
     fn push(&mut self, continuation: Continuation) -> OpResult {
@@ -183,13 +195,23 @@ impl<T: Tracer> Process<T> {
                 self.go_to_node(id);
                 self.start_node(walk, forest, id, host)
             }
-            Continuation::Continue(id) => self.continue_block(walk, forest, id, host),
+            Continuation::Continue(id) => {
+                self.advance()?;
+                self.resume_block(walk, forest, id, host)
+            }
+            Continuation::Resume(id) => self.resume_block(walk, forest, id, host),
             Continuation::Loop(id) => {
                 self.go_to_node(id);
+                if self.pauses(None) {
+                    return Ok(walk.ask(Question::Pause, continuation));
+                }
                 self.continue_loop(walk, forest, id)
             }
             Continuation::End(id) => {
                 self.go_to_node(id);
+                if self.pauses(None) {
+                    return Ok(walk.ask(Question::Pause, continuation));
+                }
                 self.end_node(walk, forest, id)?;
                 Ok(Next::Pending)
             }
@@ -213,6 +235,17 @@ impl<T: Tracer> Process<T> {
         };
     }
 
+    /// Whether the tracer wants the machine to stop before the next cycle, in which the node's
+    /// operation number `op` is executed, if it is a basic block.
+    #[inline(always)]
+    fn pauses(&mut self, op: Option<usize>) -> bool {
+        let position = Position {
+            op,
+            ..self.position
+        };
+        T::ENABLED && self.tracer.pauses(self.clk, position)
+    }
+
     /// Begins a node, the decorators before which are done.
     #[inline]
     fn start_node(
@@ -222,7 +255,11 @@ impl<T: Tracer> Process<T> {
         id: MastNodeId,
         host: &mut impl BaseHost,
     ) -> OpResult<Next> {
-        match find_node(forest, id)? {
+        let node = find_node(forest, id)?;
+        if !node.is_external() && self.pauses(None) {
+            return Ok(walk.ask(Question::Pause, Continuation::Start(id)));
+        }
+        match node {
             MastNode::Block(block) => {
                 self.run_block(walk, forest, id, block, BlockPlace::default(), host)
             }
@@ -568,16 +605,20 @@ impl<T: Tracer> Process<T> {
     ) -> OpResult<Next> {
         let batches = block.op_batches();
         while let Some(batch) = batches.get(place.batch) {
-            if place.op == 0 {
+            if !place.begun {
+                if place.batch > 0 && self.pauses(Some(place.done)) {
+                    return Ok(walk.ask_in_block(Question::Pause, id, place));
+                }
                 self.start_batch(block, batch, place.batch)?;
+                place.begun = true;
             }
             match self.run_batch(forest, id, batch, &mut place, host)? {
-                Outcome::Done => place.go_to_next_batch(),
-                Outcome::HostEvent => {
-                    walk.place = place;
-                    return Ok(walk.ask(Question::Event, Continuation::Continue(id)));
-                }
+                None => place.go_to_next_batch(),
+                Some(question) => return Ok(walk.ask_in_block(question, id, place)),
             }
+        }
+        if self.pauses(place.done.checked_sub(1)) {
+            return Ok(walk.ask_in_block(Question::Pause, id, place));
         }
         self.row(RowKind::End(EndRow {
             kind: NodeKind::Block,
@@ -594,16 +635,15 @@ impl<T: Tracer> Process<T> {
         Ok(Next::Pending)
     }
 
-    /// Ends the cycle of an event that the host has answered, and executes the rest of its block.
+    /// Executes the rest of the block in which the walk stopped.
     #[cold]
-    fn continue_block(
+    fn resume_block(
         &mut self,
         walk: &mut Walk,
         forest: &MastForest,
         id: MastNodeId,
         host: &mut impl BaseHost,
     ) -> OpResult<Next> {
-        self.advance()?;
         self.go_to_node(id);
         match find_node(forest, id)? {
             MastNode::Block(block) => self.run_block(walk, forest, id, block, walk.place, host),
@@ -631,8 +671,9 @@ impl<T: Tracer> Process<T> {
         self.advance()
     }
 
-    /// Executes the operations of a batch from a place on, until its end or until an event that the
-    /// host has to answer; `place` is then after the event.
+    /// Executes the operations of a batch from a place on, until its end or until a question; `place`
+    /// is then after the event that the host has to answer, or before the operation at which the
+    /// tracer pauses.
     fn run_batch(
         &mut self,
         forest: &MastForest,
@@ -640,16 +681,22 @@ impl<T: Tracer> Process<T> {
         batch: &OpBatch,
         place: &mut BlockPlace,
         host: &mut impl BaseHost,
-    ) -> OpResult<Outcome> {
+    ) -> OpResult<Option<Question>> {
         let decorated = self.options.runs_decorators();
         let BlockPlace {
             batch: position,
             op: first,
             done,
             mut group,
+            ..
         } = *place;
         let rest = batch.ops().get(first..).unwrap_or_default();
         for (i, op) in (first..).zip(rest) {
+            if self.pauses(Some(done + i)) {
+                place.op = i;
+                place.group = group;
+                return Ok(Some(Question::Pause));
+            }
             if decorated {
                 self.run_op_decorators(forest, id, done + i, host)?;
             }
@@ -673,14 +720,14 @@ impl<T: Tracer> Process<T> {
                 self.position.op = Some(done + i);
                 place.op = i + 1;
                 place.group = group;
-                return outcome;
+                return outcome.map(|_| Some(Question::Event));
             }
         }
         place.op = batch.ops().len();
         if T::ENABLED {
             self.position.op = None;
         }
-        Ok(Outcome::Done)
+        Ok(None)
     }
 
     // DECORATORS
@@ -742,7 +789,9 @@ impl<T: Tracer> Process<T> {
 struct BlockPlace {
     /// The batch.
     batch: usize,
-    /// The operation in the batch; 0 if the batch has not begun.
+    /// Whether the batch has begun.
+    begun: bool,
+    /// The operation in the batch.
     op: usize,
     /// Number of operations in the batches before.
     done: usize,

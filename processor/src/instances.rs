@@ -62,6 +62,17 @@ pub(crate) enum KernelCall {
     Store,
 }
 
+/// An instance that exists at run time.
+#[derive(Debug, Clone, Copy)]
+pub struct RuntimeInstance<'a> {
+    /// Its context: its lifetime, and its index in the composition.
+    pub context: ContextId,
+    /// Its state.
+    pub state: InstanceState,
+    /// The entries of its resource table, from index 1.
+    pub entries: &'a [Entry],
+}
+
 /// The component-instance table of a run of a composition.
 #[derive(Debug)]
 pub(crate) struct Instances {
@@ -534,5 +545,19 @@ impl Instances {
     /// The composition.
     pub fn composition(&self) -> &Composition {
         &self.composition
+    }
+
+    /// The instances that exist, by context.
+    pub fn existing(&self) -> Vec<RuntimeInstance<'_>> {
+        let places = self.places.iter();
+        let mut existing: Vec<RuntimeInstance<'_>> = places
+            .map(|(&context, &place)| RuntimeInstance {
+                context,
+                state: self.tables[place].state,
+                entries: self.tables[place].entries(),
+            })
+            .collect();
+        existing.sort_unstable_by_key(|instance| instance.context);
+        existing
     }
 }

@@ -5,6 +5,7 @@
 //! that a trace is built from.
 
 mod advice;
+mod bulk;
 mod circuit;
 mod context;
 mod error;
@@ -17,6 +18,7 @@ mod intrinsics;
 mod location;
 mod ops;
 mod options;
+mod procedures;
 mod process;
 mod resources;
 mod run;
@@ -27,6 +29,7 @@ mod tracer;
 mod view;
 
 pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
+pub use bulk::BulkLimitExceeded;
 pub use circuit::{CircuitEvaluation, Gate, GateOperation};
 pub use context::{ContextId, INDEX_BITS};
 pub use error::{
@@ -36,13 +39,16 @@ pub use host::{
     AsyncHost, BaseHost, DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host,
     HostFuture, MastStore, RegistryError, StdoutWriter, core_library_handlers,
 };
+pub use instances::RuntimeInstance;
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 use miden_cvm_air::composition::Composition;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
+pub use procedures::OpenProcedures;
 pub use process::{Position, Process};
 pub use resources::{
     Entry, Handle, InstanceState, KernelAccess, MAX_HANDLES, Marks, Sender, TableAccess, Token,
 };
+pub use run::Run;
 pub use state::{Memory, Stack};
 use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};

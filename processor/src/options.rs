@@ -28,6 +28,9 @@ pub struct Limits {
     pub instances: usize,
     /// Elements of static data that instances are created with, over the whole run.
     pub static_data: u64,
+    /// Elements that events and circuits read from memory and from the advice map, over the whole run:
+    /// a single cycle can make them read any number.
+    pub bulk_elements: u64,
     /// Rows of the trace, where one is built.
     pub trace_rows: usize,
 }
@@ -43,6 +46,7 @@ impl Default for Limits {
             handles: 1 << 26,
             instances: 1 << 20,
             static_data: 1 << 28,
+            bulk_elements: 1 << 28,
             trace_rows: MAX_HEIGHT - 1,
         }
     }

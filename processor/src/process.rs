@@ -8,10 +8,11 @@ use miden_cvm_air::composition::Composition;
 
 use crate::{
     advice::{AdviceInputs, AdviceProvider},
+    bulk::BulkQuota,
     context::ContextId,
     error::{OpResult, Trap},
     forests::{ForestId, Forests},
-    instances::{Callee, Instances},
+    instances::{Callee, Instances, RuntimeInstance},
     options::{ExecutionOptions, Limits},
     resources::{InstanceState, Marks},
     state::{
@@ -42,6 +43,7 @@ pub struct Process<T: Tracer> {
     /// The instance table; `None` in an open program.
     pub(crate) instances: Option<Instances>,
     pub(crate) position: Position,
+    pub(crate) bulk: BulkQuota,
     /// What was recorded of precompiles.
     pub(crate) transcript: PrecompileTranscript,
     in_syscall: bool,
@@ -111,6 +113,7 @@ impl<T: Tracer> Process<T> {
             forests: Forests::default(),
             instances: None,
             position: Position::default(),
+            bulk: BulkQuota::new(limits.bulk_elements),
             transcript: PrecompileTranscript::default(),
             in_syscall: false,
             home: ContextId::ROOT.domain(),
@@ -160,6 +163,17 @@ impl<T: Tracer> Process<T> {
         self.instances.as_ref().map(Instances::composition)
     }
 
+    /// The instances of the composition that exist, by context; none in an open program.
+    pub fn instances(&self) -> Vec<RuntimeInstance<'_>> {
+        let instances = self.instances.as_ref();
+        instances.map(Instances::existing).unwrap_or_default()
+    }
+
+    /// The running context.
+    pub fn context(&self) -> ContextId {
+        self.context
+    }
+
     /// The advice provider, memory and tracer.
     pub fn into_parts(self) -> (AdviceProvider, Memory, T) {
         (self.advice, self.memory, self.tracer)
@@ -185,6 +199,7 @@ impl<T: Tracer> Process<T> {
             stack: &self.stack,
             memory: &self.memory,
             advice: &self.advice,
+            bulk: &self.bulk,
         }
     }
 

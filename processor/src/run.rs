@@ -14,6 +14,7 @@ use miden_cvm_air::composition::Composition;
 
 use crate::{
     advice::AdviceMutation,
+    bulk::BulkLimitExceeded,
     error::{ExecutionError, HostError, LoadError, Location, OpResult, Trap, TrapReport},
     execute::Walk,
     forests::ForestId,
@@ -31,18 +32,24 @@ pub(crate) enum Question {
     Forest(Word),
     /// The changes to the advice for the event on top of the stack.
     Event,
+    /// Nothing: the tracer wants it to stop before the next cycle.
+    Pause,
 }
 
 /// The most calls that the report of a trap has, the innermost ones.
 const MAX_REPORTED_CALLS: usize = 256;
 
-/// A run that has begun.
-struct Run<'a> {
+/// What is still to be done of a run that has begun: made by [`Process::begin`], and used up by
+/// [`Process::resume`] of the same machine.
+#[derive(Debug)]
+pub struct Run<'a> {
     /// The composition, until its instances are there.
     composition: Option<&'a Composition>,
     /// Procedures of the composition that the host was not asked for yet.
     wanted: vec::IntoIter<Word>,
     walk: Walk,
+    /// Whether it trapped.
+    has_failed: bool,
 }
 
 impl<T: Tracer> Process<T> {
@@ -57,19 +64,50 @@ impl<T: Tracer> Process<T> {
         host: &mut impl Host,
     ) -> Result<StackOutputs, ExecutionError> {
         let mut run = self.begin(program, composition)?;
-        while let Some(question) = self.proceed(&mut run, host)? {
+        loop {
+            if let Some(outputs) = self.resume(&mut run, host)? {
+                return Ok(outputs);
+            }
+        }
+    }
+
+    /// Goes on with a run until its end, when it returns the final stack, or until the tracer
+    /// [pauses](Tracer::pauses) it.
+    ///
+    /// # Errors
+    /// If the program is refused, or traps, or did so before.
+    pub fn resume(
+        &mut self,
+        run: &mut Run<'_>,
+        host: &mut impl Host,
+    ) -> Result<Option<StackOutputs>, ExecutionError> {
+        if run.has_failed {
+            return Err(Box::new(LoadError::ProgramAlreadyExecuted).into());
+        }
+        let resumed = self.resume_until_question(run, host);
+        run.has_failed = resumed.is_err();
+        resumed
+    }
+
+    fn resume_until_question(
+        &mut self,
+        run: &mut Run<'_>,
+        host: &mut impl Host,
+    ) -> Result<Option<StackOutputs>, ExecutionError> {
+        while let Some(question) = self.proceed(run, host)? {
             match question {
                 Question::Forest(digest) => {
                     let forest = host.get_mast_forest(&digest);
-                    self.take_forest(digest, forest, &run, host)?;
+                    self.take_forest(digest, forest, run, host)?;
                 }
                 Question::Event => {
                     let answer = host.on_event(&self.state());
-                    self.take_event(answer, &run, host)?;
+                    self.take_event(answer, run, host)?;
                 }
+                Question::Pause => return Ok(None),
             }
         }
-        self.outputs(&run, host)
+        self.outputs(run, host).map(Some)
     }
 
     /// Runs a program as [execute](Self::execute) does, with a host that may take its time.
@@ -96,13 +134,17 @@ impl<T: Tracer> Process<T> {
                     let answer = host.on_event(&self.state()).await;
                     self.take_event(answer, &run, host)?;
                 }
+                Question::Pause => {}
             }
         }
         self.outputs(&run, host)
     }
 
-    /// Puts the program into the machine.
-    fn begin<'a>(
+    /// Puts a program into the machine, in a composition if one is given; [`Process::resume`] runs it.
+    ///
+    /// # Errors
+    /// If the program is refused. A machine runs only once.
+    pub fn begin<'a>(
         &mut self,
         program: &Program,
         composition: Option<&'a Composition>,
@@ -135,6 +177,7 @@ impl<T: Tracer> Process<T> {
             composition,
             wanted: wanted.into_iter(),
             walk: Walk::new(program.entrypoint(), forest, self.options.limits().nesting),
+            has_failed: false,
         })
     }
 
@@ -184,11 +227,14 @@ impl<T: Tracer> Process<T> {
                 .advice
                 .apply_mutations(mutations)
                 .map_err(Box::<Trap>::from),
-            Err(error) => Err(Box::new(Trap::EventError {
-                event_id,
-                event_name: host.resolve_event(event_id),
-                error,
-            })),
+            Err(error) => Err(match error.downcast_ref::<BulkLimitExceeded>() {
+                Some(exceeded) => (*exceeded).into(),
+                None => Box::new(Trap::EventError {
+                    event_id,
+                    event_name: host.resolve_event(event_id),
+                    error,
+                }),
+            }),
         };
         let (tracer, taking) = self.taking();
         let taken = tracer.take_event(taking, event_id, answered);

@@ -71,6 +71,11 @@ impl Table {
         }
     }
 
+    /// The entries from index 1.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// The handle at an index, which has to be of the given type.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ use crate::{
 
 /// Receives what a run does, cycle by cycle.
 ///
-/// With [Tracer::ENABLED] false the executor does not even gather what it would tell.
+/// With [Tracer::ENABLED] false the executor does not even gather what it would tell. Whoever
+/// implements the trait has to listen only to what it is about.
 pub trait Tracer {
     /// Whether anything is to be told.
     const ENABLED: bool;
@@ -34,55 +35,77 @@ pub trait Tracer {
         0
     }
 
+    /// Whether the machine stops before the cycle `clk`, which executes what is at `position`, and
+    /// [`Process::resume`](crate::Process::resume) returns. Not asked before the second cycle of an
+    /// intrinsic; asked again when the machine goes on.
+    #[inline(always)]
+    fn pauses(&mut self, _clk: u32, _position: Position) -> bool {
+        false
+    }
+
     /// A cycle begins.
-    fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>);
+    #[inline(always)]
+    fn row(&mut self, _state: &RowState<'_>, _kind: RowKind<'_>) {}
 
     /// The cycle accesses user memory.
-    fn memory(&mut self, access: MemoryAccess);
+    #[inline(always)]
+    fn memory(&mut self, _access: MemoryAccess) {}
 
     /// The cycle computes a bitwise operation of two u32 values.
-    fn bitwise(&mut self, op: BitwiseOp, a: u32, b: u32);
+    #[inline(always)]
+    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
 
     /// The cycle applies the hash permutation to a state.
-    fn permutation(&mut self, input: &[Felt; 12], output: &[Felt; 12]);
+    #[inline(always)]
+    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
 
     /// The cycle verifies a Merkle path.
-    fn merkle_verify(&mut self, leaf: Word, index: u64, path: &MerklePath, root: Word);
+    #[inline(always)]
+    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
 
     /// The cycle replaces a node of a Merkle tree.
-    fn merkle_update(&mut self, update: MerkleUpdate<'_>);
+    #[inline(always)]
+    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
 
     /// The cycle is an intrinsic's and changes the running instance's resource table.
-    fn table(&mut self, access: &TableAccess);
+    #[inline(always)]
+    fn table(&mut self, _access: &TableAccess) {}
 
     /// The cycle is an intrinsic's and accesses the memory of some context for the kernel.
-    fn kernel_memory(&mut self, access: &KernelAccess);
+    #[inline(always)]
+    fn kernel_memory(&mut self, _access: &KernelAccess) {}
 
     /// The cycle `clk` records something in the precompile transcript by this permutation.
-    fn log_precompile(&mut self, clk: u32, input: &[Felt; 12], output: &[Felt; 12]);
+    #[inline(always)]
+    fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
 
     /// The cycle takes coefficients into an evaluation by Horner's method.
-    fn horner(&mut self, evaluation: Horner);
+    #[inline(always)]
+    fn horner(&mut self, _evaluation: Horner) {}
 
     /// The cycle evaluates an arithmetic circuit to zero. The words that it reads are told as
     /// memory accesses besides.
-    fn circuit(&mut self, evaluation: CircuitEvaluation);
+    #[inline(always)]
+    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
 
     /// An instance of a composition begins to exist: its memory holds nothing but the frame
     /// pointer. For the root this comes before the first row, and the write of the frame pointer
     /// is not told as a memory access; for others the cycle that creates them tells it.
-    fn instance_created(&mut self, context: ContextId, at: CreationTime);
+    #[inline(always)]
+    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
 
     /// A segment of static data is written to the memory of the instance just created.
     ///
-    /// `data` has the length of the record.
+    /// `_data` has the length of the record.
+    #[inline(always)]
     fn static_data(
         &mut self,
-        context: ContextId,
-        at: CreationTime,
-        segment: &SegmentRecord,
-        data: &[Felt],
-    );
+        _context: ContextId,
+        _at: CreationTime,
+        _segment: &SegmentRecord,
+        _data: &[Felt],
+    ) {
+    }
 
     // WHAT THE HOST SAYS
     //
@@ -152,40 +175,6 @@ pub struct NoTrace;
 
 impl Tracer for NoTrace {
     const ENABLED: bool = false;
-
-    #[inline(always)]
-    fn row(&mut self, _state: &RowState<'_>, _kind: RowKind<'_>) {}
-    #[inline(always)]
-    fn memory(&mut self, _access: MemoryAccess) {}
-    #[inline(always)]
-    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
-    #[inline(always)]
-    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    #[inline(always)]
-    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
-    #[inline(always)]
-    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
-    #[inline(always)]
-    fn table(&mut self, _access: &TableAccess) {}
-    #[inline(always)]
-    fn kernel_memory(&mut self, _access: &KernelAccess) {}
-    #[inline(always)]
-    fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    #[inline(always)]
-    fn horner(&mut self, _evaluation: Horner) {}
-    #[inline(always)]
-    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
-    #[inline(always)]
-    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
-    #[inline(always)]
-    fn static_data(
-        &mut self,
-        _context: ContextId,
-        _at: CreationTime,
-        _segment: &SegmentRecord,
-        _data: &[Felt],
-    ) {
-    }
 }
 
 /// The state of the machine at the start of a cycle.

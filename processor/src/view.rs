@@ -6,6 +6,7 @@ use miden_core::{Felt, Word};
 
 use crate::{
     advice::AdviceProvider,
+    bulk::{BulkLimitExceeded, BulkQuota},
     context::ContextId,
     error::MemoryError,
     state::{Memory, Stack, memory::to_address},
@@ -19,12 +20,24 @@ pub struct ProcessState<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) memory: &'a Memory,
     pub(crate) advice: &'a AdviceProvider,
+    pub(crate) bulk: &'a BulkQuota,
 }
 
 impl<'a> ProcessState<'a> {
     /// The advice provider.
     pub fn advice_provider(&self) -> &'a AdviceProvider {
         self.advice
+    }
+
+    /// Counts elements that the answer to an event is about to read, of memory or of a value in the
+    /// advice map, against the run's [limit](crate::Limits::bulk_elements). A handler whose work grows
+    /// with what the program says, and whose answer does not, has to call it.
+    ///
+    /// # Errors
+    /// If they are more than are left. The error that a handler returns for it traps with the limit's
+    /// name.
+    pub fn read_in_bulk(&self, elements: u64) -> Result<(), BulkLimitExceeded> {
+        self.bulk.take(elements)
     }
 
     /// The cycle.

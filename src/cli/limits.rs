@@ -20,7 +20,7 @@ enum What {
 
 type Setter = fn(&mut Limits, u64);
 
-const LIMITS: [(&str, Setter); 9] = [
+const LIMITS: [(&str, Setter); 10] = [
     ("memory-words", |limits, value| limits.memory_words = value),
     ("advice-elements", |limits, value| {
         limits.advice_elements = to_usize(value);
@@ -37,6 +37,9 @@ const LIMITS: [(&str, Setter); 9] = [
         limits.instances = to_usize(value);
     }),
     ("static-data", |limits, value| limits.static_data = value),
+    ("bulk-elements", |limits, value| {
+        limits.bulk_elements = value
+    }),
     ("trace-rows", |limits, value| {
         limits.trace_rows = to_usize(value);
     }),

@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use miden_core::{EventId, Felt, Word, crypto::merkle::MerklePath};
-use miden_cvm_air::composition::SegmentRecord;
-use miden_cvm_processor::{
-    AdviceError, BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Horner, KernelAccess,
-    MemoryAccess, MerkleUpdate, RowKind, RowState, TableAccess, Taking, Tracer, Trap,
-};
+use miden_cvm_processor::{AdviceError, Taking, Tracer, Trap};
 
 use super::{
     lie::Lie,
@@ -148,24 +144,5 @@ impl Tracer for Liar<'_> {
         }
     }
 
-    fn row(&mut self, _state: &RowState<'_>, _kind: RowKind<'_>) {}
-    fn memory(&mut self, _access: MemoryAccess) {}
-    fn table(&mut self, _access: &TableAccess) {}
-    fn kernel_memory(&mut self, _access: &KernelAccess) {}
-    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
-    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
-    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
     fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    fn horner(&mut self, _evaluation: Horner) {}
-    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
-    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
-    fn static_data(
-        &mut self,
-        _context: ContextId,
-        _at: CreationTime,
-        _segment: &SegmentRecord,
-        _data: &[Felt],
-    ) {
-    }
 }

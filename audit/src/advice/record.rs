@@ -6,10 +6,8 @@ use miden_core::{
     EventId, Felt, Operation, Word, crypto::merkle::MerklePath, stack::MIN_STACK_DEPTH,
     sys_events::SystemEvent,
 };
-use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    AdviceError, BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Horner, KernelAccess,
-    MemoryAccess, MerkleUpdate, Position, RowKind, RowState, TableAccess, Taking, Tracer, Trap,
+    AdviceError, OpenProcedures, Position, RowKind, RowState, Taking, Tracer, Trap,
 };
 
 /// Which advice is input: chosen by whoever runs the program, and part of what a run is about. The
@@ -179,9 +177,8 @@ pub(super) struct Recorder<'a> {
     /// The digests of procedures that have names.
     known: &'a HashSet<Word>,
     constants: HashSet<u64>,
-    nodes: usize,
-    /// Procedures that have not ended: their digests, and how many nodes were open when they began.
-    open: Vec<(Word, usize)>,
+    /// The digests of procedures that have not ended.
+    open: OpenProcedures<Word>,
 }
 
 impl<'a> Recorder<'a> {
@@ -192,8 +189,7 @@ impl<'a> Recorder<'a> {
             origins: Origins::new(trust, initial),
             known,
             constants: HashSet::new(),
-            nodes: 0,
-            open: Vec::new(),
+            open: OpenProcedures::default(),
         }
     }
 
@@ -209,7 +205,7 @@ impl<'a> Recorder<'a> {
         At {
             position: taking.position,
             instance: taking.context.index(),
-            procedure: self.open.last().map(|&(digest, _)| digest),
+            procedure: self.open.innermost().copied(),
         }
     }
 }
@@ -218,29 +214,17 @@ impl Tracer for Recorder<'_> {
     const ENABLED: bool = true;
 
     fn row(&mut self, _state: &RowState<'_>, kind: RowKind<'_>) {
-        match kind {
-            RowKind::Op(row) => {
-                if let Operation::Push(value) = row.op
-                    && self.record.constants.len() < MAX_CONSTANTS
-                    && self.constants.insert(value.as_int())
-                {
-                    self.record.constants.push(value);
-                }
-            }
-            RowKind::Start(start) => {
-                if self.known.contains(&start.digest) {
-                    self.open.push((start.digest, self.nodes));
-                }
-                self.nodes += 1;
-            }
-            // The call of a destructor is a node of its own.
-            RowKind::Intrinsic(row) if !row.destroys => self.nodes += 1,
-            RowKind::End(_) => {
-                self.nodes = self.nodes.saturating_sub(1);
-                self.open.pop_if(|&mut (_, nodes)| nodes == self.nodes);
-            }
-            _ => {}
+        if let RowKind::Op(row) = kind
+            && let Operation::Push(value) = row.op
+            && self.record.constants.len() < MAX_CONSTANTS
+            && self.constants.insert(value.as_int())
+        {
+            self.record.constants.push(value);
         }
+        let known = self.known;
+        let named = |digest, _: Option<&Word>| known.contains(&digest).then_some(digest);
+        self.open.begin(&kind, named);
+        self.open.end(&kind);
     }
 
     fn take_advice(
@@ -306,25 +290,7 @@ impl Tracer for Recorder<'_> {
         }
     }
 
-    fn memory(&mut self, _access: MemoryAccess) {}
-    fn table(&mut self, _access: &TableAccess) {}
-    fn kernel_memory(&mut self, _access: &KernelAccess) {}
-    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
-    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
-    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
     fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    fn horner(&mut self, _evaluation: Horner) {}
-    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
-    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
-    fn static_data(
-        &mut self,
-        _context: ContextId,
-        _at: CreationTime,
-        _segment: &SegmentRecord,
-        _data: &[Felt],
-    ) {
-    }
 }
 
 impl Record {

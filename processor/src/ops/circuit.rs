@@ -16,6 +16,8 @@ impl<T: Tracer> Process<T> {
     pub(super) fn op_evalcircuit(&mut self) -> OpResult {
         let start = self.stack.get(0);
         let size = CircuitSize::new(self.stack.get(1), self.stack.get(2)).map_err(trap)?;
+        let elements = 2 * u64::from(size.num_read) + u64::from(size.num_eval);
+        self.bulk.take(elements)?;
         let mut wires = Wires::new(size);
         let mut gates = Vec::new();
         let mut ptr = start;

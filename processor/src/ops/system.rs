@@ -48,6 +48,7 @@ impl<T: Tracer> Process<T> {
             &self.stack,
             &self.memory,
             &mut self.advice,
+            &self.bulk,
         );
         let (tracer, taking) = self.taking();
         tracer.take_event(taking, id, answered)?;

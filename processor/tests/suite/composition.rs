@@ -7,17 +7,15 @@ use miden_assembly::{
     ast::{Module, ModuleKind},
 };
 use miden_core::{
-    AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO,
-    crypto::{hash::Rpo256, merkle::MerklePath},
+    AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO, crypto::hash::Rpo256,
 };
 use miden_cvm_air::composition::{
     Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, LinkRecord, ResourceRecord,
     SegmentRecord,
 };
 use miden_cvm_processor::{
-    AdviceInputs, BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Crossing, DefaultHost,
-    ExecutionError, ExecutionOptions, ExecutionTrace, Horner, KernelAccess, LoadError,
-    MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer, Trap,
+    AdviceInputs, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionOptions,
+    ExecutionTrace, KernelAccess, LoadError, Process, RowKind, RowState, TableAccess, Tracer, Trap,
     execute_traced,
 };
 
@@ -348,13 +346,6 @@ impl Tracer for Watcher {
         }
     }
 
-    fn memory(&mut self, _: MemoryAccess) {}
-    fn bitwise(&mut self, _: BitwiseOp, _: u32, _: u32) {}
-    fn permutation(&mut self, _: &[Felt; 12], _: &[Felt; 12]) {}
-    fn merkle_verify(&mut self, _: Word, _: u64, _: &MerklePath, _: Word) {}
-    fn merkle_update(&mut self, _: MerkleUpdate<'_>) {}
-    fn circuit(&mut self, _: CircuitEvaluation) {}
-
     fn table(&mut self, access: &TableAccess) {
         self.table.push(*access);
     }
@@ -363,8 +354,6 @@ impl Tracer for Watcher {
         self.kernel.push(*access);
     }
 
-    fn log_precompile(&mut self, _: u32, _: &[Felt; 12], _: &[Felt; 12]) {}
-    fn horner(&mut self, _: Horner) {}
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {
         self.created.push((context, at));
     }

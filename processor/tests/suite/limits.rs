@@ -71,6 +71,57 @@ fn stack_depth() {
 }
 
 #[test]
+fn elements_read_in_bulk() {
+    let limits = Limits {
+        bulk_elements: 1000,
+        ..Limits::default()
+    };
+    let search = "miden::core::collections::sorted_array::lowerbound_array";
+    let all_memory = format!("push.4294967292 push.0 push.1.2.3.4 emit.event(\"{search}\")");
+    let sources = [
+        // One cycle that reads all memory, which was never written.
+        format!("begin {all_memory} end"),
+        "begin push.2000 push.0 push.1.2.3.4 adv.insert_mem dropw drop drop end".into(),
+        // Many that read a little.
+        "begin push.1 while.true push.100 push.0 push.1.2.3.4 adv.insert_mem dropw drop drop push.1 \
+         end end"
+            .into(),
+        "begin push.400 push.400 push.0 eval_circuit end".into(),
+        "begin push.1 while.true emit.event(\"test::look\") push.1 end end".into(),
+    ];
+    let look = |state: &ProcessState<'_>| -> Result<Vec<AdviceMutation>, HostError> {
+        state.read_in_bulk(300)?;
+        Ok(Vec::new())
+    };
+    for source in sources {
+        let case = Case::masm("reading in bulk", &source);
+        let mut host = DefaultHost::default();
+        host.register_handler(EventName::new("test::look"), Arc::new(look))
+            .expect("a new event");
+        let error = execute(
+            &case.program,
+            None,
+            &case.stack_inputs(),
+            case.advice_inputs(),
+            &mut host,
+            ExecutionOptions::default().with_limits(limits),
+        )
+        .expect_err("the run passes a limit");
+        let Some(Trap::LimitExceeded { limit, max }) = error.trap() else {
+            panic!("another error of `{source}`: {error}");
+        };
+        let passed = (*limit, *max);
+        assert_eq!(passed, ("elements that events and circuits read", 1000));
+    }
+    let case = Case::masm("reading all memory", &format!("begin {all_memory} end"));
+    let mut host = DefaultHost::default();
+    let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
+    let options = ExecutionOptions::default();
+    let ran = execute(&case.program, None, &stack, advice, &mut host, options);
+    assert!(ran.is_err(), "the default limit is less than all memory");
+}
+
+#[test]
 fn memory_words() {
     let case = Case::masm(
         "writing everywhere",

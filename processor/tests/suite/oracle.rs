@@ -6,13 +6,11 @@ use std::{
     sync::OnceLock,
 };
 
-use miden_core::{Felt, Word, crypto::merkle::MerklePath};
+use miden_core::Felt;
 use miden_core_lib::CoreLibrary;
-use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, ExecutionError, ExecutionOptions,
-    Horner, KernelAccess, LoadError, MemoryAccess, MerkleUpdate, Process, RowKind, RowState,
-    TableAccess, Tracer, Trap, execute_traced,
+    ExecutionError, ExecutionOptions, LoadError, Process, RowKind, RowState, Tracer, Trap,
+    execute_traced,
 };
 use miden_processor as peer;
 use proptest::prelude::*;
@@ -54,20 +52,6 @@ impl Tracer for Recorder {
             top: *state.stack,
         });
     }
-
-    fn memory(&mut self, _: MemoryAccess) {}
-    fn bitwise(&mut self, _: BitwiseOp, _: u32, _: u32) {}
-    fn permutation(&mut self, _: &[Felt; 12], _: &[Felt; 12]) {}
-    fn merkle_verify(&mut self, _: Word, _: u64, _: &MerklePath, _: Word) {}
-    fn merkle_update(&mut self, _: MerkleUpdate<'_>) {}
-    fn table(&mut self, _: &TableAccess) {}
-    fn kernel_memory(&mut self, _: &KernelAccess) {}
-
-    fn log_precompile(&mut self, _: u32, _: &[Felt; 12], _: &[Felt; 12]) {}
-    fn horner(&mut self, _: Horner) {}
-    fn circuit(&mut self, _: CircuitEvaluation) {}
-    fn instance_created(&mut self, _: ContextId, _: CreationTime) {}
-    fn static_data(&mut self, _: ContextId, _: CreationTime, _: &SegmentRecord, _: &[Felt]) {}
 }
 
 fn run_here(case: &Case) -> Run {

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use miden_core::{Felt, Operation, QuadFelt, WORD_SIZE, Word, crypto::merkle::MerklePath};
 use miden_cvm_air::composition::SegmentRecord;
 use miden_cvm_processor::{
-    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, EndRow, ExecutionOptions, Frame, Horner,
-    KernelAccess, MemoryAccess, MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState,
-    StartRow, TableAccess, Tracer,
+    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, EndRow, ExecutionOptions, Frame,
+    MemoryAccess, MerkleUpdate, NodeKind, OpRow, Process, RowKind, RowState, StartRow, Tracer,
 };
 
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
@@ -217,11 +216,6 @@ impl Tracer for Follower {
         assert_eq!(root(update.new_leaf), Some(update.new_root));
     }
 
-    fn table(&mut self, _: &TableAccess) {}
-    fn kernel_memory(&mut self, _: &KernelAccess) {}
-
-    fn log_precompile(&mut self, _: u32, _: &[Felt; 12], _: &[Felt; 12]) {}
-    fn horner(&mut self, _: Horner) {}
     fn circuit(&mut self, evaluation: CircuitEvaluation) {
         let opcode = Operation::EvalCircuit.op_code();
         assert_eq!(self.last, Some((evaluation.clk, opcode)));

@@ -40,6 +40,7 @@ pub(super) fn peek(state: &ProcessState<'_>) -> Answer {
         if !pairs.len().is_multiple_of(8) {
             return Err(PeekError::LeafNotPairs(pairs.len()).into());
         }
+        state.read_in_bulk(pairs.len() as u64)?;
         pairs
             .chunks_exact(8)
             .find(|pair| pair[..4] == *key.as_elements())

@@ -48,6 +48,7 @@ fn lower_bound(state: &ProcessState<'_>, stride: u32, full_key: bool) -> Answer 
     if size % stride != 0 {
         return Err(SearchError::ArraySize { size, stride }.into());
     }
+    state.read_in_bulk(size.into())?;
     let entry_at = |addr: u32| -> Result<LexicographicWord, SearchError> {
         let mut word = state.get_mem_word(state.ctx(), addr)?.unwrap_or_default();
         if !full_key {
