@@ -39,11 +39,11 @@ pub use miden_cvm_audit::{
 pub use miden_cvm_component::abi::ValueError;
 pub use miden_cvm_component::wit::Function;
 pub use miden_cvm_component::{
-    ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, CodeDescription, Component,
-    Composition, CompositionError, ExportDescription, Intrinsic, LimitName, LinkKind, LinkRecord,
-    LinkedComposition, NewFile, PackageError, PackageKind, SegmentRecord, SourceError, SourceFault,
-    SourceText, SourceWarning, Toolchain, Warning, bindings, describe_code, new_component,
-    package_kind, read_library, read_program,
+    ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE,
+    CodeDescription, Component, Composition, CompositionError, ExportDescription, Intrinsic,
+    LimitName, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError, PackageKind,
+    SegmentRecord, SourceError, SourceFault, SourceText, SourceWarning, Toolchain, Warning,
+    bindings, describe_code, new_component, package_kind, read_library, read_program,
 };
 pub use miden_cvm_library::{
     ADVISORIES, Advisory, Finding, core_library, correct, findings, published_core_library,
@@ -63,7 +63,8 @@ pub use miden_cvm_verifier::{
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
 pub use profile::{
-    InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, StackProfile, profile,
+    Cost, InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Spent, StackProfile,
+    profile,
 };
 pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
 use thiserror::Error;

@@ -12,13 +12,11 @@ use miden_core::{
 };
 use miden_cvm_air::composition::CallKind;
 use miden_cvm_processor::{
-    BitwiseOp, CircuitEvaluation, ContextId, CreationTime, Crossing, Horner, KernelAccess,
-    MemoryAccess, MerkleUpdate, Process, RowKind, RowState, TableAccess, Tracer,
+    BitwiseOp, Crossing, MemoryAccess, MerkleUpdate, OpenProcedures, Process, RowKind, RowState,
+    Tracer,
 };
 
-use crate::{
-    AdviceInputs, ExecutionError, ExecutionOptions, Host, SegmentRecord, StackInputs, Target,
-};
+use crate::{AdviceInputs, ExecutionError, ExecutionOptions, Host, StackInputs, Target};
 
 /// The cycles of a run, by who spent them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,30 +29,81 @@ pub struct Profile {
     pub procedures: Vec<ProcedureProfile>,
     /// The intrinsics that were called, by resource type.
     pub intrinsics: Vec<IntrinsicProfile>,
-    /// The cycles by the chain of procedures in which they were spent, across instances.
+    /// What was spent by the chain of procedures in which it was, across instances.
     pub stacks: Vec<StackProfile>,
 }
 
-/// The cycles that were spent in a procedure where a chain of others led to it.
+/// What was spent in a procedure where a chain of others led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackProfile {
     /// The procedures, the outermost first, each behind its instance's name.
     pub frames: Vec<String>,
-    /// The cycles spent in the last of them, not counting those in procedures that it executed or called.
-    pub cycles: u64,
+    /// What was spent in the last of them, not counting procedures that it executed or called.
+    pub spent: Spent,
+}
+
+/// What a part of a run costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// Cycles: rows of the core table.
+    Cycles,
+    /// Rows of the hasher for permutations and Merkle paths that the code computes; not those for the
+    /// hashes of the code itself.
+    Hasher,
+    /// Rows of bitwise operations.
+    Bitwise,
+    /// Rows of memory for what the code reads and writes.
+    Memory,
+}
+
+impl Cost {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cycles, Self::Hasher, Self::Bitwise, Self::Memory];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cycles => "cycles",
+            Self::Hasher => "hasher",
+            Self::Bitwise => "bitwise",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// Rows of the hasher for a permutation.
+const PERMUTATION_ROWS: u64 = miden_cvm_air::builder::PERIOD as u64;
+
+/// Rows for a bitwise operation of two numbers.
+const BITWISE_ROWS: u64 = 2;
+
+/// Costs that were counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent([u64; Cost::ALL.len()]);
+
+impl Spent {
+    /// How much it is of one cost.
+    pub fn of(&self, cost: Cost) -> u64 {
+        self.0[cost as usize]
+    }
+
+    fn add(&mut self, cost: Cost, count: u64) {
+        self.0[cost as usize] += count;
+    }
 }
 
 impl Profile {
-    /// The stacks as lines that viewers of profiles read: `outer;inner cycles`.
-    pub fn folded(&self) -> String {
-        let lines = self.stacks.iter().map(|stack| {
+    /// The stacks as lines that viewers of profiles read: `outer;inner count`, for a cost.
+    pub fn folded(&self, cost: Cost) -> String {
+        let spent = self.stacks.iter().filter(|stack| stack.spent.of(cost) > 0);
+        let lines = spent.map(|stack| {
             // These two have a meaning in a line.
             let frames = stack
                 .frames
                 .iter()
                 .map(|frame| frame.replace([';', '\n'], ":"));
             let frames: Vec<String> = frames.collect();
-            format!("{} {}\n", frames.join(";"), stack.cycles)
+            format!("{} {}\n", frames.join(";"), stack.spent.of(cost))
         });
         lines.collect()
     }
@@ -169,8 +218,6 @@ struct OpenProcedure {
     key: usize,
     /// Its place in the tree of calls.
     node: usize,
-    /// Number of open nodes when it began.
-    nodes: usize,
     began: u64,
 }
 
@@ -179,7 +226,7 @@ struct OpenProcedure {
 struct CallNode {
     parent: Option<usize>,
     key: usize,
-    cycles: u64,
+    spent: Spent,
 }
 
 /// The most procedures of a chain that are told apart; recursion by `dynexec` can be deeper.
@@ -191,17 +238,65 @@ struct CycleCounter {
     /// The digests of all procedures that are known.
     known: HashSet<Word>,
     cycles: u64,
-    nodes: usize,
-    open: Vec<OpenProcedure>,
+    open: OpenProcedures<OpenProcedure>,
+    procedures: ProcedureCounter,
+    instances: BTreeMap<Place, (u64, u64)>,
+    /// Calls and destructors, by resource type (none is the kernel's) and intrinsic.
+    intrinsics: BTreeMap<(Option<u32>, &'static str), (u64, u64)>,
+}
+
+/// Counts the executions of procedures.
+#[derive(Debug, Default)]
+struct ProcedureCounter {
     keys: HashMap<(Place, Word), usize>,
     counts: Vec<Count>,
     /// The tree of calls: procedures by who executed them, and their own cycles there.
     calls: Vec<CallNode>,
     /// Nodes of the tree by parent and procedure.
     call_places: HashMap<(Option<usize>, usize), usize>,
-    instances: BTreeMap<Place, (u64, u64)>,
-    /// Calls and destructors, by resource type (none is the kernel's) and intrinsic.
-    intrinsics: BTreeMap<(Option<u32>, &'static str), (u64, u64)>,
+}
+
+impl ProcedureCounter {
+    /// A procedure begins, in the one at the place `parent` in the tree.
+    fn begin(
+        &mut self,
+        place: Place,
+        digest: Word,
+        parent: Option<usize>,
+        cycle: u64,
+    ) -> OpenProcedure {
+        let next = self.counts.len();
+        let key = *self.keys.entry((place, digest)).or_insert(next);
+        if key == next {
+            self.counts.push(Count::default());
+        }
+        let count = &mut self.counts[key];
+        count.executions += 1;
+        count.open += 1;
+        let next = self.calls.len();
+        let node = *self.call_places.entry((parent, key)).or_insert(next);
+        if node == next {
+            self.calls.push(CallNode {
+                parent,
+                key,
+                spent: Spent::default(),
+            });
+        }
+        OpenProcedure {
+            key,
+            node,
+            began: cycle,
+        }
+    }
+
+    /// A procedure ends; `cycles` have passed.
+    fn end(&mut self, ended: OpenProcedure, cycles: u64) {
+        let count = &mut self.counts[ended.key];
+        count.open -= 1;
+        if count.open == 0 {
+            count.total += cycles - ended.began;
+        }
+    }
 }
 
 impl CycleCounter {
@@ -213,53 +308,17 @@ impl CycleCounter {
         Self {
             known,
             cycles: 0,
-            nodes: 0,
-            open: Vec::new(),
-            keys: HashMap::new(),
-            counts: Vec::new(),
-            calls: Vec::new(),
-            call_places: HashMap::new(),
+            open: OpenProcedures::default(),
+            procedures: ProcedureCounter::default(),
             instances: BTreeMap::from([(Place::Instance(0), (0, 0))]),
             intrinsics: BTreeMap::new(),
         }
     }
 
-    fn begin(&mut self, place: Place, digest: Word) {
-        let next = self.counts.len();
-        let key = *self.keys.entry((place, digest)).or_insert(next);
-        if key == next {
-            self.counts.push(Count::default());
-        }
-        let count = &mut self.counts[key];
-        count.executions += 1;
-        count.open += 1;
-        let parent = self.open.last().map(|procedure| procedure.node);
-        let next = self.calls.len();
-        let node = *self.call_places.entry((parent, key)).or_insert(next);
-        if node == next {
-            self.calls.push(CallNode {
-                parent,
-                key,
-                cycles: 0,
-            });
-        }
-        self.open.push(OpenProcedure {
-            key,
-            node,
-            nodes: self.nodes,
-            began: self.cycles,
-        });
-    }
-
-    fn end_node(&mut self) {
-        self.nodes -= 1;
-        let Some(ended) = self.open.pop_if(|procedure| procedure.nodes == self.nodes) else {
-            return;
-        };
-        let count = &mut self.counts[ended.key];
-        count.open -= 1;
-        if count.open == 0 {
-            count.total += self.cycles - ended.began;
+    /// Counts rows for the procedure that runs.
+    fn count(&mut self, cost: Cost, rows: u64) {
+        if let Some(procedure) = self.open.innermost() {
+            self.procedures.calls[procedure.node].spent.add(cost, rows);
         }
     }
 
@@ -292,8 +351,8 @@ impl CycleCounter {
             )
             .collect();
         let mut names = Names::new(target);
-        let mut labels: Vec<String> = vec![String::new(); self.counts.len()];
-        let keys = self.keys.into_iter();
+        let mut labels: Vec<String> = vec![String::new(); self.procedures.counts.len()];
+        let keys = self.procedures.keys.into_iter();
         let mut procedures: Vec<ProcedureProfile> = keys
             .map(|((place, digest), key)| {
                 let Count {
@@ -301,7 +360,7 @@ impl CycleCounter {
                     own,
                     total,
                     ..
-                } = self.counts[key];
+                } = self.procedures.counts[key];
                 let name = names
                     .of(place.instance(), digest)
                     .unwrap_or_else(|| short(digest));
@@ -321,9 +380,10 @@ impl CycleCounter {
             let order = |p: &ProcedureProfile| std::cmp::Reverse((p.own_cycles, p.total_cycles));
             (order(a), &a.instance, &a.name).cmp(&(order(b), &b.instance, &b.name))
         });
-        let spent = self.calls.iter().filter(|node| node.cycles > 0);
+        let calls = &self.procedures.calls;
+        let spent = calls.iter().filter(|node| node.spent != Spent::default());
         let stacks = spent.map(|node| {
-            let chain = std::iter::successors(Some(node), |node| Some(&self.calls[node.parent?]));
+            let chain = std::iter::successors(Some(node), |node| Some(&calls[node.parent?]));
             let mut frames: Vec<String> = chain
                 .take(MAX_FRAMES)
                 .map(|node| labels[node.key].clone())
@@ -331,7 +391,7 @@ impl CycleCounter {
             frames.reverse();
             StackProfile {
                 frames,
-                cycles: node.cycles,
+                spent: node.spent,
             }
         });
         Profile {
@@ -371,63 +431,72 @@ impl Tracer for CycleCounter {
             true => Place::Kernel,
             false => Place::Instance(state.context.index()),
         };
-        if let RowKind::Start(start) = kind {
-            if self.known.contains(&start.digest) {
-                self.begin(place, start.digest);
-            }
-            self.nodes += 1;
-            if let Some(entered) = start.entered {
-                let entered = match entered.crossing {
-                    Crossing::Syscall => Place::Kernel,
-                    _ => Place::Instance(entered.context.index()),
-                };
-                self.instances.entry(entered).or_default().0 += 1;
-            }
+        let Self {
+            known,
+            cycles,
+            procedures,
+            ..
+        } = self;
+        self.open.begin(&kind, |digest, parent| {
+            let parent = parent.map(|procedure: &OpenProcedure| procedure.node);
+            let is_known = known.contains(&digest);
+            is_known.then(|| procedures.begin(place, digest, parent, *cycles))
+        });
+        if let RowKind::Start(start) = kind
+            && let Some(entered) = start.entered
+        {
+            let entered = match entered.crossing {
+                Crossing::Syscall => Place::Kernel,
+                _ => Place::Instance(entered.context.index()),
+            };
+            self.instances.entry(entered).or_default().0 += 1;
         }
         if let RowKind::Intrinsic(row) = kind {
             let (name, is_kernel) = intrinsic_name(row.kind);
             let resource = (!is_kernel).then_some(row.resource);
             let count = self.intrinsics.entry((resource, name)).or_default();
             count.0 += 1;
-            // The call of a destructor is a node of its own.
-            if row.destroys {
-                count.1 += 1;
-            } else {
-                self.nodes += 1;
-            }
+            count.1 += u64::from(row.destroys);
         }
         self.cycles += 1;
         self.instances.entry(place).or_default().1 += 1;
-        if let Some(procedure) = self.open.last() {
-            self.counts[procedure.key].own += 1;
-            self.calls[procedure.node].cycles += 1;
+        if let Some(procedure) = self.open.innermost() {
+            self.procedures.counts[procedure.key].own += 1;
+            let spent = &mut self.procedures.calls[procedure.node].spent;
+            spent.add(Cost::Cycles, 1);
         }
-        if let RowKind::End(_) = kind {
-            self.end_node();
+        if let Some(ended) = self.open.end(&kind) {
+            self.procedures.end(ended, self.cycles);
         }
     }
-    fn memory(&mut self, _access: MemoryAccess) {}
-    fn table(&mut self, _access: &TableAccess) {}
-    fn kernel_memory(&mut self, _access: &KernelAccess) {}
-    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {}
-    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    fn merkle_verify(&mut self, _leaf: Word, _index: u64, _path: &MerklePath, _root: Word) {}
-    fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
-    fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {}
-    fn horner(&mut self, _evaluation: Horner) {}
-    fn circuit(&mut self, _evaluation: CircuitEvaluation) {}
-    fn instance_created(&mut self, _context: ContextId, _at: CreationTime) {}
-    fn static_data(
-        &mut self,
-        _context: ContextId,
-        _at: CreationTime,
-        _segment: &SegmentRecord,
-        _data: &[Felt],
-    ) {
+
+    fn memory(&mut self, _access: MemoryAccess) {
+        self.count(Cost::Memory, 1);
+    }
+
+    fn bitwise(&mut self, _op: BitwiseOp, _a: u32, _b: u32) {
+        self.count(Cost::Bitwise, BITWISE_ROWS);
+    }
+
+    fn permutation(&mut self, _input: &[Felt; 12], _output: &[Felt; 12]) {
+        self.count(Cost::Hasher, PERMUTATION_ROWS);
+    }
+
+    fn merkle_verify(&mut self, _leaf: Word, _index: u64, path: &MerklePath, _root: Word) {
+        self.count(Cost::Hasher, u64::from(path.depth()) * PERMUTATION_ROWS);
+    }
+
+    fn merkle_update(&mut self, update: MerkleUpdate<'_>) {
+        let permutations = 2 * u64::from(update.path.depth());
+        self.count(Cost::Hasher, permutations * PERMUTATION_ROWS);
+    }
+
+    fn log_precompile(&mut self, _clk: u32, _input: &[Felt; 12], _output: &[Felt; 12]) {
+        self.count(Cost::Hasher, PERMUTATION_ROWS);
     }
 }
 
-fn forests(target: &Target) -> impl Iterator<Item = &Arc<MastForest>> {
+pub(crate) fn forests(target: &Target) -> impl Iterator<Item = &Arc<MastForest>> {
     std::iter::once(target.program().mast_forest()).chain(target.forests())
 }
 

@@ -3,9 +3,10 @@
 use core::fmt;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use miden_cvm::{
-    InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Table, TraceLengths, profile,
+    Cost, InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Table, TraceLengths,
+    profile,
 };
 use serde::Serialize;
 
@@ -26,10 +27,18 @@ pub struct AnalyzeCommand {
     /// Show this many procedures; those with most cycles of their own come first
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     procedures: usize,
-    /// Write the cycles by the chain of calls across instances, as folded stacks: viewers of profiles
-    /// make flamegraphs of them
+    /// Write what was spent by the chain of calls across instances, as folded stacks: viewers of
+    /// profiles make flamegraphs of them
     #[arg(long, value_name = "FILE")]
     folded: Option<PathBuf>,
+    /// Write the same as a flamegraph, an SVG that a browser shows
+    #[cfg(feature = "flamegraph")]
+    #[arg(long, value_name = "FILE")]
+    flamegraph: Option<PathBuf>,
+    /// What is counted in stacks: cycles, or rows of the hasher, of bitwise operations, or of memory
+    #[arg(long, value_name = "COST", default_value = "cycles",
+        value_parser = PossibleValuesParser::new(Cost::ALL.map(Cost::name)))]
+    weight: String,
 }
 
 impl AnalyzeCommand {
@@ -42,6 +51,11 @@ impl AnalyzeCommand {
         let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
         let wanted = self.folded.iter();
         let wanted = wanted.map(|path| ("the folded stacks", path.clone()));
+        #[cfg(feature = "flamegraph")]
+        let wanted = {
+            let drawn = self.flamegraph.iter();
+            wanted.chain(drawn.map(|path| ("the flamegraph", path.clone())))
+        };
         let outputs = Outputs::check(wanted, &loaded.read)?;
         progress.stage("counting cycles");
         let counted = profile(
@@ -54,7 +68,18 @@ impl AnalyzeCommand {
         .map_err(|error| Failure::of_run(&loaded.target, &error))?;
         progress.stage("building the trace");
         let trace = loaded.trace()?;
-        let folded = counted.folded();
+        let cost = Cost::ALL
+            .into_iter()
+            .find(|cost| cost.name() == self.weight);
+        let folded = counted.folded(cost.unwrap_or(Cost::Cycles));
+        let mut written = vec![];
+        if self.folded.is_some() {
+            written.push(folded.clone().into_bytes());
+        }
+        #[cfg(feature = "flamegraph")]
+        if self.flamegraph.is_some() {
+            written.push(flamegraph(&folded, &self.weight)?);
+        }
         drop(progress);
         let Profile {
             instances,
@@ -76,9 +101,27 @@ impl AnalyzeCommand {
             intrinsics: intrinsics.into_iter().map(Into::into).collect(),
         })?;
         let outcome = outputs.answered(outcome);
-        outputs.write([folded.as_bytes()])?;
+        outputs.write(written.iter().map(Vec::as_slice))?;
         Ok(outcome)
     }
+}
+
+/// The flamegraph of folded stacks.
+#[cfg(feature = "flamegraph")]
+fn flamegraph(folded: &str, weight: &str) -> Result<Vec<u8>, Failure> {
+    let mut options = inferno::flamegraph::Options::default();
+    options.title = format!("{weight}, by the chain of calls across instances");
+    options.count_name = match weight {
+        "cycles" => "cycles".into(),
+        weight => format!("rows of {weight}"),
+    };
+    // The same run has the same picture.
+    options.hash = true;
+    options.deterministic = true;
+    let mut drawn = Vec::new();
+    inferno::flamegraph::from_lines(&mut options, folded.lines(), &mut drawn)
+        .map_err(|error| Failure::failed(format!("there is nothing to draw: {error}")))?;
+    Ok(drawn)
 }
 
 /// What `analyze` answers.

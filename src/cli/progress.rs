@@ -1,15 +1,21 @@
-//! Progress on a terminal.
+//! Progress on a terminal, or in lines of JSON.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 const TICK: Duration = Duration::from_millis(100);
 
-/// A line on the standard error that says what is being done and for how long. It is not there if
-/// that is no terminal, and gone when this value is dropped.
+/// A line on the standard error that says what is being done and for how long, and how much of it is
+/// done where that is known. It is not there if that is no terminal, and gone when this value is
+/// dropped.
 #[derive(Debug, Clone)]
-pub struct Progress(ProgressBar);
+pub struct Progress {
+    bar: ProgressBar,
+    /// Whether every change is a line of JSON, in the place of the line on a terminal.
+    is_lines: bool,
+}
 
 impl Progress {
     /// Shows the first stage.
@@ -20,23 +26,54 @@ impl Progress {
         }
         bar.set_message(stage);
         bar.enable_steady_tick(TICK);
-        Self(bar)
+        Self {
+            bar,
+            is_lines: false,
+        }
+    }
+
+    /// Says the first stage in a line of JSON, as all that follows.
+    pub fn in_lines(stage: &'static str) -> Self {
+        let this = Self {
+            bar: ProgressBar::hidden(),
+            is_lines: true,
+        };
+        this.stage(stage);
+        this
     }
 
     /// Goes on to another stage.
     pub fn stage(&self, stage: &'static str) {
-        self.0.set_message(stage);
-        self.0.reset_elapsed();
+        self.bar.set_message(stage);
+        self.bar.reset_elapsed();
+        if self.is_lines {
+            eprintln!(
+                "{}",
+                json!({ "phase": stage, "percent": self.bar.position() })
+            );
+        }
+    }
+
+    /// Says how much of the work is done, in percent.
+    pub fn done(&self, percent: u64) {
+        if self.bar.length().is_none() {
+            self.bar.set_length(100);
+            let template = "{spinner} {bar:30} {pos:>3} %  {msg} {elapsed}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                self.bar.set_style(style);
+            }
+        }
+        self.bar.set_position(percent);
     }
 
     /// Does something that prints, without the line in the way.
     pub fn suspend<R>(&self, prints: impl FnOnce() -> R) -> R {
-        self.0.suspend(prints)
+        self.bar.suspend(prints)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

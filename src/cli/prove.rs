@@ -50,6 +50,9 @@ pub struct ProveCommand {
     /// Show how long each phase took
     #[arg(long)]
     timings: bool,
+    /// Say which phase begins and how much is done, in lines of JSON on the standard error
+    #[arg(long)]
+    progress: bool,
     /// The parameters of the proof; all but `fast` go with conjectured bits only
     #[arg(long, value_enum, default_value_t = Preset::Fast)]
     preset: Preset,
@@ -98,7 +101,10 @@ impl ProveCommand {
     /// options do not go together.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let settings = self.settings()?;
-        let progress = Progress::start("loading");
+        let progress = match self.progress {
+            true => Progress::in_lines("loading"),
+            false => Progress::start("loading"),
+        };
         let longest = settings.set().max_height() as u32 - 1;
         let mut loaded = self.source.load(&progress, longest)?;
         let proof_path = or_beside(&self.proof, &loaded.file, "proof")?;

@@ -1176,6 +1176,25 @@ fn equal_code_has_the_names_of_its_own_component() {
     assert_eq!(names, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
+/// Lines of JSON say which phase begins and how much is done.
+#[test]
+fn progress_is_told_in_lines() {
+    let folder = Folder::new(&[("main.masm", "begin push.1 push.2 add swap drop end")]);
+    let main = folder.path("main.masm");
+    let proven = miden_cvm(args("prove", &main, &["--json", "--progress"]));
+    assert_eq!(proven.code, 0, "{}", proven.stderr);
+    let lines = proven.stderr.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let phase = line["phase"].as_str().expect("a phase").to_owned();
+        (phase, line["percent"].as_u64().expect("a number"))
+    });
+    let lines: Vec<(String, u64)> = lines.collect();
+    assert_eq!(lines[0], ("loading".into(), 0));
+    assert!(lines.is_sorted_by_key(|(_, percent)| *percent), "{lines:?}");
+    let last = lines.last().expect("a phase");
+    assert_eq!((last.0.as_str(), last.1), ("open", 91));
+}
+
 /// Of the phases of a proof each is shown where it is in another.
 #[test]
 fn phases_are_timed() {
