@@ -20,6 +20,7 @@
 
 pub mod advice;
 mod call;
+pub mod debug;
 mod inputs;
 mod profile;
 mod target;

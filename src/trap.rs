@@ -97,7 +97,7 @@ impl Target {
         }
     }
 
-    fn place(&self, location: &Location) -> CodePlace {
+    pub(crate) fn place(&self, location: &Location) -> CodePlace {
         let name = |index: u16| match self.instances().get(usize::from(index)) {
             Some(name) => name.clone(),
             None => format!("instance {index}"),

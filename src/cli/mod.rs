@@ -5,6 +5,7 @@ mod analyze;
 mod audit;
 mod component;
 mod compose;
+mod debug;
 mod files;
 mod inspect;
 mod kind;
@@ -51,6 +52,8 @@ enum Command {
     Verify(verify::VerifyCommand),
     /// Show where a run spends its cycles and its trace its rows
     Analyze(analyze::AnalyzeCommand),
+    /// Run a program or composition step by step, forwards and backwards
+    Debug(debug::DebugCommand),
     /// Change the trace of a run in many ways, and see whether the constraints reject every change; or
     /// lie about the advice, and see whether the program refuses every lie
     Audit(audit::AuditCommand),
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
                 Command::Prove(command) => command.run(),
                 Command::Verify(command) => command.run(),
                 Command::Analyze(command) => command.run(),
+                Command::Debug(command) => command.run(),
                 Command::Audit(command) => command.run(),
                 Command::Component(command) => command.run(),
                 Command::Compose(command) => command.run(),

@@ -60,6 +60,16 @@ impl Outcome {
         }
     }
 
+    /// No answer: the command has told all by itself.
+    pub fn nothing() -> Self {
+        Self {
+            text: String::new(),
+            json: Value::Null,
+            failure: None,
+            is_beside_output: false,
+        }
+    }
+
     /// The same answer, for the standard error: the standard output is taken.
     pub fn beside_output(mut self) -> Self {
         self.is_beside_output = true;

@@ -1,6 +1,7 @@
 //! The command line, as a user and as a script meets it.
 
 mod advisories;
+mod debug;
 mod kinds;
 mod limits;
 mod lying;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Folder, args, miden_cvm, on};
 
 /// Three instances: `app` calls `shop`, which executes a procedure that calls `bank`, which traps.
-fn chain() -> Folder {
+pub(super) fn chain() -> Folder {
     let interface = |name: &str| format!("interface = \"my:{name}/api\"\nversion = \"1.0.0\"");
     let component = |name: &str, export: &str, imports: &str| {
         format!(
