@@ -24,6 +24,7 @@ pub mod debug;
 mod inputs;
 mod profile;
 mod target;
+mod testing;
 mod trap;
 
 pub use call::{CallError, StatedCall, TypedCall, to_wave};
@@ -68,6 +69,7 @@ pub use profile::{
     profile,
 };
 pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
+pub use testing::{Passes, Test, TestError, Verdict};
 use thiserror::Error;
 pub use trap::{CodePlace, TrapDescription};
 pub use wasm_wave;

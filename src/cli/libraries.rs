@@ -8,7 +8,7 @@ use miden_cvm::{AssemblyLimits, Finding, Loader, TargetError};
 use super::{outcome::Failure, progress::Progress};
 
 /// What code is assembled with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Libraries {
     /// The kernel: a `.masm` file, a folder with `kernel.masm` or `api.masm`, or a `.masl` or `.masp`
     /// file

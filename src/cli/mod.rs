@@ -17,6 +17,7 @@ mod progress;
 mod prove;
 mod run;
 mod source;
+mod test;
 mod timings;
 mod verify;
 
@@ -54,6 +55,8 @@ enum Command {
     Analyze(analyze::AnalyzeCommand),
     /// Run a program or composition step by step, forwards and backwards
     Debug(debug::DebugCommand),
+    /// Run the tests that the root of a composition exports, or those of a component
+    Test(test::TestCommand),
     /// Change the trace of a run in many ways, and see whether the constraints reject every change; or
     /// lie about the advice, and see whether the program refuses every lie
     Audit(audit::AuditCommand),
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
                 Command::Verify(command) => command.run(),
                 Command::Analyze(command) => command.run(),
                 Command::Debug(command) => command.run(),
+                Command::Test(command) => command.run(),
                 Command::Audit(command) => command.run(),
                 Command::Component(command) => command.run(),
                 Command::Compose(command) => command.run(),

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -28,7 +28,7 @@ const MAX_TARGET_LEN: u64 = 1 << 28;
 const MAX_INPUTS_LEN: u64 = 1 << 30;
 
 /// What is run and on what.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Source {
     /// A program (`.masm`, `.masp`), or a composition (`.toml`, `.wac`, `.masp`), or the folder of
     /// either; `-` is a program or a package on the standard input
@@ -56,7 +56,7 @@ pub struct Source {
     trace: bool,
     /// A bound on what the run may use, such as `memory-words=4096`; can be given several times. The
     /// names: memory-words, advice-elements, stack-depth, call-depth, nesting, handles, instances,
-    /// static-data, trace-rows; and of the assembly of its sources: source-bytes,
+    /// static-data, bulk-elements, trace-rows; and of the assembly of its sources: source-bytes,
     /// assembled-instructions, link-steps
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<Limit>,
@@ -99,6 +99,24 @@ impl Loaded {
 }
 
 impl Source {
+    /// What is named as the target.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The same options for another target.
+    pub fn at(&self, target: PathBuf) -> Self {
+        Self {
+            target,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a function is called with values.
+    pub fn is_call(&self) -> bool {
+        self.invoke.is_some()
+    }
+
     /// What is wrong with the target; of a file that is something else, what it is.
     fn refused(&self, error: TargetError) -> Failure {
         let is_other = matches!(

@@ -5,6 +5,7 @@ mod debug;
 mod kinds;
 mod limits;
 mod lying;
+mod testing;
 mod traps;
 mod typed;
 #[cfg(unix)]
