@@ -7,6 +7,8 @@ mod limits;
 mod lying;
 mod testing;
 mod traps;
+#[cfg(unix)]
+mod tutorial;
 mod typed;
 #[cfg(unix)]
 mod writing;
