@@ -14,7 +14,7 @@ use std::{fs, path::Path};
 
 pub use artifacts::{Known, another, known, package, proof};
 pub use flips::{Flips, flip};
-pub use sources::{component, composition, names, source, wac, wit};
+pub use sources::{component, composition, modules, names, source, wac, wit};
 pub use texts::{inputs, statement};
 
 /// A kind of input.
@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "proof",
         check: proof,
@@ -58,6 +58,11 @@ pub const TARGETS: [Target; 10] = [
         name: "source",
         check: source,
         seeds: sources::source_seeds,
+    },
+    Target {
+        name: "modules",
+        check: modules,
+        seeds: sources::modules_seeds,
     },
     Target {
         name: "names",

@@ -26,6 +26,8 @@ impl Copies {
         fs::create_dir(this.path(PLAIN)).expect("a folder");
         this.change(&manifest_of(PLAIN), PLAIN_MANIFEST.as_bytes());
         this.change(&source_of(PLAIN), PLAIN_SOURCE.as_bytes());
+        fs::create_dir(this.path(GRAPH)).expect("a folder");
+        this.change(&manifest_of(GRAPH), GRAPH_MANIFEST.as_bytes());
         this
     }
 
@@ -153,8 +155,111 @@ pub fn source(bytes: &[u8]) {
     });
 }
 
+/// The plain component, and sources that are deep in every construct that can be.
 pub(crate) fn source_seeds() -> Vec<Vec<u8>> {
-    vec![PLAIN_SOURCE.into()]
+    let nested = |open: &str, inner: &str, close: &str| {
+        let (open, close) = (open.repeat(40), close.repeat(40));
+        format!("pub proc take {open} {inner} {close} end\npub proc melt drop end\n")
+    };
+    let chain: String = (1..40)
+        .map(|i| format!("proc f{i} exec.f{} end\n", i - 1))
+        .collect();
+    let constants: String = (1..40)
+        .map(|i| format!("const C{i} = C{} + C{}\n", i - 1, i - 1))
+        .collect();
+    let sources = [
+        PLAIN_SOURCE.to_owned(),
+        nested("if.true ", "nop", "else nop end "),
+        nested("while.true ", "push.0", "end "),
+        nested("repeat.1 ", "nop", "end "),
+        nested("if.true repeat.1 while.true ", "push.0", "end end end "),
+        format!("proc f0 nop end\n{chain}pub proc take exec.f39 end\npub proc melt drop end\n"),
+        format!(
+            "const C0 = 1\n{constants}pub proc take push.C9 drop end\npub proc melt drop end\n"
+        ),
+        format!(
+            "const A = {}1{}\npub proc take push.A end\n",
+            "(".repeat(60),
+            ")".repeat(60)
+        ),
+        "use plain::take->melt\nuse plain::melt->take\npub proc main exec.take end\n".into(),
+        "use plain::plain->plain\npub proc take exec.plain::take exec.::plain::take end\n".into(),
+        "type A = struct { a: B }\ntype B = struct { b: A }\npub proc take(a: A) nop end\n".into(),
+        "pub use plain::take->melt\npub use plain::melt->take\n".into(),
+    ];
+    sources.map(String::into_bytes).into()
+}
+
+/// The component of [`modules`].
+const GRAPH: &str = "graph";
+
+const GRAPH_MANIFEST: &str = "name = \"graph\"
+sources = [\"graph.masm\", \"left.masm\", \"right.masm\"]
+
+[exports.main]
+procedure = \"graph::main\"
+";
+
+/// What stands between two modules.
+const BETWEEN: &str = "\n=\n";
+
+/// Reads bytes as the three modules of one component, which can name each other.
+pub fn modules(bytes: &[u8]) {
+    COMPONENTS.with(|copies| {
+        let between = BETWEEN.as_bytes();
+        let mut rest = bytes;
+        for name in ["graph", "left", "right"] {
+            let end = rest
+                .windows(between.len())
+                .position(|window| window == between);
+            let (module, others) = match end {
+                Some(end) => (&rest[..end], &rest[end + between.len()..]),
+                None => (rest, &[][..]),
+            };
+            copies.change(&format!("{GRAPH}/{name}.masm"), module);
+            rest = others;
+        }
+        component_in(copies, GRAPH);
+    });
+}
+
+/// Imports over three modules: in a line, in circles of every length, and to what is not there.
+pub(crate) fn modules_seeds() -> Vec<Vec<u8>> {
+    let graphs = [
+        [
+            "use left::a\npub proc main exec.left::a end",
+            "use right::b\npub proc a exec.right::b end",
+            "pub proc b nop end",
+        ],
+        [
+            "use left::a\npub proc main exec.a end",
+            "pub use right::b->a",
+            "pub use graph::main->b",
+        ],
+        [
+            "pub use left::main",
+            "pub use right::main",
+            "pub use left::main",
+        ],
+        [
+            "use left::X\npub proc main push.X drop end",
+            "use right::Y\npub const X = Y + 1",
+            "use left::X\npub const Y = X + 1",
+        ],
+        [
+            "use left::T\npub proc main(a: T) nop end",
+            "use right::U\npub type T = struct { u: U }",
+            "use left::T\npub type U = struct { t: T }",
+        ],
+        [
+            "use left::right::b->graph\npub proc main exec.graph exec.::graph::main end",
+            "use graph->right\npub proc a exec.right::main end",
+            "pub proc b exec.::left::a end",
+        ],
+    ];
+    graphs
+        .map(|modules| modules.join(BETWEEN).into_bytes())
+        .into()
 }
 
 pub(crate) fn component_seeds() -> Vec<Vec<u8>> {

@@ -206,6 +206,11 @@ fn sources() {
 }
 
 #[test]
+fn modules() {
+    damaged("modules", 60);
+}
+
+#[test]
 fn names() {
     damaged("names", 300);
 }
