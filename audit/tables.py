@@ -14,10 +14,7 @@ from collections import Counter
 def family(column):
     """Columns that are members of one family or of one struct are counted together."""
     name = re.sub(r"\[\d+\]", "", column)
-    if name == "chiplet.body":
-        return "padding below the chiplets"
-    parts = name.split(".")
-    return ".".join(parts[:3] if parts[0] == "chiplet" else parts[:2])
+    return ".".join(name.split(".")[:2])
 
 
 def table(heading, reports, key, group):

@@ -32,11 +32,12 @@ pub struct CvmAir {
     heights: Heights,
     public: PublicInputs,
     options: ProofOptions,
-    tables: [TableShape; Table::COUNT],
+    /// Of each table; nothing of one that is absent.
+    tables: Vec<TableShape>,
 }
 
 /// What of a table does not depend on its rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct TableShape {
     packing: Packing,
     boundaries: Vec<Boundary>,
@@ -68,11 +69,14 @@ pub struct Combined<E> {
 impl CvmAir {
     /// The AIR of a run with tables of these heights.
     pub fn new(heights: Heights, public: PublicInputs, options: ProofOptions) -> Self {
-        let tables = Table::ALL.map(|table| TableShape {
-            packing: table.packing(),
-            boundaries: table.boundaries(&public),
-            transitions: table.constraint_catalog().len(),
-        });
+        let mut tables = alloc::vec![TableShape::default(); Table::COUNT];
+        for table in heights.tables() {
+            tables[table as usize] = TableShape {
+                packing: table.packing(),
+                boundaries: table.boundaries(&public),
+                transitions: table.constraint_catalog().len(),
+            };
+        }
         Self {
             heights,
             public,
@@ -84,6 +88,11 @@ impl CvmAir {
     /// The heights of the tables.
     pub fn heights(&self) -> &Heights {
         &self.heights
+    }
+
+    /// The tables that are there, in order.
+    pub fn tables(&self) -> impl Iterator<Item = Table> + Clone + use<> {
+        self.heights.tables()
     }
 
     /// The public inputs of the run.
@@ -101,12 +110,12 @@ impl CvmAir {
         self.heights.longest() * self.options.blowup_factor()
     }
 
-    /// How a table's messages share auxiliary columns.
+    /// How a table's messages share auxiliary columns; there are none if it is absent.
     pub fn packing(&self, table: Table) -> &Packing {
         &self.tables[table as usize].packing
     }
 
-    /// The number of constraints of a table, those of the auxiliary columns included.
+    /// The number of constraints of a table that is there, those of the auxiliary columns included.
     pub fn num_constraints(&self, table: Table) -> usize {
         let shape = &self.tables[table as usize];
         let main = shape.transitions + shape.boundaries.len();
@@ -115,15 +124,15 @@ impl CvmAir {
 
     /// The number of constraints of all tables.
     pub fn total_constraints(&self) -> usize {
-        let counts = Table::ALL.iter().map(|&table| self.num_constraints(table));
+        let counts = self.tables().map(|table| self.num_constraints(table));
         counts.sum()
     }
 
     /// The number of columns of all tables, auxiliary ones included.
     pub fn trace_width(&self) -> usize {
-        let widths = Table::ALL
-            .iter()
-            .map(|&table| table.width() + self.packing(table).width());
+        let widths = self
+            .tables()
+            .map(|table| table.width() + self.packing(table).width());
         widths.sum()
     }
 
@@ -141,7 +150,7 @@ impl CvmAir {
 
     /// The number of fractions that the lookup argument sums up, those of the verifier included.
     pub fn num_fractions(&self) -> u64 {
-        let fractions = Table::ALL.iter().map(|&table| {
+        let fractions = self.tables().map(|table| {
             let slots: usize = self.packing(table).columns.iter().map(Vec::len).sum();
             self.heights.of(table) as u64 * slots as u64
         });

@@ -1,14 +1,13 @@
 //! Boundary constraints: what the verifier knows of the first and the last row of each table.
 
 use alloc::{string::String, vec::Vec};
-use core::array;
 
 use miden_core::Felt;
 use winter_math::FieldElement;
 
 use crate::{
     columns::{
-        CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow, cells_of,
+        AceRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, cells_of, column_numbers,
     },
     opcode::HALT,
     public::{PublicInputs, ROOT_MARK},
@@ -53,12 +52,10 @@ impl List {
     }
 }
 
-// A row in which every cell is its own column index is the typed way to name columns.
-
 /// The core: row 0 is the root context, outside of any block, with the stack inputs; a node begins
 /// there. The last row, which no transition constraint covers, is HALT with the stack outputs.
 pub fn core(public: &PublicInputs) -> Vec<Boundary> {
-    let at = *CoreRow::from_cells(&array::from_fn::<_, CORE_WIDTH, _>(|i| i));
+    let at = column_numbers::<CoreRow<usize>>();
     let (system, op, decoder, stack) = (&at.system, &at.op, &at.decoder, &at.stack);
     let mut list = List::default();
     for (name, column) in [
@@ -100,26 +97,64 @@ pub fn core(public: &PublicInputs) -> Vec<Boundary> {
 
 /// The byte table has all bytes.
 pub fn range() -> Vec<Boundary> {
-    let at = *RangeRow::from_cells(&array::from_fn::<_, RANGE_WIDTH, _>(|i| i));
+    let at = column_numbers::<RangeRow<usize>>();
     let mut list = List::default();
     list.first("first_byte", at.byte, ZERO);
     list.last("last_byte", at.byte, Felt::new(255));
     list.0
 }
 
-/// The chiplets: the hasher's section begins with row 0, and continues nothing there. The last row
-/// belongs to no chiplet.
-pub fn chiplets() -> Vec<Boundary> {
-    let at = *ChipletRow::from_cells(&array::from_fn::<_, CHIPLET_WIDTH, _>(|i| i));
-    let hasher = at.hasher();
+/// The hasher: row 0 continues nothing, and the last cycle is neither of a path nor of static data.
+pub fn hasher() -> Vec<Boundary> {
+    let at = column_numbers::<HasherRow<usize>>();
     let mut list = List::default();
-    list.first("first_row", at.row, ZERO);
-    list.first("first_hasher", at.select.hasher, ONE);
-    list.first("first_absorb", hasher.absorb, ZERO);
-    list.first("first_merkle", hasher.merkle, ZERO);
-    list.first("first_unhash", hasher.unhash, ZERO);
-    for (i, &column) in cells_of::<usize, _>(&at.select).iter().enumerate() {
-        list.last(&alloc::format!("last_chiplet[{i}]"), column, ZERO);
+    list.first("first_address", at.address, ZERO);
+    list.first("first_absorb", at.absorb, ZERO);
+    list.first("first_merkle", at.merkle, ZERO);
+    list.first("first_unhash", at.unhash, ZERO);
+    list.last("last_merkle", at.merkle, ZERO);
+    list.last("last_unhash", at.unhash, ZERO);
+    list.0
+}
+
+/// The memory: row 0 is no access.
+pub fn memory() -> Vec<Boundary> {
+    let at = column_numbers::<MemoryRow<usize>>();
+    let mut list = List::default();
+    list.first("first_whole", at.whole, ZERO);
+    for (i, &column) in at.element.iter().enumerate() {
+        list.first(&alloc::format!("first_element[{i}]"), column, ZERO);
+    }
+    list.0
+}
+
+/// The resource tables: nothing comes of the last row.
+pub fn resources() -> Vec<Boundary> {
+    let at = column_numbers::<ResourceRow<usize>>();
+    let outcome = at.outcome();
+    let mut list = List::default();
+    for (name, column) in [
+        ("last_writes_state", outcome.writes_state),
+        ("last_writes_entry", outcome.writes_entry),
+        ("last_puts", outcome.puts),
+        ("last_takes", outcome.takes),
+        ("last_guards", outcome.guards),
+        ("last_accesses", outcome.accesses),
+    ] {
+        list.last(name, column, ZERO);
+    }
+    list.0
+}
+
+/// Circuits: an evaluation starts on row 0, and the last row is of none.
+pub fn circuits() -> Vec<Boundary> {
+    let at = column_numbers::<AceRow<usize>>();
+    let mut list = List::default();
+    list.first("first_start", at.start, ONE);
+    let [g0, g1, g2, g3] = at.gate;
+    let kinds = [at.start, at.read, at.fetch, g0, g1, g2, g3];
+    for (i, column) in kinds.into_iter().enumerate() {
+        list.last(&alloc::format!("last_circuit[{i}]"), column, ZERO);
     }
     list.0
 }

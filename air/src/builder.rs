@@ -7,7 +7,9 @@ use winter_math::FieldElement;
 
 use crate::{
     algebra::{Algebra, Degree},
-    columns::{Cells, ChipletRow, CoreRow, RangeRow},
+    columns::{
+        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
+    },
 };
 
 /// Length of the cycle that the periodic columns have: one permutation of the hasher.
@@ -53,8 +55,18 @@ pub struct Frame<'a, R, E> {
 pub type CoreFrame<'a, E> = Frame<'a, CoreRow<E>, E>;
 /// Two consecutive rows of the range table.
 pub type RangeFrame<'a, E> = Frame<'a, RangeRow<E>, E>;
-/// Two consecutive rows of the chiplets.
-pub type ChipletFrame<'a, E> = Frame<'a, ChipletRow<E>, E>;
+/// Two consecutive rows of the hasher.
+pub type HasherFrame<'a, E> = Frame<'a, HasherRow<E>, E>;
+/// Two consecutive rows of the memory.
+pub type MemoryFrame<'a, E> = Frame<'a, MemoryRow<E>, E>;
+/// Two consecutive rows of the bitwise table.
+pub type BitwiseFrame<'a, E> = Frame<'a, BitwiseRow<E>, E>;
+/// Two consecutive rows of the resource tables.
+pub type ResourceFrame<'a, E> = Frame<'a, ResourceRow<E>, E>;
+/// Two consecutive rows of the ROM.
+pub type RomFrame<'a, E> = Frame<'a, RomRow<E>, E>;
+/// Two consecutive rows of the evaluations of circuits.
+pub type CircuitFrame<'a, E> = Frame<'a, AceRow<E>, E>;
 
 /// Receives the constraints of a table, always in the same order.
 pub trait ConstraintBuilder {

@@ -1,18 +1,11 @@
 //! The main columns of the tables.
 //!
-//! A row of the core is a [`CoreRow`] (system, decoder, operand stack), one of the range table a
-//! [`RangeRow`], and one of the chiplets, which stand below each other in shared columns, a
-//! [`ChipletRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
+//! Each table has a struct of its columns: [`CoreRow`] (system, decoder, operand stack),
+//! [`RangeRow`], [`HasherRow`], [`MemoryRow`], [`BitwiseRow`], [`ResourceRow`], [`RomRow`] and
+//! [`AceRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
 //! borrowed as a row; nothing else computes column indices.
 
 use core::mem::size_of;
-
-/// Number of the core's columns.
-pub const CORE_WIDTH: usize = size_of::<CoreRow<u8>>();
-/// Number of columns of the range table.
-pub const RANGE_WIDTH: usize = size_of::<RangeRow<u8>>();
-/// Number of the chiplets' columns.
-pub const CHIPLET_WIDTH: usize = size_of::<ChipletRow<u8>>();
 
 /// Number of helper columns that an operation may use.
 pub const NUM_HELPERS: usize = 6;
@@ -20,8 +13,6 @@ pub const NUM_HELPERS: usize = 6;
 pub const NUM_OPERANDS: usize = 3;
 /// Number of stack elements that are columns; the rest is in the overflow table.
 pub const STACK_TOP: usize = 16;
-/// Number of cells in a chiplet row besides the selectors: what the widest chiplet, the hasher, has.
-pub const CHIPLET_BODY: usize = size_of::<HasherRow<u8>>();
 
 /// The columns of the system, the decoder and the operand stack: one row a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,40 +132,12 @@ pub struct RangeRow<T> {
     pub byte_multiplicity: T,
 }
 
-/// A row of the chiplets' shared columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct ChipletRow<T> {
-    /// The row's number: the address of a row of the hasher.
-    pub row: T,
-    /// Which chiplet the row belongs to; all zero on padding rows.
-    pub select: ChipletSelectors<T>,
-    /// The chiplet's cells: borrow them with [`ChipletRow::hasher`] and its siblings.
-    pub body: [T; CHIPLET_BODY],
-}
-
-/// One-hot selectors of the chiplets, in the order in which their sections stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct ChipletSelectors<T> {
-    /// Hasher section, 8 rows a permutation; it begins at row 0.
-    pub hasher: T,
-    /// Bitwise section, 2 rows an operation.
-    pub bitwise: T,
-    /// Resource tables, 2 rows an operation.
-    pub table: T,
-    /// Memory section, one row an access.
-    pub memory: T,
-    /// ROM section: one row a public record.
-    pub rom: T,
-    /// Circuit section: the rows of evaluations below each other.
-    pub ace: T,
-}
-
 /// A row of the hasher: the RPO state before a round (rows 0 to 6) or after the last one (row 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct HasherRow<T> {
+    /// The row's number, which is its address.
+    pub address: T,
     /// The state: capacity (0..4), then rate (4..12).
     pub state: [T; 12],
     /// Rows 0 to 6: cube of `MDS(state) + ARK1`, by lane. Row 7: see [`CycleEnd`].
@@ -209,13 +172,6 @@ pub struct CycleEnd<T> {
     /// `63 - level` on a Merkle cycle, 0 on the others; range-checked.
     pub levels_left: T,
 }
-
-// `levels_left` is range-checked by the message of the column's memory cell.
-const _: () = assert!(
-    core::mem::offset_of!(HasherRow<u8>, cube_in)
-        + core::mem::offset_of!(CycleEnd<u8>, levels_left)
-        == core::mem::offset_of!(MemoryRow<u8>, delta)
-);
 
 /// The hasher's arguments on the cycles of a Merkle path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,7 +222,8 @@ pub struct UnhashArgs<T> {
     pub done: T,
 }
 
-/// A row of the bitwise chiplet: row 0 of a pair has the lower 16 bits, row 1 the upper.
+/// A row of the bitwise table: the odd row of a pair has the lower 16 bits, the even one after it the
+/// upper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct BitwiseRow<T> {
@@ -274,15 +231,15 @@ pub struct BitwiseRow<T> {
     pub a: [T; 16],
     /// Bits of the second operand, lowest first.
     pub b: [T; 16],
-    /// Row 0: result of the operation. Row 1: unused, as the cells below.
+    /// Odd rows: result of the operation. Even rows: unused, as the cells below.
     pub result: T,
-    /// Row 0: 0 for AND, 1 for XOR.
+    /// Odd rows: 0 for AND, 1 for XOR.
     pub xor: T,
-    /// Row 0: how often the operation is looked up.
+    /// Odd rows: how often the operation is looked up.
     pub multiplicity: T,
 }
 
-/// A row of the memory chiplet: one access.
+/// A row of the memory: one access, or a read that nobody made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct MemoryRow<T> {
@@ -294,17 +251,19 @@ pub struct MemoryRow<T> {
     pub time: T,
     /// 1 for a write.
     pub is_write: T,
-    /// One-hot: which element of the word is accessed; all zero for an access of the word.
+    /// 1 for an access of the whole word.
+    pub whole: T,
+    /// One-hot: which element of the word is accessed.
     pub element: [T; 4],
     /// The word after the access.
     pub value: [T; 4],
     /// The accessed element, 0 for an access of the word.
     pub element_value: T,
-    /// 1 if the context differs from the previous memory row's (or there is none).
+    /// 1 if the context differs from the previous row's.
     pub new_context: T,
     /// 1 if the context is the same and the word is another one.
     pub new_word: T,
-    /// Distance from the previous memory row, as 16-bit limbs, low first.
+    /// Distance from the previous row, as 16-bit limbs, low first.
     pub delta: [T; 3],
 }
 
@@ -380,9 +339,9 @@ pub struct AceRow<T> {
 /// The even row of an operation on a resource table: what is asked, and what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct TableRow<T> {
+pub struct ResourceRow<T> {
     /// What is done, one-hot.
-    pub op: TableOps<T>,
+    pub op: ResourceOps<T>,
     /// Drop: 1 for an own handle; send, receive: 1 for the ownership; memory: 1 for a write.
     pub own: T,
     /// Drop: 1 if the running instance defines the type.
@@ -414,15 +373,10 @@ pub struct TableRow<T> {
     pub request: TableRequestCells<T>,
 }
 
-// The limbs are range-checked by the messages of the columns' memory cells.
-const _: () = assert!(
-    core::mem::offset_of!(TableRow<u8>, limbs) == core::mem::offset_of!(MemoryRow<u8>, delta)
-);
-
 /// What an operation on a resource table does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct TableOps<T> {
+pub struct ResourceOps<T> {
     /// Makes an own handle.
     pub new: T,
     /// Reads what a handle stands for.
@@ -474,7 +428,7 @@ pub struct TableRequestCells<T> {
 /// The odd row of an operation on a resource table: what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct TableOutcome<T> {
+pub struct ResourceOutcome<T> {
     /// 1 if the state is written.
     pub writes_state: T,
     /// 1 if the entry is written.
@@ -708,82 +662,16 @@ impl<T: Copy> CoreRow<T> {
     }
 }
 
-impl<T> ChipletRow<T> {
-    /// The cells as a hasher row.
+impl<T> ResourceRow<T> {
+    /// The cells as those of an odd row.
     #[inline(always)]
-    pub fn hasher(&self) -> &HasherRow<T> {
-        view(&self.body)
+    pub fn outcome(&self) -> &ResourceOutcome<T> {
+        view(cells_of(self))
     }
 
-    /// The cells as a bitwise row.
-    #[inline(always)]
-    pub fn bitwise(&self) -> &BitwiseRow<T> {
-        view(&self.body)
-    }
-
-    /// The cells as the even row of a table operation.
-    #[inline(always)]
-    pub fn table(&self) -> &TableRow<T> {
-        view(&self.body)
-    }
-
-    /// The cells as the odd row of a table operation.
-    #[inline(always)]
-    pub fn outcome(&self) -> &TableOutcome<T> {
-        view(&self.body)
-    }
-
-    /// The cells as a memory row.
-    #[inline(always)]
-    pub fn memory(&self) -> &MemoryRow<T> {
-        view(&self.body)
-    }
-
-    /// The cells as a ROM row.
-    #[inline(always)]
-    pub fn rom(&self) -> &RomRow<T> {
-        view(&self.body)
-    }
-
-    /// The cells as a row of a circuit's evaluation.
-    #[inline(always)]
-    pub fn ace(&self) -> &AceRow<T> {
-        view(&self.body)
-    }
-
-    /// The cells as a hasher row, to be written.
-    pub fn hasher_mut(&mut self) -> &mut HasherRow<T> {
-        view_mut(&mut self.body)
-    }
-
-    /// The cells as a bitwise row, to be written.
-    pub fn bitwise_mut(&mut self) -> &mut BitwiseRow<T> {
-        view_mut(&mut self.body)
-    }
-
-    /// The cells as the even row of a table operation, to be written.
-    pub fn table_mut(&mut self) -> &mut TableRow<T> {
-        view_mut(&mut self.body)
-    }
-
-    /// The cells as the odd row of a table operation, to be written.
-    pub fn outcome_mut(&mut self) -> &mut TableOutcome<T> {
-        view_mut(&mut self.body)
-    }
-
-    /// The cells as a memory row, to be written.
-    pub fn memory_mut(&mut self) -> &mut MemoryRow<T> {
-        view_mut(&mut self.body)
-    }
-
-    /// The cells as a ROM row, to be written.
-    pub fn rom_mut(&mut self) -> &mut RomRow<T> {
-        view_mut(&mut self.body)
-    }
-
-    /// The cells as a row of a circuit's evaluation, to be written.
-    pub fn ace_mut(&mut self) -> &mut AceRow<T> {
-        view_mut(&mut self.body)
+    /// The cells as those of an odd row, to be written.
+    pub fn outcome_mut(&mut self) -> &mut ResourceOutcome<T> {
+        view_mut(cells_of_mut(self))
     }
 }
 
@@ -874,22 +762,29 @@ cells!(
     DecoderCols,
     StackCols,
     RangeRow,
-    ChipletRow,
-    ChipletSelectors,
     HasherRow,
     CycleEnd,
     MerkleArgs,
     UnhashArgs,
     BitwiseRow,
-    TableRow,
-    TableOps,
+    ResourceRow,
+    ResourceOps,
     TableRequestCells,
-    TableOutcome,
+    ResourceOutcome,
     TokenCells,
     MemoryRow,
     RomRow,
     AceRow
 );
+
+/// A row in which every cell is the number of its column: the typed way to name columns.
+pub fn column_numbers<R: Cells<usize>>() -> R {
+    let mut row = R::filled(0);
+    for (number, cell) in cells_of_mut(&mut row).iter_mut().enumerate() {
+        *cell = number;
+    }
+    row
+}
 
 /// Views the first cells of a slice as a struct of cells.
 #[inline(always)]

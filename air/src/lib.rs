@@ -1,7 +1,7 @@
 //! The algebraic intermediate representation of Miden CVM: tables with their columns, constraints,
 //! lookups and public inputs, and what prover and verifier have to agree on of the protocol.
 //!
-//! Each section of a table (system, decoder, operand stack; range tables; chiplets) is a module with
+//! Each table is a module, the core one for each of its sections (system, decoder, operand stack), with
 //! two functions, generic over the values they compute with: `constraints` declares what holds
 //! between two rows, `lookups` what a row sends to and receives from the buses.
 //! [`table::Table::constraints`] and [`table::Table::lookups`] call them all; everything else (the

@@ -75,7 +75,7 @@ impl OptionSet {
     pub fn max_height(self) -> usize {
         let reaches_level = match self.level() {
             // The error of the lookups grows with the rows.
-            MinSecurity::Conjectured(96) => 1 << 26,
+            MinSecurity::Conjectured(96) => 1 << 25,
             MinSecurity::Conjectured(_) => MAX_HEIGHT,
             // So does that of the combinations.
             MinSecurity::Proven(_) => 1 << 24,
@@ -269,6 +269,7 @@ impl TryFrom<&ProvingOptions> for ProofSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Table;
 
     const HASHES: [HashFunction; 5] = [
         HashFunction::Blake3_192,
@@ -335,7 +336,7 @@ mod tests {
                     assert!(set.level().bits() > 96);
                     continue;
                 };
-                for log_length in 9..=set.max_height().ilog2() {
+                for log_length in 4..=set.max_height().ilog2() {
                     let heights = Heights::uniform(1 << log_length).expect("allowed heights");
                     let security = settings.security(&heights, &public);
                     assert!(
@@ -352,22 +353,37 @@ mod tests {
         for set in OptionSet::ALL {
             let longest = match set.level() {
                 MinSecurity::Proven(_) => 24,
-                MinSecurity::Conjectured(96) => 26,
+                MinSecurity::Conjectured(96) => 25,
                 MinSecurity::Conjectured(_) => 27,
             };
             let allows =
                 |logs| Heights::from_logs(logs).is_some_and(|heights| set.allows(&heights));
-            for allowed in [[9; 3], [3, 9, 3], [16, 9, 5], [longest, 9, longest]] {
+            for allowed in [
+                [9; Table::COUNT],
+                [3, 4, 3, 3, 0, 0, 0, 0],
+                [16, 9, 5, 4, 3, 3, 3, 3],
+                [longest, 9, longest, 9, 9, longest, 9, 9],
+            ] {
                 assert!(allows(allowed), "{set:?}, {allowed:?}");
             }
             let fast = set == OptionSet::Fast128;
-            for table in 0..3 {
-                let mut logs = [9; 3];
+            for table in 0..Table::COUNT {
+                let mut logs = [9; Table::COUNT];
                 logs[table] = longest + 1;
                 assert_eq!(allows(logs), fast, "{set:?}, {logs:?}");
                 logs[table] = longest + 2;
                 assert!(!allows(logs), "{set:?}, {logs:?}");
             }
+        }
+    }
+
+    #[test]
+    fn there_are_more_points_than_queries() {
+        let lowest = Table::ALL.map(Table::min_height).into_iter().max();
+        for set in OptionSet::ALL {
+            let options = set.proof_options();
+            let points = lowest.map(|height| height * options.blowup_factor());
+            assert!(points > Some(options.num_queries()), "{set:?}");
         }
     }
 

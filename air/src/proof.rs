@@ -3,8 +3,8 @@
 //!
 //! The header is all that a verifier believes about the proof's shape, so it is read and bounded
 //! before anything else. Layout, little-endian: magic (4 bytes), version, hash function, parameter
-//! set, number of tables, binary logarithms of the tables' heights (1 byte each), number of bytes of
-//! the STARK proof and of the requests (4 bytes each).
+//! set, number of tables, binary logarithms of the tables' heights (1 byte each; 0 for a table that is
+//! absent), number of bytes of the STARK proof and of the requests (4 bytes each).
 
 use alloc::vec::Vec;
 
@@ -23,7 +23,7 @@ pub const MAGIC: [u8; 4] = *b"MCVP";
 
 /// The version of the format, of the protocol and of the AIR: a proof is for this one only, and
 /// transcripts begin with it.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Number of bytes of the header.
 pub const HEADER_LEN: usize = 16 + Table::COUNT;
@@ -67,7 +67,8 @@ pub enum ProofError {
     /// There are more or fewer tables than the AIR has.
     #[error("the proof has {0} tables, but there are {count}", count = Table::COUNT)]
     Tables(u8),
-    /// A table is lower or higher than it can be with the proof's parameter set.
+    /// A table is lower or higher than it can be with the proof's parameter set, or it is absent and
+    /// cannot be.
     #[error("with this parameter set tables cannot have heights with the logarithms {0:?}")]
     Heights([u8; Table::COUNT]),
     /// The STARK proof has more bytes than any can have.
@@ -232,9 +233,13 @@ mod tests {
         let settings = ProofSettings::new(OptionSet::Regular128, HashFunction::Rpx256)
             .expect("a hash function strong enough");
         let requests = [5, 6].map(|id| PrecompileRequest::new(EventId::from_u64(id), [9].into()));
-        Proof::new(settings, heights([10, 9, 12]), [1, 2, 3].into())
-            .and_then(|proof| proof.with_requests(requests.into()))
-            .expect("a trace length in range, and two short requests")
+        Proof::new(
+            settings,
+            heights([10, 9, 12, 8, 0, 3, 0, 4]),
+            [1, 2, 3].into(),
+        )
+        .and_then(|proof| proof.with_requests(requests.into()))
+        .expect("a trace length in range, and two short requests")
     }
 
     #[test]
@@ -256,17 +261,26 @@ mod tests {
         assert_eq!(altered(5, 5), ProofError::HashFunction(5));
         assert!(matches!(altered(5, 0), ProofError::Settings(_)));
         assert_eq!(altered(6, 0), ProofError::OptionSet(0));
-        assert_eq!(altered(7, 2), ProofError::Tables(2));
-        assert_eq!(altered(7, 4), ProofError::Tables(4));
-        for log in [0, 2, 28, 29, 64, 255] {
-            // The set's blowup is 16, which leaves one row bit less than tables can have.
-            assert_eq!(altered(8, log), ProofError::Heights([log, 9, 12]));
-            assert_eq!(altered(10, log), ProofError::Heights([10, 9, log]));
+        assert_eq!(altered(7, 7), ProofError::Tables(7));
+        assert_eq!(altered(7, 9), ProofError::Tables(9));
+        let refused = |table: Table, log: u8| {
+            let mut logs = proof().heights().logs();
+            logs[table as usize] = log;
+            assert_eq!(altered(8 + table as usize, log), ProofError::Heights(logs));
+        };
+        for table in Table::ALL {
+            for log in [1, 2, 28, 29, 64, 255] {
+                // The set's blowup is 16, which leaves one row bit less than tables can have.
+                refused(table, log);
+            }
+            if !table.is_optional() {
+                refused(table, 0);
+            }
         }
-        assert_eq!(altered(9, 8), ProofError::Heights([10, 8, 12]));
+        refused(Table::Range, 3);
         let longest = Proof::new(
             ProofSettings::default(),
-            heights([24, 9, 5]),
+            heights([24, 9, 5, 3, 0, 0, 0, 0]),
             [1, 2, 3].into(),
         )
         .expect("tables with which the set reaches its level");
@@ -274,18 +288,18 @@ mod tests {
         bytes[8] += 1;
         assert_eq!(
             Proof::from_bytes(&bytes),
-            Err(ProofError::Heights([25, 9, 5]))
+            Err(ProofError::Heights([25, 9, 5, 3, 0, 0, 0, 0]))
         );
         assert_eq!(
-            altered(11, 4),
+            altered(16, 4),
             ProofError::Length {
                 announced: 30,
                 actual: 29
             }
         );
-        assert_eq!(altered(14, 1), ProofError::TooLong((1 << 24) + 3));
+        assert_eq!(altered(19, 1), ProofError::TooLong((1 << 24) + 3));
         assert_eq!(
-            altered(18, 2),
+            altered(23, 2),
             ProofError::Requests(RequestsError::TooLong((2 << 24) + 26))
         );
         // The first request's calldata reaches into the second one.
@@ -302,13 +316,17 @@ mod tests {
     #[test]
     fn lengths_out_of_range_are_refused() {
         let settings = ProofSettings::default();
-        let refused = heights([27, 9, 9]);
+        let refused = heights([27, 9, 9, 9, 9, 9, 9, 9]);
         assert_eq!(
             Proof::new(settings, refused, Vec::new()),
-            Err(ProofError::Heights([27, 9, 9]))
+            Err(ProofError::Heights([27, 9, 9, 9, 9, 9, 9, 9]))
         );
         assert_eq!(
-            Proof::new(settings, heights([9; 3]), [0; MAX_STARK_LEN + 1].into()),
+            Proof::new(
+                settings,
+                heights([9; Table::COUNT]),
+                [0; MAX_STARK_LEN + 1].into()
+            ),
             Err(ProofError::TooLong(MAX_STARK_LEN + 1))
         );
     }

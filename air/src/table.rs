@@ -6,13 +6,17 @@
 use alloc::vec::Vec;
 
 use miden_core::Felt;
+use winter_math::FieldElement;
 
 use crate::{
     algebra::Degree,
     boundary::{self, Boundary},
-    builder::{Catalog, ConstraintBuilder, ConstraintInfo, Frame, Periodic},
-    chiplets,
-    columns::{CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow},
+    builder::{Catalog, ConstraintBuilder, ConstraintInfo, CoreFrame, Frame, PERIOD, Periodic},
+    chiplets::{ace, bitwise, hasher, memory, rom, table},
+    columns::{
+        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
+        cells_of_rows, cells_of_rows_mut,
+    },
     decoder,
     lookup::{LookupBuilder, LookupCatalog, MessageInfo, Packing},
     opcode::OpFlags,
@@ -23,16 +27,152 @@ use crate::{
 /// The largest height of a table: contexts then stay below 2^48.
 pub const MAX_HEIGHT: usize = 1 << 28;
 
-/// A table of the trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Table {
+macro_rules! tables {
+    ($(
+        $(#[$doc:meta])*
+        $table:ident($field:ident: $row:ident, $module:ident, $boundaries:expr)
+    )*) => {
+        /// A table of the trace.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Table {
+            $($(#[$doc])* $table,)*
+        }
+
+        impl Table {
+            /// The number of tables.
+            pub const COUNT: usize = [$(Self::$table),*].len();
+
+            /// All tables, in the order in which a proof has them.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$table),*];
+
+            /// The name of the table.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$table => stringify!($field),)*
+                }
+            }
+
+            /// The number of main columns.
+            pub const fn width(self) -> usize {
+                match self {
+                    $(Self::$table => size_of::<$row<u8>>(),)*
+                }
+            }
+
+            /// Declares the transition constraints of the main columns.
+            #[inline]
+            pub fn constraints<B: ConstraintBuilder>(
+                self,
+                rows: &Window<'_, B::Expr>,
+                builder: &mut B,
+            ) {
+                match self {
+                    $(Self::$table => {
+                        $module::constraints(&rows.frame::<$row<B::Expr>>(), builder);
+                    })*
+                }
+            }
+
+            /// Declares the messages that a row sends or receives.
+            #[inline]
+            pub fn lookups<B: LookupBuilder>(
+                self,
+                rows: &Window<'_, B::Expr>,
+                builder: &mut B,
+            ) {
+                match self {
+                    $(Self::$table => {
+                        $module::lookups(&rows.frame::<$row<B::Expr>>(), builder);
+                    })*
+                }
+            }
+
+            /// The boundary constraints of the main columns.
+            pub fn boundaries(self, public: &PublicInputs) -> Vec<Boundary> {
+                match self {
+                    $(Self::$table => $boundaries(public),)*
+                }
+            }
+        }
+
+        /// The rows of all tables of a run; tables that the run has no use for have none.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Trace {
+            $($(#[$doc])* pub $field: Vec<$row<Felt>>,)*
+        }
+
+        impl Trace {
+            /// The number of rows of a table.
+            pub fn height(&self, table: Table) -> usize {
+                match table {
+                    $(Table::$table => self.$field.len(),)*
+                }
+            }
+
+            /// The cells of a table, row by row.
+            pub fn cells(&self, table: Table) -> &[Felt] {
+                match table {
+                    $(Table::$table => cells_of_rows(&self.$field),)*
+                }
+            }
+
+            /// The cells of a table, row by row, to be written.
+            pub fn cells_mut(&mut self, table: Table) -> &mut [Felt] {
+                match table {
+                    $(Table::$table => cells_of_rows_mut(&mut self.$field),)*
+                }
+            }
+
+            /// Gives a table another number of rows; new ones have zeros in all cells.
+            pub fn resize(&mut self, table: Table, height: usize) {
+                const ZERO: Felt = <Felt as FieldElement>::ZERO;
+                match table {
+                    $(Table::$table => self.$field.resize(height, $row::filled(ZERO)),)*
+                }
+            }
+        }
+    };
+}
+
+tables! {
     /// System, decoder and operand stack: one row a cycle.
-    Core,
+    Core(core: CoreRow, core_table, boundary::core)
     /// The range table and the byte table.
-    Range,
-    /// The chiplets, below each other.
-    Chiplets,
+    Range(range: RangeRow, range, |_| boundary::range())
+    /// Hashes: eight rows a permutation.
+    Hasher(hasher: HasherRow, hasher, |_| boundary::hasher())
+    /// Memory: one row an access.
+    Memory(memory: MemoryRow, memory, |_| boundary::memory())
+    /// AND and XOR: two rows an operation.
+    Bitwise(bitwise: BitwiseRow, bitwise, |_| Vec::new())
+    /// Resource tables: two rows an operation.
+    Resources(resources: ResourceRow, table, |_| boundary::resources())
+    /// The public records: one row each.
+    Rom(rom: RomRow, rom, |_| Vec::new())
+    /// Evaluations of circuits, below each other.
+    Circuits(circuits: AceRow, ace, |_| boundary::circuits())
+}
+
+/// The core's constraints and messages: those of its sections.
+mod core_table {
+    use super::{ConstraintBuilder, CoreFrame, LookupBuilder, OpFlags, decoder, stack, system};
+
+    #[inline]
+    pub fn constraints<B: ConstraintBuilder>(frame: &CoreFrame<'_, B::Expr>, builder: &mut B) {
+        let ops = OpFlags::new(&frame.cur.op);
+        let next_ops = OpFlags::new(&frame.next.op);
+        system::constraints(frame, &ops, builder);
+        decoder::constraints(frame, &ops, &next_ops, builder);
+        stack::constraints(frame, &ops, builder);
+    }
+
+    #[inline]
+    pub fn lookups<B: LookupBuilder>(frame: &CoreFrame<'_, B::Expr>, builder: &mut B) {
+        let ops = OpFlags::new(&frame.cur.op);
+        decoder::lookups(frame, &ops, builder);
+        stack::lookups(frame, &ops, builder);
+    }
 }
 
 /// Two consecutive rows of a table, by columns.
@@ -62,33 +202,31 @@ impl<'a, E: Copy> Window<'a, E> {
 }
 
 impl Table {
-    /// The number of tables.
-    pub const COUNT: usize = 3;
-
-    /// All tables, in the order in which a proof has them.
-    pub const ALL: [Self; Self::COUNT] = [Self::Core, Self::Range, Self::Chiplets];
-
-    /// The number of main columns.
-    pub const fn width(self) -> usize {
-        match self {
-            Self::Core => CORE_WIDTH,
-            Self::Range => RANGE_WIDTH,
-            Self::Chiplets => CHIPLET_WIDTH,
-        }
+    /// Whether a run can do without the table: one that uses none of what it states. The others have
+    /// rows in every run.
+    pub const fn is_optional(self) -> bool {
+        matches!(
+            self,
+            Self::Bitwise | Self::Resources | Self::Rom | Self::Circuits
+        )
     }
 
-    /// The smallest height: the byte table needs 257 rows, the periodic columns 8.
+    /// The smallest height of the table, unless it is absent: the byte table needs 14 rows, the
+    /// periodic columns 8.
     pub const fn min_height(self) -> usize {
         match self {
-            Self::Core | Self::Chiplets => 8,
-            Self::Range => 512,
+            Self::Range => 16,
+            _ => 8,
         }
     }
 
-    /// The height that is needed for `rows` rows and one of padding, which no transition constraint
-    /// looks at as the current row.
+    /// The height that is needed for `rows` rows of use: none, if the table can be absent; else a
+    /// power of two that leaves room for what has to be around them.
     pub const fn height_for(self, rows: usize) -> usize {
-        let height = (rows + 1).next_power_of_two();
+        if rows == 0 && self.is_optional() {
+            return 0;
+        }
+        let height = (rows + self.margin()).next_power_of_two();
         if height < self.min_height() {
             self.min_height()
         } else {
@@ -96,53 +234,13 @@ impl Table {
         }
     }
 
-    /// The name of the table.
-    pub const fn name(self) -> &'static str {
+    /// The number of rows that are of no use: the last one, which no transition constraint looks at
+    /// as the current row, and what belongs to it; and in two tables a first one.
+    pub const fn margin(self) -> usize {
         match self {
-            Self::Core => "core",
-            Self::Range => "range",
-            Self::Chiplets => "chiplets",
-        }
-    }
-
-    /// Declares the transition constraints of the main columns.
-    #[inline]
-    pub fn constraints<B: ConstraintBuilder>(self, rows: &Window<'_, B::Expr>, builder: &mut B) {
-        match self {
-            Self::Core => {
-                let frame = rows.frame::<CoreRow<B::Expr>>();
-                let ops = OpFlags::new(&frame.cur.op);
-                let next_ops = OpFlags::new(&frame.next.op);
-                system::constraints(&frame, &ops, builder);
-                decoder::constraints(&frame, &ops, &next_ops, builder);
-                stack::constraints(&frame, &ops, builder);
-            }
-            Self::Range => range::constraints(&rows.frame::<RangeRow<B::Expr>>(), builder),
-            Self::Chiplets => chiplets::constraints(&rows.frame::<ChipletRow<B::Expr>>(), builder),
-        }
-    }
-
-    /// Declares the messages that a row sends or receives.
-    #[inline]
-    pub fn lookups<B: LookupBuilder>(self, rows: &Window<'_, B::Expr>, builder: &mut B) {
-        match self {
-            Self::Core => {
-                let frame = rows.frame::<CoreRow<B::Expr>>();
-                let ops = OpFlags::new(&frame.cur.op);
-                decoder::lookups(&frame, &ops, builder);
-                stack::lookups(&frame, &ops, builder);
-            }
-            Self::Range => range::lookups(&rows.frame::<RangeRow<B::Expr>>(), builder),
-            Self::Chiplets => chiplets::lookups(&rows.frame::<ChipletRow<B::Expr>>(), builder),
-        }
-    }
-
-    /// The boundary constraints of the main columns.
-    pub fn boundaries(self, public: &PublicInputs) -> Vec<Boundary> {
-        match self {
-            Self::Core => boundary::core(public),
-            Self::Range => boundary::range(),
-            Self::Chiplets => boundary::chiplets(),
+            Self::Core | Self::Range | Self::Rom | Self::Circuits => 1,
+            Self::Memory | Self::Bitwise | Self::Resources => 2,
+            Self::Hasher => PERIOD,
         }
     }
 
@@ -176,18 +274,20 @@ impl Table {
     }
 }
 
-/// The heights of all tables, powers of two.
+/// The heights of all tables: powers of two, or 0 for a table that is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Heights {
+    /// Binary logarithms; 0 for a table that is absent, as none has a single row.
     logs: [u8; Table::COUNT],
 }
 
 impl Heights {
-    /// Heights by their binary logarithms, in the order of the tables; none if a table cannot have
-    /// its height.
+    /// Heights by their binary logarithms, in the order of the tables, with 0 for a table that is
+    /// absent; none if a table cannot have its height or cannot be absent.
     pub fn from_logs(logs: [u8; Table::COUNT]) -> Option<Self> {
-        let allowed = |(table, &log): (&Table, &u8)| {
-            (table.min_height().ilog2()..=MAX_HEIGHT.ilog2()).contains(&u32::from(log))
+        let allowed = |(table, &log): (&Table, &u8)| match log {
+            0 => table.is_optional(),
+            _ => (table.min_height().ilog2()..=MAX_HEIGHT.ilog2()).contains(&u32::from(log)),
         };
         Table::ALL
             .iter()
@@ -198,8 +298,9 @@ impl Heights {
 
     /// Heights in the order of the tables; none if a table cannot have its height.
     pub fn new(heights: [usize; Table::COUNT]) -> Option<Self> {
-        if heights.iter().all(|height| height.is_power_of_two()) {
-            Self::from_logs(heights.map(|height| height.ilog2() as u8))
+        let is_height = |&height: &usize| height == 0 || height > 1 && height.is_power_of_two();
+        if heights.iter().all(is_height) {
+            Self::from_logs(heights.map(|height| height.max(1).ilog2() as u8))
         } else {
             None
         }
@@ -210,77 +311,48 @@ impl Heights {
         Self::new([height; Table::COUNT])
     }
 
-    /// The binary logarithms, in the order of the tables.
+    /// The binary logarithms, in the order of the tables, with 0 for a table that is absent.
     pub fn logs(&self) -> [u8; Table::COUNT] {
         self.logs
     }
 
-    /// The height of a table.
+    /// The tables that are there, in order.
+    pub fn tables(&self) -> impl Iterator<Item = Table> + Clone + use<> {
+        let logs = self.logs;
+        let tables = Table::ALL.into_iter();
+        tables.filter(move |&table| logs[table as usize] != 0)
+    }
+
+    /// The height of a table; 0 if it is absent.
     pub fn of(&self, table: Table) -> usize {
-        1 << self.logs[table as usize]
+        match self.logs[table as usize] {
+            0 => 0,
+            log => 1 << log,
+        }
     }
 
     /// The largest height.
     pub fn longest(&self) -> usize {
-        self.logs.iter().map(|&log| 1 << log).fold(0, usize::max)
+        let heights = self.tables().map(|table| self.of(table));
+        heights.fold(0, usize::max)
     }
 
-    /// How often a table goes into the longest one.
+    /// How often a table goes into the longest one; 0 if it is absent.
     pub fn ratio(&self, table: Table) -> usize {
-        self.longest() / self.of(table)
+        self.longest().checked_div(self.of(table)).unwrap_or(0)
     }
 
     /// The number of main cells of all tables.
     pub fn cells(&self) -> usize {
-        let cells = |table: &Table| self.of(*table) * table.width();
-        Table::ALL.iter().map(cells).sum()
+        let cells = |table: Table| self.of(table) * table.width();
+        self.tables().map(cells).sum()
     }
-}
-
-/// The rows of all tables of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trace {
-    /// The rows of the core.
-    pub core: Vec<CoreRow<Felt>>,
-    /// The rows of the range table.
-    pub range: Vec<RangeRow<Felt>>,
-    /// The rows of the chiplets.
-    pub chiplets: Vec<ChipletRow<Felt>>,
 }
 
 impl Trace {
-    /// The number of rows of a table.
-    pub fn height(&self, table: Table) -> usize {
-        match table {
-            Table::Core => self.core.len(),
-            Table::Range => self.range.len(),
-            Table::Chiplets => self.chiplets.len(),
-        }
-    }
-
     /// The heights; none if a table has a number of rows that it cannot have.
     pub fn heights(&self) -> Option<Heights> {
         Heights::new(Table::ALL.map(|table| self.height(table)))
-    }
-
-    /// The cells of a table, row by row.
-    pub fn cells(&self, table: Table) -> &[Felt] {
-        use crate::columns::cells_of_rows;
-        match table {
-            Table::Core => cells_of_rows(&self.core),
-            Table::Range => cells_of_rows(&self.range),
-            Table::Chiplets => cells_of_rows(&self.chiplets),
-        }
-    }
-
-    /// The cells of a table, row by row, to be written.
-    pub fn cells_mut(&mut self, table: Table) -> &mut [Felt] {
-        use crate::columns::cells_of_rows_mut;
-        match table {
-            Table::Core => cells_of_rows_mut(&mut self.core),
-            Table::Range => cells_of_rows_mut(&mut self.range),
-            Table::Chiplets => cells_of_rows_mut(&mut self.chiplets),
-        }
     }
 
     /// A row of a table.
@@ -306,25 +378,60 @@ mod tests {
 
     #[test]
     fn heights_are_powers_of_two_in_range() {
-        let heights = Heights::new([16, 512, 32]).expect("allowed heights");
+        let heights = Heights::new([16, 512, 32, 8, 0, 0, 64, 0]).expect("allowed heights");
         assert_eq!(heights.longest(), 512);
-        assert_eq!(Table::ALL.map(|table| heights.ratio(table)), [32, 1, 16]);
+        let ratio = |table| heights.ratio(table);
+        assert_eq!(Table::ALL.map(ratio), [32, 1, 16, 64, 0, 0, 8, 0]);
+        let tables = [
+            Table::Core,
+            Table::Range,
+            Table::Hasher,
+            Table::Memory,
+            Table::Rom,
+        ];
+        assert!(heights.tables().eq(tables));
+        assert_eq!(
+            heights.cells(),
+            tables.map(|t| t.width() * heights.of(t)).iter().sum()
+        );
         for refused in [
-            [4, 512, 32],
-            [16, 256, 32],
-            [16, 512, 4],
-            [24, 512, 32],
-            [0, 512, 32],
-            [2 * MAX_HEIGHT, 512, 32],
+            [4, 512, 32, 8, 8, 8, 8, 8],
+            [16, 8, 32, 8, 8, 8, 8, 8],
+            [16, 512, 4, 8, 8, 8, 8, 8],
+            [24, 512, 32, 8, 8, 8, 8, 8],
+            [16, 512, 32, 8, 1, 8, 8, 8],
+            [16, 512, 32, 8, 8, 4, 8, 8],
+            [2 * MAX_HEIGHT, 512, 32, 8, 8, 8, 8, 8],
         ] {
             assert_eq!(Heights::new(refused), None);
         }
-        for log in [2, 29, 63, 64, 255] {
-            assert_eq!(Heights::from_logs([log, 9, 9]), None);
+        for log in [1, 2, 29, 63, 64, 255] {
+            assert_eq!(Heights::from_logs([log, 9, 9, 9, 9, 9, 9, 9]), None);
         }
         for (rows, height) in [(0, 8), (7, 8), (8, 16), (15, 16), (16, 32)] {
             assert_eq!(Table::Core.height_for(rows), height);
         }
-        assert_eq!(Table::Range.height_for(3), 512);
+        for (rows, height) in [(0, 0), (2, 8), (6, 8), (8, 16), (14, 16)] {
+            assert_eq!(Table::Bitwise.height_for(rows), height);
+        }
+        for (rows, height) in [(8, 16), (16, 32), (24, 32), (32, 64)] {
+            assert_eq!(Table::Hasher.height_for(rows), height);
+        }
+        assert_eq!(Table::Range.height_for(3), 16);
+    }
+
+    #[test]
+    fn only_some_tables_can_be_absent() {
+        for table in Table::ALL {
+            let mut logs = [9; Table::COUNT];
+            logs[table as usize] = 0;
+            let heights = Heights::from_logs(logs);
+            assert_eq!(heights.is_some(), table.is_optional(), "{table:?}");
+            assert_eq!(table.height_for(0) == 0, table.is_optional(), "{table:?}");
+            if let Some(heights) = heights {
+                assert_eq!((heights.of(table), heights.ratio(table)), (0, 0));
+                assert!(heights.tables().all(|there| there != table));
+            }
+        }
     }
 }

@@ -18,9 +18,10 @@ const TAG: u64 = u64::from_be_bytes([0, b'M', b'C', b'V', b'M', 0, 0, VERSION]);
 
 /// The elements that the public coin is made of: everything that a proof depends on and that is not
 /// in its messages. The version, the parameters and the hash function; of every table its height,
-/// its widths and its number of constraints; and the public inputs.
+/// which is 0 if it is absent, and otherwise its widths and its number of constraints; and the public
+/// inputs.
 ///
-/// Every part has a fixed length or its length before it, so that different proofs begin
+/// Every part has a fixed length, or one that what is before it says, so that different proofs begin
 /// differently.
 pub fn seed(air: &CvmAir, settings: ProofSettings) -> Vec<Felt> {
     let options = settings.proof_options();
@@ -41,12 +42,15 @@ pub fn seed(air: &CvmAir, settings: ProofSettings) -> Vec<Felt> {
         number(Table::COUNT),
     ];
     for table in Table::ALL {
-        elements.extend([
-            number(air.heights().of(table)),
-            number(table.width()),
-            number(air.packing(table).width()),
-            number(air.num_constraints(table)),
-        ]);
+        let height = air.heights().of(table);
+        elements.push(number(height));
+        if height > 0 {
+            elements.extend([
+                number(table.width()),
+                number(air.packing(table).width()),
+                number(air.num_constraints(table)),
+            ]);
+        }
     }
     elements.extend(air.public_inputs().to_elements());
     elements

@@ -12,7 +12,7 @@ use miden_cvm_air::{
     air::{COMPOSITION_COLUMNS, CvmAir},
     boundary::Boundary,
     builder::ConstraintInfo,
-    columns::{CHIPLET_BODY, NUM_HELPERS, STACK_TOP},
+    columns::{NUM_HELPERS, STACK_TOP},
     lookup::{Bus, MAX_MESSAGE_WIDTH, MessageInfo, Slot},
     options::{OptionSet, ProofSettings},
     public::PublicInputs,
@@ -34,11 +34,17 @@ fn constraint_catalog() -> Vec<ConstraintInfo> {
 }
 
 /// The messages of all tables.
-fn message_catalog() -> Vec<MessageInfo> {
-    Table::ALL
-        .into_iter()
-        .flat_map(Table::message_catalog)
-        .collect()
+fn message_catalog() -> Vec<(Table, MessageInfo)> {
+    let of = |table: Table| {
+        let messages = table.message_catalog().into_iter();
+        messages.map(move |message| (table, message))
+    };
+    Table::ALL.into_iter().flat_map(of).collect()
+}
+
+/// The number of slots that a table uses.
+fn slots(table: Table) -> usize {
+    table.packing().columns.iter().map(Vec::len).sum()
 }
 
 /// Tables of one height.
@@ -189,9 +195,9 @@ fn messages_are_those_of_the_code() {
     );
     let code = message_catalog()
         .into_iter()
-        .map(|message| {
+        .map(|(table, message)| {
             let bus = format!("{:?}", message.bus);
-            (message.name, bus, slot_name(message.slot.0))
+            (message.name, bus, slot_name(table, message.slot.0))
         })
         .collect();
     let stated = format!("There are {} messages", message_catalog().len());
@@ -235,7 +241,7 @@ fn packing_is_that_of_the_code() {
         let packing = table.packing();
         let columns = packing.columns.iter().zip(&packing.degrees).enumerate();
         for (column, (slots, degree)) in columns {
-            let slots: Vec<_> = slots.iter().map(|&slot| slot_name(slot)).collect();
+            let slots: Vec<_> = slots.iter().map(|&slot| slot_name(table, slot)).collect();
             code.push(vec![
                 format!("{}, {column}", table.name()),
                 slots.join(", "),
@@ -254,16 +260,15 @@ fn columns_are_those_of_the_code() {
         "DecoderCols",
         "StackCols",
         "RangeRow",
-        "ChipletSelectors",
         "HasherRow",
         "CycleEnd",
         "MerkleArgs",
         "UnhashArgs",
         "BitwiseRow",
-        "TableRow",
-        "TableOps",
+        "ResourceRow",
+        "ResourceOps",
         "TableRequestCells",
-        "TableOutcome",
+        "ResourceOutcome",
         "TokenCells",
         "IntrinsicCols",
         "MemoryRow",
@@ -296,12 +301,8 @@ fn columns_are_those_of_the_code() {
         ]
     });
     assert_eq!(widths.collect::<Vec<_>>(), expected);
-    for stated in [
-        format!("{NUM_HELPERS} helpers"),
-        format!("{CHIPLET_BODY} cells"),
-    ] {
-        assert!(TRACE.contains(&stated), "{stated}");
-    }
+    let stated = format!("{NUM_HELPERS} helpers");
+    assert!(TRACE.contains(&stated), "{stated}");
 }
 
 #[test]
@@ -410,7 +411,7 @@ fn security_is_that_of_the_code() {
             "{} columns of the tables and {COMPOSITION_COLUMNS} of the composition",
             air.trace_width()
         ),
-        format!("{} slots", Slot::COUNT),
+        format!("{} slots", Table::ALL.map(slots).iter().sum::<usize>()),
     ] {
         assert!(SECURITY.contains(&stated), "{stated}");
     }
@@ -493,7 +494,7 @@ num_lookups_M = {}
                 options.grinding_factor(),
                 // The bus is a coordinate too.
                 MAX_MESSAGE_WIDTH + 1,
-                Slot::COUNT,
+                Table::ALL.map(slots).iter().sum::<usize>(),
             );
         }
     }
@@ -580,7 +581,7 @@ fn cells(ty: &str) -> usize {
         ("T", _) => 1,
         ("LinkCoords<T>", _) => 12,
         ("SegmentCoords<T>", _) => 9,
-        ("TableOps<T>", _) => 8,
+        ("ResourceOps<T>", _) => 8,
         ("TableRequestCells<T>", _) => 12,
         ("TokenCells<T>", _) => 5,
         (_, Some("STACK_TOP")) => STACK_TOP,
@@ -601,16 +602,18 @@ fn struct_in(heading: &str) -> String {
     heading.split('`').nth(1).unwrap_or(heading).to_owned()
 }
 
-fn slot_name(slot: usize) -> String {
-    let groups: [(&str, &[Slot]); 7] = [
+fn slot_name(table: Table, slot: usize) -> String {
+    let core: [(&str, &[Slot]); 4] = [
         ("OP", &Slot::OP),
         ("CALL", &Slot::CALL),
         ("OVERFLOW", &Slot::OVERFLOW),
-        ("CHIPLET", &Slot::CHIPLET),
-        ("MEMORY_RANGE", &Slot::MEMORY_RANGE),
-        ("TABLE", &Slot::TABLE),
         ("OPERAND", Slot::OPERAND.as_flattened()),
     ];
+    let others: [(&str, &[Slot]); 2] = [("WIDE", &Slot::WIDE), ("CHECK", &Slot::CHECK)];
+    let groups = match table {
+        Table::Core => &core[..],
+        _ => &others,
+    };
     for (name, slots) in groups {
         if let Some(position) = slots.iter().position(|&Slot(number)| number == slot) {
             return format!("{name}[{position}]");

@@ -1,114 +1,55 @@
 //! The names of cells, read off the column structs themselves.
 
-use core::array;
+use std::fmt::Debug;
 
-use miden_core::{Felt, ONE};
 use miden_cvm_air::{
-    columns::{CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow},
+    columns::{
+        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
+        column_numbers,
+    },
     table::Table,
 };
 
-/// The names of all cells: those of the shared chiplet columns depend on the chiplet.
+/// The names of all cells.
 #[derive(Debug)]
 pub struct Names {
     /// By table and column.
     plain: [Vec<String>; Table::COUNT],
-    /// The selectors of the chiplets, each with the names of the cells of its rows.
-    selectors: Vec<(usize, Vec<Option<String>>)>,
-    /// Those of the odd rows of operations on resource tables.
-    outcomes: Vec<Option<String>>,
+    /// Those of the odd rows of operations on resource tables, as far as they have columns.
+    outcomes: Vec<String>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        let core = *CoreRow::from_cells(&array::from_fn::<_, CORE_WIDTH, _>(|i| i));
-        let range = *RangeRow::from_cells(&array::from_fn::<_, RANGE_WIDTH, _>(|i| i));
-        let row = *ChipletRow::from_cells(&array::from_fn::<_, CHIPLET_WIDTH, _>(|i| i));
-        let plain = |table: Table, debug: String| {
-            let mut names = vec![String::new(); table.width()];
-            for (column, name) in leaves(&debug) {
-                names[column] = match table {
-                    Table::Core => name,
-                    Table::Range => format!("range.{name}"),
-                    Table::Chiplets => format!("chiplet.{name}"),
-                };
-            }
-            names
-        };
-        let listed = |debug: String| {
-            let mut names = vec![None; CHIPLET_WIDTH];
-            for (column, name) in leaves(&debug) {
-                names[column] = Some(name);
-            }
-            names
-        };
-        // The views of the shared columns, by the name of the selector.
-        let views = [
-            ("hasher", format!("{:?}", row.hasher())),
-            ("bitwise", format!("{:?}", row.bitwise())),
-            ("table", format!("{:?}", row.table())),
-            ("memory", format!("{:?}", row.memory())),
-            ("rom", format!("{:?}", row.rom())),
-            ("ace", format!("{:?}", row.ace())),
-        ];
-        let selectors = leaves(&format!("{:?}", row.select))
-            .into_iter()
-            .map(|(column, selector)| {
-                let view = views.iter().find(|(name, _)| *name == selector);
-                let names =
-                    view.map_or(vec![None; CHIPLET_WIDTH], |(_, view)| listed(view.clone()));
-                let names = names
-                    .into_iter()
-                    .map(|name| name.map(|name| format!("{selector}.{name}")))
-                    .collect();
-                (column, names)
-            })
-            .collect();
-        let outcomes = listed(format!("{:?}", row.outcome()))
-            .into_iter()
-            .map(|name| name.map(|name| format!("table.outcome.{name}")))
-            .collect();
+        let resources = column_numbers::<ResourceRow<usize>>();
         Self {
-            plain: [
-                plain(Table::Core, format!("{core:?}")),
-                plain(Table::Range, format!("{range:?}")),
-                plain(Table::Chiplets, format!("{row:?}")),
-            ],
-            selectors,
-            outcomes,
+            plain: Table::ALL.map(|table| match table {
+                Table::Core => listed("", &column_numbers::<CoreRow<usize>>()),
+                Table::Range => listed("range.", &column_numbers::<RangeRow<usize>>()),
+                Table::Hasher => listed("hasher.", &column_numbers::<HasherRow<usize>>()),
+                Table::Memory => listed("memory.", &column_numbers::<MemoryRow<usize>>()),
+                Table::Bitwise => listed("bitwise.", &column_numbers::<BitwiseRow<usize>>()),
+                Table::Resources => listed("table.", &resources),
+                Table::Rom => listed("rom.", &column_numbers::<RomRow<usize>>()),
+                Table::Circuits => listed("ace.", &column_numbers::<AceRow<usize>>()),
+            }),
+            outcomes: listed("table.outcome.", resources.outcome()),
         }
     }
 }
 
+/// The names of the columns of a row of their numbers.
+fn listed<R: Cells<usize> + Debug>(prefix: &str, row: &R) -> Vec<String> {
+    let names = leaves(&format!("{row:?}")).into_iter();
+    names.map(|(_, name)| format!("{prefix}{name}")).collect()
+}
+
 impl Names {
-    /// The name of a cell of row `number` of a table, whose cells are `row`.
-    pub fn of(&self, table: Table, row: &[Felt], number: usize, column: usize) -> &str {
-        let plain = &self.plain[table as usize][column];
-        if table != Table::Chiplets {
-            return plain;
-        }
-        let is_outcome =
-            ChipletRow::from_cells(row).select.table == ONE && !number.is_multiple_of(2);
-        let section = self
-            .selectors
-            .iter()
-            .find(|(selector, _)| row[*selector] == ONE);
-        section
-            .map(|(_, names)| if is_outcome { &self.outcomes } else { names })
-            .and_then(|names| names[column].as_deref())
-            .unwrap_or(plain)
-    }
-
-    /// The number of the chiplet that a row of the chiplets belongs to, or nothing if it is padding.
-    pub fn chiplet(&self, row: &[Felt]) -> Option<usize> {
-        self.selectors
-            .iter()
-            .position(|(selector, _)| row[*selector] == ONE)
-    }
-
-    /// The columns of the chiplets' selectors.
-    pub fn selector_columns(&self) -> impl Iterator<Item = usize> {
-        self.selectors.iter().map(|(column, _)| *column)
+    /// The name of a cell of row `number` of a table.
+    pub fn of(&self, table: Table, number: usize, column: usize) -> &str {
+        let is_outcome = table == Table::Resources && !number.is_multiple_of(2);
+        let outcome = self.outcomes.get(column).filter(|_| is_outcome);
+        outcome.unwrap_or(&self.plain[table as usize][column])
     }
 }
 
@@ -185,35 +126,29 @@ fn path(levels: &[Level]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use miden_core::ZERO;
+    use std::collections::BTreeSet;
 
     use super::*;
 
     #[test]
     fn cells_have_the_names_of_their_fields() {
         let names = Names::default();
-        let name = |table: Table, column: usize| {
-            let row = vec![ZERO; table.width()];
-            names.of(table, &row, 0, column).to_owned()
-        };
-        assert_eq!(name(Table::Core, 0), "system.clk");
-        assert_eq!(name(Table::Range, 0), "range.hi");
-        assert_eq!(name(Table::Chiplets, 0), "chiplet.row");
-        assert_eq!(name(Table::Chiplets, 1), "chiplet.select.hasher");
-        let mut row = ChipletRow::filled(ZERO);
-        row.select.memory = ONE;
-        let row = miden_cvm_air::columns::cells_of(&row);
-        let body = 1 + names.selector_columns().count();
-        assert_eq!(names.of(Table::Chiplets, row, 0, body), "memory.context");
-        let word = names.of(Table::Chiplets, row, 0, body + 2);
-        assert_eq!(word, "memory.word[1]");
-        let all: std::collections::BTreeSet<_> = Table::ALL
-            .into_iter()
-            .flat_map(|table| (0..table.width()).map(move |column| (table, column)))
-            .map(|(table, column)| name(table, column))
-            .collect();
-        let width: usize = Table::ALL.iter().map(|table| table.width()).sum();
-        assert_eq!(all.len(), width);
-        assert!(!all.contains(""));
+        assert_eq!(names.of(Table::Core, 0, 0), "system.clk");
+        assert_eq!(names.of(Table::Range, 0, 0), "range.hi");
+        assert_eq!(names.of(Table::Hasher, 3, 0), "hasher.address");
+        assert_eq!(names.of(Table::Memory, 1, 2), "memory.word[1]");
+        assert_eq!(names.of(Table::Resources, 2, 0), "table.op.new");
+        assert_eq!(
+            names.of(Table::Resources, 3, 0),
+            "table.outcome.writes_state"
+        );
+        let last = Table::Resources.width() - 1;
+        assert_eq!(names.of(Table::Resources, 3, last), "table.request.third");
+        for table in Table::ALL {
+            let columns = 0..table.width();
+            let all: BTreeSet<_> = columns.map(|column| names.of(table, 0, column)).collect();
+            assert_eq!(all.len(), table.width(), "{table:?}");
+            assert!(!all.contains(""));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     builder::Violations,
-    columns::{Cells, ChipletRow, cells_of},
+    columns::cells_of,
     lookup::Bus,
     table::{Table, Window},
 };
@@ -180,7 +180,7 @@ impl<'a> Forgery<'a> {
     }
 
     fn check_constraints(&self, objections: &mut Objections, first_only: bool) {
-        for table in Table::ALL {
+        for table in self.honest.tables() {
             for boundary in &self.honest.boundaries[table as usize] {
                 let row = if boundary.last {
                     self.honest.frames(table)
@@ -215,7 +215,7 @@ impl<'a> Forgery<'a> {
         (old, new)
     }
 
-    /// If the program makes other accesses of memory, writes a section that has them.
+    /// If the program makes other accesses of memory, writes a memory that has them.
     fn rebuild_memory(&mut self) {
         let request = |sent: &&Sent| memory::is_memory(sent.key.bus) && sent.count == ONE;
         let (old, new) = self.message_changes();
@@ -227,25 +227,12 @@ impl<'a> Forgery<'a> {
             *difference.entry(sent.key).or_default() -= 1;
         }
         difference.retain(|_, count| *count != 0);
-        let is_memory = |row: &[Felt]| ChipletRow::from_cells(row).select.memory != ZERO;
-        let touched = self.rows.iter().any(|(&(table, row), changed)| {
-            table == Table::Chiplets
-                && (is_memory(changed) || is_memory(self.honest.row(table, row)))
-        });
+        let touched = self.changed_rows().any(|(table, _)| table == Table::Memory);
         if difference.is_empty() || touched {
             return;
         }
-        // What the honest section answers, with the difference.
-        let rows = &self.honest.trace.chiplets;
-        let in_section = |row: &ChipletRow<Felt>| row.select.memory != ZERO;
-        let Some(start) = rows.iter().position(in_section) else {
-            return;
-        };
-        let length = rows[start..]
-            .iter()
-            .take_while(|row| in_section(row))
-            .count();
-        let mut accesses = Vec::with_capacity(length + 2);
+        // What the honest memory answers, with the difference.
+        let mut accesses = Vec::with_capacity(self.honest.accesses.len() + 2);
         for &key in &self.honest.accesses {
             let count = difference.entry(key).or_default();
             if *count < 0 {
@@ -259,32 +246,15 @@ impl<'a> Forgery<'a> {
                 accesses.push(key);
             }
         }
-        let section = memory::section(accesses);
-        let behind = start + length;
-        let used = rows
-            .iter()
-            .take_while(|row| self.honest.names.chiplet(cells_of(*row)).is_some())
-            .count();
-        if start + section.len() + (used - behind) >= rows.len() {
+        let height = self.honest.trace.memory.len();
+        if memory::least_height(accesses.len()) > height {
             return;
         }
-        let old_end = used.max(start + section.len() + (used - behind));
-        for number in start..old_end {
-            let mut row = match section.get(number - start) {
-                Some(row) => *row,
-                None => {
-                    let from = behind + (number - start - section.len());
-                    if from < used {
-                        rows[from]
-                    } else {
-                        ChipletRow::filled(ZERO)
-                    }
-                }
-            };
-            row.row = Felt::new(number as u64);
-            let row = cells_of(&row);
-            if self.row(Table::Chiplets, number) != row {
-                self.set_row(Table::Chiplets, number, row);
+        let rows = memory::table(&memory::sorted(accesses), height);
+        for (number, row) in rows.iter().enumerate() {
+            let row = cells_of(row);
+            if self.row(Table::Memory, number) != row {
+                self.set_row(Table::Memory, number, row);
             }
         }
         self.tidy();

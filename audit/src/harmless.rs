@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use miden_core::{Felt, ONE, ZERO};
+use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
-    columns::{Cells, ChipletRow, CoreRow, cells_of},
+    columns::{Cells, CoreRow},
     lookup::Bus,
     opcode::{ADVPOP, ADVPOPW, HALT, NOOP},
     table::Table,
@@ -13,7 +13,7 @@ use miden_cvm_air::{
 
 use crate::{
     forgery::{Forgery, can_be_added, is_true},
-    honest::{Cell, opcode},
+    honest::{Cell, is_padding, is_row_number, opcode},
     messages::{Key, Sent},
     unread::{is_one_of_two_witnesses, is_unread},
 };
@@ -37,17 +37,20 @@ pub enum Reason {
     Tables,
     /// No-ops at the end of an operation group more or fewer: a program's hash does not bind them.
     Noops,
+    /// The memory's last row, which stands for no access, is another one.
+    End,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Unread,
         Self::Witnesses,
         Self::Advice,
         Self::Order,
         Self::Tables,
         Self::Noops,
+        Self::End,
     ];
 
     /// The reason in words.
@@ -59,6 +62,7 @@ impl Reason {
             Self::Order => "facts or records in another order",
             Self::Tables => "other numbers and operations in tables of facts, all true",
             Self::Noops => "no-ops at the end of an operation group",
+            Self::End => "a last row of memory that stands for no access",
         }
     }
 }
@@ -88,16 +92,18 @@ pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Re
         let mut differing = keys.filter(|key| old.get(key) != new.get(key));
         differing.all(allowed)
     };
-    if within(Table::Chiplets) && old == new && same_rows(forgery, |_| true) {
+    let is_chiplet = |table: Table| !matches!(table, Table::Core | Table::Range);
+    if chosen.iter().all(|&((of, ..), ..)| is_chiplet(of)) && old == new && same_rows(forgery) {
         return Some(Reason::Order);
     }
     let range_only = || only(&|key| can_be_added(key.bus));
-    let bitwise_only = || {
-        only(&|key| key.bus == Bus::Bitwise && is_true(key))
-            && same_rows(forgery, |row| row.select.bitwise == ZERO)
-    };
-    if (within(Table::Range) && range_only()) || (within(Table::Chiplets) && bitwise_only()) {
+    let bitwise_only = || only(&|key| key.bus == Bus::Bitwise && is_true(key));
+    if (within(Table::Range) && range_only()) || (within(Table::Bitwise) && bitwise_only()) {
         return Some(Reason::Tables);
+    }
+    let last = forgery.honest.frames(Table::Memory);
+    if (chosen.iter()).all(|&((of, row, _), ..)| (of, row) == (Table::Memory, last)) {
+        return Some(Reason::End);
     }
     if within(Table::Core) && same_but_noops(forgery) {
         return Some(Reason::Noops);
@@ -127,28 +133,24 @@ fn same_but_noops(forgery: &Forgery<'_>) -> bool {
     forged.0 != honest.0 && forged.1 == honest.1
 }
 
-/// Whether the chiplets' rows that are `looked_at` are the same, in whatever order, but for padding
-/// and for cells that nothing reads.
-fn same_rows(forgery: &Forgery<'_>, looked_at: impl Fn(&ChipletRow<Felt>) -> bool) -> bool {
+/// Whether the changed rows of the chiplets are the same, in whatever order, but for padding and for
+/// cells that nothing reads.
+fn same_rows(forgery: &Forgery<'_>) -> bool {
     let honest = Forgery::new(forgery.honest);
     let rows = |from: &Forgery<'_>| {
-        let changed = forgery
-            .changed_rows()
-            .filter(|(table, _)| *table == Table::Chiplets)
-            .map(|(table, number)| from.place(table, number));
-        let places = changed.filter(|place| {
-            let chiplet = ChipletRow::from_cells(place.row);
-            cells_of::<Felt, _>(&chiplet.select).contains(&ONE) && looked_at(chiplet)
-        });
-        let read = places.map(|place| {
-            // But for the row's number.
-            (1..place.row.len())
-                .map(|column| match is_unread(&place, column) {
-                    true => 0,
-                    false => place.row[column].as_int(),
-                })
-                .collect::<Vec<_>>()
-        });
+        let changed = forgery.changed_rows();
+        let places = changed.map(|(table, number)| from.place(table, number));
+        let read = places
+            .filter(|place| !is_padding(place.table, place.before, place.row, place.number))
+            .map(|place| {
+                let cells = (0..place.row.len()).map(|column| {
+                    match is_unread(&place, column) || is_row_number(place.table, column) {
+                        true => 0,
+                        false => place.row[column].as_int(),
+                    }
+                });
+                (place.table, cells.collect::<Vec<_>>())
+            });
         let mut rows: Vec<_> = read.collect();
         rows.sort_unstable();
         rows

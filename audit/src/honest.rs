@@ -7,7 +7,7 @@ use miden_cvm_air::{
     air::periodic_rows,
     boundary::Boundary,
     builder::{PERIOD, Periodic, Violations},
-    columns::{ChipletRow, CoreRow, cells_of},
+    columns::{AceRow, Cells, CoreRow, HasherRow, MemoryRow, ResourceRow, RomRow, cells_of},
     lookup::Bus,
     opcode::{CALL, DYNCALL, END, HALT},
     public::PublicInputs,
@@ -39,13 +39,13 @@ pub struct Honest {
     pub multiplicities: BTreeSet<Cell>,
     /// The tables and columns that hold such cells.
     pub multiplicity_columns: BTreeSet<(Table, usize)>,
-    /// What the memory section answers, in order.
+    /// What the memory answers, in order.
     pub accesses: Vec<Key>,
     /// The buses that carry facts.
     fact_buses: BTreeSet<Bus>,
     /// Messages that are no facts, with the rows that send or receive them.
     pub sites: HashMap<Key, Vec<Site>>,
-    /// Rows by what they do: of the core by opcode, of the chiplets by chiplet.
+    /// Rows by what they do: of the core by opcode.
     pub groups: Vec<(Table, Vec<usize>)>,
 }
 
@@ -95,7 +95,7 @@ impl Honest {
 
     /// The name of a cell.
     pub fn name(&self, (table, row, column): Cell) -> &str {
-        self.names.of(table, self.row(table, row), row, column)
+        self.names.of(table, row, column)
     }
 
     /// A row.
@@ -103,9 +103,21 @@ impl Honest {
         self.trace.row(table, row)
     }
 
+    /// The tables that are there.
+    pub fn tables(&self) -> impl Iterator<Item = Table> {
+        let tables = Table::ALL.into_iter();
+        tables.filter(|&table| self.trace.height(table) > 0)
+    }
+
     /// The number of frames of a table: the last row has none of its own.
     pub fn frames(&self, table: Table) -> usize {
-        self.trace.height(table) - 1
+        self.trace.height(table).saturating_sub(1)
+    }
+
+    /// Whether a row is there only to fill a table up.
+    pub fn is_padding(&self, table: Table, number: usize) -> bool {
+        let before = number.checked_sub(1).map(|before| self.row(table, before));
+        is_padding(table, before, self.row(table, number), number)
     }
 
     /// Two consecutive rows as constraints see them, `row` being the number of the first.
@@ -132,8 +144,8 @@ impl Honest {
     /// and one message is sent just as often.
     fn find_facts(&mut self) {
         let this = &*self;
-        let tables = [Table::Range, Table::Chiplets].into_par_iter();
-        let found: Vec<(Key, Cell)> = tables
+        let found: Vec<(Key, Cell)> = FACTS
+            .into_par_iter()
             .flat_map(|table| {
                 (0..this.frames(table))
                     .into_par_iter()
@@ -164,15 +176,6 @@ impl Honest {
         cur: &[Felt],
         next: &[Felt],
     ) -> Option<Key> {
-        // Selectors are none, nor is padding; this saves most of the time.
-        let is_selector = || {
-            self.names
-                .selector_columns()
-                .any(|selector| selector == column)
-        };
-        if table == Table::Chiplets && (is_selector() || self.names.chiplet(cur).is_none()) {
-            return None;
-        }
         let mut more = cur.to_vec();
         more[column] += ONE;
         let (before, after) = (self.frame(row, cur, next), self.frame(row, &more, next));
@@ -215,31 +218,34 @@ impl Honest {
     }
 
     fn group_rows(&mut self) {
-        let mut cores: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        let mut chiplets: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (i, row) in self.trace.core.iter().enumerate() {
-            let rows = cores.entry(core_kind(row)).or_default();
-            // Padding says little.
-            if opcode(row) != HALT || rows.len() < PADDING {
-                rows.push(i);
-            }
-        }
-        for (i, row) in self.trace.chiplets.iter().enumerate() {
-            let rows = chiplets.entry(chiplet_kind(row, i)).or_default();
-            if self.names.chiplet(cells_of(row)).is_some() || rows.len() < PADDING {
-                rows.push(i);
+        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for table in self.tables() {
+            for row in 0..=self.frames(table) {
+                let kind = row_kind(table, self.row(table, row), row);
+                let rows = groups.entry((table, kind)).or_default();
+                // Padding says little.
+                if rows.len() < PADDING || !self.is_padding(table, row) {
+                    rows.push(row);
+                }
             }
         }
         // The first and the last row have boundary constraints.
-        let ends = Table::ALL
-            .into_iter()
+        let ends = self
+            .tables()
             .flat_map(|table| [0, self.frames(table)].map(|row| (table, vec![row])));
-        let cores = cores.into_values().map(|rows| (Table::Core, rows));
-        let range = (Table::Range, (0..self.trace.range.len()).collect());
-        let chiplets = chiplets.into_values().map(|rows| (Table::Chiplets, rows));
-        self.groups = ends.chain(cores).chain([range]).chain(chiplets).collect();
+        let groups = groups.into_iter().map(|((table, _), rows)| (table, rows));
+        self.groups = ends.chain(groups).collect();
     }
 }
+
+/// The tables that state facts; the others have rows of what happened.
+const FACTS: [Table; 5] = [
+    Table::Range,
+    Table::Hasher,
+    Table::Bitwise,
+    Table::Rom,
+    Table::Circuits,
+];
 
 /// So many rows of padding are looked at.
 const PADDING: usize = 4;
@@ -259,62 +265,91 @@ pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
     (code, flags.into_iter().map(|flag| flag == ONE).collect())
 }
 
-/// What the chiplets do on row `number`: the selectors, and what tells rows of one chiplet from each
-/// other.
-pub fn chiplet_kind(chiplet: &ChipletRow<Felt>, number: usize) -> (Vec<bool>, Vec<bool>) {
-    let select = cells_of::<Felt, _>(&chiplet.select);
-    let select = select.iter().map(|&flag| flag == ONE).collect();
-    let kind = if chiplet.select.hasher == ONE {
-        let hasher = chiplet.hasher();
-        let kinds = [hasher.absorb, hasher.merkle, hasher.unhash].map(|flag| flag == ONE);
-        let place = [0, PERIOD - 1].map(|place| number % PERIOD == place);
-        [&kinds[..], &place].concat()
-    } else if chiplet.select.bitwise == ONE {
-        vec![number.is_multiple_of(2)]
-    } else if chiplet.select.table == ONE && number.is_multiple_of(2) {
-        let table = chiplet.table();
-        let flags = [
-            table.own,
-            table.by_definer,
-            table.destructible,
-            table.back,
-            table.grows,
-        ];
-        let ops = cells_of::<Felt, _>(&table.op).iter().chain(&flags);
-        ops.map(|&flag| flag == ONE).collect()
-    } else if chiplet.select.table == ONE {
-        let outcome = chiplet.outcome();
-        let flags = [
-            outcome.writes_state,
-            outcome.writes_entry,
-            outcome.puts,
-            outcome.takes,
-            outcome.guards,
-            outcome.accesses,
-        ];
-        flags.map(|flag| flag == ONE).to_vec()
-    } else if chiplet.select.memory == ONE {
-        let memory = chiplet.memory();
-        let is_element = memory.element.contains(&ONE);
-        vec![
-            memory.is_write == ONE,
-            is_element,
-            memory.new_context == ONE,
-        ]
-    } else if chiplet.select.rom == ONE {
-        let rom = chiplet.rom();
-        [rom.kernel, rom.link, rom.segment]
-            .map(|flag| flag == ONE)
-            .to_vec()
-    } else if chiplet.select.ace == ONE {
-        let ace = chiplet.ace();
-        let [g0, g1, g2, g3] = ace.gate;
-        let kinds = [ace.start, ace.read, ace.fetch, g0, g1, g2, g3, ace.end];
-        kinds.map(|flag| flag == ONE).to_vec()
-    } else {
-        Vec::new()
-    };
-    (select, kind)
+/// Whether a row, with the one before it, is there only to fill a table up. Numbers and cycles of
+/// hashes are facts, even if nobody looks them up.
+pub fn is_padding(table: Table, before: Option<&[Felt]>, row: &[Felt], number: usize) -> bool {
+    match table {
+        Table::Range | Table::Hasher | Table::Bitwise => false,
+        Table::Core => opcode(CoreRow::from_cells(row)) == HALT,
+        Table::Memory => {
+            let memory = MemoryRow::from_cells(row);
+            memory.whole == ZERO && !memory.element.contains(&ONE)
+        }
+        Table::Resources => {
+            let even = before.filter(|_| !number.is_multiple_of(2)).unwrap_or(row);
+            let ops = &ResourceRow::from_cells(even).op;
+            !cells_of::<Felt, _>(ops).contains(&ONE)
+        }
+        Table::Rom | Table::Circuits => !row_kind(table, row, number).contains(&true),
+    }
+}
+
+/// Whether a column has the numbers of the rows.
+pub fn is_row_number(table: Table, column: usize) -> bool {
+    column == 0 && matches!(table, Table::Core | Table::Hasher)
+}
+
+/// What tells rows of one table from each other.
+pub fn row_kind(table: Table, row: &[Felt], number: usize) -> Vec<bool> {
+    let set = |flags: &[Felt]| flags.iter().map(|&flag| flag == ONE).collect();
+    match table {
+        Table::Core => {
+            let (code, flags) = core_kind(CoreRow::from_cells(row));
+            let bits = (0..7).map(|bit| code >> bit & 1 == 1);
+            bits.chain(flags).collect()
+        }
+        Table::Range => Vec::new(),
+        Table::Hasher => {
+            let hasher = HasherRow::from_cells(row);
+            let kinds: Vec<bool> = set(&[hasher.absorb, hasher.merkle, hasher.unhash]);
+            let place = [0, PERIOD - 1].map(|place| number % PERIOD == place);
+            [&kinds[..], &place].concat()
+        }
+        Table::Memory => {
+            let memory = MemoryRow::from_cells(row);
+            let [e0, e1, e2, e3] = memory.element;
+            set(&[
+                memory.whole,
+                e0 + e1 + e2 + e3,
+                memory.is_write,
+                memory.new_context,
+            ])
+        }
+        Table::Bitwise => vec![number.is_multiple_of(2)],
+        Table::Resources if number.is_multiple_of(2) => {
+            let row = ResourceRow::from_cells(row);
+            let flags = [
+                row.own,
+                row.by_definer,
+                row.destructible,
+                row.back,
+                row.grows,
+            ];
+            set(&[cells_of(&row.op), &flags].concat())
+        }
+        Table::Resources => {
+            let outcome = ResourceRow::from_cells(row).outcome();
+            set(&[
+                outcome.writes_state,
+                outcome.writes_entry,
+                outcome.puts,
+                outcome.takes,
+                outcome.guards,
+                outcome.accesses,
+            ])
+        }
+        Table::Rom => {
+            let rom = RomRow::from_cells(row);
+            set(&[rom.kernel, rom.link, rom.segment])
+        }
+        Table::Circuits => {
+            let circuit = AceRow::from_cells(row);
+            let [g0, g1, g2, g3] = circuit.gate;
+            let [start, read, fetch, end] =
+                [circuit.start, circuit.read, circuit.fetch, circuit.end];
+            set(&[start, read, fetch, g0, g1, g2, g3, end])
+        }
+    }
 }
 
 /// The opcode of a row.

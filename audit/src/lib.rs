@@ -5,7 +5,7 @@
 //! these rows, so a campaign does thousands of them a minute. What a prover may choose freely is
 //! chosen for it: how often facts are looked up, which rows the range, byte and bitwise tables have,
 //! and the rows of the memory section. These choices are found in the declarations of the AIR, not
-//! listed: a chiplet that is added is covered.
+//! listed: a table that is added is covered.
 //!
 //! A mutation that nothing rejects is either harmless, for one of the reasons in [`Reason`], or it
 //! is a [`Survivor`], and the AIR has a hole.
@@ -33,7 +33,7 @@ pub use columns::Names;
 use forgery::Forgery;
 pub use harmless::Reason;
 use honest::{Cell, Honest};
-pub use honest::{chiplet_kind, core_kind};
+pub use honest::{core_kind, row_kind};
 pub use messages::Key;
 use miden_cvm_air::{public::PublicInputs, table::Trace};
 pub use mutation::Kind;
@@ -46,7 +46,7 @@ pub use unread::{Place, is_unread};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Campaign {
     /// The number of mutations. At first, every other one changes one cell: every column of a few
-    /// rows of every operation and chiplet. The others are random.
+    /// rows of every operation and table. The others are random.
     pub mutations: u64,
     /// What the random choices depend on.
     pub seed: u64,

@@ -1,8 +1,8 @@
-//! The memory section that a cheating prover makes for accesses that are not those of the run.
+//! The memory that a cheating prover makes for accesses that are not those of the run.
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{Cells, ChipletRow, MemoryRow},
+    columns::{Cells, MemoryRow},
     lookup::Bus,
 };
 
@@ -24,8 +24,8 @@ pub fn is_memory(bus: Bus) -> bool {
     matches!(bus, Bus::MemoryWord | Bus::MemoryElement)
 }
 
-/// The memory section of these accesses: a read gives what it claims.
-pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>> {
+/// The memory rows of these accesses, in order: a read gives what it claims.
+pub fn sorted(accesses: impl IntoIterator<Item = Key>) -> Vec<MemoryRow<Felt>> {
     let mut accesses: Vec<Access> = accesses.into_iter().map(access).collect();
     accesses.sort_by_key(|access| {
         let moment = access.time + access.time + Felt::from(u8::from(access.is_write));
@@ -33,10 +33,11 @@ pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>>
     });
     let mut word = [ZERO; 4];
     let mut rows: Vec<MemoryRow<Felt>> = Vec::with_capacity(accesses.len());
-    for (i, access) in accesses.iter().enumerate() {
-        let before = i.checked_sub(1).map(|i| &accesses[i]);
-        let new_context = before.is_none_or(|before| before.context != access.context);
-        let new_word = !new_context && before.is_some_and(|before| before.word != access.word);
+    let mut before = (0, 0);
+    for access in accesses {
+        let new_context = before.0 != access.context;
+        let new_word = !new_context && before.1 != access.word;
+        before = (access.context, access.word);
         if new_context || new_word {
             word = [ZERO; 4];
         }
@@ -54,6 +55,7 @@ pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>>
             word: [access.word & 0xffff, access.word >> 16].map(Felt::new),
             time: access.time,
             is_write: flag(access.is_write),
+            whole: flag(access.element.is_none()),
             element,
             value: word,
             element_value: access.element.map_or(ZERO, |i| word[i]),
@@ -62,26 +64,37 @@ pub fn section(accesses: impl IntoIterator<Item = Key>) -> Vec<ChipletRow<Felt>>
             delta: [ZERO; 3],
         });
     }
-    of_rows(rows)
+    rows
 }
 
-/// The section of these rows, with their distances; its rows are not numbered.
-pub fn of_rows(mut rows: Vec<MemoryRow<Felt>>) -> Vec<ChipletRow<Felt>> {
-    let mut before: Option<MemoryRow<Felt>> = None;
-    for row in &mut rows {
-        let distance = before.map_or(ZERO, |before| step(&before, row));
-        row.delta = limbs(distance);
-        before = Some(*row);
+/// The least height of a memory with so many accesses.
+pub fn least_height(accesses: usize) -> usize {
+    accesses + 2
+}
+
+/// A table of this height with these rows, with their distances, padding before them, and a read
+/// that nobody made after them.
+pub fn table(rows: &[MemoryRow<Felt>], height: usize) -> Vec<MemoryRow<Felt>> {
+    let padding = MemoryRow::filled(ZERO);
+    let mut table = vec![padding; height.max(least_height(rows.len())) - rows.len() - 1];
+    table.extend_from_slice(rows);
+    let last = table[table.len() - 1];
+    table.push(MemoryRow {
+        time: last.time + ONE,
+        is_write: ZERO,
+        whole: ONE,
+        element: [ZERO; 4],
+        element_value: ZERO,
+        new_context: ZERO,
+        new_word: ZERO,
+        ..last
+    });
+    let mut before = padding;
+    for row in &mut table {
+        row.delta = limbs(step(&before, row));
+        before = *row;
     }
-    let blank = ChipletRow::filled(ZERO);
-    rows.into_iter()
-        .map(|memory| {
-            let mut row = blank;
-            row.select.memory = ONE;
-            *row.memory_mut() = memory;
-            row
-        })
-        .collect()
+    table
 }
 
 fn access(key: Key) -> Access {

@@ -10,7 +10,7 @@ use miden_cvm_air::{
 use crate::{
     dual::{DualFrame, kernel},
     forgery::{Forgery, can_be_added},
-    honest::{Cell, Honest, Site, opcode},
+    honest::{Cell, Honest, Site, is_row_number, opcode},
     memory,
     messages::collect,
     random::Random,
@@ -35,7 +35,7 @@ pub enum Kind {
     Shift,
     /// A run of equal cells of a column holds something else.
     Run,
-    /// Rows of a chiplet are cut off, the following sections move up.
+    /// Rows at the beginning or the end of a table are cut off, the following ones move up.
     Truncate,
     /// Another operation takes the place of one, with everything that says which one it is.
     Operation,
@@ -163,9 +163,9 @@ fn apply(kind: Kind, forgery: &mut Forgery<'_>, random: &mut Random) {
 /// A table and a row of it: rare operations and small chiplets as often as common ones.
 fn place(honest: &Honest, random: &mut Random) -> (Table, usize) {
     // By width, or the few columns of the range tables would take as much as all others.
-    let mut column = random.below(Table::ALL.iter().map(|table| table.width()).sum());
+    let mut column = random.below(honest.tables().map(Table::width).sum());
     let mut chosen = Table::Core;
-    for table in Table::ALL {
+    for table in honest.tables() {
         chosen = table;
         match column.checked_sub(table.width()) {
             Some(rest) => column = rest,
@@ -269,9 +269,10 @@ fn swap_rows(forgery: &mut Forgery<'_>, random: &mut Random) {
     keep_number(forgery, table, b);
 }
 
-/// The first cell of a row is its number, but in the range table: nobody would change it by the way.
+/// The first cell of a row of the core or the hasher is its number: nobody would change it by the
+/// way.
 fn keep_number(forgery: &mut Forgery<'_>, table: Table, row: usize) {
-    if table != Table::Range {
+    if is_row_number(table, 0) {
         forgery.set((table, row, 0), Felt::new(row as u64));
     }
 }
@@ -320,15 +321,15 @@ fn set_run(forgery: &mut Forgery<'_>, (table, row, column): Cell, value: Felt, m
 
 fn truncate(forgery: &mut Forgery<'_>, random: &mut Random) {
     let honest = forgery.honest;
-    let (table, height) = (Table::Chiplets, honest.trace.chiplets.len());
-    let chiplet_of = |row: usize| honest.names.chiplet(honest.row(table, row));
-    let Some(chiplet) = chiplet_of(row_of(honest, table, random)) else {
+    let chiplets = honest.tables().filter(|table| *table != Table::Core);
+    let table = *random.pick(&chiplets.collect::<Vec<_>>());
+    let height = honest.trace.height(table);
+    let used: Vec<usize> = (0..height)
+        .filter(|&row| !honest.is_padding(table, row))
+        .collect();
+    let (Some(&start), length) = (used.first(), used.len()) else {
         return;
     };
-    let section: Vec<usize> = (0..height)
-        .filter(|&row| chiplet_of(row) == Some(chiplet))
-        .collect();
-    let (start, length) = (section[0], section.len());
     // Of whole cycles or not, from the front or from the back.
     let cut = match random.below(4) {
         0 => length,
@@ -395,7 +396,7 @@ fn rename(forgery: &mut Forgery<'_>, random: &mut Random) {
     };
     // Values that stand for something are large; small ones are numbers of all sorts.
     let one_column = old.as_int() < 1 << 16 && random.one_in(2);
-    for of in [Table::Core, Table::Chiplets] {
+    for of in honest.tables().filter(|of| *of != Table::Range) {
         if one_column && of != table {
             continue;
         }
@@ -406,8 +407,7 @@ fn rename(forgery: &mut Forgery<'_>, random: &mut Random) {
         };
         for row in window.start..window.end.min(honest.trace.height(of)) {
             for column in columns.clone() {
-                // The first column has the numbers of the rows.
-                if column != 0 && honest.row(of, row)[column] == old {
+                if !is_row_number(of, column) && honest.row(of, row)[column] == old {
                     forgery.set((of, row, column), new);
                 }
             }
@@ -468,7 +468,7 @@ fn pair(forgery: &mut Forgery<'_>, random: &mut Random) {
         1 + random.below(3)
     };
     let mut ends = vec![(table, row, sent.name)];
-    // The memory section follows its requests by itself.
+    // The memory follows its requests by itself.
     if !(memory::is_memory(sent.key.bus) && random.one_in(2)) {
         let others: Vec<_> = partners.into_iter().filter(|end| *end != ends[0]).collect();
         if !others.is_empty() {
@@ -502,10 +502,8 @@ fn freedom(forgery: &mut Forgery<'_>, random: &mut Random) {
             random.below(table.width()),
         );
         // How often facts are looked up is the prover's choice anyway.
-        let is_padding = || {
-            table == Table::Chiplets && honest.names.chiplet(honest.row(table, cell.1)).is_none()
-        };
-        let free = honest.multiplicities.contains(&cell) || is_padding();
+        let is_padding = table != Table::Core && honest.is_padding(table, cell.1);
+        let free = honest.multiplicities.contains(&cell) || is_padding;
         if !free && !chosen.contains(&cell) {
             chosen.push(cell);
         }

@@ -7,7 +7,8 @@ use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     chiplets::hasher::{REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
     columns::{
-        CHIPLET_WIDTH, CORE_WIDTH, Cells, ChipletRow, CoreRow, RANGE_WIDTH, RangeRow, cells_of,
+        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceOutcome,
+        ResourceRow, RomRow, cells_of, column_numbers,
     },
     opcode::{
         CALL, CALLER, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ, EXPACC,
@@ -21,16 +22,6 @@ use crate::honest::opcode;
 
 /// Rows of a hasher cycle.
 const CYCLE: usize = 8;
-
-// A row in which every cell is its own column is the typed way to name columns.
-
-fn core_columns() -> CoreRow<usize> {
-    *CoreRow::from_cells(&core::array::from_fn::<_, CORE_WIDTH, _>(|i| i))
-}
-
-fn chiplet_columns() -> ChipletRow<usize> {
-    *ChipletRow::from_cells(&core::array::from_fn::<_, CHIPLET_WIDTH, _>(|i| i))
-}
 
 /// A row of a table with what tells which of its cells are read.
 #[derive(Debug, Clone, Copy)]
@@ -66,25 +57,41 @@ pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
     match table {
         Table::Core => is_unread_in_core(CoreRow::from_cells(row), composed, column),
         Table::Range => false,
-        Table::Chiplets => {
-            let row = ChipletRow::from_cells(row);
-            if row.select.hasher == ONE {
-                is_unread_in_hasher(row, number, column)
-            } else if row.select.table == ONE {
-                match before {
-                    Some(even) if !number.is_multiple_of(2) => {
-                        is_unread_in_outcome(ChipletRow::from_cells(even), column)
-                    }
-                    _ => is_unread_in_table(row, column),
-                }
-            } else if row.select.ace == ONE {
-                is_unread_in_circuit(row, column)
-            } else {
-                // All cells of bitwise, memory and ROM rows, and of padding, are bound.
-                false
+        Table::Hasher => is_unread_in_hasher(HasherRow::from_cells(row), number, column),
+        // All cells of memory and range rows are bound.
+        Table::Memory => false,
+        Table::Bitwise => is_unread_in_bitwise(before, row, number, column),
+        Table::Resources => match before {
+            Some(even) if !number.is_multiple_of(2) => {
+                is_unread_in_outcome(ResourceRow::from_cells(even), column)
             }
+            _ => is_unread_in_table(ResourceRow::from_cells(row), column),
+        },
+        Table::Rom => {
+            let rom = RomRow::from_cells(row);
+            let padding = rom.kernel + rom.link + rom.segment == ZERO;
+            padding && column == column_numbers::<RomRow<usize>>().multiplicity
         }
+        Table::Circuits => is_unread_in_circuit(AceRow::from_cells(row), column),
     }
+}
+
+/// The bitwise table: the bits of the first row, which is of no pair, and those of pairs of zeros that
+/// nobody looks up, of which either operation and any bit makes a true fact too.
+fn is_unread_in_bitwise(
+    before: Option<&[Felt]>,
+    row: &[Felt],
+    number: usize,
+    column: usize,
+) -> bool {
+    let at = column_numbers::<BitwiseRow<usize>>();
+    let is_bit = at.a.contains(&column) || at.b.contains(&column);
+    let is_first = !number.is_multiple_of(2);
+    let Some(first) = (if is_first { Some(row) } else { before }) else {
+        return is_bit;
+    };
+    let looked_up = BitwiseRow::from_cells(first).multiplicity != ZERO;
+    !looked_up && (is_bit || is_first && column == at.xor)
 }
 
 /// Whether a cell is one of two numbers that show, together, that a condition holds, and that nothing
@@ -96,20 +103,19 @@ pub fn is_one_of_two_witnesses(place: &Place<'_>, column: usize) -> bool {
     match place.table {
         Table::Core => {
             let code = opcode(CoreRow::from_cells(place.row));
-            let helpers = core_columns().helpers;
+            let helpers = column_numbers::<CoreRow<usize>>().helpers;
             (code == EXPACC || (0b100_0000..0b101_0000).contains(&code))
                 && helpers[4..].contains(&column)
         }
-        Table::Range => false,
-        Table::Chiplets => {
-            let row = ChipletRow::from_cells(place.row);
-            let columns = chiplet_columns();
-            let at = columns.hasher().cycle_end();
-            row.select.hasher == ONE
-                && place.number % CYCLE == CYCLE - 1
-                && row.hasher().merkle == ONE
+        Table::Hasher => {
+            let row = HasherRow::from_cells(place.row);
+            let columns = column_numbers::<HasherRow<usize>>();
+            let at = columns.cycle_end();
+            place.number % CYCLE == CYCLE - 1
+                && row.merkle == ONE
                 && [at.level_witness, at.index_witness].contains(&column)
         }
+        _ => false,
     }
 }
 
@@ -118,7 +124,7 @@ pub fn is_one_of_two_witnesses(place: &Place<'_>, column: usize) -> bool {
 fn is_unread_at_the_end(table: Table, column: usize) -> bool {
     match table {
         Table::Core => {
-            let at = core_columns();
+            let at = column_numbers::<CoreRow<usize>>();
             let (decoder, stack) = (&at.decoder, &at.stack);
             let single = [
                 decoder.polynomial,
@@ -135,17 +141,31 @@ fn is_unread_at_the_end(table: Table, column: usize) -> bool {
                 || at.helpers.contains(&column)
                 || at.operands.contains(&column)
         }
-        Table::Range => {
-            let at = *RangeRow::from_cells(&core::array::from_fn::<_, RANGE_WIDTH, _>(|i| i));
-            column != at.byte
+        Table::Range => column != column_numbers::<RangeRow<usize>>().byte,
+        Table::Hasher => {
+            let at = column_numbers::<HasherRow<usize>>();
+            at.cube_in.contains(&column)
+                || at.cube_out.contains(&column)
+                || at.multiplicity.contains(&column)
         }
-        Table::Chiplets => false,
+        Table::Memory => {
+            let at = column_numbers::<MemoryRow<usize>>();
+            column == at.is_write || column == at.element_value
+        }
+        Table::Bitwise => true,
+        Table::Resources => column >= size_of::<ResourceOutcome<u8>>(),
+        Table::Rom => true,
+        Table::Circuits => {
+            let at = column_numbers::<AceRow<usize>>();
+            let [g0, g1, g2, g3] = at.gate;
+            ![at.start, at.read, at.fetch, g0, g1, g2, g3].contains(&column)
+        }
     }
 }
 
 /// The core: witnesses that an operation has no need of, or of which any number will do.
 fn is_unread_in_core(core: &CoreRow<Felt>, composed: bool, column: usize) -> bool {
-    let at = core_columns();
+    let at = column_numbers::<CoreRow<usize>>();
     let position = |cells: &[usize]| cells.iter().position(|&cell| cell == column);
     if column == at.stack.depth_inv {
         // The inverse of zero: the depth is 16.
@@ -215,24 +235,22 @@ fn is_unread_register(core: &CoreRow<Felt>, composed: bool, register: usize) -> 
 
 /// The hasher: of the two witnesses that not both of two numbers are zero, the one of a number that
 /// is.
-fn is_unread_in_hasher(row: &ChipletRow<Felt>, number: usize, column: usize) -> bool {
-    let hasher = row.hasher();
+fn is_unread_in_hasher(hasher: &HasherRow<Felt>, number: usize, column: usize) -> bool {
     if number % CYCLE != CYCLE - 1 || hasher.merkle == ZERO {
         return false;
     }
-    let columns = chiplet_columns();
-    let at = columns.hasher().cycle_end();
+    let columns = column_numbers::<HasherRow<usize>>();
+    let at = columns.cycle_end();
     let args = hasher.merkle_args();
     column == at.level_witness && args.level == Felt::new(UPPER_HALF_LEVEL)
         || column == at.index_witness && args.index == Felt::new(REFUSED_UPPER_HALF)
 }
 
 /// The even row of an operation on a resource table: what the operation does not look at.
-fn is_unread_in_table(row: &ChipletRow<Felt>, column: usize) -> bool {
-    let row = row.table();
-    let columns = chiplet_columns();
-    let at = columns.table();
+fn is_unread_in_table(row: &ResourceRow<Felt>, column: usize) -> bool {
+    let at = column_numbers::<ResourceRow<usize>>();
     let op = &row.op;
+    let some = cells_of::<Felt, _>(op).contains(&ONE);
     if column == at.free_inv {
         // The inverse of zero: no entry is free.
         return row.state[1] == ZERO;
@@ -246,9 +264,9 @@ fn is_unread_in_table(row: &ChipletRow<Felt>, column: usize) -> bool {
         return op.new + op.receive + row.frees + op.memory == ZERO;
     }
     if at.entry.contains(&column) {
-        return op.receive_rep + op.memory + op.discard == ONE;
+        return !some || op.receive_rep + op.memory + op.discard == ONE;
     }
-    // Nobody asks for a token to be discarded. Kind, context and the rest of the outcome's
+    // Nobody asks for a token to be discarded, or for no operation. Kind, context and the rest of the outcome's
     // coordinates are bound all the same.
     let asked = &at.request;
     let unasked = [
@@ -259,13 +277,12 @@ fn is_unread_in_table(row: &ChipletRow<Felt>, column: usize) -> bool {
         asked.second,
         asked.third,
     ];
-    op.discard == ONE && unasked.contains(&column)
+    (!some || op.discard == ONE) && unasked.contains(&column)
 }
 
 /// The odd row of an operation on a resource table, whose even row is given: what it does not send.
-fn is_unread_in_outcome(even: &ChipletRow<Felt>, column: usize) -> bool {
-    let row = even.table();
-    let columns = chiplet_columns();
+fn is_unread_in_outcome(row: &ResourceRow<Felt>, column: usize) -> bool {
+    let columns = column_numbers::<ResourceRow<usize>>();
     let at = columns.outcome();
     let op = &row.op;
     let token = op.send + op.receive + op.receive_rep + op.discard;
@@ -277,10 +294,14 @@ fn is_unread_in_outcome(even: &ChipletRow<Felt>, column: usize) -> bool {
 
 /// Circuits: what belongs to gates on the other rows, the word on rows that read none, and how often
 /// wires are looked up on rows that have none.
-fn is_unread_in_circuit(row: &ChipletRow<Felt>, column: usize) -> bool {
-    let row = row.ace();
-    let columns = chiplet_columns();
-    let at = columns.ace();
+fn is_unread_in_circuit(row: &AceRow<Felt>, column: usize) -> bool {
+    let at = column_numbers::<AceRow<usize>>();
+    let [g0, g1, g2, g3] = at.gate;
+    let kinds = [at.start, at.read, at.fetch, g0, g1, g2, g3];
+    if !kinds.iter().any(|&kind| cells_of(row)[kind] == ONE) {
+        // Padding is no more than that.
+        return column != at.end && !kinds.contains(&column);
+    }
     let is_gate = row.gate.contains(&ONE);
     let of_gates = [
         at.mul,

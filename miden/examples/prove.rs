@@ -36,11 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let transaction = prover.prove(inputs)?;
     println!("proven in {:.2?}", begun.elapsed());
     let proof = carried::take_out(transaction.proof())?;
+    let heights = proof.heights();
+    let rows: Vec<usize> = heights.tables().map(|table| heights.of(table)).collect();
     println!(
-        "{}: {} bytes, tables of {:?} rows",
+        "{}: {} bytes, tables of {rows:?} rows",
         proof.settings(),
         proof.to_bytes().len(),
-        proof.heights().logs().map(|log| 1u64 << log),
     );
 
     let transactions = vec![transaction; times];

@@ -8,7 +8,7 @@ use miden_cvm_air::{
     hash::Hasher,
     lookup::NUM_CHALLENGES,
     options::ProofSettings,
-    table::{Heights, Table, Trace},
+    table::{Heights, Trace},
     transcript,
     tree::parents,
 };
@@ -42,7 +42,10 @@ where
 
     let (main, main_tree) = {
         let _span = info_span!("commit_to_main_rows").entered();
-        let segments = Table::ALL.map(|table| Segment::of_cells(trace.cells(table), table.width()));
+        let segments: Vec<Segment> = air
+            .tables()
+            .map(|table| Segment::of_cells(trace.cells(table), table.width()))
+            .collect();
         let tree = domains.commit::<Felt>(hasher, &segments);
         (segments, tree)
     };
@@ -51,13 +54,17 @@ where
     let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| channel.draw()).collect();
     let (aux, aux_tree, sums) = {
         let _span = info_span!("commit_to_lookup_columns").entered();
-        let columns = Table::ALL.map(|table| {
+        let columns = air.tables().map(|table| {
             let cells = trace.cells(table);
             lookup_columns(table, cells, composed, air.packing(table), &random)
         });
+        let columns: Vec<LookupColumns<E>> = columns.collect();
         drop(trace);
         let sums: Vec<E> = columns.iter().map(|columns| columns.sum).collect();
-        let segments = columns.map(|LookupColumns { columns, .. }| Segment::of_columns(&columns));
+        let segments = columns
+            .into_iter()
+            .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns))
+            .collect::<Vec<_>>();
         let tree = domains.commit::<E>(hasher, &segments);
         (segments, tree, sums)
     };
@@ -68,7 +75,7 @@ where
         let _span = info_span!("evaluate_constraints").entered();
         let mut weights = powers(channel.draw::<E>());
         let mut composition = Composition::new(air.heights().longest());
-        for (i, table) in Table::ALL.into_iter().enumerate() {
+        for (i, table) in air.tables().enumerate() {
             let evaluator = TableEvaluator::new(air, table, &random, sums[i], &mut weights);
             let cosets = &domains.cosets[i];
             composition.add(cosets, &evaluator.quotient(cosets, &main[i], &aux[i]));
@@ -134,15 +141,15 @@ where
 
 /// The domains that the tables are extended to: tables of the same height share one.
 struct Domains {
-    /// By table.
-    cosets: [Arc<Cosets>; Table::COUNT],
+    /// By table that is there.
+    cosets: Vec<Arc<Cosets>>,
 }
 
 impl Domains {
     fn new(air: &CvmAir) -> Self {
         let heights = air.heights();
         let mut known: Vec<Arc<Cosets>> = Vec::new();
-        let cosets = Table::ALL.map(|table| {
+        let cosets = heights.tables().map(|table| {
             let height = heights.of(table);
             let same = known.iter().find(|cosets| cosets.length() == height);
             if let Some(cosets) = same {
@@ -155,6 +162,7 @@ impl Domains {
             known.push(cosets.clone());
             cosets
         });
+        let cosets = cosets.collect();
         Self { cosets }
     }
 
@@ -165,7 +173,7 @@ impl Domains {
     }
 
     /// Commits to columns of all tables: the rows of tables of one height stand side by side.
-    fn commit<F>(&self, hasher: Hasher, segments: &[Segment; Table::COUNT]) -> Tree
+    fn commit<F>(&self, hasher: Hasher, segments: &[Segment]) -> Tree
     where
         F: FieldElement<BaseField = Felt>,
     {
@@ -185,13 +193,8 @@ impl Domains {
     }
 
     /// Opens the rows of all tables at positions of the longest domain, sorted and distinct.
-    fn open<F>(
-        &self,
-        channel: &mut Channel,
-        segments: &[Segment; Table::COUNT],
-        tree: &Tree,
-        positions: &[usize],
-    ) where
+    fn open<F>(&self, channel: &mut Channel, segments: &[Segment], tree: &Tree, positions: &[usize])
+    where
         F: FieldElement<BaseField = Felt>,
     {
         for (cosets, segment) in self.cosets.iter().zip(segments) {
@@ -206,8 +209,8 @@ impl Domains {
 
 /// All columns that are committed to.
 struct Columns {
-    main: [Segment; Table::COUNT],
-    aux: [Segment; Table::COUNT],
+    main: Vec<Segment>,
+    aux: Vec<Segment>,
     composition: Segment,
 }
 
@@ -218,7 +221,7 @@ impl Columns {
     fn openings<E: FieldElement<BaseField = Felt>>(&self, heights: &Heights, z: E) -> Vec<E> {
         let mut current = Vec::new();
         let mut next = Vec::new();
-        for (i, table) in Table::ALL.into_iter().enumerate() {
+        for (i, table) in heights.tables().enumerate() {
             let point = z.exp_vartime((heights.ratio(table) as u64).into());
             let root = Felt::get_root_of_unity(heights.of(table).ilog2());
             let points = [point, point.mul_base(root)];
@@ -249,7 +252,7 @@ impl Columns {
         let mut weights = powers(gamma);
         // In bit-reversed order, lifted columns are what columns begin with.
         let mut tables = vec![E::ZERO; longest];
-        for (i, table) in Table::ALL.into_iter().enumerate() {
+        for (i, table) in air.tables().enumerate() {
             let height = air.heights().of(table);
             let main: Vec<E> = (0..table.width()).map(|_| weights()).collect();
             self.main[i].add_weighted(&main, &mut tables[..height]);

@@ -91,7 +91,7 @@ impl AnalyzeCommand {
             folded: self.folded.as_ref().map(|path| path.display().to_string()),
             code: CodeAnswer::new(&loaded.target),
             rows: Rows::of(&trace.lengths),
-            tables: Table::ALL.map(|table| Padding::of(&trace.lengths, table)),
+            tables: Padding::of_all(&trace.lengths),
             instances: instances.into_iter().map(Into::into).collect(),
             procedures: procedures
                 .into_iter()
@@ -133,22 +133,22 @@ struct AnalyzeAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     folded: Option<String>,
     rows: Rows,
-    tables: [Padding; Table::COUNT],
+    /// The tables that are there.
+    tables: Vec<Padding>,
     instances: Vec<Instance>,
     procedures: Vec<Procedure>,
     intrinsics: Vec<Intrinsic>,
 }
 
-/// Rows of each table of the trace; those of the chiplets also by chiplet.
+/// Rows that are used of each table of the trace.
 #[derive(Debug, Serialize)]
 struct Rows {
     core: usize,
     range: usize,
-    chiplets: usize,
     hasher: usize,
-    bitwise: usize,
-    table: usize,
     memory: usize,
+    bitwise: usize,
+    resources: usize,
     rom: usize,
     circuits: usize,
 }
@@ -158,18 +158,17 @@ impl Rows {
         Self {
             core: lengths.cycles,
             range: lengths.range,
-            chiplets: lengths.chiplets(),
             hasher: lengths.hasher,
-            bitwise: lengths.bitwise,
-            table: lengths.table,
             memory: lengths.memory,
+            bitwise: lengths.bitwise,
+            resources: lengths.table,
             rom: lengths.rom,
             circuits: lengths.ace,
         }
     }
 }
 
-/// What it costs that the height of a table is a power of two, with a row of padding.
+/// What it costs that the height of a table is a power of two, with rows of padding.
 #[derive(Debug, Serialize)]
 struct Padding {
     table: &'static str,
@@ -184,6 +183,13 @@ struct Padding {
 }
 
 impl Padding {
+    /// Of all tables that are there.
+    fn of_all(lengths: &TraceLengths) -> Vec<Self> {
+        let there = |table: &Table| lengths.height(*table) > 0;
+        let tables = Table::ALL.into_iter().filter(there);
+        tables.map(|table| Self::of(lengths, table)).collect()
+    }
+
     fn of(lengths: &TraceLengths, table: Table) -> Self {
         let (rows, height) = (lengths.used(table), lengths.height(table));
         let half = height / 2;
@@ -192,7 +198,7 @@ impl Padding {
             height,
             columns: table.width(),
             padding: height - rows,
-            too_high_for_half: (half >= table.min_height()).then(|| rows + 1 - half),
+            too_high_for_half: (half >= table.min_height()).then(|| rows + table.margin() - half),
         }
     }
 }
@@ -285,14 +291,6 @@ impl fmt::Display for AnalyzeAnswer {
             "\n{:<28} {:>10} {:>10} {:>10}  to halve it",
             "table", "rows", "height", "padding"
         )?;
-        let chiplets = [
-            ("hasher", rows.hasher),
-            ("bitwise", rows.bitwise),
-            ("resource tables", rows.table),
-            ("memory", rows.memory),
-            ("rom", rows.rom),
-            ("circuits", rows.circuits),
-        ];
         for table in tables {
             let Padding {
                 table: name,
@@ -310,11 +308,6 @@ impl fmt::Display for AnalyzeAnswer {
                 f,
                 "{name:<28} {used:>10} {height:>10} {share:>8.1} %  {half}"
             )?;
-            if *name == Table::Chiplets.name() {
-                for (name, rows) in chiplets {
-                    writeln!(f, "  {name:<26} {rows:>10}")?;
-                }
-            }
         }
         let cells = |of: &dyn Fn(&Padding) -> usize| -> usize {
             tables.iter().map(|table| of(table) * table.columns).sum()
@@ -381,33 +374,51 @@ impl fmt::Display for AnalyzeAnswer {
 mod tests {
     use super::*;
 
-    fn padding(cycles: usize, range: usize, hasher: usize) -> [Padding; Table::COUNT] {
-        let lengths = TraceLengths {
+    fn padding(cycles: usize, range: usize, hasher: usize, bitwise: usize) -> Vec<Padding> {
+        Padding::of_all(&TraceLengths {
             cycles,
             range,
             hasher,
+            bitwise,
             ..TraceLengths::default()
-        };
-        Table::ALL.map(|table| Padding::of(&lengths, table))
+        })
+    }
+
+    fn each<T>(tables: &[Padding], of: impl Fn(&Padding) -> T) -> Vec<T> {
+        tables.iter().map(of).collect()
     }
 
     #[test]
     fn every_table_has_its_height() {
-        let tables = padding(1000, 1023, 1024);
+        let tables = padding(1000, 1023, 1024, 100);
         assert_eq!(
-            tables.each_ref().map(|table| table.height),
-            [1024, 1024, 2048]
+            each(&tables, |table| (table.table, table.height)),
+            [
+                ("core", 1024),
+                ("range", 1024),
+                ("hasher", 2048),
+                ("memory", 8),
+                ("bitwise", 128)
+            ]
         );
-        assert_eq!(tables.each_ref().map(|table| table.padding), [24, 1, 1024]);
-        let half = tables.each_ref().map(|table| table.too_high_for_half);
-        assert_eq!(half, [Some(489), Some(512), Some(1)]);
+        assert_eq!(each(&tables, |table| table.padding), [24, 1, 1024, 8, 28]);
+        assert_eq!(
+            each(&tables, |table| table.too_high_for_half),
+            [Some(489), Some(512), Some(8), None, Some(38)]
+        );
+        for (table, half) in Table::ALL.into_iter().zip([512, 512, 1024]) {
+            let fewer = padding(1000 - 489, 1023 - 512, 1024 - 8, 0);
+            assert_eq!(fewer[table as usize].height, half);
+        }
     }
 
     #[test]
     fn there_are_lowest_tables() {
-        let tables = padding(3, 3, 8);
-        assert_eq!(tables.each_ref().map(|table| table.height), [8, 512, 16]);
-        let half = tables.each_ref().map(|table| table.too_high_for_half);
-        assert_eq!(half, [None, None, Some(1)]);
+        let tables = padding(3, 3, 8, 0);
+        assert_eq!(each(&tables, |table| table.height), [8, 16, 16, 8]);
+        assert_eq!(
+            each(&tables, |table| table.too_high_for_half),
+            [None, None, Some(8), None]
+        );
     }
 }

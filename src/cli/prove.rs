@@ -12,7 +12,7 @@ use miden_cvm::{
     HashFunction, Heights, Inputs, MAX_HEIGHT, MinSecurity, OptionSet, ProofSettings, ProveOptions,
     ProvenRun, Table, execute, prove_run,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
 
 use super::{
@@ -225,32 +225,31 @@ pub fn write_precompiles(f: &mut fmt::Formatter<'_>, precompiles: usize) -> fmt:
 }
 
 /// The heights of the tables of a proof.
-#[derive(Debug, Serialize)]
-pub struct TablesAnswer {
-    core: usize,
-    range: usize,
-    chiplets: usize,
-}
+#[derive(Debug)]
+pub struct TablesAnswer(Heights);
 
 impl TablesAnswer {
     /// These heights.
     pub fn new(heights: &Heights) -> Self {
-        Self {
-            core: heights.of(Table::Core),
-            range: heights.of(Table::Range),
-            chiplets: heights.of(Table::Chiplets),
-        }
+        Self(*heights)
+    }
+}
+
+impl Serialize for TablesAnswer {
+    /// A map from names to heights; of tables that are absent 0.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let heights = Table::ALL.map(|table| (table.name(), self.0.of(table)));
+        serializer.collect_map(heights)
     }
 }
 
 impl fmt::Display for TablesAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            core,
-            range,
-            chiplets,
-        } = self;
-        write!(f, "core {core}, range {range}, chiplets {chiplets} rows")
+        for table in self.0.tables() {
+            write!(f, "{} {}, ", table.name(), self.0.of(table))?;
+        }
+        let cells = self.0.cells();
+        write!(f, "{cells} cells")
     }
 }
 

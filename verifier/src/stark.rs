@@ -72,7 +72,7 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
 
     let aux_root = reader.digest("the commitment to the lookup columns")?;
     coin.reseed(aux_root);
-    let sums: Vec<E> = reader.elements("the sums of the tables", Table::COUNT)?;
+    let sums: Vec<E> = reader.elements("the sums of the tables", air.tables().count())?;
     coin.reseed(hash(hasher, &sums));
     let verifier_sum = air.public_inputs().boundary_sum(&Challenges::new(&random));
     if sums.iter().fold(verifier_sum, |total, &sum| total + sum) != E::ZERO {
@@ -160,11 +160,11 @@ impl<'a, E> Openings<'a, E> {
                 rest = others;
                 part
             };
-            let tables = Table::ALL.map(|table| {
+            let tables = air.tables().map(|table| {
                 let main = part(table.width());
                 (main, part(air.packing(table).width()))
             });
-            tables.to_vec()
+            tables.collect()
         };
         let width = air.trace_width();
         let (at_point, at_next) = values.split_at(width + COMPOSITION_COLUMNS);
@@ -211,7 +211,7 @@ fn check_constraints<E: FieldElement<BaseField = Felt>>(
     let challenges = Challenges::new(&elements(random));
     let mut weights = powers(weight);
     let mut expected = E::ZERO;
-    for (i, table) in Table::ALL.into_iter().enumerate() {
+    for (i, table) in air.tables().enumerate() {
         let ((cur, aux), (next, aux_next)) = (openings.current[i], openings.next[i]);
         let frame = TableFrame {
             main: Window {
@@ -260,18 +260,18 @@ fn rows<F: FieldElement<BaseField = Felt>>(
     positions.iter().map(row).collect()
 }
 
-/// Reads, for each table, its rows at these positions of the longest domain.
+/// Reads, for each table that is there, its rows at these positions of the longest domain.
 fn table_rows<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     air: &CvmAir,
     positions: &[usize],
     width: impl Fn(Table) -> usize,
 ) -> Result<Vec<Rows<F>>, LayoutError> {
-    let of_table = |&table: &Table| {
+    let of_table = |table: Table| {
         let positions = parents(positions, extension(air, table));
         rows(reader, "the rows of the tables", &positions, width(table))
     };
-    Table::ALL.iter().map(of_table).collect()
+    air.tables().map(of_table).collect()
 }
 
 /// The number of rows that a table is extended to.
@@ -305,8 +305,8 @@ fn check_tables<F: FieldElement<BaseField = Felt>>(
     part: &'static str,
 ) -> Result<(), VerifierError> {
     let hasher = reader.hasher();
-    let sizes = Table::ALL.map(|table| extension(air, table));
-    let mut distinct = sizes.to_vec();
+    let sizes: Vec<usize> = air.tables().map(|table| extension(air, table)).collect();
+    let mut distinct = sizes.clone();
     distinct.sort_unstable_by(|a, b| b.cmp(a));
     distinct.dedup();
     let extensions = distinct.into_iter().map(|size| {
@@ -386,8 +386,8 @@ fn combine<E: FieldElement<BaseField = Felt>>(
         rest = others;
         part
     };
-    let mut tables: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(Table::COUNT);
-    for (i, table) in Table::ALL.into_iter().enumerate() {
+    let mut tables: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(main.len());
+    for (i, table) in air.tables().enumerate() {
         let main_weights = part(table.width());
         let aux_weights = part(air.packing(table).width());
         let combined = main[i].iter().zip(aux[i].values());

@@ -8,16 +8,17 @@
 //!
 //! Each wire is stated exactly once, as the numbers count down row by row, and a gate's operands
 //! have greater numbers than its result. So the values are determined from the first wire on.
-
-use core::mem::offset_of;
+//!
+//! The first row of the table starts an evaluation. Rows of no kind fill the table up, of which the
+//! last row is one, so that the last evaluation comes to its end.
 
 use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ChipletFrame, ConstraintBuilder},
-    columns::{AceRow, MemoryRow},
-    lookup::{CircuitRequest, LookupBuilder, MemoryWord, Slot, Wire},
+    builder::{CircuitFrame, ConstraintBuilder},
+    columns::AceRow,
+    lookup::{CircuitRequest, LookupBuilder, MemoryWord, RangeCheck, Slot, Wire},
 };
 
 /// Bits of a wire's number in an instruction: `left + 2^30 * right + 2^60 * operation`.
@@ -30,13 +31,6 @@ pub const MAX_WIRES: u64 = (1 << ID_BITS) - 1;
 /// Elements in a word of memory: two variables, or four instructions.
 const WORD: u64 = 4;
 
-// These cells are range-checked by the messages of the memory's cells in the same columns.
-const _: () = {
-    assert!(offset_of!(AceRow<u8>, left_gap) == offset_of!(MemoryRow<u8>, delta));
-    assert!(offset_of!(AceRow<u8>, right_gap_low) == offset_of!(MemoryRow<u8>, delta) + 2);
-    assert!(offset_of!(AceRow<u8>, right_gap_high) == offset_of!(MemoryRow<u8>, word));
-};
-
 /// 1 on the rows of gates.
 #[inline(always)]
 fn gates<E: Algebra>(row: &AceRow<E>) -> E {
@@ -44,15 +38,9 @@ fn gates<E: Algebra>(row: &AceRow<E>) -> E {
     g0 + g1 + g2 + g3
 }
 
-/// How often a row's four gap limbs are looked up in the range table: once on the rows of gates.
-#[inline(always)]
-pub fn range_checks<E: Algebra>(frame: &ChipletFrame<'_, E>) -> E {
-    frame.cur.select.ace * gates(frame.cur.ace())
-}
-
 /// Constraints of the chiplet.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+pub fn constraints<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     order(frame, b);
     counters(frame, b);
     gate(frame, b);
@@ -60,9 +48,8 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &
 
 /// Which row may follow which.
 #[inline(always)]
-fn order<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.ace;
-    let cur = frame.cur.ace();
+fn order<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
     let AceRow {
         start,
         read,
@@ -71,52 +58,41 @@ fn order<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         end,
         ..
     } = *cur;
+    let some = start + read + fetch + gates(cur);
     b.assert_zeros(
         "ace.kind_binary",
-        3,
-        [start, read, fetch, g0, g1, g2, g3].map(|flag| select * flag.binary()),
+        2,
+        [start, read, fetch, g0, g1, g2, g3, some].map(Algebra::binary),
     );
-    let kinds = start + read + fetch + gates(cur);
-    b.assert_zero("ace.one_kind", 2, select * kinds.not());
-    b.assert_zero("ace.end_binary", 3, select * end.binary());
-    b.assert_zero("ace.end_after_gate", 3, select * end * g3.not());
+    b.assert_zero("ace.end_binary", 2, end.binary());
+    b.assert_zero("ace.end_after_gate", 2, end * g3.not());
 
-    let select_next = frame.next.select.ace;
-    let next = frame.next.ace();
-    let going_on = select * end.not();
-    b.assert_zero("ace.whole", 3, going_on * select_next.not());
-    // The row before the section belongs to no evaluation, whatever section it is of.
+    // What goes on says itself with what; otherwise an evaluation starts, or padding comes.
+    let going_on = some - end;
     b.assert_zero(
         "ace.start",
-        3,
-        select_next * (next.start + going_on - B::Expr::ONE),
+        2,
+        going_on.not() * (next.read + next.fetch + gates(next)),
     );
-
-    b.assert_zero("ace.after_start", 3, select * start * next.read.not());
-    b.assert_zero(
-        "ace.after_read",
-        3,
-        select * read * (next.read + next.fetch).not(),
-    );
-    b.assert_zero("ace.after_fetch", 3, select * fetch * next.gate[0].not());
+    b.assert_zero("ace.after_start", 2, start * next.read.not());
+    b.assert_zero("ace.after_read", 2, read * (next.read + next.fetch).not());
+    b.assert_zero("ace.after_fetch", 2, fetch * next.gate[0].not());
     b.assert_zeros(
         "ace.after_gate",
-        3,
-        core::array::from_fn::<_, 3, _>(|i| select * cur.gate[i] * next.gate[i + 1].not()),
+        2,
+        core::array::from_fn::<_, 3, _>(|i| cur.gate[i] * next.gate[i + 1].not()),
     );
-    b.assert_zero("ace.after_last_gate", 4, going_on * g3 * next.fetch.not());
+    b.assert_zero("ace.after_last_gate", 2, (g3 - end) * next.fetch.not());
 }
 
 /// What an evaluation keeps, and what it counts.
 #[inline(always)]
-fn counters<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.ace;
-    let cur = frame.cur.ace();
-    let next = frame.next.ace();
-    let going_on = select * cur.end.not();
+fn counters<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
+    let going_on = cur.start + cur.read + cur.fetch + gates(cur) - cur.end;
     b.assert_zeros(
         "ace.kept",
-        3,
+        2,
         [
             going_on * (next.context - cur.context),
             going_on * (next.time - cur.time),
@@ -126,36 +102,34 @@ fn counters<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) 
     let words = cur.read + cur.fetch;
     b.assert_zero(
         "ace.address",
-        3,
+        2,
         going_on * (next.address - cur.address - words.scale(Felt::new(WORD))),
     );
     let wires = cur.read + cur.read + gates(cur);
-    b.assert_zero("ace.id", 3, going_on * (next.id - cur.id + wires));
+    b.assert_zero("ace.id", 2, going_on * (next.id - cur.id + wires));
     // The last variable is the wire before the first gate's.
     b.assert_zero(
         "ace.variables",
-        4,
-        select * cur.read * next.fetch * (cur.id - cur.num_eval - B::Expr::ONE),
+        3,
+        cur.read * next.fetch * (cur.id - cur.num_eval - B::Expr::ONE),
     );
-    b.assert_zero("ace.end_id", 3, select * cur.end * cur.id);
-    b.assert_zeros("ace.output", 3, cur.value.map(|x| select * cur.end * x));
+    b.assert_zero("ace.end_id", 2, cur.end * cur.id);
+    b.assert_zeros("ace.output", 2, cur.value.map(|x| cur.end * x));
 }
 
 /// A gate: what it is, by its instruction, and its result.
 #[inline(always)]
-fn gate<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.ace;
-    let cur = frame.cur.ace();
-    let next = frame.next.ace();
-    let is_gate = select * gates(cur);
+fn gate<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
+    let is_gate = gates(cur);
     let one = B::Expr::ONE;
 
     // The instructions of a fetch row go along with its gates.
     let [g0, g1, g2, _] = cur.gate;
-    let carries = select * (cur.fetch + g0 + g1 + g2);
+    let carries = cur.fetch + g0 + g1 + g2;
     b.assert_zeros(
         "ace.instructions",
-        3,
+        2,
         core::array::from_fn::<_, 4, _>(|i| carries * (next.word[i] - cur.word[i])),
     );
     let mut chosen = B::Expr::ZERO;
@@ -165,38 +139,34 @@ fn gate<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     let AceRow { mul, add, .. } = *cur;
     b.assert_zeros(
         "ace.operation_binary",
-        4,
+        3,
         [mul, add, mul + add].map(|flag| is_gate * flag.binary()),
     );
     let operation = mul + add + add;
     let instruction = cur.left_id
         + cur.right_id.scale(Felt::new(1 << ID_BITS))
         + operation.scale(Felt::new(1 << (2 * ID_BITS)));
-    b.assert_zero(
-        "ace.instruction",
-        3,
-        select * chosen - is_gate * instruction,
-    );
+    b.assert_zero("ace.instruction", 2, chosen - is_gate * instruction);
 
     // Operands come before the gate: what is between their numbers is not negative.
     let upper = Felt::new(1 << 16);
     let [low, high] = cur.left_gap;
     b.assert_zero(
         "ace.left_before",
-        3,
+        2,
         is_gate * (cur.left_id - cur.id - one - low - high.scale(upper)),
     );
     let right_gap = cur.right_gap_low + cur.right_gap_high.scale(upper);
     b.assert_zero(
         "ace.right_before",
-        3,
+        2,
         is_gate * (cur.right_id - cur.id - one - right_gap),
     );
 
     let product = extension_product(cur.left, cur.right);
     b.assert_zeros(
         "ace.result",
-        5,
+        4,
         core::array::from_fn::<_, 2, _>(|i| {
             let right = cur.right[i];
             let difference = cur.left[i] - right;
@@ -216,14 +186,13 @@ fn extension_product<E: Algebra>([a0, a1]: [E; 2], [b0, b1]: [E; 2]) -> [E; 2] {
 
 /// Messages of the chiplet.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.ace;
-    let row = frame.cur.ace();
+pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur;
     let one = B::Expr::ONE;
     let time = row.time;
-    let [first, second, third] = Slot::CHIPLET;
+    let [first, second, third] = Slot::WIDE;
 
-    let flag = select * row.start;
+    let flag = row.start;
     b.add(
         first,
         "ace.request",
@@ -237,7 +206,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
             num_eval: row.num_eval,
         },
     );
-    let flag = select * (row.read + row.fetch);
+    let flag = row.read + row.fetch;
     b.add(
         first,
         "ace.word",
@@ -254,7 +223,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
 
     let [count0, count1] = row.multiplicity;
     let [w0, w1, w2, w3] = row.word;
-    let flag = select * row.read;
+    let flag = row.read;
     b.add(
         second,
         "ace.first_variable",
@@ -278,7 +247,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         },
     );
 
-    let flag = select * gates(row);
+    let flag = gates(row);
     b.add(
         first,
         "ace.left",
@@ -312,4 +281,14 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
             value: row.right,
         },
     );
+
+    let [left_low, left_high] = row.left_gap;
+    for (slot, (name, value)) in Slot::CHECK.into_iter().zip([
+        ("ace.left_gap_low", left_low),
+        ("ace.left_gap_high", left_high),
+        ("ace.right_gap_low", row.right_gap_low),
+        ("ace.right_gap_high", row.right_gap_high),
+    ]) {
+        b.add(slot, name, one, -flag, RangeCheck { value });
+    }
 }

@@ -1,62 +1,50 @@
 //! AND and XOR of 32-bit numbers, by their bits.
 //!
-//! A pair of rows is a fact, looked up any number of times: the even row has the lower 16 bits of
-//! the operands, the odd one the upper.
+//! A pair of rows is a fact, looked up any number of times: the odd row has the lower 16 bits of the
+//! operands, the even one after it the upper. So neither the first row, of which nothing is before,
+//! nor the last, which no constraint looks at, is of a pair.
 
 use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ChipletFrame, ConstraintBuilder},
+    builder::{BitwiseFrame, ConstraintBuilder},
     columns::BitwiseRow,
     lookup::{BitwiseOp, LookupBuilder, Slot},
 };
 
 /// Constraints of the bitwise chiplet.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.bitwise;
-    let cur = frame.cur.bitwise();
-    let next = frame.next.bitwise();
+pub fn constraints<B: ConstraintBuilder>(frame: &BitwiseFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
+    b.assert_zeros("bitwise.a_binary", 2, cur.a.map(Algebra::binary));
+    b.assert_zeros("bitwise.b_binary", 2, cur.b.map(Algebra::binary));
 
-    b.assert_zeros(
-        "bitwise.a_binary",
-        3,
-        cur.a.map(|bit| select * bit.binary()),
-    );
-    b.assert_zeros(
-        "bitwise.b_binary",
-        3,
-        cur.b.map(|bit| select * bit.binary()),
-    );
-
-    let even = select * frame.periodic.odd.not();
-    b.assert_zero("bitwise.xor_binary", 4, even * cur.xor.binary());
+    let odd = frame.periodic.odd;
+    b.assert_zero("bitwise.xor_binary", 2, cur.xor.binary());
     let and = number(&conjunction(cur), &conjunction(next));
     let sum = number(&cur.a, &next.a) + number(&cur.b, &next.b);
     // a XOR b = a + b - 2 (a AND b).
     let result = and + cur.xor * (sum - (and + and + and));
-    // On odd rows there is no result; nor is anything else.
-    b.assert_zero("bitwise.result", 5, select * cur.result - even * result);
-    let odd = select * frame.periodic.odd;
+    // On even rows there is no result; nor is anything else.
+    b.assert_zero("bitwise.result", 4, cur.result - odd * result);
     b.assert_zeros(
         "bitwise.unused",
-        3,
-        [cur.xor, cur.multiplicity].map(|cell| odd * cell),
+        2,
+        [cur.xor, cur.multiplicity].map(|cell| odd.not() * cell),
     );
 }
 
 /// Messages of the bitwise chiplet.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.bitwise();
-    let next = frame.next.bitwise();
-    let even = frame.cur.select.bitwise * frame.periodic.odd.not();
+pub fn lookups<B: LookupBuilder>(frame: &BitwiseFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
+    let odd = frame.periodic.odd;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "bitwise.operation",
-        even,
-        even * cur.multiplicity,
+        odd,
+        odd * cur.multiplicity,
         BitwiseOp {
             xor: cur.xor,
             a: number(&cur.a, &next.a),

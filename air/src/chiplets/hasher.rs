@@ -11,6 +11,9 @@
 //!
 //! Plain and absorbing cycles are facts, looked up any number of times by their addresses, which are
 //! row numbers. Legs and segments are events: each is claimed exactly once.
+//!
+//! The table is filled up with plain cycles that nobody looks up. The last cycle is one of them, as
+//! its last row says nothing.
 
 use core::mem::size_of;
 
@@ -18,12 +21,12 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ChipletFrame, ConstraintBuilder, Periodic},
+    builder::{ConstraintBuilder, HasherFrame, Periodic},
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{CycleEnd, MerkleArgs, UnhashArgs},
     lookup::{
         HashAbsorb, HashDigest, HashInput, HashOutput, LookupBuilder, MemoryWord, MerkleLeaf,
-        MerkleRoot, MerkleSibling, Obligation, SegmentCoords, SegmentLookup, Slot,
+        MerkleRoot, MerkleSibling, Obligation, RangeCheck, SegmentCoords, SegmentLookup, Slot,
     },
 };
 
@@ -39,7 +42,9 @@ pub const REFUSED_UPPER_HALF: u64 = 0xffff_ffff;
 
 /// Constraints of the hasher.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+pub fn constraints<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let step = frame.next.address - frame.cur.address;
+    b.assert_zero("hasher.address", 1, step - B::Expr::ONE);
     kinds(frame, b);
     round(frame, b);
     first_rows(frame, b);
@@ -52,61 +57,50 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &
 
 /// Each cycle is of one kind and has one set of arguments.
 #[inline(always)]
-fn kinds<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.hasher;
-    let cur = frame.cur.hasher();
-    let next = frame.next.hasher();
+fn kinds<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
     let kind = [cur.absorb, cur.merkle, cur.unhash];
     let kind_next = [next.absorb, next.merkle, next.unhash];
-    b.assert_zeros(
-        "hasher.kind_binary",
-        3,
-        kind.map(|flag| select * flag.binary()),
-    );
+    b.assert_zeros("hasher.kind_binary", 2, kind.map(Algebra::binary));
     let special = cur.absorb + cur.merkle + cur.unhash;
-    b.assert_zero("hasher.one_kind", 3, select * special.binary());
+    b.assert_zero("hasher.one_kind", 2, special.binary());
 
-    let inside = select * frame.periodic.last.not();
+    let inside = frame.periodic.last.not();
     b.assert_zeros(
         "hasher.kind_constant",
-        3,
+        2,
         core::array::from_fn::<_, 3, _>(|i| inside * (kind_next[i] - kind[i])),
     );
     b.assert_zeros(
         "hasher.args_constant",
-        3,
+        2,
         core::array::from_fn::<_, 9, _>(|i| inside * (next.args[i] - cur.args[i])),
     );
     let hash = (cur.merkle + cur.unhash).not();
-    b.assert_zeros(
-        "hasher.args_unused",
-        3,
-        cur.args.map(|cell| select * hash * cell),
-    );
+    b.assert_zeros("hasher.args_unused", 2, cur.args.map(|cell| hash * cell));
 
     // The multiplicities of legs and segments, and those of rows that state nothing.
     let Periodic { first, last, .. } = frame.periodic;
     let [count0, count1] = cur.multiplicity;
     b.assert_zeros(
         "hasher.multiplicity_unused",
-        4,
+        3,
         [
-            select * ((*first + *last) * hash).not() * count0,
-            select * (*last * (hash - cur.absorb)).not() * count1,
+            ((*first + *last) * hash).not() * count0,
+            (*last * (hash - cur.absorb)).not() * count1,
         ],
     );
 }
 
 /// One round: `MDS((MDS(state) + ARK1)^7) + ARK2` is the seventh power of the next row's state.
 #[inline(always)]
-fn round<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.hasher();
-    let next = frame.next.hasher();
+fn round<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur;
+    let next = frame.next;
     let Periodic {
         last, ark1, ark2, ..
     } = frame.periodic;
-    let select = frame.cur.select.hasher;
-    let inside = select * last.not();
+    let inside = last.not();
 
     let mut input = mds(&cur.state);
     for (lane, &constant) in input.iter_mut().zip(ark1) {
@@ -121,23 +115,27 @@ fn round<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
     // `cube_in`, and the other cells are zero.
     b.assert_zeros(
         "hasher.cube_in",
-        5,
+        4,
         core::array::from_fn::<_, STATE_WIDTH, _>(|i| {
             let kept = i < size_of::<CycleEnd<u8>>();
-            let bound = if kept { inside } else { select };
-            bound * cur.cube_in[i] - inside * cube(input[i])
+            let bound = if kept {
+                inside * cur.cube_in[i]
+            } else {
+                cur.cube_in[i]
+            };
+            bound - inside * cube(input[i])
         }),
     );
     b.assert_zeros(
         "hasher.cube_out",
-        5,
+        4,
         core::array::from_fn::<_, STATE_WIDTH, _>(|i| {
-            select * cur.cube_out[i] - inside * cube(next.state[i])
+            cur.cube_out[i] - inside * cube(next.state[i])
         }),
     );
     b.assert_zeros(
         "hasher.round",
-        5,
+        4,
         core::array::from_fn::<_, STATE_WIDTH, _>(|i| {
             inside * (middle[i] - cur.cube_out[i].squared() * next.state[i])
         }),
@@ -146,22 +144,21 @@ fn round<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
 
 /// Merkle cycles and the first cycles of segments begin with a zero capacity.
 #[inline(always)]
-fn first_rows<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.hasher();
-    let first = frame.cur.select.hasher * frame.periodic.first;
-    let fresh = first * (cur.merkle + cur.unhash * cur.unhash_args().first);
+fn first_rows<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur;
+    let fresh = frame.periodic.first * (cur.merkle + cur.unhash * cur.unhash_args().first);
     b.assert_zeros(
         "hasher.zero_capacity",
-        5,
+        4,
         core::array::from_fn::<_, 4, _>(|i| fresh * cur.state[i]),
     );
 }
 
 /// What holds within a cycle of a Merkle path.
 #[inline(always)]
-fn merkle_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.hasher();
-    let merkle = frame.cur.select.hasher * cur.merkle;
+fn merkle_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur;
+    let merkle = cur.merkle;
     let &MerkleArgs {
         path,
         old_leg,
@@ -175,37 +172,37 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut
     } = cur.merkle_args();
     b.assert_zeros(
         "hasher.merkle_binary",
-        4,
+        3,
         [old_leg, new_leg, bit, start, end].map(|flag| merkle * flag.binary()),
     );
-    b.assert_zero("hasher.merkle_one_leg", 4, merkle * old_leg * new_leg);
-    b.assert_zero("hasher.merkle_start_level", 4, merkle * start * level);
-    b.assert_zero("hasher.merkle_end_index", 4, merkle * end * (index - bit));
+    b.assert_zero("hasher.merkle_one_leg", 3, merkle * old_leg * new_leg);
+    b.assert_zero("hasher.merkle_start_level", 3, merkle * start * level);
+    b.assert_zero("hasher.merkle_end_index", 3, merkle * end * (index - bit));
     b.assert_zero(
         "hasher.merkle_names_path",
-        4,
+        3,
         merkle * (names_path - start * new_leg.not()),
     );
     b.assert_zero(
         "hasher.merkle_path",
-        5,
-        merkle * frame.periodic.first * names_path * (path - frame.cur.row),
+        4,
+        merkle * frame.periodic.first * names_path * (path - cur.address),
     );
 
     // `levels_left` is range-checked, so there are at most 64 levels, and an index of fewer levels
     // is one number in one way.
     let end_row = cur.cycle_end();
-    let cycle_end = frame.cur.select.hasher * frame.periodic.last;
+    let cycle_end = frame.periodic.last;
     let merkle_end = merkle * frame.periodic.last;
     b.assert_zero(
         "hasher.levels_left",
-        4,
+        3,
         cycle_end * (end_row.levels_left + cur.merkle * (level - B::Expr::int(MAX_LEVEL))),
     );
     // Not both factors are zero.
     b.assert_zero(
         "hasher.merkle_canonical_index",
-        5,
+        4,
         merkle_end
             * (end_row.level_witness * (level - B::Expr::int(UPPER_HALF_LEVEL))
                 + end_row.index_witness * (index - B::Expr::int(REFUSED_UPPER_HALF))
@@ -213,23 +210,22 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut
     );
     b.assert_zeros(
         "hasher.witness_unused",
-        4,
+        3,
         [end_row.level_witness, end_row.index_witness]
             .map(|witness| cycle_end * cur.merkle.not() * witness),
     );
     b.assert_zero(
         "hasher.open_merkle",
-        4,
+        3,
         cycle_end * (end_row.open_merkle - cur.merkle * end.not()),
     );
 }
 
 /// What holds within a cycle that unhashes static data.
 #[inline(always)]
-fn unhash_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.hasher();
-    let select = frame.cur.select.hasher;
-    let unhash = select * cur.unhash;
+fn unhash_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur;
+    let unhash = cur.unhash;
     let &UnhashArgs {
         block,
         first,
@@ -239,92 +235,86 @@ fn unhash_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut
     } = cur.unhash_args();
     b.assert_zeros(
         "hasher.unhash_binary",
-        4,
+        3,
         [first, last, done].map(|flag| unhash * flag.binary()),
     );
-    b.assert_zero("hasher.unhash_first_block", 4, unhash * first * block);
+    b.assert_zero("hasher.unhash_first_block", 3, unhash * first * block);
     b.assert_zero(
         "hasher.open_unhash",
-        4,
-        select * frame.periodic.last * (cur.cycle_end().open_unhash - cur.unhash * last.not()),
+        3,
+        frame.periodic.last * (cur.cycle_end().open_unhash - unhash * last.not()),
     );
 }
 
 /// Which cycles may follow each other, and what every kind of continuation keeps.
 #[inline(always)]
-fn next_cycle<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+fn next_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let last = frame.periodic.last;
-    let cur = frame.cur.hasher();
-    let next = frame.next.hasher();
-    let select_next = frame.next.select.hasher;
+    let cur = frame.cur;
+    let next = frame.next;
     let end_row = cur.cycle_end();
 
-    // The section order has it that a hasher row comes before a hasher row.
-    let begins = last * select_next;
-    let absorbs = begins * next.absorb;
+    let absorbs = last * next.absorb;
     b.assert_zero(
         "hasher.absorb_after",
-        4,
+        3,
         absorbs * (cur.merkle + cur.unhash),
     );
     b.assert_zeros(
         "hasher.absorb_capacity",
-        4,
+        3,
         core::array::from_fn::<_, 4, _>(|i| absorbs * (next.state[i] - cur.state[i])),
     );
 
-    let ends = last * frame.cur.select.hasher;
     let open = end_row.open_merkle + end_row.open_unhash;
-    b.assert_zero("hasher.open_section", 4, ends * open * select_next.not());
     b.assert_zero(
         "hasher.open_merkle_kind",
-        4,
-        ends * end_row.open_merkle * next.merkle.not(),
+        3,
+        last * end_row.open_merkle * next.merkle.not(),
     );
     b.assert_zero(
         "hasher.open_unhash_kind",
-        4,
-        ends * end_row.open_unhash * next.unhash.not(),
+        3,
+        last * end_row.open_unhash * next.unhash.not(),
     );
     // Legs and segments start exactly where none is open. The two flags are one column.
     b.assert_zero(
         "hasher.start",
-        4,
-        begins
-            * (next.merkle * (next.merkle_args().start + open - B::Expr::ONE)
-                + next.unhash * (next.unhash_args().first + open - B::Expr::ONE)),
+        3,
+        last * (next.merkle * (next.merkle_args().start + open - B::Expr::ONE)
+            + next.unhash * (next.unhash_args().first + open - B::Expr::ONE)),
     );
     // Path and legs, or context, instance and time.
-    let continues = ends * open;
+    let continues = last * open;
     b.assert_zeros(
         "hasher.continued_args",
-        4,
+        3,
         core::array::from_fn::<_, 3, _>(|i| continues * (next.args[i] - cur.args[i])),
     );
 }
 
 /// The next level of a Merkle path.
 #[inline(always)]
-fn merkle_continues<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.hasher();
-    let next = frame.next.hasher();
+fn merkle_continues<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur;
+    let next = frame.next;
     let args = cur.merkle_args();
     let args_next = next.merkle_args();
-    let open = frame.cur.select.hasher * frame.periodic.last * cur.cycle_end().open_merkle;
+    let open = frame.periodic.last * cur.cycle_end().open_merkle;
     b.assert_zero(
         "hasher.merkle_level",
-        4,
+        3,
         open * (args_next.level - args.level - B::Expr::ONE),
     );
     b.assert_zero(
         "hasher.merkle_index",
-        4,
+        3,
         open * (args.index - args_next.index - args_next.index - args.bit),
     );
     // The digest is the left or the right child.
     b.assert_zeros(
         "hasher.merkle_node",
-        5,
+        4,
         core::array::from_fn::<_, 4, _>(|i| {
             let (left, right) = (next.state[4 + i], next.state[8 + i]);
             open * (left + args_next.bit * (right - left) - cur.state[4 + i])
@@ -334,59 +324,66 @@ fn merkle_continues<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: 
 
 /// The next block of a segment.
 #[inline(always)]
-fn unhash_continues<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let cur = frame.cur.hasher();
-    let next = frame.next.hasher();
+fn unhash_continues<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let cur = frame.cur;
+    let next = frame.next;
     let args = cur.unhash_args();
     let args_next = next.unhash_args();
-    let open = frame.cur.select.hasher * frame.periodic.last * cur.cycle_end().open_unhash;
+    let open = frame.periodic.last * cur.cycle_end().open_unhash;
     b.assert_zeros(
         "hasher.unhash_capacity",
-        4,
+        3,
         core::array::from_fn::<_, 4, _>(|i| open * (next.state[i] - cur.state[i])),
     );
     b.assert_zero(
         "hasher.unhash_block",
-        4,
+        3,
         open * (args_next.block - args.block - B::Expr::ONE),
     );
     b.assert_zero(
         "hasher.unhash_segment",
-        4,
+        3,
         open * (args_next.segment - args.segment),
     );
     b.assert_zero(
         "hasher.unhash_address",
-        4,
+        3,
         open * (args_next.address - args.address),
     );
-    b.assert_zero("hasher.unhash_done", 4, open * (args_next.done - args.done));
+    b.assert_zero("hasher.unhash_done", 3, open * (args_next.done - args.done));
 }
 
 /// Messages of the hasher.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
+pub fn lookups<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     hash_messages(frame, b);
     merkle_messages(frame, b);
     unhash_messages(frame, b);
+    b.add(
+        Slot::CHECK[0],
+        "hasher.levels_left_range",
+        B::Expr::ONE,
+        -frame.periodic.last,
+        RangeCheck {
+            value: frame.cur.cycle_end().levels_left,
+        },
+    );
 }
 
 /// Plain and absorbing cycles answer for what they begin and end with.
 #[inline(always)]
-fn hash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.hasher;
-    let row = frame.cur.hasher();
-    let address = frame.cur.row;
+fn hash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur;
+    let address = row.address;
     let [_, _, _, _, r0, r1, r2, r3, r4, r5, r6, r7] = row.state;
     let [count0, count1] = row.multiplicity;
-    let first = select * frame.periodic.first;
-    let last = select * frame.periodic.last;
+    let Periodic { first, last, .. } = *frame.periodic;
     let hash = (row.merkle + row.unhash).not();
     let plain = hash - row.absorb;
 
     let flag = first * plain;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "hasher.input",
         flag,
         flag * count0,
@@ -397,7 +394,7 @@ fn hash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B)
     );
     let flag = first * row.absorb;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "hasher.absorb",
         flag,
         flag * count0,
@@ -408,7 +405,7 @@ fn hash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B)
     );
     let flag = last * hash;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "hasher.digest",
         flag,
         flag * count0,
@@ -419,7 +416,7 @@ fn hash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B)
     );
     let flag = last * plain;
     b.add(
-        Slot::CHIPLET[1],
+        Slot::WIDE[1],
         "hasher.output",
         flag,
         flag * count1,
@@ -432,8 +429,8 @@ fn hash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B)
 
 /// The legs of Merkle paths.
 #[inline(always)]
-fn merkle_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let row = frame.cur.hasher();
+fn merkle_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur;
     let &MerkleArgs {
         path,
         old_leg,
@@ -450,10 +447,10 @@ fn merkle_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
     let [m0, m1, m2, m3] = right_minus_left;
 
     // The flags of the first two are set on all rows of a cycle: their coordinates are of degree 2.
-    let merkle = frame.cur.select.hasher * row.merkle;
+    let merkle = row.merkle;
     let first = merkle * frame.periodic.first;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "hasher.merkle_leaf",
         merkle,
         first * start,
@@ -466,7 +463,7 @@ fn merkle_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
         },
     );
     b.add(
-        Slot::CHIPLET[1],
+        Slot::WIDE[1],
         "hasher.merkle_sibling",
         merkle,
         first * (old_leg - new_leg),
@@ -479,7 +476,7 @@ fn merkle_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
     );
     let last = merkle * frame.periodic.last;
     b.add(
-        Slot::CHIPLET[2],
+        Slot::WIDE[2],
         "hasher.merkle_root",
         last,
         last * end,
@@ -495,8 +492,8 @@ fn merkle_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
 
 /// Static data: an obligation is taken over, words are written, the commitment is looked up.
 #[inline(always)]
-fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let row = frame.cur.hasher();
+fn unhash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur;
     let &UnhashArgs {
         context,
         instance,
@@ -510,11 +507,11 @@ fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
     } = row.unhash_args();
     let [_, _, _, _, r0, r1, r2, r3, r4, r5, r6, r7] = row.state;
     let one = B::Expr::ONE;
-    let unhash = frame.cur.select.hasher * row.unhash;
+    let unhash = row.unhash;
 
     let first_row = unhash * frame.periodic.first;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "hasher.obligation",
         first_row,
         -(first_row * first),
@@ -527,7 +524,7 @@ fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
     );
     let lower = address + block.scale(Felt::new(8));
     b.add(
-        Slot::CHIPLET[1],
+        Slot::WIDE[1],
         "hasher.lower_word",
         first_row,
         first_row,
@@ -540,7 +537,7 @@ fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
         },
     );
     b.add(
-        Slot::CHIPLET[2],
+        Slot::WIDE[2],
         "hasher.upper_word",
         first_row,
         first_row,
@@ -556,7 +553,7 @@ fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
     let last_row = unhash * frame.periodic.last;
     let complete = last_row * last;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "hasher.segment",
         last_row,
         -complete,
@@ -572,7 +569,7 @@ fn unhash_messages<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut 
         },
     );
     b.add(
-        Slot::CHIPLET[1],
+        Slot::WIDE[1],
         "hasher.next_obligation",
         last_row,
         complete * done.not(),

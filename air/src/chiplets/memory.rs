@@ -5,105 +5,96 @@
 //! 48 bits, and no honest context, word or time does not), words lie below `2^30`, two accesses of
 //! one word at one time are both reads, and a cell that an access does not set keeps its value,
 //! zero at first.
+//!
+//! The accesses stand at the end of the table, after rows of zeros, of which row 0 is one: each row
+//! of an access has a row before it. The last row is an access that nobody made, since a last row
+//! receives nothing; nothing comes after it.
 
 use miden_core::Felt;
 
-use super::table;
 use crate::{
     algebra::Algebra,
-    builder::{ChipletFrame, ConstraintBuilder},
-    chiplets::ace,
+    builder::{ConstraintBuilder, MemoryFrame},
     columns::MemoryRow,
     lookup::{LookupBuilder, MemoryElement, MemoryWord, RangeCheck, Slot},
 };
 
-/// Constraints of the memory chiplet.
+/// Constraints of the memory.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.memory;
-    let cur = frame.cur.memory();
-
-    b.assert_zero("memory.is_write_binary", 3, select * cur.is_write.binary());
-    b.assert_zeros(
-        "memory.element_binary",
-        3,
-        cur.element.map(|flag| select * flag.binary()),
-    );
-    b.assert_zero("memory.one_element", 3, select * is_element(cur).binary());
+pub fn constraints<B: ConstraintBuilder>(frame: &MemoryFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
     let [e0, e1, e2, e3] = cur.element;
+    b.assert_zeros(
+        "memory.access_binary",
+        2,
+        [cur.whole, e0, e1, e2, e3].map(Algebra::binary),
+    );
+    let accessed = is_access(cur);
+    b.assert_zero("memory.one_access", 2, accessed.binary());
+    b.assert_zero("memory.after_padding", 2, accessed * is_access(next).not());
+    b.assert_zeros(
+        "memory.padding",
+        2,
+        padding_cells(cur).map(|cell| accessed.not() * cell),
+    );
+    b.assert_zero("memory.is_write_binary", 2, cur.is_write.binary());
     let [v0, v1, v2, v3] = cur.value;
     b.assert_zero(
         "memory.element_value",
-        3,
-        select * (cur.element_value - (e0 * v0 + e1 * v1 + e2 * v2 + e3 * v3)),
+        2,
+        cur.element_value - (e0 * v0 + e1 * v1 + e2 * v2 + e3 * v3),
     );
-    b.assert_zero(
-        "memory.new_context_binary",
-        3,
-        select * cur.new_context.binary(),
-    );
-    b.assert_zero("memory.new_word_binary", 3, select * cur.new_word.binary());
-    b.assert_zero(
-        "memory.new_context_or_word",
-        3,
-        select * cur.new_context * cur.new_word,
+    b.assert_zeros(
+        "memory.new_binary",
+        2,
+        [
+            cur.new_context,
+            cur.new_word,
+            cur.new_context + cur.new_word,
+        ]
+        .map(Algebra::binary),
     );
 
-    // From here on, what a memory row owes to the row before it.
-    let select_next = frame.next.select.memory;
-    let next = frame.next.memory();
-    b.assert_zero(
-        "memory.first_row",
-        3,
-        select_next * select.not() * next.new_context.not(),
-    );
-    let both = select * select_next;
-    let fresh = next.new_context + next.new_word;
-    let same = fresh.not();
+    // From here on, what a row owes to the row before it.
+    let same = (next.new_context + next.new_word).not();
     let context_step = next.context - cur.context;
     let word_step = word(next) - word(cur);
     b.assert_zero(
         "memory.same_context",
-        4,
-        both * next.new_context.not() * context_step,
+        2,
+        next.new_context.not() * context_step,
     );
-    b.assert_zero("memory.same_word", 4, both * same * word_step);
+    b.assert_zero("memory.same_word", 2, same * word_step);
     let time_step = moment(next) - moment(cur) - next.is_write;
     let step = next.new_context * (context_step - B::Expr::ONE)
         + next.new_word * (word_step - B::Expr::ONE)
         + same * time_step;
     let [d0, d1, d2] = next.delta;
     let delta = d0 + d1.scale(Felt::new(1 << 16)) + d2.scale(Felt::new(1 << 32));
-    // The first row has no distance. Its limbs are range-checked, so each of them is zero.
-    b.assert_zero("memory.delta", 4, both * step - select_next * delta);
-
-    let word_access = is_element(next).not();
+    b.assert_zero("memory.delta", 2, step - delta);
     b.assert_zeros(
         "memory.value",
-        5,
+        4,
         core::array::from_fn::<_, 4, _>(|i| {
-            let kept = (next.is_write * (word_access + next.element[i])).not();
-            select_next * kept * (next.value[i] - same * cur.value[i])
+            let kept = (next.is_write * (next.whole + next.element[i])).not();
+            kept * (next.value[i] - same * cur.value[i])
         }),
     );
 }
 
-/// Messages of the memory chiplet.
+/// Messages of the memory.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.memory;
-    let row = frame.cur.memory();
+pub fn lookups<B: LookupBuilder>(frame: &MemoryFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur;
     let [_, e1, e2, e3] = row.element;
     let word = word(row);
     let address = (word + word) + (word + word);
 
-    let element_access = select * is_element(row);
-    let word_access = select - element_access;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "memory.word",
-        word_access,
-        -word_access,
+        row.whole,
+        -row.whole,
         MemoryWord {
             context: row.context,
             address,
@@ -112,8 +103,9 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
             value: row.value,
         },
     );
+    let element_access = is_element(row);
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "memory.element",
         element_access,
         -element_access,
@@ -128,53 +120,17 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
 
     // The word is below 2^30: its upper limb is below 2^14.
     let [low, high] = row.word;
-    b.add(
-        Slot::CHIPLET[1],
-        "memory.word_high",
-        select,
-        -select,
-        RangeCheck { value: high },
-    );
-    b.add(
-        Slot::CHIPLET[2],
-        "memory.word_bound",
-        select,
-        -select,
-        RangeCheck {
-            value: (high + high) + (high + high),
-        },
-    );
-
-    // The same columns are the limbs of a context in table operations for the kernel, the gaps on the
-    // gates of circuits, and the first of them is the hasher's `levels_left` on the last rows of its
-    // cycles.
+    let [d0, d1, d2] = row.delta;
     let one = B::Expr::ONE;
-    let gaps = ace::range_checks(frame);
-    let cycle_end = frame.cur.select.hasher * frame.periodic.last;
-    let limbs = table::asks(frame);
-    let shared = select + gaps;
-    for (slot, name, count, value) in [
-        (
-            Slot::MEMORY_RANGE[0],
-            "memory.delta0_or_levels_left_or_limb_or_gap",
-            shared + limbs + cycle_end,
-            row.delta[0],
-        ),
-        (
-            Slot::MEMORY_RANGE[1],
-            "memory.delta1_or_limb_or_gap",
-            shared + limbs,
-            row.delta[1],
-        ),
-        (
-            Slot::MEMORY_RANGE[2],
-            "memory.delta2_or_limb_or_gap",
-            shared + limbs,
-            row.delta[2],
-        ),
-        (Slot::MEMORY_RANGE[3], "memory.word_low_or_gap", shared, low),
-    ] {
-        b.add(slot, name, one, -count, RangeCheck { value });
+    for (slot, (name, value)) in Slot::CHECK.into_iter().zip([
+        ("memory.word_low", low),
+        ("memory.word_high", high),
+        ("memory.word_bound", (high + high) + (high + high)),
+        ("memory.delta0", d0),
+        ("memory.delta1", d1),
+        ("memory.delta2", d2),
+    ]) {
+        b.add(slot, name, one, -one, RangeCheck { value });
     }
 }
 
@@ -183,6 +139,35 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
 fn is_element<E: Algebra>(row: &MemoryRow<E>) -> E {
     let [e0, e1, e2, e3] = row.element;
     e0 + e1 + e2 + e3
+}
+
+/// 1 if the row is an access, 0 if it is padding.
+#[inline(always)]
+fn is_access<E: Algebra>(row: &MemoryRow<E>) -> E {
+    row.whole + is_element(row)
+}
+
+/// The cells of a row that are zero on padding, besides those that say that it is no access.
+#[inline(always)]
+fn padding_cells<E: Algebra>(row: &MemoryRow<E>) -> [E; 14] {
+    let ([w0, w1], [v0, v1, v2, v3], [d0, d1, d2]) = (row.word, row.value, row.delta);
+    let new = [row.new_context, row.new_word];
+    [
+        row.context,
+        w0,
+        w1,
+        row.time,
+        row.is_write,
+        v0,
+        v1,
+        v2,
+        v3,
+        new[0],
+        new[1],
+        d0,
+        d1,
+        d2,
+    ]
 }
 
 /// Address of the word, divided by 4.

@@ -5,7 +5,7 @@ use core::mem::size_of;
 
 use crate::{
     algebra::Algebra,
-    builder::{ChipletFrame, ConstraintBuilder},
+    builder::{ConstraintBuilder, RomFrame},
     columns::RomRow,
     lookup::{
         KernelProcedure, KernelRecord, LinkCoords, LinkLookup, LinkRow, LookupBuilder,
@@ -21,45 +21,42 @@ const SEGMENT_WIDTH: usize = size_of::<SegmentCoords<u8>>();
 
 /// Constraints of the ROM.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.rom;
+pub fn constraints<B: ConstraintBuilder>(frame: &RomFrame<'_, B::Expr>, b: &mut B) {
     let RomRow {
         kernel,
         link,
         segment,
         record,
         ..
-    } = *frame.cur.rom();
+    } = *frame.cur;
+    let one_kind = kernel + link + segment;
     b.assert_zeros(
         "rom.kind_binary",
-        3,
-        [kernel, link, segment].map(|flag| select * flag.binary()),
+        2,
+        [kernel, link, segment, one_kind].map(Algebra::binary),
     );
-    b.assert_zero("rom.one_kind", 2, select * (kernel + link + segment).not());
-    // What is longer than the record.
+    // What is longer than the record, which padding has none of.
     b.assert_zeros(
         "rom.unused",
-        3,
-        core::array::from_fn::<_, 8, _>(|i| {
-            let at = KERNEL_WIDTH + i;
-            let shorter = if at < SEGMENT_WIDTH {
-                kernel
-            } else {
-                kernel + segment
+        2,
+        core::array::from_fn::<_, 12, _>(|i| {
+            let used = match i {
+                0..KERNEL_WIDTH => one_kind,
+                KERNEL_WIDTH..SEGMENT_WIDTH => link + segment,
+                _ => link,
             };
-            select * shorter * record[at]
+            used.not() * record[i]
         }),
     );
 }
 
 /// Messages of the ROM.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let select = frame.cur.select.rom;
-    let row = frame.cur.rom();
-    let [record, lookup] = [Slot::CHIPLET[0], Slot::CHIPLET[1]];
+pub fn lookups<B: LookupBuilder>(frame: &RomFrame<'_, B::Expr>, b: &mut B) {
+    let row = frame.cur;
+    let [record, lookup] = [Slot::WIDE[0], Slot::WIDE[1]];
 
-    let flag = select * row.kernel;
+    let flag = row.kernel;
     let digest = kernel(row);
     b.add(
         record,
@@ -76,7 +73,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         KernelProcedure { digest },
     );
 
-    let flag = select * row.link;
+    let flag = row.link;
     let link = link(row);
     b.add(record, "rom.link_record", flag, -flag, LinkRow { link });
     b.add(
@@ -87,7 +84,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         LinkLookup { link },
     );
 
-    let flag = select * row.segment;
+    let flag = row.segment;
     let segment = segment(row);
     b.add(
         record,

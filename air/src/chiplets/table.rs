@@ -6,6 +6,9 @@
 //! instance and the entry as they were; on the odd one what becomes of them, in VM-private memory. A
 //! handle on its way between instances is a token, a message of its own bus: made by the sender, used
 //! up once. Nobody can make one otherwise, and discarding one that is not received harms nobody.
+//!
+//! Pairs without an operation fill the table up. The last row is the outcome of none, as it sends
+//! nothing.
 
 use core::mem::size_of;
 
@@ -13,31 +16,26 @@ use miden_core::Felt;
 
 use crate::{
     algebra::Algebra,
-    builder::{ChipletFrame, ConstraintBuilder},
-    columns::{TableOutcome, TableRow, TokenCells},
+    builder::{ConstraintBuilder, ResourceFrame},
+    columns::{ResourceOutcome, ResourceRow, TokenCells, cells_of},
     composition::CallKind,
     lookup::{
-        LookupBuilder, MemoryElement, MemoryWord, Slot, Space, TableRequest, Token, space_key,
+        LookupBuilder, MemoryElement, MemoryWord, RangeCheck, Slot, Space, TableRequest, Token,
+        space_key,
     },
 };
 
 /// Cells of an even row.
-const ROW_WIDTH: usize = size_of::<TableRow<u8>>();
+const ROW_WIDTH: usize = size_of::<ResourceRow<u8>>();
 
 /// Cells of an odd row: fewer.
-const OUTCOME_WIDTH: usize = size_of::<TableOutcome<u8>>();
-
-/// 1 on the even rows of the section; degree 2.
-#[inline(always)]
-pub(super) fn asks<E: Algebra>(frame: &ChipletFrame<'_, E>) -> E {
-    frame.cur.select.table * frame.periodic.odd.not()
-}
+const OUTCOME_WIDTH: usize = size_of::<ResourceOutcome<u8>>();
 
 /// Constraints of the resource tables.
 #[inline(always)]
-pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let asks = asks(frame);
-    let row = frame.cur.table();
+pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) {
+    let asks = frame.periodic.odd.not();
+    let row = frame.cur;
     let outcome = frame.next.outcome();
     kind(asks, row, b);
     handle(asks, row, b);
@@ -46,7 +44,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &
     token(asks, row, outcome, b);
     memory(asks, row, outcome, b);
 
-    let TableRow { op, request, .. } = row;
+    let ResourceRow { op, request, .. } = row;
     let (one, entry) = (B::Expr::ONE, &row.entry);
     let destroyed = request.destroys * entry[0];
     let answer = (op.new + op.receive) * row.handle
@@ -55,7 +53,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &
         + op.send * request.time
         + op.receive_rep * outcome.token.rep
         + op.memory * (one - row.own) * outcome.value;
-    b.assert_zero("table.output", 5, asks * (request.output - answer));
+    b.assert_zero("table.output", 4, asks * (request.output - answer));
 
     let flags = [
         (outcome.writes_state, op.new + op.receive + row.frees),
@@ -69,7 +67,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &
     ];
     b.assert_zeros(
         "table.outcome_flags",
-        3,
+        2,
         flags.map(|(cell, flag)| asks * (cell - flag)),
     );
     let copies = [
@@ -85,23 +83,24 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &
     ];
     b.assert_zeros(
         "table.outcome_copies",
-        4,
+        3,
         copies.map(|(cell, value)| asks * (cell - value)),
     );
-    let answers = frame.cur.select.table * frame.periodic.odd;
+    let answers = frame.periodic.odd;
+    let cells = cells_of::<B::Expr, _>(row);
     b.assert_zeros(
         "table.outcome_unused",
-        3,
+        2,
         core::array::from_fn::<_, { ROW_WIDTH - OUTCOME_WIDTH }, _>(|i| {
-            answers * frame.cur.body[OUTCOME_WIDTH + i]
+            answers * cells[OUTCOME_WIDTH + i]
         }),
     );
 }
 
 /// The operation, and how it shows in the kind of the call.
 #[inline(always)]
-fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B) {
-    let TableRow {
+fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
+    let ResourceRow {
         op,
         own,
         by_definer,
@@ -123,20 +122,20 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B)
         op.memory,
         op.discard,
     ];
-    b.assert_zeros("table.op_binary", 4, ops.map(|op| asks * op.binary()));
+    b.assert_zeros("table.op_binary", 3, ops.map(|op| asks * op.binary()));
     let sum = ops.iter().fold(B::Expr::ZERO, |sum, &op| sum + op);
-    b.assert_zero("table.one_op", 3, asks * sum.not());
+    b.assert_zero("table.one_op", 3, asks * sum.binary());
     b.assert_zeros(
         "table.flag_binary",
-        4,
+        3,
         [own, by_definer, destructible, back, grows].map(|flag| asks * flag.binary()),
     );
     // Flags that an operation has no use for are zero.
     b.assert_zeros(
         "table.flag_unused",
-        4,
+        3,
         [
-            (op.new + op.rep + op.receive_rep + op.discard) * own,
+            (op.drop + op.send + op.receive + op.memory).not() * own,
             op.drop.not() * by_definer,
             op.drop.not() * destructible,
             op.receive.not() * back,
@@ -152,17 +151,17 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B)
         + op.receive * (code(CallKind::RecvBorrow) - own)
         + op.receive_rep * code(CallKind::RecvRep)
         + op.memory * (code(CallKind::Load) + own);
-    b.assert_zero("table.kind", 4, asks * (request.kind - kinds));
+    b.assert_zero("table.kind", 3, asks * (request.kind - kinds));
 
-    b.assert_zero("table.frees", 4, asks * (frees - op.drop - op.send * own));
+    b.assert_zero("table.frees", 3, asks * (frees - op.drop - op.send * own));
     b.assert_zero(
         "table.destroys",
-        5,
+        4,
         asks * (destroys - op.drop * own * destructible),
     );
     b.assert_zero(
         "table.request_destroys",
-        3,
+        2,
         asks * (request.destroys - destroys),
     );
 }
@@ -170,40 +169,40 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B)
 /// Which entry is concerned: the one freed last or the one after all others for a new handle, else
 /// the one that is named.
 #[inline(always)]
-fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &TableRow<B::Expr>, b: &mut B) {
-    let TableRow {
+fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
+    let ResourceRow {
         op, grows, request, ..
     } = *row;
     let [_, free, len, _] = row.state;
-    b.assert_zero("table.grows", 4, asks * grows * free);
+    b.assert_zero("table.grows", 3, asks * grows * free);
     b.assert_zero(
         "table.grows_not",
-        4,
+        3,
         asks * (grows.not() - free * row.free_inv),
     );
     b.assert_zero(
         "table.handle_new",
-        5,
+        4,
         asks * (op.new + op.receive) * (row.handle - free - grows * len),
     );
     b.assert_zero(
         "table.handle_named",
-        4,
+        3,
         asks * (op.rep + op.drop + op.send) * (row.handle - request.input),
     );
-    let none = op.receive_rep + op.memory + op.discard;
-    b.assert_zero("table.handle_none", 4, asks * none * row.handle);
+    let some = op.new + op.rep + op.drop + op.send + op.receive;
+    b.assert_zero("table.handle_none", 3, asks * some.not() * row.handle);
 }
 
 /// The state of the instance: free list, length of the table, borrows.
 #[inline(always)]
 fn state<B: ConstraintBuilder>(
     asks: B::Expr,
-    row: &TableRow<B::Expr>,
-    outcome: &TableOutcome<B::Expr>,
+    row: &ResourceRow<B::Expr>,
+    outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
 ) {
-    let TableRow { op, own, frees, .. } = *row;
+    let ResourceRow { op, own, frees, .. } = *row;
     let [entered_by, _, len, borrows] = row.state;
     let allocates = op.new + op.receive;
     let changes = allocates + frees;
@@ -216,7 +215,7 @@ fn state<B: ConstraintBuilder>(
     ];
     b.assert_zeros(
         "table.state",
-        4,
+        3,
         core::array::from_fn::<_, 4, _>(|i| asks * (outcome.state[i] - after[i])),
     );
     // Whoever drops an own handle calls the definer, although nothing happens there without a
@@ -224,7 +223,7 @@ fn state<B: ConstraintBuilder>(
     let drops_own = op.drop * own;
     b.assert_zero(
         "table.guards",
-        5,
+        4,
         asks * (outcome.guards - (drops_own - row.destroys) * row.by_definer.not()),
     );
 }
@@ -233,11 +232,11 @@ fn state<B: ConstraintBuilder>(
 #[inline(always)]
 fn entry<B: ConstraintBuilder>(
     asks: B::Expr,
-    row: &TableRow<B::Expr>,
-    outcome: &TableOutcome<B::Expr>,
+    row: &ResourceRow<B::Expr>,
+    outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
 ) {
-    let TableRow {
+    let ResourceRow {
         op,
         own,
         frees,
@@ -250,23 +249,23 @@ fn entry<B: ConstraintBuilder>(
     let named = op.rep + op.drop + op.send;
     b.assert_zeros(
         "table.entry_free",
-        4,
+        3,
         [resource, owned, lent].map(|cell| asks * allocates * cell),
     );
     b.assert_zero(
         "table.entry_resource",
-        4,
+        3,
         asks * named * (resource - request.resource),
     );
     b.assert_zero(
         "table.entry_own",
-        5,
+        4,
         asks * (op.drop * (owned - own) + op.send * own * owned.not()),
     );
     // A handle is lent while the mark under which that happened is the current one.
     b.assert_zero(
         "table.entry_not_lent",
-        5,
+        4,
         asks * frees * ((request.mark - lent) * row.witness).not(),
     );
 
@@ -283,7 +282,7 @@ fn entry<B: ConstraintBuilder>(
     ];
     b.assert_zeros(
         "table.entry",
-        4,
+        3,
         core::array::from_fn::<_, 4, _>(|i| asks * (outcome.entry[i] - after[i])),
     );
 }
@@ -292,11 +291,11 @@ fn entry<B: ConstraintBuilder>(
 #[inline(always)]
 fn token<B: ConstraintBuilder>(
     asks: B::Expr,
-    row: &TableRow<B::Expr>,
-    outcome: &TableOutcome<B::Expr>,
+    row: &ResourceRow<B::Expr>,
+    outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
 ) {
-    let TableRow {
+    let ResourceRow {
         op,
         own,
         back,
@@ -313,7 +312,7 @@ fn token<B: ConstraintBuilder>(
     let receives = op.receive + op.receive_rep;
     b.assert_zero(
         "table.token_id",
-        4,
+        3,
         asks * (op.send * (id - request.time) + receives * (id - request.input)),
     );
     // It was sent under the mark before the last boundary: by the caller, or by the callee, whose
@@ -321,34 +320,34 @@ fn token<B: ConstraintBuilder>(
     let sent = mark - back * (mark + mark);
     b.assert_zero(
         "table.token_mark",
-        5,
+        4,
         asks * (op.send * (mark - request.mark)
             + op.receive * (request.sender - sent)
             + op.receive_rep * (request.sender - mark)),
     );
-    b.assert_zero("table.token_back", 4, asks * back * own.not());
+    b.assert_zero("table.token_back", 3, asks * back * own.not());
     b.assert_zero(
         "table.token_resource",
-        4,
+        3,
         asks * (op.send + receives) * (resource - request.resource),
     );
     b.assert_zero(
         "table.token_own",
-        4,
+        3,
         asks * (op.send + receives) * (owned - own),
     );
-    b.assert_zero("table.token_rep", 4, asks * op.send * (rep - row.entry[0]));
+    b.assert_zero("table.token_rep", 3, asks * op.send * (rep - row.entry[0]));
 }
 
 /// The access of a context's memory for the kernel: of a context that was created.
 #[inline(always)]
 fn memory<B: ConstraintBuilder>(
     asks: B::Expr,
-    row: &TableRow<B::Expr>,
-    outcome: &TableOutcome<B::Expr>,
+    row: &ResourceRow<B::Expr>,
+    outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
 ) {
-    let TableRow {
+    let ResourceRow {
         op,
         own,
         limbs,
@@ -360,31 +359,32 @@ fn memory<B: ConstraintBuilder>(
     // Where there is no context the limbs, which are range-checked all the same, are zero.
     b.assert_zero(
         "table.memory_context",
-        4,
+        3,
         asks * (op.memory * request.second - context),
     );
     b.assert_zero(
         "table.memory_created",
-        5,
+        4,
         asks * op.memory * (row.state[2] * row.witness).not(),
     );
     b.assert_zero(
         "table.memory_value",
-        5,
+        4,
         asks * op.memory * own * (outcome.value - request.third),
     );
 }
 
 /// Messages of the resource tables.
 #[inline(always)]
-pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
-    let asks = asks(frame);
-    let row = frame.cur.table();
-    let TableRow { op, request, .. } = *row;
+pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) {
+    let asks = frame.periodic.odd.not();
+    let row = frame.cur;
+    let ResourceRow { op, request, .. } = *row;
     let zero = B::Expr::ZERO;
-    let asked = asks * op.discard.not();
+    let named = op.new + op.rep + op.drop + op.send + op.receive;
+    let asked = asks * (named + op.receive_rep + op.memory);
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "table.request",
         asked,
         -asked,
@@ -398,10 +398,10 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         value: row.state,
     };
     let flag = asks * (op.new + op.receive + row.frees);
-    b.add(Slot::CHIPLET[1], "table.state", flag, flag, state);
+    b.add(Slot::WIDE[1], "table.state", flag, flag, state);
     let flag = asks * op.memory;
     b.add(
-        Slot::CHIPLET[1],
+        Slot::WIDE[1],
         "table.memory_state",
         flag,
         flag,
@@ -417,15 +417,23 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         value: row.entry,
         ..state
     };
-    let flag = asks * (op.new + op.rep + op.drop + op.send + op.receive);
-    b.add(Slot::CHIPLET[2], "table.entry", flag, flag, entry);
+    let flag = asks * named;
+    b.add(Slot::WIDE[2], "table.entry", flag, flag, entry);
 
-    let answers = frame.cur.select.table * frame.periodic.odd;
-    let outcome = frame.cur.outcome();
     let one = B::Expr::ONE;
+    let names = ["table.limb0", "table.limb1", "table.limb2"];
+    for (slot, (name, value)) in Slot::CHECK
+        .into_iter()
+        .zip(names.into_iter().zip(row.limbs))
+    {
+        b.add(slot, name, one, -asks, RangeCheck { value });
+    }
+
+    let answers = frame.periodic.odd;
+    let outcome = frame.cur.outcome();
     let flag = answers * (outcome.puts + outcome.takes);
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "table.token",
         flag,
         answers * (outcome.puts - outcome.takes),
@@ -442,10 +450,10 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         is_write: zero,
         value: [zero, free, len, borrows],
     };
-    b.add(Slot::CHIPLET[0], "table.definer_state", flag, flag, home);
+    b.add(Slot::WIDE[0], "table.definer_state", flag, flag, home);
     let flag = answers * outcome.accesses;
     b.add(
-        Slot::CHIPLET[0],
+        Slot::WIDE[0],
         "table.memory",
         flag,
         flag,
@@ -465,7 +473,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         value: outcome.state,
     };
     let flag = answers * outcome.writes_state;
-    b.add(Slot::CHIPLET[1], "table.state_after", flag, flag, state);
+    b.add(Slot::WIDE[1], "table.state_after", flag, flag, state);
     let entry = MemoryWord {
         context: space_key(outcome.context, Space::Table),
         address: four(outcome.handle),
@@ -473,5 +481,5 @@ pub fn lookups<B: LookupBuilder>(frame: &ChipletFrame<'_, B::Expr>, b: &mut B) {
         ..state
     };
     let flag = answers * outcome.writes_entry;
-    b.add(Slot::CHIPLET[2], "table.entry_after", flag, flag, entry);
+    b.add(Slot::WIDE[2], "table.entry_after", flag, flag, entry);
 }

@@ -22,31 +22,30 @@ use crate::{
     columns::cells_of,
 };
 
-/// A place for one fraction a row.
+/// A place for one fraction a row. Each table has slots of its own; the core and the others number
+/// theirs alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(pub usize);
 
 impl Slot {
-    /// Five slots that the operations share; an operation uses at most five of them.
+    /// The core: five slots that the operations share; an operation uses at most five of them.
     pub const OP: [Self; 5] = [Self(0), Self(1), Self(2), Self(3), Self(4)];
-    /// What CALL and DYNCALL do besides, in a composition.
+    /// The core: what CALL and DYNCALL do besides, in a composition.
     pub const CALL: [Self; 6] = [Self(5), Self(6), Self(7), Self(8), Self(9), Self(10)];
-    /// Right shifts and left shifts of the operand stack.
+    /// The core: right shifts and left shifts of the operand stack.
     pub const OVERFLOW: [Self; 2] = [Self(11), Self(12)];
-    /// Three slots that the chiplets share.
-    pub const CHIPLET: [Self; 3] = [Self(13), Self(14), Self(15)];
-    /// Range checks of memory rows.
-    pub const MEMORY_RANGE: [Self; 4] = [Self(16), Self(17), Self(18), Self(19)];
-    /// The range table and the byte table.
-    pub const TABLE: [Self; 4] = [Self(20), Self(21), Self(22), Self(23)];
-    /// The halves of three operands that have to be of 32 bits.
+    /// The core: the halves of three operands that have to be of 32 bits.
     pub const OPERAND: [[Self; 2]; 3] = [
-        [Self(24), Self(25)],
-        [Self(26), Self(27)],
-        [Self(28), Self(29)],
+        [Self(13), Self(14)],
+        [Self(15), Self(16)],
+        [Self(17), Self(18)],
     ];
+    /// The other tables: messages of any width.
+    pub const WIDE: [Self; 3] = [Self(0), Self(1), Self(2)];
+    /// The other tables: facts about single numbers.
+    pub const CHECK: [Self; 6] = [Self(13), Self(14), Self(15), Self(16), Self(17), Self(18)];
     /// The number of slots.
-    pub const COUNT: usize = 30;
+    pub const COUNT: usize = 19;
 }
 
 /// The number of random field elements: `alpha`, and one per bus and per coordinate.
@@ -147,9 +146,6 @@ const SLOT_WIDTHS: [usize; Slot::COUNT] = [
     13, 13, 13, 8, 8, // OP
     12, 8, 8, 8, 5, 4, // CALL
     3, 3, // OVERFLOW
-    13, 13, 8, // CHIPLET
-    1, 1, 1, 1, // MEMORY_RANGE
-    1, 1, 1, 1, // TABLE
     1, 1, 1, 1, 1, 1, // OPERAND
 ];
 
@@ -220,7 +216,7 @@ impl LookupBuilder for LookupCatalog {
 }
 
 /// Which slots share which auxiliary column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packing {
     /// The slots of each column.
     pub columns: Vec<Vec<usize>>,

@@ -7,16 +7,14 @@ use miden_cvm_air::{
     algebra::Algebra,
     builder::PERIOD,
     chiplets::rpo::mds,
-    columns::{Cells, ChipletRow, CoreRow, OpcodeCols},
+    columns::{Cells, CoreRow, HasherRow, OpcodeCols},
     opcode::{NAMES, OpFlags},
     symbolic::{Operation, Value},
     table::Table,
 };
 use winter_math::StarkField;
 
-use super::{
-    Input, Recorded, Row, cell_name, periodic_names, polynomial::Polynomial, solver::Polynomials,
-};
+use super::{Input, Recorded, periodic_names, polynomial::Polynomial, solver::Polynomials};
 use crate::columns::Names;
 
 /// What the chapter begins with.
@@ -81,8 +79,8 @@ impl Formulas {
                     name_flags(&CoreRow::from_cells(rows.cur).op, "", &mut name);
                     name_flags(&CoreRow::from_cells(rows.next).op, "'", &mut name);
                 }
-                Table::Chiplets => {
-                    let row = ChipletRow::from_cells(rows.cur).hasher();
+                Table::Hasher => {
+                    let row = HasherRow::from_cells(rows.cur);
                     let mut input = mds(&row.state);
                     for (i, (lane, constant)) in
                         input.iter_mut().zip(rows.periodic.ark1).enumerate()
@@ -95,7 +93,7 @@ impl Formulas {
                         name(lane, format!("(M · (cube_in² · (M · state + ark1)))[{i}]"));
                     }
                 }
-                Table::Range => {}
+                _ => {}
             }
             named
         });
@@ -107,22 +105,15 @@ impl Formulas {
         }
     }
 
-    /// The names of cells as a section of the table calls them, on the first row of a cycle on which
-    /// something is not zero.
-    fn view(&self, name: &str, something: &Polynomial) -> View {
+    /// The names of cells on the first row of a cycle on which something is not zero.
+    fn view(&self, something: &Polynomial) -> View {
         let table = self.recorded.table;
         let place =
             (0..PERIOD).find(|&place| !self.polynomials.evaluated(something, place).is_zero());
         let place = place.unwrap_or(0);
-        let section = name.split('.').next().unwrap_or(name);
-        let selector = format!(".select.{section}");
-        let plain = Row::new(table, place, []);
-        let selector = (0..table.width())
-            .find(|&column| cell_name(&self.names, table, &plain, column).ends_with(&selector));
         let row = |number: usize, prime: &str| {
-            let row = Row::new(table, number, selector.map(|column| (column, ONE)));
             (0..table.width())
-                .map(|column| format!("{}{prime}", cell_name(&self.names, table, &row, column)))
+                .map(|column| format!("{}{prime}", self.names.of(table, number, column)))
                 .collect()
         };
         View {
@@ -238,7 +229,7 @@ impl Formulas {
         text.push_str("| constraint | degree | is zero |\n| --- | --- | --- |\n");
         for (i, constraint) in self.recorded.constraints.iter().enumerate() {
             let polynomial = &self.polynomials.constraints[i];
-            let view = self.view(constraint.family, polynomial);
+            let view = self.view(polynomial);
             let formula = self.value(constraint.value, &view).0;
             let (name, degree) = (constraint.name(), constraint.degree);
             writeln!(text, "| `{name}` | {degree} | `{formula}` |").expect("a string");
@@ -247,7 +238,7 @@ impl Formulas {
             "\n| message | bus, slot | count | coordinates |\n| --- | --- | --- | --- |\n",
         );
         for (i, message) in self.recorded.messages.iter().enumerate() {
-            let view = self.view(message.name, &self.polynomials.messages[i].1);
+            let view = self.view(&self.polynomials.messages[i].1);
             let coordinates: Vec<String> = message
                 .fields
                 .iter()

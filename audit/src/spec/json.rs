@@ -16,7 +16,7 @@ use miden_cvm_air::{
 use serde_json::{Value as Json, json};
 use winter_math::StarkField;
 
-use super::{Input, Recorded, Row, cell_name, periodic_names};
+use super::{Input, Recorded, periodic_names};
 use crate::columns::Names;
 
 /// The number of the format.
@@ -86,9 +86,8 @@ fn table(table: Table) -> Json {
         })
         .collect();
     let names = Names::default();
-    let row = Row::new(table, 0, []);
     let columns: Vec<_> = (0..table.width())
-        .map(|column| cell_name(&names, table, &row, column))
+        .map(|column| names.of(table, 0, column))
         .collect();
     let packing = table.packing();
     let auxiliary: Vec<Json> = packing

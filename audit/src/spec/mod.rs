@@ -6,9 +6,9 @@ pub mod json;
 pub mod polynomial;
 pub mod solver;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::sync::LazyLock;
 
-use miden_core::{Felt, ZERO};
+use miden_core::Felt;
 use miden_cvm_air::{
     builder::{ConstraintBuilder, NUM_PERIODIC, Periodic},
     columns::{Cells, cells_of},
@@ -17,8 +17,6 @@ use miden_cvm_air::{
     table::{Table, Window},
 };
 use polynomial::{Polynomial, Variable};
-
-use crate::columns::Names;
 
 /// A constraint, as recorded.
 #[derive(Debug, Clone)]
@@ -286,28 +284,5 @@ impl Expanded<'_> {
             self.known[at] = Some(value);
         }
         self.known[at].as_ref().expect("it was computed above")
-    }
-}
-
-/// The name of a cell, given the row that it is in.
-pub fn cell_name<'a>(names: &'a Names, table: Table, row: &Row, column: usize) -> Cow<'a, str> {
-    Cow::Borrowed(names.of(table, &row.cells, row.number, column))
-}
-
-/// What of a row tells the names of its cells.
-#[derive(Debug, Clone)]
-pub struct Row {
-    cells: Vec<Felt>,
-    number: usize,
-}
-
-impl Row {
-    /// A row with these cells, at this place of a cycle of the periodic columns.
-    pub fn new(table: Table, number: usize, set: impl IntoIterator<Item = (usize, Felt)>) -> Self {
-        let mut cells = vec![ZERO; table.width()];
-        for (column, value) in set {
-            cells[column] = value;
-        }
-        Self { cells, number }
     }
 }

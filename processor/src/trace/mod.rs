@@ -1,7 +1,7 @@
 //! The execution trace: what the prover proves.
 //!
 //! [`TraceBuilder`] listens to the executor. [`core`] turns cycles into rows of the core columns;
-//! the [`chiplets`] record what they are asked and fill their sections at the end.
+//! the [`chiplets`] record what they are asked and fill their tables at the end.
 
 mod chiplets;
 mod core;
@@ -14,7 +14,6 @@ use miden_core::{
     ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
-    columns::{Cells, ChipletRow, RangeRow},
     composition::{Composition, KERNEL_SOURCE, SegmentRecord},
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
@@ -49,13 +48,13 @@ pub struct ExecutionTrace {
     pub trace: Trace,
     /// The public inputs that the trace proves.
     pub public: PublicInputs,
-    /// How long each section is.
+    /// How long each table is.
     pub lengths: TraceLengths,
     /// What the run left to precompiles; belongs beside a proof.
     pub requests: Vec<PrecompileRequest>,
 }
 
-/// The number of rows that each section of a trace needs.
+/// The number of rows of use that each table of a trace has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TraceLengths {
     /// Cycles.
@@ -64,11 +63,11 @@ pub struct TraceLengths {
     pub range: usize,
     /// Rows of the hasher.
     pub hasher: usize,
-    /// Rows of the bitwise chiplet.
+    /// Rows of the bitwise operations.
     pub bitwise: usize,
     /// Rows of the resource tables.
     pub table: usize,
-    /// Rows of the memory chiplet.
+    /// Rows of the memory.
     pub memory: usize,
     /// Rows of the ROM.
     pub rom: usize,
@@ -77,21 +76,22 @@ pub struct TraceLengths {
 }
 
 impl TraceLengths {
-    /// Rows of all chiplets together, which stand below each other.
-    pub fn chiplets(&self) -> usize {
-        self.hasher + self.bitwise + self.table + self.memory + self.rom + self.ace
-    }
-
     /// Rows that are used of a table.
     pub fn used(&self, table: Table) -> usize {
         match table {
             Table::Core => self.cycles,
             Table::Range => self.range,
-            Table::Chiplets => self.chiplets(),
+            Table::Hasher => self.hasher,
+            Table::Memory => self.memory,
+            Table::Bitwise => self.bitwise,
+            Table::Resources => self.table,
+            Table::Rom => self.rom,
+            Table::Circuits => self.ace,
         }
     }
 
-    /// The height of a table: the next power of two that leaves it a padding row.
+    /// The height of a table: the next power of two that has room for what surrounds the rows; 0 for
+    /// a table that the run has no use for.
     pub fn height(&self, table: Table) -> usize {
         table.height_for(self.used(table))
     }
@@ -129,7 +129,7 @@ pub struct TraceBuilder {
     chiplets: ChipletRecorders,
     /// What each instance was entered with, for CALLER.
     callers: HashMap<ContextId, Word>,
-    /// The root's static data. The hasher's section begins with the program's hash, so it waits.
+    /// The root's static data. The hasher begins with the program's hash, so it waits.
     root_data: Vec<(SegmentRecord, Vec<Felt>)>,
     /// The state of the precompile transcript.
     transcript: [Felt; 4],
@@ -161,10 +161,10 @@ impl TraceBuilder {
         self
     }
 
-    /// Completes the trace: closes the sections and pads the tables.
+    /// Completes the trace: closes the recorders and fills the tables.
     ///
     /// # Errors
-    /// If the run used something that the sections cannot show.
+    /// If the run used something that the tables cannot show.
     pub fn finish(
         mut self,
         program_hash: Word,
@@ -185,18 +185,21 @@ impl TraceBuilder {
             transcript,
         );
         let mut ranges = self.core.take_ranges();
-        let sections = self.chiplets.finish(&mut ranges);
+        let tables = self.chiplets.finish(&mut ranges);
         let lengths = TraceLengths {
             cycles: self.core.len(),
-            range: ranges.rows() - 1,
-            hasher: sections.hasher.rows(),
-            bitwise: sections.bitwise.rows(),
-            table: sections.table.rows(),
-            memory: sections.memory.rows(),
-            rom: sections.rom.rows(),
-            ace: sections.ace.rows(),
+            range: ranges.rows(),
+            hasher: tables.hasher.rows(),
+            bitwise: tables.bitwise.rows(),
+            table: tables.table.rows(),
+            memory: tables.memory.rows(),
+            rom: tables.rom.rows(),
+            ace: tables.ace.rows(),
         };
-        if lengths.longest() >= MAX_HEIGHT {
+        if Table::ALL
+            .iter()
+            .any(|&table| lengths.height(table) > MAX_HEIGHT)
+        {
             let rows = lengths.longest();
             return Err(TraceError::TooLong { rows });
         }
@@ -204,15 +207,15 @@ impl TraceBuilder {
             lengths.height(Table::Core),
             &stack_outputs[..].try_into().unwrap_or([ZERO; 16]),
         );
-        let mut chiplets = vec![ChipletRow::filled(ZERO); lengths.height(Table::Chiplets)];
-        sections.fill(&mut chiplets);
-        let mut range = vec![RangeRow::filled(ZERO); lengths.height(Table::Range)];
-        ranges.fill(&mut range);
-        let trace = Trace {
+        let mut trace = Trace {
             core,
-            range,
-            chiplets,
+            ..Trace::default()
         };
+        for table in Table::ALL {
+            trace.resize(table, lengths.height(table));
+        }
+        tables.fill(&mut trace);
+        ranges.fill(&mut trace.range);
         let public = PublicInputs {
             program_hash,
             kernel: self.kernel,

@@ -7,7 +7,7 @@ use super::state::{Lookup, State};
 use crate::{
     columns::Names,
     spec::{
-        Input, Row,
+        Input,
         polynomial::{Polynomial, Variable},
     },
 };
@@ -205,9 +205,8 @@ impl Cells {
     pub fn new(table: Table, place: usize) -> Self {
         let names = Names::default();
         let row = |number: usize| {
-            let row = Row::new(table, number, []);
             (0..table.width())
-                .map(|column| crate::spec::cell_name(&names, table, &row, column).into_owned())
+                .map(|column| names.of(table, number, column).to_owned())
                 .collect::<Vec<_>>()
         };
         let mut all = row(place);

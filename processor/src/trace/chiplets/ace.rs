@@ -1,10 +1,7 @@
-//! The circuit section: evaluations below each other.
+//! The table of circuits: evaluations below each other.
 
 use miden_core::{Felt, FieldElement, ONE, QuadFelt, ZERO};
-use miden_cvm_air::{
-    columns::{AceRow, ChipletRow},
-    lookup::Space,
-};
+use miden_cvm_air::{columns::AceRow, lookup::Space};
 use rayon::prelude::*;
 
 use super::{memory_context, range::RangeCounts};
@@ -40,8 +37,8 @@ impl AceRecorder {
         self.rows
     }
 
-    /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
+    /// Writes a table of zeros: the evaluations come first.
+    pub fn fill(&self, rows: &mut [AceRow<Felt>]) {
         let mut rest = rows;
         let mut parts = Vec::with_capacity(self.evaluations.len());
         for evaluation in &self.evaluations {
@@ -85,7 +82,7 @@ fn rows_of(evaluation: &CircuitEvaluation) -> usize {
 }
 
 /// Writes an evaluation into exactly its rows.
-fn fill(evaluation: &CircuitEvaluation, rows: &mut [ChipletRow<Felt>]) {
+fn fill(evaluation: &CircuitEvaluation, rows: &mut [AceRow<Felt>]) {
     let CircuitEvaluation {
         context,
         clk,
@@ -155,7 +152,7 @@ const WORD: Felt = Felt::new(4);
 
 /// Writes rows with what all of them show.
 struct Cursor<'a> {
-    rows: core::slice::IterMut<'a, ChipletRow<Felt>>,
+    rows: core::slice::IterMut<'a, AceRow<Felt>>,
     /// Context, time, number of gates.
     kept: [Felt; 3],
     address: Felt,
@@ -167,8 +164,6 @@ impl Cursor<'_> {
     /// Writes the next row.
     fn row(&mut self, write: impl FnOnce(&mut AceRow<Felt>)) {
         let Some(row) = self.rows.next() else { return };
-        row.select.ace = ONE;
-        let row = row.ace_mut();
         let [context, time, num_eval] = self.kept;
         row.context = context;
         row.time = time;

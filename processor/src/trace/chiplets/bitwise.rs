@@ -1,7 +1,7 @@
-//! The bitwise section: AND and XOR of 32-bit numbers, each pair of operands once.
+//! The bitwise table: AND and XOR of 32-bit numbers, each pair of operands once.
 
-use miden_core::{Felt, ONE};
-use miden_cvm_air::columns::{BitwiseRow, ChipletRow};
+use miden_core::Felt;
+use miden_cvm_air::columns::BitwiseRow;
 use rayon::prelude::*;
 
 use crate::tracer::BitwiseOp;
@@ -23,32 +23,35 @@ impl BitwiseRecorder {
     }
 
     /// Puts equal operations together.
-    pub fn finish(self) -> BitwiseSection {
+    pub fn finish(self) -> BitwiseTable {
         let mut operations = self.operations;
         operations.par_sort_unstable();
         let facts = operations
             .chunk_by(|a, b| a == b)
             .map(|equal| (equal[0], equal.len() as u64))
             .collect();
-        BitwiseSection { facts }
+        BitwiseTable { facts }
     }
 }
 
-/// The bitwise section, ready to be written.
+/// The bitwise table, ready to be written.
 #[derive(Debug)]
-pub struct BitwiseSection {
+pub struct BitwiseTable {
     /// Operations and how often they are looked up.
     facts: Vec<(Key, u64)>,
 }
 
-impl BitwiseSection {
+impl BitwiseTable {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         2 * self.facts.len()
     }
 
-    /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
+    /// Writes a table of zeros: the pairs stand after its first row.
+    pub fn fill(&self, rows: &mut [BitwiseRow<Felt>]) {
+        let Some((_, rows)) = rows.split_first_mut() else {
+            return;
+        };
         let pairs = rows.par_chunks_exact_mut(2);
         pairs
             .zip(&self.facts)
@@ -57,8 +60,7 @@ impl BitwiseSection {
                 let result = if xor { a ^ b } else { a & b };
                 for (half, row) in pair.iter_mut().enumerate() {
                     let first = half == 0;
-                    row.select.bitwise = ONE;
-                    *row.bitwise_mut() = BitwiseRow {
+                    *row = BitwiseRow {
                         a: bits(a >> (16 * half)),
                         b: bits(b >> (16 * half)),
                         result: Felt::from(if first { result } else { 0 }),

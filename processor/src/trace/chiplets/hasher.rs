@@ -1,4 +1,4 @@
-//! The hasher section: every permutation of the run, each that is a fact only once.
+//! The hasher: every permutation of the run, each that is a fact only once.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,10 @@ use miden_cvm_air::{
         hasher::{MAX_LEVEL, REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
         rpo::{STATE_WIDTH, cube, mds},
     },
-    columns::{ChipletRow, CycleEnd, HasherRow, MerkleArgs, UnhashArgs, cells_of},
+    columns::{Cells, CycleEnd, HasherRow, MerkleArgs, UnhashArgs, cells_of},
+    table::Table,
 };
+use rayon::prelude::*;
 use thiserror::Error;
 
 use super::{CYCLE, range::RangeCounts};
@@ -317,15 +319,30 @@ impl HasherRecorder {
         for cycle in &self.cycles {
             ranges.add(cycle.levels_left());
         }
+        // But not in the table's last row.
+        let padding = Table::Hasher.height_for(self.rows()) - self.rows();
+        ranges.add_many(0, (padding / CYCLE) as u64 - 1);
     }
 
-    /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
-        self.fill_chains(0, self.chains.len(), rows);
+    /// Writes the whole table, in parallel: the cycles come first, then cycles that nobody looks up.
+    pub fn fill(&self, rows: &mut [HasherRow<Felt>]) {
+        let (used, padding) = rows.split_at_mut(self.rows());
+        let mut cycle = [HasherRow::filled(ZERO); CYCLE];
+        Cycle::PADDING.fill(&[ZERO; STATE_WIDTH], &mut cycle);
+        rayon::join(
+            || self.fill_chains(0, self.chains.len(), used),
+            || {
+                let cycles = padding.par_chunks_exact_mut(CYCLE);
+                cycles.for_each(|rows| rows.copy_from_slice(&cycle));
+            },
+        );
+        rows.par_iter_mut().enumerate().for_each(|(number, row)| {
+            row.address = Felt::new(number as u64);
+        });
     }
 
     /// Writes the chains `from..to` into exactly their rows, halving them until a task is small.
-    fn fill_chains(&self, from: usize, to: usize, rows: &mut [ChipletRow<Felt>]) {
+    fn fill_chains(&self, from: usize, to: usize, rows: &mut [HasherRow<Felt>]) {
         let first_cycle =
             |chain: usize| self.chains.get(chain).copied().unwrap_or(self.cycles.len());
         if to - from > MIN_CHAINS {
@@ -347,6 +364,15 @@ impl HasherRecorder {
 }
 
 impl Cycle {
+    /// A cycle that nobody looks up.
+    const PADDING: Self = Self {
+        kind: Kind::Plain,
+        state: [ZERO; STATE_WIDTH],
+        inputs: 0,
+        digests: 0,
+        outputs: 0,
+    };
+
     /// The cell of the last row that is range-checked.
     fn levels_left(&self) -> u16 {
         match &self.kind {
@@ -370,8 +396,8 @@ impl Cycle {
         state
     }
 
-    /// Writes the 8 rows, after a cycle that ended with `before`, and returns the final state.
-    fn fill(&self, before: &State, rows: &mut [ChipletRow<Felt>]) -> State {
+    /// Writes the 8 rows, but for their addresses, after a cycle that ended with `before`, and returns the final state.
+    fn fill(&self, before: &State, rows: &mut [HasherRow<Felt>]) -> State {
         let mut state = self.initial(before);
         let flag = |set: bool| Felt::from(u8::from(set));
         let args = match &self.kind {
@@ -380,6 +406,7 @@ impl Cycle {
             _ => [ZERO; 9],
         };
         let template = HasherRow {
+            address: ZERO,
             state,
             cube_in: [ZERO; STATE_WIDTH],
             cube_out: [ZERO; STATE_WIDTH],
@@ -390,8 +417,6 @@ impl Cycle {
             args,
         };
         for (round, row) in rows.iter_mut().enumerate() {
-            row.select.hasher = ONE;
-            let row = row.hasher_mut();
             *row = template;
             row.state = state;
             if let Some(constants) = Rpo256::ARK1.get(round) {
@@ -404,7 +429,7 @@ impl Cycle {
                 *row.cycle_end_mut() = self.end();
             }
         }
-        rows[0].hasher_mut().multiplicity[0] = Felt::from(self.inputs);
+        rows[0].multiplicity[0] = Felt::from(self.inputs);
         state
     }
 

@@ -1,7 +1,7 @@
-//! The memory section: the run's accesses, sorted.
+//! The memory: the run's accesses, sorted.
 
 use miden_core::{Felt, ONE, ZERO};
-use miden_cvm_air::columns::{ChipletRow, MemoryRow};
+use miden_cvm_air::{columns::MemoryRow, table::Table};
 use rayon::prelude::*;
 
 use super::range::RangeCounts;
@@ -57,7 +57,7 @@ impl MemoryRecorder {
     }
 
     /// Sorts the accesses and counts their range checks.
-    pub fn finish(self, ranges: &mut RangeCounts) -> MemorySection {
+    pub fn finish(self, ranges: &mut RangeCounts) -> MemoryTable {
         let accesses = self.accesses;
         let mut order: Vec<(u128, u32)> = accesses
             .par_iter()
@@ -65,23 +65,38 @@ impl MemoryRecorder {
             .map(|(i, a)| (a.key(), i as u32))
             .collect();
         order.par_sort_unstable();
-        let trace = MemorySection { accesses, order };
-        for i in 0..trace.order.len() {
-            let step = trace.step(i);
-            let word = trace.access(i).address / 4;
+        let memory = MemoryTable { accesses, order };
+        let mut before = NO_ACCESS;
+        for access in memory.sorted() {
+            let step = Step::between(&before, access);
+            let word = access.address / 4;
             for limb in limbs(step.delta) {
                 ranges.add(limb);
             }
             ranges.add_u32(word);
             ranges.add(4 * (word >> 16) as u16);
+            before = *access;
         }
-        trace
+        // Padding checks six zeros a row.
+        let padding = memory.padding(Table::Memory.height_for(memory.rows()));
+        ranges.add_many(0, 6 * padding as u64);
+        memory
     }
 }
 
-/// The memory section, ready to be written.
+/// What the accesses come after: rows of zeros.
+const NO_ACCESS: Access = Access {
+    context: 0,
+    address: 0,
+    time: 0,
+    is_write: false,
+    is_element: false,
+    word: [ZERO; 4],
+};
+
+/// The memory, ready to be written.
 #[derive(Debug)]
-pub struct MemorySection {
+pub struct MemoryTable {
     accesses: Vec<Access>,
     order: Vec<(u128, u32)>,
 }
@@ -93,83 +108,105 @@ struct Step {
     delta: u64,
 }
 
-impl MemorySection {
-    /// The number of rows.
-    pub fn rows(&self) -> usize {
-        self.order.len()
-    }
-
-    /// The access of a row.
-    fn access(&self, row: usize) -> &Access {
-        &self.accesses[self.order[row].1 as usize]
-    }
-
-    /// How a row differs from the one before it.
+impl Step {
+    /// From an access to the next one.
     ///
     /// Of accesses that contradict each other (two writes of a word at one time) the difference is
     /// one that the constraints refuse.
-    fn step(&self, row: usize) -> Step {
+    fn between(before: &Access, access: &Access) -> Self {
         let (mut new_context, mut new_word) = (false, false);
-        let Some(before) = row.checked_sub(1) else {
-            return Step {
-                new_context: true,
-                new_word,
-                delta: 0,
-            };
-        };
-        let (cur, before) = (self.access(row), self.access(before));
-        let (word, word_before) = (cur.address / 4, before.address / 4);
+        let (word, word_before) = (access.address / 4, before.address / 4);
         let moment = |access: &Access| 2 * u64::from(access.time) + u64::from(access.is_write);
-        let delta = if cur.context != before.context {
+        let delta = if access.context != before.context {
             new_context = true;
-            cur.context - before.context - 1
+            access.context - before.context - 1
         } else if word != word_before {
             new_word = true;
             u64::from(word - word_before - 1)
         } else {
-            (moment(cur) - moment(before)).saturating_sub(u64::from(cur.is_write))
+            (moment(access) - moment(before)).saturating_sub(u64::from(access.is_write))
         };
-        Step {
+        Self {
             new_context,
             new_word,
             delta,
         }
     }
+}
 
-    /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
+impl MemoryTable {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The accesses in order.
+    fn sorted(&self) -> impl Iterator<Item = &Access> {
+        self.order
+            .iter()
+            .map(|&(_, at)| &self.accesses[at as usize])
+    }
+
+    /// The number of rows of zeros before the accesses, of which there is one, and the last row.
+    fn padding(&self, height: usize) -> usize {
+        height - 1 - self.rows()
+    }
+
+    /// Writes a table of zeros, in which there is room for all accesses.
+    pub fn fill(&self, rows: &mut [MemoryRow<Felt>]) {
+        let padding = self.padding(rows.len());
+        let (_, rows) = rows.split_at_mut(padding);
+        let Some((last, rows)) = rows.split_last_mut() else {
+            return;
+        };
+        let access = |number: usize| &self.accesses[self.order[number].1 as usize];
         rows.par_iter_mut()
             .enumerate()
             .with_min_len(1 << 10)
             .for_each(|(i, row)| {
-                let access = self.access(i);
-                let Step {
-                    new_context,
-                    new_word,
-                    delta,
-                } = self.step(i);
-                let word = access.address / 4;
-                let element = (access.address % 4) as usize;
-                let mut flags = [ZERO; 4];
-                let mut element_value = ZERO;
-                if access.is_element {
-                    flags[element] = ONE;
-                    element_value = access.word[element];
-                }
-                row.select.memory = ONE;
-                *row.memory_mut() = MemoryRow {
-                    context: Felt::new(access.context),
-                    word: [word as u16, (word >> 16) as u16].map(Felt::from),
-                    time: Felt::from(access.time),
-                    is_write: Felt::from(u8::from(access.is_write)),
-                    element: flags,
-                    value: access.word,
-                    element_value,
-                    new_context: Felt::from(u8::from(new_context)),
-                    new_word: Felt::from(u8::from(new_word)),
-                    delta: limbs(delta).map(Felt::from),
-                };
+                let before = i.checked_sub(1).map_or(&NO_ACCESS, access);
+                *row = memory_row(before, access(i));
             });
+        // The last row is a read that comes after everything.
+        let before = self.sorted().last().unwrap_or(&NO_ACCESS);
+        let after = Access {
+            time: before.time + 1,
+            is_write: false,
+            is_element: false,
+            ..*before
+        };
+        *last = memory_row(before, &after);
+    }
+}
+
+/// The row of an access, after another one.
+fn memory_row(before: &Access, access: &Access) -> MemoryRow<Felt> {
+    let Step {
+        new_context,
+        new_word,
+        delta,
+    } = Step::between(before, access);
+    let flag = |set: bool| Felt::from(u8::from(set));
+    let word = access.address / 4;
+    let at = (access.address % 4) as usize;
+    let mut element = [ZERO; 4];
+    let mut element_value = ZERO;
+    if access.is_element {
+        element[at] = ONE;
+        element_value = access.word[at];
+    }
+    MemoryRow {
+        context: Felt::new(access.context),
+        word: [word as u16, (word >> 16) as u16].map(Felt::from),
+        time: Felt::from(access.time),
+        is_write: flag(access.is_write),
+        whole: flag(!access.is_element),
+        element,
+        value: access.word,
+        element_value,
+        new_context: flag(new_context),
+        new_word: flag(new_word),
+        delta: limbs(delta).map(Felt::from),
     }
 }
 

@@ -1,12 +1,10 @@
-//! The chiplets' sections of the trace: what a run asked of them, and their rows.
+//! The chiplets' tables: what a run asked of them, and their rows.
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    columns::ChipletRow,
     lookup::{Space, context_key},
+    table::Trace,
 };
-
-use rayon::prelude::*;
 
 pub mod ace;
 pub mod bitwise;
@@ -18,12 +16,12 @@ pub mod table;
 
 use self::{
     ace::AceRecorder,
-    bitwise::{BitwiseRecorder, BitwiseSection},
+    bitwise::{BitwiseRecorder, BitwiseTable},
     hasher::{HasherRecorder, HasherRequestError, Unhash},
-    memory::{Access, MemoryRecorder, MemorySection},
+    memory::{Access, MemoryRecorder, MemoryTable},
     range::RangeCounts,
     rom::RomRecorder,
-    table::{TableRecorder, TableSection},
+    table::{ResourceTable, TableRecorder},
 };
 
 /// Number of rows of a hasher cycle.
@@ -59,10 +57,11 @@ impl ChipletRecorders {
         }
     }
 
-    /// The number of rows that what was recorded so far takes at least.
+    /// The number of rows that what was recorded so far takes at least in the longest table.
     #[inline]
     pub fn rows(&self) -> usize {
-        self.hasher.rows() + self.memory.rows() + self.table.rows() + self.ace.rows()
+        let private = self.memory.rows().max(self.table.rows());
+        self.hasher.rows().max(private).max(self.ace.rows())
     }
 
     /// Unhashes a segment of static data into memory: the hasher's cycles, the writes, and the
@@ -94,7 +93,7 @@ impl ChipletRecorders {
     }
 
     /// Closes the recorders: sorts what has an order of its own, and counts what is range-checked.
-    pub fn finish(self, ranges: &mut RangeCounts) -> ChipletSections {
+    pub fn finish(self, ranges: &mut RangeCounts) -> ChipletTables {
         let Self {
             hasher,
             bitwise,
@@ -105,7 +104,7 @@ impl ChipletRecorders {
         } = self;
         hasher.count_ranges(ranges);
         ace.count_ranges(ranges);
-        ChipletSections {
+        ChipletTables {
             hasher,
             bitwise: bitwise.finish(),
             table: table.finish(ranges),
@@ -116,56 +115,34 @@ impl ChipletRecorders {
     }
 }
 
-/// The chiplets' sections, ready to be written.
+/// What the chiplets' tables are made of.
 #[derive(Debug)]
-pub struct ChipletSections {
+pub struct ChipletTables {
     /// Hashes, permutations, Merkle paths, static data.
     pub hasher: HasherRecorder,
     /// Bitwise operations.
-    pub bitwise: BitwiseSection,
+    pub bitwise: BitwiseTable,
     /// Operations on resource tables.
-    pub table: TableSection,
+    pub table: ResourceTable,
     /// Accesses of memory.
-    pub memory: MemorySection,
+    pub memory: MemoryTable,
     /// Public records.
     pub rom: RomRecorder,
     /// Evaluations of circuits.
     pub ace: AceRecorder,
 }
 
-impl ChipletSections {
-    /// The number of rows that the sections have, with one of padding.
-    pub fn rows(&self) -> usize {
-        let private = self.table.rows() + self.memory.rows();
-        self.hasher.rows() + self.bitwise.rows() + private + self.rom.rows() + self.ace.rows() + 1
-    }
-
-    /// Writes the whole table, in parallel. The cells of the rows after the sections are left alone,
-    /// but for their numbers: they have to be zero.
-    ///
-    /// # Panics
-    /// Panics if there are fewer rows than [`Self::rows`].
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
-        assert!(
-            rows.len() >= self.rows(),
-            "the table is shorter than its sections"
-        );
-        rows.par_iter_mut().enumerate().for_each(|(number, row)| {
-            row.row = Felt::new(number as u64);
-        });
-        let (hasher, rows) = rows.split_at_mut(self.hasher.rows());
-        let (bitwise, rows) = rows.split_at_mut(self.bitwise.rows());
-        let (table, rows) = rows.split_at_mut(self.table.rows());
-        let (memory, rows) = rows.split_at_mut(self.memory.rows());
-        let (rom, rows) = rows.split_at_mut(self.rom.rows());
-        let (ace, _) = rows.split_at_mut(self.ace.rows());
+impl ChipletTables {
+    /// Writes the chiplets' tables, which have the heights that they need, in parallel; they have to
+    /// be of zeros.
+    pub fn fill(&self, trace: &mut Trace) {
         rayon::scope(|scope| {
-            scope.spawn(|_| self.memory.fill(memory));
-            scope.spawn(|_| self.bitwise.fill(bitwise));
-            scope.spawn(|_| self.table.fill(table));
-            scope.spawn(|_| self.rom.fill(rom));
-            scope.spawn(|_| self.ace.fill(ace));
-            self.hasher.fill(hasher);
+            scope.spawn(|_| self.memory.fill(&mut trace.memory));
+            scope.spawn(|_| self.bitwise.fill(&mut trace.bitwise));
+            scope.spawn(|_| self.table.fill(&mut trace.resources));
+            scope.spawn(|_| self.rom.fill(&mut trace.rom));
+            scope.spawn(|_| self.ace.fill(&mut trace.circuits));
+            self.hasher.fill(&mut trace.hasher);
         });
     }
 }

@@ -1,10 +1,10 @@
-//! The ROM section: the public records, and how often each is looked up.
+//! The ROM: the public records, and how often each is looked up.
 
 use std::collections::HashMap;
 
 use miden_core::{Felt, Kernel, ONE, Word, ZERO};
 use miden_cvm_air::{
-    columns::{ChipletRow, RomRow, cells_of},
+    columns::{RomRow, cells_of},
     composition::Composition,
     public::{intrinsic_coords, link_coords, segment_coords},
 };
@@ -153,12 +153,11 @@ impl RomRecorder {
         self.records.len()
     }
 
-    /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
+    /// Writes a table of zeros: the records come first.
+    pub fn fill(&self, rows: &mut [RomRow<Felt>]) {
         for (row, record) in rows.iter_mut().zip(&self.records) {
             let flag = |kind| Felt::from(u8::from(record.kind == kind));
-            row.select.rom = ONE;
-            *row.rom_mut() = RomRow {
+            *row = RomRow {
                 kernel: flag(Kind::Kernel),
                 link: flag(Kind::Link),
                 segment: flag(Kind::Segment),

@@ -1,12 +1,13 @@
-//! The section of resource tables: a pair of rows for each operation.
+//! The table of operations on resource tables: a pair of rows each.
 
 use std::collections::HashMap;
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{ChipletRow, TableOps, TableOutcome, TableRequestCells, TableRow, TokenCells},
+    columns::{ResourceOps, ResourceOutcome, ResourceRow, TableRequestCells, TokenCells},
     composition::CallKind,
     lookup::Space,
+    table::Table,
 };
 use rayon::prelude::*;
 
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// An operation as its two rows.
-type Pair = (TableRow<Felt>, TableOutcome<Felt>);
+type Pair = (ResourceRow<Felt>, ResourceOutcome<Felt>);
 
 /// The table operations of a run.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +129,7 @@ impl TableRecorder {
     }
 
     /// Makes rows of the operations, and counts their range checks.
-    pub fn finish(self, ranges: &mut RangeCounts) -> TableSection {
+    pub fn finish(self, ranges: &mut RangeCounts) -> ResourceTable {
         let mut tokens: Vec<Token> = self.tokens.into_values().collect();
         tokens.sort_unstable_by_key(|token| token.id);
         let operations = self.operations.par_iter().map(|operation| match operation {
@@ -142,36 +143,43 @@ impl TableRecorder {
                 ranges.add(limb.as_int() as u16);
             }
         }
-        TableSection { pairs }
+        let table = ResourceTable { pairs };
+        // Pairs without an operation check three zeros.
+        let height = Table::Resources.height_for(table.rows());
+        ranges.add_many(0, 3 * (height - table.rows()) as u64 / 2);
+        table
     }
 }
 
-/// The section of resource tables, ready to be written.
+/// The operations, ready to be written.
 #[derive(Debug)]
-pub struct TableSection {
+pub struct ResourceTable {
     pairs: Vec<Pair>,
 }
 
-impl TableSection {
+impl ResourceTable {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         2 * self.pairs.len()
     }
 
-    /// Writes the section into exactly its rows.
-    pub fn fill(&self, rows: &mut [ChipletRow<Felt>]) {
-        for (pair, (row, outcome)) in rows.chunks_exact_mut(2).zip(&self.pairs) {
-            for row in pair.iter_mut() {
-                row.select.table = ONE;
-            }
-            *pair[0].table_mut() = *row;
-            *pair[1].outcome_mut() = *outcome;
+    /// Writes a table of zeros: the operations come first, then pairs without one.
+    pub fn fill(&self, rows: &mut [ResourceRow<Felt>]) {
+        let padding = ResourceRow {
+            grows: ONE,
+            ..NO_ROW
+        };
+        let pairs = self.pairs.iter().copied();
+        let pairs = pairs.chain(std::iter::repeat((padding, NO_OUTCOME)));
+        for (rows, (row, outcome)) in rows.chunks_exact_mut(2).zip(pairs) {
+            rows[0] = row;
+            *rows[1].outcome_mut() = outcome;
         }
     }
 }
 
 /// What an access does, and its `own` flag.
-fn operation(access: &TableAccess) -> (TableOps<Felt>, bool) {
+fn operation(access: &TableAccess) -> (ResourceOps<Felt>, bool) {
     let mut ops = NO_OP;
     let (op, own) = match access.kind {
         CallKind::New => (&mut ops.new, false),
@@ -189,7 +197,7 @@ fn operation(access: &TableAccess) -> (TableOps<Felt>, bool) {
 }
 
 /// Whether a handle leaves the table.
-fn own_leaves(ops: &TableOps<Felt>, own: bool) -> bool {
+fn own_leaves(ops: &ResourceOps<Felt>, own: bool) -> bool {
     ops.drop == ONE || ops.send == ONE && own
 }
 
@@ -227,7 +235,7 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
         && access
             .token
             .is_some_and(|t| Felt::new(t.mark) != access.marks.sender_felt());
-    let row = TableRow {
+    let row = ResourceRow {
         op,
         own: flag(own),
         by_definer: flag(matches!(
@@ -265,7 +273,7 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
     };
     let writes_entry = op.rep + op.receive_rep == ZERO;
     let [_, free, len, borrows] = access.definer_state.unwrap_or_default().to_word();
-    let outcome = TableOutcome {
+    let outcome = ResourceOutcome {
         writes_state: flag(changes),
         writes_entry: flag(writes_entry),
         puts: op.send,
@@ -298,8 +306,8 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
     };
     // The kernel runs in the root's context, and so does what it calls.
     let root = ZERO;
-    let row = TableRow {
-        op: TableOps {
+    let row = ResourceRow {
+        op: ResourceOps {
             memory: ONE,
             ..NO_OP
         },
@@ -311,7 +319,7 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
         state,
         ..NO_ROW
     };
-    let row = TableRow {
+    let row = ResourceRow {
         request: TableRequestCells {
             time,
             context: root,
@@ -328,7 +336,7 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
         },
         ..row
     };
-    let outcome = TableOutcome {
+    let outcome = ResourceOutcome {
         accesses: ONE,
         time,
         context: target,
@@ -342,15 +350,15 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
 
 /// A pair that takes a token which nobody received.
 fn discarded(token: Token) -> Pair {
-    let row = TableRow {
-        op: TableOps {
+    let row = ResourceRow {
+        op: ResourceOps {
             discard: ONE,
             ..NO_OP
         },
         grows: ONE,
         ..NO_ROW
     };
-    let outcome = TableOutcome {
+    let outcome = ResourceOutcome {
         takes: ONE,
         token: token_cells(token),
         ..NO_OUTCOME
@@ -368,7 +376,7 @@ fn token_cells(token: Token) -> TokenCells<Felt> {
     }
 }
 
-const NO_OP: TableOps<Felt> = TableOps {
+const NO_OP: ResourceOps<Felt> = ResourceOps {
     new: ZERO,
     rep: ZERO,
     drop: ZERO,
@@ -387,7 +395,7 @@ const NO_TOKEN: TokenCells<Felt> = TokenCells {
     rep: ZERO,
 };
 
-const NO_ROW: TableRow<Felt> = TableRow {
+const NO_ROW: ResourceRow<Felt> = ResourceRow {
     op: NO_OP,
     own: ZERO,
     by_definer: ZERO,
@@ -418,7 +426,7 @@ const NO_ROW: TableRow<Felt> = TableRow {
     },
 };
 
-const NO_OUTCOME: TableOutcome<Felt> = TableOutcome {
+const NO_OUTCOME: ResourceOutcome<Felt> = ResourceOutcome {
     writes_state: ZERO,
     writes_entry: ZERO,
     puts: ZERO,

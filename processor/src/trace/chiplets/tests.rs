@@ -1,4 +1,4 @@
-//! The chiplets' sections satisfy their constraints and balance their buses, and no cell that means
+//! The chiplets' tables satisfy their constraints and balance their buses, and no cell that means
 //! something can be changed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,20 +9,17 @@ use miden_cvm_air::{
     MAX_DEGREE,
     air::periodic_rows,
     builder::{PERIOD, Violations},
-    columns::{
-        Cells, ChipletRow, ChipletSelectors, HasherRow, RangeRow, cells_of, cells_of_mut,
-        cells_of_rows,
-    },
+    columns::{HasherRow, cells_of},
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
     lookup::{self, *},
-    public::{link_coords, segment_coords},
-    table::{Table, Window},
+    public::{PublicInputs, link_coords, segment_coords},
+    table::{self, Table, Window},
 };
 
 use miden_cvm_audit::{Place, is_unread};
 
 use super::{
-    CYCLE, ChipletRecorders, ChipletSections,
+    CYCLE, ChipletRecorders,
     bitwise::BitwiseRecorder,
     hasher::{HasherRequestError, Unhash},
     memory::Access,
@@ -35,9 +32,6 @@ use crate::{
     circuit::{CircuitEvaluation, Gate, GateOperation},
     tracer::BitwiseOp,
 };
-
-/// Number of selector columns.
-const SELECTORS: usize = size_of::<ChipletSelectors<u8>>();
 
 /// A multiset of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,9 +94,8 @@ struct Run {
 
 /// A finished trace.
 struct Trace {
-    /// The rows of the chiplets.
-    rows: Vec<ChipletRow<Felt>>,
-    range: Vec<RangeRow<Felt>>,
+    /// All tables but the core.
+    tables: table::Trace,
     requests: Balance,
 }
 
@@ -465,10 +458,21 @@ impl Run {
     fn finish(self) -> Trace {
         let mut ranges = RangeCounts::default();
         let sections = self.recorders.finish(&mut ranges);
-        let (rows, range) = assemble(&sections, &ranges);
+        let mut tables = table::Trace::default();
+        for (table, rows) in [
+            (Table::Range, ranges.rows()),
+            (Table::Hasher, sections.hasher.rows()),
+            (Table::Memory, sections.memory.rows()),
+            (Table::Bitwise, sections.bitwise.rows()),
+            (Table::Rom, sections.rom.rows()),
+            (Table::Circuits, sections.ace.rows()),
+        ] {
+            tables.resize(table, table.height_for(rows));
+        }
+        sections.fill(&mut tables);
+        ranges.fill(&mut tables.range);
         Trace {
-            rows,
-            range,
+            tables,
             requests: self.requests,
         }
     }
@@ -476,72 +480,56 @@ impl Run {
 
 type BitwiseOp_ = lookup::BitwiseOp<Felt>;
 
-fn assemble(
-    sections: &ChipletSections,
-    ranges: &RangeCounts,
-) -> (Vec<ChipletRow<Felt>>, Vec<RangeRow<Felt>>) {
-    // With padding to put something into.
-    let height = Table::Chiplets.height_for(sections.rows() + 64);
-    let mut rows = vec![ChipletRow::filled(ZERO); height];
-    sections.fill(&mut rows);
-    let mut range = vec![RangeRow::filled(ZERO); Table::Range.height_for(ranges.rows() - 1)];
-    ranges.fill(&mut range);
-    (rows, range)
-}
-
 /// Looks at the rows of a table from `row` on as constraints see them.
 fn window<R>(
+    tables: &table::Trace,
     table: Table,
-    cells: &[Felt],
     row: usize,
     look: impl FnOnce(&Window<'_, Felt>) -> R,
 ) -> R {
     let periodic = periodic_rows();
-    let width = table.width();
     look(&Window {
-        cur: &cells[row * width..][..width],
-        next: &cells[(row + 1) * width..][..width],
+        cur: tables.row(table, row),
+        next: tables.row(table, row + 1),
         periodic: &periodic[row % PERIOD],
         composed: ONE,
     })
 }
 
 /// The constraints that the pair of rows from `row` on violates.
-fn violations_of(table: Table, cells: &[Felt], row: usize) -> Vec<String> {
+fn violations(tables: &table::Trace, table: Table, row: usize) -> Vec<String> {
     let mut found = Violations::default();
-    window(table, cells, row, |rows| {
+    window(tables, table, row, |rows| {
         table.constraints(rows, &mut found)
     });
     found.found.into_iter().map(|(name, _)| name).collect()
 }
 
-/// The constraints that the pair of the chiplets' rows from `row` on violates.
-fn violations(rows: &[ChipletRow<Felt>], row: usize) -> Vec<String> {
-    violations_of(Table::Chiplets, cells_of_rows(rows), row)
-}
-
-/// Adds the messages of a row of the chiplets.
-fn messages(rows: &[ChipletRow<Felt>], row: usize, balance: &mut Balance) {
-    let table = Table::Chiplets;
-    window(table, cells_of_rows(rows), row, |rows| {
-        table.lookups(rows, balance)
-    });
+/// The tables that are there.
+fn present(tables: &table::Trace) -> impl Iterator<Item = Table> {
+    let present = Table::ALL.map(|table| (table, tables.height(table) > 0));
+    present
+        .into_iter()
+        .filter_map(|(table, there)| there.then_some(table))
 }
 
 impl Trace {
     /// The names of all violated constraints and unbalanced buses.
     fn check(&self) -> BTreeSet<String> {
-        let rows = &self.rows;
+        let tables = &self.tables;
         let mut found = BTreeSet::new();
         let mut balance = self.requests.clone();
-        let tables = [
-            (Table::Chiplets, cells_of_rows(rows)),
-            (Table::Range, cells_of_rows(&self.range)),
-        ];
-        for (table, cells) in tables {
-            for row in 0..cells.len() / table.width() - 1 {
-                found.extend(violations_of(table, cells, row));
-                window(table, cells, row, |rows| table.lookups(rows, &mut balance));
+        for table in present(tables) {
+            let last = tables.height(table) - 1;
+            for row in 0..last {
+                found.extend(violations(tables, table, row));
+                window(tables, table, row, |rows| table.lookups(rows, &mut balance));
+            }
+            for boundary in table.boundaries(&PublicInputs::default()) {
+                let row = if boundary.last { last } else { 0 };
+                if tables.row(table, row)[boundary.column] != boundary.value {
+                    found.insert(boundary.name);
+                }
             }
         }
         found.extend(
@@ -550,14 +538,6 @@ impl Trace {
                 .into_iter()
                 .map(|bus| format!("bus.{bus:?}")),
         );
-        let (first, last) = (&rows[0], &rows[rows.len() - 1]);
-        let kind = first.hasher();
-        if first.select.hasher != ONE || [kind.absorb, kind.merkle, kind.unhash] != [ZERO; 3] {
-            found.insert("boundary.first_hasher".into());
-        }
-        if cells_of(&last.select) != [ZERO; SELECTORS] {
-            found.insert("boundary.last_chiplet".into());
-        }
         found
     }
 
@@ -568,19 +548,15 @@ impl Trace {
 
     /// Expects that the trace, changed by `forge`, violates `expected`, among others.
     #[track_caller]
-    fn assert_forged(&self, expected: &str, forge: impl FnOnce(&mut [ChipletRow<Felt>])) {
-        let mut rows = self.rows.clone();
-        forge(&mut rows);
+    fn assert_forged(&self, expected: &str, forge: impl FnOnce(&mut table::Trace)) {
+        let mut tables = self.tables.clone();
+        forge(&mut tables);
         // Whoever moves rows numbers them.
-        for (number, row) in rows.iter_mut().enumerate() {
-            row.row = Felt::new(number as u64);
+        for (number, row) in tables.hasher.iter_mut().enumerate() {
+            row.address = Felt::new(number as u64);
         }
-        let found = Self {
-            rows,
-            range: self.range.clone(),
-            requests: self.requests.clone(),
-        }
-        .check();
+        let requests = self.requests.clone();
+        let found = Self { tables, requests }.check();
         assert!(
             found.iter().any(|name| name.starts_with(expected)),
             "{expected} is not among {found:?}"
@@ -589,7 +565,7 @@ impl Trace {
 
     /// The final state of the cycle at `address`.
     fn output(&self, address: u32) -> [Felt; 12] {
-        self.rows[address as usize + CYCLE - 1].hasher().state
+        self.tables.hasher[address as usize + CYCLE - 1].state
     }
 }
 
@@ -806,11 +782,11 @@ fn a_path_of_65_levels_is_refused() {
     trace.assert_valid();
     // Levels from 1 on instead of from 0: the range check of the last row has no answer.
     trace.assert_forged("bus.Range", |rows| {
-        for row in &mut rows[8..8 * 65] {
-            row.hasher_mut().merkle_args_mut().level += ONE;
+        for row in &mut rows.hasher[8..8 * 65] {
+            row.merkle_args_mut().level += ONE;
         }
-        for row in rows[8..8 * 65].iter_mut().skip(7).step_by(8) {
-            row.hasher_mut().cycle_end_mut().levels_left -= ONE;
+        for row in rows.hasher[8..8 * 65].iter_mut().skip(7).step_by(8) {
+            row.cycle_end_mut().levels_left -= ONE;
         }
     });
 }
@@ -904,21 +880,22 @@ fn two_writes_at_one_time_are_refused() {
 
 #[test]
 fn a_slot_has_one_message_a_row() {
-    let trace = small_run().finish();
-    for row in 0..trace.rows.len() - 1 {
-        let mut slots = Slots::default();
-        let cells = cells_of_rows(&trace.rows);
-        let table = Table::Chiplets;
-        window(table, cells, row, |rows| table.lookups(rows, &mut slots));
-        for (slot, names) in slots.0 {
-            assert!(names.len() < 2, "row {row}, {slot:?}: {names:?}");
+    let Trace { tables, .. } = small_run().finish();
+    for table in present(&tables) {
+        for row in 0..tables.height(table) - 1 {
+            let mut slots = Slots::default();
+            window(&tables, table, row, |rows| table.lookups(rows, &mut slots));
+            for (slot, names) in slots.0 {
+                assert!(names.len() < 2, "{table:?}, row {row}, {slot:?}: {names:?}");
+            }
         }
     }
 }
 
 #[test]
 fn degrees_are_as_declared() {
-    let constraints = Table::Chiplets.constraint_catalog();
+    let catalogs = Table::ALL.into_iter().flat_map(Table::constraint_catalog);
+    let constraints: Vec<_> = catalogs.collect();
     for constraint in &constraints {
         assert!(
             constraint.actual <= constraint.degree && constraint.degree <= MAX_DEGREE,
@@ -934,113 +911,96 @@ fn degrees_are_as_declared() {
 
 #[test]
 fn messages_are_packed_into_few_columns() {
-    let packing = Table::Chiplets.packing();
-    let chiplet_slots: BTreeSet<usize> = Slot::CHIPLET.iter().map(|slot| slot.0).collect();
-    for (slots, &degree) in packing.columns.iter().zip(&packing.degrees) {
-        assert!(degree <= MAX_DEGREE);
-        // Each of the chiplets' slots fills a column.
-        if slots.iter().any(|slot| chiplet_slots.contains(slot)) {
-            assert_eq!(slots.len(), 1, "{packing:?}");
-        }
-    }
+    let widths = Table::ALL.map(|table| table.packing().width());
     // Fractions with ungated denominators share a column, four at most.
-    assert_eq!(packing.width(), Slot::CHIPLET.len() + 1, "{packing:?}");
-    let packing = Table::Range.packing();
-    assert_eq!(packing.width(), 1, "{packing:?}");
-}
-
-/// Whether nothing reads a cell of a chiplet on this row.
-fn is_free(rows: &[ChipletRow<Felt>], number: usize, cell: usize) -> bool {
-    let place = Place {
-        table: Table::Chiplets,
-        row: cells_of(&rows[number]),
-        before: number.checked_sub(1).map(|before| cells_of(&rows[before])),
-        number,
-        is_last: false,
-        composed: true,
-    };
-    is_unread(&place, cell)
+    assert_eq!(widths[1..], [1, 3, 2, 1, 3, 1, 3]);
 }
 
 /// Every cell that means something is bound: changed alone, it violates a constraint or unbalances a
 /// bus. And every constraint is violated by some change.
 #[test]
 fn no_cell_can_be_changed() {
-    let Trace { rows, .. } = small_run().finish();
-    let mut violated = BTreeSet::new();
-    let used = rows
-        .iter()
-        .rposition(|row| cells_of(&row.select) != [ZERO; SELECTORS]);
-    let used = used.expect("sections") + 1;
-    let mut rows = rows[..used + 3].to_vec();
-    let around = |rows: &[ChipletRow<Felt>], row: usize| {
-        let mut balance = Balance::default();
-        let mut found = Vec::new();
-        for row in [row.checked_sub(1), Some(row)].into_iter().flatten() {
-            messages(rows, row, &mut balance);
-            found.extend(violations(rows, row));
-        }
-        balance.0.retain(|_, sum| *sum != ZERO);
-        (balance, found)
-    };
-    for row in 0..used + 1 {
-        let (balance, _) = around(&rows, row);
-        for cell in 0..Table::Chiplets.width() {
-            let value = cells_of(&rows[row])[cell];
-            for change in [
-                value + ONE,
-                ONE - value,
-                -value,
-                Felt::new(0x1234_5678_9abc),
-            ] {
-                if change == value {
-                    continue;
+    let Trace { mut tables, .. } = small_run().finish();
+    for table in present(&tables.clone()) {
+        let mut violated = BTreeSet::new();
+        let around = |tables: &table::Trace, row: usize| {
+            let mut balance = Balance::default();
+            let mut found = Vec::new();
+            for row in [row.checked_sub(1), Some(row)].into_iter().flatten() {
+                window(tables, table, row, |rows| table.lookups(rows, &mut balance));
+                found.extend(violations(tables, table, row));
+            }
+            balance.0.retain(|_, sum| *sum != ZERO);
+            (balance, found)
+        };
+        // Rows of the bitwise table that are of no operation have any bits.
+        let rows = match table {
+            Table::Bitwise => 1..5,
+            _ => 0..tables.height(table) - 1,
+        };
+        for row in rows {
+            let (balance, _) = around(&tables, row);
+            for cell in 0..table.width() {
+                let before = row.checked_sub(1).map(|before| tables.row(table, before));
+                let place = Place {
+                    table,
+                    row: tables.row(table, row),
+                    before,
+                    number: row,
+                    is_last: false,
+                    composed: true,
+                };
+                let free = is_unread(&place, cell);
+                let value = place.row[cell];
+                for change in [
+                    value + ONE,
+                    ONE - value,
+                    -value,
+                    Felt::new(0x1234_5678_9abc),
+                ] {
+                    if change == value {
+                        continue;
+                    }
+                    tables.row_mut(table, row)[cell] = change;
+                    let (forged, found) = around(&tables, row);
+                    let noticed = !found.is_empty() || forged != balance;
+                    violated.extend(found);
+                    tables.row_mut(table, row)[cell] = value;
+                    assert_eq!(
+                        noticed,
+                        !free,
+                        "{table:?}, row {row}, cell {cell}: {value} to {change}, {:?}",
+                        tables.row(table, row)
+                    );
                 }
-                cells_of_mut(&mut rows[row])[cell] = change;
-                let (forged, found) = around(&rows, row);
-                let noticed = !found.is_empty() || forged != balance;
-                violated.extend(found);
-                cells_of_mut(&mut rows[row])[cell] = value;
-                let free = is_free(&rows, row, cell);
-                assert_eq!(
-                    noticed, !free,
-                    "row {row}, cell {cell}: {value} to {change}, {:?}",
-                    rows[row]
-                );
             }
         }
+        let missing: BTreeSet<String> = table
+            .constraint_catalog()
+            .into_iter()
+            .map(|constraint| constraint.name)
+            .filter(|name| !violated.contains(name))
+            .collect();
+        assert_eq!(missing, BTreeSet::new());
     }
-    let missing: BTreeSet<String> = Table::Chiplets
-        .constraint_catalog()
-        .into_iter()
-        .map(|constraint| constraint.name)
-        .filter(|name| !violated.contains(name))
-        .collect();
-    assert_eq!(missing, BTreeSet::new());
 }
 
 /// The rows of the first cycle at or after `from` whose first row satisfies `is`.
 fn cycle(
-    rows: &mut [ChipletRow<Felt>],
+    tables: &mut table::Trace,
     from: usize,
     is: impl Fn(&HasherRow<Felt>) -> bool,
-) -> (usize, &mut [ChipletRow<Felt>]) {
+) -> (usize, &mut [HasherRow<Felt>]) {
+    let rows = &mut tables.hasher;
     let at = (from..rows.len())
         .step_by(CYCLE)
-        .find(|&row| rows[row].select.hasher == ONE && is(rows[row].hasher()))
+        .find(|&row| is(&rows[row]))
         .expect("the trace has such a cycle");
     (at, &mut rows[at..at + CYCLE])
 }
 
-/// The first row that satisfies `is`.
-fn find(rows: &[ChipletRow<Felt>], is: impl Fn(&ChipletRow<Felt>) -> bool) -> usize {
-    rows.iter().position(is).expect("the trace has such a row")
-}
-
-fn each(rows: &mut [ChipletRow<Felt>], change: impl Fn(&mut HasherRow<Felt>)) {
-    for row in rows {
-        change(row.hasher_mut());
-    }
+fn each(rows: &mut [HasherRow<Felt>], change: impl Fn(&mut HasherRow<Felt>)) {
+    rows.iter_mut().for_each(change);
 }
 
 #[test]
@@ -1048,21 +1008,21 @@ fn kinds_of_cycles_cannot_be_mixed() {
     let trace = small_run().finish();
     // The plain cycle after the first node becomes one that goes on with its hash.
     trace.assert_forged("hasher.absorb_capacity", |rows| {
-        each(&mut rows[8..16], |row| row.absorb = ONE);
+        each(&mut rows.hasher[8..16], |row| row.absorb = ONE);
     });
     // A cycle goes on with the hash of a finished Merkle path.
     trace.assert_forged("hasher.absorb_after", |rows| {
         let (at, _) = cycle(rows, 0, |row| {
             row.merkle == ONE && row.merkle_args().end == ONE
         });
-        each(&mut rows[at + 8..at + 16], |row| {
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.merkle = ZERO;
             row.absorb = ONE;
         });
     });
     // A cycle changes its kind half way.
     trace.assert_forged("hasher.kind_constant", |rows| {
-        each(&mut rows[4..8], |row| row.merkle = ONE);
+        each(&mut rows.hasher[4..8], |row| row.merkle = ONE);
     });
     // A cycle is of two kinds.
     trace.assert_forged("hasher.one_kind", |rows| {
@@ -1070,8 +1030,8 @@ fn kinds_of_cycles_cannot_be_mixed() {
         each(rows, |row| row.unhash = ONE);
     });
     // The first cycle of the trace goes on with something.
-    trace.assert_forged("boundary.first_hasher", |rows| {
-        each(&mut rows[..8], |row| row.absorb = ONE);
+    trace.assert_forged("boundary.first_absorb", |rows| {
+        each(&mut rows.hasher[..8], |row| row.absorb = ONE);
     });
 }
 
@@ -1096,23 +1056,20 @@ fn merkle_paths_cannot_be_cut_or_spliced() {
                 is_end(row) && (kind == "hasher.start") != (row.merkle_args().new_leg == ONE)
             });
             each(rows, |row| row.merkle_args_mut().end = ZERO);
-            rows[7].hasher_mut().cycle_end_mut().open_merkle = ONE;
+            rows[7].cycle_end_mut().open_merkle = ONE;
         });
     }
-    // A path that ends the section without an end.
-    trace.assert_forged("hasher.open_section", |rows| {
-        let last = rows
-            .iter()
-            .rposition(|row| row.select.hasher == ONE)
-            .expect("cycles");
-        let row = rows[last].hasher_mut();
-        row.merkle_args_mut().end = ZERO;
-        row.cycle_end_mut().open_merkle = ONE;
+    // A path without an end, to the end of the table.
+    trace.assert_forged("boundary.last_merkle", |rows| {
+        let end = rows.hasher.len();
+        rows.hasher[end - CYCLE..]
+            .iter_mut()
+            .for_each(|row| row.merkle = ONE);
     });
     // A second beginning on the way.
     trace.assert_forged("hasher.start", |rows| {
         let (at, _) = cycle(rows, 0, is_start);
-        each(&mut rows[at + 8..at + 16], |row| {
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.merkle_args_mut().start = ONE
         });
     });
@@ -1124,8 +1081,8 @@ fn merkle_paths_cannot_be_cut_or_spliced() {
     // The node of a level is not the digest of the one below.
     trace.assert_forged("hasher.merkle_node", |rows| {
         let (at, _) = cycle(rows, 0, is_start);
-        let bit = rows[at + 8].hasher().merkle_args().bit;
-        each(&mut rows[at + 8..at + 16], |row| {
+        let bit = rows.hasher[at + 8].merkle_args().bit;
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.merkle_args_mut().bit = ONE - bit
         });
     });
@@ -1134,7 +1091,7 @@ fn merkle_paths_cannot_be_cut_or_spliced() {
         let (at, _) = cycle(rows, 0, |row| {
             is_start(row) && row.merkle_args().old_leg == ONE
         });
-        each(&mut rows[at + 8..at + 16], |row| {
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.merkle_args_mut().old_leg = ZERO
         });
     });
@@ -1180,17 +1137,17 @@ fn static_data_cannot_be_altered() {
     // A block is left out: the segment claims to begin with its second block.
     trace.assert_forged("hasher.zero_capacity", |rows| {
         let (at, _) = cycle(rows, 0, first);
-        each(&mut rows[at + 8..at + 16], |row| {
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.unhash_args_mut().first = ONE
         });
     });
     // The last block is left out.
     trace.assert_forged("bus.Segment", |rows| {
         let (at, _) = cycle(rows, 0, first);
-        each(&mut rows[at + 8..at + 16], |row| {
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.unhash_args_mut().last = ONE
         });
-        rows[at + 15].hasher_mut().cycle_end_mut().open_unhash = ZERO;
+        rows.hasher[at + 15].cycle_end_mut().open_unhash = ZERO;
     });
     // A segment without an end: its commitment is never looked up.
     trace.assert_forged("hasher.start", |rows| {
@@ -1198,15 +1155,15 @@ fn static_data_cannot_be_altered() {
             row.unhash == ONE && row.unhash_args().last == ONE && row.unhash_args().done == ZERO
         });
         each(rows, |row| row.unhash_args_mut().last = ZERO);
-        rows[7].hasher_mut().cycle_end_mut().open_unhash = ONE;
+        rows[7].cycle_end_mut().open_unhash = ONE;
     });
     // Blocks change places.
     trace.assert_forged("hasher.unhash_block", |rows| {
         let (at, _) = cycle(rows, 0, first);
-        each(&mut rows[at + 8..at + 16], |row| {
+        each(&mut rows.hasher[at + 8..at + 16], |row| {
             row.unhash_args_mut().block += ONE
         });
-        each(&mut rows[at + 16..at + 24], |row| {
+        each(&mut rows.hasher[at + 16..at + 24], |row| {
             row.unhash_args_mut().block -= ONE
         });
     });
@@ -1214,16 +1171,15 @@ fn static_data_cannot_be_altered() {
     for arg in [0, 2] {
         trace.assert_forged("hasher.continued_args", |rows| {
             let (at, _) = cycle(rows, 0, first);
-            each(&mut rows[at + 8..at + 16], |row| row.args[arg] += ONE);
+            each(&mut rows.hasher[at + 8..at + 16], |row| {
+                row.args[arg] += ONE
+            });
         });
     }
     // A segment comes late.
     trace.assert_forged("bus.Obligation", |rows| {
-        for row in rows.iter_mut().filter(|row| row.select.hasher == ONE) {
-            let row = row.hasher_mut();
-            if row.unhash == ONE {
-                row.unhash_args_mut().time += ONE;
-            }
+        for row in rows.hasher.iter_mut().filter(|row| row.unhash == ONE) {
+            row.unhash_args_mut().time += ONE;
         }
     });
     // The segments that follow are not owed.
@@ -1232,64 +1188,6 @@ fn static_data_cannot_be_altered() {
             row.unhash == ONE && row.unhash_args().done == ZERO
         });
         each(rows, |row| row.unhash_args_mut().done = ONE);
-    });
-}
-
-#[test]
-fn sections_are_whole_and_in_order() {
-    let trace = small_run().finish();
-    let bitwise = find(&trace.rows, |row| row.select.bitwise == ONE);
-    let memory = find(&trace.rows, |row| row.select.memory == ONE);
-    let rom = find(&trace.rows, |row| row.select.rom == ONE);
-    let ace = find(&trace.rows, |row| row.select.ace == ONE);
-    let zero = |row: &mut ChipletRow<Felt>| {
-        row.select = ChipletSelectors {
-            hasher: ZERO,
-            bitwise: ZERO,
-            table: ZERO,
-            memory: ZERO,
-            rom: ZERO,
-            ace: ZERO,
-        }
-    };
-    // The hasher's section stops within a cycle.
-    trace.assert_forged("chiplets.whole_hasher_cycle", |rows| {
-        rows[bitwise - 3..bitwise].iter_mut().for_each(zero);
-    });
-    // The bitwise section stops within a pair.
-    trace.assert_forged("chiplets.whole_bitwise_pair", |rows| {
-        zero(&mut rows[memory - 1])
-    });
-    // Sections change places.
-    for (name, at) in [
-        ("chiplets.order_hasher", 0),
-        ("chiplets.order_bitwise", bitwise),
-        ("chiplets.order_memory", memory),
-    ] {
-        trace.assert_forged(name, |rows| {
-            rows.copy_within(at..at + 8, rom + 1);
-            for row in &mut rows[rom + 1..rom + 9] {
-                row.select = trace.rows[at].select;
-            }
-        });
-    }
-    // A section after the padding.
-    trace.assert_forged("chiplets.order_rom", |rows| {
-        let padding = rows.len() - 9;
-        rows[padding] = trace.rows[rom];
-    });
-    trace.assert_forged("chiplets.order_ace", |rows| {
-        let padding = rows.len() - 9;
-        rows[padding] = trace.rows[ace];
-    });
-    // Without a hasher section, nothing tells the first rows of the next one.
-    trace.assert_forged("boundary.first_hasher", |rows| {
-        rows[..bitwise].iter_mut().for_each(zero);
-    });
-    // A cycle at the very end, whose last row would take part in nothing.
-    trace.assert_forged("boundary.last_chiplet", |rows| {
-        let end = rows.len() - CYCLE;
-        rows.copy_within(..CYCLE, end);
     });
 }
 
@@ -1310,7 +1208,6 @@ fn memory_holds_what_was_written() {
     run.access(access(0, 4, 3, false, false, 0));
     run.access(access(8, 0, 4, false, true, 0));
     run.clone().finish().assert_valid();
-    let at = CYCLE;
 
     // A read of something else, as the reader believes it.
     for (time, value) in [(6, 8), (4, 7)] {
@@ -1342,65 +1239,67 @@ fn memory_holds_what_was_written() {
     );
 
     let trace = run.finish();
+    // The last row is of no access.
+    let at = trace.tables.memory.len() - 5;
     // The read before the write.
-    trace.assert_forged("memory.", |rows| rows.swap(at, at + 1));
+    trace.assert_forged("memory.", |rows| rows.memory.swap(at, at + 1));
     // Words and contexts in another order, with the right differences: they are no 48-bit numbers.
     trace.assert_forged("memory.delta", |rows| {
-        let (low, high) = rows.split_at_mut(at + 2);
-        core::mem::swap(&mut low[at + 1], &mut high[0]);
-        low[at + 1].memory_mut().new_word = ONE;
-        high[0].memory_mut().new_word = ONE;
+        rows.memory.swap(at + 1, at + 2);
+        rows.memory[at + 1].new_word = ONE;
+        rows.memory[at + 2].new_word = ONE;
     });
     // A second run of the same word, as if it were another one.
     trace.assert_forged("memory.delta", |rows| {
-        rows[at + 1].memory_mut().new_word = ONE;
+        rows.memory[at + 1].new_word = ONE;
     });
     trace.assert_forged("memory.delta", |rows| {
-        rows[at + 1].memory_mut().new_context = ONE;
+        rows.memory[at + 1].new_context = ONE;
     });
-    // The first row is no new context: it would take its word from the chiplet before.
-    trace.assert_forged("memory.first_row", |rows| {
-        let row = rows[at].memory_mut();
-        row.new_context = ZERO;
-        row.new_word = ONE;
+    // The first access finds what the row before it holds, which is padding.
+    trace.assert_forged("memory.padding", |rows| {
+        rows.memory[at - 1].value[0] = ONE;
+    });
+    // There is no row before it.
+    trace.assert_forged("boundary.first_whole", |rows| {
+        rows.memory.drain(..at);
+        rows.memory.extend_from_within(..3);
+    });
+    // Padding between accesses.
+    trace.assert_forged("memory.after_padding", |rows| {
+        rows.memory[at + 1] = rows.memory[at - 1];
     });
     // An address beyond 32 bits.
     trace.assert_forged("bus.Range", |rows| {
-        rows[at + 2].memory_mut().word[1] = Felt::new(1 << 14);
+        rows.memory[at + 2].word[1] = Felt::new(1 << 14);
     });
 }
 
 #[test]
 fn public_records_are_there_once() {
     let trace = small_run().finish();
-    let rom = find(&trace.rows, |row| row.select.rom == ONE);
-    let end = trace
-        .rows
-        .iter()
-        .rposition(|row| row.select.rom == ONE)
-        .expect("a ROM");
-    for name in ["bus.KernelRecord", "bus.LinkRecord", "bus.SegmentRecord"] {
+    let records = trace.tables.rom.iter().filter(|row| row.segment == ONE);
+    // One procedure, two links, three segments.
+    assert_eq!(records.count(), 3);
+    let end = 5;
+    for (name, at) in [
+        ("bus.KernelRecord", 0),
+        ("bus.LinkRecord", 1),
+        ("bus.SegmentRecord", end),
+    ] {
         // A record is there twice.
-        trace.assert_forged(name, |rows| {
-            let at = match name {
-                "bus.KernelRecord" => rom,
-                "bus.LinkRecord" => rom + 1,
-                _ => end,
-            };
-            rows[end + 1] = rows[at];
-        });
+        trace.assert_forged(name, |rows| rows.rom[end + 1] = rows.rom[at]);
     }
     // A record is missing, and is answered nevertheless: nothing else may answer.
     trace.assert_forged("bus.Link", |rows| {
-        rows[rom + 1] = rows[rom];
-        rows[rom + 1].rom_mut().multiplicity = ZERO;
+        rows.rom[1] = rows.rom[0];
+        rows.rom[1].multiplicity = ZERO;
     });
-    // A row of no kind, and one of two.
-    for kernel in [ZERO, ONE] {
-        trace.assert_forged("rom.one_kind", |rows| {
-            let row = rows[rom].rom_mut();
-            row.link = kernel;
-            row.kernel = kernel;
+    // A row of no kind that has a record, and one of two kinds.
+    for (kind, name) in [(ZERO, "rom.unused"), (ONE, "rom.kind_binary")] {
+        trace.assert_forged(name, |rows| {
+            rows.rom[0].link = kind;
+            rows.rom[0].kernel = kind;
         });
     }
 }

@@ -86,7 +86,7 @@ fn static_data_of_the_provers_choice() {
     let cycle = forged.cycles(|row| row.unhash == ONE)[0];
     // The permutation backwards from a state with the digest that is promised: the data before it is
     // another one, and the capacity is what it takes.
-    let mut last = forged.trace.chiplets[cycle + CYCLE - 1].hasher().state;
+    let mut last = forged.trace.hasher[cycle + CYCLE - 1].state;
     let digest = digest_of(&last);
     last[8] += ONE;
     let first = permuted_from(last);
@@ -239,8 +239,8 @@ fn a_hash_that_continues_a_path() {
     let mut forged = merkle(MpVerify(ZERO), 5);
     let leg = forged.cycles(|row| row.merkle == ONE);
     let after = leg[2] + CYCLE;
-    let capacity = forged.trace.chiplets[after - 1].hasher().state;
-    let copy = core::array::from_fn(|i| forged.trace.chiplets[i]);
+    let capacity = forged.trace.hasher[after - 1].state;
+    let copy = core::array::from_fn(|i| forged.trace.hasher[i]);
     forged.insert_cycles(after, &[copy]);
     forged.edit_cycle(after, |row| {
         row.absorb = ONE;
@@ -250,12 +250,11 @@ fn a_hash_that_continues_a_path() {
 }
 
 #[test]
-fn a_path_that_the_section_ends_in() {
+fn a_path_that_is_not_continued() {
     let mut forged = merkle(MpVerify(ZERO), 5);
     let leg = forged.cycles(|row| row.merkle == ONE);
-    assert_eq!(leg[2] + CYCLE, forged.hasher().end);
     forged.remove_cycles(leg[2]..leg[2] + CYCLE);
-    forged.settles_to_more_than(&["hasher.open_section", "bus.MerkleRoot"]);
+    forged.settles_to_more_than(&["hasher.open_merkle_kind", "bus.MerkleRoot"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The first and the last rows of tables, and the beginnings of the chiplets' sections.
+//! The first and the last rows of tables, their heights, and tables that are absent.
 
 use miden_core::{
     Felt, ONE,
@@ -6,16 +6,14 @@ use miden_core::{
     ZERO,
 };
 use miden_cvm_air::{
-    columns::{CHIPLET_BODY, Cells, ChipletRow, CoreRow},
-    opcode::CALLER,
-    table::Table,
+    columns::CoreRow, composition::LinkKind::Shared, opcode::CALLER, table::Table,
 };
 
 use super::{
-    Forgery,
-    toolkit::{CYCLE, blank_cycle, run_cycle, trace_of},
+    Forgery, ace, resources,
+    toolkit::{CYCLE, State, trace_of},
 };
-use crate::common::Case;
+use crate::{common::Case, composition::Builder};
 
 fn block(operations: Vec<Operation>, stack: &[u64]) -> Forgery {
     trace_of(&Case::operations("forged", operations).stack(stack))
@@ -144,28 +142,53 @@ fn a_run_that_is_not_over() {
     ]);
 }
 
-#[test]
-fn a_chiplet_on_the_last_row() {
-    let mut forged = block(vec![Noop], &[]);
-    let mut cycle = blank_cycle();
-    run_cycle(&mut cycle, [ONE; 12]);
-    let height = forged.trace.chiplets.len();
-    while forged.hasher().end < height {
-        let at = forged.hasher().end;
-        forged.trace.chiplets[at..at + CYCLE].copy_from_slice(&cycle);
-    }
-    assert_eq!(height % CYCLE, 0);
-    // The hasher also stands where the verifier's read was.
-    let expected = ["boundary.last_chiplet", "bus.MemoryWord"];
-    forged.recount().assert_rejected(&expected);
+/// A composition whose instance 1 has a block of static data.
+fn with_data() -> Forgery {
+    let data: Vec<Felt> = (1..=8).map(Felt::new).collect();
+    let builder = Builder::new(2)
+        .component("reader", "pub proc read mem_load.1000 drop end")
+        .link(0, "a1", Shared, 1, "reader::read")
+        .data(1, 1000, &data);
+    Forgery::new(builder.trace("begin call.stubs::a1 end"))
+}
+
+/// Moves the cycle at `from` to the end of the hasher, whose last row says nothing.
+fn move_to_the_end(forgery: &mut Forgery, from: usize) -> usize {
+    let cycle: [_; CYCLE] = core::array::from_fn(|i| forgery.trace.hasher[from + i]);
+    forgery.remove_cycles(from..from + CYCLE);
+    let end = forgery.trace.hasher.len() - CYCLE;
+    forgery.trace.hasher[end..].copy_from_slice(&cycle);
+    end
 }
 
 #[test]
-fn a_trace_without_hasher() {
-    let mut forged = block(vec![Noop], &[]);
-    let rows = forged.hasher();
-    forged.remove_chiplets(rows);
-    forged.settles_to(&["boundary.first_hasher", "bus.HashDigest", "bus.HashInput"]);
+fn static_data_without_its_commitment() {
+    // The last row of the data's hash would look up the commitment.
+    let mut forged = with_data();
+    let cycle = forged.cycles(|row| row.unhash == ONE)[0];
+    let end = move_to_the_end(&mut forged, cycle);
+    forged.settles_to_more_than(&["boundary.last_unhash"]);
+    // So the data could be any.
+    let mut state: State = forged.trace.hasher[end].state;
+    state[4] = Felt::new(99);
+    forged.edit_cycle(end, |row| row.state = state);
+    forged.settles_to_more_than(&["boundary.last_unhash"]);
+}
+
+#[test]
+fn a_path_that_ends_with_the_table() {
+    let mut forged = super::crypto::merkle(MpVerify(ZERO), 5);
+    let leg = forged.cycles(|row| row.merkle == ONE);
+    move_to_the_end(&mut forged, leg[2]);
+    forged.settles_to_more_than(&["boundary.last_merkle"]);
+}
+
+#[test]
+fn a_trace_without_hashes() {
+    // The hash of a block of no-ops is that of zeros, as in the cycles that fill the hasher up.
+    let mut forged = block(vec![Add], &[]);
+    forged.set_hasher(&[]);
+    forged.settles_to(&["bus.HashDigest", "bus.HashInput"]);
 }
 
 #[test]
@@ -184,77 +207,145 @@ fn a_hasher_that_begins_in_the_middle_of_something() {
 }
 
 #[test]
-fn memory_that_continues_the_section_before_it() {
-    // The word that the first access finds would be what stands in the cells of the row above it:
-    // the hasher's, or those of the bitwise section.
-    let programs = [
-        (vec![MLoad, Swap, Drop], vec![0]),
-        (
-            vec![U32and, Drop, MLoad, Swap, Drop],
-            vec![0xffff_ffff, 0xffff_ffff],
-        ),
-    ];
-    for (operations, stack) in programs {
-        let load = operations
-            .iter()
-            .position(|op| *op == MLoad)
-            .expect("it loads")
-            + 1;
-        let mut forged = block(operations, &stack);
-        let memory = forged.memory();
-        // The other one is the verifier's.
-        assert_eq!(memory.len(), 2);
-        let above: [Felt; CHIPLET_BODY] = forged.trace.chiplets[memory.start - 1].body;
-        let row = forged.trace.chiplets[memory.start].memory_mut();
-        row.new_context = ZERO;
-        // The cells of `value` are 9 to 12, see `MemoryRow`.
-        row.value.copy_from_slice(&above[9..13]);
-        row.element_value = row.value[0];
-        let loaded = row.value[0];
-        assert_ne!(loaded, ZERO);
-        forged.edit(load + 1..load + 2, |core| core.stack.top[0] = loaded);
-        forged.edit(load + 2..load + 3, |core| core.stack.top[1] = loaded);
-        forged.edit_from(load + 3, |core| core.stack.top[0] = loaded);
+fn memory_that_was_there_before_the_first_access() {
+    // The padding above the first access holds what it finds, from row 0 on or from a later one.
+    let honest = block(vec![MLoad, Swap, Drop], &[0]);
+    let load = 1;
+    let nine = Felt::new(9);
+    for (from, name) in [(0, "memory.padding"), (2, "memory.padding")] {
+        let mut forged = honest.clone();
+        let first = forged.memory().start;
+        assert!(first > from);
+        for row in &mut forged.trace.memory[from..=first] {
+            row.value[0] = nine;
+        }
+        forged.trace.memory[first].element_value = nine;
+        forged.edit(load + 1..load + 2, |core| core.stack.top[0] = nine);
+        forged.edit(load + 2..load + 3, |core| core.stack.top[1] = nine);
+        forged.edit_from(load + 3, |core| core.stack.top[0] = nine);
         forged.claim_outputs();
-        forged.recount().assert_rejected(&["memory.first_row"]);
+        forged.recount();
+        let found = forged.violations();
+        assert!(found.contains(name), "{found:?}");
     }
+    // The first access is row 0, so that there is no row above it.
+    let mut forged = honest;
+    let rows = &mut forged.trace.memory;
+    let first = rows.iter().position(|row| row.element[0] == ONE);
+    let first = first.expect("an access");
+    let height = rows.len();
+    let last = rows[height - 1];
+    rows.drain(..first);
+    let mut again = last;
+    while rows.len() < height {
+        again.time += ONE;
+        again.delta = [Felt::new(2), ZERO, ZERO];
+        rows.push(again);
+    }
+    rows[0].value[0] = nine;
+    rows[0].element_value = nine;
+    forged.edit(load + 1..load + 2, |core| core.stack.top[0] = nine);
+    forged.edit(load + 2..load + 3, |core| core.stack.top[1] = nine);
+    forged.edit_from(load + 3, |core| core.stack.top[0] = nine);
+    forged.claim_outputs();
+    forged.recount();
+    let found = forged.violations();
+    assert!(found.contains("boundary.first_element"), "{found:?}");
 }
 
 #[test]
-fn rows_of_the_chiplets_with_other_numbers() {
-    // The numbers are the addresses of the hasher's cycles: with others, a hash is found elsewhere.
+fn memory_after_padding() {
+    // Between two accesses of a word, rows of padding would let it be forgotten.
+    let mut forged = block(vec![MStore, Drop, MLoad, Noop], &[0, 5]);
+    let first = forged.memory().start;
+    let padding = forged.trace.memory[0];
+    forged.trace.memory.insert(first + 1, padding);
+    forged.trace.memory.remove(0);
+    forged.recount();
+    let found = forged.violations();
+    assert!(found.contains("memory.after_padding"), "{found:?}");
+}
+
+#[test]
+fn rows_of_the_hasher_with_other_addresses() {
+    // With others, a hash is found elsewhere.
     let honest = block(vec![Noop], &[]);
     let shift = Felt::new(8);
     let mut forged = honest.clone();
-    for row in &mut forged.trace.chiplets {
-        row.row += shift;
+    for row in &mut forged.trace.hasher {
+        row.address += shift;
     }
     forged.edit(1..3, |core| core.decoder.address += shift);
-    forged.assert_rejected(&["boundary.first_row"]);
+    forged.assert_rejected(&["boundary.first_address"]);
     let mut forged = honest;
-    for row in &mut forged.trace.chiplets[CYCLE - 1..] {
-        row.row += shift;
+    for row in &mut forged.trace.hasher[CYCLE - 1..] {
+        row.address += shift;
     }
-    forged.assert_rejected(&["chiplets.row", "bus.HashDigest"]);
+    forged.assert_rejected(&["hasher.address", "bus.HashDigest"]);
+}
+
+#[test]
+fn an_operation_on_resources_that_has_no_outcome() {
+    // The last row sends nothing: the handle would be made, and the table would not know of it.
+    let mut forged = resources::handle();
+    let rows = &mut forged.trace.resources;
+    let height = rows.len();
+    let [even, odd] = [0, 1].map(|row| rows[row]);
+    rows[height - 2] = even;
+    rows[height - 1] = odd;
+    [rows[0], rows[1]] = [2, 3].map(|row| rows[row]);
+    forged.settle();
+    let found = forged.violations();
+    assert!(found.contains("boundary.last_writes_state"), "{found:?}");
+}
+
+#[test]
+fn circuits_that_do_not_begin_or_end() {
+    // The evaluation ends with the table, where its result is not looked at.
+    let mut forged = ace::honest();
+    let rows = &mut forged.trace.circuits;
+    let used = rows.iter().filter(|row| row.gate[3] == ONE).count();
+    assert_eq!((used, rows.len()), (1, 8));
+    rows.rotate_right(1);
+    let found = forged.violations();
+    for name in ["boundary.first_start", "boundary.last_circuit"] {
+        assert!(found.contains(name), "{found:?}");
+    }
+    // It begins with its first variables, which nobody asked for.
+    let mut forged = ace::honest();
+    forged.trace.circuits.remove(0);
+    let padding = *forged.trace.circuits.last().expect("padding");
+    forged.trace.circuits.push(padding);
+    let found = forged.violations();
+    assert!(found.contains("boundary.first_start"), "{found:?}");
 }
 
 #[test]
 fn tables_of_other_heights() {
-    // Higher tables are proven as well.
-    let honest = block(vec![U32and, MLoad, Drop], &[3, 5]);
+    // Higher tables are proven as well, and so are tables that nobody needs.
+    let mut honest = block(vec![U32and, MLoad, Drop], &[3, 5]);
+    honest.trace.resize(Table::Rom, 8);
+    honest.assert_proven();
     let heights = Table::ALL.map(|table| honest.trace.height(table));
-    for table in Table::ALL {
+    for table in honest.trace.heights().expect("allowed heights").tables() {
         let mut higher = honest.clone();
+        let height = 2 * heights[table as usize];
         match table {
             Table::Core => higher.extend(),
             Table::Range => {
                 let last = *higher.trace.range.last().expect("a row");
-                higher.trace.range.resize(2 * heights[table as usize], last);
+                higher.trace.range.resize(height, last);
             }
-            Table::Chiplets => {
-                let rows = &mut higher.trace.chiplets;
-                rows.resize(2 * heights[table as usize], ChipletRow::filled(ZERO));
+            Table::Hasher => {
+                let used = higher.trace.hasher.clone();
+                higher.set_hasher(&used);
             }
+            Table::Memory => {
+                let padding = higher.trace.memory[0];
+                let more = vec![padding; height / 2];
+                higher.trace.memory.splice(..0, more);
+            }
+            _ => higher.trace.resize(table, height),
         }
         higher.recount().assert_rejected(&[]);
         higher.assert_proven();
@@ -266,9 +357,35 @@ fn tables_of_other_heights() {
     let found = shorter.recount().violations();
     assert!(found.contains("boundary.last_op"), "{found:?}");
     let mut shorter = block([vec![MLoad; 30], vec![Noop]].concat(), &[0]);
-    assert_eq!(shorter.trace.chiplets.len(), 64);
-    shorter.trace.chiplets.truncate(32);
+    assert_eq!(shorter.trace.memory.len(), 64);
+    shorter.trace.memory.truncate(32);
     let found = shorter.recount().violations();
-    assert!(found.contains("boundary.last_chiplet"), "{found:?}");
     assert!(found.contains("bus.MemoryElement"), "{found:?}");
+}
+
+#[test]
+fn absent_tables_that_are_needed() {
+    let kernel = "pub proc f neg neg end";
+    let needed = [
+        (Table::Bitwise, block(vec![U32and], &[3, 5]), "bus.Bitwise"),
+        (Table::Resources, resources::handle(), "bus.Table"),
+        (
+            Table::Rom,
+            trace_of(&Case::with_kernel("rom", kernel, "begin syscall.f end")),
+            "bus.KernelProcedure",
+        ),
+        (Table::Circuits, ace::honest(), "bus.Circuit"),
+    ];
+    for (table, mut forged, expected) in needed {
+        assert!(table.is_optional());
+        forged.trace.resize(table, 0);
+        forged.recount();
+        let found = forged.violations();
+        assert!(found.contains(expected), "{table:?}: {found:?}");
+    }
+    // Nobody needs them here, and they are absent.
+    let honest = block(vec![MLoad, Drop], &[3]);
+    for table in Table::ALL {
+        assert_eq!(honest.trace.height(table) == 0, table.is_optional());
+    }
 }

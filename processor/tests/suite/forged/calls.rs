@@ -355,17 +355,16 @@ fn a_syscall_to_what_is_not_in_the_kernel() {
     forged.public.kernel = Kernel::new(&[other]).expect("a kernel of one procedure");
     forged.settles_to(&["bus.KernelRecord"]);
     let rom = forged.rom().start;
-    forged.trace.chiplets[rom].rom_mut().record[..4].copy_from_slice(other.as_elements());
+    forged.trace.rom[rom].record[..4].copy_from_slice(other.as_elements());
     forged.settles_to(&["bus.KernelProcedure"]);
     // The record twice.
     let mut forged = program(SYSCALL);
-    let mut chiplets = forged.chiplets();
-    chiplets.push(chiplets[chiplets.len() - 1]);
-    forged.set_chiplets(&chiplets);
+    let record = forged.trace.rom[rom];
+    forged.set_rom(&[record; 2]);
     forged.settles_to(&["bus.KernelRecord"]);
     // Or a row of another kind.
     let mut forged = program(SYSCALL);
-    let row = forged.trace.chiplets[rom].rom_mut();
+    let row = &mut forged.trace.rom[rom];
     (row.kernel, row.link) = (ZERO, ONE);
     forged.settles_to(&["bus.KernelProcedure", "bus.KernelRecord", "bus.LinkRecord"]);
 }

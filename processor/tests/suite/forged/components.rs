@@ -50,9 +50,7 @@ fn links_that_are_not_in_the_table() {
         let mut forged = traced(&executed, MAIN);
         forged.public.composition = honest.public.composition.clone();
         forged.settles_to(&["bus.LinkRecord"]);
-        let record = honest.trace.chiplets[honest.rom().start];
-        let row = forged.rom().start;
-        forged.trace.chiplets[row] = record;
+        forged.trace.rom[0] = honest.trace.rom[0];
         forged.settles_to(&["bus.Link"]);
     }
     // A link of another instance.
@@ -60,14 +58,13 @@ fn links_that_are_not_in_the_table() {
     let mut forged = traced(&claimed(), MAIN);
     forged.public.composition = Some(other.composition());
     let row = forged.rom().start;
-    forged.trace.chiplets[row].rom_mut().record[0] = Felt::new(2);
+    forged.trace.rom[row].record[0] = Felt::new(2);
     forged.settles_to(&["bus.Link"]);
     // No link at all: the row is made up.
     let mut forged = traced(&claimed(), MAIN);
     forged.public.composition = Some(base(3).composition());
     forged.settles_to(&["bus.LinkRecord"]);
-    let rows = forged.rom();
-    forged.remove_chiplets(rows);
+    forged.set_rom(&[]);
     forged.settles_to(&["bus.Link"]);
 }
 
@@ -134,9 +131,9 @@ fn entering_a_running_instance() {
         let claimed = back(running).composition();
         let row = forged
             .rom()
-            .find(|&row| forged.trace.chiplets[row].rom().record[0] == Felt::new(2))
+            .find(|&row| forged.trace.rom[row].record[0] == Felt::new(2))
             .expect("instance 2 has a link");
-        forged.trace.chiplets[row].rom_mut().record[6] = Felt::from(running);
+        forged.trace.rom[row].record[6] = Felt::from(running);
         forged.public.composition = Some(claimed);
         let (start, end) = forged.block_of(CALL, 2);
         forged.edit(start + 1..=end, |core| {

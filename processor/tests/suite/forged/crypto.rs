@@ -55,13 +55,13 @@ fn a_permutation_that_is_none() {
     forged.settles_to(&["bus.HashOutput"]);
     // The hasher says so too.
     let address = forged.trace.core[1].helpers[0].as_int() as usize;
-    let last = forged.trace.chiplets[address + CYCLE - 1].hasher_mut();
+    let last = &mut forged.trace.hasher[address + CYCLE - 1];
     last.state[8] += ONE;
     forged.settles_to(&["hasher.cube_out", "hasher.round"]);
     // The output of another permutation.
     let mut forged = trace_of(&case);
     let (other, _) = forged.hash([ONE; 12]);
-    let output = forged.trace.chiplets[other + CYCLE - 1].hasher().state;
+    let output = forged.trace.hasher[other + CYCLE - 1].state;
     forged.edit_from(2, |core| {
         for (i, lane) in output.iter().enumerate() {
             core.stack.top[11 - i] = *lane;
@@ -143,7 +143,7 @@ fn climb(forgery: &mut Forgery, leg: &[usize]) {
 
 /// Where the sibling is in the state of a cycle.
 fn sibling(forgery: &Forgery, cycle: usize) -> usize {
-    if forgery.trace.chiplets[cycle].hasher().merkle_args().bit == ONE {
+    if forgery.trace.hasher[cycle].merkle_args().bit == ONE {
         4
     } else {
         8
@@ -168,7 +168,7 @@ fn an_update_with_levels_exchanged() {
     let leg = second_leg(&forged);
     let places = [0, 1].map(|level| sibling(&forged, leg[level]));
     let words: [[Felt; 4]; 2] = core::array::from_fn(|level| {
-        let state = forged.trace.chiplets[leg[level]].hasher().state;
+        let state = forged.trace.hasher[leg[level]].state;
         core::array::from_fn(|i| state[places[level] + i])
     });
     for level in 0..2 {
@@ -186,7 +186,7 @@ fn an_update_of_another_index() {
     // The second leg climbs from leaf 4 instead of 5.
     let mut forged = merkle(MrUpdate, 5);
     let leg = second_leg(&forged);
-    let state = forged.trace.chiplets[leg[0]].hasher().state;
+    let state = forged.trace.hasher[leg[0]].state;
     forged.edit_cycle(leg[0], |row| {
         row.state[4..8].copy_from_slice(&state[8..]);
         row.state[8..].copy_from_slice(&state[4..8]);
@@ -255,14 +255,14 @@ fn a_path_that_begins_higher_up() {
     let mut forged = verify(5);
     let leg = forged.cycles(|row| row.merkle == ONE);
     let node: [Felt; 4] = {
-        let row = forged.trace.chiplets[leg[1]].hasher();
+        let row = &forged.trace.hasher[leg[1]];
         let at = 12 - sibling(&forged, leg[1]);
         core::array::from_fn(|i| row.state[at + i])
     };
     forged.remove_cycles(leg[0]..leg[0] + CYCLE);
     let path = Felt::new(leg[0] as u64);
     for (i, row) in (leg[0]..leg[0] + 2 * CYCLE).enumerate() {
-        let row = forged.trace.chiplets[row].hasher_mut();
+        let row = &mut forged.trace.hasher[row];
         row.args[0] = path;
         if i < CYCLE {
             (row.args[6], row.args[7]) = (ONE, ONE);

@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{HasherRow, UnhashArgs},
+    columns::UnhashArgs,
     composition::LinkKind::{self, Fresh, Isolated, Shared},
     opcode::CALL,
 };
@@ -43,8 +43,8 @@ fn cycles(forgery: &Forgery) -> Vec<usize> {
 }
 
 fn edit_args(forgery: &mut Forgery, cycle: usize, mut edit: impl FnMut(&mut UnhashArgs<Felt>)) {
-    for row in &mut forgery.trace.chiplets[cycle..cycle + CYCLE] {
-        edit(row.hasher_mut().unhash_args_mut());
+    for row in &mut forgery.trace.hasher[cycle..cycle + CYCLE] {
+        edit(row.unhash_args_mut());
     }
 }
 
@@ -93,8 +93,7 @@ fn not_the_whole_segment() {
     let all = cycles(&forged);
     remove(&mut forged, all[1], 1);
     edit_args(&mut forged, all[0], |args| args.last = ONE);
-    forged.trace.chiplets[all[0] + CYCLE - 1]
-        .hasher_mut()
+    forged.trace.hasher[all[0] + CYCLE - 1]
         .cycle_end_mut()
         .open_unhash = ZERO;
     forged.settles_to(&["bus.Segment"]);
@@ -110,7 +109,7 @@ fn not_the_whole_segment() {
 fn doubled() {
     let mut forged = idle(Shared);
     let all = cycles(&forged);
-    let copy: [_; CYCLE] = core::array::from_fn(|i| forged.trace.chiplets[all[2] + i]);
+    let copy: [_; CYCLE] = core::array::from_fn(|i| forged.trace.hasher[all[2] + i]);
     forged.insert_cycles(all[2], &[copy]);
     forged.settles_to(&["bus.Obligation", "bus.Range"]);
     // Later, to restore what the instance has changed.
@@ -131,10 +130,8 @@ fn altered() {
         }
         forged.settles_to(&["bus.Segment"]);
         // With a final state that gives the right digest.
-        let honest = idle(Shared).trace.chiplets[all[1] + CYCLE - 1]
-            .hasher()
-            .state;
-        let last = forged.trace.chiplets[all[1] + CYCLE - 1].hasher_mut();
+        let honest = idle(Shared).trace.hasher[all[1] + CYCLE - 1].state;
+        let last = &mut forged.trace.hasher[all[1] + CYCLE - 1];
         assert_ne!(last.state, honest);
         last.state = honest;
         forged.settles_to(&["hasher.cube_out", "hasher.round"]);
@@ -163,7 +160,7 @@ fn in_another_order() {
     let mut forged = idle(Shared);
     let all = cycles(&forged);
     let copy = |forgery: &Forgery, at: usize| -> [_; CYCLE] {
-        core::array::from_fn(|i| forgery.trace.chiplets[at + i])
+        core::array::from_fn(|i| forgery.trace.hasher[at + i])
     };
     let moved = copy(&forged, all[2]);
     remove(&mut forged, all[2], 1);
@@ -236,8 +233,7 @@ fn flags_that_are_numbers() {
     for flag in 6..9 {
         let mut forged = idle(Shared);
         let all = cycles(&forged);
-        for row in &mut forged.trace.chiplets[all[2]..all[2] + CYCLE] {
-            let row: &mut HasherRow<Felt> = row.hasher_mut();
+        for row in &mut forged.trace.hasher[all[2]..all[2] + CYCLE] {
             row.args[flag] = Felt::new(2);
         }
         forged.settle();
@@ -265,7 +261,7 @@ fn another_commitment_in_public() {
     // With its record in the ROM, the data is not what was promised.
     let honest = Forgery::new(other.trace("begin call.stubs::b1 end"));
     for (row, theirs) in forged.rom().zip(honest.rom()) {
-        forged.trace.chiplets[row] = honest.trace.chiplets[theirs];
+        forged.trace.rom[row] = honest.trace.rom[theirs];
     }
     forged.settles_to(&["bus.Segment"]);
 }

@@ -177,8 +177,7 @@ fn bitwise_results() {
     let mut forged = operation(U32and, &[3, 6]);
     let helpers = forged.trace.core[1].helpers;
     claim(&mut forged, [Felt::new(5)], helpers);
-    let pair = forged.section(|row| row.select.bitwise == ONE).start;
-    let row = forged.trace.chiplets[pair].bitwise_mut();
+    let row = forged.bitwise(0);
     assert_eq!(row.a[..3], felts([0, 1, 1]));
     row.a[..3].copy_from_slice(&[ONE, Felt::new(2), ONE / Felt::new(4)]);
     row.result = Felt::new(5);
@@ -224,7 +223,8 @@ fn what_the_machine_tells_about_itself() {
         forged.settles_to(&["stack.next"]);
     }
     let mut forged = operation(Caller, &[]);
-    claim(&mut forged, [ONE; 4], [ONE; 6]);
+    // The last two helpers say that it is not the kernel that asks.
+    claim(&mut forged, [ONE; 4], [ONE, ONE, ONE, ONE, ZERO, ONE]);
     forged.settles_to(&["stack.next"]);
 }
 

@@ -396,6 +396,11 @@ fn marks_that_are_not_those_of_the_boundaries() {
     forged.settles_to_more_than(&["boundary.sender"]);
 }
 
+/// A run with operations on tables.
+pub fn handle() -> Forgery {
+    traced(&[1], TWO)
+}
+
 /// Programs with every operation on tables.
 pub fn traces() -> Vec<ExecutionTrace> {
     let build =

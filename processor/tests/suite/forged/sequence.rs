@@ -56,7 +56,7 @@ fn entered_with_one_node_and_ended_with_the_digest_of_another() {
     let claimed = block(vec![Mul, Neg], &[3, 5]);
     let executed = block(vec![Add, Neg], &[3, 5]);
     let mut forged = executed.clone();
-    let state = claimed.trace.chiplets[0].hasher().state;
+    let state = claimed.trace.hasher[0].state;
     let (address, digest) = forged.hash(state);
     assert_eq!(digest, claimed.public.program_hash);
     forged.public.program_hash = digest;

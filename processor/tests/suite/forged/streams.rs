@@ -81,14 +81,14 @@ fn another_plain_or_cipher_word_in_memory() {
     let accesses: Vec<usize> = honest
         .memory()
         .filter(|&row| {
-            let memory = honest.trace.chiplets[row].memory();
+            let memory = &honest.trace.memory[row];
             memory.time == time && memory.context == ZERO
         })
         .collect();
     assert_eq!(accesses.len(), 4);
     for access in accesses {
         let mut forged = honest.clone();
-        forged.trace.chiplets[access].memory_mut().value[2] += ONE;
+        forged.trace.memory[access].value[2] += ONE;
         let found = forged.recount().violations();
         assert!(found.contains("bus.MemoryWord"), "{found:?}");
     }
@@ -180,7 +180,7 @@ fn record_from(forged: &mut Forgery, row: usize, before: Word) -> Word {
     }
     let address = forged.trace.core[row].helpers[0].as_int() as usize;
     forged.rehash(address, state);
-    let output = forged.trace.chiplets[address + CYCLE - 1].hasher().state;
+    let output = forged.trace.hasher[address + CYCLE - 1].state;
     forged.core(row).helpers[1..5].copy_from_slice(before.as_elements());
     forged.edit_from(row + 1, |core| {
         for (i, lane) in output.iter().enumerate() {
@@ -258,10 +258,10 @@ fn another_record() {
     let address = forged.trace.core[1].helpers[0].as_int() as usize;
     for lane in [4, 11] {
         let mut forged = forged.clone();
-        let mut state = forged.trace.chiplets[address].hasher().state;
+        let mut state = forged.trace.hasher[address].state;
         state[lane] += ONE;
         forged.rehash(address, state);
-        let output = forged.trace.chiplets[address + CYCLE - 1].hasher().state;
+        let output = forged.trace.hasher[address + CYCLE - 1].state;
         forged.edit(2..3, |core| {
             for (i, lane) in output.iter().enumerate() {
                 core.stack.top[11 - i] = *lane;

@@ -5,10 +5,7 @@ use miden_core::{
     Operation::{self, *},
     ZERO,
 };
-use miden_cvm_air::{
-    columns::{ChipletRow, RangeRow},
-    opcode::HPERM,
-};
+use miden_cvm_air::{columns::RangeRow, opcode::HPERM, table::Trace};
 
 use super::{
     Forgery,
@@ -27,40 +24,38 @@ fn one_answer_too_many() {
     let honest = trace_of(&Case::with_kernel("facts", kernel, source));
     let hperm = honest.row_of(HPERM, 0);
     let permutation = honest.trace.core[hperm].helpers[0].as_int() as usize;
-    let bitwise = honest.section(|row| row.select.bitwise == ONE).start;
-    let rom = honest.rom().start;
-    type Edit = fn(&mut ChipletRow<Felt>);
+    type Edit = fn(&mut Trace, usize);
     let last = CYCLE - 1;
     let edits: [(usize, Edit, &str); 5] = [
         (
             0,
-            |row| row.hasher_mut().multiplicity[0] += ONE,
+            |trace, row| trace.hasher[row].multiplicity[0] += ONE,
             "bus.HashInput",
         ),
         (
             last,
-            |row| row.hasher_mut().multiplicity[0] += ONE,
+            |trace, row| trace.hasher[row].multiplicity[0] += ONE,
             "bus.HashDigest",
         ),
         (
             permutation + last,
-            |row| row.hasher_mut().multiplicity[1] += ONE,
+            |trace, row| trace.hasher[row].multiplicity[1] += ONE,
             "bus.HashOutput",
         ),
         (
-            bitwise,
-            |row| row.bitwise_mut().multiplicity += ONE,
+            1,
+            |trace, row| trace.bitwise[row].multiplicity += ONE,
             "bus.Bitwise",
         ),
         (
-            rom,
-            |row| row.rom_mut().multiplicity += ONE,
+            0,
+            |trace, row| trace.rom[row].multiplicity += ONE,
             "bus.KernelProcedure",
         ),
     ];
     for (row, edit, expected) in edits {
         let mut forged = honest.clone();
-        edit(&mut forged.trace.chiplets[row]);
+        edit(&mut forged.trace, row);
         forged.assert_rejected(&[expected]);
     }
     type RangeEdit = fn(&mut RangeRow<Felt>);
@@ -71,7 +66,9 @@ fn one_answer_too_many() {
     ];
     for (edit, expected) in edits {
         let mut forged = honest.clone();
-        edit(&mut forged.trace.range[100]);
+        // A row that is left over.
+        let row = forged.trace.range.len() - 2;
+        edit(&mut forged.trace.range[row]);
         forged.assert_rejected(&[expected]);
     }
 }
@@ -80,14 +77,11 @@ fn one_answer_too_many() {
 fn answers_of_rows_that_have_none() {
     // Multiplicities count on the rows that state a fact, and are zero elsewhere.
     let mut forged = block(vec![U32and, MLoad], &[3, 6]);
-    let bitwise = forged.section(|row| row.select.bitwise == ONE).start;
-    forged.trace.chiplets[bitwise + 1]
-        .bitwise_mut()
-        .multiplicity = ONE;
+    forged.trace.bitwise[2].multiplicity = ONE;
     for row in 1..CYCLE - 1 {
-        forged.trace.chiplets[row].hasher_mut().multiplicity = [ONE; 2];
+        forged.trace.hasher[row].multiplicity = [ONE; 2];
     }
-    forged.trace.chiplets[0].hasher_mut().multiplicity[1] = ONE;
+    forged.trace.hasher[0].multiplicity[1] = ONE;
     forged.assert_rejected(&["bitwise.unused", "hasher.multiplicity_unused"]);
 }
 
@@ -98,7 +92,7 @@ fn records_of_two_kinds() {
     let rom = honest.rom().start;
     for kinds in [[2, -1, 0], [2, 0, -1], [1, 1, -1]] {
         let mut forged = honest.clone();
-        let row = forged.trace.chiplets[rom].rom_mut();
+        let row = &mut forged.trace.rom[rom];
         [row.kernel, row.link, row.segment] = kinds.map(|kind: i64| {
             let size = Felt::new(kind.unsigned_abs());
             if kind < 0 { -size } else { size }
@@ -107,12 +101,12 @@ fn records_of_two_kinds() {
         let found = forged.violations();
         assert!(found.contains("rom.kind_binary"), "{found:?}");
     }
-    // A row of no kind, where the record is left out.
+    // A row of no kind, so that the record is left out.
     let mut forged = honest.clone();
-    forged.trace.chiplets[rom].rom_mut().kernel = ZERO;
+    forged.trace.rom[rom].kernel = ZERO;
     forged.recount();
     let found = forged.violations();
-    for name in ["rom.one_kind", "bus.KernelRecord", "bus.KernelProcedure"] {
+    for name in ["rom.unused", "bus.KernelRecord", "bus.KernelProcedure"] {
         assert!(found.contains(name), "{name} is not in {found:?}");
     }
 }
@@ -156,4 +150,22 @@ fn numbers_that_are_in_no_table() {
         row.byte_multiplicity = i.checked_sub(1).map_or(ZERO, |i| counts[i]);
     }
     below.assert_rejected(&["boundary.first_byte"]);
+}
+
+#[test]
+fn steps_of_bytes_that_are_no_steps() {
+    // From any byte to the next one that is needed there are several ways, but none of these.
+    let honest = block(vec![MLoad, Noop], &[0]);
+    for by in [2, 5, 17, 65, 255] {
+        let mut forged = honest.clone();
+        for row in &mut forged.trace.range[1..] {
+            row.byte += Felt::new(by);
+        }
+        let found = forged.violations();
+        assert!(found.contains("range.byte_step"), "{by}: {found:?}");
+    }
+    let mut back = honest;
+    let last = back.trace.range.len() - 2;
+    back.trace.range[last].byte -= ONE;
+    assert!(back.violations().contains("range.byte_step"));
 }

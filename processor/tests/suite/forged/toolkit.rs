@@ -7,8 +7,8 @@ use miden_cvm_air::{
     check::check,
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{
-        BitwiseRow, CallCols, Cells, ChipletRow, CoreRow, EndCols, HasherRow, MemoryRow,
-        OpcodeCols, RangeRow, TableOutcome, TableRow, cells_of,
+        AceRow, BitwiseRow, CallCols, Cells, CoreRow, EndCols, HasherRow, MemoryRow, OpcodeCols,
+        RangeRow, ResourceOutcome, ResourceRow, RomRow, cells_of,
     },
     lookup::{Bus, LookupBuilder, Message, Slot},
     opcode::{
@@ -42,6 +42,8 @@ pub struct Forgery {
 
 /// A message with its place.
 pub struct Sent {
+    /// The table.
+    pub table: Table,
     /// The row that sends or receives it.
     pub row: usize,
     /// Its name.
@@ -56,6 +58,7 @@ pub struct Sent {
 
 /// Collects the messages of a row.
 struct Collector<'a> {
+    table: Table,
     row: usize,
     sent: &'a mut Vec<Sent>,
 }
@@ -73,6 +76,7 @@ impl LookupBuilder for Collector<'_> {
     ) {
         if count != ZERO {
             self.sent.push(Sent {
+                table: self.table,
                 row: self.row,
                 name,
                 bus: M::BUS,
@@ -210,7 +214,7 @@ impl Forgery {
         let composed = self.public.composed();
         let mut sent = Vec::new();
         for table in Table::ALL {
-            for row in 0..self.trace.height(table) - 1 {
+            for row in 0..self.trace.height(table).saturating_sub(1) {
                 let rows = Window {
                     cur: self.trace.row(table, row),
                     next: self.trace.row(table, row + 1),
@@ -220,6 +224,7 @@ impl Forgery {
                 table.lookups(
                     &rows,
                     &mut Collector {
+                        table,
                         row,
                         sent: &mut sent,
                     },
@@ -306,11 +311,8 @@ impl Forgery {
             }
             *row = core;
         }
-        for row in &mut self.trace.chiplets {
-            if row.select.ace == ONE {
-                let circuit = row.ace_mut();
-                circuit.time = id(circuit.time);
-            }
+        for circuit in &mut self.trace.circuits {
+            circuit.time = id(circuit.time);
         }
     }
 
@@ -359,7 +361,11 @@ impl Forgery {
         for (row, theirs) in self.trace.core.iter_mut().zip(&other.trace.core) {
             row.decoder = theirs.decoder;
         }
-        self.trace.chiplets = other.trace.chiplets.clone();
+        self.trace = Trace {
+            core: std::mem::take(&mut self.trace.core),
+            range: std::mem::take(&mut self.trace.range),
+            ..other.trace.clone()
+        };
         self.public.program_hash = other.public.program_hash;
     }
 
@@ -419,69 +425,91 @@ impl Forgery {
         self.rehash(address, state).into()
     }
 
-    // Sections of the chiplets
+    // Tables of the chiplets
     // --------------------------------------------------------------------------------------------
 
-    /// The rows of a section.
-    pub fn section(&self, is: impl Fn(&ChipletRow<Felt>) -> bool) -> core::ops::Range<usize> {
-        let position = self.trace.chiplets.iter().position(&is);
-        let count = self.trace.chiplets.iter().filter(|row| is(row)).count();
-        // An empty section stands nowhere.
-        position.map_or(0..0, |start| start..start + count)
-    }
-
-    /// The rows of the hasher.
+    /// The rows of the hasher, without the cycles at its end that fill it up.
     pub fn hasher(&self) -> core::ops::Range<usize> {
-        self.section(|row| row.select.hasher == ONE)
+        let rows = &self.trace.hasher;
+        let is_used = |cycle: &[HasherRow<Felt>]| {
+            let first = &cycle[0];
+            let special = [first.absorb, first.merkle, first.unhash];
+            first.state != [ZERO; STATE_WIDTH] || special.contains(&ONE)
+        };
+        let used = rows.chunks_exact(CYCLE).rposition(is_used);
+        0..used.map_or(0, |last| CYCLE * (last + 1))
     }
 
-    /// The rows of the memory.
+    /// The rows of the memory that are accesses.
     pub fn memory(&self) -> core::ops::Range<usize> {
-        self.section(|row| row.select.memory == ONE)
+        let rows = &self.trace.memory;
+        let is_access = |row: &MemoryRow<Felt>| row.whole == ONE || row.element.contains(&ONE);
+        let end = rows.len() - 1;
+        rows.iter().position(is_access).unwrap_or(end)..end
     }
 
-    /// The rows of the ROM.
+    /// The rows of the ROM that have a record.
     pub fn rom(&self) -> core::ops::Range<usize> {
-        self.section(|row| row.select.rom == ONE)
+        let is_record = |row: &RomRow<Felt>| [row.kernel, row.link, row.segment].contains(&ONE);
+        let records = self.trace.rom.iter().filter(|row| is_record(row));
+        0..records.count()
     }
 
     /// The rows of evaluations of circuits.
     pub fn circuits(&self) -> core::ops::Range<usize> {
-        self.section(|row| row.select.ace == ONE)
+        let is_used = |row: &AceRow<Felt>| {
+            [row.start, row.read, row.fetch].contains(&ONE) || row.gate.contains(&ONE)
+        };
+        let rows = self.trace.circuits.iter();
+        0..rows.filter(|row| is_used(row)).count()
+    }
+
+    /// The first row of the `nth` bitwise operation.
+    pub fn bitwise(&mut self, nth: usize) -> &mut BitwiseRow<Felt> {
+        &mut self.trace.bitwise[1 + 2 * nth]
     }
 
     /// The even row of the `nth` operation on a resource table.
-    pub fn table(&mut self, nth: usize) -> &mut TableRow<Felt> {
-        let row = self.section(|row| row.select.table == ONE).start + 2 * nth;
-        self.trace.chiplets[row].table_mut()
+    pub fn table(&mut self, nth: usize) -> &mut ResourceRow<Felt> {
+        &mut self.trace.resources[2 * nth]
     }
 
     /// The odd row of the `nth` operation on a resource table.
-    pub fn outcome(&mut self, nth: usize) -> &mut TableOutcome<Felt> {
-        let row = self.section(|row| row.select.table == ONE).start + 2 * nth + 1;
-        self.trace.chiplets[row].outcome_mut()
+    pub fn outcome(&mut self, nth: usize) -> &mut ResourceOutcome<Felt> {
+        self.trace.resources[2 * nth + 1].outcome_mut()
     }
 
-    /// All rows of chiplets, without padding.
-    pub fn chiplets(&self) -> Vec<ChipletRow<Felt>> {
-        let rows = self.trace.chiplets.iter().copied();
-        rows.filter(|row| !is_padding(row)).collect()
+    /// Writes the hasher, and cycles after it that fill it up.
+    pub fn set_hasher(&mut self, used: &[HasherRow<Felt>]) {
+        let rows = &mut self.trace.hasher;
+        let height = Table::Hasher.height_for(used.len()).max(rows.len());
+        let mut padding = blank_cycle();
+        run_cycle(&mut padding, [ZERO; STATE_WIDTH]);
+        *rows = used.to_vec();
+        while rows.len() < height {
+            rows.extend_from_slice(&padding);
+        }
+        self.number_rows();
     }
 
-    /// Writes the rows of the chiplets, and padding after them.
-    pub fn set_chiplets(&mut self, chiplets: &[ChipletRow<Felt>]) {
-        let rows = &mut self.trace.chiplets;
-        let height = Table::Chiplets.height_for(chiplets.len()).max(rows.len());
-        rows.clear();
-        rows.extend_from_slice(chiplets);
-        rows.resize(height, ChipletRow::filled(ZERO));
-        for (number, row) in rows.iter_mut().enumerate() {
-            row.row = Felt::new(number as u64);
+    fn number_rows(&mut self) {
+        for (number, row) in self.trace.hasher.iter_mut().enumerate() {
+            row.address = Felt::new(number as u64);
         }
     }
 
+    /// Writes the ROM, and padding after its records.
+    pub fn set_rom(&mut self, records: &[RomRow<Felt>]) {
+        set_rows(Table::Rom, &mut self.trace.rom, records);
+    }
+
+    /// Writes evaluations of circuits, and padding after them.
+    pub fn set_circuits(&mut self, rows: &[AceRow<Felt>]) {
+        set_rows(Table::Circuits, &mut self.trace.circuits, rows);
+    }
+
     /// Inserts hasher cycles as the cycles from row `at` on; all references to hasher rows follow.
-    pub fn insert_cycles(&mut self, at: usize, cycles: &[[ChipletRow<Felt>; CYCLE]]) {
+    pub fn insert_cycles(&mut self, at: usize, cycles: &[[HasherRow<Felt>; CYCLE]]) {
         let count = Felt::new((cycles.len() * CYCLE) as u64);
         self.readdress(|address| {
             if address.as_int() >= at as u64 {
@@ -490,9 +518,9 @@ impl Forgery {
                 address
             }
         });
-        let mut chiplets = self.chiplets();
-        chiplets.splice(at..at, cycles.iter().flatten().copied());
-        self.set_chiplets(&chiplets);
+        let mut rows = self.trace.hasher[self.hasher()].to_vec();
+        rows.splice(at..at, cycles.iter().flatten().copied());
+        self.set_hasher(&rows);
     }
 
     /// Removes hasher cycles; all references to hasher rows follow.
@@ -505,7 +533,9 @@ impl Forgery {
                 address
             }
         });
-        self.remove_chiplets(rows);
+        let mut used = self.trace.hasher[self.hasher()].to_vec();
+        used.drain(rows);
+        self.set_hasher(&used);
     }
 
     fn readdress(&mut self, map: impl Fn(Felt) -> Felt) {
@@ -518,24 +548,17 @@ impl Forgery {
                 core.helpers[0] = map(core.helpers[0]);
             }
         }
-        for chiplet in &mut self.trace.chiplets {
-            if chiplet.select.hasher == ONE && chiplet.hasher().merkle == ONE {
-                let args = chiplet.hasher_mut().merkle_args_mut();
+        for row in &mut self.trace.hasher {
+            if row.merkle == ONE {
+                let args = row.merkle_args_mut();
                 args.path = map(args.path);
             }
         }
     }
 
-    /// Removes rows of the chiplets; references to hasher rows stay as they are.
-    pub fn remove_chiplets(&mut self, rows: core::ops::Range<usize>) {
-        let mut chiplets = self.chiplets();
-        chiplets.drain(rows);
-        self.set_chiplets(&chiplets);
-    }
-
     /// Hashes another state in the cycle at `address`; returns the digest.
     pub fn rehash(&mut self, address: usize, state: State) -> Word {
-        let rows = &mut self.trace.chiplets[address..address + CYCLE];
+        let rows = &mut self.trace.hasher[address..address + CYCLE];
         let mut cycle = core::array::from_fn(|i| rows[i]);
         let output = run_cycle(&mut cycle, state);
         rows.copy_from_slice(&cycle);
@@ -553,22 +576,21 @@ impl Forgery {
 
     /// The memory rows, to be changed.
     pub fn edit_memory(&mut self, edit: impl FnOnce(&mut Vec<MemoryRow<Felt>>)) {
-        let section = self.memory();
-        let mut rows: Vec<_> = section
-            .clone()
-            .map(|row| *self.trace.chiplets[row].memory())
-            .collect();
+        let mut rows = self.trace.memory[self.memory()].to_vec();
         edit(&mut rows);
-        let mut chiplets = self.chiplets();
-        chiplets.splice(section, memory::of_rows(rows));
-        self.set_chiplets(&chiplets);
+        self.set_memory(&rows);
+    }
+
+    fn set_memory(&mut self, rows: &[MemoryRow<Felt>]) {
+        let height = Table::Memory.height_for(rows.len());
+        self.trace.memory = memory::table(rows, height.max(self.trace.memory.len()));
     }
 
     /// The cycles of the hasher that satisfy `is`, by their first rows.
     pub fn cycles(&self, is: impl Fn(&HasherRow<Felt>) -> bool) -> Vec<usize> {
         self.hasher()
             .step_by(CYCLE)
-            .filter(|&row| is(self.trace.chiplets[row].hasher()))
+            .filter(|&row| is(&self.trace.hasher[row]))
             .collect()
     }
 
@@ -579,25 +601,25 @@ impl Forgery {
         address: usize,
         mut edit: impl FnMut(&mut HasherRow<Felt>),
     ) -> State {
-        let mut cycle = core::array::from_fn(|i| self.trace.chiplets[address + i]);
-        cycle.iter_mut().for_each(|row| edit(row.hasher_mut()));
-        let state = cycle[0].hasher().state;
+        let mut cycle = core::array::from_fn(|i| self.trace.hasher[address + i]);
+        cycle.iter_mut().for_each(&mut edit);
+        let state = cycle[0].state;
         let output = run_cycle(&mut cycle, state);
-        self.trace.chiplets[address..address + CYCLE].copy_from_slice(&cycle);
+        self.trace.hasher[address..address + CYCLE].copy_from_slice(&cycle);
         output
     }
 
     // What follows from the rest
     // --------------------------------------------------------------------------------------------
 
-    /// Computes everything anew that the prover chooses: the memory and bitwise sections, how often
+    /// Computes everything anew that the prover chooses: the memory, the bitwise table, how often
     /// facts are looked up, the range and byte tables.
     pub fn settle(&mut self) -> &mut Self {
         self.rebuild();
         self.recount()
     }
 
-    /// The memory section and the bitwise section, from what the rest of the trace asks of them.
+    /// The memory and the bitwise table, from what the rest of the trace asks of them.
     fn rebuild(&mut self) {
         let requests = self.messages();
         let public = self.public.messages();
@@ -618,33 +640,17 @@ impl Forgery {
                 operations.insert((m.cells[0] == ONE, a, b));
             }
         }
-        let mut chiplets = self.chiplets();
-        // Records and evaluations are what they are.
-        let kept: Vec<_> = chiplets
-            .iter()
-            .copied()
-            .filter(|row| row.select.rom == ONE || row.select.ace == ONE)
-            .collect();
-        let tables: Vec<_> = chiplets
-            .iter()
-            .copied()
-            .filter(|row| row.select.table == ONE)
-            .collect();
-        chiplets.retain(|row| row.select.hasher == ONE);
-        for (xor, a, b) in operations {
-            chiplets.extend(bitwise_pair(xor, a, b));
-        }
-        chiplets.extend(tables);
-        chiplets.extend(memory::section(accesses));
-        chiplets.extend(kept);
-        self.set_chiplets(&chiplets);
+        let pairs = operations.into_iter();
+        let pairs: Vec<_> = pairs.map(|(xor, a, b)| bitwise_pair(xor, a, b)).collect();
+        let rows = [&[BitwiseRow::filled(ZERO)], pairs.as_flattened()].concat();
+        let used = if pairs.is_empty() { &[] } else { &rows[..] };
+        set_rows(Table::Bitwise, &mut self.trace.bitwise, used);
+        self.set_memory(&memory::sorted(accesses));
     }
 
-    /// How often facts are looked up, the range and byte tables, and the numbers of the chiplets' rows.
+    /// How often facts are looked up, the range and byte tables, and the numbers of the hasher's rows.
     pub fn recount(&mut self) -> &mut Self {
-        for (number, row) in self.trace.chiplets.iter_mut().enumerate() {
-            row.row = Felt::new(number as u64);
-        }
+        self.number_rows();
         let mut facts: BTreeMap<(Bus, Vec<u64>), Felt> = BTreeMap::new();
         let mut numbers: BTreeMap<u64, Felt> = BTreeMap::new();
         for m in self.messages() {
@@ -676,17 +682,7 @@ impl Forgery {
     /// Sets the multiplicities of the chiplets.
     fn count_facts(&mut self, facts: &BTreeMap<(Bus, Vec<u64>), Felt>) {
         // With every multiplicity 1, the answers that there are show up as messages.
-        for chiplet in &mut self.trace.chiplets {
-            if chiplet.select.hasher == ONE {
-                chiplet.hasher_mut().multiplicity = [ONE; 2];
-            } else if chiplet.select.bitwise == ONE {
-                chiplet.bitwise_mut().multiplicity = ONE;
-            } else if chiplet.select.rom == ONE {
-                chiplet.rom_mut().multiplicity = ONE;
-            } else if chiplet.select.ace == ONE {
-                chiplet.ace_mut().multiplicity = [ONE; 2];
-            }
-        }
+        self.set_multiplicities(|_, _, _| ONE);
         let mut left = facts.clone();
         let mut counts = BTreeMap::new();
         for m in self.messages() {
@@ -699,26 +695,34 @@ impl Forgery {
             };
             let cells = m.cells.iter().map(Felt::as_int).collect();
             let count = left.remove(&(m.bus, cells)).unwrap_or(ZERO);
-            counts.insert((m.row, second), count);
+            counts.insert((m.table, m.row, second), count);
         }
-        for (i, chiplet) in self.trace.chiplets.iter_mut().enumerate() {
-            let count = |second| counts.get(&(i, second)).copied().unwrap_or(ZERO);
-            if chiplet.select.hasher == ONE {
-                chiplet.hasher_mut().multiplicity = [count(false), count(true)];
-            } else if chiplet.select.bitwise == ONE {
-                chiplet.bitwise_mut().multiplicity = count(false);
-            } else if chiplet.select.rom == ONE {
-                chiplet.rom_mut().multiplicity = count(false);
-            } else if chiplet.select.ace == ONE {
-                chiplet.ace_mut().multiplicity = [count(false), count(true)];
-            }
+        self.set_multiplicities(|table, row, second| {
+            counts.get(&(table, row, second)).copied().unwrap_or(ZERO)
+        });
+    }
+
+    /// Sets the multiplicities of the chiplets, by table, row, and whether it is the second one.
+    fn set_multiplicities(&mut self, count: impl Fn(Table, usize, bool) -> Felt) {
+        let both = |table, row| [false, true].map(|second| count(table, row, second));
+        for (i, row) in self.trace.hasher.iter_mut().enumerate() {
+            row.multiplicity = both(Table::Hasher, i);
+        }
+        for (i, row) in self.trace.bitwise.iter_mut().enumerate() {
+            row.multiplicity = count(Table::Bitwise, i, false);
+        }
+        for (i, row) in self.trace.rom.iter_mut().enumerate() {
+            row.multiplicity = count(Table::Rom, i, false);
+        }
+        for (i, row) in self.trace.circuits.iter_mut().enumerate() {
+            row.multiplicity = both(Table::Circuits, i);
         }
     }
 
     /// Writes the range and byte tables; numbers that are not of 16 bits have no row.
     fn fill_tables(&mut self, numbers: &BTreeMap<u64, Felt>) {
         let mut numbers = numbers.range(..1 << 16);
-        let height = Table::Range.height_for(numbers.clone().count());
+        let height = Table::Range.height_for(numbers.clone().count().max(256));
         let used = height.max(self.trace.range.len()) - 1;
         let mut bytes = [0u64; 256];
         self.trace.range = (0..=used)
@@ -832,11 +836,15 @@ pub fn group_of(codes: &[u8]) -> Felt {
     })
 }
 
-/// Whether a row belongs to no chiplet.
-fn is_padding(row: &ChipletRow<Felt>) -> bool {
-    cells_of::<Felt, _>(&row.select)
-        .iter()
-        .all(|&flag| flag == ZERO)
+/// Writes the first rows of a table, and zeros after them. The table gets higher if it has to, and
+/// without any row it is absent.
+fn set_rows<R: Cells<Felt> + Copy>(table: Table, rows: &mut Vec<R>, used: &[R]) {
+    let height = match table.height_for(used.len()) {
+        0 => 0,
+        height => height.max(rows.len()),
+    };
+    *rows = used.to_vec();
+    rows.resize(height, R::filled(ZERO));
 }
 
 /// The digest in a state.
@@ -845,17 +853,14 @@ pub fn digest_of(state: &State) -> Word {
 }
 
 /// The rows of a plain cycle, still without a state.
-pub fn blank_cycle() -> [ChipletRow<Felt>; CYCLE] {
-    let mut row = ChipletRow::filled(ZERO);
-    row.select.hasher = ONE;
-    [row; CYCLE]
+pub fn blank_cycle() -> [HasherRow<Felt>; CYCLE] {
+    [HasherRow::filled(ZERO); CYCLE]
 }
 
 /// Computes the rounds of a cycle from its first state; returns the last one. The rest of the cycle
 /// stays as it is.
-pub fn run_cycle(rows: &mut [ChipletRow<Felt>; CYCLE], mut state: State) -> State {
+pub fn run_cycle(rows: &mut [HasherRow<Felt>; CYCLE], mut state: State) -> State {
     for (round, row) in rows.iter_mut().enumerate() {
-        let row: &mut HasherRow<Felt> = row.hasher_mut();
         row.state = state;
         if let Some(constants) = Rpo256::ARK1.get(round) {
             let input = mds(&state);
@@ -868,19 +873,16 @@ pub fn run_cycle(rows: &mut [ChipletRow<Felt>; CYCLE], mut state: State) -> Stat
 }
 
 /// The rows of a bitwise operation.
-fn bitwise_pair(xor: bool, a: u32, b: u32) -> [ChipletRow<Felt>; 2] {
+fn bitwise_pair(xor: bool, a: u32, b: u32) -> [BitwiseRow<Felt>; 2] {
     let result = if xor { a ^ b } else { a & b };
     core::array::from_fn(|half| {
         let bits = |value: u32| core::array::from_fn(|i| Felt::from(value >> (16 * half + i) & 1));
-        let mut row = ChipletRow::filled(ZERO);
-        row.select.bitwise = ONE;
-        *row.bitwise_mut() = BitwiseRow {
+        BitwiseRow {
             a: bits(a),
             b: bits(b),
             result: if half == 0 { Felt::from(result) } else { ZERO },
             xor: Felt::from(u8::from(half == 0 && xor)),
             multiplicity: ZERO,
-        };
-        row
+        }
     })
 }
