@@ -13,7 +13,7 @@
 //! let program = Assembler::default().assemble_program("begin push.1 push.2 add end")?;
 //! let target = Target::from(program);
 //! let mut debugger = Debugger::new(&target, Inputs::default(), ExecutionOptions::default())?;
-//! debugger.add_breakpoint(Breakpoint::Cycle(4))?;
+//! debugger.add_breakpoint(Breakpoint::Cycle(9))?;
 //! let stop = debugger.go(Direction::Forwards, Movement::Continue, &mut || false);
 //! assert_eq!(stop, Stop::Breakpoints(vec![1]));
 //! assert_eq!(debugger.stack()[0], Felt::new(3));

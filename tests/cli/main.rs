@@ -770,7 +770,7 @@ fn security_is_accounted_for() {
     let shown = lines(miden_cvm(verify).answer());
     assert!(shown[0].contains("100 bits proven"), "{shown:?}");
     assert!(shown[0].contains("128 bits conjectured"), "{shown:?}");
-    assert!(shown[2].contains("lookups 179"), "{shown:?}");
+    assert!(shown[2].contains("lookups 181"), "{shown:?}");
     assert_eq!(shown, lines(text));
 }
 

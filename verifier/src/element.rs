@@ -140,7 +140,7 @@ mod tests {
     /// What constraints do with elements, in a field and in general.
     fn agrees<E: FieldElement<BaseField = Felt>>() {
         let element = |seed: u64| {
-            let coordinates = [3, 5, 7].map(|i| Felt::new((seed + i).pow(19)));
+            let coordinates = [3, 5, 7].map(|i| Felt::new(seed + i).exp(19));
             E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0]
         };
         fn compute<A: Algebra>(a: A, b: A, factor: Felt) -> A {
