@@ -518,19 +518,7 @@ fn with_libraries(
         if path.is_dir() || !matches!(extension, Some("masl" | "masp")) {
             return Err(at_entry(Problem::NotALibrary(path)));
         }
-        let bytes = std::fs::read(&path).map_err(|error| {
-            at_entry(Problem::Unreadable {
-                what: "library",
-                path: path.clone(),
-                reason: error.to_string(),
-            })
-        })?;
-        let library = read_library(&bytes).map_err(|error| {
-            at_entry(Problem::Package {
-                path,
-                reason: Box::new(error.into()),
-            })
-        })?;
+        let library = read_code("library", path).map_err(at_entry)?;
         extended = extended.with_library(Arc::unwrap_or_clone(library));
     }
     Ok(extended)
@@ -551,20 +539,21 @@ pub(crate) fn assembled_code(
         return Err(at_entry(Problem::PackageWithoutWorld));
     }
     let path = folder.join(inside(entry.get_ref()).map_err(at_entry)?);
-    let bytes = std::fs::read(&path).map_err(|error| {
-        at_entry(Problem::Unreadable {
-            what: "package",
-            path: path.clone(),
-            reason: error.to_string(),
-        })
-    })?;
-    let library = read_library(&bytes).map_err(|error| {
-        at_entry(Problem::Package {
-            path,
-            reason: Box::new(error.into()),
-        })
-    })?;
+    let library = read_code("package", path).map_err(at_entry)?;
     Ok(Some(library))
+}
+
+/// The assembled code in a file.
+fn read_code(what: &'static str, path: PathBuf) -> Result<Arc<Library>, Problem> {
+    let bytes = std::fs::read(&path).map_err(|error| Problem::Unreadable {
+        what,
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    read_library(&bytes).map_err(|error| Problem::Package {
+        path,
+        reason: Box::new(error.into()),
+    })
 }
 
 /// What the sources of a component, its bindings and stubs come to.
