@@ -9,63 +9,46 @@
 //! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere.
 
 pub mod abi;
-mod artifact;
 mod assembly;
-mod authority;
 mod bindings;
-mod calls;
 mod code;
-mod component;
-mod composed;
-mod data;
-mod described;
-mod document;
+mod describe;
 mod error;
-mod forest;
-mod graph;
-mod implement;
-mod kernel;
+mod limits;
 mod link;
-mod manifest;
-mod names;
-mod nesting;
 mod package;
-mod plan;
-mod resources;
-mod scaffold;
-mod sources;
-mod stubs;
-mod toolchain;
-mod tree;
-mod wac;
-mod wasm;
-mod wiring;
+mod source;
+mod text;
 pub mod wit;
 
-pub use artifact::{ArtifactError, read_library, read_program};
-pub use assembly::{
-    Assembled, Assembly, AssemblyLimits, LimitName, SourceError, SourceFault, SourceText,
-    SourceWarning, Step,
+pub use assembly::{Assembled, Assembly, SourceText, SourceWarning, toolchain::Toolchain};
+pub use bindings::{
+    BINDINGS_MODULE, BindingsModule,
+    kernel::{KERNEL_MODULE, kernel_stubs},
+    resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
+    stubs::{STUB_MODULE, StubIdentity},
 };
-pub use bindings::{BINDINGS_MODULE, BindingsModule};
-pub use component::{Component, Export, Import, ImportKey, Segment};
-pub use described::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
-pub use error::{BuildError, Problem};
-pub use forest::{ForestError, verify_forest};
-pub use graph::Edge;
-pub use implement::ComponentWorld;
-pub use kernel::{KERNEL_MODULE, kernel_stubs};
-pub use link::{Instance, LinkedComposition, Warning};
+pub use code::{
+    artifact::{read_library, read_program},
+    verify::verify_forest,
+};
+pub use describe::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
+pub use error::{
+    ArtifactError, BuildError, ForestError, PackageError, Problem, SourceError, SourceFault, Step,
+};
+pub use limits::{AssemblyLimits, LimitName};
+pub use link::{Instance, LinkedComposition, Warning, graph::Edge};
 pub use miden_cvm_air::composition::{
     Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
     ResourceRecord, SegmentRecord,
 };
 pub use miden_cvm_library::core_library;
-pub use package::PackageError;
-pub use resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType};
-pub use scaffold::{NewFile, bindings, new_component};
-pub use stubs::{STUB_MODULE, StubIdentity};
-pub use toolchain::Toolchain;
+pub use source::{
+    component::{Component, Export, Import, ImportKey},
+    data::Segment,
+    scaffold::{NewFile, bindings, new_component},
+    world::ComponentWorld,
+};
 
 /// The name of the file that makes a folder a component.
 pub const COMPONENT_FILE: &str = "component.toml";

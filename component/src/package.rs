@@ -25,21 +25,27 @@ use miden_mast_package::{
     ProcedureExport as ManifestProcedure, Section, SectionId,
 };
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::{
     abi::{Passing, Signature},
-    artifact::{ArtifactError, read_package},
-    bindings::{FunctionName, stub_identities},
-    calls::find_calls,
-    code::stripped,
-    component::{Component, Export, Import, ImportKey, Segment},
-    implement::{ComponentWorld, full_name},
-    names::{check_identity, check_name},
-    resources::{IntrinsicImport, IntrinsicStub, ResourceImport, ResourceType, WorldTypes},
-    stubs::{StubIdentity, stub_digests},
-    toolchain::Toolchain,
-    wit::{Function, Interface, InterfaceName, WitFile, WitSources, resolve_world},
+    assembly::toolchain::Toolchain,
+    bindings::{
+        resources::{IntrinsicImport, IntrinsicStub, ResourceImport, ResourceType, WorldTypes},
+        stub_identities,
+        stubs::{StubIdentity, stub_digests},
+    },
+    code::{artifact::read_package, calls::find_calls, merge::stripped},
+    error::{PackageError, wrong},
+    source::{
+        component::{Component, Export, Import, ImportKey},
+        data::Segment,
+        world::ComponentWorld,
+    },
+    text::names::{check_identity, check_name},
+    wit::{
+        Function, FunctionName, Interface, InterfaceName, WitFile, WitSources, find::full_name,
+        resolve_world,
+    },
 };
 
 /// The name of the section.
@@ -47,41 +53,6 @@ pub(crate) const SECTION: &str = "miden_cvm_component";
 
 /// The version of the section's form.
 const FORMAT: u32 = 1;
-
-/// A package that is no component or composition, or whose parts do not go together.
-#[derive(Debug, Error)]
-pub enum PackageError {
-    /// The bytes are no package.
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The package is not one of a component.
-    #[error(
-        "the package is no component: it has no section `{SECTION}` (of a composition, name the \
-         file, not what `compose` made of it)"
-    )]
-    NotAComponent,
-    /// The package's section is malformed.
-    #[error("the package's section is malformed: {0}")]
-    Section(String),
-    /// The package's section has a form that this version does not know.
-    #[error("the package's section has form {0}; this version reads form {FORMAT}")]
-    Form(u64),
-    /// The section says something about the code or the WIT that is not so.
-    #[error("the package is wrong about {what}: {reason}")]
-    Wrong {
-        /// What it is about.
-        what: String,
-        /// What is the case.
-        reason: String,
-    },
-}
-
-pub(crate) fn wrong(what: impl ToString, reason: impl ToString) -> PackageError {
-    PackageError::Wrong {
-        what: what.to_string(),
-        reason: reason.to_string(),
-    }
-}
 
 /// What makes a package a component.
 #[derive(Debug, Serialize, Deserialize)]
@@ -375,13 +346,16 @@ impl Component {
             .sections
             .iter()
             .find(|section| section.id.as_str() == SECTION)
-            .ok_or(PackageError::NotAComponent)?;
+            .ok_or(PackageError::NotAComponent(SECTION))?;
         let section: serde_json::Value = serde_json::from_slice(&section.data)
             .map_err(|error| PackageError::Section(error.to_string()))?;
         // Another form may have other fields.
         let form = section["form"].as_u64().unwrap_or(0);
         if form != u64::from(FORMAT) {
-            return Err(PackageError::Form(form));
+            return Err(PackageError::Form {
+                found: form,
+                known: FORMAT,
+            });
         }
         let section: ComponentSection = serde_json::from_value(section)
             .map_err(|error| PackageError::Section(error.to_string()))?;

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    error::{SourceError, SourceFault, Step},
     expression::{self, Term},
-    limits::{AssemblyLimits, LimitName, MAX_CHAIN},
     names::{Item, Names, Target, Unit},
     outline::{Code, Name, TypeExpression},
+};
+use crate::{
+    error::{SourceError, SourceFault, Step},
+    limits::{AssemblyLimits, LimitName, MAX_CHAIN},
 };
 
 /// The most parts of a type, when names are replaced by what they stand for.

@@ -3,10 +3,10 @@
 use miden_assembly_syntax::parser::Token;
 
 use super::{
-    error::SourceFault,
     outline::{Name, Reader},
-    scan::{At, MAX_TERMS},
+    scan::At,
 };
+use crate::{error::SourceFault, limits::MAX_TERMS};
 
 /// The modulus of the field.
 const MODULUS: u64 = 0xffff_ffff_0000_0001;

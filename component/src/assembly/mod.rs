@@ -8,13 +8,12 @@
 //! its panics are errors.
 
 mod check;
-mod error;
 mod expression;
 pub(crate) mod guard;
-mod limits;
 mod names;
 mod outline;
 mod scan;
+pub(crate) mod toolchain;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,16 +34,16 @@ use miden_assembly_syntax::sema::{SemanticAnalysisError, SyntaxError};
 use miden_core::Program;
 use miden_cvm_library::correct;
 
-pub use self::{
-    error::{SourceError, SourceFault, Step},
-    limits::{AssemblyLimits, LimitName},
-};
 use self::{
     guard::{Failure, guarded},
     names::{Unit, error_at},
     outline::Outline,
 };
-use crate::document::line_of;
+use crate::{
+    error::{SourceError, SourceFault},
+    limits::{AssemblyLimits, LimitName},
+    text::line_of,
+};
 
 /// The module that a kernel is.
 const KERNEL: &str = "$kernel";

@@ -5,12 +5,12 @@ use std::{
     path::PathBuf,
 };
 
-use super::{
+use super::outline::{Alias, Name, Outline};
+use crate::{
     error::{SourceError, SourceFault, Step},
     limits::MAX_CHAIN,
-    outline::{Alias, Name, Outline},
+    text::line_of,
 };
-use crate::document::line_of;
 
 /// A source with its outline.
 #[derive(Debug)]

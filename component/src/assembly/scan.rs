@@ -3,14 +3,10 @@
 use miden_assembly::SourceId;
 use miden_assembly_syntax::parser::{Lexer, Scanner, Token};
 
-use super::{error::SourceFault, limits::MAX_LINE};
-
-/// The most blocks and brackets that may be open at once: parser, analysis and code generation call
-/// themselves for each.
-pub(crate) const MAX_OPEN: usize = 256;
-
-/// The most terms, operators and parentheses of a constant's expression.
-pub(crate) const MAX_TERMS: usize = 1024;
+use crate::{
+    error::SourceFault,
+    limits::{MAX_LINE, MAX_OPEN},
+};
 
 /// A word of a source.
 #[derive(Debug)]

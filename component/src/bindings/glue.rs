@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::code::{Code, move_down, move_up};
 use crate::{
     abi::{MAX_FLAT, Passing, flat_len, has_pointers, payloads},
-    resources::Handles,
+    bindings::resources::Handles,
     wit::Type,
 };
 

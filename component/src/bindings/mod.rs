@@ -2,18 +2,22 @@
 
 mod code;
 mod glue;
+pub(crate) mod kernel;
+pub(crate) mod resources;
+pub(crate) mod stubs;
 
 use std::collections::BTreeMap;
 
 use code::Code;
 use glue::{ABI_MODULE, Lists, cross};
 
+use resources::{Handles, WorldTypes};
+use stubs::{STUB_MODULE, StubIdentity};
+
 use crate::{
     abi::Signature,
-    resources::{Handles, WorldTypes},
-    stubs::{STUB_MODULE, StubIdentity},
     wit::{
-        Function, Interface, InterfaceName, Type, World, destructor_name, masm_name, module_names,
+        Function, FunctionName, Interface, Type, World, destructor_name, masm_name, module_names,
         quoted,
     },
 };
@@ -35,9 +39,6 @@ const ABI: &str = include_str!("abi.masm");
 
 /// Memory for messages, for components that do not say where they want them.
 const REALLOC: &str = include_str!("realloc.masm");
-
-/// A function of a world: the interface and the function's name in it.
-pub(crate) type FunctionName = (InterfaceName, String);
 
 /// A module of bindings.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,9 +14,11 @@ use super::{
 };
 use crate::{
     assembly::guard::{Failure, guarded},
-    document::line_of,
-    error::{BuildError, Problem},
-    nesting::{bracket_too_deep, without_empty_comments},
+    error::{BuildError, ISOLATED_HANDLES, Problem, TWO_KINDS},
+    text::{
+        line_of,
+        nesting::{bracket_too_deep, without_empty_comments},
+    },
 };
 
 /// Miden's own types as a WIT package; every world can use it without bringing it along.
@@ -31,13 +33,6 @@ const MARKERS: [(&str, LinkKind); 2] = [
     ("@fresh", LinkKind::Fresh),
     ("@isolated", LinkKind::Isolated),
 ];
-
-/// What a doc comment cannot have.
-pub(crate) const TWO_KINDS: &str = "both `@fresh` and `@isolated`";
-
-/// What an isolated function cannot have: its callee lives in a domain of its own, and so do the
-/// types of that domain.
-pub(crate) const ISOLATED_HANDLES: &str = "handles in an isolated function";
 
 /// The most parts that the types of one function may have in all, when every name is replaced by what
 /// it stands for: names can make a short text stand for a type without end.

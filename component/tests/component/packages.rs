@@ -325,7 +325,7 @@ fn what_a_package_says_is_checked() {
 fn other_packages_are_no_components() {
     let linked = worlds::files().link().expect("a composition");
     let bytes = linked.to_package("bank").expect("a package");
-    assert!(matches!(read(&bytes), Err(PackageError::NotAComponent)));
+    assert!(matches!(read(&bytes), Err(PackageError::NotAComponent(_))));
     assert!(matches!(read(b"MASP\0"), Err(PackageError::Artifact(_))));
     let component = package(&worlds::files(), "ledger");
     let none = LinkedComposition::from_package(&component, Path::new("c"), &Toolchain::new());

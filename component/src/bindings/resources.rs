@@ -1,0 +1,397 @@
+//! Resource types: those that a component defines, those of other components that it has handles of,
+//! and the intrinsics by which its code gets at the handles.
+//!
+//! Each intrinsic of each type has a stub, as imports have. In its identity it is named as the
+//! Canonical ABI does, `[resource-drop]account`; Miden assembly has no such names, so there the
+//! bracket is a module: `call.imports::resource_drop::account`. A generated module wraps them, so
+//! that code says `exec.resources::account::drop`.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use miden_core::Word;
+use miden_cvm_air::composition::Intrinsic;
+
+use super::{
+    BINDINGS_MODULE, EXPORTS_MODULE,
+    stubs::{STUB_MODULE, StubIdentity},
+};
+use crate::wit::{
+    Interface, InterfaceName, ResourceName, World, find::find_interface, masm_name, module_names,
+    quoted,
+};
+
+/// The module below which a component finds the wrappers of its intrinsics.
+pub const RESOURCE_MODULE: &str = "resources";
+
+/// A resource type that a component defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceType {
+    /// The procedure that runs when an own handle is dropped.
+    pub destructor: Option<Word>,
+    /// The interface and version that the type belongs to.
+    pub interface: Option<(String, String)>,
+    /// The type that the component's world exports.
+    pub of: Option<ResourceName>,
+}
+
+/// A resource type of another component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceImport {
+    /// The interface that the type belongs to.
+    pub interface: String,
+    /// The version of the interface; empty if none is stated.
+    pub version: String,
+    /// The type's name in the interface.
+    pub resource: String,
+    /// The type that the component's world imports.
+    pub of: Option<ResourceName>,
+}
+
+/// An intrinsic that a component's code calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntrinsicImport {
+    /// The digest that calls name: the stub's.
+    pub digest: Word,
+    /// What it does.
+    pub intrinsic: Intrinsic,
+    /// The component's name for the resource type.
+    pub resource: String,
+    /// Whether the type is another component's. A world can export and import types of one name.
+    pub is_imported: bool,
+}
+
+/// A stub of an intrinsic.
+pub(crate) struct IntrinsicStub {
+    pub(crate) identity: StubIdentity,
+    pub(crate) intrinsic: Intrinsic,
+    pub(crate) resource: String,
+    pub(crate) is_imported: bool,
+}
+
+/// Where the stubs and the wrappers of a resource type are.
+pub(crate) struct Place {
+    /// The stubs, behind the kind of the intrinsic: `account` for `imports::resource_drop::account`.
+    pub(crate) stubs: String,
+    /// The module of the wrappers.
+    pub(crate) wrappers: String,
+}
+
+impl Place {
+    /// A type that `component.toml` declares.
+    pub(crate) fn declared(name: &str) -> Self {
+        let path = name.replace('-', "_");
+        Self {
+            wrappers: format!("{RESOURCE_MODULE}::{path}"),
+            stubs: path,
+        }
+    }
+}
+
+/// The resource types of a component's world, with their paths below the modules that have
+/// something to do with them, such as `bank::vault::vault::account`.
+///
+/// A world can export and import an interface, and then has two types of that name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WorldTypes {
+    exported: BTreeMap<ResourceName, String>,
+    imported: BTreeMap<ResourceName, String>,
+}
+
+impl WorldTypes {
+    pub(crate) fn of(world: &World) -> Self {
+        let paths = |interfaces: &[Interface]| {
+            let modules = module_names(interfaces.iter().map(|interface| &interface.name));
+            let mut paths = BTreeMap::new();
+            for (interface, module) in interfaces.iter().zip(modules) {
+                for name in &interface.resources {
+                    let resource = ResourceName {
+                        interface: interface.name.clone(),
+                        name: name.clone(),
+                    };
+                    paths.insert(resource, format!("{module}::{}", masm_name(name)));
+                }
+            }
+            paths
+        };
+        Self {
+            exported: paths(&world.exports),
+            imported: paths(&world.imports),
+        }
+    }
+
+    /// The types that the component defines, without destructors, by its names for them.
+    pub(crate) fn own(&self) -> BTreeMap<String, ResourceType> {
+        let types = self.exported.keys().map(|of| {
+            let ty = ResourceType {
+                destructor: None,
+                interface: Some(of.interface.identity()),
+                of: Some(of.clone()),
+            };
+            (of.to_string(), ty)
+        });
+        types.collect()
+    }
+
+    /// The types of other components, by its names for them.
+    pub(crate) fn imports(&self) -> BTreeMap<String, ResourceImport> {
+        let types = self.imported.keys().map(|of| {
+            let (interface, version) = of.interface.identity();
+            let import = ResourceImport {
+                interface,
+                version,
+                resource: of.name.clone(),
+                of: Some(of.clone()),
+            };
+            (of.to_string(), import)
+        });
+        types.collect()
+    }
+
+    pub(crate) fn place(&self, of: &ResourceName, is_imported: bool) -> Place {
+        let path = |types: &BTreeMap<ResourceName, String>| -> String {
+            types.get(of).cloned().unwrap_or_default()
+        };
+        if is_imported {
+            let path = path(&self.imported);
+            Place {
+                wrappers: format!("{BINDINGS_MODULE}::{path}"),
+                stubs: path,
+            }
+        } else {
+            let path = path(&self.exported);
+            Place {
+                wrappers: format!("{RESOURCE_MODULE}::{path}"),
+                stubs: format!("{EXPORTS_MODULE}::{path}"),
+            }
+        }
+    }
+
+    /// Comments that say where the wrappers for an interface's types are.
+    pub(crate) fn described(&self, interface: &Interface, is_imported: bool) -> String {
+        let comments = interface.resources.iter().map(|name| {
+            let of = ResourceName {
+                interface: interface.name.clone(),
+                name: name.clone(),
+            };
+            let module = self.place(&of, is_imported).wrappers;
+            format!("# Handles of `{name}`: `use {module}`.\n")
+        });
+        comments.collect()
+    }
+
+    /// The exported type that an entry of `component.toml` names: `interface#type`, or the type alone
+    /// if only one interface has it.
+    pub(crate) fn find_exported(&self, world: &World, key: &str) -> Option<&ResourceName> {
+        let (interface, name) = match key.split_once('#') {
+            Some((interface, name)) => {
+                (Some(&find_interface(&world.exports, interface)?.name), name)
+            }
+            None => (None, key),
+        };
+        let mut named = self.exported.keys().filter(|of| {
+            of.name == name && interface.is_none_or(|interface| of.interface == *interface)
+        });
+        match (named.next(), named.next()) {
+            (Some(of), None) => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The stubs of all intrinsics that a component with these types may have.
+    pub(crate) fn stubs(
+        &self,
+        own: &BTreeMap<String, ResourceType>,
+        imported: &BTreeMap<String, ResourceImport>,
+    ) -> Vec<IntrinsicStub> {
+        let own = own.iter().map(|(name, ty)| {
+            let (interface, version) = ty.interface.clone().unwrap_or_default();
+            let import = ResourceImport {
+                // What the Canonical ABI calls the definer's side of an interface.
+                interface: match ty.of {
+                    Some(_) => format!("[export]{interface}"),
+                    None => interface,
+                },
+                version,
+                resource: ty.of.as_ref().map_or(name, |of| &of.name).clone(),
+                of: ty.of.clone(),
+            };
+            (name, import, false)
+        });
+        let imported = imported
+            .iter()
+            .map(|(name, import)| (name, import.clone(), true));
+        let mut stubs = Vec::new();
+        for (name, import, is_imported) in own.chain(imported) {
+            let place = match &import.of {
+                Some(of) => self.place(of, is_imported),
+                None => Place::declared(name),
+            };
+            for (intrinsic, kind) in intrinsics(!is_imported) {
+                stubs.push(IntrinsicStub {
+                    identity: StubIdentity {
+                        name: stub_name(kind, &place),
+                        interface: import.interface.clone(),
+                        version: import.version.clone(),
+                        function: format!("[{kind}]{}", import.resource),
+                    },
+                    intrinsic,
+                    resource: name.clone(),
+                    is_imported,
+                });
+            }
+        }
+        stubs
+    }
+}
+
+/// How the bindings of an interface pass handles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Handles<'a> {
+    world: &'a World,
+    types: &'a WorldTypes,
+    /// The interface whose functions pass them, if it is exported.
+    exported: Option<&'a InterfaceName>,
+}
+
+impl<'a> Handles<'a> {
+    /// Through functions that the world imports.
+    pub(crate) fn of_imports(world: &'a World, types: &'a WorldTypes) -> Self {
+        Self {
+            world,
+            types,
+            exported: None,
+        }
+    }
+
+    /// Through functions of an interface that the world exports.
+    pub(crate) fn of_export(
+        world: &'a World,
+        types: &'a WorldTypes,
+        interface: &'a InterfaceName,
+    ) -> Self {
+        Self {
+            world,
+            types,
+            exported: Some(interface),
+        }
+    }
+
+    /// Whether the component defines the type that a function here names.
+    pub(crate) fn defines(&self, of: &ResourceName) -> bool {
+        self.exported
+            .is_some_and(|interface| self.world.exports_type(interface, of))
+    }
+
+    /// The instruction that sends a handle: `[handle] -> [token]`.
+    pub(crate) fn send(&self, of: &ResourceName, own: bool) -> String {
+        self.call(
+            of,
+            if own {
+                "handle-send-own"
+            } else {
+                "handle-send-borrow"
+            },
+        )
+    }
+
+    /// The instruction that receives a handle: `[token] -> [handle]`, or `[rep]` for what is lent to
+    /// the definer.
+    pub(crate) fn receive(&self, of: &ResourceName, own: bool) -> String {
+        self.call(
+            of,
+            if own {
+                "handle-recv-own"
+            } else {
+                "handle-recv-borrow"
+            },
+        )
+    }
+
+    fn call(&self, of: &ResourceName, kind: &str) -> String {
+        let place = self.types.place(of, !self.defines(of));
+        format!("call.::{STUB_MODULE}::{}", stub_name(kind, &place))
+    }
+}
+
+/// A stub's name below [`STUB_MODULE`].
+fn stub_name(kind: &str, place: &Place) -> String {
+    format!("{}::{}", kind.replace('-', "_"), place.stubs)
+}
+
+/// The intrinsics of a type that a component may have, and what the Canonical ABI calls them, or
+/// would.
+fn intrinsics(is_own: bool) -> impl Iterator<Item = (Intrinsic, &'static str)> {
+    let all = [
+        (Intrinsic::New, "resource-new"),
+        (Intrinsic::Rep, "resource-rep"),
+        (Intrinsic::Drop, "resource-drop"),
+        (Intrinsic::SendOwn, "handle-send-own"),
+        (Intrinsic::SendBorrow, "handle-send-borrow"),
+        (Intrinsic::RecvOwn, "handle-recv-own"),
+        (Intrinsic::RecvBorrow, "handle-recv-borrow"),
+    ];
+    all.into_iter()
+        .filter(move |(intrinsic, _)| is_own || !intrinsic.is_definer())
+}
+
+/// The wrappers of a type's intrinsics. `destroys` says whether there is a destructor; `None` if
+/// that is up to another component.
+pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) -> String {
+    let mut text = format!("#! Handles of the resource type `{resource}`.\n");
+    for (intrinsic, kind) in intrinsics(destroys.is_some()) {
+        let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
+        let (name, comment, body) = match intrinsic {
+            Intrinsic::New => (
+                "new",
+                "[rep, ...] -> [handle, ...]: a new own handle.",
+                stub,
+            ),
+            Intrinsic::Rep => ("rep", "[handle, ...] -> [rep, ...]", stub),
+            // 16 elements cross to the destructor and come back: those below the handle are not
+            // its business.
+            Intrinsic::Drop if destroys != Some(false) => (
+                "drop",
+                "[handle, ...] -> [...]: gives the handle up; the destructor may run.",
+                format!(
+                    "padw padw padw push.0 push.0 push.0 movup.15\n    {stub}\n    dropw dropw dropw \
+                     dropw"
+                ),
+            ),
+            Intrinsic::Drop => (
+                "drop",
+                "[handle, ...] -> [...]: gives the handle up.",
+                format!("{stub} drop"),
+            ),
+            Intrinsic::SendOwn => (
+                "send_own",
+                "[handle, ...] -> [token, ...]: gives the handle away, over the next call or return.",
+                stub,
+            ),
+            Intrinsic::SendBorrow => (
+                "send_borrow",
+                "[handle, ...] -> [token, ...]: lends the handle for the next call.",
+                stub,
+            ),
+            Intrinsic::RecvOwn => (
+                "recv_own",
+                "[token, ...] -> [handle, ...]: receives what was given away.",
+                stub,
+            ),
+            Intrinsic::RecvBorrow if destroys.is_some() => (
+                "recv_borrow",
+                "[token, ...] -> [rep, ...]: receives what the caller lends.",
+                stub,
+            ),
+            Intrinsic::RecvBorrow => (
+                "recv_borrow",
+                "[token, ...] -> [handle, ...]: receives what the caller lends; to be dropped \
+                 before returning.",
+                stub,
+            ),
+            Intrinsic::Load | Intrinsic::Store => continue,
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");
+    }
+    text
+}

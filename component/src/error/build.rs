@@ -1,0 +1,918 @@
+//! What can be wrong with the files of a component or a composition, where, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+use miden_core::Word;
+use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
+use thiserror::Error;
+
+use super::{
+    package::PackageError,
+    source::{SourceError, SourceFault},
+};
+use crate::limits::{MAX_BRACKETS, MAX_COMPOSITIONS};
+
+/// What an import's name is called in errors.
+pub(crate) const IMPORT: &str = "an import";
+
+/// What a doc comment cannot have.
+pub(crate) const TWO_KINDS: &str = "both `@fresh` and `@isolated`";
+
+/// What an isolated function cannot have: its callee lives in a domain of its own, and so do the
+/// types of that domain.
+pub(crate) const ISOLATED_HANDLES: &str = "handles in an isolated function";
+
+/// A mistake in one of the files that a component or a composition is made of.
+///
+/// It displays as `file:line: what is wrong`, with the remedy on the next line.
+#[derive(Debug, Error)]
+#[error(
+    "{}{}: {problem}\n  help: {}", .file.display(), line_suffix(*.line), .problem.remedy_in(.file)
+)]
+pub struct BuildError {
+    /// The file with the mistake.
+    pub file: PathBuf,
+    /// Its line, counted from 1; `None` if the mistake is the file itself.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub problem: Box<Problem>,
+}
+
+impl BuildError {
+    /// Returns an error that concerns `file` as a whole.
+    pub(crate) fn in_file(file: impl Into<PathBuf>, problem: Problem) -> Self {
+        Self {
+            file: file.into(),
+            line: None,
+            problem: Box::new(problem),
+        }
+    }
+}
+
+impl From<SourceError> for BuildError {
+    fn from(error: SourceError) -> Self {
+        let SourceError {
+            file,
+            line,
+            column,
+            fault,
+        } = error;
+        Self {
+            file,
+            line,
+            problem: Box::new(Problem::Assembly { column, fault }),
+        }
+    }
+}
+
+fn column_prefix(column: Option<u32>) -> String {
+    column.map_or(String::new(), |column| format!("column {column}: "))
+}
+
+fn line_suffix(line: Option<u32>) -> String {
+    line.map(|line| format!(":{line}")).unwrap_or_default()
+}
+
+/// What is wrong, without the place.
+#[derive(Debug, Error)]
+pub enum Problem {
+    // FILES
+    /// A file or folder cannot be read.
+    #[error("{what} `{}` cannot be read: {reason}", .path.display())]
+    Unreadable {
+        /// What it was to be.
+        what: &'static str,
+        /// Where it was expected.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The text is no TOML, or it has a key or value that does not belong there.
+    #[error("{0}")]
+    Toml(String),
+    /// An instance names a folder that is no component.
+    #[error("`{}` is not a component", .0.display())]
+    NotAComponent(PathBuf),
+    /// An instance names a package that cannot be used.
+    #[error("`{}` cannot be used: {reason}", .path.display())]
+    Package {
+        /// The package.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        reason: Box<PackageError>,
+    },
+    /// What `component.toml` names as a library is none that is assembled.
+    #[error("`{}` is not an assembled library", .0.display())]
+    NotALibrary(PathBuf),
+    /// A folder is reached again from inside itself.
+    #[error("the folder `{}` contains itself", .0.display())]
+    FolderCycle(PathBuf),
+    /// A path leads out of the component's folder.
+    #[error("`{0}` leads out of the component's folder")]
+    OutsideFolder(String),
+
+    // NAMES
+    /// A name does not have the form that names have.
+    #[error("`{name}` is not a name for {what}")]
+    Name {
+        /// What is named.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A text that is part of an import's identity is empty or has control characters in it.
+    #[error("the {what} `{text}` is empty or has control characters in it")]
+    Identity {
+        /// What it is: an interface, a version, a function.
+        what: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// A hexadecimal digest is malformed.
+    #[error("`{0}` is not a digest")]
+    Digest(String),
+
+    /// Brackets of a WIT or WAC text nest too deep.
+    #[error("more than {MAX_BRACKETS} brackets are open here")]
+    Brackets,
+
+    // WIT
+    /// There is no WIT where it should be.
+    #[error("there are no `.wit` files")]
+    NoWit,
+    /// The WIT parser refuses the text.
+    #[error("{0}")]
+    Wit(String),
+    /// The WIT package does not have the world, or it is not clear which one is meant.
+    #[error("{0}")]
+    World(String),
+    /// The world asks for something that Miden has not.
+    #[error("Miden has no way to express {0}")]
+    WitUnsupported(&'static str),
+    /// The types of a function are too large.
+    #[error("the types of this function have more than {0} parts")]
+    WitTypeSize(usize),
+
+    /// A world was chosen, but there is no WIT that could have it.
+    #[error("`world` is given, but no `wit`")]
+    WorldAlone,
+    /// Bindings are asked for, and there is no world.
+    #[error("the component has no WIT world")]
+    NoWorld,
+    /// An entry is for something that the world does not have.
+    #[error("the world `{world}` {what} no `{name}`")]
+    NotInWorld {
+        /// Whether it would be exported or imported.
+        what: &'static str,
+        /// The world.
+        world: String,
+        /// What is named.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A world whose component could do nothing.
+    #[error(
+        "the world `{0}` exports no function, so nothing could be called of a component with it"
+    )]
+    NothingExported(String),
+    /// An entry repeats what the world says.
+    #[error("the entry `{0}` says what the component's world says")]
+    SaidByWorld(String),
+    /// An export of the world has no procedure.
+    #[error("the world exports `{function}` ({location}), and no procedure is named for it")]
+    NotImplemented {
+        /// The function.
+        function: String,
+        /// Where it is declared.
+        location: String,
+    },
+
+    // SOURCES
+    /// A component without a single source.
+    #[error("the component has no sources")]
+    NoSources,
+    /// A source whose path is no module path.
+    #[error("the source `{0}` gives no module name")]
+    SourceName(String),
+    /// A source that would be a module in which stubs or wrappers are.
+    #[error("the module name `{0}` belongs to what is generated")]
+    ReservedModule(String),
+    /// Two sources give the same module.
+    #[error("the module `{0}` has two sources")]
+    DuplicateModule(String),
+    /// The sources cannot be assembled.
+    #[error("{}{fault}", column_prefix(*.column))]
+    Assembly {
+        /// The column, counted from 1.
+        column: Option<u32>,
+        /// What is wrong there.
+        fault: SourceFault,
+    },
+    /// The stubs of imports cannot be assembled.
+    #[error("stubs of imports: {0}")]
+    Stubs(SourceError),
+
+    // EXPORTS, IMPORTS, CALLS
+    /// An export does not name what implements it, or does so twice.
+    #[error("export `{0}` does not say which procedure it is")]
+    ExportForm(String),
+    /// An export names a procedure that the sources do not have, or do not make public.
+    #[error(
+        "export `{export}` names procedure `{procedure}`, and there is no such public procedure"
+    )]
+    ExportWithoutProcedure {
+        /// The export.
+        export: String,
+        /// The procedure it names.
+        procedure: String,
+        /// Procedures that could be meant.
+        candidates: Vec<String>,
+    },
+    /// A version without an interface it could belong to.
+    #[error("`{0}` states a version but no interface")]
+    VersionAlone(String),
+    /// An import is none of a function, a resource type and an exact procedure, or several.
+    #[error(
+        "import `{0}` must have either `interface` and `function`, or `interface` and `resource`, \
+         or `root`"
+    )]
+    ImportForm(String),
+    /// A resource type names a destructor that the sources do not have, or do not make public.
+    #[error(
+        "resource type `{resource}` names destructor `{procedure}`, and there is no such public \
+         procedure"
+    )]
+    DestructorWithoutProcedure {
+        /// The resource type.
+        resource: String,
+        /// The procedure it names.
+        procedure: String,
+    },
+    /// Two resource types whose wrappers would be one module, or two entries for one type.
+    #[error("the resource type `{0}` is there twice, own and imported ones counted together")]
+    DuplicateResource(String),
+    /// Two imports with one digest, so that a call could mean either.
+    #[error("the imports `{first}` and `{second}` have the same root")]
+    DuplicateImport {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The procedure that gives memory, or that sets up an instance, does not exist.
+    #[error("`{key}` names `{procedure}`, and there is no such public procedure")]
+    NoProcedure {
+        /// The key of `component.toml`.
+        key: &'static str,
+        /// The procedure it names.
+        procedure: String,
+        /// Procedures that could be meant.
+        candidates: Vec<String>,
+    },
+    /// A procedure is to set up instances of a component without bindings that could execute it.
+    #[error("`init` is given, but no `wit`")]
+    InitWithoutWorld,
+    /// A procedure declared as reached by dyncall does not exist.
+    #[error("`dyncall` names `{0}`, which is neither a public procedure nor an import")]
+    DyncallWithoutProcedure(String),
+    /// Code of the component executes an import instead of calling it.
+    #[error("import `{0}` is executed by `exec`, or exported, instead of being called")]
+    ExecutedImport(String),
+    /// Code of the component executes a procedure that is not part of it.
+    #[error("the component executes procedure {0}, which it does not contain")]
+    ForeignCode(Word),
+    /// Code of the component calls a procedure that is neither its own nor imported.
+    #[error("the component calls procedure {0}, which is neither its own nor imported")]
+    UnlinkedCall(Word),
+
+    // STATIC DATA
+    /// A data segment has no data or more than one source of it.
+    #[error("a data segment must have exactly one of `felts`, `words` and `file`")]
+    DataForm,
+    /// A format was given for inline data.
+    #[error("`format` says how a `file` is read, and this data segment has none")]
+    DataFormat,
+    /// A data segment without elements.
+    #[error("the data segment at address {0} is empty")]
+    DataEmpty(u32),
+    /// A data segment does not begin with a word.
+    #[error("the data segment's address {0} is not a multiple of 4")]
+    DataUnaligned(u32),
+    /// A data segment reaches beyond the addresses that static data may have.
+    #[error("the data segment at address {address} has {length} elements and ends beyond 2^31")]
+    DataRange {
+        /// Its first address.
+        address: u32,
+        /// Its length in elements, padding included.
+        length: u64,
+    },
+    /// Two data segments share addresses.
+    #[error(
+        "the data segment at address {second} overlaps the one at {first}, which ends at {end}"
+    )]
+    DataOverlap {
+        /// Address of the lower segment.
+        first: u32,
+        /// The address behind the lower segment, padding included.
+        end: u64,
+        /// Address of the higher segment.
+        second: u32,
+    },
+    /// A value that is no field element.
+    #[error("`{0}` is not a field element")]
+    NotAnElement(String),
+    /// A file of field elements that is not a whole number of them.
+    #[error("`{}` has {length} bytes, not a multiple of 8", .path.display())]
+    DataLength {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The data does not have the hash that it was declared to have.
+    #[error("the data has commitment {actual}, not {expected}")]
+    DataCommitment {
+        /// What was declared.
+        expected: Word,
+        /// What the data hashes to.
+        actual: Word,
+    },
+
+    // WEBASSEMBLY
+    /// The module is refused.
+    #[error(transparent)]
+    Wasm(Box<miden_cvm_wasm::WasmError>),
+    /// A function of the world that a module cannot have yet.
+    #[error("`{function}` has {what}, which components from WebAssembly cannot pass yet")]
+    WasmType {
+        /// The function.
+        function: String,
+        /// The type.
+        what: String,
+    },
+    /// The module does not have a function as the world has it.
+    #[error("the module has no `{function}` of the type that the world gives it: {expected}")]
+    WasmSignature {
+        /// The name that the module would export it by, or imports it by.
+        function: String,
+        /// The core type.
+        expected: String,
+    },
+    /// A module together with what is not its own, or without a world.
+    #[error("`wasm` is given {0}")]
+    WasmForm(&'static str),
+
+    // COMPOSITIONS
+    /// Assembled code without a world that would say what it is for.
+    #[error("`package` is given, but no `wit`")]
+    PackageWithoutWorld,
+    /// The text is no WAC.
+    #[error("{0}")]
+    Wac(String),
+    /// The WAC document asks for something that compositions have not.
+    #[error("the document has {0}, which compositions have not")]
+    WacUnsupported(&'static str),
+    /// A name stands for two things.
+    #[error("the name `{0}` is given twice")]
+    WacTwice(String),
+    /// An export without a name.
+    #[error("`{0}` is exported whole, but under no name")]
+    WacExport(String),
+    /// A composition is an instance of itself.
+    #[error("the composition `{}` contains itself", .0.display())]
+    CompositionCycle(PathBuf),
+    /// An instance has the name that stands for what is around a composition.
+    #[error("an instance cannot be called `import`")]
+    ReservedInstance,
+    /// A wire leads out of a composition that is no component of another.
+    #[error("there is nothing around this composition that could have it")]
+    NothingOutside,
+    /// A wire leads out of a composition, and nothing is there.
+    #[error("what is around instance `{composition}` does not give it `{import}`")]
+    UnmetByOutside {
+        /// The composition, as an instance.
+        composition: String,
+        /// What it asks for.
+        import: String,
+    },
+    /// A wire leads back to itself.
+    #[error("the wire `{0}` leads in a circle")]
+    WireCycle(String),
+    /// The composition does not say which export runs.
+    #[error("the composition has no `main`")]
+    NoMain,
+    /// A reference to an export that is not `instance.export`.
+    #[error("`{0}` is not of the form `instance.export`")]
+    Reference(String),
+    /// An instance that is not declared.
+    #[error("there is no instance `{0}`")]
+    UnknownInstance(String),
+    /// An export that the instance's component does not have.
+    #[error("instance `{instance}` (component `{component}`) has no export `{export}`")]
+    UnknownExport {
+        /// The instance.
+        instance: String,
+        /// The component it is an instance of.
+        component: String,
+        /// The export that was named.
+        export: String,
+    },
+    /// A resource type that the instance's component does not define.
+    #[error(
+        "instance `{instance}` (component `{component}`) defines no resource type `{resource}`"
+    )]
+    UnknownResource {
+        /// The instance.
+        instance: String,
+        /// The component it is an instance of.
+        component: String,
+        /// The type that was named.
+        resource: String,
+    },
+    /// A composition that is a component of another gives intrinsics to the kernel.
+    #[error("a composition that is part of another gives intrinsics to the kernel")]
+    NestedKernel,
+    /// The composition gives intrinsics to a kernel that is not there.
+    #[error("the composition gives intrinsics to a kernel, and it is linked without one")]
+    NoKernel,
+    /// An import that is not wired.
+    #[error("import `{import}` of instance `{instance}` (component `{component}`) is unmet")]
+    UnmetImport {
+        /// The instance.
+        instance: String,
+        /// The component it is an instance of.
+        component: String,
+        /// The import that lacks an export: a function, or an interface of WIT.
+        import: String,
+        /// Whether it is an interface.
+        by_interface: bool,
+    },
+    /// An instance does not export an interface.
+    #[error(
+        "the import `{import}` ({location}) is expected of instance `{instance}` (component \
+         `{component}`), which does not offer it"
+    )]
+    NoInterface {
+        /// The interface.
+        import: String,
+        /// Where it is declared.
+        location: String,
+        /// The instance.
+        instance: String,
+        /// Its component.
+        component: String,
+        /// What it exports.
+        offered: String,
+    },
+    /// A function is offered that is not the one imported.
+    #[error("import `{import}`: expected {expected}, offered {offered}")]
+    WrongFunction {
+        /// The import.
+        import: String,
+        /// What it is, and where it is declared.
+        expected: String,
+        /// What is offered, and where it is declared.
+        offered: String,
+    },
+    /// A function is offered whose handles are of another type than those of the one imported.
+    #[error("import `{import}`: expected handles of {expected}, offered are handles of {offered}")]
+    WrongResource {
+        /// The import.
+        import: String,
+        /// The type that the importing instance has, and where the function is declared.
+        expected: String,
+        /// The type that the offering instance has, and where the function is declared.
+        offered: String,
+    },
+    /// Compositions nest too deep.
+    #[error("more than {MAX_COMPOSITIONS} compositions are one inside the other here")]
+    CompositionDepth,
+    /// Two wires from one import.
+    #[error("import `{import}` is wired twice: as `{first}` and as `{second}`")]
+    WiredTwice {
+        /// The import.
+        import: String,
+        /// What one wire calls it.
+        first: String,
+        /// What the other one calls it.
+        second: String,
+    },
+    /// Two things that a composition offers by names that stand for the same.
+    #[error("`{asked}` could be `{first}` or `{second}`")]
+    Ambiguous {
+        /// What is asked for.
+        asked: String,
+        /// What it could be.
+        first: String,
+        /// What else it could be.
+        second: String,
+    },
+    /// Two exports of a composition with one name.
+    #[error("`{0}` is exported twice")]
+    ExportTwice(String),
+    /// The exports of an instance meet none of the imports that are left.
+    #[error("`{0}` has nothing that an import which is not wired yet asks for")]
+    SpreadOfNothing(String),
+    /// All exports of an instance are exported already, or there are none.
+    #[error("`{0}` has no exports besides those that are exported already")]
+    NothingToExport(String),
+    /// What stands for all other imports is not the last argument.
+    #[error("`...` is not the last argument")]
+    FillNotLast,
+    /// The exports of something that is no instance are asked for.
+    #[error("`{0}` is no instance, and has no exports")]
+    NotAnInstance(String),
+    /// A wire from an import that the component does not have.
+    #[error("component `{component}` has no import `{import}`")]
+    UnknownImport {
+        /// The component of the instance.
+        component: String,
+        /// The import that was named.
+        import: String,
+    },
+    /// An import wants another kind of call than the export takes.
+    #[error("import `{import}` expects {expected} calls, but `{export}` takes {actual} ones")]
+    WrongKind {
+        /// The import.
+        import: String,
+        /// The export it is wired to, as `instance.export`.
+        export: String,
+        /// The kind that the import states.
+        expected: LinkKind,
+        /// The kind that the export states.
+        actual: LinkKind,
+    },
+    /// An import and its export state different interfaces.
+    #[error("import `{import}` is of interface {expected}, but `{export}` is of {actual}")]
+    WrongInterface {
+        /// The import.
+        import: String,
+        /// The export it is wired to, as `instance.export`.
+        export: String,
+        /// The interface of the import, with its version.
+        expected: String,
+        /// The interface of the export, with its version.
+        actual: String,
+    },
+    /// An import by exact root is wired to an export with another one.
+    #[error("import `{import}` is the procedure {expected}, but `{export}` is {actual}")]
+    WrongRoot {
+        /// The import.
+        import: String,
+        /// The export it is wired to, as `instance.export`.
+        export: String,
+        /// The root that the import states.
+        expected: Word,
+        /// The digest of the export.
+        actual: Word,
+    },
+    /// More instances than an index can tell apart.
+    #[error("the composition has {0} instances, more than {MAX_INSTANCES}")]
+    TooManyInstances(usize),
+    /// Two links with the same key that mean different things.
+    #[error("a call to {digest} by instance `{instance}` would mean both {first} and {second}")]
+    LinkConflict {
+        /// The calling instance.
+        instance: String,
+        /// The digest that is called.
+        digest: Word,
+        /// What one link says.
+        first: String,
+        /// What the other says.
+        second: String,
+    },
+    /// A fresh call would lead to a new instance of a component that defines resource types.
+    #[error(
+        "instance `{instance}` calls `{target}` fresh, which defines the resource type `{resource}`"
+    )]
+    FreshDefiner {
+        /// The calling instance.
+        instance: String,
+        /// The instance that is called.
+        target: String,
+        /// One of its resource types.
+        resource: String,
+    },
+    /// The records that linking gives are refused.
+    #[error(transparent)]
+    Records(#[from] CompositionError),
+}
+
+impl Problem {
+    /// What the writer of this file can do about it: a WAC document is not written as TOML is.
+    pub fn remedy_in(&self, file: &Path) -> String {
+        if file.extension().is_some_and(|ending| ending == "wac")
+            && let Some(remedy) = self.remedy_in_wac()
+        {
+            return remedy;
+        }
+        self.remedy()
+    }
+
+    fn remedy_in_wac(&self) -> Option<String> {
+        Some(match self {
+            Self::NotAComponent(path) => format!(
+                "put the component, or its `.masp` package, at `{}`; a package `a:b` of the document is \
+                 looked for as `deps/a/b` beside it",
+                path.display()
+            ),
+            Self::UnmetByOutside {
+                composition,
+                import,
+            } => format!(
+                "add `\"{import}\": ` and an instance to the arguments of `new` that make \
+                 `{composition}`, or `...` to take it from outside"
+            ),
+            Self::NoMain => {
+                "export the function that runs: `export instance.main;`, or `export instance...;`"
+                    .into()
+            }
+            Self::Reference(_) => {
+                "export a function: `export instance[\"interface\"];` exports all of an interface"
+                    .into()
+            }
+            Self::UnknownInstance(name) => format!(
+                "declare it with `let {name} = new package:name {{ … }};`, or correct the name"
+            ),
+            Self::UnmetImport {
+                instance, import, ..
+            } => format!(
+                "add `\"{import}\": ` and an instance to the arguments of `new` that make `{instance}`"
+            ),
+            Self::UnknownImport { .. } => {
+                "remove the argument, or declare the import in the component's world".into()
+            }
+            Self::ReservedInstance => "rename it".into(),
+            _ => return None,
+        })
+    }
+
+    /// What the writer of the files can do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Unreadable { what, .. } => {
+                format!("put the {what} there, or correct the path")
+            }
+            Self::Toml(_) => "correct the entry; the book lists the keys of both files".into(),
+            Self::NotAComponent(_) => {
+                "name a folder that has a `component.toml`, or a `.masp` package, relative to the \
+                 composition file"
+                    .into()
+            }
+            Self::Wasm(_) => "change the module's source, or its build".into(),
+            Self::WasmType { .. } => {
+                "pass integers, characters, booleans, enums, flags, handles, and records of them".into()
+            }
+            Self::WasmSignature { .. } => {
+                "generate the module's bindings from the same WIT".into()
+            }
+            Self::WasmForm(_) => {
+                "give `wasm` and `wit`, and write other code as a component of its own".into()
+            }
+            Self::PackageWithoutWorld => {
+                "add `wit` with a world whose exports the package implements".into()
+            }
+            Self::Package { .. } => "build it again with what made it".into(),
+            Self::NotALibrary(_) => {
+                "name a `.masl` or `.masp` file; a folder of sources is given with `-l`, or put under \
+                 `sources`"
+                    .into()
+            }
+            Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
+            Self::OutsideFolder(_) => {
+                "move the file below the folder of `component.toml`, which is all of a component"
+                    .into()
+            }
+            Self::Name { what, .. } => names_remedy(what),
+            Self::Identity { .. } => "give a text of printable characters".into(),
+            Self::Digest(_) => "write it as 0x and 64 hexadecimal digits".into(),
+            Self::Brackets => "give the inner parts names of their own".into(),
+            Self::NoWit => "put the world into a `.wit` file there".into(),
+            Self::Wit(_) => "correct the WIT; the Component Model's `WIT.md` describes it".into(),
+            Self::World(_) => "name the world with `world` in `component.toml`".into(),
+            Self::WitUnsupported(what) => wit_remedy(what),
+            Self::WitTypeSize(_) => "split the function, or use lists".into(),
+            Self::NoWorld => "add `wit` with the WIT that describes it".into(),
+            Self::WorldAlone => "add `wit`, or remove `world`".into(),
+            Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
+            Self::NotInWorld { known, .. } => format!("the world has `{known}`"),
+            Self::NothingExported(_) => "export a function, or an interface with functions".into(),
+            Self::SaidByWorld(_) => {
+                "name a procedure for an export, or a `root` for a single function that is \
+                 imported; all else is in the WIT"
+                    .into()
+            }
+            Self::NotImplemented { function, .. } => match function.rsplit_once('#') {
+                Some((interface, _)) => format!("add `[exports.\"{interface}\"]` with `module`"),
+                None => format!("add `[exports.{function}]` with `procedure`"),
+            },
+            Self::ExportForm(_) => {
+                "give `procedure`, or `module` for all functions of a WIT interface".into()
+            }
+            Self::NoProcedure { candidates, .. } => procedure_remedy(candidates),
+            Self::InitWithoutWorld => {
+                "add `wit` with the component's world, or call the procedure in your code".into()
+            }
+            Self::NoSources => "list at least one `.masm` file under `sources`".into(),
+            Self::SourceName(_) => {
+                "name `.masm` files, or folders of them, with lower-case letters, digits and `_`"
+                    .into()
+            }
+            Self::ReservedModule(_) => "rename the file".into(),
+            Self::DuplicateModule(_) => "list each file once under `sources`".into(),
+            Self::Assembly {
+                fault: SourceFault::Limit { limit, .. },
+                ..
+            } => format!("`--limit {}=…` raises it", limit.name()),
+            Self::Assembly { .. } => "correct the assembly at the place shown above".into(),
+            Self::Stubs(_) => "rename the imports that it names".into(),
+            Self::ExportWithoutProcedure { candidates, .. } => procedure_remedy(candidates),
+            Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
+            Self::ImportForm(_) => {
+                "give `interface` and `function` to import by name, `interface` and `resource` to \
+                 import a resource type, or `root` to import one exact procedure"
+                    .into()
+            }
+            Self::DestructorWithoutProcedure { .. } => {
+                "name it as `module::procedure` and declare it with `pub proc`".into()
+            }
+            Self::DuplicateResource(_) => "rename or remove one of them; `-` counts as `_`".into(),
+            Self::DuplicateImport { .. } => "remove one of them".into(),
+            Self::DyncallWithoutProcedure(_) => {
+                "name a `pub proc` as `module::procedure`, or an import as `imports::name`".into()
+            }
+            Self::ExecutedImport(import) => format!(
+                "use `call.imports::{import}`: an import runs in another instance; a component \
+                 that only passes it on is left out by wiring its users to the implementation"
+            ),
+            Self::ForeignCode(_) => {
+                "add the library with that procedure, or `call` it as an import by root".into()
+            }
+            Self::UnlinkedCall(root) => {
+                format!("declare an import with `root = \"{root}\"`, or correct the digest")
+            }
+            Self::DataForm => {
+                "keep one: `felts = [1, 2]`, `words = [\"0x…\"]` or `file = \"data.bin\"`".into()
+            }
+            Self::DataFormat => "remove `format`".into(),
+            Self::DataEmpty(_) => "give it data, or remove the segment".into(),
+            Self::DataUnaligned(address) => {
+                format!(
+                    "move it to {} or {}",
+                    address & !3,
+                    (address & !3).saturating_add(4)
+                )
+            }
+            Self::DataRange { .. } => {
+                "choose a lower address: locals and the frame pointer live from 2^31 on".into()
+            }
+            Self::DataOverlap { end, .. } => {
+                format!("move the second one to {end} or beyond; segments are padded to 8 elements")
+            }
+            Self::NotAnElement(_) => {
+                "write an integer from 0 to 18446744069414584320; above 2^63 - 1, as a string"
+                    .into()
+            }
+            Self::DataLength { .. } => {
+                "write each element as 8 little-endian bytes, or read the file as `u8` or `u32`"
+                    .into()
+            }
+            Self::DataCommitment { .. } => {
+                "restore the data, or correct `commitment` if the change was meant".into()
+            }
+            Self::Wac(_) => "correct the document; `wac` of the Component Model describes it".into(),
+            Self::WacUnsupported(_) => "put them into the WIT of the components".into(),
+            Self::WacTwice(_) => "rename one of them".into(),
+            Self::WacExport(_) => {
+                "add `...` to export all that it has, or `as` and a name after the one to export"
+                    .into()
+            }
+            Self::CompositionCycle(_) => "name another component".into(),
+            Self::ReservedInstance => {
+                "rename it; in wires `import` stands for what is around a composition".into()
+            }
+            Self::NothingOutside => "wire it to an instance, or use the composition in another".into(),
+            Self::UnmetByOutside {
+                composition,
+                import,
+            } => format!(
+                "add `\"{import}\" = \"instance\"` to the imports of `{composition}` where that is an \
+                 instance"
+            ),
+            Self::WireCycle(_) => "wire it to an instance of a component".into(),
+            Self::NoMain => "add `main = \"instance.export\"`".into(),
+            Self::Reference(_) => "write the instance's name, a dot and the export's name".into(),
+            Self::UnknownInstance(name) => {
+                format!("declare it as `[instances.{name}]`, or correct the name")
+            }
+            Self::UnknownExport {
+                component, export, ..
+            } => format!(
+                "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the \
+                 name"
+            ),
+            Self::UnknownResource { resource, .. } if resource.contains('#') => {
+                "wire it to an instance whose world exports the type".into()
+            }
+            Self::UnknownResource {
+                component,
+                resource,
+                ..
+            } => format!(
+                "add `[resources.{resource}]` to the `component.toml` of `{component}`, or correct \
+                 the name"
+            ),
+            Self::NestedKernel => "move `[kernel]` to the composition that is run".into(),
+            Self::NoKernel => "give the kernel (`--kernel`), or remove `[kernel]`".into(),
+            Self::UnmetImport {
+                instance,
+                import,
+                by_interface: true,
+                ..
+            } => format!(
+                "add `\"{import}\" = \"instance\"` under `[instances.{instance}.imports]`"
+            ),
+            Self::NoInterface { offered, .. } if offered.is_empty() => {
+                "wire each function to an export: this component exports no interface of WIT".into()
+            }
+            Self::NoInterface { offered, .. } => format!("it offers `{offered}`"),
+            Self::WrongFunction { .. } => {
+                "wire it to an instance that offers the expected function, or correct the WIT on one \
+                 side"
+                    .into()
+            }
+            Self::WrongResource { .. } => {
+                "wire the interface of the type to the same instance on both sides".into()
+            }
+            Self::UnmetImport {
+                instance, import, ..
+            } => format!(
+                "add `{import} = \"instance.export\"` under `[instances.{instance}.imports]`"
+            ),
+            Self::CompositionDepth => "put instances of the inner ones into an outer one".into(),
+            Self::WiredTwice { .. } => "keep one of the two wires".into(),
+            Self::Ambiguous { .. } => "ask for it by its full name, with its version".into(),
+            Self::ExportTwice(_) => "remove one of them, or give it another name with `as`".into(),
+            Self::SpreadOfNothing(_) | Self::NothingToExport(_) => {
+                "remove it, or name another instance".into()
+            }
+            Self::FillNotLast => "move it behind all other arguments".into(),
+            Self::NotAnInstance(_) => "spread the instance that it is of".into(),
+            Self::UnknownImport { .. } => {
+                "remove the line, or declare the import in the component".into()
+            }
+            Self::WrongKind { .. } => {
+                "wire it to an export of the expected kind, or change `kind` on one side".into()
+            }
+            Self::WrongInterface { .. } => {
+                "wire it to an export of the same interface and version".into()
+            }
+            Self::WrongRoot { .. } => {
+                "wire it to the export that is this procedure, or correct `root`".into()
+            }
+            Self::TooManyInstances(_) => "use fewer instances".into(),
+            Self::LinkConflict { .. } => {
+                "make the procedures differ, or import the one that is not meant by interface and \
+                 function"
+                    .into()
+            }
+            Self::FreshDefiner { .. } => {
+                "make the export shared or isolated: a new instance would have types of its own, of \
+                 which nobody else has handles"
+                    .into()
+            }
+            Self::Records(_) => "correct the component or the wiring that it names".into(),
+        }
+    }
+}
+
+fn procedure_remedy(candidates: &[String]) -> String {
+    let remedy = "name it as `module::procedure` and declare it with `pub proc`";
+    match candidates.is_empty() {
+        true => remedy.into(),
+        false => format!("{remedy}; there are `{}`", candidates.join("`, `")),
+    }
+}
+
+fn names_remedy(what: &str) -> String {
+    let hyphen = if what == IMPORT { "" } else { ", `-`" };
+    format!("begin with a lower-case letter; go on with lower-case letters, digits, `_`{hyphen}")
+}
+
+fn wit_remedy(what: &str) -> String {
+    match what {
+        "`f32`" | "`f64`" => "use integers, or `felt` of `miden:cvm/core-types@1.0.0`".into(),
+        "`flags` with more than 32 labels" => "use two of them".into(),
+        "a record without fields" | "a tuple without types" | "`flags` without labels" => {
+            "leave it out; the Component Model has no empty types either".into()
+        }
+        TWO_KINDS => "say one of them".into(),
+        ISOLATED_HANDLES => {
+            "make it shared or fresh: an isolated callee is a new instance, in which types are others".into()
+        }
+        "`map`" | "a list of fixed length" => "use a list or a tuple".into(),
+        _ => "use a function that returns when it is done, and a `result` for errors".into(),
+    }
+}

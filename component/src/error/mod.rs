@@ -1,0 +1,17 @@
+//! What can be wrong with the files of a component or a composition.
+
+mod artifact;
+mod build;
+mod package;
+mod source;
+
+pub use self::{
+    artifact::{ArtifactError, ForestError},
+    build::{BuildError, Problem},
+    package::PackageError,
+    source::{SourceError, SourceFault, Step},
+};
+pub(crate) use self::{
+    build::{IMPORT, ISOLATED_HANDLES, TWO_KINDS},
+    package::wrong,
+};

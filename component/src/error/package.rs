@@ -1,0 +1,45 @@
+//! What can be wrong with a package.
+
+use thiserror::Error;
+
+use super::artifact::ArtifactError;
+
+/// A package that is no component or composition, or whose parts do not go together.
+#[derive(Debug, Error)]
+pub enum PackageError {
+    /// The bytes are no package.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The package is not one of a component.
+    #[error(
+        "the package is no component: it has no section `{0}` (of a composition, name the \
+         file, not what `compose` made of it)"
+    )]
+    NotAComponent(&'static str),
+    /// The package's section is malformed.
+    #[error("the package's section is malformed: {0}")]
+    Section(String),
+    /// The package's section has a form that this version does not know.
+    #[error("the package's section has form {found}; this version reads form {known}")]
+    Form {
+        /// The form of the section.
+        found: u64,
+        /// The form that this version reads.
+        known: u32,
+    },
+    /// The section says something about the code or the WIT that is not so.
+    #[error("the package is wrong about {what}: {reason}")]
+    Wrong {
+        /// What it is about.
+        what: String,
+        /// What is the case.
+        reason: String,
+    },
+}
+
+pub(crate) fn wrong(what: impl ToString, reason: impl ToString) -> PackageError {
+    PackageError::Wrong {
+        what: what.to_string(),
+        reason: reason.to_string(),
+    }
+}

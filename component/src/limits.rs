@@ -1,0 +1,101 @@
+//! What input may ask for.
+
+/// The most steps from name to name until there is a definition.
+pub(crate) const MAX_CHAIN: usize = 128;
+
+/// The most bytes of a line: the assembler counts columns in 16 bits.
+pub(crate) const MAX_LINE: usize = 65_534;
+
+/// The most blocks and brackets that may be open at once: parser, analysis and code generation call
+/// themselves for each.
+pub(crate) const MAX_OPEN: usize = 256;
+
+/// The most terms, operators and parentheses of a constant's expression.
+pub(crate) const MAX_TERMS: usize = 1024;
+
+/// The most brackets that may be open at once.
+pub(crate) const MAX_BRACKETS: usize = 128;
+
+/// The most compositions that can be one inside the other.
+pub(crate) const MAX_COMPOSITIONS: usize = 64;
+
+/// Bounds on what the assembler may be made to do by the sources that it is given.
+///
+/// What is bounded is estimated from the sources before the assembler reads them, so that what is above
+/// a limit is refused at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AssemblyLimits {
+    /// The most bytes of all sources that are assembled together.
+    pub source_bytes: u64,
+    /// The most instructions when every `repeat` is written out as often as it says.
+    pub assembled_instructions: u64,
+    /// The most steps of resolving names and ordering procedures; a step is of the order of a
+    /// nanosecond.
+    pub link_steps: u64,
+}
+
+impl Default for AssemblyLimits {
+    fn default() -> Self {
+        Self {
+            source_bytes: 1 << 24,
+            assembled_instructions: 1 << 21,
+            link_steps: 1 << 33,
+        }
+    }
+}
+
+/// A limit of [`AssemblyLimits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitName {
+    /// [`AssemblyLimits::source_bytes`].
+    SourceBytes,
+    /// [`AssemblyLimits::assembled_instructions`].
+    AssembledInstructions,
+    /// [`AssemblyLimits::link_steps`].
+    LinkSteps,
+}
+
+impl LimitName {
+    /// All limits.
+    pub const ALL: [Self; 3] = [
+        Self::SourceBytes,
+        Self::AssembledInstructions,
+        Self::LinkSteps,
+    ];
+
+    /// Its name, as the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SourceBytes => "source-bytes",
+            Self::AssembledInstructions => "assembled-instructions",
+            Self::LinkSteps => "link-steps",
+        }
+    }
+
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::SourceBytes => "bytes",
+            Self::AssembledInstructions => "instructions",
+            Self::LinkSteps => "steps",
+        }
+    }
+
+    /// Sets it among others.
+    pub fn set(self, limits: &mut AssemblyLimits, value: u64) {
+        *self.place(limits) = value;
+    }
+
+    /// Its value among others.
+    pub fn of(self, limits: &AssemblyLimits) -> u64 {
+        *self.place(&mut limits.clone())
+    }
+
+    fn place(self, limits: &mut AssemblyLimits) -> &mut u64 {
+        match self {
+            Self::SourceBytes => &mut limits.source_bytes,
+            Self::AssembledInstructions => &mut limits.assembled_instructions,
+            Self::LinkSteps => &mut limits.link_steps,
+        }
+    }
+}

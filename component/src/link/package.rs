@@ -1,0 +1,228 @@
+//! A linked composition as a file: all code, the records, and what its components are.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use miden_assembly::DefaultSourceManager;
+use miden_core::{
+    Program,
+    mast::{MastForest, MastNodeExt},
+    utils::{Deserializable, Serializable},
+};
+use miden_cvm_air::composition::Composition;
+use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest, Section, SectionId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    assembly::toolchain::Toolchain,
+    code::{artifact::read_package, merge::merged},
+    error::{ArtifactError, PackageError, wrong},
+    link::{Instance, LinkedComposition},
+    package::ComponentSection,
+    source::component::Component,
+    text::names::check_name,
+};
+
+/// The name of the section.
+pub(crate) const SECTION: &str = "miden_cvm_composition";
+
+/// The version of the section's form.
+const FORM: u32 = 1;
+
+/// What makes a package a composition.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CompositionSection {
+    form: u32,
+    /// The records, as the statement's transcript has them, in hexadecimal digits.
+    records: String,
+    instances: Vec<InstanceRecord>,
+    components: Vec<ComponentSection>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceRecord {
+    name: String,
+    /// Its component, by position.
+    component: usize,
+}
+
+impl LinkedComposition {
+    /// The composition as one package, which is the same for the same sources wherever it is made.
+    ///
+    /// # Errors
+    /// Returns an error if the code of the components does not go into one forest.
+    pub fn to_package(&self, name: &str) -> Result<Vec<u8>, PackageError> {
+        let own = [self.program.mast_forest()];
+        let forests: Vec<&MastForest> = own
+            .into_iter()
+            .chain(&self.forests)
+            .map(AsRef::as_ref)
+            .collect();
+        let (mut forest, entrypoint) = merged(&forests, self.program.entrypoint())
+            .map_err(|error| wrong("its code", error))?
+            .ok_or_else(|| wrong("its code", "the main export is no procedure"))?;
+        forest.advice_map_mut().extend(self.advice_map.clone());
+
+        let mut components: Vec<Arc<Component>> = Vec::new();
+        let instances = self.instances.iter().map(|instance| {
+            let known = components
+                .iter()
+                .position(|component| Arc::ptr_eq(component, &instance.component));
+            InstanceRecord {
+                name: instance.name.clone(),
+                component: known.unwrap_or_else(|| {
+                    components.push(instance.component.clone());
+                    components.len() - 1
+                }),
+            }
+        });
+        let instances = instances.collect();
+        let section = CompositionSection {
+            form: FORM,
+            records: to_hex(&self.composition.to_bytes()),
+            instances,
+            components: components
+                .iter()
+                .map(|component| component.section())
+                .collect(),
+        };
+        let section = serde_json::to_vec(&section)
+            .map_err(|error| PackageError::Section(error.to_string()))?;
+        let id = SectionId::custom(SECTION).map_err(|e| PackageError::Section(e.to_string()))?;
+        let program =
+            Program::with_kernel(Arc::new(forest), entrypoint, self.program.kernel().clone());
+        let package = Package {
+            name: name.into(),
+            version: None,
+            description: None,
+            kind: PackageKind::Executable,
+            mast: MastArtifact::Executable(Arc::new(program)),
+            manifest: PackageManifest::new(None),
+            sections: vec![Section::new(id, section)],
+        };
+        Ok(package.to_bytes())
+    }
+
+    /// Reads a composition from a package; nothing if the package has a plain program. `path` is where
+    /// it is, for errors.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes are no package, or if its parts do not go together.
+    pub fn from_package(
+        bytes: &[u8],
+        path: &Path,
+        toolchain: &Toolchain,
+    ) -> Result<Option<Self>, PackageError> {
+        let package = read_package(bytes)?;
+        let Some(section) = package
+            .sections
+            .iter()
+            .find(|section| section.id.as_str() == SECTION)
+        else {
+            return Ok(None);
+        };
+        let section: serde_json::Value = serde_json::from_slice(&section.data)
+            .map_err(|error| PackageError::Section(error.to_string()))?;
+        let form = section["form"].as_u64().unwrap_or(0);
+        if form != u64::from(FORM) {
+            return Err(PackageError::Form {
+                found: form,
+                known: FORM,
+            });
+        }
+        let section: CompositionSection = serde_json::from_value(section)
+            .map_err(|error| PackageError::Section(error.to_string()))?;
+        let MastArtifact::Executable(program) = package.into_mast_artifact() else {
+            return Err(ArtifactError::NotAProgram.into());
+        };
+        let program = Program::clone(&program);
+        let forest = program.mast_forest().clone();
+
+        let records = from_hex(&section.records)
+            .ok_or_else(|| wrong("its records", "they are no hexadecimal digits"))?;
+        let composition =
+            Composition::read_from_bytes(&records).map_err(|error| wrong("its records", error))?;
+        if to_hex(&composition.to_bytes()) != section.records {
+            return Err(wrong("its records", "there are bytes behind their end"));
+        }
+        let count = composition.num_instances() as usize;
+        if section.instances.len() != count {
+            return Err(wrong("its instances", format!("the records have {count}")));
+        }
+        let components = section
+            .components
+            .into_iter()
+            .map(|component| Ok(Arc::new(component.part(forest.clone(), path, toolchain)?)))
+            .collect::<Result<Vec<_>, PackageError>>()?;
+        let instances = section
+            .instances
+            .into_iter()
+            .map(|instance| {
+                for part in instance.name.split('/') {
+                    check_name("an instance", part)
+                        .map_err(|error| wrong("its instances", error))?;
+                }
+                let component = components.get(instance.component).ok_or_else(|| {
+                    wrong(
+                        "its instances",
+                        format!("`{}` has no component", instance.name),
+                    )
+                })?;
+                Ok(Instance {
+                    name: instance.name,
+                    component: component.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>, PackageError>>()?;
+        check_main(&program, &instances)?;
+        let mut procedures = BTreeMap::new();
+        for component in &components {
+            for (digest, name) in &component.procedures {
+                let name = format!("{}:{name}", component.name);
+                procedures.entry(*digest).or_insert(name);
+            }
+        }
+        Ok(Some(Self {
+            advice_map: forest.advice_map().clone(),
+            forests: vec![forest],
+            program,
+            composition,
+            instances,
+            procedures,
+            warnings: Vec::new(),
+            source_manager: Arc::new(DefaultSourceManager::default()),
+            files: vec![path.into()],
+        }))
+    }
+}
+
+/// Checks that the program is an export of the root.
+fn check_main(program: &Program, instances: &[Instance]) -> Result<(), PackageError> {
+    let main = program.mast_forest()[program.entrypoint()].digest();
+    let root = instances.first();
+    let is_export = root.is_some_and(|root| {
+        let mut exports = root.component.exports.values();
+        exports.any(|export| export.digest == main)
+    });
+    match is_export {
+        true => Ok(()),
+        false => Err(wrong("its program", "the root does not export it")),
+    }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    pairs
+        .iter()
+        .map(|[high, low]| Some((digit(*high)? * 16 + digit(*low)?) as u8))
+        .collect()
+}

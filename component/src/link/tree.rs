@@ -1,0 +1,620 @@
+//! The instances of a composition and of the compositions in it.
+//!
+//! A composition that is used as a component is taken apart: its instances become instances of the
+//! whole, by names like `bank/ledger`, and wires that lead to it or out of it lead on.
+
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use miden_cvm_air::composition::MAX_INSTANCES;
+use toml::Spanned;
+
+use crate::{
+    COMPONENT_FILE,
+    assembly::toolchain::Toolchain,
+    error::{BuildError, Problem},
+    limits::MAX_COMPOSITIONS,
+    link::{
+        file::{CompositionFile, InstanceEntry, OUTSIDE, split_target},
+        wac,
+    },
+    source::{component::Component, files::is_link_loop},
+    text::{document::Document, names::check_name},
+    wit::{InterfaceName, find::short_names},
+};
+
+/// The files by which a folder is a composition.
+const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
+
+/// The endings of files that are looked for where a name has none.
+const ENDINGS: [&str; 3] = ["masp", "toml", "wac"];
+
+/// The most references that all wires of a composition may go over: looking for who has an export can go
+/// over each of them twice at every level.
+const MAX_TOTAL_STEPS: u32 = 1 << 22;
+
+/// The most references that one wire may go over: there are no such nestings, but there are circles.
+const MAX_STEPS: usize = 1 << 10;
+
+/// Reads a composition file: TOML, or WAC if its name ends so.
+fn read(path: &Path) -> Result<(Document, CompositionFile), BuildError> {
+    let document = Document::read(path, "composition file")?;
+    let file = if path.extension().is_some_and(|extension| extension == "wac") {
+        wac::parse(&document)?
+    } else {
+        document.parse()?
+    };
+    Ok((document, file))
+}
+
+/// A composition file and what its instances are.
+pub(crate) struct Scope {
+    pub(crate) document: Document,
+    pub(crate) file: CompositionFile,
+    /// The composition around it, and its instance there.
+    parent: Option<(usize, String)>,
+    nodes: BTreeMap<String, Node>,
+}
+
+/// What an instance of a composition file is.
+#[derive(Clone, Copy)]
+enum Node {
+    Instance(usize),
+    Composition(usize),
+}
+
+/// An instance of a component.
+pub(crate) struct Placed {
+    /// Its name in the whole.
+    pub(crate) name: String,
+    /// Its composition file, by position.
+    pub(crate) scope: usize,
+    /// Its name there.
+    local: String,
+    /// What it is an instance of.
+    pub(crate) component: Arc<Component>,
+}
+
+/// Where a reference leads.
+pub(crate) struct Target {
+    /// The instance.
+    pub(crate) index: u32,
+    /// The interface or export of it that was named, if one was.
+    pub(crate) item: Option<String>,
+}
+
+/// A composition, taken apart.
+pub(crate) struct Tree {
+    pub(crate) scopes: Vec<Scope>,
+    /// The instances, the root first, then the others in the order of their names.
+    pub(crate) instances: Vec<Placed>,
+    /// What the root runs: the name of an export.
+    pub(crate) main: String,
+    /// References that were followed so far.
+    steps: Cell<u32>,
+}
+
+impl Tree {
+    /// Reads a composition file, what it names, and what that names.
+    pub(crate) fn load(path: &Path, toolchain: &Toolchain) -> Result<Self, BuildError> {
+        let mut loader = Loader {
+            toolchain,
+            components: BTreeMap::new(),
+            open: Vec::new(),
+            scopes: Vec::new(),
+            instances: Vec::new(),
+        };
+        loader.composition(path, None, "")?;
+        let mut tree = Self {
+            scopes: loader.scopes,
+            instances: loader.instances,
+            main: String::new(),
+            steps: Cell::new(0),
+        };
+        tree.check()?;
+        let whole = &tree.scopes[0];
+        let count = tree.instances.len();
+        if count > MAX_INSTANCES as usize {
+            let problem = Problem::TooManyInstances(count);
+            return Err(BuildError::in_file(whole.document.path(), problem));
+        }
+        let main = whole.file.main.clone();
+        let main =
+            main.ok_or_else(|| BuildError::in_file(whole.document.path(), Problem::NoMain))?;
+        let at_main = |problem| tree.scopes[0].document.error_at(&main, problem);
+        if split_target(main.get_ref()).1.is_none() {
+            return Err(at_main(Problem::Reference(main.get_ref().clone())));
+        }
+        let target = tree.target(0, &main, None)?;
+        let Some(item) = target.item else {
+            return Err(at_main(Problem::Reference(main.get_ref().clone())));
+        };
+        tree.main = item;
+        tree.put_first(target.index as usize);
+        Ok(tree)
+    }
+
+    /// The entry of an instance in its composition file, and its name there.
+    pub(crate) fn entry(&self, placed: &Placed) -> Option<(&Spanned<String>, &InstanceEntry)> {
+        let instances = &self.scopes[placed.scope].file.instances;
+        instances.get_key_value(placed.local.as_str())
+    }
+
+    /// Puts an instance first and the others in the order of their names.
+    fn put_first(&mut self, root: usize) {
+        let mut order: Vec<usize> = (0..self.instances.len()).collect();
+        order.sort_by_key(|index| (*index != root, &self.instances[*index].name));
+        let mut position = vec![0; order.len()];
+        for (new, old) in order.iter().enumerate() {
+            position[*old] = new;
+        }
+        let mut instances: Vec<(usize, Placed)> = position
+            .iter()
+            .copied()
+            .zip(self.instances.drain(..))
+            .collect();
+        instances.sort_by_key(|(position, _)| *position);
+        self.instances = instances.into_iter().map(|(_, placed)| placed).collect();
+        for scope in &mut self.scopes {
+            for node in scope.nodes.values_mut() {
+                if let Node::Instance(index) = node {
+                    *index = position[*index];
+                }
+            }
+        }
+    }
+
+    /// The instance that a reference in a composition file leads to. If the reference names only an
+    /// instance, `wanted` is what is to be had of it.
+    pub(crate) fn target(
+        &self,
+        scope: usize,
+        reference: &Spanned<String>,
+        wanted: Option<&str>,
+    ) -> Result<Target, BuildError> {
+        let mut scope = scope;
+        let mut reference = reference;
+        let mut wanted: Option<String> = wanted.map(ToOwned::to_owned);
+        // Whether `wanted` was written down on the way, and not only derived from the import.
+        let mut is_named = false;
+        for _ in 0..MAX_STEPS {
+            self.steps.set(self.steps.get().saturating_add(1));
+            if self.steps.get() > MAX_TOTAL_STEPS {
+                break;
+            }
+            let here = &self.scopes[scope];
+            let at_wire = |problem| here.document.error_at(reference, problem);
+            let (name, item) = split_target(reference.get_ref());
+            let asked = item.map(ToOwned::to_owned).or_else(|| wanted.clone());
+            is_named |= item.is_some();
+            if name == OUTSIDE {
+                let Some((parent, local)) = &here.parent else {
+                    return Err(at_wire(Problem::NothingOutside));
+                };
+                let asked = asked.unwrap_or_default();
+                let entry = self.scopes[*parent].file.instances.get(local.as_str());
+                let wire = match entry {
+                    Some(entry) => self.outside_wire(*parent, entry, &asked),
+                    None => Ok(None),
+                };
+                reference = wire.map_err(at_wire)?.ok_or_else(|| {
+                    at_wire(Problem::UnmetByOutside {
+                        composition: local.clone(),
+                        import: asked.clone(),
+                    })
+                })?;
+                (scope, wanted) = (*parent, Some(asked));
+                continue;
+            }
+            match here.nodes.get(name) {
+                None => return Err(at_wire(Problem::UnknownInstance(name.into()))),
+                Some(Node::Instance(index)) => {
+                    return Ok(Target {
+                        index: *index as u32,
+                        item: asked.filter(|_| is_named),
+                    });
+                }
+                Some(Node::Composition(inner)) => {
+                    let asked = asked.unwrap_or_default();
+                    let file = &self.scopes[*inner].file;
+                    let export = find_key(&file.exports, &asked).map_err(at_wire)?;
+                    let next = export.or_else(|| {
+                        let all = file.export_all.iter();
+                        all.clone()
+                            .find(|spread| self.offers(*inner, spread, &asked))
+                    });
+                    reference = next.ok_or_else(|| {
+                        at_wire(Problem::UnknownExport {
+                            instance: name.into(),
+                            component: self.scopes[*inner].document.path().display().to_string(),
+                            export: asked.clone(),
+                        })
+                    })?;
+                    (scope, wanted) = (*inner, Some(asked));
+                }
+            }
+        }
+        let document = &self.scopes[scope].document;
+        Err(document.error_at(reference, Problem::WireCycle(reference.get_ref().clone())))
+    }
+
+    /// What meets an import of a composition where that is used as a component.
+    fn outside_wire<'e>(
+        &self,
+        scope: usize,
+        entry: &'e InstanceEntry,
+        asked: &str,
+    ) -> Result<Option<&'e Spanned<String>>, Problem> {
+        let named = find_key(&entry.imports, asked)?;
+        Ok(named.or_else(|| {
+            let mut others = entry.others.iter();
+            others
+                .clone()
+                .find(|other| self.offers(scope, other, asked))
+                // What is around the whole may have it.
+                .or_else(|| others.find(|other| other.get_ref() == OUTSIDE))
+        }))
+    }
+
+    /// Checks that no composition says anything twice, or something that says nothing.
+    fn check(&self) -> Result<(), BuildError> {
+        for (number, scope) in self.scopes.iter().enumerate() {
+            let Scope { document, file, .. } = scope;
+            if let Some((_, second)) = same_keys(&file.exports) {
+                let problem = Problem::ExportTwice(second.get_ref().clone());
+                return Err(document.error_at(second, problem));
+            }
+            for (name, entry) in &file.instances {
+                // Those of a component are compared with what it imports.
+                let node = scope.nodes.get(name.get_ref());
+                if !matches!(node, Some(Node::Composition(_))) {
+                    continue;
+                }
+                if let Some((first, second)) = same_keys(&entry.imports) {
+                    let problem = Problem::WiredTwice {
+                        import: second.get_ref().clone(),
+                        first: first.get_ref().clone(),
+                        second: second.get_ref().clone(),
+                    };
+                    return Err(document.error_at(second, problem));
+                }
+            }
+            self.check_spread_exports(number)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that each instance all of whose exports are exported has one that is not yet, and that what
+    /// it has is not exported again by its name.
+    fn check_spread_exports(&self, scope: usize) -> Result<(), BuildError> {
+        let Scope { document, file, .. } = &self.scopes[scope];
+        let mut exported: BTreeSet<String> = BTreeSet::new();
+        for spread in &file.export_all {
+            let Some(names) = self.export_names(scope, spread.get_ref()) else {
+                continue;
+            };
+            for name in &names {
+                let again = file.exports.get_key_value(name.as_str());
+                if let Some((again, _)) = again
+                    && again.span().start > spread.span().start
+                {
+                    return Err(document.error_at(again, Problem::ExportTwice(name.clone())));
+                }
+            }
+            let is_new = |name: &String| {
+                !file.exports.contains_key(name.as_str()) && !exported.contains(name)
+            };
+            if !names.iter().any(is_new) {
+                let problem = Problem::NothingToExport(spread.get_ref().clone());
+                return Err(document.error_at(spread, problem));
+            }
+            exported.extend(names);
+        }
+        Ok(())
+    }
+
+    /// The names of what an instance of a composition file exports; nothing if that is not known here.
+    fn export_names(&self, scope: usize, instance: &str) -> Option<Vec<String>> {
+        match self.scopes[scope].nodes.get(instance)? {
+            Node::Instance(index) => {
+                let component = &self.instances[*index].component;
+                let functions = component.exports.iter().filter(|(_, export)| {
+                    let interface = export.function.as_ref().map(|(interface, _)| interface);
+                    interface.is_none_or(|interface| *interface == InterfaceName::World)
+                });
+                let world = component.world.iter();
+                let interfaces = world.flat_map(|world| &world.world.exports);
+                let names = functions.map(|(name, _)| name.clone()).chain(
+                    interfaces
+                        .filter(|interface| interface.name != InterfaceName::World)
+                        .map(|interface| interface.name.to_string()),
+                );
+                Some(names.collect())
+            }
+            Node::Composition(inner) => {
+                let file = &self.scopes[*inner].file;
+                let mut names: Vec<String> = file
+                    .exports
+                    .keys()
+                    .map(|name| name.get_ref().clone())
+                    .collect();
+                for spread in &file.export_all {
+                    names.extend(self.export_names(*inner, spread.get_ref())?);
+                }
+                Some(names)
+            }
+        }
+    }
+
+    /// Whether the instance that a reference names has an export, or an interface, of a name.
+    pub(crate) fn offers(&self, scope: usize, reference: &Spanned<String>, name: &str) -> bool {
+        let Ok(target) = self.target(scope, reference, Some(name)) else {
+            return false;
+        };
+        if target.item.is_some() {
+            return true;
+        }
+        let component = &self.instances[target.index as usize].component;
+        let mut interfaces = component
+            .world
+            .iter()
+            .flat_map(|world| &world.world.exports);
+        component.exports.contains_key(name)
+            || interfaces.any(|interface| stands_for(name, &interface.name.to_string()))
+    }
+}
+
+/// What an entry has for a name: that of this very name, or the only one that stands for it.
+///
+/// # Errors
+/// Returns an error if there are several.
+fn find_key<'e>(
+    entries: &'e BTreeMap<Spanned<String>, Spanned<String>>,
+    name: &str,
+) -> Result<Option<&'e Spanned<String>>, Problem> {
+    if let Some(exact) = entries.get(name) {
+        return Ok(Some(exact));
+    }
+    let mut others = entries
+        .iter()
+        .filter(|(key, _)| stands_for(name, key.get_ref()));
+    match (others.next(), others.next()) {
+        (Some((first, _)), Some((second, _))) => Err(Problem::Ambiguous {
+            asked: name.into(),
+            first: first.get_ref().clone(),
+            second: second.get_ref().clone(),
+        }),
+        (found, _) => Ok(found.map(|(_, value)| value)),
+    }
+}
+
+/// Two keys of an entry that name one interface, with its version and without.
+fn same_keys<T>(
+    entries: &BTreeMap<Spanned<String>, T>,
+) -> Option<(&Spanned<String>, &Spanned<String>)> {
+    entries.keys().find_map(|key| {
+        let name = key.get_ref().parse::<InterfaceName>().ok()?;
+        let without = name.without_version();
+        if without == name {
+            return None;
+        }
+        let (other, _) = entries.get_key_value(without.to_string().as_str())?;
+        // The later one is the mistake.
+        let in_order = key.span().start < other.span().start;
+        Some(if in_order { (key, other) } else { (other, key) })
+    })
+}
+
+/// Whether what is asked for by one name is had by another: an interface by a shorter name, or of
+/// another version of its track.
+fn stands_for(asked: &str, offered: &str) -> bool {
+    if asked == offered {
+        return true;
+    }
+    match (
+        asked.parse::<InterfaceName>(),
+        offered.parse::<InterfaceName>(),
+    ) {
+        (Ok(asked), Ok(offered)) => {
+            asked.accepts(&offered)
+                || short_names(&asked).contains(&offered.to_string())
+                || short_names(&offered).contains(&asked.to_string())
+        }
+        _ => false,
+    }
+}
+
+/// Reads files, each component once.
+struct Loader<'t> {
+    toolchain: &'t Toolchain,
+    /// Components by their paths with links resolved.
+    components: BTreeMap<PathBuf, Arc<Component>>,
+    /// The composition files that are being read, with links resolved.
+    open: Vec<PathBuf>,
+    scopes: Vec<Scope>,
+    instances: Vec<Placed>,
+}
+
+impl Loader<'_> {
+    /// Reads a composition file; what its instances are called begins with `prefix`.
+    fn composition(
+        &mut self,
+        path: &Path,
+        parent: Option<(usize, String)>,
+        prefix: &str,
+    ) -> Result<usize, BuildError> {
+        let (document, file) = read(path)?;
+        let scope = self.scopes.len();
+        let entries: Vec<(Spanned<String>, Spanned<String>)> = file
+            .instances
+            .iter()
+            .map(|(name, entry)| (name.clone(), entry.component.clone()))
+            .collect();
+        self.scopes.push(Scope {
+            document,
+            file,
+            parent,
+            nodes: BTreeMap::new(),
+        });
+        self.open
+            .push(fs::canonicalize(path).unwrap_or_else(|_| path.into()));
+        for (name, component) in entries {
+            let document = &self.scopes[scope].document;
+            check_name("an instance", name.get_ref())
+                .and_then(|()| match name.get_ref() == OUTSIDE {
+                    true => Err(Problem::ReservedInstance),
+                    false => Ok(()),
+                })
+                .map_err(|problem| document.error_at(&name, problem))?;
+            let local = name.get_ref().clone();
+            let full = format!("{prefix}{local}");
+            let place = Place::find(document, &component)?;
+            let node = if place.is_composition {
+                if self.open.contains(&place.canonical) {
+                    let problem = Problem::CompositionCycle(place.written);
+                    return Err(document.error_at(&component, problem));
+                }
+                if self.open.len() >= MAX_COMPOSITIONS {
+                    return Err(document.error_at(&component, Problem::CompositionDepth));
+                }
+                if self.scopes.len() >= MAX_INSTANCES as usize {
+                    let problem = Problem::TooManyInstances(self.scopes.len());
+                    return Err(document.error_at(&component, problem));
+                }
+                let parent = Some((scope, local.clone()));
+                Node::Composition(self.composition(&place.written, parent, &format!("{full}/"))?)
+            } else {
+                let known = self.components.get(&place.canonical).cloned();
+                let loaded = match known {
+                    Some(loaded) => loaded,
+                    None => {
+                        let loaded = Arc::new(place.load(document, &component, self.toolchain)?);
+                        self.components.insert(place.canonical, loaded.clone());
+                        loaded
+                    }
+                };
+                self.instances.push(Placed {
+                    name: full,
+                    scope,
+                    local: local.clone(),
+                    component: loaded,
+                });
+                Node::Instance(self.instances.len() - 1)
+            };
+            self.scopes[scope].nodes.insert(local, node);
+        }
+        self.open.pop();
+        Ok(scope)
+    }
+}
+
+/// A path with an ending, whatever dots its name has, such as those of a version.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+/// What the `component` of an instance names.
+struct Place {
+    /// The path as the composition file has it, for error messages.
+    written: PathBuf,
+    /// The path with links resolved, by which instances of one component are recognized.
+    canonical: PathBuf,
+    is_composition: bool,
+}
+
+impl Place {
+    fn find(document: &Document, entry: &Spanned<String>) -> Result<Self, BuildError> {
+        let base = document.path().parent().unwrap_or(Path::new(""));
+        let named = base.join(entry.get_ref());
+        let mut written = named.clone();
+        let has_ending = ENDINGS
+            .map(Some)
+            .contains(&written.extension().and_then(|e| e.to_str()));
+        let is_one = |path: &Path| {
+            let files = COMPOSITION_FILES.iter().chain([&COMPONENT_FILE]);
+            !path.is_dir() || files.into_iter().any(|file| path.join(file).is_file())
+        };
+        let names_a_file = written.exists() && is_one(&written);
+        if !has_ending && !names_a_file {
+            let others = ENDINGS.map(|ending| with_ending(&named, ending));
+            written = others
+                .into_iter()
+                .find(|path| path.is_file())
+                .unwrap_or(written);
+        }
+        if written.is_dir() && !written.join(COMPONENT_FILE).is_file() {
+            let files = COMPOSITION_FILES.map(|file| written.join(file));
+            written = files
+                .into_iter()
+                .find(|path| path.is_file())
+                .unwrap_or(written);
+        }
+        let not_a_component =
+            |written: &Path| document.error_at(entry, Problem::NotAComponent(written.into()));
+        let canonical = match fs::canonicalize(&written) {
+            Ok(canonical) => canonical,
+            Err(error) if is_link_loop(&written, &error) => {
+                return Err(document.error_at(entry, Problem::FolderCycle(written)));
+            }
+            Err(_) => return Err(not_a_component(&named)),
+        };
+        let extension = canonical
+            .extension()
+            .and_then(|extension| extension.to_str());
+        let is_component_file = canonical
+            .file_name()
+            .is_some_and(|name| name == COMPONENT_FILE);
+        let is_composition = match extension {
+            _ if canonical.is_dir() => false,
+            Some("toml") => !is_component_file,
+            extension => extension == Some("wac"),
+        };
+        let is_component = match canonical.is_dir() {
+            true => canonical.join(COMPONENT_FILE).is_file(),
+            false => extension == Some("masp"),
+        };
+        match is_composition || is_component {
+            true => Ok(Self {
+                written,
+                canonical,
+                is_composition,
+            }),
+            false => Err(not_a_component(&written)),
+        }
+    }
+
+    /// Loads the component that `entry` names.
+    fn load(
+        &self,
+        document: &Document,
+        entry: &Spanned<String>,
+        toolchain: &Toolchain,
+    ) -> Result<Component, BuildError> {
+        if self.canonical.is_dir() {
+            return Component::load(&self.written, toolchain);
+        }
+        let bytes = fs::read(&self.canonical).map_err(|error| {
+            let problem = Problem::Unreadable {
+                what: "package",
+                path: self.written.clone(),
+                reason: error.to_string(),
+            };
+            document.error_at(entry, problem)
+        })?;
+        Component::from_package(&bytes, &self.written, toolchain).map_err(|error| {
+            let problem = Problem::Package {
+                path: self.written.clone(),
+                reason: Box::new(error),
+            };
+            document.error_at(entry, problem)
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! What a new component starts with.
+
+use std::{collections::BTreeSet, path::Path};
+
+use crate::{
+    bindings::{
+        Bindings, BindingsModule, Implementation, is_bindings_module,
+        resources::{Handles, RESOURCE_MODULE, WorldTypes},
+        skeleton,
+        stubs::STUB_MODULE,
+    },
+    code::library::public_procedures,
+    error::{BuildError, Problem},
+    source::{
+        component::{assembled_code, init_procedure},
+        manifest::Manifest,
+        resources::Declared,
+        world::{ComponentWorld, find_procedure, implementations},
+    },
+    text::{document::Document, names::check_name},
+    wit::{
+        Interface, InterfaceName, WitFile, WitSources, destructor_name, masm_name, module_names,
+        resolve_world,
+    },
+};
+
+/// A file of a new component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// Its path below the component's folder, with `/` between the parts.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The files of a new component with this name: `component.toml`, its WIT, and a source with a procedure
+/// for each function that its world exports, to be filled in.
+///
+/// The world is `world` of the WIT at `wit`, a file or a folder; without one it is a small one to start
+/// from.
+///
+/// # Errors
+/// Returns an error if the name is none, or if there is a mistake in the WIT.
+pub fn new_component(
+    name: &str,
+    wit: Option<&Path>,
+    world: Option<&str>,
+) -> Result<Vec<NewFile>, BuildError> {
+    check_name("a component", name).map_err(|problem| BuildError::in_file(name, problem))?;
+    let sources = match wit {
+        Some(path) if !path.exists() => return Err(BuildError::in_file(path, Problem::NoWit)),
+        Some(path) => WitSources::read(path)?,
+        None => WitSources {
+            base: "wit".into(),
+            files: vec![WitFile {
+                path: "world.wit".into(),
+                text: starter(name),
+            }],
+        },
+    };
+    let resolved = resolve_world(&sources, world)?;
+    if resolved
+        .exports
+        .iter()
+        .all(|interface| interface.functions.is_empty())
+    {
+        let place = wit.unwrap_or(Path::new(name));
+        return Err(BuildError::in_file(
+            place,
+            Problem::NothingExported(resolved.name),
+        ));
+    }
+    let mut manifest = format!("name = \"{name}\"\nwit = \"wit\"\n");
+    if let Some(world) = world {
+        manifest += &format!("world = \"{world}\"\n");
+    }
+    let types = WorldTypes::of(&resolved);
+    let mut notes = String::new();
+    for interface in &resolved.imports {
+        notes += &format!("# {} is to be had with `exec`.\n", interface.name);
+        notes += &types.described(interface, true);
+    }
+    let mut entries_of = String::new();
+    let mut modules: Vec<(String, String)> = Vec::new();
+    for (interface, module) in resolved
+        .exports
+        .iter()
+        .zip(modules_of(name, &resolved.exports))
+    {
+        entries_of += &entries(interface, &module);
+        let handles = Handles::of_export(&resolved, &types, &interface.name);
+        let source = skeleton(interface, &types.described(interface, false), handles);
+        // A module has to have a procedure.
+        if interface.functions.is_empty() && interface.resources.is_empty() {
+            continue;
+        }
+        match modules.iter_mut().find(|(known, _)| *known == module) {
+            Some((_, text)) => *text += &source,
+            None => modules.push((module, source)),
+        }
+    }
+    let listed: Vec<String> = modules
+        .iter()
+        .map(|(module, _)| format!("\"{module}.masm\""))
+        .collect();
+    manifest += &format!("sources = [{}]\n{entries_of}", listed.join(", "));
+    let mut files = vec![NewFile {
+        path: crate::COMPONENT_FILE.into(),
+        text: manifest,
+    }];
+    files.extend(modules.into_iter().map(|(module, text)| NewFile {
+        path: format!("{module}.masm"),
+        text: format!("{notes}{text}"),
+    }));
+    files.extend(sources.files.into_iter().map(|file| NewFile {
+        path: format!("wit/{}", file.path),
+        text: file.text,
+    }));
+    Ok(files)
+}
+
+/// The module for each interface that a new component exports: one of the component's name, and if
+/// procedures of two interfaces would have one name, one for each interface.
+fn modules_of(name: &str, exports: &[Interface]) -> Vec<String> {
+    let own = masm_name(name);
+    let is_taken = is_bindings_module(&own) || own == STUB_MODULE || own == RESOURCE_MODULE;
+    let own = match is_taken || LIBRARIES.contains(&own.as_str()) {
+        true => format!("{own}_component"),
+        false => own,
+    };
+    let mut seen = BTreeSet::new();
+    let procedures = exports.iter().flat_map(|interface| {
+        let functions = interface.functions.iter().map(|f| masm_name(&f.name));
+        let resources = interface.resources.iter();
+        functions.chain(resources.map(|resource| destructor_name(resource)))
+    });
+    if procedures
+        .into_iter()
+        .all(|procedure| seen.insert(procedure))
+    {
+        return vec![own; exports.len()];
+    }
+    let names = module_names(exports.iter().map(|interface| &interface.name));
+    let names = names.into_iter().map(|path| path.replace("::", "_"));
+    names.map(|name| format!("{own}_{name}")).collect()
+}
+
+/// The modules at the root of the core library, which sources must not stand before.
+const LIBRARIES: [&str; 3] = ["miden", "core", "std"];
+
+fn entries(interface: &Interface, module: &str) -> String {
+    if interface.name != InterfaceName::World {
+        let mut entries = String::new();
+        // An interface of types alone has nothing to be implemented.
+        if !interface.functions.is_empty() {
+            entries = format!(
+                "\n[exports.\"{}\"]\nmodule = \"{module}\"\n",
+                interface.name
+            );
+        }
+        for resource in &interface.resources {
+            entries += &format!(
+                "\n[resources.\"{}#{resource}\"]\ndestructor = \"{module}::{}\"\n",
+                interface.name,
+                destructor_name(resource)
+            );
+        }
+        return entries;
+    }
+    let functions = interface.functions.iter().map(|function| {
+        let procedure = masm_name(&function.name);
+        let name = &function.name;
+        format!("\n[exports.\"{name}\"]\nprocedure = \"{module}::{procedure}\"\n")
+    });
+    functions.collect()
+}
+
+fn starter(name: &str) -> String {
+    let name = name.replace('_', "-");
+    format!(
+        "package my:%{name}@0.1.0;\n\n\
+         /// What the component offers.\n\
+         interface api {{\n    \
+             /// Adds two numbers.\n    \
+             add: func(a: u32, b: u32) -> u32;\n\
+         }}\n\n\
+         world {name}-world {{\n    export api;\n}}\n"
+    )
+}
+
+/// The modules that are generated for the component in `folder`, to be read; the build makes them by
+/// itself.
+///
+/// # Errors
+/// Returns an error if there is a mistake in its `component.toml` or its WIT, or if it has no world.
+pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
+    let document = Document::read(&folder.join(crate::COMPONENT_FILE), "component file")?;
+    let mut manifest: Manifest = document.parse()?;
+    let world = ComponentWorld::read(&document, folder, &manifest)?
+        .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoWorld))?;
+    let types = Declared::take(&document, &mut manifest, Some(&world.world))?;
+    let package = assembled_code(&document, folder, &manifest, true)?;
+    let packaged = package
+        .as_deref()
+        .map(public_procedures)
+        .unwrap_or_default();
+    let implementations = implementations(&document, &manifest, &world.world, &packaged)?
+        .into_iter()
+        .map(|(name, (implementation, _)): (_, (Implementation, _))| (name, implementation))
+        .collect();
+    let realloc = manifest
+        .realloc
+        .as_ref()
+        .map(|path| find_procedure(&packaged, path.get_ref()));
+    let init = init_procedure(&manifest, package.as_deref());
+    let mut modules = Bindings::new(
+        &world.world,
+        &types.world,
+        &implementations,
+        realloc.as_deref(),
+        init.as_deref(),
+    )
+    .modules;
+    modules.extend(types.modules());
+    Ok(modules)
+}

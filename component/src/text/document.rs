@@ -1,0 +1,77 @@
+//! A TOML file whose entries can be traced back to their lines.
+
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+
+use super::line_of;
+use crate::error::{BuildError, Problem};
+
+/// The text of a TOML file and where it is.
+pub(crate) struct Document {
+    path: PathBuf,
+    text: String,
+}
+
+impl Document {
+    /// Reads the file at `path`; `what` names it in the error if that fails.
+    pub(crate) fn read(path: &Path, what: &'static str) -> Result<Self, BuildError> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            let problem = Problem::Unreadable {
+                what,
+                path: path.into(),
+                reason: error.to_string(),
+            };
+            BuildError::in_file(path, problem)
+        })?;
+        Ok(Self {
+            path: path.into(),
+            text,
+        })
+    }
+
+    /// The path it was read from.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The entries of the file, as `T` describes them.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
+        toml::from_str(&self.text).map_err(|error| {
+            let problem = Problem::Toml(error.message().into());
+            match error.span() {
+                Some(span) => self.error(span, problem),
+                None => BuildError::in_file(&self.path, problem),
+            }
+        })
+    }
+
+    /// An error at a place in this file, given as a range of bytes.
+    pub(crate) fn error(&self, span: Range<usize>, problem: Problem) -> BuildError {
+        BuildError {
+            file: self.path.clone(),
+            line: Some(self.line(span.start)),
+            problem: Box::new(problem),
+        }
+    }
+
+    /// An error at the place of an entry.
+    pub(crate) fn error_at<T>(&self, entry: &Spanned<T>, problem: Problem) -> BuildError {
+        self.error(entry.span(), problem)
+    }
+
+    /// The line, counted from 1, on which the byte at `offset` stands.
+    fn line(&self, offset: usize) -> u32 {
+        line_of(&self.text, offset)
+    }
+}
