@@ -24,6 +24,7 @@ use miden_cvm_air::{
 };
 use spec::{Cells, FUNCTIONS, Inputs, in_next_row};
 use state::{Case, Lookup, Rule, Source, State};
+use tables::Rows;
 
 use super::{
     Input, Recorded,
@@ -156,7 +157,7 @@ impl Polynomials {
                 bus: *bus,
                 count: count.evaluated(&now),
                 coordinates: coordinates.iter().map(|c| c.evaluated(&now)).collect(),
-                answered: false,
+                answered: BTreeSet::new(),
                 bounded: false,
                 asked: false,
             });
@@ -166,8 +167,9 @@ impl Polynomials {
                 .map(|polynomial| in_next_row(self.table, polynomial))
                 .collect();
             // The next row's range checks bound its cells.
+            let ahead = matches!(bus, Bus::Range | Bus::Byte) || Rows::of(self.table).looks_ahead;
             if let Some(mut next) = next
-                && matches!(bus, Bus::Range | Bus::Byte)
+                && ahead
                 && let Some(count) = next.pop()
             {
                 lookups.push(Lookup {
@@ -175,7 +177,7 @@ impl Polynomials {
                     bus: *bus,
                     count: count.evaluated(&then),
                     coordinates: next.iter().map(|c| c.evaluated(&then)).collect(),
-                    answered: true,
+                    answered: BTreeSet::new(),
                     bounded: false,
                     asked: false,
                 });
@@ -303,14 +305,21 @@ impl Problem {
             }
         }
         let width = self.table.width() as Variable;
-        let wanted = |x: Variable| x < width || x < 2 * width && inputs.may_be_passed(&state, x);
+        let passed: BTreeSet<Variable> = (width..2 * width)
+            .filter(|&x| inputs.may_be_passed(&state, x))
+            .collect();
+        let wanted = |x: Variable| x < width || passed.contains(&x);
         let split = if cases.len() < MAX_CASES {
             state.kind_flag(inputs).or_else(|| state.split(&wanted))
         } else {
             None
         };
         let Some(case) = split else {
-            kinds.push(self.end(state, inputs, cases.clone()));
+            match state.refute(&wanted) {
+                Ok(true) => self.branch(state, inputs, path, cases, kinds),
+                Ok(false) => kinds.push(self.end(state, inputs, cases.clone())),
+                Err(_) => {}
+            }
             return;
         };
         for value in [true, false] {

@@ -10,8 +10,9 @@ use miden_cvm_air::{builder::PERIOD, opcode::NAMES, table::Table};
 
 use super::{
     Kind, Polynomials, Problem,
-    spec::{FUNCTIONS, Function, Inputs},
+    spec::{BOUNDS, Bound, FUNCTIONS, Function, Inputs},
     state::{Rule, Source},
+    tables::Rows,
 };
 use crate::spec::{Recorded, polynomial::Variable};
 
@@ -53,13 +54,21 @@ impl Report {
             let what = match (function.pointer.is_some(), function.whether) {
                 (true, _) => "names any of",
                 (_, true) => "whether there is one",
+                _ if function.key.is_empty() => "what is asked",
                 _ => "one answer",
             };
             let Function { bus, why, .. } = function;
             writeln!(report.text, "{bus:?}, {what}: {why}").expect("a string");
         }
+        report.text.push_str("\n# what messages bound\n\n");
+        for Bound {
+            bus, largest, why, ..
+        } in BOUNDS
+        {
+            writeln!(report.text, "{bus:?}, at most {largest}: {why}").expect("a string");
+        }
         report.text.push('\n');
-        for &table in super::tables::COVERED {
+        for table in Table::ALL {
             report.table(table);
         }
         report
@@ -189,7 +198,7 @@ pub fn label(problem: &Problem, kind: &Kind) -> String {
         .filter_map(|&cell| cells.name(cell))
         .collect();
     if set.is_empty() {
-        "rows of no kind".into()
+        Rows::of(problem.table).others.into()
     } else {
         set.join(", ")
     }
@@ -270,6 +279,7 @@ fn describe_rule(recorded: &Recorded, rule: &Rule) -> String {
         Rule::Flags(source) => ("one choice of flags", source),
         Rule::Power(source) => ("power", source),
         Rule::Division(source) => ("division of integers", source),
+        Rule::Refuted(source) => ("the other value is impossible", source),
         Rule::Pointer(source) => ("pointer", source),
     };
     match family(recorded, *source) {

@@ -1,9 +1,12 @@
 //! What the rows of each table are given, and what messages answer.
 
 use miden_core::{Felt, ONE, ZERO};
-use miden_cvm_air::{lookup::Bus, table::Table};
+use miden_cvm_air::{chiplets::ace::MAX_WIRES, lookup::Bus, table::Table};
 
-use super::state::{Lookup, State};
+use super::{
+    state::{Lookup, State},
+    tables::{BEFORE, Fact, Rows},
+};
 use crate::{
     columns::Names,
     spec::{
@@ -19,6 +22,10 @@ pub struct Function {
     pub bus: Bus,
     /// The coordinates that have to be known.
     pub key: &'static [usize],
+    /// The coordinates that are answered; all of them if there are none.
+    pub answers: &'static [usize],
+    /// Those of them that are not zero.
+    pub nonzero: &'static [usize],
     /// The coordinate that is a pointer: any of the rows that it may name answers the same.
     pub pointer: Option<usize>,
     /// Whether it answers that there is such a message, and nothing else.
@@ -38,6 +45,8 @@ pub enum Asks {
     Sent,
     /// Those that are sent and have zero in this coordinate: reads of memory.
     Zero(usize),
+    /// Those that are received and have one in this coordinate: writes that the memory takes in.
+    One(usize),
 }
 
 impl Function {
@@ -45,6 +54,8 @@ impl Function {
         Self {
             bus,
             key,
+            answers: &[],
+            nonzero: &[],
             pointer: None,
             whether: false,
             asks: Asks::Received,
@@ -60,6 +71,9 @@ impl Function {
             Asks::Sent => count == Some(ONE),
             Asks::Zero(cell) => {
                 count == Some(ONE) && lookup.coordinates[cell].as_constant() == Some(ZERO)
+            }
+            Asks::One(cell) => {
+                count == Some(-ONE) && lookup.coordinates[cell].as_constant() == Some(ONE)
             }
         };
         asks && self.key.iter().all(|&i| known(&lookup.coordinates[i]))
@@ -156,48 +170,98 @@ pub const FUNCTIONS: &[Function] = &[
         )
     },
     Function::new(Bus::Wire, &[0, 1], "a wire of an evaluation is stated once"),
+    // What the rows of the chiplets are asked.
+    Function {
+        answers: &[0, 1, 2, 3],
+        ..Function::new(Bus::MemoryWord, &[], "each access is made once")
+    },
+    Function {
+        answers: &[4, 5, 6, 7],
+        asks: Asks::One(3),
+        ..Function::new(Bus::MemoryWord, &[], "a write says what is written")
+    },
+    Function {
+        answers: &[0, 1, 2, 3],
+        ..Function::new(Bus::MemoryElement, &[], "each access is made once")
+    },
+    Function {
+        answers: &[4],
+        asks: Asks::One(3),
+        ..Function::new(Bus::MemoryElement, &[], "a write says what is written")
+    },
+    Function {
+        asks: Asks::Sent,
+        answers: &[1, 2, 3, 4, 5, 6, 7],
+        ..Function::new(Bus::MerkleLeaf, &[], "an operation asks for each leg")
+    },
+    Function::new(
+        Bus::MerkleSibling,
+        &[0, 1],
+        "the first leg of an update sends a sibling for each level",
+    ),
+    Function::new(
+        Bus::Obligation,
+        &[],
+        "an instance is created once, and owes one segment after the other",
+    ),
+    Function {
+        answers: &[0, 1, 2, 3, 5, 6, 7, 8, 10, 11],
+        ..Function::new(Bus::Table, &[], "there is one operation a cycle")
+    },
+    Function {
+        nonzero: &[1],
+        ..Function::new(
+            Bus::Token,
+            &[0],
+            "one token is sent in a cycle, under a mark, which is the number of a cycle",
+        )
+    },
+    Function::new(Bus::Circuit, &[], "there is one operation a cycle"),
+    Function::new(Bus::KernelRecord, &[], "the records are public"),
+    Function::new(Bus::LinkRecord, &[], "the records are public"),
+    Function::new(Bus::SegmentRecord, &[], "the records are public"),
 ];
 
-/// Cells that rows are given.
+/// A number that a message that is received bounds.
 #[derive(Debug, Clone, Copy)]
-pub struct Given {
-    /// The table.
-    pub table: Table,
-    /// The cells, by name; a family without its numbers, or some of it as `name[2..5]`; of the next
-    /// row with a prime at the end.
-    pub cells: &'static str,
-    /// Cells that have to have these values.
-    pub when: &'static [(&'static str, u64)],
-    /// Where they come from.
+pub struct Bound {
+    /// The bus.
+    pub bus: Bus,
+    /// The coordinate.
+    pub coordinate: usize,
+    /// The largest value.
+    pub largest: u64,
+    /// Why.
     pub why: &'static str,
-    /// Whether they are not zero.
-    pub nonzero: bool,
 }
 
-/// Cells that the next row takes over, and which have to be determined.
-#[derive(Debug, Clone, Copy)]
-pub struct Passed {
-    /// The table.
-    pub table: Table,
-    /// The cells, as in [`Given`], without the prime.
-    pub cells: &'static str,
-    /// Cells that have to have these values.
-    pub when: &'static [(&'static str, u64)],
-}
-
-/// The row before.
-pub const BEFORE: &str = "row before";
-/// The program.
-pub const PROGRAM: &str = "program";
-/// The advice.
-pub const ADVICE: &str = "advice";
-/// The prover's choice, of which facts to state and how often.
-pub const CHOICE: &str = "choice";
+/// What messages bound.
+pub const BOUNDS: &[Bound] = &[
+    Bound {
+        bus: Bus::Range,
+        coordinate: 0,
+        largest: (1 << 16) - 1,
+        why: "numbers of the range table are made of two bytes",
+    },
+    Bound {
+        bus: Bus::Byte,
+        coordinate: 0,
+        largest: (1 << 8) - 1,
+        why: "the byte table counts from 0 to 255",
+    },
+    Bound {
+        bus: Bus::Wire,
+        coordinate: 1,
+        largest: MAX_WIRES,
+        why: "wires that are stated count down to 0, one or two a row",
+    },
+];
 
 /// The names of the cells of two rows.
 #[derive(Debug)]
 pub struct Cells {
     names: Vec<String>,
+    place: usize,
 }
 
 impl Cells {
@@ -211,7 +275,7 @@ impl Cells {
         };
         let mut all = row(place);
         all.extend(row(place + 1).into_iter().map(|name| name + "'"));
-        Self { names: all }
+        Self { names: all, place }
     }
 
     /// The name of a variable, if it is a cell.
@@ -225,8 +289,15 @@ impl Cells {
         position.map(|position| position as Variable)
     }
 
-    /// The cells that a pattern names.
-    pub fn matching(&self, pattern: &str) -> Vec<Variable> {
+    /// The cells that a list of patterns names.
+    pub fn named(&self, patterns: &str) -> Vec<Variable> {
+        let patterns = patterns.split_whitespace();
+        patterns
+            .flat_map(|pattern| self.matching(pattern))
+            .collect()
+    }
+
+    fn matching(&self, pattern: &str) -> Vec<Variable> {
         let (stem, prime) = match pattern.strip_suffix('\'') {
             Some(stem) => (stem, true),
             None => (pattern, false),
@@ -271,7 +342,7 @@ struct Resolved {
     cells: Vec<Variable>,
     when: Vec<(Variable, Felt)>,
     why: &'static str,
-    nonzero: bool,
+    fact: Option<Fact>,
 }
 
 /// What the rows of a table are given.
@@ -292,35 +363,37 @@ impl<'a> Inputs<'a> {
                 |&(name, value): &(&str, u64)| Some((cells.find(name)?, Felt::new(value)));
             when.iter().map(resolve).collect()
         };
-        let given = super::tables::GIVEN
-            .iter()
-            .filter(|rule| rule.table == table);
+        let rows = Rows::of(table);
+        let given = rows.given.iter();
+        let given = given.filter(|rule| rule.places.contains(cells.place));
         let rules = given.filter_map(|rule| {
             Some(Resolved {
-                cells: cells.matching(rule.cells),
+                cells: cells.named(rule.cells),
                 when: conditions(rule.when)?,
                 why: rule.why,
-                nonzero: rule.nonzero,
+                fact: rule.fact,
             })
         });
-        let passed = super::tables::PASSED
-            .iter()
-            .filter(|rule| rule.table == table);
-        let passed = passed.filter_map(|rule| {
+        let passed = rows.passed.iter().filter_map(|rule| {
+            let next: Vec<String> = rule
+                .cells
+                .split_whitespace()
+                .map(|cell| format!("{cell}'"))
+                .collect();
             Some(Resolved {
-                cells: cells.matching(&format!("{}'", rule.cells)),
+                cells: cells.named(&next.join(" ")),
                 when: conditions(rule.when)?,
                 why: BEFORE,
-                nonzero: false,
+                fact: None,
             })
         });
         Self {
             rules: rules.collect(),
             passed: passed.collect(),
-            kinds: super::tables::KINDS
+            kinds: rows
+                .kinds
                 .iter()
-                .filter(|(other, _)| *other == table)
-                .flat_map(|(_, pattern)| cells.matching(pattern))
+                .flat_map(|kinds| cells.named(kinds))
                 .collect(),
             cells,
         }
@@ -351,18 +424,14 @@ impl<'a> Inputs<'a> {
             .all(|(cell, value)| state.constants.get(cell) == Some(value))
     }
 
-    /// The cells that are given on a branch, with the reasons, and whether they are not zero.
-    pub fn given(&self, state: &State) -> Vec<(Variable, &'static str, bool)> {
+    /// The cells that are given on a branch, with the reasons and what is known of them besides.
+    pub fn given(&self, state: &State) -> Vec<(Variable, &'static str, Option<Fact>)> {
         let rules = self
             .rules
             .iter()
             .filter(|rule| Self::hold(state, &rule.when));
         rules
-            .flat_map(|rule| {
-                rule.cells
-                    .iter()
-                    .map(|&cell| (cell, rule.why, rule.nonzero))
-            })
+            .flat_map(|rule| rule.cells.iter().map(|&cell| (cell, rule.why, rule.fact)))
             .collect()
     }
 
@@ -387,4 +456,35 @@ pub fn in_next_row(table: Table, polynomial: &Polynomial) -> Option<Polynomial> 
             _ => x,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_name_cells_that_there_are() {
+        for table in Table::ALL {
+            let rows = Rows::of(table);
+            let cells = [0, 1].map(|place| Cells::new(table, place));
+            let exists = |pattern: &str| {
+                cells
+                    .iter()
+                    .any(|cells| !cells.matching(pattern).is_empty())
+            };
+            let given = rows.given.iter().map(|rule| (rule.cells, rule.when));
+            let passed = rows.passed.iter().map(|rule| (rule.cells, rule.when));
+            let conditions = given
+                .clone()
+                .chain(passed.clone())
+                .flat_map(|(_, when)| when);
+            let lists = given.chain(passed).map(|(cells, _)| cells);
+            let patterns = lists
+                .flat_map(str::split_whitespace)
+                .chain(rows.kinds.iter().copied());
+            for pattern in patterns.chain(conditions.map(|(cell, _)| *cell)) {
+                assert!(exists(pattern), "{table:?} has no {pattern}");
+            }
+        }
+    }
 }

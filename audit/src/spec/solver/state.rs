@@ -6,7 +6,10 @@ use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::lookup::Bus;
 use winter_math::StarkField;
 
-use super::spec::{Function, Inputs};
+use super::{
+    spec::{BOUNDS, FUNCTIONS, Function, Inputs},
+    tables::Fact,
+};
 use crate::spec::polynomial::{Monomial, Polynomial, Variable};
 
 /// Why a cell has one value.
@@ -28,6 +31,8 @@ pub enum Rule {
     Power(Source),
     /// Quotient or remainder of integers below the modulus.
     Division(Source),
+    /// A flag whose other value is impossible.
+    Refuted(Source),
     /// It names a computation whose input is known: what that computation answers is the same for
     /// every value.
     Pointer(Source),
@@ -45,6 +50,7 @@ impl Rule {
             | Self::Flags(source)
             | Self::Power(source)
             | Self::Division(source)
+            | Self::Refuted(source)
             | Self::Pointer(source) => Some(*source),
         }
     }
@@ -72,8 +78,8 @@ pub struct Lookup {
     pub count: Polynomial,
     /// Its coordinates.
     pub coordinates: Vec<Polynomial>,
-    /// Whether what it answers has been taken in.
-    pub answered: bool,
+    /// The functions, by number, whose answers have been taken in.
+    pub answered: BTreeSet<usize>,
     /// Whether the bounds that it states have been taken in.
     pub bounded: bool,
     /// Whether it has been asked if there is such a message.
@@ -256,7 +262,7 @@ impl State {
             || self.zero_sums()?
             || self.answers(functions)
             || self.digits()
-            || self.flags()
+            || self.flags()?
             || self.powers()
             || self.division()
         {}
@@ -360,10 +366,12 @@ impl State {
         }
         // What is equal among known variables is replaced, the last one by the others.
         if !self.some_unknown(polynomial) {
-            let free = variables
-                .iter()
-                .rev()
-                .filter(|x| !self.bounds.contains_key(x));
+            // What a case says of numbers is worth more than their bounds, but for flags.
+            let is_free = |x: &&Variable| match self.bounds.get(x) {
+                None => true,
+                Some(&bound) => source == Source::Case && bound > 1,
+            };
+            let free = variables.iter().rev().filter(is_free);
             let equal = free.into_iter().find_map(|&variable| {
                 let (a, b) = polynomial.linear_in(variable)?;
                 Some((variable, b.scaled(-ONE / a.as_constant()?)))
@@ -464,10 +472,8 @@ impl State {
         }
         for i in 0..self.lookups.len() {
             let lookup = &self.lookups[i];
-            let bound = match lookup.bus {
-                Bus::Range => (1 << 16) - 1,
-                Bus::Byte => (1 << 8) - 1,
-                _ => continue,
+            let Some(bound) = BOUNDS.iter().find(|bound| bound.bus == lookup.bus) else {
+                continue;
             };
             let received = lookup
                 .count
@@ -476,7 +482,8 @@ impl State {
             if lookup.bounded || !received {
                 continue;
             }
-            let (source, value) = (lookup.source, lookup.coordinates[0].clone());
+            let (source, value) = (lookup.source, lookup.coordinates[bound.coordinate].clone());
+            let bound = bound.largest;
             self.lookups[i].bounded = true;
             let single = value.variables();
             if let [x] = single[..]
@@ -603,9 +610,16 @@ impl State {
             let mut sum = 0i128;
             let mut signs = BTreeSet::new();
             let mut found = Vec::new();
+            let mut constant = false;
             for (monomial, coefficient) in polynomial.terms() {
                 let mut variables = monomial.variables();
                 let (Some(x), None) = (variables.next(), variables.next()) else {
+                    if monomial.degree() == 0 {
+                        constant = true;
+                        sum += centered(coefficient).abs();
+                        signs.insert(centered(coefficient) > 0);
+                        continue;
+                    }
                     found.clear();
                     break;
                 };
@@ -619,6 +633,12 @@ impl State {
             }
             if found.is_empty() || signs.len() > 1 || sum >= i128::from(MODULUS) {
                 continue;
+            }
+            if constant {
+                self.used
+                    .extend(found.iter().filter_map(|x| self.bound_by.get(x)));
+                self.used.insert(source);
+                return Err(Contradiction);
             }
             self.active.retain(|(_, other)| *other != polynomial);
             let mut is_condition = false;
@@ -639,26 +659,21 @@ impl State {
 
     /// What is looked up by a key that is known.
     fn answers(&mut self, functions: &[Function]) -> bool {
-        let applies = |lookup: &Lookup, function: &&Function| {
-            function.bus == lookup.bus
-                && function.applies(lookup, &|polynomial| !self.some_unknown(polynomial))
-        };
         let found = self.lookups.iter().enumerate().find_map(|(i, lookup)| {
-            let unanswered = !lookup.answered;
-            let mut functions = functions
-                .iter()
-                .filter(|function| applies(lookup, function));
-            let helps = |function: &&Function| match function.pointer {
+            let mut open = functions.iter().enumerate().filter(|(number, function)| {
+                function.bus == lookup.bus
+                    && !lookup.answered.contains(number)
+                    && function.applies(lookup, &|polynomial| !self.some_unknown(polynomial))
+            });
+            let helps = |(_, function): &(usize, &Function)| match function.pointer {
                 Some(pointer) => self.single_unknown(&lookup.coordinates[pointer]).is_some(),
                 // Whether there is a message is asked once, before it is clear.
                 None => !function.whether || !lookup.asked && self.some_unknown(&lookup.count),
             };
-            unanswered
-                .then(|| functions.find(helps))
-                .flatten()
-                .map(|function| (i, *function))
+            open.find(helps)
+                .map(|(number, function)| (i, number, *function))
         });
-        let Some((i, function)) = found else {
+        let Some((i, number, function)) = found else {
             return false;
         };
         let Lookup {
@@ -668,7 +683,7 @@ impl State {
             ..
         } = self.lookups[i].clone();
         if let Some(pointer) = function.pointer {
-            self.lookups[i].answered = true;
+            self.lookups[i].answered.insert(number);
             if let Some(x) = self.single_unknown(&coordinates[pointer]) {
                 self.learn(x, Rule::Pointer(source));
             }
@@ -681,10 +696,14 @@ impl State {
             self.active.push((source, count.plus(&there, ONE)));
             self.lookups[i].count = there.scaled(-ONE);
         } else {
-            self.lookups[i].answered = true;
-            for coordinate in coordinates {
-                if self.some_unknown(&coordinate) {
+            self.lookups[i].answered.insert(number);
+            for (at, coordinate) in coordinates.into_iter().enumerate() {
+                let answers = function.answers.is_empty() || function.answers.contains(&at);
+                if answers && self.some_unknown(&coordinate) {
                     let answer = self.answer(u64::MAX);
+                    if function.nonzero.contains(&at) {
+                        self.nonzero.push(answer.clone());
+                    }
                     self.active.push((source, coordinate.plus(&answer, -ONE)));
                 }
             }
@@ -861,7 +880,7 @@ impl State {
     }
 
     /// Flags, of which there is one choice for what is known.
-    fn flags(&mut self) -> bool {
+    fn flags(&mut self) -> Result<bool, Contradiction> {
         const MOST: usize = 8;
         for i in 0..self.active.len() {
             let (source, polynomial) = &self.active[i];
@@ -883,6 +902,7 @@ impl State {
                 .cloned()
                 .collect();
             let mut seen: Vec<Vec<Polynomial>> = Vec::new();
+            let mut only = Vec::new();
             let mut unique = true;
             for choice in 0..1u32 << flags.len() {
                 let value = |x: Variable| {
@@ -905,9 +925,10 @@ impl State {
                     })
                 });
                 seen.push(rests);
+                only.push(choice);
             }
             if unique && !seen.is_empty() {
-                for x in flags {
+                for &x in &flags {
                     self.used.extend(self.bound_by.get(&x));
                     self.learn(x, Rule::Flags(source));
                 }
@@ -915,10 +936,15 @@ impl State {
                 for (source, _) in related {
                     self.consume(source);
                 }
-                return true;
+                if let [choice] = only[..] {
+                    for (position, x) in flags.into_iter().enumerate() {
+                        self.fix(x, Felt::from((choice >> position) & 1))?;
+                    }
+                }
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// `y` is a power of `x`, and a product of powers of both is known.
@@ -1126,6 +1152,30 @@ impl State {
         flags.copied().find(is_open).map(Case::Flag)
     }
 
+    /// Flags among `wanted` that cannot have one of their values.
+    pub fn refute(&mut self, wanted: &dyn Fn(Variable) -> bool) -> Result<bool, Contradiction> {
+        let flags: Vec<(Variable, Source)> = self
+            .bound_by
+            .iter()
+            .filter(|(x, _)| self.bounds.get(x) == Some(&1))
+            .filter(|(x, _)| wanted(**x) && !self.known.contains(x))
+            .map(|(&x, &source)| (x, source))
+            .collect();
+        for (flag, source) in flags {
+            for value in [ZERO, ONE] {
+                let mut other = self.clone();
+                let possible = other.fix(flag, value).is_ok() && other.propagate(FUNCTIONS).is_ok();
+                if !possible {
+                    self.used.extend(other.used);
+                    self.learn(flag, Rule::Refuted(source));
+                    self.fix(flag, ONE - value)?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// A variable of a polynomial that is a flag.
     fn flag_of(&self, polynomial: &Polynomial) -> Option<Variable> {
         let variables = polynomial.variables();
@@ -1138,13 +1188,18 @@ impl State {
     pub fn give(&mut self, inputs: &Inputs<'_>) -> bool {
         let given = inputs.given(self);
         let mut learnt = false;
-        for (variable, why, nonzero) in given {
-            if !self.known.contains(&variable) {
-                self.learn(variable, Rule::Input(why));
-                learnt = true;
-                if nonzero {
-                    self.nonzero.push(Polynomial::variable(variable));
+        for (variable, why, fact) in given {
+            if self.known.contains(&variable) {
+                continue;
+            }
+            self.learn(variable, Rule::Input(why));
+            learnt = true;
+            match fact {
+                Some(Fact::NotZero) => self.nonzero.push(Polynomial::variable(variable)),
+                Some(Fact::Flag) => {
+                    self.bounds.insert(variable, 1);
                 }
+                None => {}
             }
         }
         learnt
