@@ -12,11 +12,12 @@
 use core::{fmt, str::FromStr};
 
 use libm::{floor, log2, sqrt};
+use miden_air::HashFunction;
 use miden_core::Felt;
 use thiserror::Error;
 use winter_math::StarkField;
 
-use crate::{MAX_DEGREE, air::CvmAir, options::HashFunction};
+use crate::{MAX_DEGREE, air::CvmAir};
 
 /// The security of a proof in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use miden_cvm_air::composition::CompositionError;
 use thiserror::Error;
 
 use crate::{
-    advice::AdviceError, bulk::BulkLimitExceeded, context::ContextId, resources::MAX_HANDLES,
+    advice::AdviceError, bulk::BulkLimitExceeded, context::ContextId, options::MAX_HANDLES,
 };
 
 /// An error from code of the host.

@@ -150,3 +150,13 @@ fn index_roots(forest: &MastForest) -> HashMap<Word, MastNodeId> {
     }
     roots
 }
+
+/// Where a machine is in its program; what an error is located by. Two machines that run the same
+/// program in the same way load its code in the same order, and have the same positions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub(crate) forest: Option<ForestId>,
+    pub(crate) node: Option<MastNodeId>,
+    /// The operation of a basic block.
+    pub(crate) op: Option<usize>,
+}

@@ -6,57 +6,49 @@
 
 mod advice;
 mod bulk;
+mod calls;
 mod circuit;
 mod context;
 mod error;
-mod events;
-mod execute;
+mod exec;
 mod forests;
 mod host;
-mod instances;
-mod intrinsics;
-mod location;
-mod ops;
+mod machine;
 mod options;
 mod procedures;
-mod process;
-mod resources;
-mod run;
-mod state;
-mod tables;
 mod trace;
 mod tracer;
-mod view;
 
 pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
 pub use bulk::BulkLimitExceeded;
+pub use calls::{
+    crossing::{CreationTime, Crossing, Entered, Frame},
+    instances::RuntimeInstance,
+    resources::{Entry, Handle, KernelAccess, Marks, Sender, TableAccess, Token},
+    state::InstanceState,
+};
 pub use circuit::{CircuitEvaluation, Gate, GateOperation};
 pub use context::{ContextId, INDEX_BITS};
 pub use error::{
     AceError, ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport,
 };
+pub use exec::run::Run;
+pub use forests::Position;
 pub use host::{
     AsyncHost, BaseHost, DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host,
     HostFuture, MastStore, RegistryError, StdoutWriter, core_library_handlers,
 };
-pub use instances::RuntimeInstance;
+pub use machine::{memory::Memory, process::Process, stack::Stack, view::ProcessState};
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 use miden_cvm_air::composition::Composition;
-pub use options::{ExecutionOptions, Limits, MAX_CYCLES, OptionsError};
+pub use options::{ExecutionOptions, Limits, MAX_CYCLES, MAX_HANDLES, OptionsError};
 pub use procedures::OpenProcedures;
-pub use process::{Position, Process};
-pub use resources::{
-    Entry, Handle, InstanceState, KernelAccess, MAX_HANDLES, Marks, Sender, TableAccess, Token,
-};
-pub use run::Run;
-pub use state::{Memory, Stack};
 use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{
-    BitwiseOp, CreationTime, Crossing, EndRow, Entered, Frame, Horner, IntrinsicRow, MemoryAccess,
-    MerkleUpdate, NoTrace, NodeKind, OpRow, RowKind, RowState, StartRow, Taking, Tracer,
+    BitwiseOp, EndRow, Horner, IntrinsicRow, MemoryAccess, MerkleUpdate, NoTrace, NodeKind, OpRow,
+    RowKind, RowState, StartRow, Taking, Tracer,
 };
-pub use view::ProcessState;
 
 /// What a run leaves behind.
 #[derive(Debug)]

@@ -6,6 +6,9 @@ use thiserror::Error;
 /// The longest run that any options allow, in cycles.
 pub const MAX_CYCLES: u32 = 1 << 29;
 
+/// The most handles that a table holds (Canonical ABI, `Table.MAX_LENGTH`).
+pub const MAX_HANDLES: u32 = (1 << 28) - 1;
+
 /// Bounds on what a run may use. Passing one is a trap whose message names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -14,11 +14,15 @@ use miden_cvm_air::composition::{CallKind, SegmentRecord};
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
+    calls::{
+        crossing::{CreationTime, Entered, Frame},
+        resources::{KernelAccess, Marks, TableAccess},
+        state::InstanceState,
+    },
     circuit::CircuitEvaluation,
     context::ContextId,
     error::Trap,
-    process::Position,
-    resources::{InstanceState, KernelAccess, Marks, TableAccess},
+    forests::Position,
 };
 
 /// Receives what a run does, cycle by cycle.
@@ -158,15 +162,6 @@ pub struct Taking<'a> {
     pub context: ContextId,
     /// The top of the stack, the top element first.
     pub stack: &'a [Felt; MIN_STACK_DEPTH],
-}
-
-/// When an instance begins to exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CreationTime {
-    /// Before the first cycle: the root.
-    BeforeStart,
-    /// In the cycle of the call that enters it first.
-    Cycle(u32),
 }
 
 /// A tracer that keeps nothing.
@@ -340,54 +335,6 @@ pub struct StartRow<'a> {
     pub entered: Option<Entered>,
 }
 
-/// How a context is entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Crossing {
-    /// A call of an open program, as Miden VM makes it: a new context.
-    Open,
-    /// A call into the home domain of the caller, in a composition.
-    Shared,
-    /// A call into a new domain of a composition.
-    Isolated,
-    /// A call into a new instance that has the caller's home domain, in a composition.
-    Fresh,
-    /// A syscall, into the root context.
-    Syscall,
-    /// A call of a destructor, into the instance that defines the resource type.
-    Destructor,
-    /// A call of a destructor by the instance that defines the resource type: it stays where it is.
-    OwnDestructor,
-}
-
-impl Crossing {
-    /// Whether handles can be sent across, either way.
-    pub fn passes_tokens(self) -> bool {
-        matches!(self, Self::Shared | Self::Fresh)
-    }
-
-    /// Whether the instance that is entered is gone when it returns.
-    pub fn is_of_new_instance(self) -> bool {
-        matches!(self, Self::Isolated | Self::Fresh)
-    }
-}
-
-/// A context that a row enters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entered {
-    /// How it is entered.
-    pub crossing: Crossing,
-    /// The context.
-    pub context: ContextId,
-    /// The domain into which its shared calls go.
-    pub home: u32,
-    /// Digest of the procedure that is executed there.
-    pub target: Word,
-    /// Whether the context did not exist before.
-    pub created: bool,
-    /// In a composition, unless it is a syscall: the state of the instance before it is entered.
-    pub state: InstanceState,
-}
-
 /// The end of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndRow {
@@ -403,25 +350,6 @@ pub struct EndRow {
     pub frame: Option<Frame>,
     /// For the same in a composition: the state of the instance that is left, before that.
     pub left: InstanceState,
-}
-
-/// A caller's state, as it was when it called and as the callee's end restores it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame {
-    /// How the callee was entered.
-    pub crossing: Crossing,
-    /// The caller's context.
-    pub context: ContextId,
-    /// Whether the caller's context was entered by a syscall.
-    pub in_syscall: bool,
-    /// The domain into which the caller's shared calls go.
-    pub home: u32,
-    /// The caller's function hash.
-    pub fn_hash: Word,
-    /// Depth of the caller's stack.
-    pub depth: u32,
-    /// Overflow pointer of the caller's stack.
-    pub overflow_pointer: u32,
 }
 
 /// One access to user memory.

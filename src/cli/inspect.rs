@@ -16,13 +16,12 @@ use serde::Serialize;
 
 use super::{
     advisories::AdvisoriesAnswer,
+    answers::{SecurityAnswer, TablesAnswer},
     files,
     kind::{Kind, MAX_FILE_LEN, not_a},
     libraries::Libraries,
     outcome::{Failure, Outcome},
     progress::Progress,
-    prove::TablesAnswer,
-    verify::SecurityAnswer,
 };
 
 /// Shows what is in a component, a composition, a statement or a proof.

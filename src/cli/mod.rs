@@ -2,6 +2,7 @@
 
 mod advisories;
 mod analyze;
+mod answers;
 mod audit;
 mod component;
 mod compose;

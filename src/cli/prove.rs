@@ -9,20 +9,20 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, Heights, Inputs, MAX_HEIGHT, MinSecurity, OptionSet, ProofSettings, ProveOptions,
-    ProvenRun, Table, execute, prove_run,
+    HashFunction, Inputs, MAX_HEIGHT, MinSecurity, OptionSet, ProofSettings, ProveOptions,
+    ProvenRun, execute, prove_run,
 };
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use tracing::{Dispatch, dispatcher};
 
 use super::{
+    answers::{SecurityAnswer, TablesAnswer, write_precompiles},
     files::{self, Outputs},
     outcome::{Failure, Outcome},
     progress::Progress,
     run::{CallAnswer, CodeAnswer, OutputsAnswer},
     source::Source,
     timings::{Timing, Timings},
-    verify::SecurityAnswer,
 };
 
 /// The most cycles of a run that can be traced: the trace has a row of padding.
@@ -213,43 +213,6 @@ fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> Result<Pat
              statement (`-s`) go",
         )),
         None => Ok(target.with_extension(ending)),
-    }
-}
-
-/// Writes how many computations the verifier repeats, if there are any.
-pub fn write_precompiles(f: &mut fmt::Formatter<'_>, precompiles: usize) -> fmt::Result {
-    match precompiles {
-        0 => Ok(()),
-        count => writeln!(f, "precompiles  {count} computed again by the verifier"),
-    }
-}
-
-/// The heights of the tables of a proof.
-#[derive(Debug)]
-pub struct TablesAnswer(Heights);
-
-impl TablesAnswer {
-    /// These heights.
-    pub fn new(heights: &Heights) -> Self {
-        Self(*heights)
-    }
-}
-
-impl Serialize for TablesAnswer {
-    /// A map from names to heights; of tables that are absent 0.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let heights = Table::ALL.map(|table| (table.name(), self.0.of(table)));
-        serializer.collect_map(heights)
-    }
-}
-
-impl fmt::Display for TablesAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for table in self.0.tables() {
-            write!(f, "{} {}, ", table.name(), self.0.of(table))?;
-        }
-        let cells = self.0.cells();
-        write!(f, "{cells} cells")
     }
 }
 

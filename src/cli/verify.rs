@@ -7,18 +7,15 @@ use std::{
 };
 
 use clap::Args;
-use miden_cvm::{
-    Expectations, Felt, MAX_PROOF_LEN, MinSecurity, Records, Rounds, Security, SecurityParts,
-    Statement, Word, verify,
-};
+use miden_cvm::{Expectations, Felt, MAX_PROOF_LEN, MinSecurity, Records, Statement, Word, verify};
 use serde::Serialize;
 
 use super::{
+    answers::{SecurityAnswer, TablesAnswer, write_precompiles},
     files,
     kind::{Kind, not_a},
     outcome::{Failure, Outcome},
     progress::Progress,
-    prove::{TablesAnswer, write_precompiles},
 };
 
 /// The most bytes that a statement may have: room for all records that there can be.
@@ -190,152 +187,5 @@ impl fmt::Display for VerifyAnswer {
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
         write_precompiles(f, self.precompiles)
-    }
-}
-
-/// The security of a proof in bits, and what it is made of.
-#[derive(Debug, Serialize)]
-pub struct SecurityAnswer {
-    proven: u32,
-    conjectured: u32,
-    parts: PartsAnswer,
-}
-
-#[derive(Debug, Serialize)]
-struct PartsAnswer {
-    protocol: u32,
-    unique_decoding: u32,
-    list_decoding: u32,
-    collisions: u32,
-    lookups: u32,
-    constraints: u32,
-    out_of_domain: u32,
-    quotients: u32,
-    rounds: RegimesAnswer,
-}
-
-/// The rounds of the protocol under either kind of theorem.
-#[derive(Debug, Serialize)]
-struct RegimesAnswer {
-    unique_decoding: RoundsAnswer,
-    list_decoding: RoundsAnswer,
-}
-
-#[derive(Debug, Serialize)]
-struct RoundsAnswer {
-    multiplicity: u32,
-    constraints: u32,
-    out_of_domain: u32,
-    quotients: u32,
-    folding: u32,
-    queries: u32,
-}
-
-impl From<Rounds> for RoundsAnswer {
-    fn from(rounds: Rounds) -> Self {
-        let Rounds {
-            multiplicity,
-            constraints,
-            out_of_domain,
-            quotients,
-            folding,
-            queries,
-        } = rounds;
-        Self {
-            multiplicity,
-            constraints,
-            out_of_domain,
-            quotients,
-            folding,
-            queries,
-        }
-    }
-}
-
-impl From<Security> for SecurityAnswer {
-    fn from(security: Security) -> Self {
-        let SecurityParts {
-            protocol,
-            unique_decoding,
-            list_decoding,
-            collisions,
-            lookups,
-            constraints,
-            out_of_domain,
-            quotients,
-        } = security.parts;
-        Self {
-            proven: security.proven,
-            conjectured: security.conjectured,
-            parts: PartsAnswer {
-                protocol,
-                unique_decoding: unique_decoding.least(),
-                list_decoding: list_decoding.least(),
-                collisions,
-                lookups,
-                constraints,
-                out_of_domain,
-                quotients,
-                rounds: RegimesAnswer {
-                    unique_decoding: unique_decoding.into(),
-                    list_decoding: list_decoding.into(),
-                },
-            },
-        }
-    }
-}
-
-impl SecurityAnswer {
-    /// Writes it with its parts, a line for each kind of them.
-    pub fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PartsAnswer {
-            protocol,
-            unique_decoding,
-            list_decoding,
-            collisions,
-            lookups,
-            constraints,
-            out_of_domain,
-            quotients,
-            rounds,
-        } = &self.parts;
-        writeln!(f, "security     {self}")?;
-        writeln!(
-            f,
-            "  protocol   {protocol} conjectured; proven {unique_decoding} by unique decoding, \
-             {list_decoding} by list decoding"
-        )?;
-        writeln!(
-            f,
-            "  errors     lookups {lookups}, point out of domain {out_of_domain}, batching of \
-             constraints {constraints} and of quotients {quotients}"
-        )?;
-        let rounds = if unique_decoding > list_decoding {
-            &rounds.unique_decoding
-        } else {
-            &rounds.list_decoding
-        };
-        writeln!(
-            f,
-            "  proven     queries {}, folding {}, batching of quotients {}, point out of domain {}, \
-             batching of constraints {}",
-            rounds.queries,
-            rounds.folding,
-            rounds.quotients,
-            rounds.out_of_domain,
-            rounds.constraints
-        )?;
-        writeln!(f, "  hash       {collisions} against collisions")
-    }
-}
-
-impl fmt::Display for SecurityAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            proven,
-            conjectured,
-            parts: _,
-        } = self;
-        write!(f, "{proven} bits proven, {conjectured} bits conjectured")
     }
 }

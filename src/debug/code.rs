@@ -13,7 +13,7 @@ use miden_core::{
 };
 use miden_cvm_processor::Position;
 
-use super::machine::Running;
+use super::running::Running;
 use crate::{
     Location, Target,
     profile::{Names, forests, plain},

@@ -1,43 +1,19 @@
 //! A run that stands before a cycle.
 
-use std::{
-    fmt,
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::rc::Rc;
 
 use miden_core::StackOutputs;
-use miden_cvm_processor::{ContextId, DefaultHost, Position, Process, Run};
+use miden_cvm_processor::{ContextId, Process};
 
 use super::{
     Frame, Movement,
     code::{CodeMap, Spot, is_named},
     follower::{Follower, Opened},
+    running::{Console, Running},
 };
 use crate::{
     CodePlace, ExecutionError, ExecutionOptions, Inputs, Location, Target, TrapDescription,
 };
-
-/// What `debug` instructions print.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Console(Arc<Mutex<String>>);
-
-impl Console {
-    pub fn text(&self) -> String {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
-
-impl fmt::Write for Console {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push_str(text);
-        Ok(())
-    }
-}
 
 /// How a run stands.
 #[derive(Debug)]
@@ -45,28 +21,6 @@ pub(super) enum Status {
     Paused,
     Ended(StackOutputs),
     Trapped(Box<TrapDescription>),
-}
-
-/// A machine, and what runs on it.
-pub(super) struct Running<'t> {
-    process: Process<Follower>,
-    run: Run<'t>,
-    host: DefaultHost<Console>,
-}
-
-impl Running<'_> {
-    /// A position in the source.
-    pub fn locate(&self, position: Position) -> Location {
-        self.process.locate(position, &self.host)
-    }
-}
-
-impl std::ops::Deref for Running<'_> {
-    type Target = Process<Follower>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.process
-    }
 }
 
 /// Where a procedure is that has begun and not ended.

@@ -26,6 +26,7 @@ mod breakpoint;
 mod code;
 mod follower;
 mod machine;
+mod running;
 
 use std::fmt;
 

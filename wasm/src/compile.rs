@@ -13,7 +13,7 @@ use crate::{
     entry::{entry, import},
     facts::{Facts, follow},
     graph::{Graph, groups},
-    ir::{Body, Callee, Node, Op},
+    ir::{Body, Callee, Node, Op, ValueType},
     layout::{Image, Initial, Layout},
     limits,
     liveness::{analyze, count_uses},
@@ -43,15 +43,6 @@ pub struct Options {
     /// `rt_read8`, `rt_read16` and `rt_read32` (`[address] → [value]`), `rt_write8`, `rt_write16` and
     /// `rt_write32` (`[address, value] → []`).
     pub access: bool,
-}
-
-/// The type of a parameter or result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueType {
-    /// 32 bits, one element.
-    I32,
-    /// 64 bits, two elements.
-    I64,
 }
 
 /// A function that can be called from outside.

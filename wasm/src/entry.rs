@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    compile::ValueType,
+    ir::ValueType,
     layout::Layout,
     permute::{Item, Known, Move, moves},
     translate::STACK_VALUES,

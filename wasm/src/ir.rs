@@ -12,6 +12,15 @@ pub(crate) type Val = u32;
 /// A place that branches lead to. Label 0 is the end of the function.
 pub(crate) type Label = u32;
 
+/// The type of a parameter or result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    /// 32 bits, one element.
+    I32,
+    /// 64 bits, two elements.
+    I64,
+}
+
 /// An operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Arg {

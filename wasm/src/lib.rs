@@ -25,5 +25,6 @@ mod runtime;
 mod translate;
 mod webs;
 
-pub use compile::{Cell, Compiled, Export, Options, ValueType, compile};
+pub use compile::{Cell, Compiled, Export, Options, compile};
 pub use error::WasmError;
+pub use ir::ValueType;

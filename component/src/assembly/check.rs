@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     expression::{self, Term},
     names::{Item, Names, Target, Unit},
-    outline::{Code, Name, TypeExpression},
+    outline::Code,
+    reader::{Name, TypeExpression},
 };
 use crate::{
     error::{SourceError, SourceFault, Step},

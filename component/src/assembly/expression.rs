@@ -3,7 +3,7 @@
 use miden_assembly_syntax::parser::Token;
 
 use super::{
-    outline::{Name, Reader},
+    reader::{Name, Reader},
     scan::At,
 };
 use crate::{error::SourceFault, limits::MAX_TERMS};

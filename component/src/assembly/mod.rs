@@ -12,6 +12,7 @@ mod expression;
 pub(crate) mod guard;
 mod names;
 mod outline;
+mod reader;
 mod scan;
 pub(crate) mod toolchain;
 

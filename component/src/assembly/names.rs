@@ -5,7 +5,10 @@ use std::{
     path::PathBuf,
 };
 
-use super::outline::{Alias, Name, Outline};
+use super::{
+    outline::{Alias, Outline},
+    reader::Name,
+};
 use crate::{
     error::{SourceError, SourceFault, Step},
     limits::MAX_CHAIN,

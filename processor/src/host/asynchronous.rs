@@ -4,7 +4,7 @@ use std::sync::Arc;
 use miden_core::{Word, mast::MastForest};
 
 use super::BaseHost;
-use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
+use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
 /// A future of a host's answer. It can be sent to other threads, but in a browser, where there is
 /// nothing to send it to.

@@ -2,7 +2,7 @@ use core::fmt;
 
 use miden_core::{DebugOptions, FMP_ADDR, Felt};
 
-use crate::view::ProcessState;
+use crate::machine::view::ProcessState;
 
 /// Writes to the standard output.
 #[derive(Debug, Clone, Copy, Default)]

@@ -10,7 +10,7 @@ use super::{
     MastStore, RegistryError, StdoutWriter, core_library::core_library_event,
     core_library_handlers,
 };
-use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
+use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
 /// A host that holds everything in memory, and answers the events of Miden's core library.
 ///

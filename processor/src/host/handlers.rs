@@ -7,7 +7,7 @@ use std::{
 use miden_core::{EventId, EventName, sys_events::SystemEvent};
 use thiserror::Error;
 
-use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
+use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
 /// Code of the host that answers an event of the program.
 pub trait EventHandler: Send + Sync + 'static {

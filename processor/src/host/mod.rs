@@ -5,6 +5,7 @@ mod core_library;
 mod debug;
 mod default;
 mod handlers;
+pub(crate) mod location;
 mod store;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use miden_core::{DebugOptions, EventId, EventName, Word, mast::MastForest};
 use miden_debug_types::{FileLineCol, Location};
 pub use store::MastStore;
 
-use crate::{advice::AdviceMutation, error::HostError, view::ProcessState};
+use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
 /// What a run tells the world outside and asks of it without waiting.
 pub trait BaseHost {

@@ -9,9 +9,12 @@ use miden_cvm_air::{
 
 use super::{chiplets::range::RangeCounts, inverse::PendingInverses};
 use crate::{
-    ops::{cipher::RangeWitness, polynomial::FriQuery},
-    resources::Marks,
-    tracer::{Crossing, EndRow, Entered, IntrinsicRow, NodeKind, OpRow, RowState, StartRow},
+    calls::{
+        crossing::{Crossing, Entered},
+        resources::Marks,
+    },
+    exec::ops::{cipher::RangeWitness, polynomial::FriQuery},
+    tracer::{EndRow, IntrinsicRow, NodeKind, OpRow, RowState, StartRow},
 };
 
 /// A block that was entered and not left yet.

@@ -33,11 +33,15 @@ use self::{
 };
 use crate::{
     ContextId,
+    calls::{
+        crossing::{CreationTime, Crossing},
+        resources::{KernelAccess, TableAccess},
+        state::InstanceState,
+    },
     circuit::CircuitEvaluation,
-    resources::{InstanceState, KernelAccess, TableAccess},
     tracer::{
-        BitwiseOp, CreationTime, Crossing, EndRow, Horner, IntrinsicRow, MemoryAccess,
-        MerkleUpdate, NodeKind, OpRow, RowKind, RowState, StartRow, Tracer,
+        BitwiseOp, EndRow, Horner, IntrinsicRow, MemoryAccess, MerkleUpdate, NodeKind, OpRow,
+        RowKind, RowState, StartRow, Tracer,
     },
 };
 

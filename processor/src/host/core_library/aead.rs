@@ -11,7 +11,7 @@ use super::{
     Answer,
     region::{self, RegionError},
 };
-use crate::{advice::AdviceMutation, view::ProcessState};
+use crate::{advice::AdviceMutation, machine::view::ProcessState};
 
 pub(super) const DECRYPT_EVENT: EventName = EventName::new("stdlib::crypto::aead::decrypt");
 

@@ -4,7 +4,7 @@ use miden_core::{EventName, Felt};
 use thiserror::Error;
 
 use super::Answer;
-use crate::{advice::AdviceMutation, view::ProcessState};
+use crate::{advice::AdviceMutation, machine::view::ProcessState};
 
 pub(super) const U64_EVENT: EventName = EventName::new("miden::core::math::u64::u64_div");
 pub(super) const FALCON_EVENT: EventName =

@@ -7,7 +7,7 @@ use super::{
     Answer,
     region::{self, RegionError},
 };
-use crate::{advice::AdviceMutation, host::EventHandler, view::ProcessState};
+use crate::{advice::AdviceMutation, host::EventHandler, machine::view::ProcessState};
 
 #[derive(Debug, Error)]
 enum RequestError {

@@ -3,7 +3,7 @@
 use miden_core::Felt;
 use thiserror::Error;
 
-use crate::{error::MemoryError, view::ProcessState};
+use crate::{error::MemoryError, machine::view::ProcessState};
 
 /// A region that cannot be read.
 #[derive(Debug, Error)]

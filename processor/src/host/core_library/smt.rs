@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::Answer;
 use crate::{
     advice::{AdviceError, AdviceMutation},
-    view::ProcessState,
+    machine::view::ProcessState,
 };
 
 pub(super) const PEEK_EVENT: EventName = EventName::new("miden::core::collections::smt::smt_peek");

@@ -4,7 +4,7 @@ use miden_core::{EventName, Felt, LexicographicWord, ZERO};
 use thiserror::Error;
 
 use super::Answer;
-use crate::{advice::AdviceMutation, error::MemoryError, view::ProcessState};
+use crate::{advice::AdviceMutation, error::MemoryError, machine::view::ProcessState};
 
 pub(super) const ARRAY_EVENT: EventName =
     EventName::new("miden::core::collections::sorted_array::lowerbound_array");

@@ -17,8 +17,8 @@ use super::{
     range::RangeCounts,
 };
 use crate::{
+    calls::resources::{KernelAccess, TableAccess, Token},
     context::ContextId,
-    resources::{KernelAccess, TableAccess, Token},
 };
 
 /// An operation as its two rows.

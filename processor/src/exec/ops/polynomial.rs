@@ -6,8 +6,7 @@ use miden_core::{
 
 use crate::{
     error::{OpResult, Trap},
-    process::Process,
-    state::Stack,
+    machine::{process::Process, stack::Stack},
     tracer::{Horner, Tracer},
 };
 

@@ -14,7 +14,7 @@ use miden_core::{Operation, mast::MastForest};
 
 use crate::{
     error::{OpResult, Trap},
-    process::Process,
+    machine::process::Process,
     tracer::Tracer,
 };
 

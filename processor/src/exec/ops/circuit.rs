@@ -5,7 +5,7 @@ use miden_core::Felt;
 use crate::{
     circuit::{CircuitEvaluation, CircuitSize, Wires},
     error::{AceError, OpResult, Trap},
-    process::Process,
+    machine::process::Process,
     tracer::Tracer,
 };
 

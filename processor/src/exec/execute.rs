@@ -9,16 +9,29 @@ use miden_core::{
 };
 
 use crate::{
+    calls::{
+        crossing::{Entered, Frame},
+        instances::Callee,
+        state::InstanceState,
+    },
     error::{OpResult, Trap},
-    forests::{ForestId, Forests, Missing, Procedure},
+    exec::ops::Outcome,
+    forests::{ForestId, Forests, Missing, Position, Procedure},
     host::BaseHost,
-    instances::Callee,
-    ops::Outcome,
-    process::{Position, Process, hash_input},
-    resources::InstanceState,
-    run::Question,
-    tracer::{EndRow, Entered, Frame, NodeKind, OpRow, RowKind, StartRow, Tracer},
+    machine::process::{Process, hash_input},
+    tracer::{EndRow, NodeKind, OpRow, RowKind, StartRow, Tracer},
 };
+
+/// What a run needs to know before it can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// The forest that has a procedure.
+    Forest(Word),
+    /// The changes to the advice for the event on top of the stack.
+    Event,
+    /// Nothing: the tracer wants it to stop before the next cycle.
+    Pause,
+}
 
 /// What is still to be done when a node has ended.
 #[derive(Debug, Clone, Copy)]

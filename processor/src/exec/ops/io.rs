@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, Word, ZERO};
 
-use crate::{error::OpResult, process::Process, tracer::Tracer};
+use crate::{error::OpResult, machine::process::Process, tracer::Tracer};
 
 /// Position of the address in the streaming operations, below three words.
 const STREAM_ADDR: usize = 12;

@@ -4,10 +4,8 @@ use miden_core::{EventId, Felt, ONE, mast::MastForest, sys_events::SystemEvent};
 
 use crate::{
     error::{OpResult, Trap},
-    events::handle_system_event,
-    ops::Outcome,
-    process::Process,
-    state::Stack,
+    exec::{events::handle_system_event, ops::Outcome},
+    machine::{process::Process, stack::Stack},
     tracer::Tracer,
 };
 

@@ -1,7 +1,7 @@
 //! The machine: its state, and how state changes pass through it.
 
 use miden_core::{
-    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, Word, ZERO, mast::MastNodeId,
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, Word, ZERO,
     precompile::PrecompileTranscript, stack::MIN_STACK_DEPTH,
 };
 use miden_cvm_air::composition::Composition;
@@ -9,21 +9,22 @@ use miden_cvm_air::composition::Composition;
 use crate::{
     advice::{AdviceInputs, AdviceProvider},
     bulk::BulkQuota,
+    calls::{
+        crossing::{CreationTime, Crossing, Entered, Frame},
+        instances::{Callee, Instances, RuntimeInstance},
+        resources::Marks,
+        state::InstanceState,
+    },
     context::ContextId,
     error::{OpResult, Trap},
-    forests::{ForestId, Forests},
-    instances::{Callee, Instances, RuntimeInstance},
+    forests::{Forests, Position},
+    machine::{
+        memory::{Memory, MemorySlot, to_address, to_word_address},
+        stack::{Stack, SuspendedStack},
+        view::ProcessState,
+    },
     options::{ExecutionOptions, Limits},
-    resources::{InstanceState, Marks},
-    state::{
-        Memory, Stack,
-        memory::{MemorySlot, to_address, to_word_address},
-        stack::SuspendedStack,
-    },
-    tracer::{
-        CreationTime, Crossing, Entered, Frame, MemoryAccess, RowKind, RowState, Taking, Tracer,
-    },
-    view::ProcessState,
+    tracer::{MemoryAccess, RowKind, RowState, Taking, Tracer},
 };
 
 const WORD_LEN: u32 = 4;
@@ -56,16 +57,6 @@ pub struct Process<T: Tracer> {
     frames: Vec<CallerFrame>,
     /// The boundaries between contexts that were crossed last.
     pub(crate) marks: Marks,
-}
-
-/// Where a machine is in its program; what an error is located by. Two machines that run the same
-/// program in the same way load its code in the same order, and have the same positions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    pub(crate) forest: Option<ForestId>,
-    pub(crate) node: Option<MastNodeId>,
-    /// The operation of a basic block.
-    pub(crate) op: Option<usize>,
 }
 
 /// Where a context is that runs or waits.

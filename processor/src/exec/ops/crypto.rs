@@ -10,7 +10,7 @@ use miden_core::{
 use crate::{
     advice::AdviceError,
     error::{OpResult, Trap},
-    process::Process,
+    machine::process::Process,
     tracer::{MerkleUpdate, Tracer},
 };
 

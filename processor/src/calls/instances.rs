@@ -10,12 +10,15 @@ use miden_cvm_air::composition::{
 
 use crate::{
     advice::AdviceProvider,
+    calls::{
+        crossing::{Crossing, Entered},
+        resources::{Entry, Handle, Marks, TableAccess, Token},
+        state::InstanceState,
+        tables::{Change, Quota, Table, Tokens},
+    },
     context::ContextId,
     error::{LoadError, OpResult, Trap},
     options::Limits,
-    resources::{Entry, Handle, InstanceState, Marks, TableAccess, Token},
-    tables::{Change, Quota, Table, Tokens},
-    tracer::{Crossing, Entered},
 };
 
 /// What a call goes to.

@@ -4,7 +4,7 @@ use miden_core::{Felt, ZERO, mast::MastForest};
 
 use crate::{
     error::{OpResult, Trap},
-    state::Stack,
+    machine::stack::Stack,
     tracer::{BitwiseOp, Tracer},
 };
 

@@ -4,13 +4,15 @@ use miden_core::{Word, ZERO};
 use miden_cvm_air::composition::CallKind;
 
 use crate::{
+    calls::{
+        crossing::Entered,
+        instances::{KernelCall, TableCall},
+        resources::KernelAccess,
+    },
     context::ContextId,
     error::{OpResult, Trap},
-    instances::{KernelCall, TableCall},
-    process::Process,
-    resources::KernelAccess,
-    state::memory::to_address,
-    tracer::{Entered, IntrinsicRow, RowKind, Tracer},
+    machine::{memory::to_address, process::Process},
+    tracer::{IntrinsicRow, RowKind, Tracer},
 };
 
 impl<T: Tracer> Process<T> {

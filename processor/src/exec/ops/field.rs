@@ -4,7 +4,7 @@ use miden_core::{Felt, FieldElement, ONE, ZERO};
 
 use crate::{
     error::{OpResult, Trap},
-    state::Stack,
+    machine::stack::Stack,
 };
 
 /// Replaces the top two elements by one.

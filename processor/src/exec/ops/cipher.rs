@@ -5,8 +5,7 @@ use miden_core::{Felt, Word, stack::MIN_STACK_DEPTH};
 use crate::{
     context::ContextId,
     error::{MemoryError, OpResult},
-    process::Process,
-    state::memory::to_address,
+    machine::{memory::to_address, process::Process},
     tracer::Tracer,
 };
 

@@ -9,7 +9,10 @@ use crate::{
     bulk::{BulkLimitExceeded, BulkQuota},
     context::ContextId,
     error::MemoryError,
-    state::{Memory, Stack, memory::to_address},
+    machine::{
+        memory::{Memory, to_address},
+        stack::Stack,
+    },
 };
 
 /// The state of a run at one cycle, as its host sees it.

@@ -9,8 +9,7 @@ use crate::{
     bulk::BulkQuota,
     context::ContextId,
     error::{OpResult, Trap},
-    state::{Memory, Stack},
-    view::ProcessState,
+    machine::{memory::Memory, stack::Stack, view::ProcessState},
 };
 
 /// Handles a system event. The event's id stands on top of the stack, its arguments below.

@@ -3,8 +3,12 @@
 use miden_core::Felt;
 
 use crate::{
+    calls::{
+        resources::{Entry, Handle, Marks, Sender, Token},
+        state::InstanceState,
+    },
     error::{OpResult, Trap},
-    resources::{Entry, Handle, InstanceState, MAX_HANDLES, Marks, Sender, Token},
+    options::MAX_HANDLES,
 };
 
 /// Counts what the tables of a run hold against the limit.

@@ -1,7 +1,7 @@
 //! Operations that only move elements of the stack.
 
 use super::field::binary;
-use crate::{error::OpResult, state::Stack};
+use crate::{error::OpResult, machine::stack::Stack};
 
 #[inline]
 pub(super) fn dup<const N: usize>(stack: &mut Stack, clk: u32) {

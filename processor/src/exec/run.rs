@@ -15,26 +15,14 @@ use miden_cvm_air::composition::Composition;
 use crate::{
     advice::AdviceMutation,
     bulk::BulkLimitExceeded,
+    calls::instances::Instances,
     error::{ExecutionError, HostError, LoadError, Location, OpResult, Trap, TrapReport},
-    execute::Walk,
-    forests::ForestId,
-    host::{AsyncHost, BaseHost, Host},
-    instances::Instances,
-    location::locate,
-    process::{Position, Process},
+    exec::execute::{Question, Walk},
+    forests::{ForestId, Position},
+    host::{AsyncHost, BaseHost, Host, location::locate},
+    machine::process::Process,
     tracer::Tracer,
 };
-
-/// What a run needs to know before it can go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// The forest that has a procedure.
-    Forest(Word),
-    /// The changes to the advice for the event on top of the stack.
-    Event,
-    /// Nothing: the tracer wants it to stop before the next cycle.
-    Pause,
-}
 
 /// The most calls that the report of a trap has, the innermost ones.
 const MAX_REPORTED_CALLS: usize = 256;

@@ -1,0 +1,7 @@
+//! Execution: walking the nodes of a program and doing what their operations say.
+
+mod events;
+pub(crate) mod execute;
+mod intrinsics;
+pub(crate) mod ops;
+pub(crate) mod run;
