@@ -404,22 +404,23 @@ impl CycleCounter {
     }
 }
 
-/// What an intrinsic is called, and whether it is the kernel's.
+/// What an intrinsic is called, and whether it is one of a resource type.
 fn intrinsic_name(kind: CallKind) -> (&'static str, bool) {
     match kind {
-        CallKind::New => ("resource.new", false),
-        CallKind::Rep => ("resource.rep", false),
+        CallKind::New => ("resource.new", true),
+        CallKind::Rep => ("resource.rep", true),
         CallKind::Drop
         | CallKind::DropOfOwnType
         | CallKind::Destroy
-        | CallKind::DestroyOfOwnType => ("resource.drop", false),
-        CallKind::SendOwn => ("handle.send_own", false),
-        CallKind::SendBorrow => ("handle.send_borrow", false),
-        CallKind::RecvOwn => ("handle.recv_own", false),
-        CallKind::RecvBorrow | CallKind::RecvRep => ("handle.recv_borrow", false),
-        CallKind::Load => ("load", true),
-        CallKind::Store => ("store", true),
-        CallKind::Shared | CallKind::Isolated | CallKind::Fresh => ("call", false),
+        | CallKind::DestroyOfOwnType => ("resource.drop", true),
+        CallKind::SendOwn => ("handle.send_own", true),
+        CallKind::SendBorrow => ("handle.send_borrow", true),
+        CallKind::RecvOwn => ("handle.recv_own", true),
+        CallKind::RecvBorrow | CallKind::RecvRep => ("handle.recv_borrow", true),
+        CallKind::Load => ("load", false),
+        CallKind::Store => ("store", false),
+        CallKind::Caller => ("caller", false),
+        CallKind::Shared | CallKind::Isolated | CallKind::Fresh => ("call", true),
     }
 }
 
@@ -452,8 +453,8 @@ impl Tracer for CycleCounter {
             self.instances.entry(entered).or_default().0 += 1;
         }
         if let RowKind::Intrinsic(row) = kind {
-            let (name, is_kernel) = intrinsic_name(row.kind);
-            let resource = (!is_kernel).then_some(row.resource);
+            let (name, has_resource) = intrinsic_name(row.kind);
+            let resource = has_resource.then_some(row.resource);
             let count = self.intrinsics.entry((resource, name)).or_default();
             count.0 += 1;
             count.1 += u64::from(row.destroys);

@@ -10,7 +10,7 @@ use miden_cvm::{
     AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Felt, Inputs, Loader, Table, audit,
     execute_traced,
 };
-use miden_cvm_air::opcode::{DESTROY, DESTRUCTOR, FORBIDDEN, INTRINSIC, OWN_DESTRUCTOR};
+use miden_cvm_air::opcode::{CALLER_ID, DESTROY, DESTRUCTOR, FORBIDDEN, INTRINSIC, OWN_DESTRUCTOR};
 
 const SEED: u64 = 1;
 
@@ -75,7 +75,7 @@ fn the_program_of_all_operations_uses_all() {
         .collect();
     // The prefix 100 has even opcodes only, those of 111 have zero low bits. Rows of intrinsics are
     // in compositions only.
-    let intrinsics = [INTRINSIC, DESTROY, DESTRUCTOR, OWN_DESTRUCTOR];
+    let intrinsics = [INTRINSIC, CALLER_ID, DESTROY, DESTRUCTOR, OWN_DESTRUCTOR];
     let exists = |code: &u8| match code >> 4 {
         0b100 => code.is_multiple_of(2),
         0b111 => code.is_multiple_of(4),

@@ -493,14 +493,17 @@ pub struct IntrinsicCols<T> {
     pub definer: T,
     /// The destructor; zero if there is none.
     pub destructor: [T; 4],
-    /// Number of the resource type + 1; 0 for the kernel's intrinsics.
+    /// Number of the resource type + 1; 0 for an intrinsic that has none.
     pub resource: T,
+    /// On CALLER_ID rows the state of the running instance, but for who entered it: free list, table
+    /// length, borrows. 0 on the others.
+    pub state: [T; 3],
     /// On the rows that call a destructor: inverse of the cycle, which shows that there is a row
     /// before. 0 on the others.
     pub cycle_inv: T,
     /// Cells that are zero: on the first row all of them, on the others the first two, since the
-    /// call of the destructor needs the rest.
-    pub unused: [T; 6],
+    /// call of the destructor needs the last one.
+    pub unused: [T; 3],
 }
 
 /// What CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns that other
@@ -614,7 +617,8 @@ impl<T: Copy> CoreRow<T> {
             destructor: [h[2], h[3], h[4], h[5]],
             resource: self.decoder.group_start,
             cycle_inv: r[4],
-            unused: [r[7], self.decoder.position[1], r[5], r[6], h[0], h[1]],
+            state: [r[5], r[6], h[0]],
+            unused: [r[7], self.decoder.position[1], h[1]],
         }
     }
 

@@ -112,11 +112,13 @@ pub enum Intrinsic {
     /// `[address, context, element] -> [0, context, element]`: writes the memory of a context. For
     /// the kernel.
     Store,
+    /// `x -> id`: the id of the context that called in. For instances.
+    Caller,
 }
 
 impl Intrinsic {
     /// All intrinsics, in the order of their encoding.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::New,
         Self::Rep,
         Self::Drop,
@@ -126,11 +128,17 @@ impl Intrinsic {
         Self::RecvBorrow,
         Self::Load,
         Self::Store,
+        Self::Caller,
     ];
 
-    /// Whether it is the kernel's: then it has no resource type.
+    /// Whether it is the kernel's.
     pub fn is_kernel(self) -> bool {
         matches!(self, Self::Load | Self::Store)
+    }
+
+    /// Whether it is one of a resource type.
+    pub fn has_resource(self) -> bool {
+        !matches!(self, Self::Load | Self::Store | Self::Caller)
     }
 
     /// Whether only the definer of the resource type may have it.
@@ -149,7 +157,7 @@ pub struct IntrinsicRecord {
     pub digest: Word,
     /// What it does.
     pub intrinsic: Intrinsic,
-    /// Number of the resource type; 0 for the kernel's intrinsics.
+    /// Number of the resource type; 0 for an intrinsic that has none.
     pub resource: u32,
 }
 
@@ -197,6 +205,8 @@ pub enum CallKind {
     Store = 14,
     /// A call of a new instance whose home domain is the caller's.
     Fresh = 15,
+    /// [`Intrinsic::Caller`]. A call row that would be both shared and fresh has the number before.
+    Caller = 17,
 }
 
 /// What a call made by an instance, or by the kernel, goes to.
@@ -527,7 +537,7 @@ impl Composition {
             }
             let definer = match self.resources.get(resource as usize) {
                 Some(record) => Some(record.definer),
-                None if intrinsic.is_kernel() && resource == 0 => None,
+                None if !intrinsic.has_resource() && resource == 0 => None,
                 None => {
                     return Err(CompositionError::IntrinsicResource {
                         intrinsic: position,
@@ -536,7 +546,7 @@ impl Composition {
                     });
                 }
             };
-            if intrinsic.is_kernel() && resource != 0
+            if !intrinsic.has_resource() && resource != 0
                 || intrinsic.is_definer() && definer != Some(source)
             {
                 return Err(no_right);
@@ -617,9 +627,9 @@ impl Composition {
         Some(&self.links[position])
     }
 
-    /// The resource type of an intrinsic; the kernel's have none.
+    /// The resource type of an intrinsic, if it has one.
     pub fn resource_of(&self, record: &IntrinsicRecord) -> Option<&ResourceRecord> {
-        if record.intrinsic.is_kernel() {
+        if !record.intrinsic.has_resource() {
             return None;
         }
         self.resources.get(record.resource as usize)
@@ -646,6 +656,7 @@ impl Composition {
             Intrinsic::RecvBorrow => CallKind::RecvBorrow,
             Intrinsic::Load => CallKind::Load,
             Intrinsic::Store => CallKind::Store,
+            Intrinsic::Caller => CallKind::Caller,
         }
     }
 

@@ -11,8 +11,8 @@ use miden_cvm_air::{
         ResourceRow, RomRow, cells_of, column_numbers,
     },
     opcode::{
-        CALL, CALLER, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ, EXPACC,
-        FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, INTRINSIC, JOIN, LOGPRECOMPILE, LOOP,
+        CALL, CALLER, CALLER_ID, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ,
+        EXPACC, FRIE2F4, HALT, HORNERBASE, HORNEREXT, HPERM, INTRINSIC, JOIN, LOGPRECOMPILE, LOOP,
         MPVERIFY, MRUPDATE, OWN_DESTRUCTOR, REPEAT, SPAN, SPLIT, SYSCALL,
     },
     table::Table,
@@ -210,7 +210,8 @@ fn is_unread_helper(core: &CoreRow<Felt>, composed: bool, helper: usize) -> bool
         FRIE2F4 | HORNERBASE | HORNEREXT => false,
         CRYPTOSTREAM | LOGPRECOMPILE => helper == 5,
         SPLIT | LOOP | SPAN | JOIN => helper >= 2,
-        CALL | DYNCALL | SYSCALL | INTRINSIC | DESTROY | DESTRUCTOR | OWN_DESTRUCTOR | END => false,
+        CALL | DYNCALL | SYSCALL | INTRINSIC | CALLER_ID | DESTROY | DESTRUCTOR
+        | OWN_DESTRUCTOR | END => false,
         _ => true,
     }
 }

@@ -152,7 +152,8 @@ struct TypeImportRecord {
 struct CalledIntrinsic {
     digest: Hex,
     intrinsic: Intrinsic,
-    resource: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
     is_imported: bool,
 }
 
@@ -428,7 +429,7 @@ impl ComponentSection {
         let intrinsics: BTreeMap<Word, &str> = component
             .intrinsics
             .iter()
-            .map(|call| (call.digest, call.resource.as_str()))
+            .map(|call| (call.digest, call.resource.as_deref().unwrap_or_default()))
             .collect();
         let exports = component.exports.values().map(|export| export.node);
         let destructors = component
@@ -741,7 +742,8 @@ impl ComponentSection {
                     == (call.intrinsic, &call.resource, call.is_imported)
             });
             let stub = stub.ok_or_else(|| {
-                let reason = format!("there is no resource type `{}` for it", call.resource);
+                let name = call.resource.as_deref().unwrap_or_default();
+                let reason = format!("there is no resource type `{name}` for it");
                 wrong("an intrinsic", reason)
             })?;
             identities.push(stub.identity.clone());
@@ -757,7 +759,7 @@ impl ComponentSection {
         for (call, identity) in found.iter().zip(&identities) {
             if digests.get(&identity.name) != Some(&call.digest) {
                 return Err(wrong(
-                    format!("an intrinsic of `{}`", call.resource),
+                    format!("an intrinsic, `{}`", identity.name),
                     "its stub has another digest",
                 ));
             }

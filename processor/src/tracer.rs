@@ -258,22 +258,24 @@ pub struct IntrinsicRow {
     pub named: Word,
     /// What the call means.
     pub kind: CallKind,
-    /// Number of the resource type; 0 for the kernel's.
+    /// Number of the resource type; 0 if it has none.
     pub resource: u32,
-    /// Index of the type's definer; 0 for the kernel's.
+    /// Index of the type's definer; 0 if it has none.
     pub definer: u16,
     /// The type's destructor.
     pub destructor: Option<Word>,
     /// Whether the destructor is called: then the next row is the [`StartRow`] of that call, with
     /// the digest, name and inputs of this node.
     pub destroys: bool,
+    /// The state of the running instance, if the intrinsic asks who entered it.
+    pub state: Option<InstanceState>,
 }
 
 impl IntrinsicRow {
-    /// The resource type as the link table has it: its number + 1, or 0 for the kernel's.
+    /// The resource type as the link table has it: its number + 1, or 0 if it has none.
     pub fn payload(&self) -> u32 {
         match self.kind {
-            CallKind::Load | CallKind::Store => 0,
+            CallKind::Load | CallKind::Store | CallKind::Caller => 0,
             _ => self.resource + 1,
         }
     }

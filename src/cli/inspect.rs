@@ -578,7 +578,9 @@ impl ComponentAnswer {
         let intrinsics = |name: &str, is_imported: bool| {
             let calls = component.intrinsics.iter();
             calls
-                .filter(|call| call.resource == name && call.is_imported == is_imported)
+                .filter(|call| {
+                    call.resource.as_deref() == Some(name) && call.is_imported == is_imported
+                })
                 .map(|call| call.intrinsic)
                 .collect()
         };
@@ -675,6 +677,7 @@ fn intrinsic_names(intrinsics: &[Intrinsic]) -> String {
         Intrinsic::RecvBorrow => "recv_borrow",
         Intrinsic::Load => "load",
         Intrinsic::Store => "store",
+        Intrinsic::Caller => "caller",
     });
     names.collect::<Vec<_>>().join(", ")
 }

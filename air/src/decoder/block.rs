@@ -18,9 +18,7 @@ use crate::{
         BlockEntry, CallEntry, ChildBlock, HashAbsorb, HashDigest, HashInput, LookupBuilder,
         MemoryWord, Slot, Space, access_time, context_key,
     },
-    opcode::{
-        CALL, DYN, DYNCALL, END, INTRINSIC, JOIN, LOOP, OpFlags, REPEAT, RESPAN, SPLIT, SYSCALL,
-    },
+    opcode::{CALL, DYN, DYNCALL, END, JOIN, LOOP, OpFlags, REPEAT, RESPAN, SPLIT, SYSCALL},
 };
 
 /// Constraints of block ids, hasher addresses, and of which children a block has.
@@ -164,7 +162,7 @@ pub fn lookups<B: LookupBuilder>(
     );
     let dyn_node = ops.op(DYN);
     b.add(Slot::OP[0], "block.enter_dyn", dyn_node, dyn_node, entry);
-    let intrinsic = ops.op(INTRINSIC);
+    let intrinsic = ops.plain_intrinsic();
     b.add(
         Slot::OP[0],
         "block.enter_intrinsic",

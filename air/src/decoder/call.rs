@@ -89,6 +89,18 @@ pub fn constraints<B: ConstraintBuilder>(
         cols.unused.map(|cell| intrinsic * cell),
     );
     b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
+    // Who asks for its caller reads its state, and nobody else.
+    let asks = ops.asks_caller();
+    b.assert_zero(
+        "call.caller_kind",
+        4,
+        intrinsic * asks * (cols.kind - B::Expr::int(CallKind::Caller as u64)),
+    );
+    b.assert_zeros(
+        "call.intrinsic_state",
+        4,
+        cols.state.map(|cell| intrinsic * asks.not() * cell),
+    );
     // The first two are not of use to the call of a destructor either; above all, it creates no
     // instance.
     b.assert_zeros(
@@ -177,8 +189,23 @@ pub fn lookups<B: LookupBuilder>(
         Slot::OP[1],
         "call.table",
         intrinsic,
-        intrinsic,
+        intrinsic * ops.asks_caller().not(),
         TableRequest { request },
+    );
+
+    let [free, table_len, borrows] = cols.state;
+    b.add(
+        Slot::OP[3],
+        "call.caller_state",
+        intrinsic,
+        intrinsic * ops.asks_caller(),
+        MemoryWord {
+            context: context_key(system.domain, system.index, Space::State),
+            address: zero,
+            time,
+            is_write: zero,
+            value: [frame.next.stack.top[0] + one, free, table_len, borrows],
+        },
     );
 
     let state = MemoryWord {

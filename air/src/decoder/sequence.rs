@@ -5,8 +5,7 @@ use crate::{
     builder::{ConstraintBuilder, CoreFrame},
     opcode::{
         CALL, CRYPTOSTREAM, DESTROY, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT,
-        HORNERBASE, HORNEREXT, HPERM, INTRINSIC, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT,
-        RESPAN, SPAN,
+        HORNERBASE, HORNEREXT, HPERM, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
     },
 };
 
@@ -91,7 +90,7 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero(
         "decoder.intrinsic_ends",
         5,
-        ops.op(INTRINSIC) * next_end.not(),
+        ops.plain_intrinsic() * next_end.not(),
     );
     let destroy = ops.op(DESTROY);
     let next_destructor = next_ops.calls_destructor();

@@ -27,8 +27,8 @@ protect is told in [Constraints](constraints.md), what the messages are for in [
 prints the same as [data](specification.md).
 
 `x'` is a cell of the next row; names of cells are those of [the trace](trace.md). Opcodes stand for their flags,
-and `nodes` for that of SPLIT, LOOP, SPAN and JOIN; `intrinsic` is 1 on INTRINSIC and DESTROY rows, `destructor` and
-`own_destructor` on those that call one. `C` is 1 for a composition and 0 for an open program. `not(x)` is `1 - x`,
+and `nodes` for that of SPLIT, LOOP, SPAN and JOIN; `intrinsic` is 1 on INTRINSIC, CALLER_ID and DESTROY rows, `plain_intrinsic`
+on the first two of these, `destructor` and `own_destructor` on those that call one. `C` is 1 for a composition and 0 for an open program. `not(x)` is `1 - x`,
 `bin(x)` is `x · (x - 1)`. A message that is received has a negative count.
 
 ";
@@ -269,6 +269,7 @@ fn name_flags(op: &OpcodeCols<Value>, prime: &str, name: &mut impl FnMut(Value, 
     for (what, flag) in [
         ("nodes", ops.plain_node()),
         ("intrinsic", ops.intrinsic()),
+        ("plain_intrinsic", ops.plain_intrinsic()),
         ("destructor", ops.destructor()),
         ("own_destructor", ops.own_destructor()),
         ("calls_destructor", ops.calls_destructor()),

@@ -23,6 +23,10 @@ use crate::wit::{
 /// The module below which a component finds the wrappers of its intrinsics.
 pub const RESOURCE_MODULE: &str = "resources";
 
+/// The stub by which any component asks for the context that called in:
+/// `call.imports::intrinsics::caller`.
+const CALLER_STUB: &str = "intrinsics::caller";
+
 /// A resource type that a component defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceType {
@@ -54,8 +58,8 @@ pub struct IntrinsicImport {
     pub digest: Word,
     /// What it does.
     pub intrinsic: Intrinsic,
-    /// The component's name for the resource type.
-    pub resource: String,
+    /// The component's name for the resource type; nothing if the intrinsic is of none.
+    pub resource: Option<String>,
     /// Whether the type is another component's. A world can export and import types of one name.
     pub is_imported: bool,
 }
@@ -64,7 +68,7 @@ pub struct IntrinsicImport {
 pub(crate) struct IntrinsicStub {
     pub(crate) identity: StubIdentity,
     pub(crate) intrinsic: Intrinsic,
-    pub(crate) resource: String,
+    pub(crate) resource: Option<String>,
     pub(crate) is_imported: bool,
 }
 
@@ -235,11 +239,22 @@ impl WorldTypes {
                         function: format!("[{kind}]{}", import.resource),
                     },
                     intrinsic,
-                    resource: name.clone(),
+                    resource: Some(name.clone()),
                     is_imported,
                 });
             }
         }
+        stubs.push(IntrinsicStub {
+            identity: StubIdentity {
+                name: CALLER_STUB.into(),
+                interface: String::new(),
+                version: String::new(),
+                function: "[caller]".into(),
+            },
+            intrinsic: Intrinsic::Caller,
+            resource: None,
+            is_imported: false,
+        });
         stubs
     }
 }
@@ -388,7 +403,7 @@ pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) ->
                  before returning.",
                 stub,
             ),
-            Intrinsic::Load | Intrinsic::Store => continue,
+            Intrinsic::Load | Intrinsic::Store | Intrinsic::Caller => continue,
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");

@@ -107,8 +107,14 @@ impl<'a> Authority<'a> {
         for (position, source, instance) in kept() {
             let types = &self.types[position as usize];
             for call in &instance.component.intrinsics {
-                let of = types.get(&call.resource, call.is_imported);
-                if let Some(&resource) = of.and_then(|of| numbers.get(&of)) {
+                let resource = match &call.resource {
+                    Some(name) => {
+                        let of = types.get(name, call.is_imported);
+                        of.and_then(|of| numbers.get(&of)).copied()
+                    }
+                    None => Some(0),
+                };
+                if let Some(resource) = resource {
                     records.intrinsics.push(IntrinsicRecord {
                         source,
                         digest: call.digest,
@@ -190,7 +196,8 @@ impl<'a> Authority<'a> {
         };
         for (name, import) in &component.resource_imports {
             let mut intrinsics = component.intrinsics.iter();
-            let is_used = intrinsics.any(|call| call.is_imported && call.resource == *name);
+            let is_used =
+                intrinsics.any(|call| call.is_imported && call.resource.as_ref() == Some(name));
             if import.of.is_none() || is_used {
                 let of = self.wired(instance, name, import)?;
                 types.imported.insert(name, of);

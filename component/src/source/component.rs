@@ -223,14 +223,15 @@ impl Component {
             }
             imports.insert(name.into_inner(), import);
         }
+        let is_called = |intrinsic: &IntrinsicImport| calls.imports.contains(&intrinsic.digest);
         for (stub, intrinsic) in &intrinsics {
-            let stub = format!("{STUB_MODULE}::{stub}");
-            procedures.entry(intrinsic.digest).or_insert(stub);
+            // Every component has the stub that is of no type, whether it has a use for it or not.
+            if intrinsic.resource.is_some() || is_called(intrinsic) {
+                let stub = format!("{STUB_MODULE}::{stub}");
+                procedures.entry(intrinsic.digest).or_insert(stub);
+            }
         }
-        let intrinsics = intrinsics
-            .into_values()
-            .filter(|intrinsic| calls.imports.contains(&intrinsic.digest))
-            .collect();
+        let intrinsics = intrinsics.into_values().filter(is_called).collect();
         let resources = types.own(|name| Some(forest[*destructors.get(name)?].digest()));
         Ok(Self {
             name: manifest.name.get_ref().clone(),

@@ -508,7 +508,7 @@ fn a_note_does_not_do_what_is_the_transactions() {
         "exec.account::close dropw exec.unlock",
     );
     approve(&files);
-    wallet_fails(&files, "only the transaction opens and closes the account");
+    wallet_fails(&files, "only who opened the account closes it");
 }
 
 #[test]

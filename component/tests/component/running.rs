@@ -97,6 +97,27 @@ fn an_isolated_instance_is_new_each_time() {
 }
 
 #[test]
+fn an_instance_is_told_which_one_called() {
+    let main = "
+        pub proc main
+            call.imports::intrinsics::caller
+            push.5 call.imports::next
+            movup.2 drop
+        end
+        pub proc own push.1 drop end
+    ";
+    let files = files(main, COMPOSITION);
+    let next = b"pub proc next call.imports::intrinsics::caller add.7 end";
+    files.write("counter/counter.masm", next);
+    let linked = link(&files);
+    let intrinsics = linked.composition.intrinsics().iter();
+    let sources: Vec<u32> = intrinsics.map(|record| record.source).collect();
+    assert_eq!(sources, [0, 1], "those whose code calls it have it");
+    let output = run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..2], [7, 0], "the root is 0");
+}
+
+#[test]
 fn a_fresh_instance_is_new_each_time() {
     let composition = COMPOSITION.replace("counter.next", "counter.next-once");
     assert_eq!(results(TWICE, &composition)[..2], [101, 101]);

@@ -30,6 +30,8 @@ pub(crate) enum Callee {
     Table(TableCall),
     /// An intrinsic of the kernel.
     Kernel(KernelCall),
+    /// The intrinsic that tells an instance who called in.
+    Caller,
 }
 
 /// A call of an intrinsic for the caller's resource table.
@@ -46,7 +48,7 @@ pub(crate) struct TableCall {
     pub destructor: Option<Word>,
 }
 
-/// What intrinsics do to a table; those of [`Intrinsic`] but for the kernel's.
+/// What intrinsics do to a table; those of [`Intrinsic`] that have a resource type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableOp {
     New,
@@ -247,6 +249,7 @@ impl Instances {
             Intrinsic::RecvBorrow => TableOp::RecvBorrow,
             Intrinsic::Load => return Callee::Kernel(KernelCall::Load),
             Intrinsic::Store => return Callee::Kernel(KernelCall::Store),
+            Intrinsic::Caller => return Callee::Caller,
         };
         let resource = self.composition.resource_of(record);
         Callee::Table(TableCall {

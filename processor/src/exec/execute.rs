@@ -432,6 +432,11 @@ impl<T: Tracer> Process<T> {
                     self.end_intrinsic(walk, call)?;
                     return Ok(Next::Pending);
                 }
+                Callee::Caller => {
+                    self.tell_caller(call.digest(), callee)?;
+                    self.end_intrinsic(walk, call)?;
+                    return Ok(Next::Pending);
+                }
                 Callee::Table(intrinsic) => {
                     let digest = call.digest();
                     match self.access_table(&intrinsic, digest, callee)? {
@@ -482,7 +487,7 @@ impl<T: Tracer> Process<T> {
         let entered = if node.is_dyncall() {
             match self.resolve_call(callee)? {
                 Callee::Procedure(entered) => Some(entered),
-                Callee::Table(_) | Callee::Kernel(_) => {
+                Callee::Table(_) | Callee::Kernel(_) | Callee::Caller => {
                     return Err(Box::new(Trap::DynamicIntrinsic {
                         instance: self.context.index(),
                         digest: callee,

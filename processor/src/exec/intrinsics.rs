@@ -1,12 +1,12 @@
 //! The first cycle of an intrinsic: a built-in procedure that a composition makes callable.
 
-use miden_core::{Word, ZERO};
+use miden_core::{Felt, Word, ZERO};
 use miden_cvm_air::composition::CallKind;
 
 use crate::{
     calls::{
         crossing::Entered,
-        instances::{KernelCall, TableCall},
+        instances::{Instances, KernelCall, TableCall},
         resources::KernelAccess,
     },
     context::ContextId,
@@ -50,12 +50,39 @@ impl<T: Tracer> Process<T> {
                 definer: call.definer,
                 destructor: call.destructor,
                 destroys: access.destroys,
+                state: None,
             }));
             self.tracer.table(&access);
         }
         self.stack.set(0, access.output);
         self.advance()?;
         Ok(entered)
+    }
+
+    /// Tells the running instance the id of the context that called in. `digest` is the CALL node's,
+    /// `named` what it calls.
+    ///
+    /// # Errors
+    /// If the limit of cycles is reached.
+    pub(crate) fn tell_caller(&mut self, digest: Word, named: Word) -> OpResult {
+        let instances = self.instances.as_ref();
+        let state = instances.map_or_else(Default::default, Instances::state);
+        if T::ENABLED {
+            self.row(RowKind::Intrinsic(IntrinsicRow {
+                digest,
+                named,
+                kind: CallKind::Caller,
+                resource: 0,
+                definer: 0,
+                destructor: None,
+                destroys: false,
+                state: Some(state),
+            }));
+        }
+        // Who runs was entered, the root by itself.
+        let caller = state.entered_by.unwrap_or(ContextId::ROOT);
+        self.stack.set(0, Felt::new(caller.as_u64()));
+        self.advance()
     }
 
     /// Reads or writes the memory of some context for the kernel. `digest` is the CALL node's,
@@ -101,6 +128,7 @@ impl<T: Tracer> Process<T> {
                 definer: 0,
                 destructor: None,
                 destroys: false,
+                state: None,
             }));
             self.tracer.kernel_memory(&KernelAccess {
                 clk: self.clk,

@@ -12,6 +12,7 @@ use crate::{
     calls::{
         crossing::{Crossing, Entered},
         resources::Marks,
+        state::InstanceState,
     },
     exec::ops::{cipher::RangeWitness, polynomial::FriQuery},
     tracer::{EndRow, IntrinsicRow, NodeKind, OpRow, RowState, StartRow},
@@ -138,23 +139,27 @@ impl CoreTrace {
     pub fn intrinsic(&mut self, state: &RowState<'_>, row: &IntrinsicRow, address: u32) {
         self.pushed = false;
         self.group = 0;
-        let code = match row.destroys {
-            true => opcode::DESTROY,
-            false => opcode::INTRINSIC,
+        let code = match row.kind {
+            CallKind::Caller => opcode::CALLER_ID,
+            _ if row.destroys => opcode::DESTROY,
+            _ => opcode::INTRINSIC,
         };
+        let read = row.state.map_or([ZERO; 4], InstanceState::to_word);
+        let [_, free, table_len, borrows] = read;
         let core = self.begin(state, code);
+        // The cells of `IntrinsicCols`.
         core.set_call(CallCols {
             named: row.named.into(),
             callee: row.destructor.unwrap_or_default().into(),
             target: Felt::from(row.definer),
             shared: Felt::from(row.kind as u8),
             has_data: Felt::from(row.payload()),
-            saved_depth: ZERO,
+            saved_depth: borrows,
             saved_overflow_ptr: ZERO,
             fresh: ZERO,
             creates: ZERO,
-            free: ZERO,
-            table_len: ZERO,
+            free,
+            table_len,
             table_len_inv: ZERO,
         });
         if !row.destroys {

@@ -344,6 +344,10 @@ impl TraceBuilder {
         let address = hasher.hash_node(row.digest, domain, &inputs);
         hasher.request_input(address);
         self.core.intrinsic(state, row, address);
+        if let Some(read) = row.state {
+            let word = read.to_word();
+            self.private(state.context, Space::State, state.clk + 1, false, word);
+        }
         self.place_root_data();
     }
 

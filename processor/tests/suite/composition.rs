@@ -36,7 +36,7 @@ const STUBS: &str = "
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
-const INTRINSICS: [(&str, Intrinsic); 9] = [
+const INTRINSICS: [(&str, Intrinsic); 10] = [
     ("new", Intrinsic::New),
     ("rep", Intrinsic::Rep),
     ("drop", Intrinsic::Drop),
@@ -46,16 +46,16 @@ const INTRINSICS: [(&str, Intrinsic); 9] = [
     ("recv_borrow", Intrinsic::RecvBorrow),
     ("load", Intrinsic::Load),
     ("store", Intrinsic::Store),
+    ("caller", Intrinsic::Caller),
 ];
 
 /// All stubs: imports, those in `more`, and the intrinsics of every type.
 fn stubs(more: &str) -> Library {
     let mut source = format!("{STUBS}\n{more}");
     for ((name, intrinsic), number) in INTRINSICS.into_iter().zip(2000u64..) {
-        let types = if intrinsic.is_kernel() {
-            1
-        } else {
-            STUBBED_TYPES
+        let types = match intrinsic.has_resource() {
+            true => STUBBED_TYPES,
+            false => 1,
         };
         for resource in 0..types {
             let name = stub_name(name, intrinsic, resource as u32);
@@ -67,10 +67,9 @@ fn stubs(more: &str) -> Library {
 }
 
 fn stub_name(name: &str, intrinsic: Intrinsic, resource: u32) -> String {
-    if intrinsic.is_kernel() {
-        name.into()
-    } else {
-        format!("{name}{resource}")
+    match intrinsic.has_resource() {
+        true => format!("{name}{resource}"),
+        false => name.into(),
     }
 }
 
@@ -194,7 +193,7 @@ impl Builder {
         });
         for source in 0..self.instances {
             for (name, intrinsic) in INTRINSICS {
-                if !intrinsic.is_kernel() && (source == definer || !intrinsic.is_definer()) {
+                if intrinsic.has_resource() && (source == definer || !intrinsic.is_definer()) {
                     let digest = self.stub(&stub_name(name, intrinsic, resource));
                     self.intrinsics.push(IntrinsicRecord {
                         source,
@@ -205,6 +204,19 @@ impl Builder {
                 }
             }
         }
+        self
+    }
+
+    /// Gives every instance the intrinsic that tells who called in.
+    pub fn told_callers(mut self) -> Self {
+        let digest = self.stub("caller");
+        self.intrinsics
+            .extend((0..self.instances).map(|source| IntrinsicRecord {
+                source,
+                digest,
+                intrinsic: Intrinsic::Caller,
+                resource: 0,
+            }));
         self
     }
 

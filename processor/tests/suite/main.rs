@@ -4,6 +4,7 @@
 mod common;
 
 mod asynchronous;
+mod callers;
 mod circuits;
 mod composition;
 mod constraints;

@@ -158,10 +158,11 @@ fn traces() -> Vec<Honest> {
         .link(0, "a2", Isolated, 1, "a::go")
         .link(0, "b2", Fresh, 1, "a::go")
         .link(1, "b1", Shared, 2, "b::there")
-        .data(2, 1000, &values);
+        .data(2, 1000, &values)
+        .told_callers();
     builder.kernel = Some("pub proc k caller dropw end");
     let main = "begin
-        call.stubs::a1 call.stubs::a1 call.stubs::a2 call.stubs::b2 syscall.k
+        call.stubs::a1 call.stubs::a1 call.stubs::a2 call.stubs::b2 call.stubs::caller syscall.k
         procref.stubs::a1 mem_storew_be.0 dropw push.0 dyncall
     end";
     traces.push(Honest::new(builder.trace(main)));

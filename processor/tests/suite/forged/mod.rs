@@ -8,6 +8,7 @@
 mod ace;
 mod alone;
 mod boundary;
+mod callers;
 mod calls;
 mod campaign;
 pub mod cells;
