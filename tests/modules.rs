@@ -242,3 +242,34 @@ fn imports_are_read() {
     ];
     assert_eq!(found, expected);
 }
+
+/// The crates of this project that a crate's code stands on, by their folders' names.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let sections = manifest
+        .split("\n[")
+        .filter_map(|section| section.strip_prefix("dependencies]"));
+    let lines = sections.flat_map(str::lines);
+    let names = lines.filter_map(|line| line.strip_prefix("miden-cvm-"));
+    names
+        .filter_map(|name| name.split(['.', ' ']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_drawing_of_crates_is_that_of_the_manifests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("a file");
+    let mut expected = BTreeSet::new();
+    for name in CRATES.into_iter().chain(["audit"]) {
+        let from = if name == "." { "cvm" } else { name };
+        let targets = dependencies(&read(&format!("{name}/Cargo.toml")));
+        expected.extend(targets.iter().map(|to| format!("    {from} --> {to}")));
+    }
+    let chapter = read("docs/src/architecture.md");
+    let drawing = chapter.split("flowchart BT\n").nth(1).expect("a drawing");
+    let drawing = drawing.split("```").next().unwrap_or_default();
+    let drawn = drawing.lines().filter(|line| line.contains("-->"));
+    let drawn: BTreeSet<String> = drawn.map(str::to_owned).collect();
+    assert_eq!(drawn, expected);
+}

@@ -20,6 +20,7 @@ use miden_cvm_air::{
     table::{Heights, Table},
 };
 
+const ARCHITECTURE: &str = include_str!("../../docs/src/architecture.md");
 const TRACE: &str = include_str!("../../docs/src/trace.md");
 const CONSTRAINTS: &str = include_str!("../../docs/src/constraints.md");
 const BUSES: &str = include_str!("../../docs/src/buses.md");
@@ -184,6 +185,33 @@ fn buses_are_those_of_the_code() {
         .map(|bus| (format!("{bus:?}"), (bus as u8).to_string()))
         .collect();
     compare("buses", &book, &code);
+}
+
+/// Which tables speak on which buses, as a drawing.
+fn drawing() -> String {
+    let mut tables: BTreeMap<Bus, BTreeSet<Table>> = BTreeMap::new();
+    for (table, message) in message_catalog() {
+        tables.entry(message.bus).or_default().insert(table);
+    }
+    let mut between: BTreeMap<BTreeSet<Table>, Vec<Bus>> = BTreeMap::new();
+    for (bus, tables) in tables {
+        between.entry(tables).or_default().push(bus);
+    }
+    let mut text = String::from("flowchart LR\n");
+    for (number, (tables, buses)) in between.iter().enumerate() {
+        let names: Vec<String> = buses.iter().map(|bus| format!("{bus:?}")).collect();
+        text += &format!("    b{number}([\"{}\"])\n", names.join("<br>"));
+        for table in tables {
+            text += &format!("    {} --- b{number}\n", table.name());
+        }
+    }
+    text
+}
+
+#[test]
+fn the_drawing_of_buses_is_that_of_the_code() {
+    let expected = drawing();
+    assert!(ARCHITECTURE.contains(&expected), "draw it so:\n{expected}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod messages;
 mod mutation;
 mod random;
 mod report;
+mod rows;
 pub mod spec;
 mod unread;
 
@@ -40,6 +41,7 @@ pub use mutation::Kind;
 use random::Random;
 use rayon::prelude::*;
 pub use report::{Change, Report, Survivor, Tally};
+pub use rows::{Row, RowMessage, operation_at, operations, rows};
 pub use unread::{Place, is_unread};
 
 /// How many mutations, and which.

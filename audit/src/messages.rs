@@ -44,6 +44,8 @@ pub struct Sent {
     pub key: Key,
     /// Number of its coordinates.
     pub width: usize,
+    /// The names of its fields, each with the number of its coordinates.
+    pub fields: &'static [(&'static str, usize)],
     /// How often it is sent; negative if it is received.
     pub count: Felt,
 }
@@ -68,6 +70,7 @@ impl LookupBuilder for Collector<'_> {
                 name,
                 key: Key::new(M::BUS, cells),
                 width: cells.len(),
+                fields: M::FIELDS,
                 count,
             });
         }

@@ -16,6 +16,7 @@ mod lying;
 mod outcome;
 mod progress;
 mod prove;
+mod rows;
 mod run;
 mod source;
 mod test;
@@ -67,6 +68,8 @@ enum Command {
     Compose(compose::ComposeCommand),
     /// Show what is in a component, a composition, any package or library, a statement or a proof
     Inspect(inspect::InspectCommand),
+    /// Print rows of the trace, with the messages between them
+    Rows(rows::RowsCommand),
     /// Print the AIR: columns, constraints and messages of all tables, as JSON
     Air,
     /// Print a script that completes this command line in a shell
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
                 Command::Debug(command) => command.run(),
                 Command::Test(command) => command.run(),
                 Command::Audit(command) => command.run(),
+                Command::Rows(command) => command.run(),
                 Command::Component(command) => command.run(),
                 Command::Compose(command) => command.run(),
                 Command::Inspect(command) => command.run(),

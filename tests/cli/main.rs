@@ -1239,3 +1239,21 @@ fn the_air_is_printed() {
     let text: Value = serde_json::from_str(&miden_cvm(["air"]).answer()).expect("JSON");
     assert_eq!(text["tables"], printed["tables"]);
 }
+
+#[test]
+fn messages_of_rows_have_another_end() {
+    let answer = miden_cvm(["rows", "examples/fib/fib.masm", "-n", "100", "--json"]).json();
+    let rows = answer["rows"].as_array().expect("rows");
+    assert!(rows.len() > 100, "{}", rows.len());
+    let mut tables = std::collections::BTreeSet::new();
+    for row in rows {
+        tables.insert(row["table"].as_str().expect("a table"));
+        for message in row["messages"].as_array().expect("messages") {
+            let has_end = message["others"].as_u64() > Some(0) || message["public"] == true;
+            assert!(has_end, "{row}: {message}");
+        }
+    }
+    assert!(tables.contains("hasher"), "{tables:?}");
+    let unknown = miden_cvm(["rows", "examples/fib/fib.masm", "--operation", "jump"]).error(2);
+    assert!(unknown.contains("there is no operation `JUMP`") && unknown.contains("MLOADW"));
+}

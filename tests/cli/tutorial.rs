@@ -1,4 +1,4 @@
-//! The tutorial in the book: its files are written and its commands run, word by word.
+//! Chapters of the book that are followed word by word: their files are written and their commands run.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -48,13 +48,25 @@ fn parts(chapter: &str) -> Vec<Part> {
 
 #[test]
 fn the_tutorial_does_what_it_says() {
-    let chapter = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/tutorial.md");
+    follow("tutorial.md", 9);
+}
+
+#[test]
+fn the_call_has_the_rows_that_the_book_shows() {
+    follow("walk.md", 5);
+}
+
+/// Does what a chapter says, which has at least so many blocks of commands.
+fn follow(chapter: &str, blocks: usize) {
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs/src")
+        .join(chapter);
     let chapter = fs::read_to_string(chapter).expect("the chapter");
     let parts = parts(&chapter);
     let commands = parts
         .iter()
         .filter(|part| matches!(part, Part::Commands(_)));
-    assert!(commands.count() > 8);
+    assert!(commands.count() >= blocks);
     let folder = Folder::new(&[]);
     let binary = Path::new(env!("CARGO_BIN_EXE_miden-cvm"));
     let mut paths = vec![binary.parent().expect("a folder").to_owned()];
