@@ -14,6 +14,7 @@ use core::{fmt, str::FromStr};
 use libm::{floor, log2, sqrt};
 use miden_air::HashFunction;
 use miden_core::Felt;
+use serde::Serialize;
 use thiserror::Error;
 use winter_math::StarkField;
 
@@ -127,7 +128,7 @@ pub struct SecurityParts {
 
 /// The rounds of the protocol, each with its security in bits, as far as they depend on how close a
 /// committed word is taken to be to a polynomial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Rounds {
     /// The multiplicity m of the interpolation, which sets the distance: 1 - √ρ·(1 + 1/2m) at a
     /// rate of ρ. 0 below the unique-decoding radius, where the distance is (1 - ρ)/2.

@@ -66,39 +66,8 @@ struct PartsAnswer {
 /// The rounds of the protocol under either kind of theorem.
 #[derive(Debug, Serialize)]
 struct RegimesAnswer {
-    unique_decoding: RoundsAnswer,
-    list_decoding: RoundsAnswer,
-}
-
-#[derive(Debug, Serialize)]
-struct RoundsAnswer {
-    multiplicity: u32,
-    constraints: u32,
-    out_of_domain: u32,
-    quotients: u32,
-    folding: u32,
-    queries: u32,
-}
-
-impl From<Rounds> for RoundsAnswer {
-    fn from(rounds: Rounds) -> Self {
-        let Rounds {
-            multiplicity,
-            constraints,
-            out_of_domain,
-            quotients,
-            folding,
-            queries,
-        } = rounds;
-        Self {
-            multiplicity,
-            constraints,
-            out_of_domain,
-            quotients,
-            folding,
-            queries,
-        }
-    }
+    unique_decoding: Rounds,
+    list_decoding: Rounds,
 }
 
 impl From<Security> for SecurityAnswer {
@@ -126,8 +95,8 @@ impl From<Security> for SecurityAnswer {
                 out_of_domain,
                 quotients,
                 rounds: RegimesAnswer {
-                    unique_decoding: unique_decoding.into(),
-                    list_decoding: list_decoding.into(),
+                    unique_decoding,
+                    list_decoding,
                 },
             },
         }
