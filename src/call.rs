@@ -15,6 +15,7 @@ use crate::{AdviceInputs, AdviceProvider, Composition, Inputs, StackInputs, Stat
 
 /// A call that cannot be made of a target.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// The target has no world whose functions could be called.
     #[error(

@@ -64,6 +64,7 @@ impl InputsFileError {
 
 /// What is wrong with inputs.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum InputsError {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}")]

@@ -44,8 +44,9 @@ pub use miden_cvm_component::{
     ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE,
     CodeDescription, Component, Composition, CompositionError, ExportDescription, Intrinsic,
     LimitName, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError, PackageKind,
-    SegmentRecord, SourceError, SourceFault, SourceText, SourceWarning, Toolchain, Warning,
-    bindings, describe_code, new_component, package_kind, read_library, read_program,
+    SegmentRecord, SourceError, SourceFault, SourceText, SourceWarning, Toolchain, WORKSPACE_FILE,
+    Warning, Workspace, bindings, describe_code, library_bytes, new_component, package_kind,
+    package_program, read_library, read_program, similar_name, similar_path,
 };
 pub use miden_cvm_library::{
     ADVISORIES, Advisory, Finding, core_library, correct, findings, published_core_library,
@@ -175,6 +176,7 @@ pub struct ProvenRun {
 
 /// Why a run is not proven.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ProveError {
     /// The run failed, or has no trace.
     #[error(transparent)]

@@ -276,6 +276,7 @@ impl Target {
 
 /// A target, library or kernel that cannot be loaded.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TargetError {
     /// A file cannot be read.
     #[error("`{}` cannot be read: {reason}", .path.display())]
@@ -469,7 +470,7 @@ impl Loader {
     /// refuses it.
     pub fn with_library(mut self, path: &Path) -> Result<Self, TargetError> {
         let library = if path.is_dir() {
-            self.library_from_sources(path)?
+            self.assemble_library(path, None)?
         } else if matches!(extension(path), Some("masl" | "masp")) {
             read_library(&read(path)?).map_err(|reason| unusable(path, reason))?
         } else {
@@ -560,11 +561,25 @@ impl Loader {
         &self.warnings
     }
 
-    fn library_from_sources(&mut self, folder: &Path) -> Result<Arc<Library>, TargetError> {
-        let name = name_of(folder)?;
-        let assembled = self
-            .assembly()
-            .library(SourceText::read_folder(folder, &name)?)?;
+    /// Assembles the `.masm` files in a folder into a library, whose modules are below `namespace`, or
+    /// the folder's name. It may use the kernel and the libraries added so far.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be read, or if the assembler refuses what is in it.
+    pub fn assemble_library(
+        &mut self,
+        folder: &Path,
+        namespace: Option<&str>,
+    ) -> Result<Arc<Library>, TargetError> {
+        let name = match namespace {
+            Some(namespace) => namespace.into(),
+            None => name_of(folder)?,
+        };
+        let sources = SourceText::read_folder(folder, &name)?;
+        if sources.is_empty() {
+            return Err(TargetError::UnknownLibrary(folder.into()));
+        }
+        let assembled = self.assembly().library(sources)?;
         self.warnings.extend(assembled.warnings);
         Ok(Arc::new(assembled.code))
     }
@@ -626,6 +641,12 @@ pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
         return Ok(found);
     }
     let mut others = programs_in(path)?;
+    // A package beside its source is made of it.
+    let sources = others.clone();
+    others.retain(|name| {
+        let stem = name.strip_suffix(".masp");
+        !stem.is_some_and(|stem| sources.contains(&format!("{stem}.masm")))
+    });
     match others.len() {
         0 => {
             tried.extend(programs);

@@ -45,6 +45,7 @@ pub enum Verdict {
 
 /// A test that cannot be run.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TestError {
     /// It is marked in a way that makes no sense.
     #[error("{location}: the test `{name}` {problem}")]

@@ -17,6 +17,7 @@ mod error;
 mod limits;
 mod link;
 mod package;
+mod similar;
 mod source;
 mod text;
 pub mod wit;
@@ -29,7 +30,7 @@ pub use bindings::{
     stubs::{STUB_MODULE, StubIdentity},
 };
 pub use code::{
-    artifact::{read_library, read_program},
+    artifact::{library_bytes, package_program, read_library, read_program},
     verify::verify_forest,
 };
 pub use describe::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
@@ -43,10 +44,12 @@ pub use miden_cvm_air::composition::{
     ResourceRecord, SegmentRecord,
 };
 pub use miden_cvm_library::core_library;
+pub use similar::{similar_name, similar_path};
 pub use source::{
     component::{Component, Export, Import, ImportKey},
     data::Segment,
     scaffold::{NewFile, bindings, new_component},
+    workspace::{WORKSPACE_FILE, Workspace},
     world::ComponentWorld,
 };
 

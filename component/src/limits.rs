@@ -19,10 +19,10 @@ pub(crate) const MAX_BRACKETS: usize = 128;
 /// The most compositions that can be one inside the other.
 pub(crate) const MAX_COMPOSITIONS: usize = 64;
 
-/// Bounds on what the assembler may be made to do by the sources that it is given.
+/// Bounds on what assembling and linking may be made to do by the files that are given.
 ///
-/// What is bounded is estimated from the sources before the assembler reads them, so that what is above
-/// a limit is refused at once.
+/// What the assembler does is estimated from the sources before it reads them, so that what is above a
+/// limit is refused at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AssemblyLimits {
@@ -33,6 +33,11 @@ pub struct AssemblyLimits {
     /// The most steps of resolving names and ordering procedures; a step is of the order of a
     /// nanosecond.
     pub link_steps: u64,
+    /// The most parts that the types of all functions of a world have, when every name is replaced by
+    /// what it stands for.
+    pub type_parts: u64,
+    /// The most parts of types that are compared when the instances of a composition are wired.
+    pub wired_parts: u64,
 }
 
 impl Default for AssemblyLimits {
@@ -41,12 +46,15 @@ impl Default for AssemblyLimits {
             source_bytes: 1 << 24,
             assembled_instructions: 1 << 21,
             link_steps: 1 << 33,
+            type_parts: 1 << 18,
+            wired_parts: 1 << 22,
         }
     }
 }
 
 /// A limit of [`AssemblyLimits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LimitName {
     /// [`AssemblyLimits::source_bytes`].
     SourceBytes,
@@ -54,14 +62,20 @@ pub enum LimitName {
     AssembledInstructions,
     /// [`AssemblyLimits::link_steps`].
     LinkSteps,
+    /// [`AssemblyLimits::type_parts`].
+    TypeParts,
+    /// [`AssemblyLimits::wired_parts`].
+    WiredParts,
 }
 
 impl LimitName {
     /// All limits.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 5] = [
         Self::SourceBytes,
         Self::AssembledInstructions,
         Self::LinkSteps,
+        Self::TypeParts,
+        Self::WiredParts,
     ];
 
     /// Its name, as the command line has it.
@@ -70,6 +84,8 @@ impl LimitName {
             Self::SourceBytes => "source-bytes",
             Self::AssembledInstructions => "assembled-instructions",
             Self::LinkSteps => "link-steps",
+            Self::TypeParts => "type-parts",
+            Self::WiredParts => "wired-parts",
         }
     }
 
@@ -78,6 +94,8 @@ impl LimitName {
             Self::SourceBytes => "bytes",
             Self::AssembledInstructions => "instructions",
             Self::LinkSteps => "steps",
+            Self::TypeParts => "parts of types",
+            Self::WiredParts => "parts of types to compare",
         }
     }
 
@@ -96,6 +114,8 @@ impl LimitName {
             Self::SourceBytes => &mut limits.source_bytes,
             Self::AssembledInstructions => &mut limits.assembled_instructions,
             Self::LinkSteps => &mut limits.link_steps,
+            Self::TypeParts => &mut limits.type_parts,
+            Self::WiredParts => &mut limits.wired_parts,
         }
     }
 }

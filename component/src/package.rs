@@ -36,6 +36,7 @@ use crate::{
     },
     code::{artifact::read_package, calls::find_calls, merge::stripped},
     error::{PackageError, wrong},
+    limits::AssemblyLimits,
     source::{
         component::{Component, Export, Import, ImportKey},
         data::Segment,
@@ -473,7 +474,7 @@ impl ComponentSection {
         toolchain: &Toolchain,
     ) -> Result<Component, PackageError> {
         check_name("a component", &self.name).map_err(|error| wrong("its name", error))?;
-        let world = self.read_world(path)?;
+        let world = self.read_world(path, toolchain.limits())?;
         let exports = self.read_exports(&forest, world.as_ref())?;
         let imports = self.read_imports(world.as_ref(), toolchain)?;
         let segments = self.read_segments(&forest)?;
@@ -510,16 +511,21 @@ impl ComponentSection {
     }
 
     /// The world, read from its texts again.
-    fn read_world(&self, path: &Path) -> Result<Option<ComponentWorld>, PackageError> {
+    fn read_world(
+        &self,
+        path: &Path,
+        limits: AssemblyLimits,
+    ) -> Result<Option<ComponentWorld>, PackageError> {
         let Some(record) = &self.world else {
             return Ok(None);
         };
         let sources = WitSources {
             base: path.into(),
             files: record.files.clone(),
+            elsewhere: BTreeMap::new(),
         };
-        let world =
-            resolve_world(&sources, Some(&record.name)).map_err(|error| wrong("its WIT", error))?;
+        let world = resolve_world(&sources, Some(&record.name), limits)
+            .map_err(|error| wrong("its WIT", error))?;
         let world = ComponentWorld {
             world,
             files: record.files.clone(),

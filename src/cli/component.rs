@@ -7,13 +7,14 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use miden_cvm::{Component, bindings, findings, new_component};
+use miden_cvm::{Component, Loader, WORKSPACE_FILE, Workspace, bindings, findings, new_component};
 use serde::Serialize;
 
 use super::{
-    files::Outputs,
+    files::{self, Outputs},
     kind::{COMPONENT_FILE, Kind, not_a},
     libraries::Libraries,
+    limits::BuildLimits,
     outcome::{Failure, Outcome},
     progress::Progress,
 };
@@ -58,10 +59,12 @@ struct WriteBindings {
 
 #[derive(Debug, Args)]
 struct Build {
-    /// The folder of the component
+    /// The folder of the component, or of a workspace, whose components are all built
     folder: PathBuf,
     #[command(flatten)]
     libraries: Libraries,
+    #[command(flatten)]
+    limits: BuildLimits,
     /// The package; beside the folder, with the ending `.masp`, if left out
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -151,28 +154,56 @@ impl fmt::Display for WrittenAnswer {
 impl Build {
     fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("assembling");
-        let folder = component_folder(&self.folder)?;
-        let loader = self.libraries.loader()?;
+        let loader = self.libraries.loader(self.limits.assembly())?;
+        for warning in loader.warnings() {
+            progress.warn(warning);
+        }
+        let is_workspace = self.folder.join(WORKSPACE_FILE).is_file();
+        if !is_workspace || self.folder.join(COMPONENT_FILE).is_file() {
+            let folder = component_folder(&self.folder)?;
+            let built = self.build(folder, &loader, &progress)?;
+            drop(progress);
+            let outcome = built.outputs.answered(Outcome::new(&built.answer)?);
+            built.outputs.write([&built.bytes[..]])?;
+            return Ok(outcome);
+        }
+        if self.output.is_some() {
+            return Err(Failure::usage(
+                "`-o` is for one component: those of a workspace have their packages beside them",
+            ));
+        }
+        let workspace = Workspace::load(&self.folder).map_err(Failure::failed)?;
+        let mut components = Vec::new();
+        for member in workspace.members() {
+            let built = self.build(&member, &loader, &progress)?;
+            built.outputs.write([&built.bytes[..]])?;
+            components.push(built.answer);
+        }
+        drop(progress);
+        Outcome::new(&WorkspaceAnswer { components })
+    }
+
+    /// Assembles one component.
+    fn build(&self, folder: &Path, loader: &Loader, progress: &Progress) -> Result<Built, Failure> {
         let component = Component::load(folder, loader.toolchain()).map_err(Failure::failed)?;
         for import in &component.unused_imports {
-            progress.suspend(|| eprintln!("warning: import `{import}` is never called"));
+            progress.warn(format_args!("import `{import}` is never called"));
         }
         self.libraries
-            .judge(&findings(&component.forest), &progress)?;
+            .judge(&findings(&component.forest), progress)?;
         for warning in &component.warnings {
-            progress.suspend(|| eprintln!("warning: {warning}"));
+            progress.warn(warning);
         }
         let path = match &self.output {
             Some(path) => path.clone(),
-            None => beside(folder)?,
+            None => beside(folder, "masp")?,
         };
         let mut read = component.files.clone();
         read.extend(self.libraries.paths().cloned());
         let outputs = Outputs::check([("the package", path.clone())], &read)?;
         let bytes = component.to_package().map_err(Failure::failed)?;
-        drop(progress);
         let exports = component.exports.iter();
-        let outcome = Outcome::new(&BuildAnswer {
+        let answer = BuildAnswer {
             component: component.name.clone(),
             exports: exports
                 .map(|(name, export)| ExportAnswer {
@@ -182,15 +213,43 @@ impl Build {
                 .collect(),
             package: path.display().to_string(),
             bytes: bytes.len(),
-        })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write([&bytes[..]])?;
-        Ok(outcome)
+        };
+        Ok(Built {
+            answer,
+            outputs,
+            bytes,
+        })
+    }
+}
+
+/// A component that is built and not yet written.
+struct Built {
+    answer: BuildAnswer,
+    outputs: Outputs,
+    bytes: Vec<u8>,
+}
+
+/// What `component build` answers for a workspace.
+#[derive(Debug, Serialize)]
+struct WorkspaceAnswer {
+    components: Vec<BuildAnswer>,
+}
+
+impl fmt::Display for WorkspaceAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.components
+            .iter()
+            .try_for_each(|component| component.fmt(f))
     }
 }
 
 /// The folder of a component, which can be named by its `component.toml` too.
 fn component_folder(path: &Path) -> Result<&Path, Failure> {
+    if files::is_standard(path) {
+        return Err(Failure::usage(
+            "a component is a folder, and cannot be the standard input",
+        ));
+    }
     match Kind::of(path) {
         Kind::Component | Kind::Missing => Ok(path),
         // A folder can be a composition and a component.
@@ -206,12 +265,16 @@ fn component_folder(path: &Path) -> Result<&Path, Failure> {
     }
 }
 
-/// The package of a component beside its folder. The whole name stays, dots and all.
-fn beside(folder: &Path) -> Result<PathBuf, Failure> {
+/// A file beside a folder, with its name and this ending. The whole name stays, dots and all.
+///
+/// # Errors
+/// Returns an error if there is no such folder.
+pub fn beside(folder: &Path, ending: &str) -> Result<PathBuf, Failure> {
     let mut path = fs::canonicalize(folder)
         .map_err(Failure::failed)?
         .into_os_string();
-    path.push(".masp");
+    path.push(".");
+    path.push(ending);
     Ok(path.into())
 }
 

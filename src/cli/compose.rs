@@ -11,7 +11,8 @@ use super::{
     advisories::AdvisoriesAnswer,
     files::{self, Outputs},
     kind::{Kind, not_a},
-    libraries::Libraries,
+    libraries::{Libraries, refused},
+    limits::BuildLimits,
     outcome::{Failure, Outcome},
     progress::Progress,
 };
@@ -23,6 +24,8 @@ pub struct ComposeCommand {
     composition: PathBuf,
     #[command(flatten)]
     libraries: Libraries,
+    #[command(flatten)]
+    limits: BuildLimits,
     /// Where the composition goes; beside the composition file, with the ending `.masp`, if left out
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -39,6 +42,11 @@ impl ComposeCommand {
     /// Returns an error if there is a mistake in the files, or if something cannot be written.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("linking");
+        if files::is_standard(&self.composition) {
+            return Err(Failure::usage(
+                "a composition names files beside it, and cannot be the standard input",
+            ));
+        }
         if !matches!(
             Kind::of(&self.composition),
             Kind::Composition | Kind::Missing
@@ -46,11 +54,14 @@ impl ComposeCommand {
         {
             return Err(Failure::usage(text));
         }
-        let file = target_file(&self.composition).map_err(Failure::failed)?;
-        let loader = self.libraries.loader()?;
+        let file = target_file(&self.composition).map_err(refused)?;
+        let loader = self.libraries.loader(self.limits.assembly())?;
         let linked = LinkedComposition::load(&file, loader.toolchain()).map_err(Failure::failed)?;
+        for warning in loader.warnings() {
+            progress.warn(warning);
+        }
         for warning in &linked.warnings {
-            progress.suspend(|| eprintln!("warning: {warning}"));
+            progress.warn(warning);
         }
         let found = linked.findings();
         self.libraries.judge(&found, &progress)?;

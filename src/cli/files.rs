@@ -8,6 +8,8 @@ use std::{
     process,
 };
 
+use miden_cvm::similar_path;
+
 use super::outcome::{Failure, Outcome};
 
 /// What stands for the standard input, or the standard output.
@@ -31,14 +33,27 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
         true => read_all(&mut io::stdin().lock()),
         false => File::open(path).and_then(|mut file| read_all(&mut file)),
     };
-    let name = name(path);
-    let bytes = read.map_err(|error| Failure::failed(format!("{name} cannot be read: {error}")))?;
+    let bytes = read.map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > limit {
+        let name = name(path);
         return Err(Failure::failed(format!(
             "{name} has more than the {limit} bytes that it may have"
         )));
     }
     Ok(bytes)
+}
+
+/// That a file cannot be read; if there is none, which one was probably meant.
+pub fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let name = name(path);
+    Failure::Failed(format!("{name} cannot be read: {error}{}", meant(path)))
+}
+
+/// Which path was probably meant, for the end of an error, if there is nothing at this one.
+pub fn meant(path: &Path) -> String {
+    let similar = similar_path(path).filter(|_| !is_standard(path));
+    let similar = similar.map(|path| format!("\n  help: did you mean `{}`?", path.display()));
+    similar.unwrap_or_default()
 }
 
 /// A path as messages name it.

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    CodeDescription, Component, Finding, Inputs, Intrinsic, LinkKind, LinkedComposition,
+    CodeDescription, Component, Finding, Inputs, Intrinsic, LinkKind, LinkedComposition, Loader,
     PackageKind, Proof, PublicInputs, Records, StatedCall, Statement, Target, Word, describe_code,
     findings, target_file, to_wave,
 };
@@ -19,7 +19,8 @@ use super::{
     answers::{SecurityAnswer, TablesAnswer},
     files,
     kind::{Kind, MAX_FILE_LEN, not_a},
-    libraries::Libraries,
+    libraries::{Libraries, refused},
+    limits::BuildLimits,
     outcome::{Failure, Outcome},
     progress::Progress,
 };
@@ -33,6 +34,8 @@ pub struct InspectCommand {
     target: PathBuf,
     #[command(flatten)]
     libraries: Libraries,
+    #[command(flatten)]
+    limits: BuildLimits,
     /// The composition that a statement is about: show what was called with what, by its WIT
     #[arg(long, value_name = "TARGET")]
     of: Option<PathBuf>,
@@ -51,7 +54,11 @@ impl InspectCommand {
     /// Returns an error if it cannot be read, is none of these, or is damaged.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
-        let found = load(&self.target, &self.libraries)?;
+        let loader = self.libraries.loader(self.limits.assembly())?;
+        let found = load(&self.target, &loader)?;
+        for warning in found.warnings(&loader) {
+            progress.warn(warning);
+        }
         self.libraries.judge(&found.findings(), &progress)?;
         drop(progress);
         if self.dot || self.mermaid {
@@ -74,7 +81,7 @@ impl InspectCommand {
                     files::name(&self.target)
                 )));
             };
-            let target = self.libraries.loader()?.load(of).map_err(Failure::failed)?;
+            let target = loader.load(of).map_err(refused)?;
             let call = target.stated_call(&statement).map_err(Failure::failed)?;
             return Outcome::new(&StatementAnswer {
                 call: Some(StatedAnswer::of(&call)),
@@ -117,6 +124,21 @@ enum Found {
 }
 
 impl Found {
+    /// What is suspicious in its sources, and in those of the libraries.
+    fn warnings(&self, loader: &Loader) -> Vec<String> {
+        let own: Vec<String> = match self {
+            Self::Component(component) => {
+                component.warnings.iter().map(ToString::to_string).collect()
+            }
+            Self::Composition(linked) => linked.warnings.iter().map(ToString::to_string).collect(),
+            // Those of the libraries are among them.
+            Self::Program(program) => return program.warnings.clone(),
+            _ => Vec::new(),
+        };
+        let of_libraries = loader.warnings().iter().map(ToString::to_string);
+        of_libraries.chain(own).collect()
+    }
+
     /// The advisories about the code in it.
     fn findings(&self) -> BTreeSet<Finding> {
         match self {
@@ -131,20 +153,20 @@ impl Found {
     }
 }
 
-fn load(path: &Path, libraries: &Libraries) -> Result<Found, Failure> {
+fn load(path: &Path, loader: &Loader) -> Result<Found, Failure> {
     if files::is_standard(path) {
         let bytes = files::read(path, MAX_FILE_LEN)?;
-        return of_bytes(&bytes, path, Kind::of_bytes(&bytes, None), libraries);
+        return of_bytes(&bytes, path, Kind::of_bytes(&bytes, None), loader);
     }
-    let toolchain = || Ok::<_, Failure>(libraries.loader()?.toolchain().clone());
     let component = |folder: &Path| {
-        let component = Component::load(folder, &toolchain()?).map_err(Failure::failed)?;
+        let component = Component::load(folder, loader.toolchain()).map_err(Failure::failed)?;
         Ok(Found::Component(Box::new(component)))
     };
     match Kind::of(path) {
         Kind::Composition => {
-            let file = target_file(path).map_err(Failure::failed)?;
-            let linked = LinkedComposition::load(&file, &toolchain()?).map_err(Failure::failed)?;
+            let file = target_file(path).map_err(refused)?;
+            let linked =
+                LinkedComposition::load(&file, loader.toolchain()).map_err(Failure::failed)?;
             Ok(Found::Composition(Box::new(linked)))
         }
         Kind::Component => component(path),
@@ -153,8 +175,8 @@ fn load(path: &Path, libraries: &Libraries) -> Result<Found, Failure> {
             _ => Path::new("."),
         }),
         Kind::Masm | Kind::ProgramFolder => {
-            let file = target_file(path).map_err(Failure::failed)?;
-            let target = libraries.loader()?.load(&file).map_err(Failure::failed)?;
+            let file = target_file(path).map_err(refused)?;
+            let target = loader.load(&file).map_err(refused)?;
             Ok(Found::Program(Box::new(ProgramAnswer::of(&target))))
         }
         Kind::Folder => match target_file(path) {
@@ -164,19 +186,14 @@ fn load(path: &Path, libraries: &Libraries) -> Result<Found, Failure> {
         Kind::Missing | Kind::Device => {
             // The operating system knows best.
             let bytes = files::read(path, MAX_FILE_LEN)?;
-            of_bytes(&bytes, path, Kind::of_bytes(&bytes, Some(path)), libraries)
+            of_bytes(&bytes, path, Kind::of_bytes(&bytes, Some(path)), loader)
         }
-        kind => of_bytes(&files::read(path, MAX_FILE_LEN)?, path, kind, libraries),
+        kind => of_bytes(&files::read(path, MAX_FILE_LEN)?, path, kind, loader),
     }
 }
 
 /// Looks at something of a kind that is known.
-fn of_bytes(
-    bytes: &[u8],
-    path: &Path,
-    kind: Kind,
-    libraries: &Libraries,
-) -> Result<Found, Failure> {
+fn of_bytes(bytes: &[u8], path: &Path, kind: Kind, loader: &Loader) -> Result<Found, Failure> {
     let name = files::name(path);
     let unusable =
         |error: &dyn fmt::Display| Failure::failed(format!("{name} cannot be used: {error}"));
@@ -185,8 +202,7 @@ fn of_bytes(
     };
     Ok(match kind {
         Kind::Package(PackageKind::Composition) => {
-            let toolchain = libraries.loader()?.toolchain().clone();
-            let linked = LinkedComposition::from_package(bytes, path, &toolchain)
+            let linked = LinkedComposition::from_package(bytes, path, loader.toolchain())
                 .map_err(|error| unusable(&error))?;
             match linked {
                 Some(linked) => Found::Composition(Box::new(linked)),
@@ -194,8 +210,7 @@ fn of_bytes(
             }
         }
         Kind::Package(PackageKind::Component) => {
-            let toolchain = libraries.loader()?.toolchain().clone();
-            let component = Component::from_package(bytes, path, &toolchain)
+            let component = Component::from_package(bytes, path, loader.toolchain())
                 .map_err(|error| unusable(&error))?;
             Found::Component(Box::new(component))
         }
@@ -236,6 +251,11 @@ fn of_bytes(
                 "{name} is nothing that can be shown: {error}"
             )));
         }
+        // Whatever is run from there is shown from there.
+        Kind::Unknown if files::is_standard(path) && is_text(bytes) => {
+            let target = loader.load_bytes(bytes, "standard input".as_ref());
+            Found::Program(Box::new(ProgramAnswer::of(&target.map_err(refused)?)))
+        }
         Kind::Proof | Kind::Unknown => {
             let proof = Proof::from_bytes(bytes).map_err(|error| {
                 let kinds = "nor a package, a library, a statement, records or inputs";
@@ -253,6 +273,12 @@ fn of_bytes(
     })
 }
 
+/// Whether this can be Miden assembly, and is no JSON that is broken.
+fn is_text(bytes: &[u8]) -> bool {
+    let first = bytes.trim_ascii_start().first();
+    first.is_some_and(|first| !b"{[".contains(first)) && std::str::from_utf8(bytes).is_ok()
+}
+
 /// A program from its source.
 #[derive(Debug, Serialize)]
 struct ProgramAnswer {
@@ -264,6 +290,8 @@ struct ProgramAnswer {
     advisories: AdvisoriesAnswer,
     #[serde(skip)]
     findings: BTreeSet<Finding>,
+    #[serde(skip)]
+    warnings: Vec<String>,
 }
 
 impl ProgramAnswer {
@@ -274,6 +302,7 @@ impl ProgramAnswer {
         Self {
             advisories: AdvisoriesAnswer::new(&findings),
             findings,
+            warnings: target.warnings().iter().map(ToString::to_string).collect(),
             kind: "program",
             program_hash: program.hash().to_hex(),
             kernel_procedures: kernel.map(Word::to_hex).collect(),

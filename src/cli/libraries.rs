@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use clap::{Args, ValueEnum};
 use miden_cvm::{AssemblyLimits, Finding, Loader, TargetError};
 
-use super::{outcome::Failure, progress::Progress};
+use super::{files, outcome::Failure, progress::Progress};
 
 /// What code is assembled with.
 #[derive(Debug, Clone, Args)]
@@ -35,19 +35,16 @@ enum Deny {
 }
 
 impl Libraries {
-    /// A loader with the kernel and the libraries.
-    ///
-    /// # Errors
-    /// Returns an error if one of them cannot be loaded.
-    pub fn loader(&self) -> Result<Loader, Failure> {
-        self.loader_within(AssemblyLimits::default())
-    }
-
     /// A loader with the kernel and the libraries, that bounds the assembler.
     ///
     /// # Errors
     /// Returns an error if one of them cannot be loaded.
-    pub fn loader_within(&self, limits: AssemblyLimits) -> Result<Loader, Failure> {
+    pub fn loader(&self, limits: AssemblyLimits) -> Result<Loader, Failure> {
+        if self.paths().any(|path| files::is_standard(path)) {
+            return Err(Failure::usage(
+                "a kernel or a library is a file or a folder, and cannot be the standard input",
+            ));
+        }
         let mut loader = Loader::new().with_limits(limits);
         if self.published_library {
             loader = loader.with_published_library();
@@ -77,7 +74,7 @@ impl Libraries {
             )));
         }
         for finding in found {
-            progress.suspend(|| eprintln!("warning: {finding}"));
+            progress.warn(finding);
         }
         Ok(())
     }
@@ -94,6 +91,7 @@ pub fn refused(error: TargetError) -> Failure {
         TargetError::UnknownKind(_)
         | TargetError::UnknownLibrary(_)
         | TargetError::UnknownKernel(_) => Failure::usage(error),
+        TargetError::Unreadable { path, reason } => files::unreadable(&path, &reason),
         _ => Failure::failed(error),
     }
 }

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use miden_cvm::{AssemblyLimits, LimitName, Limits};
+use clap::Args;
+use miden_cvm::{AssemblyLimits, LimitName, Limits, similar_name};
 
 /// A limit as it is given, such as `memory-words=4096`.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,33 @@ fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
+/// Limits of what is built and not run.
+#[derive(Debug, Args)]
+pub struct BuildLimits {
+    /// A bound on what assembling and linking may take, such as `source-bytes=4096`; can be given
+    /// several times. The names: source-bytes, assembled-instructions, link-steps, type-parts,
+    /// wired-parts
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = Limit::of_assembly)]
+    limits: Vec<Limit>,
+}
+
+impl BuildLimits {
+    /// These limits, and the defaults for all others.
+    pub fn assembly(&self) -> AssemblyLimits {
+        Limit::assembly(&self.limits)
+    }
+}
+
 impl Limit {
+    /// A limit of assembly, as it is given.
+    fn of_assembly(text: &str) -> Result<Self, String> {
+        let limit: Self = text.parse()?;
+        match limit.what {
+            What::Assembly(_) => Ok(limit),
+            What::Run(_) => Err("this is a limit of runs, and nothing is run".into()),
+        }
+    }
+
     /// These limits, and the defaults for all others; of two by one name the later one holds.
     pub fn all(given: &[Self]) -> Limits {
         let mut limits = Limits::default();
@@ -89,7 +116,13 @@ impl FromStr for Limit {
             .find(|(known, _)| *known == name)
             .ok_or_else(|| {
                 let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                format!("there is no limit `{name}`: there are {}", names.join(", "))
+                let meant = similar_name(name, &names);
+                let meant = meant.map(|name| format!(", did you mean `{name}`?"));
+                format!(
+                    "there is no limit `{name}`{}: there are {}",
+                    meant.unwrap_or_default(),
+                    names.join(", ")
+                )
             })?;
         let value = value
             .parse()

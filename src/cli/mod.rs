@@ -4,6 +4,7 @@ mod advisories;
 mod analyze;
 mod answers;
 mod audit;
+mod compile;
 mod component;
 mod compose;
 mod debug;
@@ -64,6 +65,10 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Start a component, look at its bindings, or build its package
     Component(component::ComponentCommand),
+    /// Assemble a program into a package
+    Compile(compile::CompileCommand),
+    /// Assemble a folder of sources into a library, or a kernel
+    Bundle(compile::BundleCommand),
     /// Link components into one file that is run, proven and looked at like its parts
     Compose(compose::ComposeCommand),
     /// Show what is in a component, a composition, any package or library, a statement or a proof
@@ -118,6 +123,8 @@ pub fn main() -> ExitCode {
                 Command::Audit(command) => command.run(),
                 Command::Rows(command) => command.run(),
                 Command::Component(command) => command.run(),
+                Command::Compile(command) => command.run(),
+                Command::Bundle(command) => command.run(),
                 Command::Compose(command) => command.run(),
                 Command::Inspect(command) => command.run(),
                 Command::Air => Ok(Outcome::of_json(

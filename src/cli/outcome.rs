@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, Write},
     process::ExitCode,
+    sync::{Mutex, PoisonError},
 };
 
 use miden_cvm::{ExecutionError, Target, TrapDescription};
@@ -15,6 +16,15 @@ const FAILED: u8 = 1;
 
 /// The exit code of arguments that make no sense; `clap` uses it too.
 const USAGE: u8 = 2;
+
+/// What was warned of so far, for the answer in JSON: it has to be there however the command ends.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Puts a warning into the answer in JSON.
+pub fn note_warning(warning: String) {
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    warnings.push(warning);
+}
 
 /// What a command found, for people and for programs.
 pub struct Outcome {
@@ -132,7 +142,7 @@ impl fmt::Display for Failure {
 /// Prints how a command ended, and gives its exit code.
 ///
 /// Answers go to the standard output, errors to the standard error; with `json` both go to the
-/// standard output, as one object whose `status` is `ok` or `error`. If a file of the command went to
+/// standard output, as one object whose `status` is `ok` or `error`, with all warnings in it. If a file of the command went to
 /// the standard output, the answer goes to the standard error.
 pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     let code = match &result {
@@ -176,7 +186,7 @@ fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
         Ok(outcome) => outcome.stream(),
         Err(_) => Box::new(io::stdout()),
     };
-    let answer = match result {
+    let mut answer = match result {
         Ok(outcome) => {
             let mut answer = match outcome.failure {
                 Some(reason) => json!({ "status": "error", "error": reason }),
@@ -192,6 +202,8 @@ fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
         }
         Err(failure) => json!({ "status": "error", "error": failure.to_string() }),
     };
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    answer["warnings"] = std::mem::take(&mut *warnings).into();
     print(stream, &format!("{answer:#}\n"))
 }
 

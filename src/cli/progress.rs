@@ -1,9 +1,11 @@
 //! Progress on a terminal, or in lines of JSON.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+
+use super::outcome::note_warning;
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -66,9 +68,10 @@ impl Progress {
         self.bar.set_position(percent);
     }
 
-    /// Does something that prints, without the line in the way.
-    pub fn suspend<R>(&self, prints: impl FnOnce() -> R) -> R {
-        self.bar.suspend(prints)
+    /// Warns of something, on the standard error and in the answer in JSON.
+    pub fn warn(&self, warning: impl fmt::Display) {
+        self.bar.suspend(|| eprintln!("warning: {warning}"));
+        note_warning(warning.to_string());
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The most bytes that are read of a target on the standard input.
-const MAX_TARGET_LEN: u64 = 1 << 28;
+pub const MAX_TARGET_LEN: u64 = 1 << 28;
 
 /// The most bytes that are read of inputs on the standard input.
 const MAX_INPUTS_LEN: u64 = 1 << 30;
@@ -57,7 +57,7 @@ pub struct Source {
     /// A bound on what the run may use, such as `memory-words=4096`; can be given several times. The
     /// names: memory-words, advice-elements, stack-depth, call-depth, nesting, handles, instances,
     /// static-data, bulk-elements, trace-rows; and of the assembly of its sources: source-bytes,
-    /// assembled-instructions, link-steps
+    /// assembled-instructions, link-steps, type-parts, wired-parts
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<Limit>,
 }
@@ -112,6 +112,11 @@ impl Source {
         }
     }
 
+    /// Whether its inputs are the standard input.
+    pub fn is_from_standard(&self) -> bool {
+        self.input.as_deref().is_some_and(files::is_standard)
+    }
+
     /// Whether a function is called with values.
     pub fn is_call(&self) -> bool {
         self.invoke.is_some()
@@ -142,12 +147,10 @@ impl Source {
     /// about its code.
     pub fn load(&self, progress: &Progress, longest: u32) -> Result<Loaded, Failure> {
         progress.stage("assembling");
-        let loader = self
-            .libraries
-            .loader_within(Limit::assembly(&self.limits))?;
+        let loader = self.libraries.loader(Limit::assembly(&self.limits))?;
         let file = target_file(&self.target).map_err(|error| self.refused(error))?;
         let target = if files::is_standard(&file) {
-            if self.input.as_deref().is_some_and(files::is_standard) {
+            if self.is_from_standard() {
                 return Err(Failure::usage(
                     "the target and its inputs cannot both be the standard input",
                 ));
@@ -159,7 +162,7 @@ impl Source {
         };
         let target = target.map_err(|error| self.refused(error))?;
         for warning in target.warnings() {
-            progress.suspend(|| eprintln!("warning: {warning}"));
+            progress.warn(warning);
         }
         self.libraries.judge(&target.findings(), progress)?;
         let mut read = target.files().to_vec();
@@ -180,7 +183,8 @@ impl Source {
                 read.push(path.clone());
                 Inputs::read(path).map_err(|error| {
                     let other = not_a(path, "inputs of a run").filter(|_| error.is_other());
-                    Failure::failed(other.unwrap_or_else(|| error.to_string()))
+                    let told = other.unwrap_or_else(|| error.to_string());
+                    Failure::failed(told + &files::meant(path))
                 })?
             }
             None if !files::is_standard(&file) && own.exists() => {

@@ -40,6 +40,7 @@ pub enum Breakpoint {
 
 /// Why a breakpoint cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum BreakpointError {
     /// No procedure has the name.
     #[error("no procedure is called `{name}`{}", did_you_mean(.similar))]

@@ -230,6 +230,176 @@ fn usage_errors_are_json_where_json_is_asked_for() {
     assert_eq!(miden_cvm(["run", "--help", "--json"]).code, 0);
 }
 
+/// Warnings are in the answer in JSON too, whether it is an answer or an error.
+#[test]
+fn warnings_are_in_the_answer() {
+    let folder = Folder::new(&[
+        ("main.masm", "use miden::core::sys\nbegin push.1 drop end"),
+        (
+            "traps.masm",
+            "use miden::core::sys\nbegin push.0 assert end",
+        ),
+        ("quiet.masm", "begin push.1 drop end"),
+        (
+            "numbers/a.masm",
+            "use miden::core::sys\npub proc one push.1 end",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"\nsources = [\"app.masm\"]\n[exports.main]\nprocedure = \"app::main\"\n\
+             [imports.log]\ninterface = \"my:log\"\nfunction = \"log\"\n",
+        ),
+        (
+            "app/app.masm",
+            "use miden::core::sys\npub proc main clk add end",
+        ),
+        (
+            "app.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\nimports.log = \"app.main\"\n",
+        ),
+    ]);
+    let numbers = folder.path("numbers");
+    let with_library = ["-l", numbers.to_str().expect("text")];
+    for (command, file, options, code, warned) in [
+        (
+            &["run"][..],
+            "main.masm",
+            &[][..],
+            0,
+            &["unused import"][..],
+        ),
+        (&["run"], "traps.masm", &[], 1, &["unused import"]),
+        (&["run"], "quiet.masm", &[], 0, &[]),
+        (&["run"], "quiet.masm", &with_library, 0, &["a.masm"]),
+        (&["inspect"], "main.masm", &[], 0, &["unused import"]),
+        (&["compile"], "main.masm", &[], 0, &["unused import"]),
+        (&["bundle"], "numbers", &[], 0, &["unused import"]),
+        (
+            &["component", "build"],
+            "app",
+            &with_library,
+            0,
+            &["a.masm", "`log` is never called", "unused import"],
+        ),
+        (
+            &["compose"],
+            "app.toml",
+            &with_library,
+            0,
+            &["a.masm", "`log`", "reads the clock", "unused import"],
+        ),
+        (
+            &["inspect"],
+            "app.toml",
+            &[],
+            0,
+            &["`log`", "reads the clock", "unused import"],
+        ),
+    ] {
+        let options = [options, &["--json"]].concat();
+        let finished = on(command, &folder.path(file), &options);
+        assert_eq!(finished.code, code, "{}", finished.stderr);
+        let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        let warnings = json["warnings"].as_array().expect("a list");
+        assert_eq!(
+            warnings.len(),
+            warned.len(),
+            "{command:?} {file}: {warnings:?}"
+        );
+        for (warning, part) in warnings.iter().zip(warned) {
+            let text = warning.as_str().expect("a text");
+            assert!(text.contains(part), "{command:?} {file}: {text}");
+            assert!(finished.stderr.contains(text), "{}", finished.stderr);
+        }
+    }
+}
+
+/// What is not there and like something that is there was probably meant to be that.
+#[test]
+fn names_that_were_meant_are_told() {
+    let folder = Folder::new(&[
+        ("ledger/ledger.masm", "begin push.1 drop end"),
+        ("ledger.inputs", "{}"),
+        ("numbers/a.masm", "pub proc one push.1 end"),
+        ("kernel.masm", "pub proc seven push.7 add end"),
+        (
+            "app/component.toml",
+            "name = \"app\"\nsources = [\"app.masm\"]\n[exports.main]\nprocedure = \"app::main\"\n",
+        ),
+        ("app/app.masm", "pub proc main add end"),
+        (
+            "app.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n",
+        ),
+    ]);
+    let path = |name: &str| folder.path(name).to_str().expect("text").to_owned();
+    let main = path("ledger/ledger.masm");
+    for (command, meant) in [
+        (
+            vec!["run".into(), path("ledgr/ledger.masm")],
+            "ledger/ledger.masm",
+        ),
+        (
+            vec!["run".into(), path("ledger/leger.masm")],
+            "ledger/ledger.masm",
+        ),
+        (vec!["run".into(), path("legder")], "ledger"),
+        (vec!["run".into(), path("ap.toml")], "app.toml"),
+        (vec!["compose".into(), path("ap.toml")], "app.toml"),
+        (vec!["prove".into(), path("aap.toml")], "app.toml"),
+        (vec!["inspect".into(), path("app.tmol")], "app.toml"),
+        (
+            vec!["component".into(), "build".into(), path("aap")],
+            "app/component.toml",
+        ),
+        (
+            vec![
+                "run".into(),
+                main.clone(),
+                "-i".into(),
+                path("leger.inputs"),
+            ],
+            "ledger.inputs",
+        ),
+        (
+            vec!["run".into(), main.clone(), "-l".into(), path("nubmers")],
+            "numbers",
+        ),
+        (
+            vec![
+                "run".into(),
+                main.clone(),
+                "--kernel".into(),
+                path("kernl.masm"),
+            ],
+            "kernel.masm",
+        ),
+        (
+            vec![
+                "verify".into(),
+                "-p".into(),
+                path("kernal.masm"),
+                "-s".into(),
+                main.clone(),
+            ],
+            "kernel.masm",
+        ),
+    ] {
+        let finished = miden_cvm(&command);
+        assert_ne!(finished.code, 0, "{command:?}");
+        let wanted = format!("did you mean `{}`?", path(meant));
+        assert!(
+            finished.stderr.contains(&wanted),
+            "{command:?}: {}",
+            finished.stderr
+        );
+    }
+    let error = miden_cvm(["run", &main, "--limit", "memry-words=3"]).error(2);
+    assert!(error.contains("did you mean `memory-words`?"), "{error}");
+    let error = miden_cvm(["run", &path("elsewhere.masm")]).error(1);
+    assert!(!error.contains("did you mean"), "{error}");
+}
+
 fn piped(command: &[&str], bytes: &[u8]) -> Finished {
     let mut child = Command::new(env!("CARGO_BIN_EXE_miden-cvm"))
         .args(command)
@@ -271,10 +441,26 @@ fn a_dash_is_the_standard_input() {
     assert!(text.starts_with("valid"), "{text}");
     let text = piped(&["inspect", "-"], &proof).answer();
     assert!(text.starts_with("proof"), "{text}");
+    let text = piped(&["inspect", "-"], b"begin add end").answer();
+    assert!(text.starts_with("program"), "{text}");
+    let package = kinds.path("from-standard.masp");
+    let package = package.to_str().expect("text");
+    piped(&["compile", "-", "-o", package], b"begin add end").answer();
+    let text = miden_cvm(["inspect", package]).answer();
+    assert!(text.contains("program"), "{text}");
     for command in [
         &["run", "-", "-i", "-"][..],
         &["verify", "-p", "-", "-s", "-"],
         &["prove", "-"],
+        &["compile", "-"],
+        &["bundle", "-"],
+        &["compose", "-"],
+        &["component", "build", "-"],
+        &["component", "bindings", "-"],
+        &["run", main, "-l", "-"],
+        &["compile", main, "--kernel", "-"],
+        &["debug", "-", "--plain"],
+        &["debug", main, "-i", "-", "--plain"],
     ] {
         let error = piped(command, b"begin add end").error(2);
         assert!(error.contains("standard input"), "{error}");

@@ -36,6 +36,62 @@ fn the_stack_does_not_grow_without_end() {
     );
 }
 
+/// Limits of assembling and linking hold wherever something is built.
+#[test]
+fn limits_bound_what_is_built() {
+    let folder = Folder::new(&[
+        ("main.masm", "begin push.1 drop end"),
+        ("numbers/a.masm", "pub proc one push.1 end"),
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nsources = [\"app.masm\"]\n[exports.main]\n\
+             procedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.wit",
+            "package my:app; world app { import next: func(a: u32) -> u32; export main: func(a: u32) -> u32; }",
+        ),
+        (
+            "app/app.masm",
+            "use bindings::world\npub proc main exec.world::next end",
+        ),
+        (
+            "app.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\nimports.next = \"app.main\"\n",
+        ),
+    ]);
+    for (command, file, limit) in [
+        (&["compile"][..], "main.masm", "source-bytes=3"),
+        (&["bundle"], "numbers", "source-bytes=3"),
+        (&["inspect"], "main.masm", "source-bytes=3"),
+        (&["component", "build"], "app", "source-bytes=3"),
+        (&["component", "build"], "app", "assembled-instructions=3"),
+        (&["component", "build"], "app", "type-parts=3"),
+        (&["compose"], "app.toml", "type-parts=3"),
+        (&["inspect"], "app.toml", "type-parts=3"),
+        (&["run"], "app.toml", "type-parts=3"),
+    ] {
+        let target = folder.path(file);
+        let error = super::on(command, &target, &["--limit", limit]).error(1);
+        let (name, value) = limit.split_once('=').expect("a limit");
+        let told = format!("`{name}` of {value}");
+        assert!(error.contains(&told), "{command:?} {file}: {error}");
+        let error = super::on(command, &target, &["--limit", "handles=3"]);
+        assert_eq!(
+            error.code == 2,
+            command != ["run"],
+            "{command:?}: {}",
+            error.stderr
+        );
+    }
+    super::on(
+        &["compose"],
+        &folder.path("app.toml"),
+        &["--limit", "type-parts=4"],
+    )
+    .answer();
+}
+
 #[test]
 fn recursion_does_not_go_on_without_end() {
     let recursive = "

@@ -1,6 +1,7 @@
 //! The command line, as a user and as a script meets it.
 
 mod advisories;
+mod compile;
 mod debug;
 mod kinds;
 mod limits;
@@ -10,6 +11,7 @@ mod traps;
 #[cfg(unix)]
 mod tutorial;
 mod typed;
+mod workspace;
 #[cfg(unix)]
 mod writing;
 

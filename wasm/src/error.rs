@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// A module that cannot be compiled, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum WasmError {
     /// The bytes are not a valid module.
     #[error("not a valid WebAssembly module, at offset {offset:#x}: {message}")]

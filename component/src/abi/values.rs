@@ -19,6 +19,7 @@ use crate::wit::{Field, Function, Type};
 
 /// A value that does not fit its type, or a form that is none of the type's values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ValueError {
     /// A text that is no WAVE.
     #[error("`{text}` is not a call in WAVE: {reason}")]

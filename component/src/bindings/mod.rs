@@ -8,8 +8,7 @@ pub(crate) mod stubs;
 
 use std::collections::BTreeMap;
 
-pub(crate) use code::Code;
-pub(crate) use glue::check;
+use code::Code;
 use glue::{ABI_MODULE, Lists, cross};
 
 use resources::{Handles, WorldTypes};

@@ -170,11 +170,6 @@ impl WorldTypes {
         }
     }
 
-    /// The module with the wrappers of a type's intrinsics.
-    pub(crate) fn wrappers(&self, of: &ResourceName, is_imported: bool) -> String {
-        self.place(of, is_imported).wrappers
-    }
-
     /// Comments that say where the wrappers for an interface's types are.
     pub(crate) fn described(&self, interface: &Interface, is_imported: bool) -> String {
         let comments = interface.resources.iter().map(|name| {
@@ -182,7 +177,7 @@ impl WorldTypes {
                 interface: interface.name.clone(),
                 name: name.clone(),
             };
-            let module = self.wrappers(&of, is_imported);
+            let module = self.place(&of, is_imported).wrappers;
             format!("# Handles of `{name}`: `use {module}`.\n")
         });
         comments.collect()

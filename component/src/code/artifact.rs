@@ -13,11 +13,14 @@ use std::{
 use miden_assembly::Library;
 use miden_core::{
     AdviceMap, Program,
-    utils::{ByteReader, Deserializable, DeserializationError},
+    utils::{ByteReader, Deserializable, DeserializationError, Serializable},
 };
-use miden_mast_package::{MastArtifact, Package};
+use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
 
-use crate::{code::verify::verify_forest, error::ArtifactError};
+use crate::{
+    code::{merge::stripped, verify::verify_forest},
+    error::ArtifactError,
+};
 
 /// Reads a package that holds a program.
 ///
@@ -45,6 +48,40 @@ pub fn read_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> {
     let library: Library = read(bytes, "library")?;
     verify_forest(library.mast_forest())?;
     Ok(Arc::new(library))
+}
+
+/// A program as a package, which is the same for the same source wherever it is made: without debug
+/// information, but with the messages of its assertions.
+pub fn package_program(program: &Program, name: &str) -> Vec<u8> {
+    let forest = Arc::new(stripped(program.mast_forest()));
+    let program = Program::with_kernel(forest, program.entrypoint(), program.kernel().clone());
+    let package = Package {
+        name: name.into(),
+        version: None,
+        description: None,
+        kind: PackageKind::Executable,
+        mast: MastArtifact::Executable(Arc::new(program)),
+        manifest: PackageManifest::new(None),
+        sections: Vec::new(),
+    };
+    package.to_bytes()
+}
+
+/// A library as a `.masl` file, which is the same for the same sources wherever it is made: without debug
+/// information, but with the messages of its assertions.
+///
+/// # Errors
+/// Returns an error if the library exports nothing.
+pub fn library_bytes(library: &Library) -> Result<Vec<u8>, ArtifactError> {
+    let forest = Arc::new(stripped(library.mast_forest()));
+    let exports = library.exports();
+    let exports = exports.map(|export| (export.path(), export.clone()));
+    let library = Library::new(forest, exports.collect());
+    let library = library.map_err(|error| ArtifactError::Format {
+        what: "library",
+        reason: error.to_string(),
+    })?;
+    Ok(library.to_bytes())
 }
 
 /// Reads a package, with the digests of its code recomputed.
@@ -219,8 +256,6 @@ fn length_at(data: &[u8], offset: usize) -> Result<usize, DeserializationError> 
 #[cfg(test)]
 mod tests {
     use miden_assembly::Assembler;
-    use miden_core::utils::Serializable;
-    use miden_mast_package::{PackageKind, PackageManifest};
 
     use super::*;
     use miden_cvm_library::core_library;
@@ -230,16 +265,7 @@ mod tests {
         let program = Assembler::default()
             .assemble_program(source)
             .expect("a program");
-        let package = Package {
-            name: "program".into(),
-            version: None,
-            description: None,
-            kind: PackageKind::Executable,
-            mast: MastArtifact::Executable(Arc::new(program)),
-            manifest: PackageManifest::new(None),
-            sections: Vec::new(),
-        };
-        package.to_bytes()
+        package_program(&program, "program")
     }
 
     #[test]

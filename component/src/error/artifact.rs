@@ -5,6 +5,7 @@ use thiserror::Error;
 
 /// Assembled code that cannot be used.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ArtifactError {
     /// The bytes are not what they should be.
     #[error("these bytes are not a {what} of Miden 0.20: {reason}")]
@@ -27,6 +28,7 @@ pub enum ArtifactError {
 
 /// Code whose digests are not those of what it contains.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ForestError {
     /// A node's digest is not the hash of the node.
     #[error("node {node} states digest {stated}, but it hashes to {actual}")]

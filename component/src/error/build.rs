@@ -10,7 +10,10 @@ use super::{
     package::PackageError,
     source::{SourceError, SourceFault},
 };
-use crate::limits::{MAX_BRACKETS, MAX_COMPOSITIONS};
+use crate::{
+    limits::{LimitName, MAX_BRACKETS, MAX_COMPOSITIONS},
+    similar::{similar_name, similar_path},
+};
 
 /// What an import's name is called in errors.
 pub(crate) const IMPORT: &str = "an import";
@@ -27,8 +30,10 @@ pub(crate) const ISOLATED_HANDLES: &str = "handles in an isolated function";
 /// It displays as `file:line: what is wrong`, with the remedy on the next line.
 #[derive(Debug, Error)]
 #[error(
-    "{}{}: {problem}\n  help: {}", .file.display(), line_suffix(*.line), .problem.remedy_in(.file)
+    "{}{}: {problem}\n  help: {}{}",
+    .file.display(), line_suffix(*.line), meant(.similar), .problem.remedy_in(.file)
 )]
+#[non_exhaustive]
 pub struct BuildError {
     /// The file with the mistake.
     pub file: PathBuf,
@@ -36,16 +41,40 @@ pub struct BuildError {
     pub line: Option<u32>,
     /// What is wrong.
     pub problem: Box<Problem>,
+    /// The name that was probably meant, if it is a name that is wrong and there is one like it.
+    pub similar: Option<String>,
 }
 
 impl BuildError {
-    /// Returns an error that concerns `file` as a whole.
-    pub(crate) fn in_file(file: impl Into<PathBuf>, problem: Problem) -> Self {
+    /// Returns an error at a line of `file`, if it has one.
+    pub(crate) fn new(file: impl Into<PathBuf>, line: Option<u32>, problem: Problem) -> Self {
         Self {
             file: file.into(),
-            line: None,
+            line,
             problem: Box::new(problem),
+            similar: None,
         }
+    }
+
+    /// Returns an error that concerns `file` as a whole.
+    pub(crate) fn in_file(file: impl Into<PathBuf>, problem: Problem) -> Self {
+        Self::new(file, None, problem)
+    }
+
+    /// The same error, which says which of the `known` names was probably meant by `name`.
+    pub(crate) fn with_similar<N: AsRef<str>>(
+        mut self,
+        name: &str,
+        known: impl IntoIterator<Item = N>,
+    ) -> Self {
+        self.similar = similar_name(name, known);
+        self
+    }
+
+    /// The same error, which says which path was probably meant, if there is none at `path`.
+    pub(crate) fn with_similar_path(mut self, path: &Path) -> Self {
+        self.similar = similar_path(path).map(|path| path.display().to_string());
+        self
     }
 }
 
@@ -57,12 +86,15 @@ impl From<SourceError> for BuildError {
             column,
             fault,
         } = error;
-        Self {
-            file,
-            line,
-            problem: Box::new(Problem::Assembly { column, fault }),
-        }
+        Self::new(file, line, Problem::Assembly { column, fault })
     }
+}
+
+fn meant(similar: &Option<String>) -> String {
+    let meant = similar
+        .as_ref()
+        .map(|name| format!("did you mean `{name}`? "));
+    meant.unwrap_or_default()
 }
 
 fn column_prefix(column: Option<u32>) -> String {
@@ -75,6 +107,7 @@ fn line_suffix(line: Option<u32>) -> String {
 
 /// What is wrong, without the place.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum Problem {
     // FILES
     /// A file or folder cannot be read.
@@ -90,6 +123,12 @@ pub enum Problem {
     /// The text is no TOML, or it has a key or value that does not belong there.
     #[error("{0}")]
     Toml(String),
+    /// A workspace names a component twice.
+    #[error("the member `{0}` is there twice")]
+    MemberTwice(String),
+    /// A WIT package has the binary form.
+    #[error("`{0}` is a WIT package in its binary form, and only texts are read")]
+    BinaryWit(String),
     /// An instance names a folder that is no component.
     #[error("`{}` is not a component", .0.display())]
     NotAComponent(PathBuf),
@@ -153,6 +192,19 @@ pub enum Problem {
     /// The types of a function are too large.
     #[error("the types of this function have more than {0} parts")]
     WitTypeSize(usize),
+    /// A component or a composition has more of something than a limit allows.
+    #[error(
+        "{what} has more {} than the limit `{}` of {allowed}; raise the limit if that is meant",
+        .limit.unit(), .limit.name()
+    )]
+    Limit {
+        /// The limit.
+        limit: LimitName,
+        /// What has so much.
+        what: &'static str,
+        /// How much may be.
+        allowed: u64,
+    },
 
     /// A world was chosen, but there is no WIT that could have it.
     #[error("`world` is given, but no `wit`")]
@@ -180,6 +232,16 @@ pub enum Problem {
     /// An entry repeats what the world says.
     #[error("the entry `{0}` says what the component's world says")]
     SaidByWorld(String),
+    /// Two entries say what one function is.
+    #[error("`{function}` is named by two entries: `{first}` and `{second}`")]
+    NamedTwice {
+        /// The function.
+        function: String,
+        /// What one entry calls it.
+        first: String,
+        /// What the other one calls it.
+        second: String,
+    },
     /// An export of the world has no procedure.
     #[error("the world exports `{function}` ({location}), and no procedure is named for it")]
     NotImplemented {
@@ -344,6 +406,14 @@ pub enum Problem {
     /// The module is refused.
     #[error(transparent)]
     Wasm(Box<miden_cvm_wasm::WasmError>),
+    /// A function of the world that a module cannot have yet.
+    #[error("`{function}` has {what}, which components from WebAssembly cannot pass yet")]
+    WasmType {
+        /// The function.
+        function: String,
+        /// The type.
+        what: String,
+    },
     /// The module does not have a function as the world has it.
     #[error("the module has no `{function}` of the type that the world gives it: {expected}")]
     WasmSignature {
@@ -456,6 +526,16 @@ pub enum Problem {
         /// Its component.
         component: String,
         /// What it exports.
+        offered: String,
+    },
+    /// An interface is offered that lacks a resource type of the one imported.
+    #[error("the import {import} has the resource type `{resource}`, and {offered} does not")]
+    NoResource {
+        /// The type.
+        resource: String,
+        /// The interface that is imported, and where it is declared.
+        import: String,
+        /// The interface that is offered, by which instance, and where it is declared.
         offered: String,
     },
     /// A function is offered that is not the one imported.
@@ -653,7 +733,15 @@ impl Problem {
                  composition file"
                     .into()
             }
+            Self::MemberTwice(_) => "remove one of them".into(),
+            Self::BinaryWit(path) => format!(
+                "make a text of it: `wasm-tools component wit {path} -o {}.wit`",
+                path.trim_end_matches(".wasm")
+            ),
             Self::Wasm(_) => "change the module's source, or its build".into(),
+            Self::WasmType { .. } => {
+                "pass integers, characters, booleans, enums, flags, handles, and records of them".into()
+            }
             Self::WasmSignature { .. } => {
                 "generate the module's bindings from the same WIT".into()
             }
@@ -691,6 +779,12 @@ impl Problem {
             Self::SaidByWorld(_) => {
                 "name a procedure for an export, or a `root` for a single function that is \
                  imported; all else is in the WIT"
+                    .into()
+            }
+            Self::Limit { limit, .. } => format!("`--limit {}=…` raises it", limit.name()),
+            Self::NamedTwice { .. } => "keep one of the two entries".into(),
+            Self::NoResource { .. } => {
+                "wire it to an instance whose interface has the type, or correct the WIT on one side"
                     .into()
             }
             Self::NotImplemented { function, .. } => match function.rsplit_once('#') {

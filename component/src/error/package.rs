@@ -6,6 +6,7 @@ use super::artifact::ArtifactError;
 
 /// A package that is no component or composition, or whose parts do not go together.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum PackageError {
     /// The bytes are no package.
     #[error(transparent)]

@@ -260,7 +260,10 @@ impl<'a> Authority<'a> {
         let (_, written) = split_reference(wire.get_ref()).map_err(at_wire)?;
         let target = tree.target(instance.scope, wire, None)?;
         let resource = target.item.unwrap_or_else(|| written.to_owned());
-        let (definer, resource) = self.defined(target.index, &resource).map_err(at_wire)?;
+        let (definer, resource) = self.defined(target.index, &resource).map_err(|problem| {
+            let known = &tree.instances[target.index as usize].component.resources;
+            at_wire(problem).with_similar(&resource, known.keys())
+        })?;
         let found = &tree.instances[definer as usize].component.resources[resource];
         if let Some((interface, version)) = &found.interface
             && (interface, version) != (&import.interface, &import.version)

@@ -18,6 +18,9 @@ pub(crate) struct CompositionFile {
     pub(crate) main: Option<Spanned<String>>,
     /// What the kernel may do to instances.
     pub(crate) kernel: Option<Spanned<KernelEntry>>,
+    /// Assembled libraries whose procedures the sources of its components can use.
+    #[serde(default)]
+    pub(crate) libraries: Vec<Spanned<String>>,
     /// What the composition offers where it is used as a component: an interface or a function, and
     /// the instance that has it, or `instance.export`.
     #[serde(default)]
@@ -25,6 +28,9 @@ pub(crate) struct CompositionFile {
     /// Instances all of whose exports the composition offers.
     #[serde(skip)]
     pub(crate) export_all: Vec<Spanned<String>>,
+    /// What the composition declares to ask of what is around it, whether an instance needs it or not.
+    #[serde(skip)]
+    pub(crate) declared: BTreeSet<String>,
     /// The instances.
     #[serde(default)]
     pub(crate) instances: BTreeMap<Spanned<String>, InstanceEntry>,

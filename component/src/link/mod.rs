@@ -28,10 +28,10 @@ use crate::{
     error::{BuildError, Problem},
     link::{
         authority::Authority,
-        tree::{Placed, Tree},
+        tree::{Placed, Scope, Tree},
         wiring::{Wire, Wiring, unknown_export},
     },
-    source::component::Component,
+    source::component::{Component, ImportKey},
 };
 
 /// A composition, linked: everything that running and proving it needs besides inputs.
@@ -78,6 +78,7 @@ pub struct Instance {
 
 /// Something in a composition that works but is probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Warning {
     /// No chain of calls leads from the root to this instance, which is left out.
     DeadInstance(String),
@@ -92,6 +93,15 @@ pub enum Warning {
     ReadsClock {
         /// The component.
         component: String,
+    },
+    /// A function with types is imported of a component that does not say what its export takes.
+    Untyped {
+        /// The instance.
+        instance: String,
+        /// Its import.
+        import: String,
+        /// The instance that has the export.
+        target: String,
     },
     /// The assembler remarks something about a source.
     Source(SourceWarning),
@@ -117,6 +127,17 @@ impl fmt::Display for Warning {
                     f,
                     "component `{component}` reads the clock: the number is the prover's choice, as \
                      no-ops at the end of a block are in no hash; rely on its being unique only"
+                )
+            }
+            Self::Untyped {
+                instance,
+                import,
+                target,
+            } => {
+                write!(
+                    f,
+                    "import `{import}` of instance `{instance}` has types, and what instance \
+                     `{target}` gives it has no WIT that they could be compared with"
                 )
             }
             Self::Source(warning) => warning.fmt(f),
@@ -163,7 +184,9 @@ impl Linker<'_> {
             let document = &tree.scopes[0].document;
             let problem = unknown_export(root, &tree.main);
             return Err(match &tree.scopes[0].file.main {
-                Some(main) => document.error_at(main, problem),
+                Some(main) => document
+                    .error_at(main, problem)
+                    .with_similar(&tree.main, root.component.exports.keys()),
                 None => BuildError::in_file(self.path, problem),
             });
         };
@@ -181,7 +204,9 @@ impl Linker<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let authority = Authority::new(tree)?;
         let mut links = Vec::new();
+        let mut untyped = Vec::new();
         for (source, wires) in (0..).zip(wires) {
+            untyped.extend(self.untyped(source, &wires));
             links.extend(self.links_of(source, wires, &authority)?);
         }
         let alive = reachable(&links, &authority.uses());
@@ -239,7 +264,10 @@ impl Linker<'_> {
             warnings: warnings(
                 dropped.into_iter().map(|(_, instance)| instance),
                 &components,
-            ),
+            )
+            .into_iter()
+            .chain(untyped)
+            .collect(),
             composition,
             program,
             forests,
@@ -256,7 +284,7 @@ impl Linker<'_> {
             files: tree
                 .scopes
                 .iter()
-                .map(|scope| scope.document.path().to_owned())
+                .flat_map(Scope::files)
                 .chain(
                     components
                         .iter()
@@ -264,6 +292,24 @@ impl Linker<'_> {
                 )
                 .collect(),
         })
+    }
+
+    /// The wires of one instance whose types nothing can be compared with.
+    fn untyped(&self, source: u32, wires: &BTreeMap<&str, Wire<'_>>) -> Vec<Warning> {
+        let instance = &self.tree.instances[source as usize];
+        let untyped = wires.iter().filter(|(name, wire)| {
+            let import = instance.component.imports.get(**name);
+            let is_typed = import.is_some_and(|import| {
+                import.is_called && import.function.is_some() && import.key != ImportKey::Root
+            });
+            is_typed && wire.export.function.is_none()
+        });
+        let warnings = untyped.map(|(name, wire)| Warning::Untyped {
+            instance: instance.name.clone(),
+            import: (*name).to_owned(),
+            target: self.tree.instances[wire.target as usize].name.clone(),
+        });
+        warnings.collect()
     }
 
     /// The links of one instance, by the digests that its calls name.

@@ -18,7 +18,7 @@ use crate::{
     error::{ArtifactError, PackageError, wrong},
     link::{Instance, LinkedComposition},
     package::ComponentSection,
-    source::component::Component,
+    source::{component::Component, world::ComponentWorld},
     text::names::check_name,
 };
 
@@ -150,11 +150,7 @@ impl LinkedComposition {
         if section.instances.len() != count {
             return Err(wrong("its instances", format!("the records have {count}")));
         }
-        let components = section
-            .components
-            .into_iter()
-            .map(|component| Ok(Arc::new(component.part(forest.clone(), path, toolchain)?)))
-            .collect::<Result<Vec<_>, PackageError>>()?;
+        let components = read_components(section.components, &forest, path, toolchain)?;
         let instances = section
             .instances
             .into_iter()
@@ -195,6 +191,26 @@ impl LinkedComposition {
             files: vec![path.into()],
         }))
     }
+}
+
+/// The components whose code is in a forest. What limits bound of a world, they bound of all together.
+fn read_components(
+    sections: Vec<ComponentSection>,
+    forest: &Arc<MastForest>,
+    path: &Path,
+    toolchain: &Toolchain,
+) -> Result<Vec<Arc<Component>>, PackageError> {
+    let mut toolchain = toolchain.clone();
+    let mut components = Vec::with_capacity(sections.len());
+    for section in sections {
+        let component = section.part(forest.clone(), path, &toolchain)?;
+        let mut limits = toolchain.limits();
+        let parts = component.world.as_ref().map_or(0, ComponentWorld::parts);
+        limits.type_parts = limits.type_parts.saturating_sub(parts);
+        toolchain = toolchain.with_limits(limits);
+        components.push(Arc::new(component));
+    }
+    Ok(components)
 }
 
 /// Checks that the program is an export of the root.

@@ -18,12 +18,15 @@ use crate::{
     COMPONENT_FILE,
     assembly::toolchain::Toolchain,
     error::{BuildError, Problem},
-    limits::MAX_COMPOSITIONS,
+    limits::{AssemblyLimits, MAX_COMPOSITIONS},
     link::{
         file::{CompositionFile, InstanceEntry, OUTSIDE, split_target},
         wac,
     },
-    source::{component::Component, files::is_link_loop},
+    source::{
+        component::{Component, known_imports, with_libraries},
+        files::is_link_loop,
+    },
     text::{document::Document, names::check_name},
     wit::{InterfaceName, find::short_names},
 };
@@ -59,6 +62,34 @@ pub(crate) struct Scope {
     /// The composition around it, and its instance there.
     parent: Option<(usize, String)>,
     nodes: BTreeMap<String, Node>,
+}
+
+impl Scope {
+    /// The composition file, and the libraries that it names.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let path = self.document.path();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let libraries = self.file.libraries.iter();
+        let libraries = libraries.map(|library| folder.join(library.get_ref()));
+        std::iter::once(path.to_owned()).chain(libraries)
+    }
+
+    /// Checks that a reference leads to an instance, or to what is around the composition.
+    fn check_reference(&self, reference: &Spanned<String>) -> Result<(), BuildError> {
+        let (name, _) = split_target(reference.get_ref());
+        match name == OUTSIDE || self.nodes.contains_key(name) {
+            true => Ok(()),
+            false => Err(self.unknown_instance(reference)),
+        }
+    }
+
+    /// The error of a reference to an instance that is not there.
+    fn unknown_instance(&self, reference: &Spanned<String>) -> BuildError {
+        let (name, _) = split_target(reference.get_ref());
+        let problem = Problem::UnknownInstance(name.into());
+        let error = self.document.error_at(reference, problem);
+        error.with_similar(name, self.nodes.keys())
+    }
 }
 
 /// What an instance of a composition file is.
@@ -97,13 +128,17 @@ pub(crate) struct Tree {
     pub(crate) main: String,
     /// References that were followed so far.
     steps: Cell<u32>,
+    /// Parts of types that were compared so far.
+    pub(crate) compared: Cell<u64>,
+    pub(crate) limits: AssemblyLimits,
 }
 
 impl Tree {
     /// Reads a composition file, what it names, and what that names.
     pub(crate) fn load(path: &Path, toolchain: &Toolchain) -> Result<Self, BuildError> {
         let mut loader = Loader {
-            toolchain,
+            toolchain: toolchain.clone(),
+            libraries: Vec::new(),
             components: BTreeMap::new(),
             open: Vec::new(),
             scopes: Vec::new(),
@@ -115,6 +150,8 @@ impl Tree {
             instances: loader.instances,
             main: String::new(),
             steps: Cell::new(0),
+            compared: Cell::new(0),
+            limits: toolchain.limits(),
         };
         tree.check()?;
         let whole = &tree.scopes[0];
@@ -212,7 +249,7 @@ impl Tree {
                 continue;
             }
             match here.nodes.get(name) {
-                None => return Err(at_wire(Problem::UnknownInstance(name.into()))),
+                None => return Err(here.unknown_instance(reference)),
                 Some(Node::Instance(index)) => {
                     return Ok(Target {
                         index: *index as u32,
@@ -234,6 +271,7 @@ impl Tree {
                             component: self.scopes[*inner].document.path().display().to_string(),
                             export: asked.clone(),
                         })
+                        .with_similar(&asked, file.exports.keys().map(Spanned::get_ref))
                     })?;
                     (scope, wanted) = (*inner, Some(asked));
                 }
@@ -271,10 +309,9 @@ impl Tree {
             }
             for (name, entry) in &file.instances {
                 // Those of a component are compared with what it imports.
-                let node = scope.nodes.get(name.get_ref());
-                if !matches!(node, Some(Node::Composition(_))) {
+                let Some(Node::Composition(inner)) = scope.nodes.get(name.get_ref()) else {
                     continue;
-                }
+                };
                 if let Some((first, second)) = same_keys(&entry.imports) {
                     let problem = Problem::WiredTwice {
                         import: second.get_ref().clone(),
@@ -283,8 +320,119 @@ impl Tree {
                     };
                     return Err(document.error_at(second, problem));
                 }
+                self.check_wires_of(number, entry, *inner)?;
             }
+            self.check_exports(number)?;
             self.check_spread_exports(number)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that each wire of a composition in a composition leads from something that it asks for to
+    /// an instance.
+    fn check_wires_of(
+        &self,
+        scope: usize,
+        entry: &InstanceEntry,
+        inner: usize,
+    ) -> Result<(), BuildError> {
+        let around = &self.scopes[scope];
+        for wire in entry.imports.values().chain(&entry.others) {
+            around.check_reference(wire)?;
+        }
+        let asked = self.asked_of_outside(inner);
+        for key in entry.imports.keys() {
+            if !asked.iter().any(|asked| stands_for(asked, key.get_ref())) {
+                let inner = self.scopes[inner].document.path();
+                let problem = Problem::UnknownImport {
+                    component: inner.display().to_string(),
+                    import: key.get_ref().clone(),
+                };
+                let error = around.document.error_at(key, problem);
+                return Err(error.with_similar(key.get_ref(), &asked));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a composition asks of what is around it.
+    fn asked_of_outside(&self, scope: usize) -> BTreeSet<String> {
+        let Scope { file, nodes, .. } = &self.scopes[scope];
+        let mut asked = file.declared.clone();
+        let mut add = |reference: &str, name: Option<&str>| {
+            if let (OUTSIDE, item) = split_target(reference) {
+                asked.extend(item.or(name).map(ToOwned::to_owned));
+            }
+        };
+        for (name, value) in &file.exports {
+            add(value.get_ref(), Some(name.get_ref()));
+        }
+        for value in file.export_all.iter().chain(&file.main) {
+            add(value.get_ref(), None);
+        }
+        for (name, entry) in &file.instances {
+            for (key, wire) in &entry.imports {
+                add(wire.get_ref(), Some(key.get_ref()));
+            }
+            for other in &entry.others {
+                add(other.get_ref(), None);
+            }
+            if entry.others.iter().any(|other| other.get_ref() == OUTSIDE) {
+                match nodes.get(name.get_ref()) {
+                    Some(Node::Instance(index)) => {
+                        for name in known_imports(&self.instances[*index].component) {
+                            add(OUTSIDE, Some(&name));
+                        }
+                    }
+                    Some(Node::Composition(inner)) => {
+                        for name in self.asked_of_outside(*inner) {
+                            add(OUTSIDE, Some(&name));
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        asked
+    }
+
+    /// Checks that each export of a composition is one of an instance in it.
+    fn check_exports(&self, scope: usize) -> Result<(), BuildError> {
+        let here = &self.scopes[scope];
+        for value in &here.file.export_all {
+            here.check_reference(value)?;
+        }
+        for (name, value) in &here.file.exports {
+            here.check_reference(value)?;
+            let (instance, item) = split_target(value.get_ref());
+            let item = item.unwrap_or(name.get_ref());
+            let Some(node) = here.nodes.get(instance) else {
+                continue;
+            };
+            let Some(known) = self.export_names(scope, instance) else {
+                continue;
+            };
+            let (is_there, component) = match node {
+                Node::Instance(index) => {
+                    let component = &self.instances[*index].component;
+                    let is_there = component.exports.contains_key(item)
+                        || component.resources.contains_key(item);
+                    (is_there, component.name.clone())
+                }
+                Node::Composition(inner) => {
+                    let path = self.scopes[*inner].document.path();
+                    (false, path.display().to_string())
+                }
+            };
+            if !is_there && !known.iter().any(|known| stands_for(item, known)) {
+                let problem = Problem::UnknownExport {
+                    instance: instance.into(),
+                    component,
+                    export: item.into(),
+                };
+                let error = here.document.error_at(value, problem);
+                return Err(error.with_similar(item, known));
+            }
         }
         Ok(())
     }
@@ -430,17 +578,20 @@ fn stands_for(asked: &str, offered: &str) -> bool {
 }
 
 /// Reads files, each component once.
-struct Loader<'t> {
-    toolchain: &'t Toolchain,
-    /// Components by their paths with links resolved.
-    components: BTreeMap<PathBuf, Arc<Component>>,
+struct Loader {
+    /// What the components of the composition file that is being read are assembled with.
+    toolchain: Toolchain,
+    /// The libraries among it that composition files name, with links resolved.
+    libraries: Vec<PathBuf>,
+    /// Components by their paths with links resolved, and by the libraries.
+    components: BTreeMap<(PathBuf, Vec<PathBuf>), Arc<Component>>,
     /// The composition files that are being read, with links resolved.
     open: Vec<PathBuf>,
     scopes: Vec<Scope>,
     instances: Vec<Placed>,
 }
 
-impl Loader<'_> {
+impl Loader {
     /// Reads a composition file; what its instances are called begins with `prefix`.
     fn composition(
         &mut self,
@@ -449,6 +600,21 @@ impl Loader<'_> {
         prefix: &str,
     ) -> Result<usize, BuildError> {
         let (document, file) = read(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let outer = match file.libraries.is_empty() {
+            true => None,
+            false => {
+                let extended = with_libraries(&document, folder, &file.libraries, &self.toolchain)?;
+                let named = file.libraries.iter();
+                let named = named.map(|library| folder.join(library.get_ref()));
+                let named = named.map(|path| fs::canonicalize(&path).unwrap_or(path));
+                let libraries = self.libraries.iter().cloned().chain(named).collect();
+                Some((
+                    std::mem::replace(&mut self.toolchain, extended),
+                    std::mem::replace(&mut self.libraries, libraries),
+                ))
+            }
+        };
         let scope = self.scopes.len();
         let entries: Vec<(Spanned<String>, Spanned<String>)> = file
             .instances
@@ -489,12 +655,13 @@ impl Loader<'_> {
                 let parent = Some((scope, local.clone()));
                 Node::Composition(self.composition(&place.written, parent, &format!("{full}/"))?)
             } else {
-                let known = self.components.get(&place.canonical).cloned();
+                let key = (place.canonical.clone(), self.libraries.clone());
+                let known = self.components.get(&key).cloned();
                 let loaded = match known {
                     Some(loaded) => loaded,
                     None => {
-                        let loaded = Arc::new(place.load(document, &component, self.toolchain)?);
-                        self.components.insert(place.canonical, loaded.clone());
+                        let loaded = Arc::new(place.load(document, &component, &self.toolchain)?);
+                        self.components.insert(key, loaded.clone());
                         loaded
                     }
                 };
@@ -509,6 +676,9 @@ impl Loader<'_> {
             self.scopes[scope].nodes.insert(local, node);
         }
         self.open.pop();
+        if let Some(outer) = outer {
+            (self.toolchain, self.libraries) = outer;
+        }
         Ok(scope)
     }
 }
@@ -557,8 +727,10 @@ impl Place {
                 .find(|path| path.is_file())
                 .unwrap_or(written);
         }
-        let not_a_component =
-            |written: &Path| document.error_at(entry, Problem::NotAComponent(written.into()));
+        let not_a_component = |written: &Path| {
+            let error = document.error_at(entry, Problem::NotAComponent(written.into()));
+            error.with_similar_path(written)
+        };
         let canonical = match fs::canonicalize(&written) {
             Ok(canonical) => canonical,
             Err(error) if is_link_loop(&written, &error) => {

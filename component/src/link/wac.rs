@@ -26,11 +26,11 @@ const MAIN: &str = "main";
 /// Reads a document.
 pub(crate) fn parse(document: &Document) -> Result<CompositionFile, BuildError> {
     if let Some(line) = bracket_too_deep(document.text()) {
-        return Err(BuildError {
-            file: document.path().into(),
-            line: Some(line),
-            problem: Box::new(Problem::Brackets),
-        });
+        return Err(BuildError::new(
+            document.path(),
+            Some(line),
+            Problem::Brackets,
+        ));
     }
     let wac = Wac::parse(document.text()).map_err(|error| {
         let problem = Problem::Wac(error.to_string());
@@ -46,12 +46,13 @@ pub(crate) fn parse(document: &Document) -> Result<CompositionFile, BuildError> 
         file: CompositionFile {
             main: None,
             kernel: None,
+            libraries: Vec::new(),
             exports: BTreeMap::new(),
             export_all: Vec::new(),
+            declared: BTreeSet::new(),
             instances: BTreeMap::new(),
         },
         names: BTreeMap::new(),
-        outside: BTreeSet::new(),
         taken: BTreeSet::new(),
     };
     for statement in &wac.statements {
@@ -88,8 +89,6 @@ struct Reader<'a> {
     file: CompositionFile,
     /// What names stand for: an instance, or an export of one.
     names: BTreeMap<String, String>,
-    /// What is imported, by the names that others see.
-    outside: BTreeSet<String>,
     /// Names that instances without one cannot get.
     taken: BTreeSet<String>,
 }
@@ -108,7 +107,7 @@ impl Reader<'_> {
                 let span = import.id.span;
                 let place = range(span.offset(), span.len());
                 let value = format!("{OUTSIDE}.{name}");
-                if !self.outside.insert(name) {
+                if !self.file.declared.insert(name) {
                     return Err(self.document.error(place, Problem::WacTwice(value)));
                 }
                 self.define(id, value, place)
@@ -173,8 +172,7 @@ impl Reader<'_> {
                 Some(value) => value.clone(),
                 None => {
                     let place = range(ident.span.offset(), ident.span.len());
-                    let problem = Problem::UnknownInstance(ident.string.into());
-                    return Err(self.document.error(place, problem));
+                    return Err(self.unknown(ident.string, place));
                 }
             },
         };
@@ -276,11 +274,16 @@ impl Reader<'_> {
     fn name(&self, name: &str, place: Range<usize>) -> Result<Spanned<String>, BuildError> {
         match self.names.get(name) {
             Some(value) => Ok(Spanned::new(place, value.clone())),
-            None => {
-                let problem = Problem::UnknownInstance(name.into());
-                Err(self.document.error(place, problem))
-            }
+            None => Err(self.unknown(name, place)),
         }
+    }
+
+    /// The error of a name that stands for nothing.
+    fn unknown(&self, name: &str, place: Range<usize>) -> BuildError {
+        let error = self
+            .document
+            .error(place, Problem::UnknownInstance(name.into()));
+        error.with_similar(name, self.names.keys())
     }
 
     /// A name for an instance that has none, after its package.

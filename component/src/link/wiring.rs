@@ -6,11 +6,12 @@ use toml::Spanned;
 
 use crate::{
     error::{BuildError, Problem},
+    limits::LimitName,
     link::{
         file::{OUTSIDE, split_reference},
         tree::{Placed, Tree},
     },
-    source::component::{Component, Export, Import, ImportKey},
+    source::component::{Component, Export, Import, ImportKey, known_imports},
     text::document::Document,
     wit::{
         Function, Interface, InterfaceName,
@@ -72,7 +73,8 @@ impl<'a> Wiring<'a> {
                         component: component.name.clone(),
                         import: key.get_ref().clone(),
                     };
-                    return Err(self.document(instance).error_at(key, problem));
+                    let error = self.document(instance).error_at(key, problem);
+                    return Err(error.with_similar(key.get_ref(), known_imports(component)));
                 }
             }
         }
@@ -221,8 +223,10 @@ impl<'a> Wiring<'a> {
         let target = self.0.target(instance.scope, wire, None)?;
         let placed = &self.0.instances[target.index as usize];
         let item = target.item.unwrap_or_else(|| name.to_owned());
-        let export = placed.component.exports.get(&item);
-        let export = export.ok_or_else(|| at_wire(unknown_export(placed, &item)))?;
+        let export = placed.component.exports.get(&item).ok_or_else(|| {
+            let known = placed.component.exports.keys();
+            at_wire(unknown_export(placed, &item)).with_similar(&item, known)
+        })?;
         check_wire(name, import, wire.get_ref(), export)
             .and_then(|()| check_functions(&instance.component, import, &placed.component, export))
             .map_err(at_wire)?;
@@ -261,13 +265,15 @@ impl<'a> Wiring<'a> {
         };
         let Some(found) = found else {
             let offered: Vec<String> = exports.iter().map(|e| e.name.to_string()).collect();
-            return Err(at_wire(Problem::NoInterface {
+            let named = target.item.as_ref().unwrap_or(&asked);
+            let error = at_wire(Problem::NoInterface {
                 import: interface.name.to_string(),
                 location: interface.location.clone(),
                 instance: self.0.instances[target.index as usize].name.clone(),
                 component: offering.name.clone(),
                 offered: offered.join("`, `"),
-            }));
+            });
+            return Err(error.with_similar(named, &offered));
         };
         // An interface without a package is whatever it is wired to, if the functions are right.
         let is_plain = matches!(interface.name, InterfaceName::Plain(_));
@@ -277,6 +283,18 @@ impl<'a> Wiring<'a> {
                 export: wire.get_ref().clone(),
                 expected: format!("{} ({})", interface.name, interface.location),
                 actual: format!("{} ({})", found.name, found.location),
+            }));
+        }
+        let mut resources = interface.resources.iter();
+        if let Some(resource) = resources.find(|name| !found.resources.contains(name)) {
+            let offering = &self.0.instances[target.index as usize].name;
+            return Err(at_wire(Problem::NoResource {
+                resource: resource.clone(),
+                import: format!("`{}` ({})", interface.name, interface.location),
+                offered: format!(
+                    "`{}` of instance `{offering}` ({})",
+                    found.name, found.location
+                ),
             }));
         }
         Ok((target.index, found))
@@ -292,8 +310,17 @@ impl<'a> Wiring<'a> {
         let at_wire = |problem| self.document(instance).error_at(wire, problem);
         let (target, found) = self.offered(instance, interface, wire)?;
         let offering = self.component(target);
-        let mut wires = Vec::with_capacity(interface.functions.len());
+        let mut wires = Vec::new();
         for function in &interface.functions {
+            let compared = self.0.compared.get() + function.parts();
+            self.0.compared.set(compared);
+            if compared > self.0.limits.wired_parts {
+                return Err(at_wire(Problem::Limit {
+                    limit: LimitName::WiredParts,
+                    what: "the composition",
+                    allowed: self.0.limits.wired_parts,
+                }));
+            }
             let offered = found.function(&function.name);
             if offered.is_none_or(|offered| !function.is_met_by(offered)) {
                 return Err(at_wire(wrong_function(
@@ -308,7 +335,8 @@ impl<'a> Wiring<'a> {
             if let (Some((import, _)), Some(export)) = (
                 instance.component.imports.get_key_value(&import),
                 offering.exports.get(&export),
-            ) {
+            ) && instance.component.imports[import].is_called
+            {
                 let place = wire.span();
                 let wire = Wire {
                     target,
@@ -362,12 +390,10 @@ fn check_functions(
         return Ok(());
     };
     let found = interface.function(offered_function);
-    // Functions of the worlds themselves need not be called alike.
-    let renamed = found.map(|found| Function {
-        name: expected.name.clone(),
-        ..found.clone()
-    });
-    if renamed.is_some_and(|found| expected.is_met_by(&found)) {
+    // Functions of the worlds themselves need not be called alike; others are what their interface says.
+    let is_same = wanted.accepts(offered) && *wanted != InterfaceName::World;
+    let is_named = !is_same || function == offered_function;
+    if is_named && found.is_some_and(|found| expected.is_met_by(found)) {
         Ok(())
     } else {
         Err(wrong_function(wanted, expected, interface, found))

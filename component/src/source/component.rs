@@ -34,13 +34,17 @@ use crate::{
         manifest::{ExportEntry, ImportEntry, Manifest},
         resources::Declared,
         wasm::WasmModule,
+        workspace::Workspace,
         world::{ComponentWorld, ImportEntries, find_procedure, implementations, import_roots},
     },
     text::{
         document::Document,
         names::{check_identity, check_import_name, check_name},
     },
-    wit::{FunctionName, InterfaceName, World, find::full_name},
+    wit::{
+        FunctionName, InterfaceName, World,
+        find::{full_name, short_names},
+    },
 };
 
 /// A component, read from its folder and assembled.
@@ -130,15 +134,17 @@ impl Component {
         let mut manifest: Manifest = document.parse()?;
         let name = &manifest.name;
         check_name("a component", name.get_ref()).map_err(|p| document.error_at(name, p))?;
-        let world = ComponentWorld::read(&document, folder, &manifest)?;
+        let workspace = Workspace::of_member(folder)?;
+        let shared = workspace.as_ref();
+        let world = ComponentWorld::read(&document, folder, &manifest, shared, toolchain.limits())?;
         let wit = world.as_ref().map(|world| &world.world);
-        let mut types = Declared::take(&document, &mut manifest, wit)?;
-        let of_world = wit.map(|world| (world, &types.world));
-        let wasm = WasmModule::read(&document, folder, &manifest, of_world)?;
-        if let (Some(wasm), Some(place)) = (&wasm, &manifest.wasm) {
-            types.add_destructors(&document, place, wasm.destructors())?;
-        }
-        let toolchain = &with_libraries(&document, folder, &manifest, toolchain)?;
+        let types = Declared::take(&document, &mut manifest, wit)?;
+        let wasm = WasmModule::read(&document, folder, &manifest, wit)?;
+        let toolchain = match &workspace {
+            Some(workspace) => &workspace.toolchain(toolchain)?,
+            None => toolchain,
+        };
+        let toolchain = &with_libraries(&document, folder, &manifest.libraries, toolchain)?;
         let package = assembled_code(&document, folder, &manifest, world.is_some())?;
         let plan = BuildPlan::new(
             &document,
@@ -149,7 +155,8 @@ impl Component {
         )?;
         let mut segments = read_segments(&document, folder, &manifest.data)?;
         let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
-        let files = files_of(folder, &manifest, &sources);
+        let mut files = files_of(folder, &manifest, &sources);
+        files.extend(workspace.iter().flat_map(Workspace::files));
         let AssembledComponent {
             library,
             imports: declared,
@@ -279,6 +286,18 @@ impl Component {
     }
 }
 
+/// The names by which a component's imports can be wired.
+pub(crate) fn known_imports(component: &Component) -> impl Iterator<Item = String> {
+    let world = component.world.iter();
+    let interfaces = world.flat_map(|world| &world.world.imports);
+    let names = interfaces
+        .filter(|interface| interface.name != InterfaceName::World)
+        .flat_map(|interface| short_names(&interface.name));
+    let functions = component.imports.keys();
+    let types = component.resource_imports.keys();
+    names.chain(functions.chain(types).cloned())
+}
+
 /// The files of a component that is described by this manifest.
 fn files_of(folder: &Path, manifest: &Manifest, sources: &[Source]) -> Vec<PathBuf> {
     let data = manifest.data.iter();
@@ -349,18 +368,12 @@ impl<'m> BuildPlan<'m> {
             (!is_none).then(|| (find_procedure(&packaged, entry.get_ref()), entry))
         };
         let (realloc, init) = (named(&manifest.realloc), named(&manifest.init));
-        let (realloc_path, init_path) = match wasm {
-            Some(wasm) => (Some(WasmModule::realloc()), wasm.init()),
-            None => {
-                let realloc = realloc.as_ref().map(|(path, _)| path.clone());
-                (realloc, init_procedure(manifest, package))
-            }
-        };
+        let init_path = init_procedure(manifest, package);
         let bindings = Bindings::new(
             world,
             &types.world,
             &plain,
-            realloc_path.as_deref(),
+            realloc.as_ref().map(|(path, _)| path.as_str()),
             init_path.as_deref(),
         );
         let place = manifest.wit.as_ref().map_or(0..0, Spanned::span);
@@ -506,14 +519,14 @@ fn sources(
 }
 
 /// The toolchain with the libraries that `component.toml` names.
-fn with_libraries(
+pub(crate) fn with_libraries(
     document: &Document,
     folder: &Path,
-    manifest: &Manifest,
+    libraries: &[Spanned<String>],
     toolchain: &Toolchain,
 ) -> Result<Toolchain, BuildError> {
     let mut extended = toolchain.clone();
-    for entry in &manifest.libraries {
+    for entry in libraries {
         let at_entry = |problem| document.error_at(entry, problem);
         // It can lie outside of the folder: what is used of it becomes part of the component.
         let path = folder.join(entry.get_ref());
@@ -855,7 +868,10 @@ fn dynamic_targets(
             }
             (None, None) => {
                 let problem = Problem::DyncallWithoutProcedure(name.clone());
-                return Err(document.error_at(entry, problem));
+                let stubs = imports.keys();
+                let stubs = stubs.map(|import| format!("{STUB_MODULE}::{}", import.get_ref()));
+                let known = procedures.keys().cloned().chain(stubs);
+                return Err(document.error_at(entry, problem).with_similar(name, known));
             }
         }
     }

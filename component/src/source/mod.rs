@@ -7,4 +7,5 @@ pub(crate) mod manifest;
 pub(crate) mod resources;
 pub(crate) mod scaffold;
 pub(crate) mod wasm;
+pub(crate) mod workspace;
 pub(crate) mod world;

@@ -103,7 +103,8 @@ impl Declared {
                 name: key.get_ref().clone(),
                 known: known.join("`, `"),
             };
-            return Err(document.error_at(&key, problem));
+            let error = document.error_at(&key, problem);
+            return Err(error.with_similar(key.get_ref(), known));
         };
         if entry.interface.is_some() || entry.version.is_some() {
             let problem = Problem::SaidByWorld(key.get_ref().clone());
@@ -119,26 +120,6 @@ impl Declared {
             }
             None => Ok(()),
         }
-    }
-
-    /// Adds destructors of types that the world exports, which compiled code has; `place` names the code.
-    ///
-    /// # Errors
-    /// If an entry has named one for the same type.
-    pub(crate) fn add_destructors(
-        &mut self,
-        document: &Document,
-        place: &Spanned<String>,
-        destructors: &[(ResourceName, String)],
-    ) -> Result<(), BuildError> {
-        for (of, procedure) in destructors {
-            let procedure = Spanned::new(place.span(), procedure.clone());
-            if self.destructors.insert(of.to_string(), procedure).is_some() {
-                let problem = Problem::DuplicateResource(of.to_string());
-                return Err(document.error_at(place, problem));
-            }
-        }
-        Ok(())
     }
 
     /// Adds a type that is not in any world.
@@ -218,7 +199,8 @@ impl Declared {
                     resource: name.clone(),
                     procedure: procedure.get_ref().clone(),
                 };
-                return Err(document.error_at(procedure, problem));
+                let error = document.error_at(procedure, problem);
+                return Err(error.with_similar(procedure.get_ref(), procedures.keys()));
             };
             nodes.insert(name.clone(), node);
         }

@@ -1,6 +1,9 @@
 //! What a new component starts with.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use crate::{
     bindings::{
@@ -11,10 +14,12 @@ use crate::{
     },
     code::library::public_procedures,
     error::{BuildError, Problem},
+    limits::AssemblyLimits,
     source::{
         component::{assembled_code, init_procedure},
         manifest::Manifest,
         resources::Declared,
+        workspace::Workspace,
         world::{ComponentWorld, find_procedure, implementations},
     },
     text::{document::Document, names::check_name},
@@ -56,9 +61,10 @@ pub fn new_component(
                 path: "world.wit".into(),
                 text: starter(name),
             }],
+            elsewhere: BTreeMap::new(),
         },
     };
-    let resolved = resolve_world(&sources, world)?;
+    let resolved = resolve_world(&sources, world, AssemblyLimits::default())?;
     if resolved
         .exports
         .iter()
@@ -196,8 +202,14 @@ fn starter(name: &str) -> String {
 pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
     let document = Document::read(&folder.join(crate::COMPONENT_FILE), "component file")?;
     let mut manifest: Manifest = document.parse()?;
-    let world = ComponentWorld::read(&document, folder, &manifest)?
-        .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoWorld))?;
+    let world = ComponentWorld::read(
+        &document,
+        folder,
+        &manifest,
+        Workspace::of_member(folder)?.as_ref(),
+        AssemblyLimits::default(),
+    )?
+    .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoWorld))?;
     let types = Declared::take(&document, &mut manifest, Some(&world.world))?;
     let package = assembled_code(&document, folder, &manifest, true)?;
     let packaged = package

@@ -1,10 +1,7 @@
 //! A component's world and what its `component.toml` says about it: which procedures implement the
 //! exports, and which digests stand for the imports.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use miden_core::Word;
 use toml::Spanned;
@@ -13,10 +10,12 @@ use crate::{
     bindings::Implementation,
     code::library::{Procedures, trimmed},
     error::{BuildError, Problem},
+    limits::AssemblyLimits,
     source::{
         data::parse_word,
         files::inside,
         manifest::{ExportEntry, ImportEntry, Manifest},
+        workspace::Workspace,
     },
     text::document::Document,
     wit::{
@@ -36,11 +35,19 @@ pub struct ComponentWorld {
 }
 
 impl ComponentWorld {
+    /// How many parts the types of its functions have, and one for each function.
+    pub(crate) fn parts(&self) -> u64 {
+        let interfaces = self.world.imports.iter().chain(&self.world.exports);
+        interfaces.map(Interface::parts).sum()
+    }
+
     /// Reads what `wit` and `world` name; nothing if the component is described without WIT.
     pub(crate) fn read(
         document: &Document,
         folder: &Path,
         manifest: &Manifest,
+        workspace: Option<&Workspace>,
+        limits: AssemblyLimits,
     ) -> Result<Option<Self>, BuildError> {
         let selected = manifest.world.as_ref();
         let Some(wit) = &manifest.wit else {
@@ -53,8 +60,12 @@ impl ComponentWorld {
         if !folder.join(path).exists() {
             return Err(document.error_at(wit, Problem::NoWit));
         }
-        let sources = WitSources::read(&folder.join(path))?;
-        let world = resolve_world(&sources, selected.map(|world| world.get_ref().as_str()))?;
+        let mut sources = WitSources::read(&folder.join(path))?;
+        if let Some(workspace) = workspace {
+            workspace.complete(&mut sources)?;
+        }
+        let selected = selected.map(|world| world.get_ref().as_str());
+        let world = resolve_world(&sources, selected, limits)?;
         Ok(Some(Self {
             world,
             files: sources.files,
@@ -92,26 +103,29 @@ pub(crate) fn implementations<'m>(
     packaged: &Procedures,
 ) -> Result<BTreeMap<FunctionName, (Implementation, &'m Spanned<String>)>, BuildError> {
     let mut found = BTreeMap::new();
-    let mut by_function = BTreeSet::new();
+    let mut by_function = NamedOnce::default();
+    let mut by_interface = NamedOnce::default();
     for (key, entry) in &manifest.exports {
         let functions = find_functions(&world.exports, key.get_ref()).ok_or_else(|| {
             let problem = Problem::NotInWorld {
                 what: "exports",
                 world: world.name.clone(),
                 name: key.get_ref().clone(),
-                known: known_names(&world.exports),
+                known: known_names(&world.exports).join("`, `"),
             };
-            document.error_at(key, problem)
+            let error = document.error_at(key, problem);
+            error.with_similar(key.get_ref(), known_names(&world.exports))
         })?;
         check_entry(document, key, entry)?;
         for function in functions {
             let (procedure, place) = match (&entry.procedure, &entry.module) {
                 (Some(procedure), None) => {
-                    by_function.insert(function.clone());
+                    by_function.add(document, &function, key)?;
                     (find_procedure(packaged, procedure.get_ref()), procedure)
                 }
                 (None, Some(module)) => {
-                    if by_function.contains(&function) {
+                    by_interface.add(document, &function, key)?;
+                    if by_function.0.contains_key(&function) {
                         continue;
                     }
                     let name = masm_name(&function.1);
@@ -146,6 +160,31 @@ pub(crate) fn implementations<'m>(
         }
     }
     Ok(found)
+}
+
+/// The entries that name functions, each of which can be named by one.
+#[derive(Default)]
+struct NamedOnce<'m>(BTreeMap<FunctionName, &'m Spanned<String>>);
+
+impl<'m> NamedOnce<'m> {
+    fn add(
+        &mut self,
+        document: &Document,
+        function: &FunctionName,
+        key: &'m Spanned<String>,
+    ) -> Result<(), BuildError> {
+        match self.0.insert(function.clone(), key) {
+            None => Ok(()),
+            Some(first) => {
+                let problem = Problem::NamedTwice {
+                    function: full_name(function),
+                    first: first.get_ref().clone(),
+                    second: key.get_ref().clone(),
+                };
+                Err(document.error_at(key, problem))
+            }
+        }
+    }
 }
 
 /// The path of a procedure as assembled code has it. It can be written with or without the `::` in front
@@ -190,11 +229,13 @@ pub(crate) fn import_roots<'m>(
 ) -> Result<(BTreeMap<FunctionName, Word>, ImportEntries<'m>), BuildError> {
     let mut roots = BTreeMap::new();
     let mut others = BTreeMap::new();
+    let mut named = NamedOnce::default();
     for (key, entry) in &manifest.imports {
         let functions = find_functions(&world.imports, key.get_ref());
         match (functions.as_deref(), &entry.root) {
             (Some([function]), Some(root)) => {
                 let digest = parse_word(root.get_ref()).map_err(|p| document.error_at(root, p))?;
+                named.add(document, function, key)?;
                 roots.insert(function.clone(), digest);
             }
             (Some(_), _) => {
@@ -208,12 +249,12 @@ pub(crate) fn import_roots<'m>(
     Ok((roots, others))
 }
 
-fn known_names(interfaces: &[Interface]) -> String {
+fn known_names(interfaces: &[Interface]) -> Vec<String> {
     let names = interfaces
         .iter()
         .flat_map(|interface| match interface.name {
             InterfaceName::World => interface.functions.iter().map(|f| f.name.clone()).collect(),
             _ => vec![interface.name.to_string()],
         });
-    names.collect::<Vec<String>>().join("`, `")
+    names.collect()
 }

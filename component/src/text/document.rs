@@ -27,7 +27,7 @@ impl Document {
                 path: path.into(),
                 reason: error.to_string(),
             };
-            BuildError::in_file(path, problem)
+            BuildError::in_file(path, problem).with_similar_path(path)
         })?;
         Ok(Self {
             path: path.into(),
@@ -49,20 +49,18 @@ impl Document {
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
         toml::from_str(&self.text).map_err(|error| {
             let problem = Problem::Toml(error.message().into());
+            let (name, known) = expected_names(error.message());
             match error.span() {
                 Some(span) => self.error(span, problem),
                 None => BuildError::in_file(&self.path, problem),
             }
+            .with_similar(name, known)
         })
     }
 
     /// An error at a place in this file, given as a range of bytes.
     pub(crate) fn error(&self, span: Range<usize>, problem: Problem) -> BuildError {
-        BuildError {
-            file: self.path.clone(),
-            line: Some(self.line(span.start)),
-            problem: Box::new(problem),
-        }
+        BuildError::new(&self.path, Some(self.line(span.start)), problem)
     }
 
     /// An error at the place of an entry.
@@ -74,4 +72,13 @@ impl Document {
     fn line(&self, offset: usize) -> u32 {
         line_of(&self.text, offset)
     }
+}
+
+/// What a message of `serde` about an unknown key or value says was written, and what could have been.
+fn expected_names(message: &str) -> (&str, Vec<&str>) {
+    if !message.starts_with("unknown ") {
+        return ("", Vec::new());
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    (names.next().unwrap_or_default(), names.collect())
 }

@@ -60,6 +60,11 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// How many parts the types of its functions have, and one for each function.
+    pub(crate) fn parts(&self) -> u64 {
+        self.functions.iter().map(Function::parts).sum()
+    }
+
     /// The function with a name.
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
@@ -256,6 +261,12 @@ impl Function {
 }
 
 impl Function {
+    /// How many parts its types have, and one for itself.
+    pub(crate) fn parts(&self) -> u64 {
+        let params = self.params.iter().map(|param| &param.ty);
+        1 + params.chain(&self.result).map(Type::parts).sum::<u64>()
+    }
+
     /// The resource types of its handles, in the order of its parameters and its result.
     pub(crate) fn handles(&self) -> Vec<&ResourceName> {
         let mut found = Vec::new();
@@ -391,6 +402,25 @@ impl fmt::Display for ResourceName {
 }
 
 impl Type {
+    /// How many types it is made of, itself among them.
+    fn parts(&self) -> u64 {
+        let inner: u64 = match self {
+            Self::List(ty) | Self::Option(ty) => ty.parts(),
+            Self::Tuple(types) => types.iter().map(Self::parts).sum(),
+            Self::Record(fields) => fields.iter().map(|field| field.ty.parts()).sum(),
+            Self::Variant(cases) => {
+                let payloads = cases
+                    .iter()
+                    .map(|case| case.ty.as_ref().map_or(0, Self::parts));
+                payloads.sum::<u64>() + cases.len() as u64
+            }
+            Self::Enum(names) | Self::Flags(names) => names.len() as u64,
+            Self::Result { ok, err } => ok.iter().chain(err).map(|ty| ty.parts()).sum(),
+            _ => 0,
+        };
+        1 + inner
+    }
+
     /// Whether values of the type can have handles in them.
     pub fn has_handles(&self) -> bool {
         let mut found = Vec::new();

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     assembly::guard::{Failure, guarded},
     error::{BuildError, ISOLATED_HANDLES, Problem, TWO_KINDS},
+    limits::{AssemblyLimits, LimitName},
     text::{
         line_of,
         nesting::{bracket_too_deep, without_empty_comments},
@@ -48,14 +49,12 @@ const MAX_FLAGS: usize = 32;
 pub(crate) fn resolve_world(
     sources: &WitSources,
     world: Option<&str>,
+    limits: AssemblyLimits,
 ) -> Result<World, BuildError> {
     for file in &sources.files {
         if let Some(line) = bracket_too_deep(&file.text) {
-            return Err(BuildError {
-                file: sources.location(&file.path),
-                line: Some(line),
-                problem: Box::new(Problem::Brackets),
-            });
+            let file = sources.location(&file.path);
+            return Err(BuildError::new(file, Some(line), Problem::Brackets));
         }
     }
     // The parser is made for texts that its user wrote; these may be from a package.
@@ -66,6 +65,8 @@ pub(crate) fn resolve_world(
             resolve: &resolve,
             inline: inline_interfaces(&resolve, world),
             parts: Cell::new(0),
+            all_parts: Cell::new(0),
+            most_parts: limits.type_parts,
         }
         .world(world)
     });
@@ -116,9 +117,11 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
         let kind = error.kind();
         refused(sources, &resolve.source_map, kind.span(), kind.to_string())
     })?;
-    let selected = resolve
-        .select_world(&[package], world)
-        .map_err(|error| BuildError::in_file(&sources.base, Problem::World(error.to_string())))?;
+    let selected = resolve.select_world(&[package], world).map_err(|error| {
+        let error = BuildError::in_file(&sources.base, Problem::World(error.to_string()));
+        let known = resolve.packages[package].worlds.keys();
+        error.with_similar(world.unwrap_or_default(), known)
+    })?;
     Ok((resolve, selected))
 }
 
@@ -129,11 +132,7 @@ fn refused(sources: &WitSources, map: &SourceMap, span: Span, message: String) -
 /// An error at a place of a source.
 fn at(sources: &WitSources, map: &SourceMap, span: Span, problem: Problem) -> BuildError {
     match place(sources, map, span) {
-        Some((file, line)) => BuildError {
-            file,
-            line: Some(line),
-            problem: Box::new(problem),
-        },
+        Some((file, line)) => BuildError::new(file, Some(line), problem),
         None => BuildError::in_file(&sources.base, problem),
     }
 }
@@ -170,6 +169,10 @@ struct Resolver<'a> {
     inline: BTreeMap<InterfaceId, String>,
     /// Parts of the types of the function at hand, so far.
     parts: Cell<usize>,
+    /// Parts of the types of all functions, so far.
+    all_parts: Cell<u64>,
+    /// The most of them that there may be.
+    most_parts: u64,
 }
 
 impl Resolver<'_> {
@@ -371,12 +374,26 @@ impl Resolver<'_> {
         }
     }
 
+    /// Counts parts of types.
+    fn count(&self, parts: usize, span: Span) -> Result<(), BuildError> {
+        self.parts.set(self.parts.get() + parts);
+        self.all_parts.set(self.all_parts.get() + parts as u64);
+        let problem = if self.parts.get() > MAX_TYPE_PARTS {
+            Problem::WitTypeSize(MAX_TYPE_PARTS)
+        } else if self.all_parts.get() > self.most_parts {
+            Problem::Limit {
+                limit: LimitName::TypeParts,
+                what: "the world",
+                allowed: self.most_parts,
+            }
+        } else {
+            return Ok(());
+        };
+        Err(at(self.sources, &self.resolve.source_map, span, problem))
+    }
+
     fn ty(&self, ty: &wit_parser::Type, span: Span) -> Result<Type, BuildError> {
-        self.parts.set(self.parts.get() + 1);
-        if self.parts.get() > MAX_TYPE_PARTS {
-            let problem = Problem::WitTypeSize(MAX_TYPE_PARTS);
-            return Err(at(self.sources, &self.resolve.source_map, span, problem));
-        }
+        self.count(1, span)?;
         Ok(match ty {
             wit_parser::Type::Bool => Type::Bool,
             wit_parser::Type::U8 => Type::U8,
@@ -435,6 +452,7 @@ impl Resolver<'_> {
                     .iter()
                     .map(|case| {
                         let span = self.known(case.span, span);
+                        self.count(1, span)?;
                         Ok(Case {
                             name: case.name.clone(),
                             ty: case.ty.as_ref().map(|ty| self.ty(ty, span)).transpose()?,
@@ -450,12 +468,14 @@ impl Resolver<'_> {
                     .collect::<Result<_, _>>()?,
             ),
             TypeDefKind::Enum(cases) => {
+                self.count(cases.cases.len(), span)?;
                 Type::Enum(cases.cases.iter().map(|case| case.name.clone()).collect())
             }
             TypeDefKind::Flags(flags) if flags.flags.len() > MAX_FLAGS => {
                 return Err(self.unsupported(span, "`flags` with more than 32 labels"));
             }
             TypeDefKind::Flags(flags) => {
+                self.count(flags.flags.len(), span)?;
                 Type::Flags(flags.flags.iter().map(|flag| flag.name.clone()).collect())
             }
             TypeDefKind::Option(ty) => Type::Option(boxed(ty)?),

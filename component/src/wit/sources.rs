@@ -27,6 +27,8 @@ pub(crate) struct WitSources {
     pub(crate) base: PathBuf,
     /// The files, sorted by path.
     pub(crate) files: Vec<WitFile>,
+    /// Where those are that are not below the base, by path.
+    pub(crate) elsewhere: BTreeMap<String, PathBuf>,
 }
 
 impl WitSources {
@@ -61,12 +63,64 @@ impl WitSources {
         } else {
             path.parent().unwrap_or(Path::new("")).into()
         };
-        Ok(Self { base, files })
+        Ok(Self {
+            base,
+            files,
+            elsewhere: BTreeMap::new(),
+        })
+    }
+
+    /// Adds the packages in a folder that are used here and not among these, as if they were in `deps`.
+    /// The folder has a `.wit` file or a folder of them for each.
+    pub(crate) fn add_shared(&mut self, folder: &Path) -> Result<(), BuildError> {
+        let mut packages = Vec::new();
+        for name in entries(folder)? {
+            let path = folder.join(&name);
+            let mut files = Vec::new();
+            if path.is_dir() {
+                read_folder(&path, "", &mut files)?;
+            } else if name.ends_with(".wit") {
+                let text = read_text(&path)?;
+                files.push(WitFile { path: name, text });
+            }
+            let from = if path.is_dir() { &path } else { folder };
+            let declared = files.iter().find_map(|file| package_of(&file.text));
+            if let Some((package, version)) = declared.map(|(p, v)| (p.to_owned(), v.to_owned())) {
+                packages.push((package, version, from.to_owned(), files));
+            }
+        }
+        let is_here = |files: &[WitFile], package: &str, version: &str| {
+            let mut declared = files.iter().filter_map(|file| package_of(&file.text));
+            declared.any(|known| known == (package, version))
+        };
+        packages.retain(|(package, version, ..)| !is_here(&self.files, package, version));
+        // Those that are used by those that are used, and so on.
+        while let Some(position) = packages.iter().position(|(package, ..)| {
+            let path = format!("{package}/");
+            self.files.iter().any(|file| file.text.contains(&path))
+        }) {
+            let (package, version, from, files) = packages.remove(position);
+            let entry = format!("{}-{version}", package.replace(':', "-"));
+            let entry = entry.trim_end_matches('-');
+            for file in files {
+                let path = format!("deps/{entry}/{}", file.path);
+                self.elsewhere.insert(path.clone(), from.join(&file.path));
+                self.files.push(WitFile {
+                    path,
+                    text: file.text,
+                });
+            }
+        }
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
     }
 
     /// Where a file is.
     pub(crate) fn location(&self, path: &str) -> PathBuf {
-        self.base.join(path)
+        match self.elsewhere.get(path) {
+            Some(place) => place.clone(),
+            None => self.base.join(path),
+        }
     }
 
     /// The files of each package: the component's own first, then those of its dependencies.
@@ -86,9 +140,21 @@ impl WitSources {
     }
 }
 
+/// The name and the version of the package that a WIT text is of, if it says so.
+fn package_of(text: &str) -> Option<(&str, &str)> {
+    let mut lines = text.lines().map(str::trim_start);
+    let declared = lines.find_map(|line| line.strip_prefix("package "))?;
+    let name = declared.split([';', '{']).next()?.trim();
+    Some(name.split_once('@').unwrap_or((name, "")))
+}
+
 fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<WitFile>) -> Result<(), BuildError> {
     for name in entries(folder)? {
         let path = folder.join(&name);
+        if !prefix.is_empty() && name.ends_with(".wasm") && path.is_file() {
+            let problem = Problem::BinaryWit(path.display().to_string());
+            return Err(BuildError::in_file(folder, problem));
+        }
         if name.ends_with(".wit") && path.is_file() {
             files.push(WitFile {
                 path: format!("{prefix}{name}"),

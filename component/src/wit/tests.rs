@@ -1,11 +1,11 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use miden_cvm_air::composition::LinkKind;
 
 use super::{
     InterfaceName, Method, Type, WitFile, WitSources, World, masm_name, module_names, resolve_world,
 };
-use crate::error::BuildError;
+use crate::{error::BuildError, limits::AssemblyLimits};
 
 fn read(files: &[(&str, &str)], world: Option<&str>) -> Result<World, BuildError> {
     let files = files.iter().map(|(path, text)| WitFile {
@@ -15,8 +15,9 @@ fn read(files: &[(&str, &str)], world: Option<&str>) -> Result<World, BuildError
     let sources = WitSources {
         base: PathBuf::from("wit"),
         files: files.collect(),
+        elsewhere: BTreeMap::new(),
     };
-    resolve_world(&sources, world)
+    resolve_world(&sources, world, AssemblyLimits::default())
 }
 
 fn world(text: &str) -> World {

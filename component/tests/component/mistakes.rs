@@ -95,6 +95,7 @@ fn refused_files(files: &Files, (file, line): (&str, Option<u32>)) -> Problem {
         file: path,
         line: found,
         problem,
+        ..
     } = error;
     assert_eq!((path, found), (files.path(file), line), "{text}");
     let place = line.map_or(format!("{file}: "), |line| format!("{file}:{line}: "));

@@ -163,7 +163,7 @@ fn mistakes_are_where_they_are_written() {
     let cases = [
         (
             INNER.replace("\"bank:ledger/ledger@1.0.0\"", "books"),
-            "composition.toml:4",
+            "bank.toml:3",
             "no export",
         ),
         (
@@ -459,4 +459,128 @@ fn compositions_nest_only_so_deep() {
     }
     let error = refusal(&files.path("c0.toml"));
     assert!(error.contains("one inside the other"), "{error}");
+}
+
+/// In a composition of compositions, too, every wire leads from what is asked for to what is there.
+#[test]
+fn wires_of_compositions_mean_something() {
+    let files = worlds::files();
+    let inner = "[exports]\nmain = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+                 imports.ledger = \"import\"\n";
+    files.write("inner.toml", inner.as_bytes());
+    let outer = |wires: &str, more: &str| {
+        let text = format!(
+            "main = \"in.main\"\n[instances.in]\ncomponent = \"inner.toml\"\n{wires}\n\
+             [instances.ledger]\ncomponent = \"ledger\"\nimports.\"bank:log/log\" = \"audit\"\n\
+             [instances.audit]\ncomponent = \"audit\"\n{more}"
+        );
+        files.write("outer.toml", text.as_bytes());
+        LinkedComposition::load(&files.path("outer.toml"), &Toolchain::new())
+    };
+    let wire = "imports.\"bank:ledger/ledger@1.0.0\" = \"ledger\"";
+    for fine in [
+        "",
+        "[exports]\nl = \"ledger.bank:ledger/ledger\"\n\"bank:log/log\" = \"audit\"\n",
+    ] {
+        outer(wire, fine).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for (wires, more, line, reason) in [
+        (
+            format!("{wire}\nimports.\"bank:nothing/here\" = \"audit\""),
+            "",
+            5,
+            "no import `bank:nothing/here`",
+        ),
+        (
+            format!("{wire}\nimports.\"bank:log/log\" = \"audit\""),
+            "",
+            5,
+            "no import `bank:log/log`",
+        ),
+        (
+            format!("{wire}\nimports.ledger = \"nobody\""),
+            "",
+            5,
+            "no instance `nobody`",
+        ),
+        (
+            wire.into(),
+            "[exports]\nx = \"nobody.x\"\n",
+            11,
+            "no instance `nobody`",
+        ),
+        (
+            wire.into(),
+            "[exports]\nx = \"ledger.x\"\n",
+            11,
+            "no export `x`",
+        ),
+        (
+            wire.into(),
+            "[exports]\nx = \"in.x\"\n",
+            11,
+            "no export `x`",
+        ),
+        (
+            wire.into(),
+            "[exports]\n\"bank:log/log\" = \"ledger\"\n",
+            11,
+            "no export `bank:log/log`",
+        ),
+    ] {
+        let error = outer(&wires, more).expect_err("it means nothing");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(error.line, Some(line), "{error}");
+    }
+    // What a document declares can be given to it, even if nothing in it needs it; a spread asks for
+    // what the components ask for.
+    for (document, wire, is_fine) in [
+        (
+            "import l: bank:ledger/ledger@1.0.0;\nlet app = new my:app { ... };\n",
+            "bank:ledger/ledger",
+            true,
+        ),
+        (
+            "import l: bank:ledger/ledger@1.0.0;\nlet app = new my:app { ... };\n",
+            "bank:log/log",
+            false,
+        ),
+        (
+            "let app = new my:app { ... };\n",
+            "bank:ledger/ledger",
+            true,
+        ),
+        ("let app = new my:app { ... };\n", "ledger", true),
+        ("let app = new my:app { ... };\n", "bank:log/log", false),
+    ] {
+        let bytes = files
+            .component("app")
+            .map(|app| app.to_package().expect("a package"));
+        files.write(
+            "deps/my/app.masp",
+            &bytes.unwrap_or_else(|error| panic!("{error}")),
+        );
+        let document = format!("package my:inner;\n{document}export app.main;\n");
+        files.write("inner.wac", document.as_bytes());
+        let text = format!(
+            "main = \"in.main\"\n[instances.in]\ncomponent = \"inner.wac\"\n\
+             imports.\"{wire}\" = \"other\"\nimports.\"bank:ledger/ledger@1.0.0\" = \"ledger\"\n\
+             [instances.other]\ncomponent = \"ledger\"\nimports.\"bank:log/log\" = \"audit\"\n\
+             [instances.ledger]\ncomponent = \"ledger\"\nimports.\"bank:log/log\" = \"audit\"\n\
+             [instances.audit]\ncomponent = \"audit\"\n"
+        );
+        let text = match is_fine {
+            // Not twice, then.
+            true => text.replace("imports.\"bank:ledger/ledger@1.0.0\" = \"ledger\"\n", ""),
+            false => text,
+        };
+        files.write("outer.toml", text.as_bytes());
+        let linked = LinkedComposition::load(&files.path("outer.toml"), &Toolchain::new());
+        assert_eq!(
+            linked.is_ok(),
+            is_fine,
+            "{wire} in {document}: {:?}",
+            linked.err()
+        );
+    }
 }

@@ -1,6 +1,8 @@
 //! Components that are described by WIT: how they are linked and what is wrong with them.
 
-use miden_cvm_component::LinkKind;
+use miden_cvm_component::{
+    AssemblyLimits, Component, LimitName, LinkKind, LinkedComposition, Problem, Toolchain, Warning,
+};
 
 use crate::support::{Files, Inputs, outputs, run};
 
@@ -388,4 +390,276 @@ fn a_function_has_one_kind() {
         "ledger/wit/world.wit:8",
         &["both `@fresh` and `@isolated`", "say one of them"],
     );
+}
+
+/// Components that import and export one interface, whose text is that of each.
+fn typed(imported: &str, exported: &str) -> Files {
+    let wit = |world: &str, interface: &str| {
+        format!(
+            "package my:typed; world w {{ {world} }} \
+             package bank:log@1.0.0 {{ interface log {{ {interface} }} }}"
+        )
+    };
+    let import = "import bank:log/log@1.0.0; export main: func(a: u32) -> u32;";
+    Files::new(&[
+        ("app/w.wit", &wit(import, imported)),
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"w.wit\"\nsources = [\"app.masm\"]\n\
+             [exports.main]\nprocedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.masm",
+            "use bindings::bank::log::log pub proc main exec.log::note end",
+        ),
+        ("log/w.wit", &wit("export bank:log/log@1.0.0;", exported)),
+        (
+            "log/component.toml",
+            "name = \"log\"\nwit = \"w.wit\"\nsources = [\"log.masm\"]\n\
+             [exports.log]\nmodule = \"log\"\n",
+        ),
+        (
+            "log/log.masm",
+            "pub proc note add.1 end pub proc other add.2 end",
+        ),
+        (
+            "plain/component.toml",
+            "name = \"plain\"\nsources = [\"log.masm\"]\n[exports.note]\nprocedure = \"log::note\"\n",
+        ),
+        ("plain/log.masm", "pub proc note add.1 end"),
+        (
+            "composition.toml",
+            &wired("\"bank:log/log\" = \"log\"", "log"),
+        ),
+    ])
+}
+
+fn wired(wire: &str, component: &str) -> String {
+    format!(
+        "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\nimports.{wire}\n\
+         [instances.log]\ncomponent = \"{component}\"\n"
+    )
+}
+
+const NOTES: &str = "note: func(a: u32) -> u32; other: func(a: u32) -> u32;";
+
+/// An interface is what it has: functions by name and signature, and resource types.
+#[test]
+fn what_is_wired_is_of_one_type() {
+    typed(NOTES, NOTES)
+        .link()
+        .unwrap_or_else(|error| panic!("{error}"));
+    let with_type = &format!("resource r; {NOTES}");
+    typed(NOTES, with_type)
+        .link()
+        .unwrap_or_else(|error| panic!("{error}"));
+    typed(with_type, with_type)
+        .link()
+        .unwrap_or_else(|error| panic!("{error}"));
+    for (imported, exported, reason) in [
+        (&**with_type, NOTES, "resource type `r`"),
+        (NOTES, "note: func(a: u32) -> u32;", "no `other`"),
+        (
+            NOTES,
+            &*NOTES.replace("other: func(a: u32)", "other: func(b: u32)"),
+            "(b: u32)",
+        ),
+        (
+            NOTES,
+            &*NOTES.replace("-> u32; other", "-> s32; other"),
+            "-> s32",
+        ),
+    ] {
+        let files = typed(imported, exported);
+        let error = files.link().expect_err("another interface").to_string();
+        for part in [
+            reason,
+            "composition.toml:4",
+            "app/w.wit:1",
+            "log/w.wit:1",
+            "bank:log/log@1.0.0",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    // A function of an interface is no other one of it, whatever they look like.
+    let files = typed(NOTES, NOTES);
+    let note = "\"bank:log/log@1.0.0#note\" = \"log.bank:log/log@1.0.0#note\"";
+    files.write("composition.toml", wired(note, "log").as_bytes());
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(linked.warnings, []);
+    let other = "\"bank:log/log@1.0.0#note\" = \"log.bank:log/log@1.0.0#other\"";
+    files.write("composition.toml", wired(other, "log").as_bytes());
+    let error = files.link().expect_err("another function").to_string();
+    assert!(error.contains("`other: func(a: u32) -> u32`"), "{error}");
+    // Without WIT there is nothing to compare with, which is told.
+    files.write(
+        "composition.toml",
+        wired("\"bank:log/log@1.0.0#note\" = \"log.note\"", "plain").as_bytes(),
+    );
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        matches!(&linked.warnings[..], [Warning::Untyped { .. }]),
+        "{:?}",
+        linked.warnings
+    );
+}
+
+/// What one function is, two entries of `component.toml` cannot say.
+#[test]
+fn a_function_is_named_once() {
+    let files = typed(NOTES, NOTES);
+    files.write(
+        "log/more.masm",
+        b"pub proc note add.101 end pub proc other add.102 end",
+    );
+    let log = |entries: &str| {
+        let text = format!(
+            "name = \"log\"\nwit = \"w.wit\"\nsources = [\"log.masm\", \"more.masm\"]\n{entries}"
+        );
+        files.write("log/component.toml", text.as_bytes());
+        files.component("log")
+    };
+    let whole = "[exports.log]\nmodule = \"log\"\n";
+    let one = "[exports.\"log#note\"]\nprocedure = \"more::note\"\n";
+    log(&format!("{whole}{one}")).unwrap_or_else(|error| panic!("{error}"));
+    for twice in [
+        format!("{whole}[exports.\"bank:log/log\"]\nmodule = \"more\"\n"),
+        format!("{whole}{one}[exports.\"bank:log/log#note\"]\nprocedure = \"log::note\"\n"),
+    ] {
+        let error = log(&twice).expect_err("two entries");
+        assert!(
+            matches!(*error.problem, Problem::NamedTwice { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("bank:log/log"), "{error}");
+    }
+    let root = |last: char| {
+        format!(
+            "root = \"0x{}{last}000000000000000\"\n",
+            "1000000000000000".repeat(3)
+        )
+    };
+    let text = format!(
+        "name = \"app\"\nwit = \"w.wit\"\nsources = [\"app.masm\"]\n[exports.main]\n\
+         procedure = \"app::main\"\n[imports.\"log#note\"]\n{}[imports.\"bank:log/log#note\"]\n{}",
+        root('1'),
+        root('2'),
+    );
+    files.write("app/component.toml", text.as_bytes());
+    let error = files.component("app").expect_err("two entries");
+    assert!(
+        matches!(*error.problem, Problem::NamedTwice { .. }),
+        "{error}"
+    );
+}
+
+/// Names that are not there, and are like some that are.
+#[test]
+fn names_that_were_meant_are_told() {
+    let files = typed(NOTES, NOTES);
+    let composition = wired("\"bank:log/log\" = \"log\"", "log");
+    let meant = |file: &str, text: &str| {
+        let before = std::fs::read(files.path(file)).expect("a file");
+        files.write(file, text.as_bytes());
+        let error = files.link().expect_err("a name that is not there");
+        files.write(file, &before);
+        let similar = error.similar.clone().unwrap_or_else(|| panic!("{error}"));
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("did you mean `{similar}`?")),
+            "{error}"
+        );
+        similar
+    };
+    let toml = "composition.toml";
+    for (from, to, found) in [
+        (
+            "imports.\"bank:log/log\"",
+            "imports.\"bank:log/lgo\"",
+            "bank:log/log",
+        ),
+        ("= \"log\"\n[", "= \"lgo\"\n[", "log"),
+        ("main = \"app.main\"", "main = \"app.mian\"", "main"),
+        ("main = \"app.main\"", "mian = \"app.main\"", "main"),
+        ("[instances.log]", "[instnaces.log]", "instances"),
+        ("component = \"log\"", "component = \"lgo\"", "log"),
+    ] {
+        assert!(composition.contains(from), "{from}");
+        let similar = meant(toml, &composition.replace(from, to));
+        assert!(similar.ends_with(found), "{similar} for {to}");
+    }
+    let app = "name = \"app\"\nwit = \"w.wit\"\nsources = [\"app.masm\"]\n\
+         [exports.main]\nprocedure = \"app::main\"\n";
+    for (from, to, found) in [
+        ("sources", "suorces", "sources"),
+        ("[exports.main]", "[exports.mian]", "main"),
+        ("procedure =", "procedrue =", "procedure"),
+        ("wit =", "world = \"v\"\nwit =", "w"),
+    ] {
+        assert_eq!(meant("app/component.toml", &app.replace(from, to)), found);
+    }
+}
+
+/// A small text can stand for many large types; what comes of it is bounded.
+#[test]
+fn types_of_a_world_are_bounded() {
+    let doubled: String = (1..10)
+        .map(|i| format!("type t{i} = tuple<t{0}, t{0}>; ", i - 1))
+        .collect();
+    let functions: String = (0..300)
+        .map(|i| format!("g{i}: func(a: list<t9>);\n"))
+        .collect();
+    let named: String = (0..3000).map(|i| format!("c{i}, ")).collect();
+    let uses: String = (0..300).map(|i| format!("h{i}: func(a: e);\n")).collect();
+    for interface in [
+        format!("type t0 = u32; {doubled} {functions}"),
+        format!("enum e {{ {named} }} {uses}"),
+        format!("variant e {{ {named} }} {uses}"),
+    ] {
+        let files = typed(&interface, NOTES);
+        let error = files.component("app").expect_err("too many parts");
+        let limit = LimitName::TypeParts;
+        assert!(
+            matches!(*error.problem, Problem::Limit { limit: found, .. } if found == limit),
+            "{error}"
+        );
+    }
+    let parts = |value| {
+        let mut limits = AssemblyLimits::default();
+        LimitName::TypeParts.set(&mut limits, value);
+        let toolchain = Toolchain::new().with_limits(limits);
+        Component::load(&typed(NOTES, NOTES).path("app"), &toolchain)
+    };
+    assert!(parts(6).is_ok());
+    assert!(parts(5).is_err());
+    // A package has the same bounds.
+    let files = typed(NOTES, NOTES);
+    let package = files
+        .component("app")
+        .map(|app| app.to_package().expect("a package"));
+    let package = package.unwrap_or_else(|error| panic!("{error}"));
+    let mut limits = AssemblyLimits::default();
+    LimitName::TypeParts.set(&mut limits, 5);
+    let toolchain = Toolchain::new().with_limits(limits);
+    let error = Component::from_package(&package, "app.masp".as_ref(), &toolchain);
+    let error = error.expect_err("too many parts").to_string();
+    assert!(error.contains("`type-parts` of 5"), "{error}");
+}
+
+/// Each wire is compared with what it is wired to; how much that is, is bounded.
+#[test]
+fn comparisons_of_wires_are_bounded() {
+    let files = typed(NOTES, NOTES);
+    let wired_within = |value| {
+        let mut limits = AssemblyLimits::default();
+        LimitName::WiredParts.set(&mut limits, value);
+        let toolchain = Toolchain::new().with_limits(limits);
+        LinkedComposition::load(&files.path("composition.toml"), &toolchain)
+    };
+    assert!(wired_within(6).is_ok());
+    let error = wired_within(5).expect_err("too much");
+    assert_eq!(error.line, Some(4));
+    assert!(error.to_string().contains("`wired-parts` of 5"), "{error}");
 }

@@ -67,6 +67,11 @@ impl DebugCommand {
 
 /// Loads what is debugged.
 fn load(source: &Source) -> Result<Loaded, Failure> {
+    if source.is_from_standard() {
+        return Err(Failure::usage(
+            "the inputs cannot be the standard input, from which commands come",
+        ));
+    }
     source.load(&Progress::start("loading"), MAX_CYCLES)
 }
 
