@@ -31,8 +31,9 @@ pub use call::{CallError, StatedCall, TypedCall, to_wave};
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
+    heights::{Heights, MAX_HEIGHT},
     proof::MAX_PROOF_LEN,
-    table::{Heights, MAX_HEIGHT, Table, Trace},
+    table::{Table, Trace},
 };
 pub use miden_cvm_audit::{
     Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,

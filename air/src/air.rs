@@ -1,11 +1,11 @@
-//! The AIR of one run: the tables with their heights, what they are constrained by, and how the
+//! The AIR of one run: the tables with their pieces, what they are constrained by, and how the
 //! constraints are combined.
 
 use alloc::vec::Vec;
 
 use miden_core::Felt;
 use winter_air::ProofOptions;
-use winter_math::FieldElement;
+use winter_math::{FieldElement, StarkField};
 
 use crate::{
     MAX_DEGREE,
@@ -13,17 +13,19 @@ use crate::{
     boundary::Boundary,
     builder::{ConstraintBuilder, PERIOD, Periodic},
     hasher_constants::{ARK1, ARK2},
+    heights::{Heights, Piece},
     lookup::{Challenges, Packing, RowFractions},
     public::PublicInputs,
-    table::{Heights, Table, Window},
+    table::{Table, Window},
 };
 
 /// Number of columns that the composition polynomial is divided into, each of the length of the
-/// longest table: what a quotient of the highest degree needs.
+/// longest piece: what a quotient of the highest degree needs.
 pub const COMPOSITION_COLUMNS: usize = MAX_DEGREE - 1;
 
-/// Boundary constraints of a table's auxiliary columns: its sum begins at zero, and ends at what the
-/// proof states.
+/// Boundary constraints of a piece's auxiliary columns: its sum begins with the row that the piece
+/// before it sends, if there is one, and ends, with the row that is sent to the next piece, at what
+/// the proof states.
 const AUX_BOUNDARIES: usize = 2;
 
 /// The AIR of the VM for one run.
@@ -34,6 +36,7 @@ pub struct CvmAir {
     options: ProofOptions,
     /// Of each table; nothing of one that is absent.
     tables: Vec<TableShape>,
+    pieces: Vec<Piece>,
 }
 
 /// What of a table does not depend on its rows.
@@ -42,6 +45,16 @@ struct TableShape {
     packing: Packing,
     boundaries: Vec<Boundary>,
     transitions: usize,
+}
+
+impl TableShape {
+    /// The boundary constraints of a piece: those of the table's first row are its first piece's,
+    /// those of its last row its last piece's.
+    fn boundaries_of(&self, piece: &Piece) -> impl Iterator<Item = &Boundary> {
+        let (is_first, is_last) = (piece.index == 0, piece.is_last);
+        let boundaries = self.boundaries.iter();
+        boundaries.filter(move |boundary| if boundary.last { is_last } else { is_first })
+    }
 }
 
 /// Two consecutive rows of a table: the main columns, and the auxiliary ones.
@@ -55,7 +68,7 @@ pub struct TableFrame<'a, F, E> {
     pub aux_next: &'a [E],
 }
 
-/// The constraints of a table on two rows, combined: each sum has a divisor of its own.
+/// The constraints of a piece on two rows, combined: each sum has a divisor of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Combined<E> {
     /// Those of all rows but the last.
@@ -82,6 +95,7 @@ impl CvmAir {
             public,
             options,
             tables,
+            pieces: heights.pieces(),
         }
     }
 
@@ -90,9 +104,20 @@ impl CvmAir {
         &self.heights
     }
 
-    /// The tables that are there, in order.
-    pub fn tables(&self) -> impl Iterator<Item = Table> + Clone + use<> {
-        self.heights.tables()
+    /// The pieces of all tables, in order.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// The number of rows of the longest piece.
+    pub fn longest(&self) -> usize {
+        let heights = self.pieces.iter().map(|piece| piece.height);
+        heights.fold(0, usize::max)
+    }
+
+    /// How often a piece goes into the longest one.
+    pub fn ratio(&self, piece: &Piece) -> usize {
+        self.longest() / piece.height
     }
 
     /// The public inputs of the run.
@@ -105,9 +130,9 @@ impl CvmAir {
         &self.options
     }
 
-    /// The size of the domain that the longest table is extended to.
+    /// The size of the domain that the longest piece is extended to.
     pub fn domain_size(&self) -> usize {
-        self.heights.longest() * self.options.blowup_factor()
+        self.longest() * self.options.blowup_factor()
     }
 
     /// How a table's messages share auxiliary columns; there are none if it is absent.
@@ -115,54 +140,59 @@ impl CvmAir {
         &self.tables[table as usize].packing
     }
 
-    /// The number of constraints of a table that is there, those of the auxiliary columns included.
-    pub fn num_constraints(&self, table: Table) -> usize {
-        let shape = &self.tables[table as usize];
-        let main = shape.transitions + shape.boundaries.len();
+    /// The number of constraints of a piece, those of the auxiliary columns included.
+    pub fn num_constraints(&self, piece: &Piece) -> usize {
+        let shape = &self.tables[piece.table as usize];
+        let main = shape.transitions + shape.boundaries_of(piece).count();
         main + shape.packing.width() + AUX_BOUNDARIES
     }
 
-    /// The number of constraints of all tables.
+    /// The number of constraints of all pieces.
     pub fn total_constraints(&self) -> usize {
-        let counts = self.tables().map(|table| self.num_constraints(table));
+        let counts = self.pieces.iter().map(|piece| self.num_constraints(piece));
         counts.sum()
     }
 
-    /// The number of columns of all tables, auxiliary ones included.
+    /// The number of columns of all pieces, auxiliary ones included.
     pub fn trace_width(&self) -> usize {
-        let widths = self
-            .tables()
-            .map(|table| table.width() + self.packing(table).width());
+        let widths = self.pieces.iter().map(|piece| {
+            let table = piece.table;
+            table.width() + self.packing(table).width()
+        });
         widths.sum()
     }
 
     /// The number of values that are stated of polynomials outside of the domain: every column of
-    /// the tables at two points, and every column of the composition at one.
+    /// the pieces at two points, and every column of the composition at one.
     pub fn num_openings(&self) -> usize {
         2 * self.trace_width() + COMPOSITION_COLUMNS
     }
 
-    /// The number of columns whose quotients the low-degree test combines: of the tables and of the
+    /// The number of columns whose quotients the low-degree test combines: of the pieces and of the
     /// composition.
     pub fn num_quotients(&self) -> usize {
         self.trace_width() + COMPOSITION_COLUMNS
     }
 
-    /// The number of fractions that the lookup argument sums up, those of the verifier included.
+    /// The number of fractions that the lookup argument sums up, those of the verifier included. The
+    /// row at a cut, which is sent and received, counts as many times as it has cells, which are
+    /// combined with powers of one challenge.
     pub fn num_fractions(&self) -> u64 {
-        let fractions = self.tables().map(|table| {
-            let slots: usize = self.packing(table).columns.iter().map(Vec::len).sum();
-            self.heights.of(table) as u64 * slots as u64
+        let fractions = self.pieces.iter().map(|piece| {
+            let slots = self.packing(piece.table).columns.iter().map(Vec::len);
+            let slots: usize = slots.sum();
+            let cuts = usize::from(piece.index > 0) + usize::from(!piece.is_last);
+            piece.height as u64 * slots as u64 + (cuts * piece.table.width()) as u64
         });
         fractions.sum::<u64>() + self.public.messages().len() as u64
     }
 
-    /// Combines the constraints of a table on two rows, each times the next of the
-    /// weights. `sum` is what the table's fractions are said to sum up to.
+    /// Combines the constraints of a piece on two rows, each times the next of the
+    /// weights. `sum` is what the piece's fractions are said to sum up to.
     #[inline]
     pub fn combine<F, E>(
         &self,
-        table: Table,
+        piece: &Piece,
         frame: &TableFrame<'_, F, E>,
         challenges: &Challenges<E>,
         sum: E,
@@ -172,6 +202,7 @@ impl CvmAir {
         F: Algebra,
         E: ExtensionAlgebra<F>,
     {
+        let table = piece.table;
         let shape = &self.tables[table as usize];
         let mut weighted = Weighted {
             weights: &mut *weights,
@@ -192,13 +223,22 @@ impl CvmAir {
         }
 
         let (mut first, mut last) = (E::ZERO, E::ZERO);
-        for boundary in &shape.boundaries {
+        for boundary in shape.boundaries_of(piece) {
             let difference = frame.main.cur[boundary.column] - F::constant(boundary.value);
             let end = if boundary.last { &mut last } else { &mut first };
             *end += weights().times(difference);
         }
-        first += weights() * frame.aux[0];
-        last += weights() * (frame.aux[0] - sum);
+        let cut = |index: usize| challenges.cut(table, index, frame.main.cur);
+        first += weights()
+            * match piece.index {
+                0 => frame.aux[0],
+                index => frame.aux[0] * cut(index) + E::ONE,
+            };
+        last += weights()
+            * match piece.is_last {
+                true => frame.aux[0] - sum,
+                false => (frame.aux[0] - sum) * cut(piece.index + 1) + E::ONE,
+            };
         Combined {
             transition,
             first,
@@ -258,8 +298,20 @@ pub fn periodic_rows() -> [Periodic<Felt>; PERIOD] {
     })
 }
 
-/// The periodic columns as polynomials: column `i` of a table of `height` rows has the value of
-/// polynomial `i` at `x^(height / PERIOD)`.
+/// The values of the periodic columns of a piece at a point: they are polynomials in
+/// `x^(height / PERIOD)`, and a piece begins with the row of a period that the table has there.
+pub fn periodic_at<E: FieldElement<BaseField = Felt>>(piece: &Piece, x: E) -> Vec<E> {
+    let step = Felt::get_root_of_unity(PERIOD.ilog2());
+    let in_period = x.exp_vartime(((piece.height / PERIOD) as u64).into());
+    let at = in_period.mul_base(step.exp_vartime(piece.phase() as u64));
+    let value = |polynomial: &Vec<Felt>| {
+        let coefficients = polynomial.iter().rev();
+        coefficients.fold(E::ZERO, |sum, &c| sum * at + E::from(c))
+    };
+    periodic_polynomials().iter().map(value).collect()
+}
+
+/// The periodic columns as polynomials that have their values on the rows of one period.
 pub fn periodic_polynomials() -> Vec<Vec<Felt>> {
     let rows = periodic_rows();
     let twiddles = winter_math::fft::get_inv_twiddles::<Felt>(PERIOD);

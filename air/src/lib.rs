@@ -24,6 +24,7 @@ pub mod composition;
 pub mod decoder;
 pub mod hash;
 mod hasher_constants;
+pub mod heights;
 pub mod lookup;
 pub mod opcode;
 pub mod options;

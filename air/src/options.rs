@@ -11,9 +11,9 @@ use winter_air::{BatchingMethod, FieldExtension, ProofOptions};
 
 use crate::{
     air::CvmAir,
+    heights::{Heights, MAX_HEIGHT},
     public::PublicInputs,
     security::{MinSecurity, Security},
-    table::{Heights, MAX_HEIGHT},
 };
 
 /// A set of protocol parameters; the ids go into proofs and never change their meaning.
@@ -85,7 +85,7 @@ impl OptionSet {
 
     /// Whether a trace to be proven with this set can have tables of these heights.
     pub fn allows(self, heights: &Heights) -> bool {
-        heights.longest() <= self.max_height()
+        heights.highest() <= self.max_height()
     }
 
     /// The parameters as Winterfell wants them.
@@ -336,13 +336,23 @@ mod tests {
                     assert!(set.level().bits() > 96);
                     continue;
                 };
-                for log_length in 4..=set.max_height().ilog2() {
-                    let heights = Heights::uniform(1 << log_length).expect("allowed heights");
-                    let security = settings.security(&heights, &public);
-                    assert!(
-                        set.level().is_met_by(&security),
-                        "{settings} gives {security:?} at 2^{log_length} rows"
-                    );
+                for log_length in 5..=set.max_height().ilog2() {
+                    let whole = 1 << log_length;
+                    let uniform = [whole; Table::COUNT];
+                    // As many pieces as there can be, beside one that is as long as it can be.
+                    let mut most = Table::ALL.map(|table| match table {
+                        Table::Bitwise | Table::Resources => whole - 2,
+                        _ => whole - 3,
+                    });
+                    most[Table::Core as usize] = whole;
+                    for rows in [uniform, most] {
+                        let heights = Heights::new(rows).expect("allowed heights");
+                        let security = settings.security(&heights, &public);
+                        assert!(
+                            set.level().is_met_by(&security),
+                            "{settings} gives {security:?} with {rows:?} rows"
+                        );
+                    }
                 }
             }
         }
@@ -356,23 +366,27 @@ mod tests {
                 MinSecurity::Conjectured(96) => 25,
                 MinSecurity::Conjectured(_) => 27,
             };
-            let allows =
-                |logs| Heights::from_logs(logs).is_some_and(|heights| set.allows(&heights));
+            let allows = |rows| Heights::new(rows).is_some_and(|heights| set.allows(&heights));
+            let longest = 1 << longest;
             for allowed in [
-                [9; Table::COUNT],
-                [3, 4, 3, 3, 0, 0, 0, 0],
-                [16, 9, 5, 4, 3, 3, 3, 3],
-                [longest, 9, longest, 9, 9, longest, 9, 9],
+                [512; Table::COUNT],
+                [8, 16, 8, 8, 0, 0, 0, 0],
+                [1 << 16, 512, 32, 16, 8, 8, 8, 8],
+                [longest, 512, longest - 3, 512, 512, longest, 512, 512],
             ] {
                 assert!(allows(allowed), "{set:?}, {allowed:?}");
             }
+            // What counts are the rows of a table, and not those of its pieces.
+            let mut rows = [512; Table::COUNT];
+            rows[0] = longest + longest / 2 - 1;
+            assert_eq!(allows(rows), set == OptionSet::Fast128, "{set:?}");
             let fast = set == OptionSet::Fast128;
             for table in 0..Table::COUNT {
-                let mut logs = [9; Table::COUNT];
-                logs[table] = longest + 1;
-                assert_eq!(allows(logs), fast, "{set:?}, {logs:?}");
-                logs[table] = longest + 2;
-                assert!(!allows(logs), "{set:?}, {logs:?}");
+                let mut rows = [512; Table::COUNT];
+                rows[table] = 2 * longest;
+                assert_eq!(allows(rows), fast, "{set:?}, {rows:?}");
+                rows[table] = 4 * longest;
+                assert!(!allows(rows), "{set:?}, {rows:?}");
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! The header is all that a verifier believes about the proof's shape, so it is read and bounded
 //! before anything else. Layout, little-endian: magic (4 bytes), version, hash function, parameter
-//! set, number of tables, binary logarithms of the tables' heights (1 byte each; 0 for a table that is
+//! set, number of tables (1 byte each), the tables' heights (4 bytes each; 0 for a table that is
 //! absent), number of bytes of the STARK proof and of the requests (4 bytes each).
 
 use alloc::vec::Vec;
@@ -13,9 +13,10 @@ use miden_core::precompile::PrecompileRequest;
 use thiserror::Error;
 
 use crate::{
+    heights::Heights,
     options::{OptionSet, ProofSettings, SettingsError},
     requests::{self, MAX_REQUESTS_LEN, RequestsError},
-    table::{Heights, Table},
+    table::Table,
 };
 
 /// What proofs begin with.
@@ -23,10 +24,13 @@ pub const MAGIC: [u8; 4] = *b"MCVP";
 
 /// The version of the format, of the protocol and of the AIR: a proof is for this one only, and
 /// transcripts begin with it.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 
 /// Number of bytes of the header.
-pub const HEADER_LEN: usize = 16 + Table::COUNT;
+pub const HEADER_LEN: usize = 16 + HEIGHT_LEN * Table::COUNT;
+
+/// Number of bytes of a table's height in the header.
+const HEIGHT_LEN: usize = size_of::<u32>();
 
 /// The most bytes that the STARK proof may have; proofs for the longest traces stay well below.
 pub const MAX_STARK_LEN: usize = 1 << 22;
@@ -67,10 +71,10 @@ pub enum ProofError {
     /// There are more or fewer tables than the AIR has.
     #[error("the proof has {0} tables, but there are {count}", count = Table::COUNT)]
     Tables(u8),
-    /// A table is lower or higher than it can be with the proof's parameter set, or it is absent and
-    /// cannot be.
-    #[error("with this parameter set tables cannot have heights with the logarithms {0:?}")]
-    Heights([u8; Table::COUNT]),
+    /// A table is lower or higher than it can be with the proof's parameter set, no pieces make it up,
+    /// or it is absent and cannot be.
+    #[error("with this parameter set tables cannot have these numbers of rows: {0:?}")]
+    Heights([u32; Table::COUNT]),
     /// The STARK proof has more bytes than any can have.
     #[error("the proof is {0} bytes long, more than the {MAX_STARK_LEN} that it may have")]
     TooLong(usize),
@@ -99,7 +103,7 @@ impl Proof {
         stark: Vec<u8>,
     ) -> Result<Self, ProofError> {
         if !settings.set().allows(&heights) {
-            return Err(ProofError::Heights(heights.logs()));
+            return Err(ProofError::Heights(heights.rows()));
         }
         if stark.len() > MAX_STARK_LEN {
             return Err(ProofError::TooLong(stark.len()));
@@ -156,7 +160,8 @@ impl Proof {
             self.settings.set() as u8,
             Table::COUNT as u8,
         ]);
-        bytes.extend_from_slice(&self.heights.logs());
+        let rows = self.heights.rows();
+        bytes.extend(rows.iter().flat_map(|rows| rows.to_le_bytes()));
         bytes.extend_from_slice(&(self.stark.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&(requests_len as u32).to_le_bytes());
         bytes.extend_from_slice(&self.stark);
@@ -188,9 +193,17 @@ impl Proof {
             return Err(ProofError::Tables(tables));
         }
         let too_short = ProofError::TooShort(bytes.len());
-        let (&logs, rest) = rest.split_first_chunk().ok_or(too_short.clone())?;
-        let heights = Heights::from_logs(logs).filter(|heights| set.allows(heights));
-        let heights = heights.ok_or(ProofError::Heights(logs))?;
+        let (heights, rest) = rest
+            .split_at_checked(HEIGHT_LEN * Table::COUNT)
+            .ok_or(too_short.clone())?;
+        let mut rows = [0; Table::COUNT];
+        for (rows, height) in rows.iter_mut().zip(heights.chunks_exact(HEIGHT_LEN)) {
+            let height = height.iter().rev();
+            *rows = height.fold(0, |rows, &byte| (rows << 8) | u32::from(byte));
+        }
+        let heights = Heights::new(rows.map(|rows| rows as usize));
+        let heights = heights.filter(|heights| set.allows(heights));
+        let heights = heights.ok_or(ProofError::Heights(rows))?;
         let (&stark_len, rest) = rest.split_first_chunk().ok_or(too_short.clone())?;
         let (&requests_len, rest) = rest.split_first_chunk().ok_or(too_short)?;
         let stark_len = u32::from_le_bytes(stark_len) as usize;
@@ -225,8 +238,8 @@ mod tests {
 
     use super::*;
 
-    fn heights(logs: [u8; Table::COUNT]) -> Heights {
-        Heights::from_logs(logs).expect("allowed heights")
+    fn heights(rows: [usize; Table::COUNT]) -> Heights {
+        Heights::new(rows).expect("allowed heights")
     }
 
     fn proof() -> Proof {
@@ -235,7 +248,7 @@ mod tests {
         let requests = [5, 6].map(|id| PrecompileRequest::new(EventId::from_u64(id), [9].into()));
         Proof::new(
             settings,
-            heights([10, 9, 12, 8, 0, 3, 0, 4]),
+            heights([1 << 10, 1 << 9, (1 << 12) + 15, 1 << 8, 0, 8, 0, 16]),
             [1, 2, 3].into(),
         )
         .and_then(|proof| proof.with_requests(requests.into()))
@@ -263,43 +276,51 @@ mod tests {
         assert_eq!(altered(6, 0), ProofError::OptionSet(0));
         assert_eq!(altered(7, 7), ProofError::Tables(7));
         assert_eq!(altered(7, 9), ProofError::Tables(9));
-        let refused = |table: Table, log: u8| {
-            let mut logs = proof().heights().logs();
-            logs[table as usize] = log;
-            assert_eq!(altered(8 + table as usize, log), ProofError::Heights(logs));
+        let refused = |table: Table, height: u32| {
+            let mut rows = proof().heights().rows();
+            rows[table as usize] = height;
+            let mut bytes = proof().to_bytes();
+            let at = 8 + HEIGHT_LEN * table as usize;
+            bytes[at..at + HEIGHT_LEN].copy_from_slice(&height.to_le_bytes());
+            let read = Proof::from_bytes(&bytes);
+            assert_eq!(read, Err(ProofError::Heights(rows)));
         };
         for table in Table::ALL {
-            for log in [1, 2, 28, 29, 64, 255] {
+            for height in [1, 4, 7, 9, 24, 1 << 28, 1 << 29, u32::MAX] {
                 // The set's blowup is 16, which leaves one row bit less than tables can have.
-                refused(table, log);
+                refused(table, height);
             }
             if !table.is_optional() {
                 refused(table, 0);
             }
         }
-        refused(Table::Range, 3);
+        refused(Table::Range, 8);
+        refused(Table::Bitwise, 15);
         let longest = Proof::new(
             ProofSettings::default(),
-            heights([24, 9, 5, 3, 0, 0, 0, 0]),
+            heights([1 << 24, 512, 32, 8, 0, 0, 0, 0]),
             [1, 2, 3].into(),
         )
         .expect("tables with which the set reaches its level");
         let mut bytes = longest.to_bytes();
-        bytes[8] += 1;
+        bytes[11] = 2;
         assert_eq!(
             Proof::from_bytes(&bytes),
-            Err(ProofError::Heights([25, 9, 5, 3, 0, 0, 0, 0]))
+            Err(ProofError::Heights([1 << 25, 512, 32, 8, 0, 0, 0, 0]))
         );
         assert_eq!(
-            altered(16, 4),
+            altered(HEADER_LEN - 8, 4),
             ProofError::Length {
                 announced: 30,
                 actual: 29
             }
         );
-        assert_eq!(altered(19, 1), ProofError::TooLong((1 << 24) + 3));
         assert_eq!(
-            altered(23, 2),
+            altered(HEADER_LEN - 5, 1),
+            ProofError::TooLong((1 << 24) + 3)
+        );
+        assert_eq!(
+            altered(HEADER_LEN - 1, 2),
             ProofError::Requests(RequestsError::TooLong((2 << 24) + 26))
         );
         // The first request's calldata reaches into the second one.
@@ -316,15 +337,15 @@ mod tests {
     #[test]
     fn lengths_out_of_range_are_refused() {
         let settings = ProofSettings::default();
-        let refused = heights([27, 9, 9, 9, 9, 9, 9, 9]);
+        let rows = [1 << 27, 512, 512, 512, 512, 512, 512, 512];
         assert_eq!(
-            Proof::new(settings, refused, Vec::new()),
-            Err(ProofError::Heights([27, 9, 9, 9, 9, 9, 9, 9]))
+            Proof::new(settings, heights(rows), Vec::new()),
+            Err(ProofError::Heights(rows.map(|rows| rows as u32)))
         );
         assert_eq!(
             Proof::new(
                 settings,
-                heights([9; Table::COUNT]),
+                heights([512; Table::COUNT]),
                 [0; MAX_STARK_LEN + 1].into()
             ),
             Err(ProofError::TooLong(MAX_STARK_LEN + 1))

@@ -174,9 +174,9 @@ pub struct Protocol {
     pub grinding: u32,
     /// The factor by which FRI folds.
     pub folding: u32,
-    /// The number of rows.
+    /// The number of rows of the longest piece.
     pub rows: u64,
-    /// The number of columns that the low-degree test combines: of the trace and of the composition.
+    /// The number of columns that the low-degree test combines: of all pieces and of the composition.
     pub columns: u64,
     /// The number of constraints.
     pub constraints: u64,
@@ -196,7 +196,7 @@ impl Protocol {
             queries: options.num_queries() as u32,
             grinding: options.grinding_factor(),
             folding: options.to_fri_options().folding_factor() as u32,
-            rows: air.heights().longest() as u64,
+            rows: air.longest() as u64,
             columns: air.num_quotients() as u64,
             constraints: air.total_constraints() as u64,
             degree: MAX_DEGREE as u64,
@@ -390,10 +390,11 @@ mod tests {
 
     use super::*;
     use crate::{
+        heights::{Heights, MAX_HEIGHT},
         lookup::NUM_CHALLENGES,
         options::{OptionSet, ProofSettings},
         public::PublicInputs,
-        table::{Heights, MAX_HEIGHT, Table},
+        table::Table,
     };
 
     /// More messages than a statement can make the verifier send.
@@ -649,8 +650,8 @@ mod tests {
                 let security = protocol.security(HashFunction::Blake3_256);
                 // Winterfell estimates proofs, of which it only reads the context.
                 let mut proof = Proof::new_dummy();
-                let length = air.heights().longest();
-                let main = air.tables().map(Table::width).sum();
+                let length = air.longest();
+                let main = heights.tables().map(Table::width).sum();
                 let info = TraceInfo::new_multi_segment(
                     main,
                     air.trace_width() - main,

@@ -11,7 +11,7 @@ use winter_math::FieldElement;
 use crate::{
     algebra::Degree,
     boundary::{self, Boundary},
-    builder::{Catalog, ConstraintBuilder, ConstraintInfo, CoreFrame, Frame, PERIOD, Periodic},
+    builder::{Catalog, ConstraintBuilder, ConstraintInfo, CoreFrame, Frame, Periodic},
     chiplets::{ace, bitwise, hasher, memory, rom, table},
     columns::{
         AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
@@ -23,9 +23,6 @@ use crate::{
     public::PublicInputs,
     range, stack, system,
 };
-
-/// The largest height of a table: contexts then stay below 2^48.
-pub const MAX_HEIGHT: usize = 1 << 28;
 
 macro_rules! tables {
     ($(
@@ -211,39 +208,6 @@ impl Table {
         )
     }
 
-    /// The smallest height of the table, unless it is absent: the byte table needs 14 rows, the
-    /// periodic columns 8.
-    pub const fn min_height(self) -> usize {
-        match self {
-            Self::Range => 16,
-            _ => 8,
-        }
-    }
-
-    /// The height that is needed for `rows` rows of use: none, if the table can be absent; else a
-    /// power of two that leaves room for what has to be around them.
-    pub const fn height_for(self, rows: usize) -> usize {
-        if rows == 0 && self.is_optional() {
-            return 0;
-        }
-        let height = (rows + self.margin()).next_power_of_two();
-        if height < self.min_height() {
-            self.min_height()
-        } else {
-            height
-        }
-    }
-
-    /// The number of rows that are of no use: the last one, which no transition constraint looks at
-    /// as the current row, and what belongs to it; and in two tables a first one.
-    pub const fn margin(self) -> usize {
-        match self {
-            Self::Core | Self::Range | Self::Rom | Self::Circuits => 1,
-            Self::Memory | Self::Bitwise | Self::Resources => 2,
-            Self::Hasher => PERIOD,
-        }
-    }
-
     /// Lists the transition constraints of the main columns, in order.
     pub fn constraint_catalog(self) -> Vec<ConstraintInfo> {
         let mut catalog = Catalog::default();
@@ -274,87 +238,7 @@ impl Table {
     }
 }
 
-/// The heights of all tables: powers of two, or 0 for a table that is absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Heights {
-    /// Binary logarithms; 0 for a table that is absent, as none has a single row.
-    logs: [u8; Table::COUNT],
-}
-
-impl Heights {
-    /// Heights by their binary logarithms, in the order of the tables, with 0 for a table that is
-    /// absent; none if a table cannot have its height or cannot be absent.
-    pub fn from_logs(logs: [u8; Table::COUNT]) -> Option<Self> {
-        let allowed = |(table, &log): (&Table, &u8)| match log {
-            0 => table.is_optional(),
-            _ => (table.min_height().ilog2()..=MAX_HEIGHT.ilog2()).contains(&u32::from(log)),
-        };
-        Table::ALL
-            .iter()
-            .zip(&logs)
-            .all(allowed)
-            .then_some(Self { logs })
-    }
-
-    /// Heights in the order of the tables; none if a table cannot have its height.
-    pub fn new(heights: [usize; Table::COUNT]) -> Option<Self> {
-        let is_height = |&height: &usize| height == 0 || height > 1 && height.is_power_of_two();
-        if heights.iter().all(is_height) {
-            Self::from_logs(heights.map(|height| height.max(1).ilog2() as u8))
-        } else {
-            None
-        }
-    }
-
-    /// All tables of one height.
-    pub fn uniform(height: usize) -> Option<Self> {
-        Self::new([height; Table::COUNT])
-    }
-
-    /// The binary logarithms, in the order of the tables, with 0 for a table that is absent.
-    pub fn logs(&self) -> [u8; Table::COUNT] {
-        self.logs
-    }
-
-    /// The tables that are there, in order.
-    pub fn tables(&self) -> impl Iterator<Item = Table> + Clone + use<> {
-        let logs = self.logs;
-        let tables = Table::ALL.into_iter();
-        tables.filter(move |&table| logs[table as usize] != 0)
-    }
-
-    /// The height of a table; 0 if it is absent.
-    pub fn of(&self, table: Table) -> usize {
-        match self.logs[table as usize] {
-            0 => 0,
-            log => 1 << log,
-        }
-    }
-
-    /// The largest height.
-    pub fn longest(&self) -> usize {
-        let heights = self.tables().map(|table| self.of(table));
-        heights.fold(0, usize::max)
-    }
-
-    /// How often a table goes into the longest one; 0 if it is absent.
-    pub fn ratio(&self, table: Table) -> usize {
-        self.longest().checked_div(self.of(table)).unwrap_or(0)
-    }
-
-    /// The number of main cells of all tables.
-    pub fn cells(&self) -> usize {
-        let cells = |table: Table| self.of(table) * table.width();
-        self.tables().map(cells).sum()
-    }
-}
-
 impl Trace {
-    /// The heights; none if a table has a number of rows that it cannot have.
-    pub fn heights(&self) -> Option<Heights> {
-        Heights::new(Table::ALL.map(|table| self.height(table)))
-    }
-
     /// A row of a table.
     ///
     /// # Panics
@@ -369,69 +253,5 @@ impl Trace {
     /// Panics if the table has no such row.
     pub fn row_mut(&mut self, table: Table, row: usize) -> &mut [Felt] {
         &mut self.cells_mut(table)[row * table.width()..][..table.width()]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heights_are_powers_of_two_in_range() {
-        let heights = Heights::new([16, 512, 32, 8, 0, 0, 64, 0]).expect("allowed heights");
-        assert_eq!(heights.longest(), 512);
-        let ratio = |table| heights.ratio(table);
-        assert_eq!(Table::ALL.map(ratio), [32, 1, 16, 64, 0, 0, 8, 0]);
-        let tables = [
-            Table::Core,
-            Table::Range,
-            Table::Hasher,
-            Table::Memory,
-            Table::Rom,
-        ];
-        assert!(heights.tables().eq(tables));
-        assert_eq!(
-            heights.cells(),
-            tables.map(|t| t.width() * heights.of(t)).iter().sum()
-        );
-        for refused in [
-            [4, 512, 32, 8, 8, 8, 8, 8],
-            [16, 8, 32, 8, 8, 8, 8, 8],
-            [16, 512, 4, 8, 8, 8, 8, 8],
-            [24, 512, 32, 8, 8, 8, 8, 8],
-            [16, 512, 32, 8, 1, 8, 8, 8],
-            [16, 512, 32, 8, 8, 4, 8, 8],
-            [2 * MAX_HEIGHT, 512, 32, 8, 8, 8, 8, 8],
-        ] {
-            assert_eq!(Heights::new(refused), None);
-        }
-        for log in [1, 2, 29, 63, 64, 255] {
-            assert_eq!(Heights::from_logs([log, 9, 9, 9, 9, 9, 9, 9]), None);
-        }
-        for (rows, height) in [(0, 8), (7, 8), (8, 16), (15, 16), (16, 32)] {
-            assert_eq!(Table::Core.height_for(rows), height);
-        }
-        for (rows, height) in [(0, 0), (2, 8), (6, 8), (8, 16), (14, 16)] {
-            assert_eq!(Table::Bitwise.height_for(rows), height);
-        }
-        for (rows, height) in [(8, 16), (16, 32), (24, 32), (32, 64)] {
-            assert_eq!(Table::Hasher.height_for(rows), height);
-        }
-        assert_eq!(Table::Range.height_for(3), 16);
-    }
-
-    #[test]
-    fn only_some_tables_can_be_absent() {
-        for table in Table::ALL {
-            let mut logs = [9; Table::COUNT];
-            logs[table as usize] = 0;
-            let heights = Heights::from_logs(logs);
-            assert_eq!(heights.is_some(), table.is_optional(), "{table:?}");
-            assert_eq!(table.height_for(0) == 0, table.is_optional(), "{table:?}");
-            if let Some(heights) = heights {
-                assert_eq!((heights.of(table), heights.ratio(table)), (0, 0));
-                assert!(heights.tables().all(|there| there != table));
-            }
-        }
     }
 }

@@ -18,8 +18,8 @@ const TAG: u64 = u64::from_be_bytes([0, b'M', b'C', b'V', b'M', 0, 0, VERSION]);
 
 /// The elements that the public coin is made of: everything that a proof depends on and that is not
 /// in its messages. The version, the parameters and the hash function; of every table its height,
-/// which is 0 if it is absent, and otherwise its widths and its number of constraints; and the public
-/// inputs.
+/// which is 0 if it is absent, and otherwise its widths and its number of pieces; of every piece its
+/// table, its number, its height and its number of constraints; and the public inputs.
 ///
 /// Every part has a fixed length, or one that what is before it says, so that different proofs begin
 /// differently.
@@ -45,12 +45,21 @@ pub fn seed(air: &CvmAir, settings: ProofSettings) -> Vec<Felt> {
         let height = air.heights().of(table);
         elements.push(number(height));
         if height > 0 {
+            let pieces = air.pieces().iter().filter(|piece| piece.table == table);
             elements.extend([
                 number(table.width()),
                 number(air.packing(table).width()),
-                number(air.num_constraints(table)),
+                number(pieces.count()),
             ]);
         }
+    }
+    for piece in air.pieces() {
+        elements.extend([
+            number(piece.table as usize),
+            number(piece.index),
+            number(piece.height),
+            number(air.num_constraints(piece)),
+        ]);
     }
     elements.extend(air.public_inputs().to_elements());
     elements

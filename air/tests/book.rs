@@ -13,11 +13,12 @@ use miden_cvm_air::{
     boundary::Boundary,
     builder::ConstraintInfo,
     columns::{NUM_HELPERS, STACK_TOP},
+    heights::Heights,
     lookup::{Bus, MAX_MESSAGE_WIDTH, MessageInfo, Slot},
     options::{OptionSet, ProofSettings},
     public::PublicInputs,
     security::Protocol,
-    table::{Heights, Table},
+    table::Table,
 };
 
 const ARCHITECTURE: &str = include_str!("../../docs/src/architecture.md");

@@ -40,7 +40,7 @@ pub fn put_in(proof: &Proof) -> Result<ExecutionProof, CarriedError> {
     // The container has a place of its own for the requests.
     let bare = Proof::new(settings, *proof.heights(), proof.stark().to_vec())?;
     let context = Context::new::<Felt>(
-        TraceInfo::new(1, proof.heights().longest()),
+        TraceInfo::new(1, proof.heights().highest().next_power_of_two()),
         container_options(settings.set()),
         1,
     );

@@ -1,6 +1,6 @@
 //! Options of a run: how long it may take, what it may use, and what is recorded beside it.
 
-use miden_cvm_air::table::MAX_HEIGHT;
+use miden_cvm_air::heights::MAX_HEIGHT;
 use thiserror::Error;
 
 /// The longest run that any options allow, in cycles.

@@ -1,4 +1,4 @@
-//! The auxiliary columns of a table: the running sum of its lookups.
+//! The auxiliary columns of a piece: the running sum of its lookups.
 
 use core::array;
 
@@ -7,9 +7,10 @@ use miden_cvm_air::{
     air::periodic_rows,
     builder::{NUM_PERIODIC, PERIOD, Periodic},
     columns::{Cells, cells_of},
+    heights::Piece,
     lookup::{Challenges, Packing, RowFractions},
     symbolic::{Value, record},
-    table::{Table, Window},
+    table::Window,
 };
 use rayon::prelude::*;
 use winterfell::math::FieldElement;
@@ -22,27 +23,37 @@ use crate::{
 /// Rows that are computed together, with one inversion.
 const CHUNK: usize = 8 * BLOCK;
 
-/// The auxiliary columns of a table, and the sum of its fractions.
+/// The auxiliary columns of a piece, and the sum of its fractions.
 #[derive(Debug, Clone)]
 pub struct LookupColumns<E> {
     /// Column k > 0 holds the sum of the fractions of its slots; column 0 sums up everything that
-    /// came before. Nothing constrains the last row, so it has no fractions.
+    /// came before, the row that is received of the piece before included. Nothing constrains the
+    /// last row, so it has no fractions.
     pub columns: Vec<Vec<E>>,
-    /// What column 0 ends with.
+    /// What column 0 ends with, and the row that is sent to the next piece.
     pub sum: E,
 }
 
-/// Builds the auxiliary columns of a table from its cells, with the random elements of the lookups.
+/// Builds the auxiliary columns of a piece from its cells, with the random elements of the lookups.
 pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
-    table: Table,
+    piece: &Piece,
     cells: &[Felt],
     composed: Felt,
     packing: &Packing,
     random: &[E],
 ) -> LookupColumns<E> {
-    let height = cells.len() / table.width();
+    let (table, height) = (piece.table, piece.height);
+    let challenges = Challenges::new(random);
+    let cut = |index: usize, row: usize| -> E {
+        let row = &cells[row * table.width()..][..table.width()];
+        challenges.cut(table, index, row).inv()
+    };
+    let received = match piece.index {
+        0 => E::ZERO,
+        index => cut(index, 0),
+    };
     let random: Vec<Extended> = random.iter().copied().map(Extended::known).collect();
-    let lookups = Lookups::new(table, composed, packing, &random);
+    let lookups = Lookups::new(piece, composed, packing, &random);
 
     let mut columns = vec![vec![E::ZERO; height]; packing.width()];
     let sums: Vec<E> = chunks_of(&mut columns)
@@ -72,7 +83,7 @@ pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
         .collect();
 
     // Column 0 has the sum of its own fractions so far; turn it into the running sum of all.
-    let starts = sums.iter().scan(E::ZERO, |total, &sum| {
+    let starts = sums.iter().scan(-received, |total, &sum| {
         let start = *total;
         *total += sum;
         Some(start)
@@ -90,13 +101,19 @@ pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
                 total += sum;
             }
         });
-    let sum = columns[0][height - 1];
+    let sent = match piece.is_last {
+        true => E::ZERO,
+        false => cut(piece.index + 1, height - 1),
+    };
+    let sum = columns[0][height - 1] + sent;
     LookupColumns { columns, sum }
 }
 
-/// Computes the fractions of a table for blocks of rows.
+/// Computes the fractions of a piece for blocks of rows.
 struct Lookups {
     width: usize,
+    /// The row of a period that the piece begins with.
+    phase: usize,
     /// The column of each fraction.
     columns: Vec<usize>,
     /// Its inputs are a row, the next one and the periodic columns; its outputs, of each fraction, the
@@ -105,7 +122,8 @@ struct Lookups {
 }
 
 impl Lookups {
-    fn new(table: Table, composed: Felt, packing: &Packing, random: &[Extended]) -> Self {
+    fn new(piece: &Piece, composed: Felt, packing: &Packing, random: &[Extended]) -> Self {
+        let table = piece.table;
         let width = table.width();
         let num_inputs = 2 * width + NUM_PERIODIC;
         let slots = packing.columns.iter().flatten();
@@ -130,6 +148,7 @@ impl Lookups {
         let columns = packing.columns.iter().enumerate();
         Self {
             width,
+            phase: piece.phase(),
             columns: columns
                 .flat_map(|(column, slots)| slots.iter().map(move |_| column))
                 .collect(),
@@ -145,22 +164,22 @@ impl Lookups {
             .iter_mut()
             .enumerate()
         {
-            let value = |row: usize| cells_of(&periodic[row % PERIOD])[column];
+            let value = |row: usize| cells_of(&periodic[(self.phase + row) % PERIOD])[column];
             *block = array::from_fn(|part| Packed::from_fn(|lane| value(part * LANES + lane)));
         }
         cells
     }
 
-    /// Writes a block of a table's rows, from `first` on, into the inputs. The table begins again
+    /// Writes a block of a piece's rows, from `first` on, into the inputs. The piece begins again
     /// where it ends.
-    fn load(&self, table: &[Felt], first: usize, cells: &mut [Block]) {
-        let height = table.len() / self.width;
+    fn load(&self, piece: &[Felt], first: usize, cells: &mut [Block]) {
+        let height = piece.len() / self.width;
         let (current, next) = cells[..2 * self.width].split_at_mut(self.width);
         for (offset, columns) in [(0, current), (1, next)] {
             for part in 0..BLOCK / LANES {
                 let rows: [&[Felt]; LANES] = array::from_fn(|lane| {
                     let row = (first + offset + part * LANES + lane) % height;
-                    &table[row * self.width..][..self.width]
+                    &piece[row * self.width..][..self.width]
                 });
                 for (column, block) in columns.iter_mut().enumerate() {
                     block[part] = Packed::from_fn(|lane| rows[lane][column]);
@@ -250,7 +269,7 @@ impl<E: FieldElement<BaseField = Felt>> Fractions<E> {
 
 #[cfg(test)]
 mod tests {
-    use miden_cvm_air::lookup::NUM_CHALLENGES;
+    use miden_cvm_air::{lookup::NUM_CHALLENGES, table::Table};
     use winterfell::math::fields::QuadExtension;
 
     use super::*;
@@ -265,23 +284,39 @@ mod tests {
             .collect();
         let challenges = Challenges::new(&random);
         let periodic = periodic_rows();
-        for table in Table::ALL {
-            let height = 512;
+        let height = 512;
+        let whole = Table::ALL.map(|table| Piece::whole(table, height));
+        let middle = Table::ALL.map(|table| Piece {
+            index: 2,
+            start: 2 * (height - 1),
+            is_last: false,
+            ..Piece::whole(table, height)
+        });
+        for piece in whole.iter().chain(&middle) {
+            let table = piece.table;
             let trace = samples::cells(table, height);
             let packing = table.packing();
             let LookupColumns { columns, sum } =
-                lookup_columns(table, &trace, Felt::ZERO, &packing, &random);
+                lookup_columns(piece, &trace, Felt::ZERO, &packing, &random);
             assert_eq!(columns.len(), packing.width());
-            assert_eq!(columns[0][0], E::ZERO);
-            assert_eq!(columns[0][height - 1], sum);
-
             let cells = |row: usize| columns.iter().map(|c| c[row]).collect::<Vec<_>>();
             let main = |row: usize| &trace[row * table.width()..][..table.width()];
+            // A row is received by the first row and sent by the last one, unless the piece is all.
+            let [received, sent] = [(2, 0), (3, height - 1)].map(|(index, row)| {
+                let fraction: E = challenges.cut(table, index, main(row));
+                match piece.is_last {
+                    true => E::ZERO,
+                    false => fraction.inv(),
+                }
+            });
+            assert_eq!(columns[0][0], -received);
+            assert_eq!(columns[0][height - 1] + sent, sum);
+
             for row in 0..height - 1 {
                 let rows = Window {
                     cur: main(row),
                     next: main(row + 1),
-                    periodic: &periodic[row % PERIOD],
+                    periodic: &periodic[(piece.start + row) % PERIOD],
                     composed: Felt::ZERO,
                 };
                 let mut fractions = RowFractions::default();

@@ -1,7 +1,7 @@
-//! The composition polynomial: the quotients of all tables, lifted to the longest one.
+//! The composition polynomial: the quotients of all pieces, lifted to the longest one.
 //!
-//! A quotient of a table of m rows is a polynomial of fewer than 4m coefficients. It is known on four
-//! cosets of the table's domain: on each by as many values as there are rows, which determine it
+//! A quotient of a piece of m rows is a polynomial of fewer than 4m coefficients. It is known on four
+//! cosets of the piece's domain: on each by as many values as there are rows, which determine it
 //! modulo x^m minus a constant. These four remainders are a transform of length four away from the
 //! four columns of m coefficients that the quotient is divided into. Lifting it puts its columns into
 //! the columns of the longest length; in bit-reversed order, a column and a lifted one begin alike.
@@ -28,14 +28,14 @@ pub struct Composition<E> {
 }
 
 impl<E: FieldElement<BaseField = Felt>> Composition<E> {
-    /// Zero, for a longest table of `length` rows.
+    /// Zero, for a longest piece of `length` rows.
     pub fn new(length: usize) -> Self {
         Self {
             coefficients: vec![[E::ZERO; COMPOSITION_COLUMNS]; length],
         }
     }
 
-    /// Adds the quotient of a table, given by its values on cosets of the table's domain.
+    /// Adds the quotient of a piece, given by its values on cosets of the piece's domain.
     pub fn add(&mut self, cosets: &Cosets, quotient: &[Vec<E>]) {
         let length = cosets.length();
         let degree = E::EXTENSION_DEGREE;

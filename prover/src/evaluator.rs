@@ -1,4 +1,4 @@
-//! The constraints of a table, evaluated over cosets of its domain, combined and divided.
+//! The constraints of a piece, evaluated over cosets of its domain, combined and divided.
 //!
 //! What a row contributes is recorded once, with the challenges and weights as constants, as a
 //! program, which then runs over the domain, coset by coset and in blocks of rows.
@@ -7,15 +7,16 @@ use core::array;
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_polynomials},
+    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_at},
     builder::{NUM_PERIODIC, PERIOD, Periodic},
     columns::Cells,
+    heights::Piece,
     lookup::Challenges,
     symbolic::{Value, record},
-    table::{Table, Window},
+    table::Window,
 };
 use rayon::prelude::*;
-use winterfell::math::{FieldElement, StarkField, polynom};
+use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
     lde::{CosetValues, Cosets, Segment},
@@ -26,7 +27,7 @@ use crate::{
 /// Blocks of one coset that are evaluated together.
 const CHUNK: usize = 8;
 
-/// The inputs of a table's program, by their numbers.
+/// The inputs of a piece's program, by their numbers.
 struct Inputs {
     width: usize,
     aux_width: usize,
@@ -70,7 +71,8 @@ impl Inputs {
 }
 
 /// Evaluates main and auxiliary constraints of blocks of rows in one go.
-pub struct TableEvaluator<E> {
+pub struct PieceEvaluator<E> {
+    piece: Piece,
     inputs: Inputs,
     /// Its outputs, by coordinates: the combined constraints of all rows but the last, of the first,
     /// and of the last row, each before it is divided.
@@ -78,26 +80,26 @@ pub struct TableEvaluator<E> {
     _field: core::marker::PhantomData<E>,
 }
 
-impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
-    /// Records the constraints of a table, each times the next of the weights, with the random
-    /// elements of the lookups and the sum of the table's fractions.
+impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
+    /// Records the constraints of a piece, each times the next of the weights, with the random
+    /// elements of the lookups and the sum of the piece's fractions.
     pub fn new(
         air: &CvmAir,
-        table: Table,
+        piece: &Piece,
         random: &[E],
         sum: E,
         weights: &mut impl FnMut() -> E,
     ) -> Self {
         let inputs = Inputs {
-            width: table.width(),
-            aux_width: air.packing(table).width(),
+            width: piece.table.width(),
+            aux_width: air.packing(piece.table).width(),
             degree: E::EXTENSION_DEGREE,
         };
         let (nodes, sums) = record(|| {
             let random: Vec<Extended> = random.iter().copied().map(Extended::known).collect();
             combine(
                 air,
-                table,
+                piece,
                 &inputs,
                 &random,
                 Extended::known(sum),
@@ -110,6 +112,7 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
             .copied()
             .collect();
         Self {
+            piece: *piece,
             program: Program::new(&nodes, &outputs, inputs.count()),
             inputs,
             _field: core::marker::PhantomData,
@@ -119,12 +122,11 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
     /// The quotient on each of the cosets that it is interpolated from.
     pub fn quotient(&self, cosets: &Cosets, main: &Segment, aux: &Segment) -> Vec<Vec<E>> {
         let (mut main_values, mut aux_values) = (main.values(), aux.values());
-        let polynomials = periodic_polynomials();
         quotient_cosets(cosets)
             .map(|coset| {
                 main.evaluate(cosets, coset, &mut main_values);
                 aux.evaluate(cosets, coset, &mut aux_values);
-                self.on_coset(cosets, coset, &polynomials, &main_values, &aux_values)
+                self.on_coset(cosets, coset, &main_values, &aux_values)
             })
             .collect()
     }
@@ -134,7 +136,6 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
         &self,
         cosets: &Cosets,
         coset: usize,
-        polynomials: &[Vec<Felt>],
         main: &CosetValues,
         aux: &CosetValues,
     ) -> Vec<E> {
@@ -145,12 +146,9 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
         // x^length - 1 only depends on the coset.
         let vanishing = (offset.exp_vartime(length as u64) - ONE).inv();
         // Periodic columns repeat, on the coset as on the trace domain.
-        let step = Felt::get_root_of_unity(PERIOD.ilog2());
-        let start = offset.exp_vartime((length / PERIOD) as u64);
         let periodic: [Vec<Felt>; PERIOD] = array::from_fn(|row| {
-            let x = start * step.exp_vartime(row as u64);
-            let value = |polynomial: &Vec<Felt>| polynom::eval(polynomial, x);
-            polynomials.iter().map(value).collect()
+            let x = offset * root.exp_vartime(row as u64);
+            periodic_at(&self.piece, x)
         });
         let cells = || {
             let mut cells = self.program.cells();
@@ -219,10 +217,10 @@ impl<E: FieldElement<BaseField = Felt>> TableEvaluator<E> {
     }
 }
 
-/// Computes the combined constraints of a table with its inputs.
+/// Computes the combined constraints of a piece with its inputs.
 fn combine(
     air: &CvmAir,
-    table: Table,
+    piece: &Piece,
     inputs: &Inputs,
     random: &[Extended],
     sum: Extended,
@@ -244,7 +242,7 @@ fn combine(
         transition,
         first,
         last,
-    } = air.combine(table, &frame, &challenges, sum, &mut || weights());
+    } = air.combine(piece, &frame, &challenges, sum, &mut || weights());
     [transition, first, last]
 }
 
@@ -292,24 +290,21 @@ fn boundary_inverses(points: impl Iterator<Item = Felt>, last: Felt) -> Vec<Felt
 #[cfg(test)]
 mod tests {
     use miden_cvm_air::{
-        lookup::NUM_CHALLENGES, options::OptionSet, public::PublicInputs, table::Heights,
+        heights::Heights, lookup::NUM_CHALLENGES, options::OptionSet, public::PublicInputs,
     };
     use winterfell::math::fields::{CubeExtension, QuadExtension};
 
     use super::*;
     use crate::{columns::lookup_columns, samples};
 
-    const LENGTH: usize = 512;
-
-    /// The quotient at some points is what the verifier's formula has there.
-    fn agrees<E: FieldElement<BaseField = Felt>>(set: OptionSet, table: Table) {
-        let heights = Heights::uniform(LENGTH).expect("an allowed height");
-        let air = CvmAir::new(heights, PublicInputs::default(), set.proof_options());
-        let cells = samples::cells(table, LENGTH);
+    /// The quotient of a piece at some points is what the verifier's formula has there.
+    fn agrees<E: FieldElement<BaseField = Felt>>(set: OptionSet, piece: &Piece, air: &CvmAir) {
+        let (table, length) = (piece.table, piece.height);
+        let cells = samples::cells(table, length);
         let element = |i: usize| E::slice_from_base_elements(&cells[i..][..E::EXTENSION_DEGREE])[0];
         let random: Vec<E> = (0..NUM_CHALLENGES).map(element).collect();
         let challenges = Challenges::new(&random);
-        let lookups = lookup_columns(table, &cells, ZERO, air.packing(table), &random);
+        let lookups = lookup_columns(piece, &cells, ZERO, air.packing(table), &random);
         // Whatever is stated.
         let (stated, base) = (element(40), element(50));
         let weights = || miden_cvm_air::air::powers(base);
@@ -318,25 +313,18 @@ mod tests {
             Segment::of_cells(&cells, table.width()),
             Segment::of_columns(&lookups.columns),
         );
-        let cosets = Cosets::new(LENGTH, set.proof_options().blowup_factor(), Felt::new(7));
-        let evaluator = TableEvaluator::new(&air, table, &random, stated, &mut weights());
+        let cosets = Cosets::new(length, set.proof_options().blowup_factor(), Felt::new(7));
+        let evaluator = PieceEvaluator::new(air, piece, &random, stated, &mut weights());
         let quotient = evaluator.quotient(&cosets, &main, &aux);
 
-        let root = Felt::get_root_of_unity(LENGTH.ilog2());
+        let root = Felt::get_root_of_unity(length.ilog2());
         for (coset, values) in quotient_cosets(&cosets).zip(&quotient) {
-            for row in [0, 1, 31, 32, 300, LENGTH - 1] {
+            for row in [0, 1, 31, 32, 100, length - 1] {
                 let x = cosets.offset(coset) * root.exp_vartime(row as u64);
                 let points = [E::from(x), E::from(x * root)];
                 let main = main.evaluate_at::<Felt, E>(&points);
                 let aux = aux.evaluate_at::<E, E>(&points);
-                let at = E::from(x.exp_vartime((LENGTH / PERIOD) as u64));
-                let periodic: Vec<E> = periodic_polynomials()
-                    .iter()
-                    .map(|polynomial| {
-                        let lifted: Vec<E> = polynomial.iter().map(|&c| E::from(c)).collect();
-                        polynom::eval(&lifted, at)
-                    })
-                    .collect();
+                let periodic: Vec<E> = periodic_at(piece, E::from(x));
                 let frame = TableFrame {
                     main: Window {
                         cur: &main[0],
@@ -351,22 +339,37 @@ mod tests {
                     transition,
                     first,
                     last,
-                } = air.combine(table, &frame, &challenges, stated, &mut weights());
+                } = air.combine(piece, &frame, &challenges, stated, &mut weights());
                 let [x, last_x, one] = [x, root.inv(), ONE].map(E::from);
-                let vanishing = x.exp_vartime((LENGTH as u64).into()) - one;
+                let vanishing = x.exp_vartime((length as u64).into()) - one;
                 let expected =
                     transition * (x - last_x) / vanishing + first / (x - one) + last / (x - last_x);
-                assert_eq!(values[row], expected, "{table:?}, row {row}");
+                assert_eq!(values[row], expected, "{piece:?}, row {row}");
             }
         }
     }
 
     #[test]
     fn quotients_are_those_of_the_verifier() {
-        for table in Table::ALL {
-            agrees::<QuadExtension<Felt>>(OptionSet::Fast96, table);
-            agrees::<CubeExtension<Felt>>(OptionSet::Fast128, table);
-            agrees::<QuadExtension<Felt>>(OptionSet::Regular96, table);
+        // Tables in one piece, in two and in three, of 512 and of 128 rows.
+        let heights = [
+            512,
+            512 + 128 - 1,
+            512 - 1,
+            512 + 128 - 1,
+            512,
+            512 - 2,
+            512,
+            512,
+        ];
+        let heights = Heights::new(heights).expect("allowed heights");
+        let air =
+            |set: OptionSet| CvmAir::new(heights, PublicInputs::default(), set.proof_options());
+        for piece in heights.pieces() {
+            agrees::<QuadExtension<Felt>>(OptionSet::Fast96, &piece, &air(OptionSet::Fast96));
+            agrees::<CubeExtension<Felt>>(OptionSet::Fast128, &piece, &air(OptionSet::Fast128));
+            let regular = OptionSet::Regular96;
+            agrees::<QuadExtension<Felt>>(regular, &piece, &air(regular));
         }
     }
 }

@@ -28,6 +28,7 @@ use miden_core::Felt;
 use miden_cvm_air::{
     air::CvmAir,
     check::{Violation, check},
+    heights::MAX_PIECES,
     public::PublicInputs,
     table::{Table, Trace},
 };
@@ -69,10 +70,11 @@ impl From<ProofSettings> for ProveOptions {
 /// Why a trace cannot be proven.
 #[derive(Debug, Error)]
 pub enum ProverError {
-    /// A table has a number of rows that is not a power of two, or out of range.
+    /// A table has a number of rows that no pieces make up, or out of range.
     #[error(
-        "to be proven with these settings, tables have powers of two of rows, at least \
-         {least:?} and at most {max}, but these have {heights:?}", least = Table::ALL.map(Table::min_height)
+        "to be proven with these settings, tables have at least {least:?} and at most {max} rows, in \
+         at most {MAX_PIECES} pieces, but these have {heights:?}",
+        least = Table::ALL.map(Table::min_height)
     )]
     Heights {
         /// The numbers of rows, in the order of the tables.

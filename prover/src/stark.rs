@@ -1,4 +1,7 @@
 //! The prover's part of the protocol, from a trace to the bytes of a proof.
+//!
+//! What is proven are pieces of tables; their columns are extended, committed to and opened piece by
+//! piece.
 
 use std::sync::Arc;
 
@@ -6,9 +9,10 @@ use miden_core::Felt;
 use miden_cvm_air::{
     air::{CvmAir, powers},
     hash::Hasher,
+    heights::Piece,
     lookup::NUM_CHALLENGES,
     options::ProofSettings,
-    table::{Heights, Trace},
+    table::Trace,
     transcript,
     tree::parents,
 };
@@ -20,7 +24,7 @@ use crate::{
     channel::Channel,
     columns::{LookupColumns, lookup_columns},
     composition::Composition,
-    evaluator::TableEvaluator,
+    evaluator::PieceEvaluator,
     fri::Layers,
     lde::{Cosets, Segment, basis, reversed},
     tree::{Tree, hash_extension},
@@ -42,9 +46,9 @@ where
 
     let (main, main_tree) = {
         let _span = info_span!("commit_to_main_rows").entered();
-        let segments: Vec<Segment> = air
-            .tables()
-            .map(|table| Segment::of_cells(trace.cells(table), table.width()))
+        let pieces = air.pieces().iter();
+        let segments: Vec<Segment> = pieces
+            .map(|piece| Segment::of_cells(cells_of(&trace, piece), piece.table.width()))
             .collect();
         let tree = domains.commit::<Felt>(hasher, &segments);
         (segments, tree)
@@ -54,9 +58,9 @@ where
     let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| channel.draw()).collect();
     let (aux, aux_tree, sums) = {
         let _span = info_span!("commit_to_lookup_columns").entered();
-        let columns = air.tables().map(|table| {
-            let cells = trace.cells(table);
-            lookup_columns(table, cells, composed, air.packing(table), &random)
+        let columns = air.pieces().iter().map(|piece| {
+            let (cells, packing) = (cells_of(&trace, piece), air.packing(piece.table));
+            lookup_columns(piece, cells, composed, packing, &random)
         });
         let columns: Vec<LookupColumns<E>> = columns.collect();
         drop(trace);
@@ -74,9 +78,9 @@ where
     let composition = {
         let _span = info_span!("evaluate_constraints").entered();
         let mut weights = powers(channel.draw::<E>());
-        let mut composition = Composition::new(air.heights().longest());
-        for (i, table) in air.tables().enumerate() {
-            let evaluator = TableEvaluator::new(air, table, &random, sums[i], &mut weights);
+        let mut composition = Composition::new(air.longest());
+        for (i, piece) in air.pieces().iter().enumerate() {
+            let evaluator = PieceEvaluator::new(air, piece, &random, sums[i], &mut weights);
             let cosets = &domains.cosets[i];
             composition.add(cosets, &evaluator.quotient(cosets, &main[i], &aux[i]));
         }
@@ -97,7 +101,7 @@ where
     let z: E = channel.draw();
     let openings = {
         let _span = info_span!("evaluate_out_of_domain").entered();
-        columns.openings(air.heights(), z)
+        columns.openings(air, z)
     };
     channel.send(&openings);
 
@@ -139,24 +143,29 @@ where
     channel.into_proof()
 }
 
-/// The domains that the tables are extended to: tables of the same height share one.
+/// The cells of a piece, row by row.
+fn cells_of<'a>(trace: &'a Trace, piece: &Piece) -> &'a [Felt] {
+    let width = piece.table.width();
+    &trace.cells(piece.table)[piece.start * width..][..piece.height * width]
+}
+
+/// The domains that the pieces are extended to: pieces of the same height share one.
 struct Domains {
-    /// By table that is there.
+    /// By piece.
     cosets: Vec<Arc<Cosets>>,
 }
 
 impl Domains {
     fn new(air: &CvmAir) -> Self {
-        let heights = air.heights();
         let mut known: Vec<Arc<Cosets>> = Vec::new();
-        let cosets = heights.tables().map(|table| {
-            let height = heights.of(table);
+        let cosets = air.pieces().iter().map(|piece| {
+            let height = piece.height;
             let same = known.iter().find(|cosets| cosets.length() == height);
             if let Some(cosets) = same {
                 return cosets.clone();
             }
-            // The domain of a lifted table is the domain of the longest one, to this power.
-            let offset = Felt::GENERATOR.exp_vartime(heights.ratio(table) as u64);
+            // The domain of a lifted piece is the domain of the longest one, to this power.
+            let offset = Felt::GENERATOR.exp_vartime(air.ratio(piece) as u64);
             let blowup = air.options().blowup_factor();
             let cosets = Arc::new(Cosets::new(height, blowup, offset));
             known.push(cosets.clone());
@@ -166,13 +175,13 @@ impl Domains {
         Self { cosets }
     }
 
-    /// The domain of the longest table.
+    /// The domain of the longest piece.
     fn longest(&self) -> &Cosets {
         let longest = self.cosets.iter().max_by_key(|cosets| cosets.length());
-        longest.expect("there are tables")
+        longest.expect("there are pieces")
     }
 
-    /// Commits to columns of all tables: the rows of tables of one height stand side by side.
+    /// Commits to columns of all pieces: the rows of pieces of one height stand side by side.
     fn commit<F>(&self, hasher: Hasher, segments: &[Segment]) -> Tree
     where
         F: FieldElement<BaseField = Felt>,
@@ -181,18 +190,18 @@ impl Domains {
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
         let extensions = lengths.into_iter().map(|length| {
-            let tables = self.cosets.iter().zip(segments);
-            let mut tables = tables
+            let pieces = self.cosets.iter().zip(segments);
+            let mut pieces = pieces
                 .filter(|(cosets, _)| cosets.length() == length)
                 .peekable();
-            let cosets = tables.peek().map_or(self.longest(), |(cosets, _)| cosets);
-            let side_by_side: Vec<&Segment> = tables.map(|(_, segment)| segment).collect();
+            let cosets = pieces.peek().map_or(self.longest(), |(cosets, _)| cosets);
+            let side_by_side: Vec<&Segment> = pieces.map(|(_, segment)| segment).collect();
             hash_extension::<F>(hasher, cosets, &side_by_side)
         });
         Tree::new(hasher, extensions.collect())
     }
 
-    /// Opens the rows of all tables at positions of the longest domain, sorted and distinct.
+    /// Opens the rows of all pieces at positions of the longest domain, sorted and distinct.
     fn open<F>(&self, channel: &mut Channel, segments: &[Segment], tree: &Tree, positions: &[usize])
     where
         F: FieldElement<BaseField = Felt>,
@@ -215,15 +224,15 @@ struct Columns {
 }
 
 impl Columns {
-    /// The values outside of the domain: of the tables at z, of the composition at z, of the tables
-    /// at the successor of z; of each table the main columns, then the auxiliary ones. A lifted
+    /// The values outside of the domain: of the pieces at z, of the composition at z, of the pieces
+    /// at the successor of z; of each piece the main columns, then the auxiliary ones. A lifted
     /// column is evaluated at the power that it is a polynomial in.
-    fn openings<E: FieldElement<BaseField = Felt>>(&self, heights: &Heights, z: E) -> Vec<E> {
+    fn openings<E: FieldElement<BaseField = Felt>>(&self, air: &CvmAir, z: E) -> Vec<E> {
         let mut current = Vec::new();
         let mut next = Vec::new();
-        for (i, table) in heights.tables().enumerate() {
-            let point = z.exp_vartime((heights.ratio(table) as u64).into());
-            let root = Felt::get_root_of_unity(heights.of(table).ilog2());
+        for (i, piece) in air.pieces().iter().enumerate() {
+            let point = z.exp_vartime((air.ratio(piece) as u64).into());
+            let root = Felt::get_root_of_unity(piece.height.ilog2());
             let points = [point, point.mul_base(root)];
             let main = self.main[i].evaluate_at::<Felt, E>(&points);
             let aux = self.aux[i].evaluate_at::<E, E>(&points);
@@ -248,29 +257,29 @@ impl Columns {
         z: E,
         gamma: E,
     ) -> Vec<E> {
-        let longest = air.heights().longest();
+        let longest = air.longest();
         let mut weights = powers(gamma);
         // In bit-reversed order, lifted columns are what columns begin with.
-        let mut tables = vec![E::ZERO; longest];
-        for (i, table) in air.tables().enumerate() {
-            let height = air.heights().of(table);
-            let main: Vec<E> = (0..table.width()).map(|_| weights()).collect();
-            self.main[i].add_weighted(&main, &mut tables[..height]);
+        let mut pieces = vec![E::ZERO; longest];
+        for (i, piece) in air.pieces().iter().enumerate() {
+            let to = &mut pieces[..piece.height];
+            let main: Vec<E> = (0..piece.table.width()).map(|_| weights()).collect();
+            self.main[i].add_weighted(&main, to);
             let aux = coordinate_weights(self.aux[i].width(), &mut weights);
-            self.aux[i].add_weighted(&aux, &mut tables[..height]);
+            self.aux[i].add_weighted(&aux, to);
         }
-        let mut all = tables.clone();
+        let mut all = pieces.clone();
         let composition = coordinate_weights(self.composition.width(), &mut weights);
         self.composition.add_weighted(&composition, &mut all);
 
         let root = Felt::get_root_of_unity(longest.ilog2());
-        let (mut all, mut tables) = (reversed(&all), reversed(&tables));
+        let (mut all, mut pieces) = (reversed(&all), reversed(&pieces));
         rayon::join(
             || divide(&mut all, z),
-            || divide(&mut tables, z.mul_base(root)),
+            || divide(&mut pieces, z.mul_base(root)),
         );
         // Both quotients of a column have one weight.
-        all.par_iter_mut().zip(&tables).for_each(|(a, &b)| *a += b);
+        all.par_iter_mut().zip(&pieces).for_each(|(a, &b)| *a += b);
         let coefficients = reversed(&all);
 
         let segment = Segment::of_elements(&coefficients);

@@ -15,15 +15,13 @@ use miden_core::{
     utils::ByteWriter,
 };
 use miden_cvm_air::{
-    air::{
-        COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_polynomials, periodic_rows,
-        powers,
-    },
+    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_at, periodic_rows, powers},
     builder::{PERIOD, Periodic},
-    columns::Cells,
+    columns::{Cells, CoreRow, column_numbers},
+    heights::{Heights, Piece},
     lookup::{Challenges, NUM_CHALLENGES, RowFractions},
     public::PublicInputs,
-    table::{Heights, Table, Trace, Window},
+    table::{Table, Trace, Window},
     transcript,
     tree::{missing, parents},
 };
@@ -53,16 +51,16 @@ fn settings() -> ProofSettings {
 enum Cheat {
     /// Nothing: it proves whatever trace it has.
     None,
-    /// The sum of a table is stated as what would balance, whatever the column ends with.
+    /// The sum of a piece is stated as what would balance, whatever the column ends with.
     Stated,
     /// The same, and the column ends with it, whatever it sums up to.
     Sum,
     /// The same, and the column does not begin with zero, so that every step of it is right.
     ShiftedSum,
-    /// A part of one table's sum is stated as another table's.
+    /// A part of one piece's sum is stated as another piece's.
     MovedSum,
-    /// A table's sum is stated as another one.
-    ChangedSum(Table),
+    /// The sum of a piece is stated as another one.
+    ChangedSum(usize),
     /// The composition polynomial is no quotient, but has the right value at the point that the
     /// verifier evaluates it at.
     Composition,
@@ -77,14 +75,18 @@ enum Cheat {
     Remainder,
     /// The values outside of the domain are those of another point.
     Point,
-    /// A shorter table is opened at the rows of another position.
+    /// The lookups of two pieces are those of each other's places.
+    Places(usize, usize),
+    /// A shorter piece is opened at the rows of another position.
     Rows,
 }
 
 /// A prover that can be told to cheat.
 #[derive(Clone)]
 struct Cheater {
-    trace: Trace,
+    heights: Heights,
+    /// The cells of each piece, row by row.
+    pieces: Vec<Vec<Felt>>,
     public: PublicInputs,
     /// What the coin is told.
     told: PublicInputs,
@@ -135,7 +137,7 @@ fn tree(mut extensions: Vec<Vec<Digest>>) -> Vec<Vec<Digest>> {
 
 /// The columns of the tables, extended.
 struct Extended<F> {
-    /// By table that is there, and column.
+    /// By piece and column.
     columns: Vec<Vec<Vec<F>>>,
     levels: Vec<Vec<Digest>>,
 }
@@ -168,7 +170,7 @@ impl<F: FieldElement<BaseField = Felt>> Extended<F> {
         self.levels[self.levels.len() - 1][0]
     }
 
-    /// Writes the rows at these positions, `shift` rows further in tables that are not the longest.
+    /// Writes the rows at these positions, `shift` rows further in pieces that are not the longest.
     fn write(&self, proof: &mut Vec<u8>, positions: &[usize], shift: usize) {
         let longest = self.levels[0].len();
         for columns in &self.columns {
@@ -195,51 +197,54 @@ fn write_nodes(proof: &mut Vec<u8>, levels: &[Vec<Digest>], positions: &[usize])
 
 impl Cheater {
     fn new((trace, public): (Trace, PublicInputs), cheat: Cheat) -> Self {
+        let heights = trace.heights().expect("allowed heights");
         Self {
             told: public.clone(),
-            told_heights: trace.heights().expect("allowed heights"),
+            told_heights: heights,
             options: settings().proof_options(),
-            trace,
+            heights,
+            pieces: cells(&trace),
             public,
             cheat,
         }
     }
 
-    fn main_polys(&self, trace: &Trace) -> Vec<Vec<Vec<Felt>>> {
-        let tables = trace.heights().expect("allowed heights").tables();
-        let polys = tables.map(|table| {
-            let column = |i: usize| -> Vec<Felt> {
-                trace
-                    .cells(table)
-                    .chunks(table.width())
-                    .map(|row| row[i])
-                    .collect()
-            };
-            (0..table.width())
-                .map(|i| interpolate(&column(i), ONE))
-                .collect()
+    fn main_polys(&self, pieces: &[Vec<Felt>]) -> Vec<Vec<Vec<Felt>>> {
+        let shapes = self.heights.pieces().into_iter();
+        let polys = shapes.zip(pieces).map(|(piece, cells)| {
+            let width = piece.table.width();
+            let column =
+                |i: usize| -> Vec<Felt> { cells.chunks(width).map(|row| row[i]).collect() };
+            (0..width).map(|i| interpolate(&column(i), ONE)).collect()
         });
         polys.collect()
     }
 
-    /// The columns of the lookups of a table, as they follow from its rows.
+    /// The columns of the lookups of a piece, as they follow from its rows, and their sum.
     fn lookup_columns(
         &self,
         air: &CvmAir,
-        table: Table,
+        piece: &Piece,
+        cells: &[Felt],
         challenges: &Challenges<E>,
-    ) -> Vec<Vec<E>> {
-        let height = self.trace.height(table);
+    ) -> (Vec<Vec<E>>, E) {
+        let Piece { table, height, .. } = *piece;
+        let row_of = |row: usize| &cells[row * table.width()..][..table.width()];
         let packing = air.packing(table);
         let periodic = periodic_rows();
         let mut columns = vec![Vec::with_capacity(height); packing.width()];
-        let mut sum = NOTHING;
+        let cut =
+            |index: usize, row: usize| -> E { UNIT / challenges.cut(table, index, row_of(row)) };
+        let mut sum = match piece.index {
+            0 => NOTHING,
+            index => -cut(index, 0),
+        };
         for row in 0..height {
             let mut fractions = RowFractions::default();
             let rows = Window {
-                cur: self.trace.row(table, row),
-                next: self.trace.row(table, (row + 1) % height),
-                periodic: &periodic[row % PERIOD],
+                cur: row_of(row),
+                next: row_of((row + 1) % height),
+                periodic: &periodic[(piece.start + row) % PERIOD],
                 composed: self.public.composed(),
             };
             table.lookups(&rows, &mut fractions);
@@ -258,21 +263,28 @@ impl Cheater {
                 sum += value;
             }
         }
-        columns
+        if !piece.is_last {
+            sum += cut(piece.index + 1, height - 1);
+        }
+        (columns, sum)
     }
 
     /// The columns of the lookups and the stated sums.
     fn lookups(&self, air: &CvmAir, random: &[E]) -> (Vec<Vec<Vec<E>>>, Vec<E>) {
         let challenges = Challenges::new(random);
-        let tables: Vec<Table> = air.tables().collect();
-        let position = |table| tables.iter().position(|&other| other == table);
-        let place = |table| position(table).expect("the table is there");
-        let columns = tables.iter();
-        let mut columns: Vec<Vec<Vec<E>>> = columns
-            .map(|&table| self.lookup_columns(air, table, &challenges))
-            .collect();
-        let last = |columns: &[Vec<E>]| columns[0][columns[0].len() - 1];
-        let mut sums: Vec<E> = columns.iter().map(|columns| last(columns)).collect();
+        let place = |table: Table| {
+            let mut pieces = air.pieces().iter();
+            let place = pieces.position(|piece| piece.table == table);
+            place.expect("the table is there")
+        };
+        let mut shapes = air.pieces().to_vec();
+        if let Cheat::Places(one, other) = self.cheat {
+            shapes.swap(one, other);
+        }
+        let pieces = shapes.iter().zip(&self.pieces);
+        let (mut columns, mut sums): (Vec<Vec<Vec<E>>>, Vec<E>) = pieces
+            .map(|(piece, cells)| self.lookup_columns(air, piece, cells, &challenges))
+            .unzip();
         let total = sums.iter().fold(NOTHING, |total, &sum| total + sum);
         let missing = -self.public.boundary_sum(&challenges) - total;
         let at = place(Table::Bitwise);
@@ -291,7 +303,7 @@ impl Cheater {
                 sums[place(Table::Core)] += UNIT;
                 sums[at] -= UNIT;
             }
-            Cheat::ChangedSum(table) => sums[place(table)] += UNIT,
+            Cheat::ChangedSum(piece) => sums[piece] += UNIT,
             _ => {}
         }
         (columns, sums)
@@ -308,12 +320,11 @@ impl Cheater {
         sums: &[E],
         weight: E,
     ) -> Vec<E> {
-        let heights = air.heights();
         let challenges = Challenges::new(random);
-        let mut composition = vec![NOTHING; COMPOSITION_COLUMNS * heights.longest()];
+        let mut composition = vec![NOTHING; COMPOSITION_COLUMNS * air.longest()];
         let base = Cell::new(UNIT);
-        for (i, table) in air.tables().enumerate() {
-            let (height, ratio) = (heights.of(table), heights.ratio(table));
+        for (i, piece) in air.pieces().iter().enumerate() {
+            let (height, ratio) = (piece.height, air.ratio(piece));
             let size = height * self.options.blowup_factor();
             let offset = Felt::GENERATOR.exp(ratio as u64);
             let generator = Felt::get_root_of_unity(size.ilog2());
@@ -321,11 +332,7 @@ impl Cheater {
             let step = size / height;
             let values = (0..size).map(|at| {
                 let x = offset * generator.exp(at as u64);
-                let period = x.exp((height / PERIOD) as u64);
-                let periodic: Vec<Felt> = periodic_polynomials()
-                    .iter()
-                    .map(|poly| polynom::eval(poly, period))
-                    .collect();
+                let periodic = periodic_at(piece, x);
                 let row = |at: usize| -> (Vec<Felt>, Vec<E>) {
                     let at = at % size;
                     let main = main.columns[i].iter().map(|column| column[at]).collect();
@@ -351,7 +358,7 @@ impl Cheater {
                     transition,
                     first,
                     last: last_row,
-                } = air.combine(table, &frame, &challenges, sums[i], &mut weights);
+                } = air.combine(piece, &frame, &challenges, sums[i], &mut weights);
                 let vanishing = x.exp(height as u64) - ONE;
                 transition * E::from((x - last) / vanishing)
                     + first / E::from(x - ONE)
@@ -361,7 +368,7 @@ impl Cheater {
             for (i, coefficient) in quotient.into_iter().take(4 * height).enumerate() {
                 composition[i * ratio] += coefficient;
             }
-            let used = air.num_constraints(table) as u64;
+            let used = air.num_constraints(piece) as u64;
             base.set(base.get() * weight.exp(used));
         }
         composition
@@ -370,20 +377,19 @@ impl Cheater {
     /// Makes the bytes of a proof.
     fn prove(&self) -> Vec<u8> {
         let settings = settings();
-        let heights = self.trace.heights().expect("allowed heights");
-        let air = CvmAir::new(heights, self.public.clone(), self.options.clone());
+        let air = CvmAir::new(self.heights, self.public.clone(), self.options.clone());
         let told = CvmAir::new(self.told_heights, self.told.clone(), self.options.clone());
-        let (longest, blowup) = (heights.longest(), self.options.blowup_factor());
+        let (longest, blowup) = (air.longest(), self.options.blowup_factor());
         let mut coin = Coin::new(&transcript::seed(&told, settings));
         let mut proof = Vec::new();
         let draw = |coin: &mut Coin| -> E { coin.draw().expect("an element") };
 
-        let main_polys = self.main_polys(&self.trace);
+        let main_polys = self.main_polys(&self.pieces);
         let main = Extended::new(&main_polys, longest, blowup);
         let shown = matches!(self.cheat, Cheat::Commitment | Cheat::Openings).then(|| {
-            let (honest, _) = honest();
-            let other = if self.trace == honest {
-                other_output().0
+            let honest = cells(&honest().0);
+            let other = if self.pieces == honest {
+                cells(&other_output().0)
             } else {
                 honest
             };
@@ -434,8 +440,8 @@ impl Cheater {
         };
         let open = |point: E| -> Vec<E> {
             let mut values = Vec::new();
-            for (i, table) in air.tables().enumerate() {
-                let y = point.exp(heights.ratio(table) as u64);
+            for (i, piece) in air.pieces().iter().enumerate() {
+                let y = point.exp(air.ratio(piece) as u64);
                 let main = main_polys[i]
                     .iter()
                     .map(|poly| polynom::eval(&lift(poly), y));
@@ -584,16 +590,14 @@ impl Cheater {
         z: E,
     ) -> E {
         let challenges = Challenges::new(random);
-        let longest = air.heights().longest() as u64;
-        let period = z.exp(longest / PERIOD as u64);
-        let periodic: Vec<E> = periodic_polynomials()
-            .iter()
-            .map(|poly| polynom::eval(&lift(poly), period))
-            .collect();
+        let longest = air.longest() as u64;
         let (mut current, mut next) = openings.split_at(air.trace_width() + COMPOSITION_COLUMNS);
         let mut weights = powers(weight);
         let mut value = NOTHING;
-        for (i, table) in air.tables().enumerate() {
+        for (i, piece) in air.pieces().iter().enumerate() {
+            let table = piece.table;
+            let y = z.exp(air.ratio(piece) as u64);
+            let periodic = periodic_at(piece, y);
             let widths = [table.width(), air.packing(table).width()];
             let (cur, rest) = current.split_at(widths[0]);
             let (aux, rest) = rest.split_at(widths[1]);
@@ -611,10 +615,8 @@ impl Cheater {
                 aux,
                 aux_next,
             };
-            let combined = air.combine(table, &frame, &challenges, sums[i], &mut weights);
-            let y = z.exp(air.heights().ratio(table) as u64);
-            let height = air.heights().of(table);
-            let last = E::from(Felt::get_root_of_unity(height.ilog2()).inv());
+            let combined = air.combine(piece, &frame, &challenges, sums[i], &mut weights);
+            let last = E::from(Felt::get_root_of_unity(piece.height.ilog2()).inv());
             value += combined.transition * (y - last) / (z.exp(longest) - UNIT)
                 + combined.first / (y - UNIT)
                 + combined.last / (y - last);
@@ -623,10 +625,23 @@ impl Cheater {
     }
 }
 
-/// An honest run, whose tables have three heights, and three tables are absent.
-fn honest() -> (Trace, PublicInputs) {
+/// The cells of each piece of a trace.
+fn cells(trace: &Trace) -> Vec<Vec<Felt>> {
+    let heights = trace.heights().expect("allowed heights");
+    let pieces = heights.pieces().into_iter();
+    pieces
+        .map(|piece| {
+            let width = piece.table.width();
+            trace.cells(piece.table)[piece.start * width..][..piece.height * width].to_vec()
+        })
+        .collect()
+}
+
+/// An honest run of a program, with a range table of 512 rows, so that the low-degree test has a
+/// layer.
+fn run(source: &str) -> (Trace, PublicInputs) {
     let program = Assembler::default()
-        .assemble_program("begin push.7 mem_store.3 mem_load.3 add u32assert push.6 u32and end")
+        .assemble_program(source)
         .expect("the program assembles");
     let ExecutionTrace {
         mut trace, public, ..
@@ -639,13 +654,54 @@ fn honest() -> (Trace, PublicInputs) {
         ExecutionOptions::default(),
     )
     .expect("the program runs");
-    // A higher range table, so that the low-degree test has a layer: each row more checks two zeros.
+    // Each row more checks two zeros.
     let more = 512 - trace.range.len();
     let last = trace.range[trace.range.len() - 1];
     trace.range.resize(512, last);
     trace.range[0].byte_multiplicity += Felt::new(2 * more as u64);
-    let heights = Table::ALL.map(|table| trace.height(table));
-    assert_eq!(heights, [32, 512, 16, 8, 8, 0, 0, 0]);
+    (trace, public)
+}
+
+fn heights_of(trace: &Trace) -> [usize; Table::COUNT] {
+    Table::ALL.map(|table| trace.height(table))
+}
+
+/// An honest run, whose tables have three heights, and three tables are absent.
+fn honest() -> (Trace, PublicInputs) {
+    let source = "begin push.7 mem_store.3 mem_load.3 add u32assert push.6 u32and end";
+    let (trace, public) = run(source);
+    assert_eq!(heights_of(&trace), [32, 512, 16, 8, 8, 0, 0, 0]);
+    (trace, public)
+}
+
+/// An honest run with tables in several pieces: the core in two of two heights, the memory in three
+/// of one height, and the hasher in two.
+fn cut() -> (Trace, PublicInputs) {
+    let source = "
+        begin
+            push.6 u32and
+            repeat.4 push.7 mem_store.3 end
+            repeat.12 swap end
+        end";
+    let (mut trace, public) = run(source);
+    assert_eq!(heights_of(&trace), [64, 512, 32, 8, 8, 0, 0, 0]);
+    trace.core.truncate(47);
+    // Rows of zeros come before the accesses, and each of them checks six zeros.
+    let more = 22 - trace.memory.len();
+    let padding = trace.memory[0];
+    trace.memory.splice(0..0, vec![padding; more]);
+    // Cycles that nobody looks up come after the others; of one more the last row is missing.
+    let padding = trace.hasher[trace.hasher.len() - PERIOD..].to_vec();
+    trace.hasher.extend_from_slice(&padding[..PERIOD - 1]);
+    for (number, row) in trace.hasher.iter_mut().enumerate() {
+        row.address = Felt::new(number as u64);
+    }
+    // What was the table's last row checks a zero now.
+    let zeros = Felt::new(6 * more as u64 + 1);
+    let mut rows = trace.range.iter_mut();
+    let zero = rows.find(|row| row.multiplicity != ZERO && row.hi + row.lo == ZERO);
+    zero.expect("zero is checked").multiplicity += zeros;
+    assert_eq!(heights_of(&trace), [47, 512, 39, 22, 8, 0, 0, 0]);
     (trace, public)
 }
 
@@ -682,8 +738,7 @@ fn hand_in(
 /// Proves a trace by the book, but for the cheat, and asks the verifier.
 fn attempt(claim: (Trace, PublicInputs), cheat: Cheat) -> Result<Verified, VerifierError> {
     let cheater = Cheater::new(claim, cheat);
-    let heights = cheater.trace.heights().expect("allowed heights");
-    hand_in(&cheater.public, heights, cheater.prove())
+    hand_in(&cheater.public, cheater.heights, cheater.prove())
 }
 
 /// Why a proof that can be read is rejected.
@@ -697,12 +752,14 @@ fn rejection(result: Result<Verified, VerifierError>) -> Rejection {
 /// The prover of this test is a real one, and it is the crate's: the proofs are the same.
 #[test]
 fn without_cheating_a_proof_is_accepted() {
-    attempt(honest(), Cheat::None).expect("the proof is valid");
-    let (trace, public) = honest();
-    let ours = Cheater::new((trace.clone(), public.clone()), Cheat::None).prove();
-    let options = ProveOptions::from(settings());
-    let theirs = prove_trace(trace, public, &options).expect("the trace is valid");
-    assert!(ours == theirs.stark(), "two provers make different proofs");
+    for (trace, public) in [honest(), cut()] {
+        let run = (trace.clone(), public.clone());
+        attempt(run.clone(), Cheat::None).expect("the proof is valid");
+        let ours = Cheater::new(run, Cheat::None).prove();
+        let options = ProveOptions::from(settings());
+        let theirs = prove_trace(trace, public, &options).expect("the trace is valid");
+        assert!(ours == theirs.stark(), "two provers make different proofs");
+    }
 }
 
 #[test]
@@ -731,9 +788,11 @@ fn sums_that_only_balance_are_rejected() {
         rejection(attempt(honest(), Cheat::MovedSum)),
         Rejection::Constraints
     );
-    for table in honest().0.heights().expect("allowed heights").tables() {
-        let result = attempt(honest(), Cheat::ChangedSum(table));
-        assert_eq!(rejection(result), Rejection::Sums);
+    for run in [honest(), cut()] {
+        for piece in 0..cells(&run.0).len() {
+            let result = attempt(run.clone(), Cheat::ChangedSum(piece));
+            assert_eq!(rejection(result), Rejection::Sums);
+        }
     }
 }
 
@@ -800,11 +859,9 @@ fn a_coin_that_is_told_something_else_is_rejected() {
     for claimed in [&told.public, &told.told] {
         rejection(hand_in(claimed, heights, stark.clone()));
     }
-    for (table, log) in OTHER_HEIGHTS {
-        let mut logs = heights.logs();
-        logs[table as usize] = log;
+    for (table, height) in OTHER_HEIGHTS {
         let mut told = honest.clone();
-        told.told_heights = Heights::from_logs(logs).expect("allowed heights");
+        told.told_heights = with_height(heights, table, height);
         let stark = told.prove();
         rejection(hand_in(&told.public, heights, stark.clone()));
         let result = hand_in(&told.public, told.told_heights, stark);
@@ -852,39 +909,189 @@ fn other_options_are_rejected() {
     }
 }
 
-/// Heights of single tables that are not those of the honest run: lower and higher ones, a table that
-/// is there as absent, and absent ones as if they were there.
-const OTHER_HEIGHTS: [(Table, u8); 12] = [
-    (Table::Core, 4),
-    (Table::Core, 6),
-    (Table::Core, 9),
-    (Table::Range, 4),
-    (Table::Range, 10),
-    (Table::Hasher, 5),
-    (Table::Memory, 20),
+/// Heights of single tables that are not those of the honest run: lower and higher ones, others in
+/// as many pieces or in more, a table that is there as absent, and absent ones as if they were there.
+const OTHER_HEIGHTS: [(Table, usize); 16] = [
+    (Table::Core, 16),
+    (Table::Core, 64),
+    (Table::Core, 512),
+    (Table::Core, 31),
+    (Table::Core, 39),
+    (Table::Core, 29),
+    (Table::Range, 16),
+    (Table::Range, 1024),
+    (Table::Range, 511),
+    (Table::Hasher, 32),
+    (Table::Memory, 1 << 20),
     (Table::Bitwise, 0),
-    (Table::Bitwise, 4),
-    (Table::Resources, 3),
-    (Table::Rom, 6),
-    (Table::Circuits, 3),
+    (Table::Bitwise, 16),
+    (Table::Resources, 8),
+    (Table::Rom, 64),
+    (Table::Circuits, 8),
 ];
+
+/// Heights of which one is another.
+fn with_height(heights: Heights, table: Table, height: usize) -> Heights {
+    let mut rows = heights.rows().map(|rows| rows as usize);
+    rows[table as usize] = height;
+    Heights::new(rows).expect("allowed heights")
+}
 
 /// A proof is one for the heights that were proven.
 #[test]
 fn other_heights_are_rejected() {
     let honest = Cheater::new(honest(), Cheat::None);
     let stark = honest.prove();
-    for (table, log) in OTHER_HEIGHTS {
-        let mut logs = honest.told_heights.logs();
-        logs[table as usize] = log;
-        let heights = Heights::from_logs(logs).expect("allowed heights");
+    for (table, height) in OTHER_HEIGHTS {
+        let heights = with_height(honest.heights, table, height);
         let result = hand_in(&honest.public, heights, stark.clone());
         assert!(
             matches!(
                 result,
                 Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
             ),
-            "{logs:?}: {result:?}"
+            "{heights:?}: {result:?}"
         );
+    }
+}
+
+/// Where the pieces of a table stand in a run with several.
+fn places(table: Table) -> Vec<usize> {
+    let heights = cut().0.heights().expect("allowed heights");
+    let pieces = heights.pieces().into_iter().enumerate();
+    let of_table = pieces.filter(|(_, piece)| piece.table == table);
+    of_table.map(|(place, _)| place).collect()
+}
+
+/// Proves pieces that are forged, each by the book but for the cheat.
+fn attempt_pieces(forge: impl FnOnce(&mut Cheater), cheat: Cheat) -> Rejection {
+    let mut cheater = Cheater::new(cut(), cheat);
+    forge(&mut cheater);
+    rejection(hand_in(&cheater.public, cheater.heights, cheater.prove()))
+}
+
+/// Each piece of the memory satisfies its constraints in the place of another one, and what its rows
+/// send and receive is the same there; so only the rows at the cuts tell.
+#[test]
+fn swapped_pieces_are_rejected() {
+    let [first, middle, last] = places(Table::Memory)[..] else {
+        panic!("the memory is in three pieces");
+    };
+    let swap = |cheater: &mut Cheater| cheater.pieces.swap(middle, last);
+    assert_eq!(attempt_pieces(swap, Cheat::None), Rejection::Sums);
+    // Sums that balance, because they are stated, or because the pieces say that they are where they
+    // belong, are not those of the places in which they are.
+    let places = Cheat::Places(middle, last);
+    for cheat in [Cheat::Stated, Cheat::Sum, Cheat::ShiftedSum, places] {
+        assert_eq!(attempt_pieces(swap, cheat), Rejection::Constraints);
+    }
+    let swap = |cheater: &mut Cheater| cheater.pieces.swap(first, last);
+    for cheat in [Cheat::Stated, Cheat::Places(first, last)] {
+        assert_eq!(attempt_pieces(swap, cheat), Rejection::Constraints);
+    }
+}
+
+/// A piece that is there twice has another one's place.
+#[test]
+fn doubled_pieces_are_rejected() {
+    let [_, middle, last] = places(Table::Memory)[..] else {
+        panic!("the memory is in three pieces");
+    };
+    for (from, to) in [(middle, last), (last, middle)] {
+        let double = |cheater: &mut Cheater| cheater.pieces[to] = cheater.pieces[from].clone();
+        assert_eq!(attempt_pieces(double, Cheat::None), Rejection::Sums);
+        assert_eq!(
+            attempt_pieces(double, Cheat::Stated),
+            Rejection::Constraints
+        );
+    }
+}
+
+/// A table of fewer pieces lacks what the last one has, and what is claimed of its end.
+#[test]
+fn dropped_pieces_are_rejected() {
+    for (table, height) in [(Table::Core, 32), (Table::Memory, 15)] {
+        let drop = |cheater: &mut Cheater| {
+            cheater
+                .pieces
+                .remove(places(table)[places(table).len() - 1]);
+            cheater.heights = with_height(cheater.heights, table, height);
+            cheater.told_heights = cheater.heights;
+        };
+        assert_eq!(attempt_pieces(drop, Cheat::None), Rejection::Sums);
+        if table == Table::Core {
+            assert_eq!(attempt_pieces(drop, Cheat::Stated), Rejection::Constraints);
+        }
+        // Nor is it a proof of the whole table.
+        let mut cheater = Cheater::new(cut(), Cheat::None);
+        let whole = cheater.heights;
+        drop(&mut cheater);
+        let result = hand_in(&cheater.public, whole, cheater.prove());
+        assert!(
+            matches!(
+                result,
+                Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
+            ),
+            "{result:?}"
+        );
+    }
+}
+
+/// The row at a cut is the same in both pieces. Here each piece satisfies all of its constraints, and
+/// all messages balance; but the second piece of the core begins with another stack.
+#[test]
+fn rows_at_cuts_that_differ_are_rejected() {
+    let [_, second] = places(Table::Core)[..] else {
+        panic!("the core is in two pieces");
+    };
+    let forge = |cheater: &mut Cheater| {
+        // No operation after the cut moves the last of the elements.
+        let moved = column_numbers::<CoreRow<usize>>().stack.top[15];
+        for row in cheater.pieces[second].chunks_mut(Table::Core.width()) {
+            row[moved] += ONE;
+        }
+        let mut outputs: [Felt; 16] = cheater.public.stack_outputs[..]
+            .try_into()
+            .expect("there are 16 outputs");
+        outputs[15] += ONE;
+        cheater.public.stack_outputs = StackOutputs::from(outputs);
+        cheater.told = cheater.public.clone();
+    };
+    assert_eq!(attempt_pieces(forge, Cheat::None), Rejection::Sums);
+    for cheat in [Cheat::Stated, Cheat::Sum, Cheat::ShiftedSum] {
+        assert_eq!(attempt_pieces(forge, cheat), Rejection::Constraints);
+    }
+}
+
+/// The coin is told of every table how many rows it has, and so in which pieces it is.
+#[test]
+fn other_pieces_are_rejected() {
+    let honest = Cheater::new(cut(), Cheat::None);
+    let stark = honest.prove();
+    for (table, height) in [
+        (Table::Core, 32),
+        (Table::Core, 64),
+        (Table::Core, 46),
+        (Table::Hasher, 32),
+        (Table::Memory, 15),
+        (Table::Memory, 16),
+        (Table::Memory, 23),
+    ] {
+        let mut told = honest.clone();
+        told.told_heights = with_height(honest.heights, table, height);
+        for (heights, stark) in [
+            (told.told_heights, stark.clone()),
+            (told.told_heights, told.prove()),
+            (honest.heights, told.prove()),
+        ] {
+            let result = hand_in(&honest.public, heights, stark);
+            assert!(
+                matches!(
+                    result,
+                    Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
+                ),
+                "{heights:?}: {result:?}"
+            );
+        }
     }
 }

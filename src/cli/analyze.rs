@@ -168,7 +168,7 @@ impl Rows {
     }
 }
 
-/// What it costs that the height of a table is a power of two, with rows of padding.
+/// What it costs that the heights of a table's pieces are powers of two, with rows of padding.
 #[derive(Debug, Serialize)]
 struct Padding {
     table: &'static str,
@@ -178,7 +178,8 @@ struct Padding {
     columns: usize,
     /// Rows that are empty.
     padding: usize,
-    /// Rows fewer that would halve the height; nothing if the table cannot be lower.
+    /// Rows fewer that would halve the height, or leave the first of several pieces; nothing if the
+    /// table cannot be lower.
     too_high_for_half: Option<usize>,
 }
 
@@ -192,7 +193,10 @@ impl Padding {
 
     fn of(lengths: &TraceLengths, table: Table) -> Self {
         let (rows, height) = (lengths.used(table), lengths.height(table));
-        let half = height / 2;
+        let half = match height.is_power_of_two() {
+            true => height / 2,
+            false => 1 << height.ilog2(),
+        };
         Self {
             table: table.name(),
             height,

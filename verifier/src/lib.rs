@@ -26,11 +26,12 @@ pub use miden_core::precompile::{
 use miden_core::{Felt, Word};
 use miden_cvm_air::{air::CvmAir, composition::Composition};
 pub use miden_cvm_air::{
+    heights::Heights,
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
     security::{MinSecurity, ParseSecurityError, Rounds, Security, SecurityParts},
-    table::{Heights, Table},
+    table::Table,
 };
 use winter_air::FieldExtension;
 use winter_math::fields::{CubeExtension, QuadExtension};

@@ -1,23 +1,24 @@
 //! The verifier's part of the protocol: reads a proof's bytes and follows the prover, message by
 //! message.
 //!
-//! Every table is treated as if it were as high as the longest one: a column of a table of m rows is
-//! a polynomial f of fewer than m coefficients, and what counts is f(x^r), where r is how often the
-//! table goes into the longest one. On the domain of the longest table its values are those of f on
+//! Every piece of a table is treated as if it were as high as the longest one: a column of a piece of m
+//! rows is a polynomial f of fewer than m coefficients, and what counts is f(x^r), where r is how often
+//! the piece goes into the longest one. On the domain of the longest piece its values are those of f on
 //! a smaller domain, over and over.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, CvmAir, TableFrame, periodic_polynomials, powers},
-    builder::{PERIOD, Periodic},
+    air::{COMPOSITION_COLUMNS, CvmAir, TableFrame, periodic_at, powers},
+    builder::Periodic,
     coin::Coin,
     columns::Cells,
     hash::{Digest, Hasher},
+    heights::Piece,
     lookup::{Challenges, NUM_CHALLENGES},
     options::ProofSettings,
-    table::{Table, Window},
+    table::Window,
     transcript,
     tree::{missing, parents},
 };
@@ -33,8 +34,8 @@ use crate::{
 /// Why a proof that can be read proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// The sums of the tables and of the verifier's messages do not add up to zero.
-    #[error("the sums of the tables do not balance")]
+    /// The sums of the pieces and of the verifier's messages do not add up to zero.
+    #[error("the sums of the pieces do not balance")]
     Sums,
     /// The constraints do not come to the composition polynomial at the point outside of the domain.
     #[error("the constraints are not satisfied outside of the domain")]
@@ -72,7 +73,7 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
 
     let aux_root = reader.digest("the commitment to the lookup columns")?;
     coin.reseed(aux_root);
-    let sums: Vec<E> = reader.elements("the sums of the tables", air.tables().count())?;
+    let sums: Vec<E> = reader.elements("the sums of the pieces", air.pieces().len())?;
     coin.reseed(hash(hasher, &sums));
     let verifier_sum = air.public_inputs().boundary_sum(&Challenges::new(&random));
     if sums.iter().fold(verifier_sum, |total, &sum| total + sum) != E::ZERO {
@@ -113,11 +114,12 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
         size,
     );
 
-    let main: Vec<Rows<Felt>> = table_rows(&mut reader, air, &positions, Table::width)?;
-    check_tables(&mut reader, air, &main, main_root, "the main columns")?;
-    let width = |table: Table| air.packing(table).width();
-    let aux: Vec<Rows<E>> = table_rows(&mut reader, air, &positions, width)?;
-    check_tables(&mut reader, air, &aux, aux_root, "the lookup columns")?;
+    let width = |piece: &Piece| piece.table.width();
+    let main: Vec<Rows<Felt>> = piece_rows(&mut reader, air, &positions, width)?;
+    check_pieces(&mut reader, air, &main, main_root, "the main columns")?;
+    let width = |piece: &Piece| air.packing(piece.table).width();
+    let aux: Vec<Rows<E>> = piece_rows(&mut reader, air, &positions, width)?;
+    check_pieces(&mut reader, air, &aux, aux_root, "the lookup columns")?;
     let part = "the columns of the composition";
     let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
     let hashes = hashes(hasher, [&composition]);
@@ -139,46 +141,46 @@ fn hash<E: FieldElement<BaseField = Felt>>(hasher: Hasher, elements: &[E]) -> Di
 
 /// The values outside of the domain.
 struct Openings<'a, E> {
-    /// Of every table at the point: main columns, then auxiliary ones.
+    /// Of every piece at the point: main columns, then auxiliary ones.
     current: Vec<(&'a [E], &'a [E])>,
     composition: &'a [E],
-    /// Of every table at the point's successor.
+    /// Of every piece at the point's successor.
     next: Vec<(&'a [E], &'a [E])>,
-    /// All values of the tables and the composition at the point.
+    /// All values of the pieces and the composition at the point.
     at_point: &'a [E],
-    /// All values of the tables at the successor.
+    /// All values of the pieces at the successor.
     at_next: &'a [E],
 }
 
 impl<'a, E> Openings<'a, E> {
     /// Divides the values, of which there are as many as the AIR calls for.
     fn new(air: &CvmAir, values: &'a [E]) -> Self {
-        let tables = |values: &'a [E]| {
+        let pieces = |values: &'a [E]| {
             let mut rest = values;
             let mut part = |width: usize| {
                 let (part, others) = rest.split_at(width);
                 rest = others;
                 part
             };
-            let tables = air.tables().map(|table| {
-                let main = part(table.width());
-                (main, part(air.packing(table).width()))
+            let pieces = air.pieces().iter().map(|piece| {
+                let main = part(piece.table.width());
+                (main, part(air.packing(piece.table).width()))
             });
-            tables.collect()
+            pieces.collect()
         };
         let width = air.trace_width();
         let (at_point, at_next) = values.split_at(width + COMPOSITION_COLUMNS);
         Self {
-            current: tables(&at_point[..width]),
+            current: pieces(&at_point[..width]),
             composition: &at_point[width..],
-            next: tables(at_next),
+            next: pieces(at_next),
             at_point,
             at_next,
         }
     }
 }
 
-/// Checks that the constraints of all tables, combined and divided, come to the composition at z.
+/// Checks that the constraints of all pieces, combined and divided, come to the composition at z.
 fn check_constraints<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     openings: &Openings<'_, E>,
@@ -187,31 +189,22 @@ fn check_constraints<E: FieldElement<BaseField = Felt>>(
     weight: E,
     z: E,
 ) -> Result<(), Rejection> {
-    let length = air.heights().longest() as u64;
+    let length = air.longest() as u64;
     let power = z.exp_vartime(length.into());
     let vanishing = power - E::ONE;
     if vanishing == E::ZERO {
         return Err(Rejection::Coin);
     }
-    // A table's point to the power of its number of periods: the same for all tables.
-    let in_period = z.exp_vartime((length / PERIOD as u64).into());
-    let periodic: Vec<E> = periodic_polynomials()
-        .iter()
-        .map(|polynomial| {
-            let coefficients = polynomial.iter().rev();
-            coefficients.fold(E::ZERO, |sum, &c| sum * in_period + E::from(c))
-        })
-        .collect();
-
     let elements = |values: &[E]| -> Vec<Element> {
         let values = values.iter();
         values.map(|&value| Element::new(value)).collect()
     };
-    let periodic = elements(&periodic);
     let challenges = Challenges::new(&elements(random));
     let mut weights = powers(weight);
     let mut expected = E::ZERO;
-    for (i, table) in air.tables().enumerate() {
+    for (i, piece) in air.pieces().iter().enumerate() {
+        let point = z.exp_vartime((air.ratio(piece) as u64).into());
+        let periodic = elements(&periodic_at(piece, point));
         let ((cur, aux), (next, aux_next)) = (openings.current[i], openings.next[i]);
         let frame = TableFrame {
             main: Window {
@@ -224,15 +217,14 @@ fn check_constraints<E: FieldElement<BaseField = Felt>>(
             aux_next: &elements(aux_next),
         };
         let sum = Element::new(sums[i]);
-        let combined = air.combine(table, &frame, &challenges, sum, &mut || {
+        let combined = air.combine(piece, &frame, &challenges, sum, &mut || {
             Element::new(weights())
         });
         let [transition, first, last] =
             [combined.transition, combined.first, combined.last].map(|sum| sum.get::<E>());
-        let point = z.exp_vartime((air.heights().ratio(table) as u64).into());
-        let root = Felt::get_root_of_unity(air.heights().of(table).ilog2());
+        let root = Felt::get_root_of_unity(piece.height.ilog2());
         let last_point = E::from(root.inv());
-        // None of the divisors is zero, as each divides what vanishes on the table's domain.
+        // None of the divisors is zero, as each divides what vanishes on the piece's domain.
         expected += transition * (point - last_point) / vanishing
             + first / (point - E::ONE)
             + last / (point - last_point);
@@ -260,32 +252,32 @@ fn rows<F: FieldElement<BaseField = Felt>>(
     positions.iter().map(row).collect()
 }
 
-/// Reads, for each table that is there, its rows at these positions of the longest domain.
-fn table_rows<F: FieldElement<BaseField = Felt>>(
+/// Reads, for each piece, its rows at these positions of the longest domain.
+fn piece_rows<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     air: &CvmAir,
     positions: &[usize],
-    width: impl Fn(Table) -> usize,
+    width: impl Fn(&Piece) -> usize,
 ) -> Result<Vec<Rows<F>>, LayoutError> {
-    let of_table = |table: Table| {
-        let positions = parents(positions, extension(air, table));
-        rows(reader, "the rows of the tables", &positions, width(table))
+    let of_piece = |piece: &Piece| {
+        let positions = parents(positions, extension(air, piece));
+        rows(reader, "the rows of the pieces", &positions, width(piece))
     };
-    air.tables().map(of_table).collect()
+    air.pieces().iter().map(of_piece).collect()
 }
 
-/// The number of rows that a table is extended to.
-fn extension(air: &CvmAir, table: Table) -> usize {
-    air.heights().of(table) * air.options().blowup_factor()
+/// The number of rows that a piece is extended to.
+fn extension(air: &CvmAir, piece: &Piece) -> usize {
+    piece.height * air.options().blowup_factor()
 }
 
-/// The hashes of the rows of tables of one height, which stand side by side.
+/// The hashes of the rows of pieces of one height, which stand side by side.
 fn hashes<'a, F: FieldElement<BaseField = Felt> + 'a>(
     hasher: Hasher,
-    tables: impl IntoIterator<Item = &'a Rows<F>>,
+    pieces: impl IntoIterator<Item = &'a Rows<F>>,
 ) -> BTreeMap<usize, Digest> {
     let mut joined: Rows<F> = BTreeMap::new();
-    for rows in tables {
+    for rows in pieces {
         for (&position, row) in rows {
             joined.entry(position).or_default().extend_from_slice(row);
         }
@@ -296,23 +288,24 @@ fn hashes<'a, F: FieldElement<BaseField = Felt> + 'a>(
         .collect()
 }
 
-/// Checks the rows of all tables against the root of the tree over them.
-fn check_tables<F: FieldElement<BaseField = Felt>>(
+/// Checks the rows of all pieces against the root of the tree over them.
+fn check_pieces<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     air: &CvmAir,
-    tables: &[Rows<F>],
+    pieces: &[Rows<F>],
     root: Digest,
     part: &'static str,
 ) -> Result<(), VerifierError> {
     let hasher = reader.hasher();
-    let sizes: Vec<usize> = air.tables().map(|table| extension(air, table)).collect();
+    let sizes = air.pieces().iter().map(|piece| extension(air, piece));
+    let sizes: Vec<usize> = sizes.collect();
     let mut distinct = sizes.clone();
     distinct.sort_unstable_by(|a, b| b.cmp(a));
     distinct.dedup();
     let extensions = distinct.into_iter().map(|size| {
         let of_size = sizes
             .iter()
-            .zip(tables)
+            .zip(pieces)
             .filter(|(other, _)| **other == size);
         (size, hashes(hasher, of_size.map(|(_, rows)| rows)))
     });
@@ -379,35 +372,35 @@ fn combine<E: FieldElement<BaseField = Felt>>(
     let at_point = weighted(&weights, openings.at_point);
     let at_next = weighted(&weights, openings.at_next);
 
-    // What the columns of each table contribute, by the rows of its extension.
+    // What the columns of each piece contribute, by the rows of its extension.
     let mut rest = &weights[..];
     let mut part = |width: usize| {
         let (part, others) = rest.split_at(width);
         rest = others;
         part
     };
-    let mut tables: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(main.len());
-    for (i, table) in air.tables().enumerate() {
-        let main_weights = part(table.width());
-        let aux_weights = part(air.packing(table).width());
+    let mut pieces: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(main.len());
+    for (i, piece) in air.pieces().iter().enumerate() {
+        let main_weights = part(piece.table.width());
+        let aux_weights = part(air.packing(piece.table).width());
         let combined = main[i].iter().zip(aux[i].values());
         let combined = combined.map(|((&position, main), aux)| {
             let terms = main_weights.iter().zip(main);
             let main = terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight.mul_base(cell));
             (position, main + weighted(aux_weights, aux))
         });
-        tables.push((extension(air, table), combined.collect()));
+        pieces.push((extension(air, piece), combined.collect()));
     }
     let composition_weights = part(COMPOSITION_COLUMNS);
 
     let generator = Felt::get_root_of_unity(air.domain_size().ilog2());
-    let root = Felt::get_root_of_unity(air.heights().longest().ilog2());
+    let root = Felt::get_root_of_unity(air.longest().ilog2());
     let successor = z.mul_base(root);
     composition
         .iter()
         .map(|(&position, row)| {
             let mut sum = E::ZERO;
-            for (size, rows) in &tables {
+            for (size, rows) in &pieces {
                 sum += *rows.get(&(position & (size - 1))).ok_or(Rejection::Coin)?;
             }
             let all = sum + weighted(composition_weights, row);

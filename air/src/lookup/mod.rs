@@ -7,8 +7,12 @@
 //! fraction stands in a *slot*. Messages that cannot occur on one row share a slot: their
 //! coordinates are added up, each multiplied by the `flag` under which it occurs. Slots are packed
 //! into auxiliary columns of their table as the degree allows ([`Packing`]). Column 0 is the running
-//! sum of all of them; it begins at zero and ends at the table's sum, which the proof states. The
+//! sum of all of them; it begins at zero and ends at the sum, which the proof states. The
 //! sums of all tables and what the verifier sends (`PublicInputs::messages`) add up to zero.
+//!
+//! Where a table is cut, the piece before sends the row that both pieces have, and the next one
+//! receives it ([`Challenges::cut`]): the sum of one ends with this fraction, that of the other begins
+//! with it.
 
 use alloc::{string::String, vec::Vec};
 
@@ -20,6 +24,7 @@ use crate::{
     MAX_DEGREE,
     algebra::{Algebra, Degree, ExtensionAlgebra},
     columns::cells_of,
+    table::Table,
 };
 
 /// A place for one fraction a row. Each table has slots of its own; the core and the others number
@@ -48,8 +53,9 @@ impl Slot {
     pub const COUNT: usize = 19;
 }
 
-/// The number of random field elements: `alpha`, and one per bus and per coordinate.
-pub const NUM_CHALLENGES: usize = 2 + MAX_MESSAGE_WIDTH;
+/// The number of random field elements: `alpha`, one for the bus, one for each coordinate, and one
+/// whose powers combine the cells of a row.
+pub const NUM_CHALLENGES: usize = 3 + MAX_MESSAGE_WIDTH;
 
 /// Receives the messages of a row.
 pub trait LookupBuilder {
@@ -76,6 +82,7 @@ pub struct Challenges<E> {
     alpha: E,
     bus: E,
     coordinates: [E; MAX_MESSAGE_WIDTH],
+    cell: E,
 }
 
 impl<E: Copy> Challenges<E> {
@@ -86,6 +93,7 @@ impl<E: Copy> Challenges<E> {
             alpha: drawn[0],
             bus: drawn[1],
             coordinates: core::array::from_fn(|i| drawn[2 + i]),
+            cell: drawn[2 + MAX_MESSAGE_WIDTH],
         }
     }
 
@@ -99,6 +107,25 @@ impl<E: Copy> Challenges<E> {
         let mut sum = self.alpha + self.bus.times(bus);
         for (challenge, &coordinate) in self.coordinates.iter().zip(coordinates) {
             sum += challenge.times(coordinate);
+        }
+        sum
+    }
+
+    /// The denominator of the row that a piece of a table begins with, and the piece before it ends
+    /// with. It is that of no message, as no bus has the number 0.
+    #[inline]
+    pub fn cut<F>(&self, table: Table, index: usize, row: &[F]) -> E
+    where
+        F: Algebra,
+        E: ExtensionAlgebra<F>,
+    {
+        let number = |number: usize| F::constant(Felt::new(number as u64));
+        let [of_table, of_index, ..] = self.coordinates;
+        let place = of_table.times(number(table as usize)) + of_index.times(number(index));
+        let (mut sum, mut weight) = (self.alpha + place, self.cell);
+        for &cell in row {
+            sum += weight.times(cell);
+            weight = weight * self.cell;
         }
         sum
     }

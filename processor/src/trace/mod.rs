@@ -15,9 +15,10 @@ use miden_core::{
 };
 use miden_cvm_air::{
     composition::{Composition, KERNEL_SOURCE, SegmentRecord},
+    heights::MAX_HEIGHT,
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
-    table::{MAX_HEIGHT, Table, Trace},
+    table::{Table, Trace},
 };
 use thiserror::Error;
 
@@ -94,8 +95,8 @@ impl TraceLengths {
         }
     }
 
-    /// The height of a table: the next power of two that has room for what surrounds the rows; 0 for
-    /// a table that the run has no use for.
+    /// The height of a table: that of the pieces that have room for what surrounds the rows; 0 for a
+    /// table that the run has no use for.
     pub fn height(&self, table: Table) -> usize {
         table.height_for(self.used(table))
     }

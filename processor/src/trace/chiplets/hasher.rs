@@ -319,12 +319,14 @@ impl HasherRecorder {
         for cycle in &self.cycles {
             ranges.add(cycle.levels_left());
         }
-        // But not in the table's last row.
-        let padding = Table::Hasher.height_for(self.rows()) - self.rows();
-        ranges.add_many(0, (padding / CYCLE) as u64 - 1);
+        // Padding checks a zero in the last row of each cycle, but not in the table's last row.
+        let height = Table::Hasher.height_for(self.rows());
+        let cycles = (height - 1) / CYCLE - self.cycles.len();
+        ranges.add_many(0, cycles as u64);
     }
 
-    /// Writes the whole table, in parallel: the cycles come first, then cycles that nobody looks up.
+    /// Writes the whole table, in parallel: the cycles come first, then cycles that nobody looks up,
+    /// of which the last one may be cut off.
     pub fn fill(&self, rows: &mut [HasherRow<Felt>]) {
         let (used, padding) = rows.split_at_mut(self.rows());
         let mut cycle = [HasherRow::filled(ZERO); CYCLE];
@@ -332,8 +334,8 @@ impl HasherRecorder {
         rayon::join(
             || self.fill_chains(0, self.chains.len(), used),
             || {
-                let cycles = padding.par_chunks_exact_mut(CYCLE);
-                cycles.for_each(|rows| rows.copy_from_slice(&cycle));
+                let cycles = padding.par_chunks_mut(CYCLE);
+                cycles.for_each(|rows| rows.copy_from_slice(&cycle[..rows.len()]));
             },
         );
         rows.par_iter_mut().enumerate().for_each(|(number, row)| {

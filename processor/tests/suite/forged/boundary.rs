@@ -364,6 +364,60 @@ fn tables_of_other_heights() {
 }
 
 #[test]
+fn tables_in_pieces() {
+    let mut honest = block(vec![U32and, MLoad, Drop], &[3, 5]);
+    honest.trace.resize(Table::Rom, 8);
+    honest.recount();
+    for table in honest.trace.heights().expect("allowed heights").tables() {
+        let mut cut = honest.clone();
+        let whole = cut.trace.height(table);
+        // A piece of 8 rows more; two of rows that come in pairs.
+        let height = match table {
+            Table::Bitwise | Table::Resources => whole + 14,
+            _ => whole + 7,
+        };
+        match table {
+            Table::Core => {
+                cut.extend();
+                cut.trace.core.truncate(height);
+            }
+            Table::Range => {
+                let last = *cut.trace.range.last().expect("a row");
+                cut.trace.range.resize(height, last);
+            }
+            Table::Hasher => {
+                let used = cut.trace.hasher.clone();
+                cut.set_hasher(&used);
+                cut.trace.hasher.truncate(height);
+            }
+            Table::Memory => {
+                let padding = cut.trace.memory[0];
+                cut.trace.memory.splice(..0, vec![padding; height - whole]);
+            }
+            _ => cut.trace.resize(table, height),
+        }
+        cut.recount().assert_rejected(&[]);
+        cut.assert_proven();
+        let pieces = cut.trace.heights().expect("allowed heights").pieces();
+        let pieces = pieces.into_iter().filter(|piece| piece.table == table);
+        let expected = if height == whole + 7 { 2 } else { 3 };
+        assert_eq!(pieces.count(), expected, "{table:?}");
+
+        // The row at the cut is bound as any other, and so is the row after it.
+        for row in [whole - 1, whole] {
+            let mut forged = cut.clone();
+            forged.trace.row_mut(table, row)[0] += Felt::new(2);
+            assert!(!forged.violations().is_empty(), "{table:?}, row {row}");
+        }
+        // A pair of rows of which the last one is not looked at.
+        if height == whole + 14 {
+            cut.trace.resize(table, height + 1);
+            assert_eq!(cut.trace.heights(), None);
+        }
+    }
+}
+
+#[test]
 fn absent_tables_that_are_needed() {
     let kernel = "pub proc f neg neg end";
     let needed = [
