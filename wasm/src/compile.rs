@@ -13,7 +13,7 @@ use crate::{
     entry::{entry, import},
     facts::{Facts, follow},
     graph::{Graph, groups},
-    ir::{Body, Callee, Node, Op, ValueType},
+    ir::{Body, Callee, Import, Node, Op, Passing, ValueType},
     layout::{Image, Initial, Layout},
     limits,
     liveness::{analyze, count_uses},
@@ -27,21 +27,21 @@ use crate::{
 /// What a compilation depends on besides the module.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The functions to be called from outside; all exported functions if nothing is said.
-    pub exports: Option<BTreeSet<String>>,
-    /// The procedures that stand for imported functions, by module and name, as a path such as
-    /// `bindings::a::b`. A procedure finds the first parameter on top, and leaves the first result there;
-    /// the higher half of a 64-bit value stands above the lower.
-    pub imports: BTreeMap<(String, String), String>,
+    /// The functions to be called from outside, and where they find their parameters; all exported
+    /// functions, with their parameters on the stack, if nothing is said.
+    pub exports: Option<BTreeMap<String, Passing>>,
+    /// The procedures that stand for imported functions, by module and name.
+    pub imports: BTreeMap<(String, String), Import>,
     /// The values of imported constant globals.
     pub globals: BTreeMap<(String, String), u64>,
     /// Leaves out the exports that cannot be compiled, instead of refusing the module.
     pub skip_unsupported: bool,
     /// Whether memory stays as it is: `memory.grow` then fails, and accesses need no check of the size.
     pub fixed_memory: bool,
-    /// Whether to add procedures by which other code reaches linear memory, by byte addresses:
-    /// `rt_read8`, `rt_read16` and `rt_read32` (`[address] → [value]`), `rt_write8`, `rt_write16` and
-    /// `rt_write32` (`[address, value] → []`).
+    /// Whether to add procedures by which other code reaches linear memory, by byte addresses that are
+    /// multiples of the access's size: `rt_read8`, `rt_read16` and `rt_read32` (`[address] → [value]`),
+    /// `rt_write8`, `rt_write16` and `rt_write32` (`[address, value] → []`). Only `rt_bounds`
+    /// (`[length, first] → []`) looks whether a range of bytes is in memory.
     pub access: bool,
 }
 
@@ -50,8 +50,7 @@ pub struct Options {
 pub struct Export {
     /// The name that the module exports it by.
     pub name: String,
-    /// The procedure. It finds the first parameter on top and leaves the first result there; the higher
-    /// half of a 64-bit value stands above the lower.
+    /// The procedure.
     pub procedure: String,
     /// Its parameters.
     pub params: Vec<ValueType>,
@@ -75,6 +74,8 @@ pub struct Compiled {
     pub text: String,
     /// What can be called.
     pub exports: Vec<Export>,
+    /// The procedure to be executed once, before anything else, if the module has a start function.
+    pub start: Option<String>,
     /// The elements of memory that are not zero at first, by address. All are below [`Self::memory_end`].
     pub memory: BTreeMap<u32, Cell>,
     /// The first address that the module does not use.
@@ -105,11 +106,12 @@ pub fn compile(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError> {
     })
 }
 
-fn value_type(ty: &ValType) -> ValueType {
-    match ty {
+fn value_types(types: &[ValType]) -> Vec<ValueType> {
+    let types = types.iter().map(|ty| match ty {
         ValType::I64 => ValueType::I64,
         _ => ValueType::I32,
-    }
+    });
+    types.collect()
 }
 
 /// Functions that were translated, with what they call.
@@ -140,13 +142,14 @@ impl Reached {
             let Some(body) = module.body(function) else {
                 let import = &module.imports[function as usize];
                 let key = (import.module.clone(), import.name.clone());
-                if !options.imports.contains_key(&key) {
-                    return Err(WasmError::Import {
-                        module: import.module.clone(),
-                        name: import.name.clone(),
-                        hint: "the world has no such import",
-                    });
-                }
+                let refused = |hint| WasmError::Import {
+                    module: import.module.clone(),
+                    name: import.name.clone(),
+                    hint,
+                };
+                let Some(target) = options.imports.get(&key) else {
+                    return Err(refused("the world has no such import"));
+                };
                 let ty = module.type_of(function);
                 for types in [ty.params(), ty.results()] {
                     slots(types).map_err(|what| WasmError::UnsupportedInstruction {
@@ -154,6 +157,11 @@ impl Reached {
                         offset: 0,
                         what,
                     })?;
+                }
+                let is_as_expected = value_types(ty.params()) == target.params
+                    && value_types(ty.results()) == target.results;
+                if !is_as_expected {
+                    return Err(refused("the world gives it another type"));
                 }
                 added.graph.insert(function, BTreeSet::new());
                 continue;
@@ -306,17 +314,17 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     let mut layout = Layout::new(&module, module.grows && !options.fixed_memory);
     let mut reached = Reached::default();
     let mut refused = Vec::new();
-    let mut exported: Vec<(String, u32)> = Vec::new();
+    let mut exported: Vec<(String, u32, Passing)> = Vec::new();
     for (name, kind, index) in &module.exports {
-        let wanted = options
-            .exports
-            .as_ref()
-            .is_none_or(|names| names.contains(name));
-        if *kind != ExternalKind::Func || !wanted {
+        let passing = match &options.exports {
+            Some(wanted) => wanted.get(name).copied(),
+            None => Some(Passing::Stack),
+        };
+        let (ExternalKind::Func, Some(passing)) = (kind, passing) else {
             continue;
-        }
+        };
         match reached.add(&module, &layout, options, *index) {
-            Ok(()) => exported.push((name.clone(), *index)),
+            Ok(()) => exported.push((name.clone(), *index, passing)),
             Err(error) if options.skip_unsupported => refused.push((name.clone(), error)),
             Err(error) => return Err(error),
         }
@@ -378,7 +386,7 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
                 (cell + 1, (global.value >> 32) as u32),
             ]
         });
-    let entered: BTreeSet<u32> = exported.iter().map(|(_, index)| *index).collect();
+    let entered: BTreeSet<u32> = exported.iter().map(|(_, index, _)| *index).collect();
     let tabled: BTreeSet<u32> = in_tables(&module).collect();
     let is_open = |function: u32| {
         entered.contains(&function) || tabled.contains(&function) || module.start == Some(function)
@@ -388,7 +396,9 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     let mut known = Known::new();
     let mut runtime = BTreeSet::new();
     if options.access {
-        runtime.extend(["read8", "read16", "read32", "write8", "write16", "write32"]);
+        runtime.extend([
+            "read8", "read16", "read32", "write8", "write16", "write32", "bounds",
+        ]);
     }
     let mut text = String::from("# Compiled from WebAssembly.\n\n");
     let mut functions = BTreeMap::new();
@@ -397,12 +407,16 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
         functions.insert(name.clone(), module.name(*function));
         let Some(body) = bodies.get(function) else {
             let imported = &module.imports[*function as usize];
-            let path = &options.imports[&(imported.module.clone(), imported.name.clone())];
+            let target = &options.imports[&(imported.module.clone(), imported.name.clone())];
             let ty = module.type_of(*function);
-            let params: Vec<ValueType> = ty.params().iter().map(value_type).collect();
-            let results: Vec<ValueType> = ty.results().iter().map(value_type).collect();
-            within_reach(&format!("the import `{}`", imported.name), ty)?;
-            let code = import(name, path, (&params, &results), &layout, &mut known);
+            let params = value_types(ty.params());
+            let results = value_types(ty.results());
+            within_reach(
+                &format!("the import `{}`", imported.name),
+                ty,
+                target.passing,
+            )?;
+            let code = import(name, target, (&params, &results), &layout, &mut known);
             text.push_str(&code);
             continue;
         };
@@ -425,16 +439,16 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     text.push_str(&code);
     let start = module.start.map(|start| plan.names[&start].clone());
     let mut exports = Vec::new();
-    for (number, (name, function)) in (0..).zip(&exported) {
+    for (number, (name, function, passing)) in (0..).zip(&exported) {
         let ty = module.type_of(*function);
-        let params: Vec<ValueType> = ty.params().iter().map(value_type).collect();
-        let results: Vec<ValueType> = ty.results().iter().map(value_type).collect();
-        within_reach(&format!("the export `{name}`"), ty)?;
+        let params = value_types(ty.params());
+        let results = value_types(ty.results());
+        within_reach(&format!("the export `{name}`"), ty, *passing)?;
         let procedure = procedure_name('e', number, name);
         let code = entry(
             &procedure,
             &plan.names[function],
-            start.as_deref(),
+            *passing,
             (&params, &results),
             &layout,
             &mut known,
@@ -495,6 +509,7 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     Ok(Compiled {
         text,
         exports,
+        start,
         memory,
         memory_end: layout.next.next_multiple_of(8),
         functions,
@@ -504,9 +519,13 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
 }
 
 /// Refuses functions whose parameters or results cannot all be reached on the stack.
-fn within_reach(place: &str, ty: &wasmparser::FuncType) -> Result<(), WasmError> {
+fn within_reach(place: &str, ty: &wasmparser::FuncType, passing: Passing) -> Result<(), WasmError> {
+    let params = match passing {
+        Passing::Stack => ty.params(),
+        Passing::Memory(_) => &[],
+    };
     for (what, types) in [
-        ("the number of elements of its parameters", ty.params()),
+        ("the number of elements of its parameters", params),
         ("the number of elements of its results", ty.results()),
     ] {
         let width = slots(types).unwrap_or(usize::MAX) as u64;

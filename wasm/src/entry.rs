@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    ir::ValueType,
+    ir::{Import, Passing, ValueType},
     layout::Layout,
     permute::{Item, Known, Move, moves},
     translate::STACK_VALUES,
@@ -54,11 +54,15 @@ fn reorder(text: &mut String, from: &[Element], to: &[Element], known: &mut Know
     }
 }
 
-/// A procedure that stands for an imported function: the one at `path` has the first parameter on top, and
-/// the first result.
+/// The address of a parameter's element, if parameters are in memory from `first` on.
+fn address(first: u32, (number, high): Element) -> u32 {
+    first + 2 * number as u32 + u32::from(high)
+}
+
+/// A procedure of the module that stands for an imported function.
 pub(crate) fn import(
     name: &str,
-    path: &str,
+    target: &Import,
     (params, results): (&[ValueType], &[ValueType]),
     layout: &Layout,
     known: &mut Known,
@@ -66,13 +70,27 @@ pub(crate) fn import(
     let mut text = format!("pub proc {name}\n");
     let given = inside(params);
     let in_cells = given.len().saturating_sub(STACK_VALUES);
-    let mut stack = given[in_cells..].to_vec();
-    for (cell, element) in (layout.arguments..).zip(&given[..in_cells]) {
-        let _ = writeln!(text, "    mem_load.{cell}");
-        stack.push(*element);
+    let (cells, on_stack) = given.split_at(in_cells);
+    match target.passing {
+        Passing::Stack => {
+            let mut stack = on_stack.to_vec();
+            for (cell, element) in (layout.arguments..).zip(cells) {
+                let _ = writeln!(text, "    mem_load.{cell}");
+                stack.push(*element);
+            }
+            reorder(&mut text, &stack, &outside(params), known);
+        }
+        Passing::Memory(first) => {
+            for element in on_stack.iter().rev() {
+                let _ = writeln!(text, "    mem_store.{}", address(first, *element));
+            }
+            for (cell, element) in (layout.arguments..).zip(cells) {
+                let to = address(first, *element);
+                let _ = writeln!(text, "    mem_load.{cell} mem_store.{to}");
+            }
+        }
     }
-    reorder(&mut text, &stack, &outside(params), known);
-    let _ = writeln!(text, "    exec.::{path}");
+    let _ = writeln!(text, "    exec.::{}", target.procedure);
     let mut stack = outside(results);
     let wanted = inside(results);
     let in_cells = wanted.len().saturating_sub(STACK_VALUES);
@@ -96,28 +114,35 @@ fn store(text: &mut String, stack: &mut Vec<Element>, first: u32, elements: &[El
     }
 }
 
-/// A procedure with the first parameter on top, and the first result.
+/// A procedure by which a function of the module is called from outside.
 pub(crate) fn entry(
     name: &str,
     procedure: &str,
-    start: Option<&str>,
+    passing: Passing,
     (params, results): (&[ValueType], &[ValueType]),
     layout: &Layout,
     known: &mut Known,
 ) -> String {
     let mut text = format!("pub proc {name}\n");
-    if let Some(start) = start {
-        let started = layout.started;
-        let _ = writeln!(
-            text,
-            "    mem_load.{started} eq.0\n    if.true\n        push.1 mem_store.{started} exec.{start}\n    else\n        nop\n    end"
-        );
-    }
-    let mut stack = outside(params);
     let wanted = inside(params);
     let in_cells = wanted.len().saturating_sub(STACK_VALUES);
-    store(&mut text, &mut stack, layout.arguments, &wanted[..in_cells]);
-    reorder(&mut text, &stack, &wanted[in_cells..], known);
+    let (cells, on_stack) = wanted.split_at(in_cells);
+    match passing {
+        Passing::Stack => {
+            let mut stack = outside(params);
+            store(&mut text, &mut stack, layout.arguments, cells);
+            reorder(&mut text, &stack, on_stack, known);
+        }
+        Passing::Memory(first) => {
+            for (cell, element) in (layout.arguments..).zip(cells) {
+                let from = address(first, *element);
+                let _ = writeln!(text, "    mem_load.{from} mem_store.{cell}");
+            }
+            for element in on_stack {
+                let _ = writeln!(text, "    mem_load.{}", address(first, *element));
+            }
+        }
+    }
     let _ = writeln!(text, "    exec.{procedure}");
     let left = inside(results);
     let in_cells = left.len().saturating_sub(STACK_VALUES);

@@ -21,6 +21,29 @@ pub enum ValueType {
     I64,
 }
 
+/// Where a procedure finds its parameters. Its results are on the stack, the first one on top; the higher
+/// half of a 64-bit value stands above the lower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passing {
+    /// On the stack, as results are.
+    Stack,
+    /// In memory from an address on: two elements for each, the lower half first.
+    Memory(u32),
+}
+
+/// What stands for an imported function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The procedure, as a path such as `bindings::a::b`.
+    pub procedure: String,
+    /// Where it finds its parameters.
+    pub passing: Passing,
+    /// Its parameters.
+    pub params: Vec<ValueType>,
+    /// Its results.
+    pub results: Vec<ValueType>,
+}
+
 /// An operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Arg {

@@ -63,8 +63,6 @@ pub(crate) struct Layout {
     pub(crate) guard: u32,
     /// Recursive calls that are still possible.
     pub(crate) depth: u32,
-    /// Whether the start function has run.
-    pub(crate) started: u32,
     pub(crate) tables: Vec<TableLayout>,
     pub(crate) elements: Vec<ElementsLayout>,
     pub(crate) data: Vec<DataLayout>,
@@ -98,7 +96,6 @@ impl Layout {
             pages: 0,
             guard: 0,
             depth: 0,
-            started: 0,
             tables: Vec::new(),
             elements: Vec::new(),
             data: Vec::new(),
@@ -112,7 +109,6 @@ impl Layout {
         this.pages = this.take(1);
         this.guard = this.take(1);
         this.depth = this.take(1);
-        this.started = this.take(1);
         this.globals = module.globals.iter().map(|_| this.take(2)).collect();
         this.arguments = this.take(1_024);
         this.results = this.take(1_024);

@@ -27,4 +27,4 @@ mod webs;
 
 pub use compile::{Cell, Compiled, Export, Options, compile};
 pub use error::WasmError;
-pub use ir::ValueType;
+pub use ir::{Import, Passing, ValueType};

@@ -2,14 +2,14 @@
 
 /// Assembly that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Code {
+pub(crate) struct Code {
     text: String,
     depth: usize,
 }
 
 impl Code {
     /// Adds a line.
-    pub(super) fn line(&mut self, line: impl AsRef<str>) {
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) {
         let line = line.as_ref();
         if !line.is_empty() {
             for _ in 0..self.depth {
@@ -21,14 +21,14 @@ impl Code {
     }
 
     /// Adds doc comments, a line for each of the text.
-    pub(super) fn docs(&mut self, text: &str) {
+    pub(crate) fn docs(&mut self, text: &str) {
         for line in text.lines() {
             self.line(format!("#! {}", line.trim()).trim_end());
         }
     }
 
     /// Adds a line and what stands between it and an `end`.
-    pub(super) fn block(&mut self, line: impl AsRef<str>, body: impl FnOnce(&mut Self)) {
+    pub(crate) fn block(&mut self, line: impl AsRef<str>, body: impl FnOnce(&mut Self)) {
         self.line(line);
         self.depth += 1;
         body(self);
@@ -37,7 +37,7 @@ impl Code {
     }
 
     /// Adds both branches on the condition on top of the stack; the second one can be empty.
-    pub(super) fn branch(&mut self, on_true: Self, on_false: Self) {
+    pub(crate) fn branch(&mut self, on_true: Self, on_false: Self) {
         self.line("if.true");
         self.nested(on_true);
         if !on_false.text.is_empty() {
@@ -47,16 +47,21 @@ impl Code {
         self.line("end");
     }
 
-    fn nested(&mut self, code: Self) {
-        self.depth += 1;
+    /// Adds what another one has.
+    pub(crate) fn add(&mut self, code: Self) {
         for line in code.text.lines() {
             self.line(line);
         }
+    }
+
+    fn nested(&mut self, code: Self) {
+        self.depth += 1;
+        self.add(code);
         self.depth -= 1;
     }
 
     /// The text.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 }

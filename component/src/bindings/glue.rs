@@ -352,7 +352,7 @@ pub(super) fn cross(code: &mut Code, stub: &str, params: usize, results: usize) 
 const CHECK_LIMBS: &str = "u32assert2.err=\"canonical ABI: integer\" drop drop";
 
 /// `[element] -> []`: checks the first element of a type's flat form; nothing if any will do.
-fn check(ty: &Type) -> Option<String> {
+pub(crate) fn check(ty: &Type) -> Option<String> {
     let below = |limit: u64, rule: &str| {
         format!(
             "u32assert.err=\"canonical ABI: {rule}\" u32lt.{limit} assert.err=\"canonical ABI: {rule}\""

@@ -8,7 +8,8 @@ pub(crate) mod stubs;
 
 use std::collections::BTreeMap;
 
-use code::Code;
+pub(crate) use code::Code;
+pub(crate) use glue::check;
 use glue::{ABI_MODULE, Lists, cross};
 
 use resources::{Handles, WorldTypes};

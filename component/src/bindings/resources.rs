@@ -170,6 +170,11 @@ impl WorldTypes {
         }
     }
 
+    /// The module with the wrappers of a type's intrinsics.
+    pub(crate) fn wrappers(&self, of: &ResourceName, is_imported: bool) -> String {
+        self.place(of, is_imported).wrappers
+    }
+
     /// Comments that say where the wrappers for an interface's types are.
     pub(crate) fn described(&self, interface: &Interface, is_imported: bool) -> String {
         let comments = interface.resources.iter().map(|name| {
@@ -177,7 +182,7 @@ impl WorldTypes {
                 interface: interface.name.clone(),
                 name: name.clone(),
             };
-            let module = self.place(&of, is_imported).wrappers;
+            let module = self.wrappers(&of, is_imported);
             format!("# Handles of `{name}`: `use {module}`.\n")
         });
         comments.collect()

@@ -406,14 +406,6 @@ pub enum Problem {
     /// The module is refused.
     #[error(transparent)]
     Wasm(Box<miden_cvm_wasm::WasmError>),
-    /// A function of the world that a module cannot have yet.
-    #[error("`{function}` has {what}, which components from WebAssembly cannot pass yet")]
-    WasmType {
-        /// The function.
-        function: String,
-        /// The type.
-        what: String,
-    },
     /// The module does not have a function as the world has it.
     #[error("the module has no `{function}` of the type that the world gives it: {expected}")]
     WasmSignature {
@@ -739,9 +731,6 @@ impl Problem {
                 path.trim_end_matches(".wasm")
             ),
             Self::Wasm(_) => "change the module's source, or its build".into(),
-            Self::WasmType { .. } => {
-                "pass integers, characters, booleans, enums, flags, handles, and records of them".into()
-            }
             Self::WasmSignature { .. } => {
                 "generate the module's bindings from the same WIT".into()
             }

@@ -138,8 +138,12 @@ impl Component {
         let shared = workspace.as_ref();
         let world = ComponentWorld::read(&document, folder, &manifest, shared, toolchain.limits())?;
         let wit = world.as_ref().map(|world| &world.world);
-        let types = Declared::take(&document, &mut manifest, wit)?;
-        let wasm = WasmModule::read(&document, folder, &manifest, wit)?;
+        let mut types = Declared::take(&document, &mut manifest, wit)?;
+        let of_world = wit.map(|world| (world, &types.world));
+        let wasm = WasmModule::read(&document, folder, &manifest, of_world)?;
+        if let (Some(wasm), Some(place)) = (&wasm, &manifest.wasm) {
+            types.add_destructors(&document, place, wasm.destructors())?;
+        }
         let toolchain = match &workspace {
             Some(workspace) => &workspace.toolchain(toolchain)?,
             None => toolchain,
@@ -368,12 +372,18 @@ impl<'m> BuildPlan<'m> {
             (!is_none).then(|| (find_procedure(&packaged, entry.get_ref()), entry))
         };
         let (realloc, init) = (named(&manifest.realloc), named(&manifest.init));
-        let init_path = init_procedure(manifest, package);
+        let (realloc_path, init_path) = match wasm {
+            Some(wasm) => (Some(WasmModule::realloc()), wasm.init()),
+            None => {
+                let realloc = realloc.as_ref().map(|(path, _)| path.clone());
+                (realloc, init_procedure(manifest, package))
+            }
+        };
         let bindings = Bindings::new(
             world,
             &types.world,
             &plain,
-            realloc.as_ref().map(|(path, _)| path.as_str()),
+            realloc_path.as_deref(),
             init_path.as_deref(),
         );
         let place = manifest.wit.as_ref().map_or(0..0, Spanned::span);

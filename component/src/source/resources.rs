@@ -122,6 +122,26 @@ impl Declared {
         }
     }
 
+    /// Adds destructors of types that the world exports, which compiled code has; `place` names the code.
+    ///
+    /// # Errors
+    /// If an entry has named one for the same type.
+    pub(crate) fn add_destructors(
+        &mut self,
+        document: &Document,
+        place: &Spanned<String>,
+        destructors: &[(ResourceName, String)],
+    ) -> Result<(), BuildError> {
+        for (of, procedure) in destructors {
+            let procedure = Spanned::new(place.span(), procedure.clone());
+            if self.destructors.insert(of.to_string(), procedure).is_some() {
+                let problem = Problem::DuplicateResource(of.to_string());
+                return Err(document.error_at(place, problem));
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a type that is not in any world.
     fn own_type(
         &mut self,

@@ -21,7 +21,7 @@ const COMPOSITION: &str = r#"
 "#;
 
 /// The two worlds around a function `echo` with this signature and these definitions.
-fn world(definitions: &[String], signature: &str) -> String {
+pub fn world(definitions: &[String], signature: &str) -> String {
     format!(
         "package test:echo@1.0.0;
          interface echo {{
@@ -36,7 +36,7 @@ fn world(definitions: &[String], signature: &str) -> String {
 }
 
 /// A caller with `code` as its main procedure's body, and a callee that gives back what it gets.
-fn files(wit: &str, code: &str, data: &str) -> Files {
+pub fn files(wit: &str, code: &str, data: &str) -> Files {
     let app = format!(
         "name = \"app\"\nwit = \"app.wit\"\nworld = \"app\"\nsources = [\"app.masm\"]\n\
          exports.main.procedure = \"app::main\"\n{data}"
@@ -59,7 +59,7 @@ fn files(wit: &str, code: &str, data: &str) -> Files {
     ])
 }
 
-fn link(files: &Files) -> LinkedComposition {
+pub fn link(files: &Files) -> LinkedComposition {
     files.link().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -72,6 +72,11 @@ pub fn round_trip(ty: &Type, value: &Value) {
 
 /// A composition that sends a value there and back, and traps unless it is the same.
 fn echoing(ty: &Type, value: &Value) -> LinkedComposition {
+    link(&echo_files(ty, value))
+}
+
+/// The files of such a composition.
+pub fn echo_files(ty: &Type, value: &Value) -> Files {
     const DATA: u64 = 100_000;
     const RESULT: usize = 200_000;
 
@@ -100,11 +105,11 @@ fn echoing(ty: &Type, value: &Value) -> LinkedComposition {
     code += "push.4242 assert_eq.err=\"the caller's stack was touched\"\n";
     ty.check(value, &place, &mut code);
     let wit = world(&definitions, &format!("(a: {name}) -> {name}"));
-    link(&files(&wit, &code, &memory.data()))
+    files(&wit, &code, &memory.data())
 }
 
 /// Does `check` for random values of random types.
-fn for_values(types: BoxedStrategy<Type>, cases: u32, check: fn(&Type, &Value)) {
+pub fn for_values(types: BoxedStrategy<Type>, cases: u32, check: fn(&Type, &Value)) {
     let mut runner = TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,

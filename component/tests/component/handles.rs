@@ -73,7 +73,7 @@ const COMPOSITION: &str = r#"
 "#;
 
 /// An app that calls functions of a user of things, and the keeper of them.
-fn files(definitions: &str, functions: &str, app: &str, user: &str) -> Files {
+pub fn files(definitions: &str, functions: &str, app: &str, user: &str) -> Files {
     let wit = format!(
         "package test:test@1.0.0;
          {THINGS}

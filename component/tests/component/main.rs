@@ -1,5 +1,6 @@
 //! Components and compositions on disk: reading, linking, executing, and what is wrong with them.
 
+mod bytes;
 mod canonical_abi;
 mod component_model;
 mod costs;
@@ -17,4 +18,5 @@ mod sources;
 mod support;
 mod values;
 mod wasm;
+mod wasm_boundary;
 mod worlds;

@@ -39,6 +39,11 @@ impl Files {
         fs::write(path, bytes).expect("a new file");
     }
 
+    /// What is in a file.
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.path(path)).expect("it is there")
+    }
+
     /// The path of a file.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)

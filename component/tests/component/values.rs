@@ -158,7 +158,7 @@ impl Type {
         }
     }
 
-    fn payload(&self, case: u64) -> Option<&Self> {
+    pub fn payload(&self, case: u64) -> Option<&Self> {
         match self {
             Self::Option(value) => (case == 1).then_some(value),
             Self::Result(ok, err) => if case == 0 { ok } else { err }.as_deref(),
@@ -167,14 +167,14 @@ impl Type {
         }
     }
 
-    fn element(&self) -> &Self {
+    pub fn element(&self) -> &Self {
         match self {
             Self::List(element) => element,
             _ => &Self::Char,
         }
     }
 
-    fn parts(&self) -> &[Self] {
+    pub fn parts(&self) -> &[Self] {
         match self {
             Self::Tuple(types) | Self::Record(types) => types,
             _ => &[],

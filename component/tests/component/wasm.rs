@@ -1,8 +1,13 @@
-//! Components from WebAssembly: what is refused, and at which line.
+//! Components from WebAssembly: what crosses their boundary, and what is refused, and at which line.
 
 use miden_cvm_component::{BuildError, Problem};
 
-use crate::support::Files;
+use crate::{
+    bytes::{callee, caller},
+    canonical_abi::{echo_files, for_values, link},
+    support::{Files, Inputs, run},
+    values::{Type, Value, all_types, scalar_types, types_of},
+};
 
 /// A module without anything in it.
 const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
@@ -40,18 +45,6 @@ fn damaged_modules_are_refused_with_the_place() {
 }
 
 #[test]
-fn what_cannot_cross_is_refused_by_the_function() {
-    for ty in ["string", "list<u8>", "option<u32>", "result<u32>"] {
-        let wit = format!("package a:b;\nworld w {{ export f: func(a: {ty}); }}\n");
-        let error = load(TOML, &wit, EMPTY).expect_err("a mistake");
-        let Problem::WasmType { function, .. } = &*error.problem else {
-            panic!("{error}");
-        };
-        assert_eq!(function, "f");
-    }
-}
-
-#[test]
 fn a_module_stands_alone() {
     let wit = "package a:b;\nworld w { }\n";
     for more in [
@@ -64,4 +57,54 @@ fn a_module_stands_alone() {
     }
     let error = load("name = \"x\"\nwasm = \"x.wasm\"\n", wit, EMPTY).expect_err("a mistake");
     assert!(matches!(*error.problem, Problem::WasmForm(_)), "{error}");
+}
+
+/// Puts a module in the place of the component in a folder.
+pub fn replace(files: &Files, folder: &str, world: &str, module: &[u8]) {
+    let toml = format!(
+        "name = \"{folder}\"\nwit = \"{folder}.wit\"\nworld = \"{world}\"\nwasm = \"code.wasm\"\n"
+    );
+    files.write(&format!("{folder}/component.toml"), toml.as_bytes());
+    files.write(&format!("{folder}/code.wasm"), module);
+}
+
+const ECHO: &str = "test:echo/echo@1.0.0";
+
+/// Sends a value from assembly to WebAssembly and back.
+fn to_wasm(ty: &Type, value: &Value) {
+    let files = echo_files(ty, value);
+    let module = callee(&format!("{ECHO}#echo"), ty, value);
+    replace(&files, "echo", "callee", &module);
+    if let Err(error) = run(&link(&files), Inputs::default()) {
+        panic!("{ty:?}\n{value:?}\n{error}");
+    }
+}
+
+/// Sends a value from WebAssembly to assembly and back.
+fn from_wasm(ty: &Type, value: &Value) {
+    let files = echo_files(ty, value);
+    replace(&files, "app", "app", &caller((ECHO, "echo"), ty, value));
+    if let Err(error) = run(&link(&files), Inputs::default()) {
+        panic!("{ty:?}\n{value:?}\n{error}");
+    }
+}
+
+#[test]
+fn scalars_arrive_in_webassembly() {
+    for_values(types_of(scalar_types()), 40, to_wasm);
+}
+
+#[test]
+fn scalars_arrive_from_webassembly() {
+    for_values(types_of(scalar_types()), 40, from_wasm);
+}
+
+#[test]
+fn lists_and_strings_arrive_in_webassembly() {
+    for_values(all_types(), 60, to_wasm);
+}
+
+#[test]
+fn lists_and_strings_arrive_from_webassembly() {
+    for_values(all_types(), 60, from_wasm);
 }

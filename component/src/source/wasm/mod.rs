@@ -1,0 +1,428 @@
+//! Components from WebAssembly: a core module that implements a world.
+//!
+//! The module is compiled to assembly. Between it and the bindings, which speak of elements, stand
+//! procedures that speak the Canonical ABI on linear memory.
+
+mod boundary;
+mod layout;
+mod transfer;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use miden_core::{
+    Felt, Word,
+    mast::{MastForest, MastNodeExt, MastNodeId},
+};
+use miden_crypto::hash::rpo::Rpo256;
+use miden_cvm_air::composition::SEGMENT_BLOCK;
+use miden_cvm_wasm::{Cell, Import, Options, Passing, ValueType, compile};
+use toml::Spanned;
+
+use boundary::Shape;
+use transfer::{CORE, Transfer};
+
+use crate::{
+    bindings::{BINDINGS_MODULE, BindingsModule, Code, Implementation, resources::WorldTypes},
+    code::library::Procedures,
+    error::{BuildError, Problem},
+    source::{data::Segment, files::inside, manifest::Manifest},
+    text::document::Document,
+    wit::{
+        FunctionName, Interface, InterfaceName, ResourceName, World, find::full_name, masm_name,
+        module_names,
+    },
+};
+
+/// The module with the compiled functions.
+const CODE: &str = "wasm";
+
+/// The module with what stands between them and the bindings.
+const BOUNDARY: &str = "wasm_boundary";
+
+/// The module's function that gives memory.
+const REALLOC: &str = "cabi_realloc";
+
+/// The module's function that runs before all others, but for its start function.
+const INITIALIZE: &str = "_initialize";
+
+/// The procedure of the boundary that sets up an instance.
+const INIT: &str = "init";
+
+/// A module, compiled.
+pub(crate) struct WasmModule {
+    /// Its assembly.
+    pub(crate) modules: Vec<BindingsModule>,
+    /// The procedures behind the world's exports.
+    exports: BTreeMap<FunctionName, String>,
+    destructors: Vec<(ResourceName, String)>,
+    has_init: bool,
+    memory: BTreeMap<u32, Cell>,
+}
+
+impl WasmModule {
+    /// Reads what `wasm` names; nothing if the component is of other code.
+    pub(crate) fn read(
+        document: &Document,
+        folder: &Path,
+        manifest: &Manifest,
+        world: Option<(&World, &WorldTypes)>,
+    ) -> Result<Option<Self>, BuildError> {
+        let Some(entry) = &manifest.wasm else {
+            return Ok(None);
+        };
+        let fails = |problem| document.error_at(entry, problem);
+        let Some((world, types)) = world else {
+            return Err(fails(Problem::WasmForm("without `wit`")));
+        };
+        for (is_there, what) in [
+            (manifest.sources.is_some(), "together with `sources`"),
+            (manifest.package.is_some(), "together with `package`"),
+            (
+                !manifest.exports.is_empty(),
+                "together with `exports`, which the module says itself",
+            ),
+            (manifest.realloc.is_some(), "together with `realloc`"),
+            (manifest.init.is_some(), "together with `init`"),
+            (!manifest.data.is_empty(), "together with `data`"),
+        ] {
+            if is_there {
+                return Err(fails(Problem::WasmForm(what)));
+            }
+        }
+        let path = folder.join(inside(entry.get_ref()).map_err(fails)?);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            fails(Problem::Unreadable {
+                what: "module",
+                path: path.clone(),
+                reason: error.to_string(),
+            })
+        })?;
+        Self::compile(&bytes, world, types, manifest.fixed_memory)
+            .map(Some)
+            .map_err(fails)
+    }
+
+    fn compile(
+        bytes: &[u8],
+        world: &World,
+        types: &WorldTypes,
+        fixed_memory: bool,
+    ) -> Result<Self, Problem> {
+        let mut wanted = BTreeMap::from([
+            (REALLOC.to_owned(), Passing::Stack),
+            (INITIALIZE.to_owned(), Passing::Stack),
+        ]);
+        let mut exported = Vec::new();
+        for interface in &world.exports {
+            for resource in &interface.resources {
+                wanted.insert(destructor_export(&interface.name, resource), Passing::Stack);
+            }
+            for function in &interface.functions {
+                let name = (interface.name.clone(), function.name.clone());
+                let shape = Shape::of(function);
+                let full = full_name(&name);
+                wanted.insert(format!("cabi_post_{full}"), Passing::Memory(CORE));
+                wanted.insert(full.clone(), shape.passing());
+                exported.push((name, full, shape));
+            }
+        }
+        let imported = imports(world, types);
+        let targets = imported.iter().enumerate().map(|(number, import)| {
+            let (params, results) = import.core_type();
+            let target = Import {
+                procedure: format!("{BOUNDARY}::{}", import_name(number)),
+                passing: import.passing(),
+                params,
+                results,
+            };
+            ((import.module.clone(), import.name.clone()), target)
+        });
+        let options = Options {
+            exports: Some(wanted),
+            imports: targets.collect(),
+            fixed_memory,
+            access: true,
+            ..Options::default()
+        };
+        let compiled = compile(bytes, &options).map_err(|error| Problem::Wasm(Box::new(error)))?;
+        let find = |name: &str, params: &[ValueType], results: &[ValueType]| {
+            let found = compiled.exports.iter().find(|export| export.name == name);
+            found
+                .map(|export| {
+                    let is_right = export.params == params && export.results == results;
+                    is_right
+                        .then(|| format!("{CODE}::{}", export.procedure))
+                        .ok_or_else(|| missing(name, params, results))
+                })
+                .transpose()
+        };
+        let mut code = Code::default();
+        let mut transfer = Transfer::default();
+        for (number, import) in imported.iter().enumerate() {
+            import.procedure(&mut code, &mut transfer, &import_name(number));
+        }
+        let mut exports = BTreeMap::new();
+        for (number, (name, full, shape)) in exported.into_iter().enumerate() {
+            let (params, results) = shape.exported();
+            let procedure =
+                find(&full, &params, &results)?.ok_or_else(|| missing(&full, &params, &results))?;
+            let post = find(&format!("cabi_post_{full}"), &results, &[])?;
+            let entry = format!("export_{number}");
+            code.line("");
+            code.docs(&full);
+            shape.export(
+                &mut code,
+                &mut transfer,
+                &entry,
+                &procedure,
+                post.as_deref(),
+            );
+            exports.insert(name, format!("{BOUNDARY}::{entry}"));
+        }
+        let mut destructors = Vec::new();
+        for interface in &world.exports {
+            for resource in &interface.resources {
+                let export = destructor_export(&interface.name, resource);
+                if let Some(procedure) = find(&export, &[ValueType::I32], &[])? {
+                    let of = ResourceName {
+                        interface: interface.name.clone(),
+                        name: resource.clone(),
+                    };
+                    destructors.push((of, procedure));
+                }
+            }
+        }
+        let realloc_type = ([ValueType::I32; 4], [ValueType::I32]);
+        let realloc = find(REALLOC, &realloc_type.0, &realloc_type.1)?;
+        if transfer.gives() && realloc.is_none() {
+            return Err(missing(REALLOC, &realloc_type.0, &realloc_type.1));
+        }
+        transfer.procedures(&mut code, &realloc.unwrap_or_default());
+        let start = compiled
+            .start
+            .as_ref()
+            .map(|start| format!("{CODE}::{start}"));
+        let initialize = find(INITIALIZE, &[], &[])?;
+        let first: Vec<String> = start.into_iter().chain(initialize).collect();
+        if !first.is_empty() {
+            code.line("");
+            code.block(format!("pub proc {INIT}"), |code| {
+                first
+                    .iter()
+                    .for_each(|path| code.line(format!("exec.::{path}")));
+            });
+        }
+        Ok(Self {
+            modules: vec![
+                BindingsModule {
+                    path: CODE.into(),
+                    text: compiled.text,
+                },
+                BindingsModule {
+                    path: BOUNDARY.into(),
+                    text: boundary::module(&code.finish()),
+                },
+            ],
+            exports,
+            destructors,
+            has_init: !first.is_empty(),
+            memory: compiled.memory,
+        })
+    }
+
+    /// The procedure that gives memory for messages.
+    pub(crate) fn realloc() -> String {
+        format!("{BOUNDARY}::realloc")
+    }
+
+    /// The procedure that sets up an instance.
+    pub(crate) fn init(&self) -> Option<String> {
+        self.has_init.then(|| format!("{BOUNDARY}::{INIT}"))
+    }
+
+    /// The procedures that run when nobody owns a resource any more.
+    pub(crate) fn destructors(&self) -> &[(ResourceName, String)] {
+        &self.destructors
+    }
+
+    /// The procedure of each of the world's exports.
+    pub(crate) fn implementations<'m>(
+        &self,
+        place: &'m Spanned<String>,
+    ) -> BTreeMap<FunctionName, (Implementation, &'m Spanned<String>)> {
+        let implemented = self.exports.iter().map(|(name, procedure)| {
+            let implementation = Implementation {
+                procedure: procedure.clone(),
+                raw: false,
+            };
+            (name.clone(), (implementation, place))
+        });
+        implemented.collect()
+    }
+
+    /// The procedures that the module reaches through memory.
+    pub(crate) fn dynamic(&self, procedures: &Procedures) -> BTreeSet<MastNodeId> {
+        let digests = self.memory.values().filter_map(|cell| match cell {
+            Cell::Digest(procedure, _) => procedures.get(&format!("{CODE}::{procedure}")),
+            Cell::Value(_) => None,
+        });
+        digests.copied().collect()
+    }
+
+    /// The memory that the module begins with.
+    pub(crate) fn segments(&self, forest: &MastForest, procedures: &Procedures) -> Vec<Segment> {
+        let mut blocks: BTreeMap<u32, [Felt; SEGMENT_BLOCK as usize]> = BTreeMap::new();
+        for (address, cell) in &self.memory {
+            let value = match cell {
+                Cell::Value(value) => Felt::new(*value),
+                Cell::Digest(procedure, number) => {
+                    let node = procedures.get(&format!("{CODE}::{procedure}"));
+                    let digest = node.map_or(Word::default(), |node| forest[*node].digest());
+                    digest[usize::from(*number)]
+                }
+            };
+            let block = blocks
+                .entry(address / SEGMENT_BLOCK)
+                .or_insert([Felt::new(0); SEGMENT_BLOCK as usize]);
+            block[(address % SEGMENT_BLOCK) as usize] = value;
+        }
+        let mut runs: Vec<(u32, Vec<Felt>)> = Vec::new();
+        for (block, elements) in blocks {
+            let address = block * SEGMENT_BLOCK;
+            match runs.last_mut() {
+                Some((first, run)) if *first + run.len() as u32 == address => run.extend(elements),
+                _ => runs.push((address, elements.to_vec())),
+            }
+        }
+        let segments = runs.into_iter().map(|(address, elements)| Segment {
+            address,
+            commitment: Rpo256::hash_elements(&elements),
+            elements: Arc::from(elements),
+        });
+        segments.collect()
+    }
+}
+
+/// A function that a module can import.
+struct Imported {
+    /// The name of the module that it is imported from.
+    module: String,
+    name: String,
+    kind: ImportKind,
+    /// The procedure behind it.
+    procedure: String,
+}
+
+/// What a module imports.
+enum ImportKind {
+    /// A function of the world.
+    Function(Shape),
+    /// An intrinsic of a resource type: whether it has a result, and whether it leaves the instance.
+    Intrinsic { gives: bool, leaves: bool },
+}
+
+impl Imported {
+    fn core_type(&self) -> (Vec<ValueType>, Vec<ValueType>) {
+        match &self.kind {
+            ImportKind::Function(shape) => shape.imported(),
+            ImportKind::Intrinsic { gives, .. } => {
+                let results = gives.then_some(ValueType::I32);
+                (vec![ValueType::I32], results.into_iter().collect())
+            }
+        }
+    }
+
+    fn passing(&self) -> Passing {
+        match &self.kind {
+            ImportKind::Function(shape) => shape.passing(),
+            ImportKind::Intrinsic { .. } => Passing::Stack,
+        }
+    }
+
+    fn procedure(&self, code: &mut Code, transfer: &mut Transfer, name: &str) {
+        code.line("");
+        code.docs(&format!("{} of {}", self.name, self.module));
+        match &self.kind {
+            ImportKind::Function(shape) => shape.import(code, transfer, name, &self.procedure),
+            ImportKind::Intrinsic { leaves, .. } => {
+                code.block(format!("pub proc {name}"), |code| {
+                    if *leaves {
+                        code.line("exec.leave");
+                    }
+                    code.line(format!("exec.::{}", self.procedure));
+                })
+            }
+        }
+    }
+}
+
+/// All that a module of a world can import.
+fn imports(world: &World, types: &WorldTypes) -> Vec<Imported> {
+    let mut imports = Vec::new();
+    let intrinsics = |module: &str, of: &ResourceName, names: &[&str], is_imported: bool| {
+        let wrappers = types.wrappers(of, is_imported);
+        let intrinsics = names.iter().map(|name| Imported {
+            module: module.to_owned(),
+            name: format!("[resource-{name}]{}", of.name),
+            kind: ImportKind::Intrinsic {
+                gives: *name != "drop",
+                leaves: *name != "rep",
+            },
+            procedure: format!("{wrappers}::{name}"),
+        });
+        intrinsics.collect::<Vec<_>>()
+    };
+    let resources = |interface: &Interface| {
+        let named = interface.resources.iter().map(|name| ResourceName {
+            interface: interface.name.clone(),
+            name: name.clone(),
+        });
+        named.collect::<Vec<_>>()
+    };
+    let modules = module_names(world.imports.iter().map(|interface| &interface.name));
+    for (interface, bindings) in world.imports.iter().zip(modules) {
+        let module = match &interface.name {
+            InterfaceName::World => "$root".to_owned(),
+            name => name.to_string(),
+        };
+        for of in resources(interface) {
+            imports.extend(intrinsics(&module, &of, &["drop"], true));
+        }
+        for function in &interface.functions {
+            let name = masm_name(&function.name);
+            imports.push(Imported {
+                module: module.clone(),
+                name: function.name.clone(),
+                kind: ImportKind::Function(Shape::of(function)),
+                procedure: format!("{BINDINGS_MODULE}::{bindings}::{name}"),
+            });
+        }
+    }
+    for interface in &world.exports {
+        let module = format!("[export]{}", interface.name);
+        for of in resources(interface) {
+            imports.extend(intrinsics(&module, &of, &["new", "rep", "drop"], false));
+        }
+    }
+    imports
+}
+
+fn import_name(number: usize) -> String {
+    format!("import_{number}")
+}
+
+/// The name by which a module exports what runs when nobody owns a resource any more.
+fn destructor_export(interface: &InterfaceName, resource: &str) -> String {
+    full_name(&(interface.clone(), format!("[dtor]{resource}")))
+}
+
+fn missing(name: &str, params: &[ValueType], results: &[ValueType]) -> Problem {
+    Problem::WasmSignature {
+        function: name.into(),
+        expected: format!("{params:?} -> {results:?}"),
+    }
+}
