@@ -16,7 +16,8 @@ use crate::{
     error::{BuildError, Problem},
     limits::AssemblyLimits,
     source::{
-        component::{assembled_code, init_procedure},
+        component::init_procedure,
+        libraries::assembled_code,
         manifest::Manifest,
         resources::Declared,
         workspace::Workspace,
