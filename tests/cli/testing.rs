@@ -149,7 +149,7 @@ fn tests_that_fail_say_why() {
         "---- gives-an-error ----\nit returned err(7)",
         "---- goes-well ----\nit returned, and should have trapped",
         "---- goes-wrong ----\nit trapped: ",
-        "called by  bindings::my::counter::counter::add of `checks` (",
+        "called by  checks::goes_wrong of `checks` (",
         "it trapped otherwise than with \"too little\"",
         "test result: FAILED. 5 passed; 4 failed; 0 filtered out",
     ] {

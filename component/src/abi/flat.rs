@@ -76,6 +76,9 @@ pub struct FlatValue {
     pub flat: Flat,
 }
 
+/// The most names that an element has; if there were more of them, it is named by its position.
+const MAX_NAMES: usize = 4;
+
 /// The number of elements of a type's flat form, which is also its size in memory.
 pub fn flat_len(ty: &Type) -> usize {
     match ty {
@@ -98,7 +101,9 @@ pub fn flat_len(ty: &Type) -> usize {
 ///
 /// An integer of 64 bits has its high half first, so that it stands on the stack as the core library's
 /// `u64` takes it. Signed integers are sign-extended to 32 bits. A variant is the number of its case,
-/// then the longest of the cases' flat forms; shorter ones leave the rest unused.
+/// then the longest of the cases' flat forms; shorter ones leave the rest unused. An element there is named
+/// after the case, and after what it is in it: `found.some.amount`; after all of them if a few use it:
+/// `outcome.ok.left|err`.
 pub fn flatten(name: &str, ty: &Type) -> Vec<FlatValue> {
     let one = |flat| {
         vec![FlatValue {
@@ -145,24 +150,32 @@ pub fn flatten(name: &str, ty: &Type) -> Vec<FlatValue> {
                 name: format!("{name}.case"),
                 flat: Flat::Discriminant(payloads.len() as u32),
             }];
-            let mut joined: Vec<Flat> = Vec::new();
-            for payload in payloads.into_iter().flatten() {
-                for (position, value) in flatten("", payload).into_iter().enumerate() {
+            let mut joined: Vec<(Vec<String>, Flat)> = Vec::new();
+            for (label, payload) in case_names(ty).into_iter().zip(payloads) {
+                let values = payload.map(|ty| flatten(label, ty)).unwrap_or_default();
+                for (position, value) in values.into_iter().enumerate() {
                     match joined.get_mut(position) {
-                        Some(known) if *known != value.flat => *known = Flat::Payload,
-                        Some(_) => {}
-                        None => joined.push(value.flat),
+                        Some((names, known)) => {
+                            names.push(value.name);
+                            if *known != value.flat {
+                                *known = Flat::Payload;
+                            }
+                        }
+                        None => joined.push((vec![value.name], value.flat)),
                     }
                 }
             }
-            flat.extend(
-                (0..)
-                    .zip(joined)
-                    .map(|(position, flat): (u32, _)| FlatValue {
-                        name: format!("{name}.{position}"),
-                        flat,
-                    }),
-            );
+            let joined = joined.into_iter().enumerate();
+            flat.extend(joined.map(|(position, (names, flat))| {
+                let inner = match names.len() {
+                    0..=MAX_NAMES => names.join("|"),
+                    _ => position.to_string(),
+                };
+                FlatValue {
+                    name: format!("{name}.{inner}"),
+                    flat,
+                }
+            }));
             flat
         }
     }
@@ -175,6 +188,75 @@ pub(crate) fn payloads(ty: &Type) -> Vec<Option<&Type>> {
         Type::Option(value) => vec![None, Some(value)],
         Type::Result { ok, err } => vec![ok.as_deref(), err.as_deref()],
         _ => Vec::new(),
+    }
+}
+
+/// The names of the cases of a type that is one of several things; none for all other types.
+fn case_names(ty: &Type) -> Vec<&str> {
+    match ty {
+        Type::Variant(cases) => cases.iter().map(|case| case.name.as_str()).collect(),
+        Type::Option(_) => vec!["none", "some"],
+        Type::Result { .. } => vec!["ok", "err"],
+        _ => Vec::new(),
+    }
+}
+
+/// Sentences that say which number stands for which case or flag in a value called `name`, and what the
+/// values of lists in it are.
+pub(crate) fn legend(name: &str, ty: &Type) -> Vec<String> {
+    fn numbered(what: &str, names: &[impl AsRef<str>]) -> String {
+        let listed: Vec<String> = (0_u32..)
+            .zip(names)
+            .map(|(number, name)| format!("{number} for {}", name.as_ref()))
+            .collect();
+        format!("Where {what} is {}.", listed.join(", "))
+    }
+    match ty {
+        Type::Enum(cases) => vec![numbered(name, cases)],
+        Type::Flags(flags) => {
+            let bits: Vec<String> = (0_u32..)
+                .zip(flags)
+                .map(|(bit, flag)| format!("bit {bit} is {flag}"))
+                .collect();
+            vec![format!("Where in {name} {}.", bits.join(", "))]
+        }
+        Type::Tuple(types) => (0_u32..)
+            .zip(types)
+            .flat_map(|(position, ty)| legend(&format!("{name}.{position}"), ty))
+            .collect(),
+        Type::Record(fields) => fields
+            .iter()
+            .flat_map(|field| legend(&format!("{name}.{}", field.name), &field.ty))
+            .collect(),
+        Type::List(element) => {
+            let each = format!("{name}[i]");
+            let names: Vec<String> = flatten(&each, element)
+                .into_iter()
+                .map(|value| value.name)
+                .collect();
+            let mut lines = Vec::new();
+            if names != [each.as_str()] {
+                lines.push(format!(
+                    "Where each value of {name} is [{}] in memory.",
+                    names.join(", ")
+                ));
+            }
+            lines.extend(legend(&each, element));
+            lines
+        }
+        _ => {
+            let names = case_names(ty);
+            if names.is_empty() {
+                return Vec::new();
+            }
+            let mut lines = vec![numbered(&format!("{name}.case"), &names)];
+            for (label, payload) in names.into_iter().zip(payloads(ty)) {
+                if let Some(ty) = payload {
+                    lines.extend(legend(&format!("{name}.{label}"), ty));
+                }
+            }
+            lines
+        }
     }
 }
 

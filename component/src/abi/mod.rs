@@ -10,11 +10,12 @@ mod flat;
 mod signature;
 mod values;
 
-pub(crate) use flat::payloads;
 pub use flat::{Flat, FlatValue, flat_len, flatten, has_pointers};
+pub(crate) use flat::{legend, payloads};
 pub use signature::{MAX_FLAT, MESSAGE_LEN, Passing, Signature};
 pub use values::{
-    Lowered, ValueError, lift_values, lower_values, parse_call, typed_params, wave_text, wave_type,
+    Lowered, Placed, ValueError, lift_values, lower_values, parse_call, place_value, typed_params,
+    wave_text, wave_type,
 };
 
 #[cfg(test)]

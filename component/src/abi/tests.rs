@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Flat, Signature, flat_len, flatten, has_pointers};
+use super::{Flat, Signature, flat_len, flatten, has_pointers, legend};
 use crate::wit::{Case, Field, Function, Type};
 
 fn kinds(ty: &Type) -> Vec<Flat> {
@@ -127,8 +127,45 @@ fn elements_are_named_by_where_they_come_from() {
             "entry.amount.hi",
             "entry.amount.lo",
             "entry.note.case",
-            "entry.note.0",
-            "entry.note.1"
+            "entry.note.some.ptr",
+            "entry.note.some.len"
         ]
     );
+}
+
+#[test]
+fn what_is_in_a_case_is_named_after_it() {
+    let names = |ty: &Type| -> Vec<String> {
+        let values = flatten("x", ty).into_iter();
+        values.map(|value| value.name).collect()
+    };
+    let pair = Type::Record(vec![field("left", Type::U32), field("right", Type::Felt)]);
+    let result = Type::Result {
+        ok: Some(Arc::new(pair)),
+        err: Some(Arc::new(Type::U8)),
+    };
+    assert_eq!(names(&result), ["x.case", "x.ok.left|err", "x.ok.right"]);
+    let cases = (0..5).map(|number| Case {
+        name: format!("c{number}"),
+        ty: Some(Type::U8),
+    });
+    assert_eq!(names(&Type::Variant(cases.collect())), ["x.case", "x.0"]);
+}
+
+#[test]
+fn a_legend_says_what_numbers_stand_for() {
+    let colors = Type::Enum(vec!["red".into(), "green".into()]);
+    let flags = Type::Flags(vec!["read".into(), "write".into()]);
+    let entry = Type::Record(vec![field("color", colors), field("may", flags)]);
+    let found = Type::Option(Arc::new(Type::List(Arc::new(entry))));
+    assert_eq!(
+        legend("found", &found),
+        [
+            "Where found.case is 0 for none, 1 for some.",
+            "Where each value of found.some is [found.some[i].color, found.some[i].may] in memory.",
+            "Where found.some[i].color is 0 for red, 1 for green.",
+            "Where in found.some[i].may bit 0 is read, bit 1 is write.",
+        ]
+    );
+    assert!(legend("x", &Type::Tuple(vec![Type::U64, Type::String])).is_empty());
 }

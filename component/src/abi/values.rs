@@ -29,8 +29,18 @@ pub enum ValueError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A text that is no value of a type.
+    #[error("`{text}` is no {ty} in WAVE: {reason}")]
+    Wave {
+        /// The text.
+        text: String,
+        /// The type.
+        ty: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Parentheses and brackets in a text nest too deep.
-    #[error("more than {MAX_BRACKETS} brackets are open in the call")]
+    #[error("more than {MAX_BRACKETS} brackets are open at once")]
     Brackets,
     /// A value is of another type.
     #[error("{name}: expected {expected}, found {found}")]
@@ -222,7 +232,7 @@ pub fn lower_values(
         });
     }
     let mut message = Vec::new();
-    write_block(flat, lists, &mut message)?;
+    write_block(flat, lists, &mut message, None)?;
     pad(&mut message, 8);
     let hash = Rpo256::hash_elements(&message);
     let mut stack: Vec<Felt> = hash.as_elements().iter().rev().copied().collect();
@@ -233,8 +243,59 @@ pub fn lower_values(
     })
 }
 
+/// A value in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The elements from the address on: the elements of a list or a string, the flat form of any other value,
+    /// and behind it those of the lists in it.
+    pub elements: Vec<Felt>,
+    /// How many values a list has, or characters a string; the length of the flat form of any other value.
+    pub length: u64,
+}
+
+/// The memory that has a value in WAVE at an address, which is a multiple of 4.
+///
+/// # Errors
+/// Returns an error if the text is no value of the type, or if there are handles in it.
+pub fn place_value(name: &str, ty: &Type, text: &str, address: u32) -> Result<Placed, ValueError> {
+    if brackets(text) > MAX_BRACKETS {
+        return Err(ValueError::Brackets);
+    }
+    let value: Value =
+        wasm_wave::from_str(&wave_type(ty), text).map_err(|error| ValueError::Wave {
+            text: text.into(),
+            ty: ty.to_string(),
+            reason: error.to_string(),
+        })?;
+    let mut flat = Vec::new();
+    let mut lists = Vec::new();
+    Lowering {
+        name,
+        lists: &mut lists,
+    }
+    .flatten(ty, &value, &mut flat)?;
+    let base = Some(address);
+    let mut elements = Vec::new();
+    let length = match ty {
+        Type::String | Type::List(_) => {
+            for list in lists {
+                write_list(list, &mut elements, base)?;
+            }
+            flat.last().map_or(0, Felt::as_int)
+        }
+        _ => {
+            let length = flat.len() as u64;
+            write_block(flat, lists, &mut elements, base)?;
+            length
+        }
+    };
+    Ok(Placed { elements, length })
+}
+
 /// A list whose elements come later in a message.
 struct PendingList {
+    /// Where its pointer is in the flat form.
+    pointer: usize,
     name: String,
     ty: Type,
     items: Vec<Value>,
@@ -242,27 +303,42 @@ struct PendingList {
     characters: Vec<Felt>,
 }
 
-/// Writes a flat form, and behind it the lists in it, each with those in it.
+/// Writes a flat form, and behind it the lists in it, each with those in it. Pointers are zero in a message;
+/// in memory, whose first address `base` is, they are what they are.
 fn write_block(
     flat: Vec<Felt>,
     lists: Vec<PendingList>,
-    message: &mut Vec<Felt>,
+    written: &mut Vec<Felt>,
+    base: Option<u32>,
 ) -> Result<(), ValueError> {
-    message.extend(flat);
-    pad(message, 4);
+    let start = written.len();
+    written.extend(flat);
+    pad(written, 4);
     for list in lists {
-        let mut flat = list.characters;
-        let mut inner = Vec::new();
-        for item in &list.items {
-            Lowering {
-                name: &list.name,
-                lists: &mut inner,
-            }
-            .flatten(&list.ty, item, &mut flat)?;
+        if let Some(base) = base {
+            let address = u64::from(base) + written.len() as u64;
+            written[start + list.pointer] = Felt::new(address);
         }
-        write_block(flat, inner, message)?;
+        write_list(list, written, base)?;
     }
     Ok(())
+}
+
+fn write_list(
+    list: PendingList,
+    written: &mut Vec<Felt>,
+    base: Option<u32>,
+) -> Result<(), ValueError> {
+    let mut flat = list.characters;
+    let mut inner = Vec::new();
+    for item in &list.items {
+        Lowering {
+            name: &list.name,
+            lists: &mut inner,
+        }
+        .flatten(&list.ty, item, &mut flat)?;
+    }
+    write_block(flat, inner, written, base)
 }
 
 fn pad(elements: &mut Vec<Felt>, to: usize) {
@@ -383,8 +459,10 @@ impl Lowering<'_> {
         characters: Vec<Felt>,
     ) {
         let length = items.len() + characters.len();
+        let pointer = flat.len();
         flat.extend([Felt::new(0), Felt::new(length as u64)]);
         self.lists.push(PendingList {
+            pointer,
             name: self.name.into(),
             ty: element.clone(),
             items,

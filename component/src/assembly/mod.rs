@@ -501,6 +501,11 @@ impl Parsed {
     pub(crate) fn modules(&self) -> &[Box<Module>] {
         &self.modules
     }
+
+    /// The modules, to be changed: what was checked of them has to hold of what they become.
+    pub(crate) fn modules_mut(&mut self) -> &mut [Box<Module>] {
+        &mut self.modules
+    }
 }
 
 /// What the parser says about a source that it does not take, or would take with remarks.

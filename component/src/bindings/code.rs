@@ -1,5 +1,8 @@
 //! Miden assembly, line by line.
 
+/// Where lines of doc comments end that are written here.
+const DOC_WIDTH: usize = 100;
+
 /// Assembly that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct Code {
@@ -20,10 +23,36 @@ impl Code {
         self.text.push('\n');
     }
 
+    /// Adds a line of instructions, with single spaces between them; nothing if there are none.
+    pub(super) fn words(&mut self, text: &str) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if !words.is_empty() {
+            self.line(words.join(" "));
+        }
+    }
+
     /// Adds doc comments, a line for each of the text.
     pub(crate) fn docs(&mut self, text: &str) {
         for line in text.lines() {
             self.line(format!("#! {}", line.trim()).trim_end());
+        }
+    }
+
+    /// Adds doc comments of at most some hundred columns, as far as words allow.
+    pub(super) fn wrapped_docs(&mut self, text: &str) {
+        for paragraph in text.lines() {
+            let mut line = String::new();
+            for word in paragraph.split_whitespace() {
+                if !line.is_empty() && line.len() + word.len() >= DOC_WIDTH {
+                    self.docs(&line);
+                    line.clear();
+                }
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            self.docs(&line);
         }
     }
 

@@ -1,23 +1,23 @@
 //! Lowering and lifting: the code that takes values apart on one side of a boundary and puts them
 //! together, and checks them, on the other.
 
-use std::fmt::Write;
-
-use super::code::{Code, move_down, move_up};
+use super::{
+    ABI_MODULE,
+    checks::{
+        CHECK_INTEGERS, Check, ListCheck, cases_with, check_integers, integer_len, leaves,
+        needs_check,
+    },
+    code::{Code, move_down, move_up},
+    crossing::{Crossing, Depth},
+};
 use crate::{
-    abi::{MAX_FLAT, Passing, flat_len, has_pointers, payloads},
+    abi::{Passing, flat_len, has_pointers},
     bindings::resources::Handles,
     wit::Type,
 };
 
 /// Where messages are put together; `abi.masm` has it as `SCRATCH`.
-const SCRATCH: usize = 0x4000_0010;
-
-/// The elements that cross a boundary.
-const CROSSING: usize = 16;
-
-/// The module with what all functions share.
-pub(super) const ABI_MODULE: &str = "abi";
+const SCRATCH: usize = 0x4000_0040;
 
 /// How the functions of a module pass values: the types of their lists, for each of which the module
 /// has two procedures, and how their handles are sent and received.
@@ -69,18 +69,19 @@ impl<'a> Lists<'a> {
         code.block(format!("proc send_list_{number}"), |code| {
             code.line("movup.2 dup.1 add.1 mem_load u32assert.err=\"canonical ABI: list-length\"");
             // => [len, cursor, slot, place]
-            code.line("dup movdn.4");
-            // => [len, cursor, slot, place, len]
-            code.line(format!("mul.{size} dup.2 mem_load"));
+            code.words(&times(size));
+            code.line("dup movdn.4 dup.2 mem_load");
             code.line("push.0 movup.4 mem_store");
-            // => [ptr, count, cursor, place, len]
+            // => [ptr, count, cursor, place, count]
             code.line(format!("exec.::{ABI_MODULE}::append"));
-            // => [item, cursor', place, len]
+            // => [item, cursor', place, count]
             if is_sent(element) {
-                code.line("dup.3 neq.0");
+                code.line("dup movup.4 add movdn.3");
+                // => [item, cursor', place, last]
+                code.line("dup dup.4 neq");
                 code.block("while.true", |code| {
                     self.send_value(code, element, 0);
-                    code.line(format!("add.{size} movup.3 sub.1 movdn.3 dup.3 neq.0"));
+                    code.line(format!("add.{size} dup dup.4 neq"));
                 });
             }
             code.line("drop swap movup.2 drop");
@@ -98,26 +99,47 @@ impl<'a> Lists<'a> {
         ));
         code.block(format!("proc receive_list_{number}"), |code| {
             code.line("dup add.1 mem_load u32assert.err=\"canonical ABI: list-length\"");
-            code.line(format!("dup.4 dup.4 sub u32div.{size} dup.1"));
+            let available = match size {
+                1 => String::new(),
+                _ => format!("u32div.{size}"),
+            };
+            code.words(&format!("dup.4 dup.4 sub {available} dup.1"));
             code.line("u32gte assert.err=\"canonical ABI: list-length\"");
             // => [len, slot, place, cursor, end]
             code.line("dup.3 movup.2 mem_store");
-            // => [len, place, cursor, end]
-            code.line(format!("dup mul.{size} add.3 u32div.4 mul.4 dup.3 add"));
-            // => [cursor', len, place, cursor, end]
-            if needs_check(element) {
-                code.line("movup.4 swap movup.4");
-                // => [item, cursor', end, len, place]
-                code.line("dup.3 neq.0");
-                code.block("while.true", |code| {
-                    self.receive_value(code, element, 0);
-                    code.line(format!("add.{size} movup.3 sub.1 movdn.3 dup.3 neq.0"));
-                });
-                code.line("drop movup.2 drop movup.2");
-            } else {
-                code.line("swap drop movup.2 drop swap");
+            code.words(&times(size));
+            // => [count, place, cursor, end]
+            let check = ListCheck::of(element);
+            match &check {
+                ListCheck::Nothing => {
+                    code.line("add.3 u32div.4 mul.4 movup.2 add swap");
+                }
+                ListCheck::Integers | ListCheck::Elements(_) => {
+                    code.line("add.3 u32div.4 dup mul.4 dup.3 add swap movup.3");
+                    // => [cursor, words, cursor', place, end]
+                    code.line(match check {
+                        ListCheck::Integers => format!("exec.::{ABI_MODULE}::check_integers"),
+                        _ => format!("exec.check_list_{number}"),
+                    });
+                    code.line("swap");
+                }
+                ListCheck::Values => {
+                    code.line("dup add.3 u32div.4 mul.4 dup.3 add swap dup.3 add");
+                    // => [last, cursor', place, cursor, end]
+                    code.line("movup.4 movup.2 movup.4");
+                    // => [item, cursor', end, last, place]
+                    code.line("dup dup.4 neq");
+                    code.block("while.true", |code| {
+                        self.receive_value(code, element, 0);
+                        code.line(format!("add.{size} dup dup.4 neq"));
+                    });
+                    code.line("drop movup.2 drop movup.2");
+                }
             }
         });
+        if let ListCheck::Elements(check) = ListCheck::of(element) {
+            check_elements(code, number, element, &check);
+        }
     }
 
     /// `[place, cursor] -> [place, cursor']`: adds the lists of the value at `place + at`, and sends its
@@ -160,11 +182,11 @@ impl<'a> Lists<'a> {
             }
             Type::U64 | Type::S64 => {
                 code.line(format!("{} dup.1 add.{} mem_load", load(at), at + 1));
-                code.line(CHECK_LIMBS);
+                code.line(format!("{CHECK_INTEGERS} drop drop"));
             }
             _ => {
-                if let Some(check) = check(ty) {
-                    code.line(format!("{} {check}", load(at)));
+                if let Some(check) = Check::of(ty) {
+                    code.line(format!("{} {}", load(at), check.taken()));
                 }
                 let cases = cases_with(ty, needs_check);
                 self.cases(code, &cases, &load(at), &|lists, code, ty| {
@@ -223,11 +245,15 @@ impl<'a> Lists<'a> {
         let length = passing.flat.len();
         let behind = SCRATCH + length.next_multiple_of(4);
         if passing.on_stack() {
-            if !length.is_multiple_of(4) {
-                code.line(format!("padw mem_storew_be.{} dropw", behind - 4));
-            }
-            for position in 0..length {
-                code.line(format!("mem_store.{}", SCRATCH + position));
+            for at in (0..length).step_by(4) {
+                let turned = match length - at {
+                    1 => "push.0.0.0",
+                    2 => "swap push.0.0",
+                    3 => "swap movup.2 push.0",
+                    _ => "swap movup.2 movup.3",
+                };
+                // The highest address has the top of the stack.
+                code.line(format!("{turned} mem_storew_be.{} dropw", SCRATCH + at));
             }
             code.line(format!("push.{behind} push.{SCRATCH}"));
         } else {
@@ -258,12 +284,43 @@ impl<'a> Lists<'a> {
         }
     }
 
+    /// A call of a stub, with the parameters and the result in the form that they have inside an instance.
+    pub(super) fn call(
+        &mut self,
+        code: &mut Code,
+        stub: &str,
+        params: &Passing,
+        results: &Passing,
+    ) {
+        self.lower(code, params);
+        let crossing = Crossing::new(params, results);
+        crossing.call(code, stub);
+        if !crossing.checks_result() {
+            self.lift(code, results);
+        }
+    }
+
+    /// What an export does with its parameters before its procedure is executed.
+    pub(super) fn receive_params(&mut self, code: &mut Code, params: &Passing, depth: Depth) {
+        let elements = leaves(&params.types);
+        let all_integers = elements.iter().all(|(_, ty)| integer_len(ty) > 0);
+        if !params.by_message && all_integers && depth.is_raised() {
+            // Going around once, all parameters come by the top, where they are checked.
+            let length = params.flat.len();
+            let turn = format!("dup.{} ", length.saturating_sub(1));
+            let checked = format!("{turn}{turn}{CHECK_INTEGERS} ");
+            let last = format!("{turn}{CHECK_INTEGERS}");
+            code.words(&(checked.repeat(length / 2) + &last.repeat(length % 2)));
+        } else {
+            depth.raise(code);
+            self.lift(code, params);
+        }
+    }
+
     /// From the form at the boundary to the form inside an instance; traps if a rule is broken.
-    pub(super) fn lift(&mut self, code: &mut Code, passing: &Passing) {
+    fn lift(&mut self, code: &mut Code, passing: &Passing) {
         if !passing.by_message {
-            for (at, ty) in passing.placed() {
-                self.receive_stack(code, ty, at);
-            }
+            self.receive_flat(code, passing);
             return;
         }
         let length = passing.flat.len();
@@ -286,6 +343,22 @@ impl<'a> Lists<'a> {
         }
     }
 
+    /// Checks what is flat on the stack, and receives its handles.
+    fn receive_flat(&mut self, code: &mut Code, passing: &Passing) {
+        let mut integers = Vec::new();
+        let mut others = Vec::new();
+        for (at, ty) in leaves(&passing.types) {
+            match integer_len(ty) {
+                0 => others.push((at, ty)),
+                length => integers.extend(at..at + length),
+            }
+        }
+        check_integers(code, &integers);
+        for (at, ty) in others {
+            self.receive_stack(code, ty, at);
+        }
+    }
+
     /// Checks the value whose flat form begins at a position of the stack, and receives its handles.
     fn receive_stack(&mut self, code: &mut Code, ty: &Type, at: usize) {
         match ty {
@@ -296,11 +369,13 @@ impl<'a> Lists<'a> {
                 self.each(code, fields.iter().map(|f| &f.ty), at, Self::receive_stack);
             }
             Type::U64 | Type::S64 => {
-                code.line(format!("dup.{} dup.{} {CHECK_LIMBS}", at + 1, at + 1));
+                check_integers(code, &[at, at + 1]);
             }
             _ => {
-                if let Some(check) = check(ty) {
-                    code.line(format!("dup.{at} {check}"));
+                match Check::of(ty) {
+                    Some(check) if at == 0 => code.line(check.kept()),
+                    Some(check) => code.line(format!("dup.{at} {}", check.taken())),
+                    None => {}
                 }
                 let cases = cases_with(ty, needs_check);
                 self.cases(code, &cases, &format!("dup.{at}"), &|lists, code, ty| {
@@ -311,111 +386,44 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// Calls a stub with what crosses on top of the stack and nothing else of the caller's beside it.
-pub(super) fn cross(code: &mut Code, stub: &str, params: usize, results: usize) {
-    let zeros = CROSSING - params;
-    let mut line = String::new();
-    // Writing to a string does not fail.
-    let _ = write!(
-        line,
-        "{}{}",
-        "padw ".repeat(zeros / 4),
-        "push.0 ".repeat(zeros % 4)
-    );
-    if zeros > 0 {
-        if params.is_multiple_of(4) {
-            line.push_str(&"movupw.3 ".repeat(params / 4));
-        } else {
-            line.push_str(&"movup.15 ".repeat(params));
-        }
-        code.line(line.trim_end());
-    }
-    code.line(format!("call.::{stub}"));
-    let others = CROSSING - results;
-    if others > 0 {
-        let mut line = if results.is_multiple_of(4) {
-            "movdnw.3 ".repeat(results / 4)
-        } else {
-            format!("{} ", move_down(CROSSING - 1)).repeat(results)
-        };
-        let _ = write!(
-            line,
-            "{}{}",
-            "dropw ".repeat(others / 4),
-            "drop ".repeat(others % 4)
-        );
-        code.line(line.trim_end());
-    }
-}
-
-/// Checks two halves of an integer.
-const CHECK_LIMBS: &str = "u32assert2.err=\"canonical ABI: integer\" drop drop";
-
-/// `[element] -> []`: checks the first element of a type's flat form; nothing if any will do.
-pub(crate) fn check(ty: &Type) -> Option<String> {
-    let below = |limit: u64, rule: &str| {
-        format!(
-            "u32assert.err=\"canonical ABI: {rule}\" u32lt.{limit} assert.err=\"canonical ABI: {rule}\""
-        )
-    };
-    let signed = |half: u64| {
-        format!(
-            "u32assert.err=\"canonical ABI: integer\" u32wrapping_add.{half} u32lt.{} \
-             assert.err=\"canonical ABI: integer\"",
-            2 * half
-        )
-    };
-    Some(match ty {
-        // Messages do not enter digests, so of two equal pieces of code only one keeps its own. Checks
-        // of one kind are therefore other code than those of another. A number is its own square only
-        // if it is 0 or 1.
-        Type::Bool => "dup dup mul assert_eq.err=\"canonical ABI: bool\"".into(),
-        Type::U8 => below(1 << 8, "integer"),
-        Type::U16 => below(1 << 16, "integer"),
-        Type::U32 | Type::S32 => "u32assert.err=\"canonical ABI: integer\" drop".into(),
-        Type::S8 => signed(1 << 7),
-        Type::S16 => signed(1 << 15),
-        // Surrogates lie from 0xd800 to 0xdfff; shifted down by 0xd800, only they are below 0x800.
-        Type::Char => "u32assert.err=\"canonical ABI: char\" dup u32lt.1114112 \
-             assert.err=\"canonical ABI: char\" push.55296 u32wrapping_sub u32lt.2048 \
-             assertz.err=\"canonical ABI: char\""
-            .into(),
-        Type::Enum(cases) => below(cases.len() as u64, "discriminant"),
-        Type::Variant(cases) => below(cases.len() as u64, "discriminant"),
-        Type::Option(_) | Type::Result { .. } => below(2, "discriminant"),
-        Type::Flags(flags) if flags.len() == 32 => {
-            "u32assert.err=\"canonical ABI: flags\" drop".into()
-        }
-        Type::Flags(flags) => format!(
-            "u32assert.err=\"canonical ABI: flags\" u32gte.{} assertz.err=\"canonical ABI: flags\"",
-            1_u64 << flags.len()
-        ),
-        _ => return None,
-    })
-}
-
-/// The cases whose payloads are such.
-fn cases_with(ty: &Type, is_such: fn(&Type) -> bool) -> Vec<(usize, &Type)> {
-    payloads(ty)
-        .into_iter()
-        .enumerate()
-        .filter_map(|(case, payload)| Some((case, payload?)))
-        .filter(|(_, payload)| is_such(payload))
-        .collect()
-}
-
 /// Whether there is more to sending a value than copying its flat form.
 fn is_sent(ty: &Type) -> bool {
     has_pointers(ty) || ty.has_handles()
 }
 
-/// Whether not every flat form is a value of the type.
-fn needs_check(ty: &Type) -> bool {
-    match ty {
-        Type::Felt => false,
-        Type::Tuple(types) => types.iter().any(needs_check),
-        Type::Record(fields) => fields.iter().any(|field| needs_check(&field.ty)),
-        _ => true,
+/// `[ptr, words] -> []`: a procedure that traps unless all elements of some words are right.
+fn check_elements(code: &mut Code, number: usize, element: &Type, check: &Check) {
+    code.line("");
+    code.docs(&format!(
+        "Traps unless all elements of some words are `{element}`.\n\n\
+         Inputs:  [ptr, words]\nOutputs: []"
+    ));
+    code.block(format!("proc check_list_{number}"), |code| {
+        code.line(format!("exec.::{ABI_MODULE}::begin_check"));
+        code.block("while.true", |code| {
+            code.line("mem_stream");
+            code.block("repeat.8", |code| {
+                code.line(format!("movup.7 {}", check.kept()));
+            });
+            code.line("dup.12 dup.14 neq");
+        });
+        code.line("movup.14");
+        code.block("if.true", |code| {
+            code.line("dup.12 mem_loadw_be");
+            code.block("repeat.4", |code| {
+                code.line(format!("movup.3 {}", check.kept()));
+            });
+        });
+        code.line(format!("exec.::{ABI_MODULE}::end_check"));
+    });
+}
+
+/// The instruction that makes a number of elements of a number of values.
+fn times(size: usize) -> String {
+    // Multiplying by one would cost cycles.
+    match size {
+        1 => String::new(),
+        _ => format!("mul.{size}"),
     }
 }
 
@@ -447,6 +455,3 @@ fn slot(at: usize) -> String {
 fn load(at: usize) -> String {
     format!("{} mem_load", slot(at))
 }
-
-/// The most elements that a procedure has on the stack when it is entered.
-const _: () = assert!(MAX_FLAT == CROSSING);

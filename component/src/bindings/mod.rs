@@ -1,22 +1,26 @@
 //! Bindings: the assembly that stands between a component's own code and the functions of its world.
 
+mod checks;
 mod code;
+mod crossing;
 mod glue;
+pub(crate) mod inline;
 pub(crate) mod kernel;
 pub(crate) mod resources;
 pub(crate) mod stubs;
 
 use std::collections::BTreeMap;
 
+pub(crate) use checks::Check;
 pub(crate) use code::Code;
-pub(crate) use glue::check;
-use glue::{ABI_MODULE, Lists, cross};
+use crossing::Depth;
+use glue::Lists;
 
 use resources::{Handles, WorldTypes};
 use stubs::{STUB_MODULE, StubIdentity};
 
 use crate::{
-    abi::Signature,
+    abi::{Signature, legend},
     wit::{
         Function, FunctionName, Interface, Type, World, destructor_name, masm_name, module_names,
         quoted,
@@ -28,6 +32,9 @@ pub const BINDINGS_MODULE: &str = "bindings";
 
 /// The module below which the procedures are that others call.
 pub(crate) const EXPORTS_MODULE: &str = "exports";
+
+/// The module with what all functions share.
+const ABI_MODULE: &str = "abi";
 
 /// The module of the procedure that sets up an instance.
 const INIT_MODULE: &str = "instance_init";
@@ -155,7 +162,7 @@ impl Bindings {
             let body = code.finish();
             if !body.is_empty() {
                 let text = format!(
-                    "# The functions of {} as others call them.\n\nuse miden::core::sys\n{body}{}",
+                    "# The functions of {} as others call them.\n{body}{}",
                     interface.name,
                     lists.procedures()
                 );
@@ -210,10 +217,8 @@ fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> B
         let name = masm_name(&function.name);
         describe(&mut code, function, handles);
         code.block(format!("pub proc {name}"), |code| {
-            lists.lower(code, &params);
             let stub = format!("{STUB_MODULE}::{module}::{name}");
-            cross(code, &stub, params.crossing_len(), results.crossing_len());
-            lists.lift(code, &results);
+            lists.call(code, &stub, &params, &results);
         });
     }
     let mut text = format!("# The functions of {}.\n", interface.name);
@@ -258,10 +263,11 @@ fn export_procedure(
         if is_set_up {
             code.line(format!("exec.::{INIT_MODULE}::once"));
         }
-        lists.lift(code, &params);
+        let depth = Depth::new(&params, &results);
+        lists.receive_params(code, &params, depth);
         code.line(format!("exec.::{}", quoted(procedure)));
         lists.lower(code, &results);
-        code.line("exec.sys::truncate_stack");
+        depth.lower(code);
     });
 }
 
@@ -277,6 +283,14 @@ fn describe(code: &mut Code, function: &Function, handles: Handles<'_>) {
     code.docs("\n");
     code.docs(&format!("Inputs:  [{}]", params.stack_names().join(", ")));
     code.docs(&format!("Outputs: [{}]", results.stack_names().join(", ")));
+    let params = function.params.iter();
+    let named = params.map(|param| (param.name.as_str(), &param.ty));
+    let named = named.chain(function.result.iter().map(|ty| ("result", ty)));
+    let legend: Vec<String> = named.flat_map(|(name, ty)| legend(name, ty)).collect();
+    if !legend.is_empty() {
+        code.docs("\n");
+        code.wrapped_docs(&legend.join("\n"));
+    }
     for param in &function.params {
         if let Type::Borrow(of) = &param.ty
             && handles.defines(of)

@@ -412,6 +412,16 @@ pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) ->
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");
+        // Nothing is executed for a borrow, so there is nobody to hide anything from.
+        if intrinsic == Intrinsic::Drop && destroys.is_none() {
+            let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
+            let _ = writeln!(
+                text,
+                "\n#! [handle, ...] -> [...]: gives up a handle that was lent. For one that is owned use `drop`: its\n\
+                 #! destructor, if there is one, could look at the stack here.\n\
+                 pub proc drop_borrow\n    {stub} drop\nend"
+            );
+        }
     }
     text
 }

@@ -11,8 +11,10 @@ use super::{
     source::{SourceError, SourceFault},
 };
 use crate::{
+    abi::ValueError,
     limits::{LimitName, MAX_BRACKETS, MAX_COMPOSITIONS},
     similar::{similar_name, similar_path},
+    wit::TypeError,
 };
 
 /// What an import's name is called in errors.
@@ -351,8 +353,32 @@ pub enum Problem {
 
     // STATIC DATA
     /// A data segment has no data or more than one source of it.
-    #[error("a data segment must have exactly one of `felts`, `words` and `file`")]
+    #[error(
+        "a data segment must have exactly one of `felts`, `words`, `file`, and `type` with `value`"
+    )]
     DataForm,
+    /// A data segment without an address that the code could not find.
+    #[error("a data segment without `address` must have a `label`")]
+    DataAddress,
+    /// Data without addresses takes too much room.
+    #[error(
+        "the data segments without `address` do not end below 2^29, where memory for messages begins"
+    )]
+    DataRoom,
+    /// Two labels make one constant.
+    #[error("another label already makes the constant `{0}`")]
+    DataLabel(String),
+    /// A text that is no type.
+    #[error("`{ty}` is no type: {error}")]
+    DataType {
+        /// The text.
+        ty: String,
+        /// What is wrong with it.
+        error: TypeError,
+    },
+    /// A value that is none of its type.
+    #[error(transparent)]
+    DataValue(ValueError),
     /// A format was given for inline data.
     #[error("`format` says how a `file` is read, and this data segment has none")]
     DataFormat,
@@ -826,7 +852,20 @@ impl Problem {
                 format!("declare an import with `root = \"{root}\"`, or correct the digest")
             }
             Self::DataForm => {
-                "keep one: `felts = [1, 2]`, `words = [\"0x…\"]` or `file = \"data.bin\"`".into()
+                "keep one: `felts = [1, 2]`, `words = [\"0x…\"]`, `file = \"data.bin\"`, or `type = \"string\"` \
+                 with `value = '\"text\"'`"
+                    .into()
+            }
+            Self::DataAddress => {
+                "add `address`, or a `label`, whose constant has the address that the build chooses".into()
+            }
+            Self::DataRoom => "give some of them an `address`".into(),
+            Self::DataLabel(_) => "rename it; `a` makes the constants `A` and `A_LENGTH`".into(),
+            Self::DataType { .. } => {
+                "write a type of WIT, such as `list<u32>`, or a name that an interface of the world has".into()
+            }
+            Self::DataValue(_) => {
+                "write the value in WAVE: `\"text\"`, `[1, 2]`, `{a: 1, b: some(2)}`".into()
             }
             Self::DataFormat => "remove `format`".into(),
             Self::DataEmpty(_) => "give it data, or remove the segment".into(),

@@ -18,19 +18,21 @@ use crate::{
     COMPONENT_FILE,
     assembly::{Assembled, SourceText, SourceWarning, toolchain::Toolchain},
     bindings::{
-        BINDINGS_MODULE, Bindings, Implementation, is_bindings_module,
+        BINDINGS_MODULE, Bindings, BindingsModule, Implementation,
+        inline::inline,
+        is_bindings_module,
         resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
         stubs::{STUB_MODULE, StubIdentity, stub_library},
     },
     code::{
+        artifact::read_library,
         calls::{Calls, find_calls},
         library::{Procedures, compiled_init, public_procedures},
     },
     error::{BuildError, Problem},
     source::{
-        data::{Segment, parse_word, read_segments},
-        files::{Source, find_sources},
-        libraries::{assembled_code, with_libraries},
+        data::{DATA_MODULE, Segment, StaticData, parse_word},
+        files::{Source, find_sources, inside},
         manifest::{ExportEntry, ImportEntry, Manifest},
         resources::Declared,
         wasm::WasmModule,
@@ -150,15 +152,24 @@ impl Component {
         };
         let toolchain = &with_libraries(&document, folder, &manifest.libraries, toolchain)?;
         let package = assembled_code(&document, folder, &manifest, world.is_some())?;
+        let named = wit.map(|world| world.types.as_slice());
+        let data = StaticData::read(&document, folder, &manifest.data, named.unwrap_or_default())?;
         let plan = BuildPlan::new(
             &document,
             &manifest,
             wit,
             &types,
             (package.as_deref(), wasm.as_ref()),
+            data.module(),
         )?;
-        let mut segments = read_segments(&document, folder, &manifest.data)?;
-        let sources = sources(&document, folder, &manifest, &types, world.is_some())?;
+        let mut segments = data.segments;
+        let is_taken = |module: &str| {
+            let first = module.split("::").next();
+            plan.bindings.is_some() && is_bindings_module(module)
+                || types.has_modules() && first == Some(RESOURCE_MODULE)
+                || plan.constants.is_some() && first == Some(DATA_MODULE)
+        };
+        let sources = sources(&document, folder, &manifest, is_taken)?;
         let mut files = files_of(folder, &manifest, &sources);
         files.extend(workspace.iter().flat_map(Workspace::files));
         let AssembledComponent {
@@ -332,6 +343,8 @@ struct BuildPlan<'m> {
     init: Option<(String, &'m Spanned<String>)>,
     /// The kinds of the exported functions.
     kinds: BTreeMap<FunctionName, LinkKind>,
+    /// The constants of static data, if it has labels.
+    constants: Option<BindingsModule>,
 }
 
 impl<'m> BuildPlan<'m> {
@@ -341,6 +354,7 @@ impl<'m> BuildPlan<'m> {
         world: Option<&World>,
         types: &Declared,
         (package, wasm): (Option<&Library>, Option<&WasmModule>),
+        constants: Option<BindingsModule>,
     ) -> Result<Self, BuildError> {
         let Some(world) = world else {
             if let Some(init) = &manifest.init {
@@ -353,6 +367,7 @@ impl<'m> BuildPlan<'m> {
                 realloc: None,
                 init: None,
                 kinds: BTreeMap::new(),
+                constants,
             });
         };
         let packaged = package.map(public_procedures).unwrap_or_default();
@@ -414,6 +429,7 @@ impl<'m> BuildPlan<'m> {
             init,
             kinds: kinds.collect(),
             bindings: Some(bindings),
+            constants,
         })
     }
 }
@@ -496,8 +512,7 @@ fn sources(
     document: &Document,
     folder: &Path,
     manifest: &Manifest,
-    types: &Declared,
-    has_bindings: bool,
+    is_taken: impl Fn(&str) -> bool,
 ) -> Result<Vec<Source>, BuildError> {
     let Some(entries) = &manifest.sources else {
         return match (&manifest.package, &manifest.wasm) {
@@ -513,10 +528,7 @@ fn sources(
         let more =
             find_sources(folder, entry.get_ref()).map_err(|p| document.error_at(entry, p))?;
         for source in more {
-            let first = source.module.split("::").next();
-            if has_bindings && is_bindings_module(&source.module)
-                || types.has_modules() && first == Some(RESOURCE_MODULE)
-            {
+            if is_taken(&source.module) {
                 return Err(document.error_at(entry, Problem::ReservedModule(source.module)));
             }
             if found.iter().any(|other| other.module == source.module) {
@@ -526,6 +538,60 @@ fn sources(
         }
     }
     Ok(found)
+}
+
+/// The toolchain with the libraries that `component.toml` names.
+pub(crate) fn with_libraries(
+    document: &Document,
+    folder: &Path,
+    libraries: &[Spanned<String>],
+    toolchain: &Toolchain,
+) -> Result<Toolchain, BuildError> {
+    let mut extended = toolchain.clone();
+    for entry in libraries {
+        let at_entry = |problem| document.error_at(entry, problem);
+        // It can lie outside of the folder: what is used of it becomes part of the component.
+        let path = folder.join(entry.get_ref());
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if path.is_dir() || !matches!(extension, Some("masl" | "masp")) {
+            return Err(at_entry(Problem::NotALibrary(path)));
+        }
+        let library = read_code("library", path).map_err(at_entry)?;
+        extended = extended.with_library(Arc::unwrap_or_clone(library));
+    }
+    Ok(extended)
+}
+
+/// The assembled code that the component has besides its sources.
+pub(crate) fn assembled_code(
+    document: &Document,
+    folder: &Path,
+    manifest: &Manifest,
+    has_world: bool,
+) -> Result<Option<Arc<Library>>, BuildError> {
+    let Some(entry) = &manifest.package else {
+        return Ok(None);
+    };
+    let at_entry = |problem| document.error_at(entry, problem);
+    if !has_world {
+        return Err(at_entry(Problem::PackageWithoutWorld));
+    }
+    let path = folder.join(inside(entry.get_ref()).map_err(at_entry)?);
+    let library = read_code("package", path).map_err(at_entry)?;
+    Ok(Some(library))
+}
+
+/// The assembled code in a file.
+fn read_code(what: &'static str, path: PathBuf) -> Result<Arc<Library>, Problem> {
+    let bytes = std::fs::read(&path).map_err(|error| Problem::Unreadable {
+        what,
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    read_library(&bytes).map_err(|error| Problem::Package {
+        path,
+        reason: Box::new(error.into()),
+    })
 }
 
 /// What the sources of a component, its bindings and stubs come to.
@@ -603,7 +669,8 @@ fn assemble(
     parsed.append(assembly.parse_library(compiled.collect())?);
     check_implementations(document, plan, parsed.modules(), package)?;
     let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
-    let generated = bindings.cloned().chain(types.modules());
+    let generated = bindings.chain(&plan.constants).cloned();
+    let generated = generated.chain(types.modules());
     let generated = generated.map(|generated| SourceText {
         // Where `component bindings` writes it.
         file: document
@@ -614,6 +681,7 @@ fn assemble(
         text: generated.text,
     });
     parsed.append(assembly.parse_library(generated.collect())?);
+    inline(parsed.modules_mut());
     let Assembled { code, warnings } = assembly.parsed_library(parsed)?;
     Ok(AssembledComponent {
         library: code,

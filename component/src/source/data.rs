@@ -8,12 +8,15 @@ use miden_cvm_air::composition::{DATA_LIMIT, SEGMENT_BLOCK};
 use toml::Spanned;
 
 use crate::{
+    abi::{Placed, place_value},
+    bindings::BindingsModule,
     error::{BuildError, Problem},
     source::{
         files::inside,
         manifest::{DataEntry, DataFormat, Element},
     },
-    text::document::Document,
+    text::{document::Document, names::check_name},
+    wit::{NamedType, parse_type},
 };
 
 /// Static data of a component.
@@ -27,69 +30,206 @@ pub struct Segment {
     pub commitment: Word,
 }
 
-/// Reads the data segments of a component, sorted by address.
-///
-/// # Errors
-/// Returns the first segment that is malformed, out of range, overlaps another one or does not have
-/// the commitment it states.
-pub(crate) fn read_segments(
-    document: &Document,
-    folder: &Path,
-    entries: &[Spanned<DataEntry>],
-) -> Result<Vec<Segment>, BuildError> {
-    let mut segments = Vec::with_capacity(entries.len());
-    for entry in entries {
-        segments.push((entry, read_segment(document, folder, entry)?));
-    }
-    segments.sort_by_key(|(_, segment)| segment.address);
-    for pair in segments.windows(2) {
-        let [(_, low), (entry, high)] = pair else {
-            continue;
-        };
-        let end = u64::from(low.address) + low.elements.len() as u64;
-        if end > u64::from(high.address) {
-            let problem = Problem::DataOverlap {
-                first: low.address,
-                end,
-                second: high.address,
-            };
-            return Err(document.error_at(&entry.get_ref().address, problem));
-        }
-    }
-    Ok(segments.into_iter().map(|(_, segment)| segment).collect())
+/// The module with the constants of labels.
+pub(crate) const DATA_MODULE: &str = "data";
+
+/// Data without an address is from here on, and ends where the memory for messages begins.
+const UNPLACED: u32 = 1 << 28;
+const UNPLACED_END: u64 = 1 << 29;
+
+/// The static data of a component, and what its code calls it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StaticData {
+    /// The segments, sorted by address.
+    pub(crate) segments: Vec<Segment>,
+    labels: Vec<Label>,
 }
 
-fn read_segment(
+/// What has a name in the code.
+#[derive(Debug, Clone)]
+struct Label {
+    /// The constant with the address.
+    constant: String,
+    address: u32,
+    length: u64,
+}
+
+/// Data of an entry before it is a segment.
+struct Elements {
+    elements: Vec<Felt>,
+    /// How many there are, of what the entry has: elements, or the values of a list.
+    length: u64,
+}
+
+impl StaticData {
+    /// Reads the entries of a component. `types` are those that its world names.
+    ///
+    /// # Errors
+    /// Returns the first segment that is malformed, out of range, overlaps another one or does not have
+    /// the commitment it states.
+    pub(crate) fn read(
+        document: &Document,
+        folder: &Path,
+        entries: &[Spanned<DataEntry>],
+        types: &[NamedType],
+    ) -> Result<Self, BuildError> {
+        let mut segments = Vec::with_capacity(entries.len());
+        let mut labels: Vec<Label> = Vec::new();
+        let mut unplaced = UNPLACED;
+        for entry in entries {
+            let data = entry.get_ref();
+            let address = match (&data.address, &data.label) {
+                (Some(address), _) => *address.get_ref(),
+                (None, Some(_)) => unplaced,
+                (None, None) => return Err(document.error_at(entry, Problem::DataAddress)),
+            };
+            let (segment, length) = read_segment(document, folder, entry, types, address)?;
+            if data.address.is_none() {
+                let end = u64::from(address) + segment.elements.len() as u64;
+                unplaced = u32::try_from(end)
+                    .ok()
+                    .filter(|_| end <= UNPLACED_END)
+                    .ok_or_else(|| document.error_at(entry, Problem::DataRoom))?;
+            }
+            if let Some(label) = &data.label {
+                let found = Label::new(label.get_ref(), address, length)
+                    .map_err(|problem| document.error_at(label, problem))?;
+                let names = found.constants();
+                let known = labels.iter().flat_map(Label::constants);
+                if let Some((name, _)) = known
+                    .into_iter()
+                    .find(|(known, _)| names.iter().any(|(name, _)| name == known))
+                {
+                    return Err(document.error_at(label, Problem::DataLabel(name)));
+                }
+                labels.push(found);
+            }
+            segments.push((entry, segment));
+        }
+        segments.sort_by_key(|(_, segment)| segment.address);
+        for pair in segments.windows(2) {
+            let [(_, low), (entry, high)] = pair else {
+                continue;
+            };
+            let end = u64::from(low.address) + low.elements.len() as u64;
+            if end > u64::from(high.address) {
+                let problem = Problem::DataOverlap {
+                    first: low.address,
+                    end,
+                    second: high.address,
+                };
+                return Err(at_address(document, entry, problem));
+            }
+        }
+        let segments = segments.into_iter().map(|(_, segment)| segment).collect();
+        Ok(Self { segments, labels })
+    }
+
+    /// The module with the constants, if there are any.
+    pub(crate) fn module(&self) -> Option<BindingsModule> {
+        let constants: String = self
+            .labels
+            .iter()
+            .flat_map(Label::constants)
+            .map(|(name, value)| format!("\npub const {name} = {value}\n"))
+            .collect();
+        (!constants.is_empty()).then(|| BindingsModule {
+            path: DATA_MODULE.into(),
+            text: format!(
+                "# Where the static data of `component.toml` is, and how much of it.\n{constants}"
+            ),
+        })
+    }
+}
+
+impl Label {
+    fn new(label: &str, address: u32, length: u64) -> Result<Self, Problem> {
+        check_name("a label", label)?;
+        Ok(Self {
+            constant: label.replace('-', "_").to_uppercase(),
+            address,
+            length,
+        })
+    }
+
+    fn constants(&self) -> [(String, u64); 2] {
+        [
+            (self.constant.clone(), u64::from(self.address)),
+            (format!("{}_LENGTH", self.constant), self.length),
+        ]
+    }
+}
+
+/// An error at an entry's address, or at all of it.
+fn at_address(document: &Document, entry: &Spanned<DataEntry>, problem: Problem) -> BuildError {
+    match &entry.get_ref().address {
+        Some(address) => document.error_at(address, problem),
+        None => document.error_at(entry, problem),
+    }
+}
+
+fn read_elements(
     document: &Document,
     folder: &Path,
     entry: &Spanned<DataEntry>,
-) -> Result<Segment, BuildError> {
+    types: &[NamedType],
+    address: u32,
+) -> Result<Elements, BuildError> {
     let data = entry.get_ref();
-    let address = *data.address.get_ref();
     if let (None, Some(format)) = (&data.file, &data.format) {
         return Err(document.error_at(format, Problem::DataFormat));
     }
-    let mut elements = match (&data.felts, &data.words, &data.file) {
-        (Some(felts), None, None) => felts
+    let elements: Vec<Felt> = match (&data.felts, &data.words, &data.file, &data.ty, &data.value) {
+        (Some(felts), None, None, None, None) => felts
             .iter()
             .map(|felt| parse_element(felt.get_ref()).map_err(|p| document.error_at(felt, p)))
             .collect::<Result<Vec<_>, _>>()?,
-        (None, Some(words), None) => words
+        (None, Some(words), None, None, None) => words
             .iter()
             .map(|word| parse_word(word.get_ref()).map_err(|p| document.error_at(word, p)))
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()
             .flatten()
             .collect(),
-        (None, None, Some(file)) => {
+        (None, None, Some(file), None, None) => {
             let format = data
                 .format
                 .as_ref()
                 .map_or(DataFormat::U32, |format| *format.get_ref());
             read_file(folder, file.get_ref(), format).map_err(|p| document.error_at(file, p))?
         }
+        (None, None, None, Some(ty), Some(value)) => {
+            let found = parse_type(ty.get_ref(), types).map_err(|error| {
+                let problem = Problem::DataType {
+                    ty: ty.get_ref().clone(),
+                    error,
+                };
+                document.error_at(ty, problem)
+            })?;
+            let name = data.label.as_ref().map_or("value", |label| label.get_ref());
+            let Placed { elements, length } =
+                place_value(name, &found, value.get_ref(), address)
+                    .map_err(|error| document.error_at(value, Problem::DataValue(error)))?;
+            return Ok(Elements { elements, length });
+        }
         _ => return Err(document.error_at(entry, Problem::DataForm)),
     };
+    let length = elements.len() as u64;
+    Ok(Elements { elements, length })
+}
+
+fn read_segment(
+    document: &Document,
+    folder: &Path,
+    entry: &Spanned<DataEntry>,
+    types: &[NamedType],
+    address: u32,
+) -> Result<(Segment, u64), BuildError> {
+    let data = entry.get_ref();
+    let Elements {
+        mut elements,
+        length,
+    } = read_elements(document, folder, entry, types, address)?;
     if elements.is_empty() {
         return Err(document.error_at(entry, Problem::DataEmpty(address)));
     }
@@ -98,11 +238,15 @@ fn read_segment(
         Felt::new(0),
     );
     if !address.is_multiple_of(4) {
-        return Err(document.error_at(&data.address, Problem::DataUnaligned(address)));
+        return Err(at_address(document, entry, Problem::DataUnaligned(address)));
     }
-    let length = elements.len() as u64;
-    if u64::from(address) + length > DATA_LIMIT {
-        return Err(document.error_at(&data.address, Problem::DataRange { address, length }));
+    let padded = elements.len() as u64;
+    if u64::from(address) + padded > DATA_LIMIT {
+        let problem = Problem::DataRange {
+            address,
+            length: padded,
+        };
+        return Err(at_address(document, entry, problem));
     }
     let commitment = Rpo256::hash_elements(&elements);
     if let Some(declared) = &data.commitment {
@@ -116,11 +260,12 @@ fn read_segment(
             return Err(document.error_at(declared, problem));
         }
     }
-    Ok(Segment {
+    let segment = Segment {
         address,
         elements: Arc::from(elements),
         commitment,
-    })
+    };
+    Ok((segment, length))
 }
 
 fn parse_element(element: &Element) -> Result<Felt, Problem> {

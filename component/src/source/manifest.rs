@@ -103,8 +103,15 @@ pub(crate) struct ResourceEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DataEntry {
-    /// The first address, in elements.
-    pub(crate) address: Spanned<u32>,
+    /// What the constants with its address and its length are named after.
+    pub(crate) label: Option<Spanned<String>>,
+    /// The first address, in elements; what has a label can be without one.
+    pub(crate) address: Option<Spanned<u32>>,
+    /// The type of `value`.
+    #[serde(rename = "type")]
+    pub(crate) ty: Option<Spanned<String>>,
+    /// A value in WAVE.
+    pub(crate) value: Option<Spanned<String>>,
     /// The elements.
     pub(crate) felts: Option<Vec<Spanned<Element>>>,
     /// The elements four at a time, as digests are written.

@@ -16,8 +16,8 @@ use crate::{
     error::{BuildError, Problem},
     limits::AssemblyLimits,
     source::{
-        component::init_procedure,
-        libraries::assembled_code,
+        component::{assembled_code, init_procedure},
+        data::StaticData,
         manifest::Manifest,
         resources::Declared,
         workspace::Workspace,
@@ -235,5 +235,7 @@ pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
     )
     .modules;
     modules.extend(types.modules());
+    let data = StaticData::read(&document, folder, &manifest.data, &world.world.types)?;
+    modules.extend(data.module());
     Ok(modules)
 }

@@ -5,15 +5,18 @@ mod model;
 mod names;
 mod resolve;
 mod sources;
+mod types;
 
 pub(crate) use find::FunctionName;
 pub use model::{
-    Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World,
+    Case, Field, Function, Interface, InterfaceName, Method, NamedType, ResourceName, Type, World,
 };
 pub(crate) use names::{destructor_name, masm_name, module_names, quoted};
 pub(crate) use resolve::resolve_world;
 pub use sources::WitFile;
 pub(crate) use sources::WitSources;
+pub use types::TypeError;
+pub(crate) use types::parse_type;
 
 #[cfg(test)]
 mod tests;

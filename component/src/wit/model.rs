@@ -14,6 +14,8 @@ pub struct World {
     pub imports: Vec<Interface>,
     /// What it offers, in the order of the world.
     pub exports: Vec<Interface>,
+    /// The types that its interfaces name, as far as Miden can express them.
+    pub types: Vec<NamedType>,
 }
 
 impl World {
@@ -42,6 +44,17 @@ impl World {
                 .export(&resource.interface)
                 .is_some_and(|interface| interface.resources.contains(&resource.name))
     }
+}
+
+/// A type that an interface of a world names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedType {
+    /// The interface.
+    pub interface: InterfaceName,
+    /// The type's name in it.
+    pub name: String,
+    /// The type.
+    pub ty: Type,
 }
 
 /// The functions and resources of an interface, or those that a world has without one.

@@ -9,7 +9,10 @@ use wit_parser::{
 };
 
 use super::{
-    model::{Case, Field, Function, Interface, InterfaceName, Method, ResourceName, Type, World},
+    model::{
+        Case, Field, Function, Interface, InterfaceName, Method, NamedType, ResourceName, Type,
+        World,
+    },
     sources::WitSources,
 };
 use crate::{
@@ -186,9 +189,52 @@ impl Resolver<'_> {
             name,
             imports: self.interfaces(id, world.imports.iter())?,
             exports: self.interfaces(id, world.exports.iter())?,
+            types: self.named_types(id),
         };
         self.check_types(&world)?;
         Ok(world)
+    }
+
+    /// The types that the world's interfaces name, with Miden's own. Those that cannot be expressed are left
+    /// out: nobody may need them.
+    fn named_types(&self, id: WorldId) -> Vec<NamedType> {
+        let world = &self.resolve.worlds[id];
+        let of_interface = |id: InterfaceId, name: InterfaceName| {
+            let types = self.resolve.interfaces[id].types.iter();
+            types.map(move |(own, id)| (name.clone(), own.clone(), *id))
+        };
+        let core_types = self.resolve.interfaces.iter().filter(|(_, interface)| {
+            let package = interface.package.map(|id| &self.resolve.packages[id].name);
+            interface.name.as_deref() == Some("core-types")
+                && package.is_some_and(|name| name.namespace == "miden" && name.name == "cvm")
+        });
+        let mut found: Vec<(InterfaceName, String, TypeId)> = core_types
+            .flat_map(|(id, _)| of_interface(id, self.interface_name(id)))
+            .collect();
+        for (key, item) in world.imports.iter().chain(&world.exports) {
+            match (item, key) {
+                (WorldItem::Interface { id, .. }, WorldKey::Name(name)) => {
+                    found.extend(of_interface(*id, InterfaceName::Plain(name.clone())));
+                }
+                (WorldItem::Interface { id, .. }, WorldKey::Interface(_)) => {
+                    found.extend(of_interface(*id, self.interface_name(*id)));
+                }
+                (WorldItem::Type { id, .. }, WorldKey::Name(name)) => {
+                    found.push((InterfaceName::World, name.clone(), *id));
+                }
+                _ => {}
+            }
+        }
+        let types = found.into_iter().filter_map(|(interface, name, id)| {
+            self.parts.set(0);
+            let ty = self.defined(id, self.resolve.types[id].span).ok()?;
+            Some(NamedType {
+                interface,
+                name,
+                ty,
+            })
+        });
+        types.collect()
     }
 
     /// Checks that every handle is of a type that is where [`World::exports_type`] says.

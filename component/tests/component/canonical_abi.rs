@@ -210,7 +210,7 @@ fn malformed_scalars_trap_with_the_name_of_the_rule() {
     // What a case has no use for does not count.
     let files = files(
         &world(&[shape.into()], "(a: shape)"),
-        "push.999.0 call.::imports::test::echo::echo::echo",
+        "push.999.0 call.::imports::test::echo::echo::echo drop drop",
         "",
     );
     run(&link(&files), Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -273,6 +273,30 @@ fn malformed_messages_trap_with_the_name_of_the_rule() {
         let error = refusal(&[], &format!("(a: {ty})"), &top, &code);
         let expected = format!("canonical ABI: {rule}");
         assert!(error.contains(&expected), "{ty} {elements:?}: {error}");
+    }
+}
+
+/// Whether they are looked at two words at a time, or in the one that is left.
+#[test]
+fn every_element_of_a_list_is_checked() {
+    let cases = [
+        ("u32", 13, 13, 1, 1 << 32, "integer"),
+        ("u64", 7, 14, 1, 1 << 32, "integer"),
+        ("u8", 13, 13, 1, 256, "integer"),
+        ("char", 13, 13, 65, 0xd800, "char"),
+    ];
+    for (ty, values, length, right, wrong, rule) in cases {
+        for position in [0, 2, 3, 5, 6, 7, 8, 10, 12] {
+            let mut elements = vec![0, values, 0, 0];
+            elements.extend(vec![right; length]);
+            elements[4 + position] = wrong;
+            elements.resize(elements.len().next_multiple_of(8), 0);
+            let (code, mut top) = message(&elements);
+            top.push(elements.len() as u64 / 8);
+            let error = refusal(&[], &format!("(a: list<{ty}>)"), &top, &code);
+            let expected = format!("canonical ABI: {rule}");
+            assert!(error.contains(&expected), "{ty} {position}: {error}");
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use miden_cvm_processor::{AdviceInputs, ExecutionOptions, TraceLengths, execute_
 
 use crate::{
     examples::assemble,
-    support::{Inputs, host, traced},
+    support::{Files, Inputs, host, traced},
 };
 
 /// How many rounds the rows of one are the mean of.
@@ -101,6 +101,128 @@ fn the_book_has_the_rows_of_calls_with_lists_and_handles() {
     let missing: Vec<String> = expected
         .into_iter()
         .map(|(what, rows)| format!("| {what} | {} |", cells(rows)))
+        .filter(|row| !page.contains(row))
+        .collect();
+    assert!(missing.is_empty(), "the book lacks\n{}", missing.join("\n"));
+}
+
+/// What values look like whose calls are counted: what the book calls them, their type, and their flat form.
+/// Lists are at [`LIST`], where every element is 1.
+const VALUES: [(&str, &str, &[u64]); 20] = [
+    ("`bool`", "bool", &[1]),
+    ("`u8`", "u8", &[7]),
+    ("`u32`", "u32", &[7]),
+    ("`s8`", "s8", &[7]),
+    ("`u64`", "u64", &[1, 7]),
+    ("`felt`", "felt", &[7]),
+    ("`char`", "char", &[65]),
+    ("`option<u32>`", "option<u32>", &[1, 7]),
+    ("`result<u32, u8>`", "result<u32, u8>", &[1, 7]),
+    ("two `u32`", "tuple<u32, u32>", &[1, 2]),
+    ("four `u32`", "tuple<u32, u32, u32, u32>", &[1, 2, 3, 4]),
+    ("`word`", "word", &[1, 2, 3, 4]),
+    (
+        "eight `u32`",
+        "tuple<u64, u64, u64, u64>",
+        &[1, 2, 3, 4, 5, 6, 7, 8],
+    ),
+    (
+        "sixteen `u32`",
+        "tuple<u64, u64, u64, u64, u64, u64, u64, u64>",
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+    ),
+    ("`string` of 16 characters", "string", &[LIST, 16]),
+    ("`list<felt>` of 16", "list<felt>", &[LIST, 16]),
+    ("`list<u32>` of 16", "list<u32>", &[LIST, 16]),
+    ("`list<u32>` of 160", "list<u32>", &[LIST, 160]),
+    ("`list<u8>` of 160", "list<u8>", &[LIST, 160]),
+    (
+        "`list<tuple<u8, felt>>` of 80",
+        "list<tuple<u8, felt>>",
+        &[LIST, 80],
+    ),
+];
+
+/// Where lists are that are sent.
+const LIST: u64 = 4096;
+
+/// The cycles of one more round of a loop that sends a value of a type, and of one that gets it: with those
+/// that push and drop it, and the loop's own.
+fn cycles_there_and_back(ty: &str, flat: &[u64]) -> [f64; 2] {
+    let pushed: String = flat.iter().rev().map(|e| format!("push.{e} ")).collect();
+    let dropped = "drop ".repeat(flat.len());
+    let wit = format!(
+        "package test:costs@1.0.0;
+         interface costs {{
+             use miden:cvm/core-types@1.0.0.{{felt, word}};
+             there: func(value: {ty});
+             back: func() -> {ty};
+         }}
+         world app {{ import costs; export main: func(); }}
+         world callee {{ export costs; }}"
+    );
+    let ones = vec!["1"; 160].join(", ");
+    let data = format!("[[data]]\naddress = {LIST}\nfelts = [{ones}]\n");
+    let round =
+        |call: &str| format!("adv_push.1 dup neq.0 while.true {call} sub.1 dup neq.0 end drop\n");
+    let files = Files::new(&[
+        (
+            "app/component.toml",
+            &format!(
+                "name = \"app\"\nwit = \"costs.wit\"\nworld = \"app\"\nsources = [\"app.masm\"]\n\
+                 exports.main.procedure = \"app::main\"\n{data}"
+            ),
+        ),
+        ("app/costs.wit", &wit),
+        (
+            "app/app.masm",
+            &format!(
+                "use bindings::test::costs::costs\npub proc main\n{}{}end\n",
+                round(&format!("{pushed} exec.costs::there")),
+                round(&format!("exec.costs::back {dropped}")),
+            ),
+        ),
+        (
+            "callee/component.toml",
+            &format!(
+                "name = \"callee\"\nwit = \"costs.wit\"\nworld = \"callee\"\nsources = [\"code.masm\"]\n\
+                 exports.costs.module = \"code\"\n{data}"
+            ),
+        ),
+        ("callee/costs.wit", &wit),
+        (
+            "callee/code.masm",
+            &format!("pub proc there {dropped} end\npub proc back {pushed} end\n"),
+        ),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+             imports.costs = \"callee\"\n[instances.callee]\ncomponent = \"callee\"\n",
+        ),
+    ]);
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let cycles = |there: u64, back: u64| {
+        let advice = AdviceInputs::default().with_stack([there, back].map(Felt::new));
+        let inputs = Inputs {
+            advice,
+            ..Inputs::default()
+        };
+        traced(&linked, inputs).lengths.cycles as f64
+    };
+    let least = cycles(1, 1);
+    [cycles(1 + ROUNDS, 1), cycles(1, 1 + ROUNDS)].map(|more| (more - least) / ROUNDS as f64)
+}
+
+#[test]
+fn the_book_has_the_cycles_of_calls_by_type() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/measurements.md");
+    let page = fs::read_to_string(path).expect("the book's page");
+    let missing: Vec<String> = VALUES
+        .into_iter()
+        .map(|(what, ty, flat)| {
+            let [there, back] = cycles_there_and_back(ty, flat);
+            format!("| {what} | {there:.0} | {back:.0} |")
+        })
         .filter(|row| !page.contains(row))
         .collect();
     assert!(missing.is_empty(), "the book lacks\n{}", missing.join("\n"));

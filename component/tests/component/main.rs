@@ -4,6 +4,8 @@ mod bytes;
 mod canonical_abi;
 mod component_model;
 mod costs;
+mod crossing;
+mod data;
 mod examples;
 mod forests;
 mod handles;

@@ -9,7 +9,7 @@ use miden_cvm_wasm::ValueType;
 use super::layout::{core_types, discriminant, layout, payload_offset, payload_types, sequence};
 use crate::{
     abi::{flat_len, payloads},
-    bindings::{Code, check},
+    bindings::{Check, Code},
     wit::Type,
 };
 
@@ -87,8 +87,8 @@ pub(super) fn lift_scalar(code: &mut Code, ty: &Type) {
         }
         Type::Flags(_) | Type::U32 | Type::S32 => {}
         _ => {
-            if let Some(check) = check(ty) {
-                code.line(format!("dup {check}"));
+            if let Some(check) = Check::of(ty) {
+                code.line(check.kept());
             }
         }
     }

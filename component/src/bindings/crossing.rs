@@ -1,0 +1,194 @@
+//! The call from one instance to another. 16 elements of the stack are seen and left by the callee, so
+//! what is the caller's among them is out of reach before the call and restored after it.
+
+use super::{
+    ABI_MODULE,
+    checks::is_integer,
+    code::{Code, move_down, move_up},
+};
+use crate::abi::{MAX_FLAT, Passing};
+
+/// The elements that cross a boundary.
+const CROSSING: usize = 16;
+
+/// The most results that bindings can clear of what lies below them by moves alone.
+const MAX_CLEARED: usize = 8;
+
+/// Where what is the caller's is while the callee runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    /// Three words of it are in memory, the others lie deeper than the callee sees.
+    ThreeWords,
+    /// Two words of it are in memory.
+    TwoWords,
+    /// All of it lies deeper.
+    Below,
+}
+
+/// A call with so many elements that go and come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crossing {
+    params: usize,
+    results: usize,
+    keeping: Keeping,
+    result_is_integer: bool,
+}
+
+impl Crossing {
+    pub(super) fn new(params: &Passing, results: &Passing) -> Self {
+        let (given, taken) = (params.crossing_len(), results.crossing_len());
+        let keeping = match (given, taken) {
+            (0..=2, 0..=4) => Keeping::ThreeWords,
+            (0..=4, 0..=8) => Keeping::TwoWords,
+            _ => Keeping::Below,
+        };
+        Self {
+            params: given,
+            results: taken,
+            keeping,
+            result_is_integer: matches!(results.types.as_slice(), [ty] if is_integer(ty))
+                && taken == 1,
+        }
+    }
+
+    /// Whether the call traps if the result is no value of its type, so that nobody else has to look.
+    pub(super) fn checks_result(&self) -> bool {
+        self.result_is_integer && self.keeping == Keeping::ThreeWords
+    }
+
+    /// `[params] -> [results]`, and nothing else of the stack is touched.
+    pub(super) fn call(&self, code: &mut Code, stub: &str) {
+        self.keep(code);
+        code.line(format!("call.::{stub}"));
+        self.restore(code);
+    }
+
+    fn keep(&self, code: &mut Code) {
+        match self.keeping {
+            Keeping::ThreeWords => {
+                code.words(&"push.0 ".repeat(2 - self.params));
+                code.line(format!("exec.::{ABI_MODULE}::keep_three_words"));
+                code.words(&"movup.3 ".repeat(self.params));
+            }
+            Keeping::TwoWords => {
+                self.fill(code, 4);
+                code.line(format!("exec.::{ABI_MODULE}::keep_two_words"));
+            }
+            Keeping::Below if self.params == 0 => code.line("padw padw padw padw"),
+            Keeping::Below if self.params <= 8 => {
+                self.fill(code, 8);
+                code.line("padw padw swapdw");
+            }
+            Keeping::Below => {
+                code.words(&"push.0 ".repeat(CROSSING - self.params));
+                if self.params < CROSSING {
+                    code.words(&"movup.15 ".repeat(self.params));
+                }
+            }
+        }
+    }
+
+    /// Puts zeros below the parameters, so that together they are so many.
+    fn fill(&self, code: &mut Code, length: usize) {
+        let zero = format!("push.0 {} ", move_down(self.params));
+        code.words(&zero.repeat(length - self.params));
+    }
+
+    fn restore(&self, code: &mut Code) {
+        let results = self.results;
+        match self.keeping {
+            Keeping::ThreeWords if results == 4 => {
+                code.line(format!(
+                    "exec.::{ABI_MODULE}::restore_three_words_below_word"
+                ));
+            }
+            Keeping::ThreeWords => {
+                // The address takes the place of one that is dropped.
+                code.words(&format!("{} drop", move_up(results)));
+                code.line(match self.checks_result() {
+                    true => format!("exec.::{ABI_MODULE}::restore_three_words_below_u32"),
+                    false => format!("exec.::{ABI_MODULE}::restore_three_words"),
+                });
+                drop_below(code, results, 3 - results);
+            }
+            Keeping::TwoWords if results == 0 => {
+                code.line(format!(
+                    "dropw dropw exec.::{ABI_MODULE}::restore_two_words"
+                ));
+            }
+            Keeping::TwoWords => {
+                code.line(format!(
+                    "swapdw exec.::{ABI_MODULE}::restore_two_words swapdw"
+                ));
+                drop_below(code, results, 8 - results);
+            }
+            Keeping::Below if results == 0 => code.line("dropw dropw dropw dropw"),
+            Keeping::Below if results <= 8 => {
+                code.line("swapdw dropw dropw");
+                drop_below(code, results, 8 - results);
+            }
+            Keeping::Below if results < CROSSING => {
+                code.words(&format!("{} ", move_down(CROSSING - 1)).repeat(results));
+                code.words(&"drop ".repeat(CROSSING - results));
+            }
+            Keeping::Below => {}
+        }
+    }
+}
+
+/// Drops `count` elements that lie below `above` others; 16 at most are looked at.
+fn drop_below(code: &mut Code, above: usize, count: usize) {
+    match (above, count) {
+        (4, 4) => code.line("swapw dropw"),
+        (8, 8) => code.line("swapdw dropw dropw"),
+        _ if above < count => {
+            let under = format!("{} ", move_down(above + count - 1));
+            code.words(&under.repeat(above));
+            code.words(&"drop ".repeat(count));
+        }
+        _ => code.words(&format!("{} drop ", move_up(above)).repeat(count)),
+    }
+}
+
+/// What an export does so that it leaves no more elements than it finds, however its procedure takes the
+/// parameters off the stack: where fewer than 16 would be left, zeros come in from below, and then there
+/// are too many once the results are there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Depth {
+    params: usize,
+    results: usize,
+}
+
+impl Depth {
+    pub(super) fn new(params: &Passing, results: &Passing) -> Self {
+        Self {
+            params: params.crossing_len(),
+            results: results.crossing_len(),
+        }
+    }
+
+    /// Whether the procedure has to find as many elements more as it takes. Without results it does not
+    /// matter, and with many of them the depth is looked at in the end.
+    pub(super) fn is_raised(&self) -> bool {
+        (1..=MAX_CLEARED).contains(&self.results)
+    }
+
+    /// Raises the depth by the number of parameters, which stay on top.
+    pub(super) fn raise(&self, code: &mut Code) {
+        if self.is_raised() && self.params > 0 {
+            code.words(&format!("dup.{} ", self.params - 1).repeat(self.params));
+        }
+    }
+
+    /// Leaves 16 elements.
+    pub(super) fn lower(&self, code: &mut Code) {
+        if self.results > MAX_CLEARED {
+            code.line("exec.::miden::core::sys::truncate_stack");
+        } else {
+            drop_below(code, self.results, self.results);
+        }
+    }
+}
+
+/// What a procedure has on the stack when it is entered crosses the boundary too.
+const _: () = assert!(MAX_FLAT == CROSSING);

@@ -1,0 +1,204 @@
+//! Calls with every number of parameters and results: the callee sees nothing else of its caller's stack,
+//! and neither does what it leaves there get any further.
+
+use std::fmt::Write;
+
+use crate::support::{Files, Inputs, run, run_checked};
+
+/// Numbers of parameters and of results, on both sides of every change in how they cross.
+const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16];
+
+/// What the caller has below the parameters: more than 16 elements.
+const HELD: u64 = 20;
+
+/// The first of the elements that the caller holds, of the parameters, and of the results.
+const FIRST_HELD: u64 = 1_000;
+const FIRST_PARAM: u64 = 3_000;
+const FIRST_RESULT: u64 = 2_000;
+
+const COMPOSITION: &str = r#"
+    main = "app.main"
+    [instances.app]
+    component = "app"
+    imports."test:calls/calls" = "callee"
+    [instances.callee]
+    component = "callee"
+"#;
+
+/// All pairs of numbers of parameters and results.
+fn signatures() -> impl Iterator<Item = (usize, usize)> {
+    LENGTHS
+        .into_iter()
+        .flat_map(|params| LENGTHS.map(|results| (params, results)))
+}
+
+fn wit() -> String {
+    let functions: String = signatures()
+        .map(|(params, results)| {
+            let named: Vec<String> = (0..params).map(|i| format!("a{i}: u32")).collect();
+            let result = match results {
+                0 => String::new(),
+                1 => " -> u32".into(),
+                _ => format!(" -> tuple<{}>", vec!["u32"; results].join(", ")),
+            };
+            format!(
+                "p{params}-r{results}: func({}){result};\n",
+                named.join(", ")
+            )
+        })
+        .collect();
+    format!(
+        "package test:calls@1.0.0;
+         interface calls {{ {functions} }}
+         world app {{ import calls; export main: func(); }}
+         world callee {{ export calls; }}"
+    )
+}
+
+/// A caller that calls each function, and looks at the results and at what it holds.
+fn caller() -> String {
+    let mut calls = String::new();
+    let mut main = String::new();
+    for (params, results) in signatures() {
+        // Writing to a string does not fail.
+        let _ = writeln!(calls, "proc p{params}_r{results}");
+        for i in (0..HELD).rev() {
+            let _ = writeln!(calls, "push.{}", FIRST_HELD + i);
+        }
+        for i in (0..params as u64).rev() {
+            let _ = writeln!(calls, "push.{}", FIRST_PARAM + i);
+        }
+        let _ = writeln!(calls, "exec.calls::p{params}_r{results}");
+        for i in 0..results as u64 {
+            let _ = writeln!(
+                calls,
+                "push.{} assert_eq.err=\"result {i} of p{params}_r{results}\"",
+                FIRST_RESULT + i
+            );
+        }
+        for i in 0..HELD {
+            let _ = writeln!(
+                calls,
+                "push.{} assert_eq.err=\"held {i} at p{params}_r{results}\"",
+                FIRST_HELD + i
+            );
+        }
+        calls += "end\n";
+        let _ = writeln!(main, "exec.p{params}_r{results}");
+    }
+    format!("use bindings::test::calls::calls\n{calls}\npub proc main\n{main}\nend\n")
+}
+
+/// Assembly that checks that the parameters are there.
+fn looks_at_params(params: usize) -> String {
+    (0..params)
+        .map(|i| format!("dup.{i} push.{} assert_eq\n", FIRST_PARAM + i as u64))
+        .collect()
+}
+
+/// A callee without bindings, that looks at all it can see and overwrites it.
+fn hostile(params: usize, results: usize) -> String {
+    let mut body = looks_at_params(params);
+    for i in params..16 {
+        let _ = writeln!(
+            body,
+            "dup.{i} u32wrapping_sub.{FIRST_HELD} u32gte.{HELD} assert.err=\"seen at {i}\""
+        );
+    }
+    for i in (0..16).rev() {
+        let value = match i < results {
+            true => FIRST_RESULT + i as u64,
+            false => FIRST_HELD + 1_000_000 + i as u64,
+        };
+        let _ = writeln!(body, "push.{value}");
+    }
+    body + "exec.::miden::core::sys::truncate_stack\n"
+}
+
+/// A callee that takes its parameters and only then has its results on the stack.
+fn takes_first(params: usize, results: usize) -> String {
+    let results: String = (0..results as u64)
+        .rev()
+        .map(|i| format!("push.{}\n", FIRST_RESULT + i))
+        .collect();
+    // A procedure has to have something in it.
+    looks_at_params(params) + "push.5 drop\n" + &"drop\n".repeat(params) + &results
+}
+
+/// A callee that has the results on the stack before it takes the parameters, where moves reach them.
+fn takes_last(params: usize, results: usize) -> String {
+    if results > 15 {
+        return takes_first(params, results);
+    }
+    let mut body = looks_at_params(params) + "push.5 drop\n";
+    for i in (0..results as u64).rev() {
+        let _ = writeln!(body, "push.{}", FIRST_RESULT + i);
+    }
+    let take = match results {
+        0 => "drop\n".into(),
+        1 => "swap drop\n".into(),
+        _ => format!("movup.{results} drop\n"),
+    };
+    body + &take.repeat(params)
+}
+
+fn files(raw: bool, body: fn(usize, usize) -> String) -> Files {
+    let code: String = signatures()
+        .map(|(params, results)| {
+            format!(
+                "pub proc p{params}_r{results}\n{}end\n",
+                body(params, results)
+            )
+        })
+        .collect();
+    let wit = wit();
+    Files::new(&[
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"calls.wit\"\nworld = \"app\"\nsources = [\"app.masm\"]\n\
+             exports.main.procedure = \"app::main\"\n",
+        ),
+        ("app/calls.wit", &wit),
+        ("app/app.masm", &caller()),
+        (
+            "callee/component.toml",
+            &format!(
+                "name = \"callee\"\nwit = \"calls.wit\"\nworld = \"callee\"\nsources = [\"code.masm\"]\n\
+                 exports.calls = {{ module = \"code\", raw = {raw} }}\n"
+            ),
+        ),
+        ("callee/calls.wit", &wit),
+        ("callee/code.masm", &code),
+        ("composition.toml", COMPOSITION),
+    ])
+}
+
+fn runs(raw: bool, body: fn(usize, usize) -> String) {
+    let files = files(raw, body);
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+    run_checked(&linked, Inputs::default());
+}
+
+#[test]
+fn a_callee_without_bindings_sees_and_changes_nothing_of_its_callers() {
+    runs(true, hostile);
+}
+
+#[test]
+fn exports_leave_as_much_as_they_find_whenever_they_take_their_parameters() {
+    runs(false, takes_first);
+    runs(false, takes_last);
+}
+
+#[test]
+fn a_procedure_that_leaves_more_than_its_results_traps() {
+    let sloppy = |params: usize, results: usize| takes_first(params, results) + "push.7 swap\n";
+    let files = files(false, sloppy);
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let error = run(&linked, Inputs::default()).expect_err("the stack is too deep");
+    assert!(
+        error.to_string().contains("stack depth must be 16"),
+        "{error}"
+    );
+}
