@@ -121,12 +121,12 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
 
     /// The quotient on each of the cosets that it is interpolated from.
     pub fn quotient(&self, cosets: &Cosets, main: &Segment, aux: &Segment) -> Vec<Vec<E>> {
-        let (mut main_values, mut aux_values) = (None, None);
+        let (mut main_values, mut aux_values) = (main.values(), aux.values());
         quotient_cosets(cosets)
             .map(|coset| {
-                let main = main.on_coset(cosets, coset, &mut main_values);
-                let aux = aux.on_coset(cosets, coset, &mut aux_values);
-                self.on_coset(cosets, coset, main, aux)
+                main.evaluate(cosets, coset, &mut main_values);
+                aux.evaluate(cosets, coset, &mut aux_values);
+                self.on_coset(cosets, coset, &main_values, &aux_values)
             })
             .collect()
     }

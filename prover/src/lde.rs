@@ -1,9 +1,8 @@
 //! Columns as polynomials, and their values on the domain that they are extended to.
 //!
 //! Columns are worked on in groups of [`LANES`] base field columns: one row of a group is a cache
-//! line. The extension domain is made of cosets of the trace domain. What is kept are the polynomials,
-//! and their values as far as there is [`Room`] for them; otherwise the values of one coset are all
-//! that is ever there.
+//! line. The extension domain is made of cosets of the trace domain, and the values of one coset are
+//! all that is ever there: what is kept are the polynomials.
 
 use miden_core::Felt;
 use rayon::prelude::*;
@@ -77,33 +76,12 @@ impl Cosets {
     }
 }
 
-/// How many bytes the values may take that are kept between the phases of a proof.
-pub struct Room(usize);
-
-impl Default for Room {
-    /// 2 GiB: what a core of 2^19 rows takes at blowup 4.
-    fn default() -> Self {
-        Self(1 << 31)
-    }
-}
-
-impl Room {
-    /// Takes so many bytes, if there are so many left.
-    fn take(&mut self, bytes: usize) -> bool {
-        let left = self.0.checked_sub(bytes);
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
-    }
-}
-
 /// The columns of a segment, as polynomials.
 pub struct Segment {
     /// Number of base field columns.
     width: usize,
     /// Coefficients of the columns of each group in bit-reversed order, times their number.
     groups: Vec<Vec<Packed>>,
-    /// The values on each coset, if they are kept.
-    kept: Vec<CosetValues>,
 }
 
 impl Segment {
@@ -119,7 +97,10 @@ impl Segment {
             inverse.apply(&mut values);
             values
         });
-        Self::of_coefficients(width, groups.collect())
+        Self {
+            width,
+            groups: groups.collect(),
+        }
     }
 
     /// Interpolates the columns of a table, whose cells these are, row by row.
@@ -144,11 +125,7 @@ impl Segment {
 
     /// Takes the coefficients of columns, in groups, in bit-reversed order, and times their number.
     pub fn of_coefficients(width: usize, groups: Vec<Vec<Packed>>) -> Self {
-        Self {
-            width,
-            groups,
-            kept: Vec::new(),
-        }
+        Self { width, groups }
     }
 
     /// A column of elements, by its coefficients in bit-reversed order.
@@ -161,8 +138,10 @@ impl Segment {
             });
             row * scale
         };
-        let groups = vec![coefficients.par_iter().map(row).collect()];
-        Self::of_coefficients(E::EXTENSION_DEGREE, groups)
+        Self {
+            width: E::EXTENSION_DEGREE,
+            groups: vec![coefficients.par_iter().map(row).collect()],
+        }
     }
 
     /// Number of base field columns.
@@ -270,37 +249,6 @@ impl Segment {
         }
     }
 
-    /// Evaluates all columns on all cosets, and keeps the values, if there is room for them.
-    pub fn keep_values(&mut self, cosets: &Cosets, room: &mut Room) {
-        let bytes = size_of_val(&self.groups[0][..]) * self.groups.len();
-        if room.take(bytes * cosets.blowup()) {
-            let values = (0..cosets.blowup()).map(|coset| {
-                let mut values = self.values();
-                self.evaluate(cosets, coset, &mut values);
-                values
-            });
-            self.kept = values.collect();
-        }
-    }
-
-    /// The values on a coset: those that were kept, or else those that are computed into `values`, for
-    /// which room is made at first.
-    pub fn on_coset<'a>(
-        &'a self,
-        cosets: &Cosets,
-        coset: usize,
-        values: &'a mut Option<CosetValues>,
-    ) -> &'a CosetValues {
-        match self.kept.get(coset) {
-            Some(kept) => kept,
-            None => {
-                let values = values.get_or_insert_with(|| self.values());
-                self.evaluate(cosets, coset, values);
-                values
-            }
-        }
-    }
-
     /// Evaluates all columns on a coset.
     pub fn evaluate(&self, cosets: &Cosets, coset: usize, values: &mut CosetValues) {
         let groups = self.groups.par_iter().zip(&mut values.groups);
@@ -322,10 +270,6 @@ impl Segment {
         F: FieldElement<BaseField = Felt>,
     {
         let (length, blowup) = (cosets.length, cosets.blowup());
-        if !self.kept.is_empty() {
-            let row = |&step: &usize| self.kept[step % blowup].row(step / blowup, self.width);
-            return steps.iter().map(row).collect();
-        }
         let span = SPAN.min(length);
         let inner = Transform::new(span, Direction::Forward);
         let root = Felt::get_root_of_unity(length.ilog2());
@@ -364,8 +308,13 @@ impl Segment {
         let groups = CosetValues {
             groups: groups.collect(),
         };
-        let rows = 0..steps.len();
-        rows.map(|i| groups.row(i, self.width)).collect()
+        (0..steps.len())
+            .map(|i| {
+                let mut row = vec![F::ZERO; self.width / F::EXTENSION_DEGREE];
+                groups.read_row(i, &mut row);
+                row
+            })
+            .collect()
     }
 }
 
@@ -385,13 +334,6 @@ pub struct CosetValues {
 }
 
 impl CosetValues {
-    /// The row at `position`, of so many base field columns.
-    fn row<F: FieldElement<BaseField = Felt>>(&self, position: usize, width: usize) -> Vec<F> {
-        let mut row = vec![F::ZERO; width / F::EXTENSION_DEGREE];
-        self.read_row(position, &mut row);
-        row
-    }
-
     /// Copies the row at `position` into `row`.
     #[inline]
     pub fn read_row<F: FieldElement<BaseField = Felt>>(&self, position: usize, row: &mut [F]) {

@@ -26,7 +26,7 @@ use crate::{
     composition::Composition,
     evaluator::PieceEvaluator,
     fri::Layers,
-    lde::{Cosets, Room, Segment, basis, reversed},
+    lde::{Cosets, Segment, basis, reversed},
     tree::{Tree, hash_extension},
 };
 
@@ -43,15 +43,13 @@ where
     let mut channel = Channel::new(hasher, &transcript::seed(air, settings));
     let domains = Domains::new(air);
     let composed = air.public_inputs().composed();
-    let mut room = Room::default();
 
     let (main, main_tree) = {
         let _span = info_span!("commit_to_main_rows").entered();
         let pieces = air.pieces().iter();
-        let mut segments: Vec<Segment> = pieces
+        let segments: Vec<Segment> = pieces
             .map(|piece| Segment::of_cells(cells_of(&trace, piece), piece.table.width()))
             .collect();
-        domains.keep_values(&mut segments, &mut room);
         let tree = domains.commit::<Felt>(hasher, &segments);
         (segments, tree)
     };
@@ -67,11 +65,10 @@ where
         let columns: Vec<LookupColumns<E>> = columns.collect();
         drop(trace);
         let sums: Vec<E> = columns.iter().map(|columns| columns.sum).collect();
-        let mut segments = columns
+        let segments = columns
             .into_iter()
             .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns))
             .collect::<Vec<_>>();
-        domains.keep_values(&mut segments, &mut room);
         let tree = domains.commit::<E>(hasher, &segments);
         (segments, tree, sums)
     };
@@ -182,13 +179,6 @@ impl Domains {
     fn longest(&self) -> &Cosets {
         let longest = self.cosets.iter().max_by_key(|cosets| cosets.length());
         longest.expect("there are pieces")
-    }
-
-    /// Extends columns of all pieces, as far as there is room for their values.
-    fn keep_values(&self, segments: &mut [Segment], room: &mut Room) {
-        for (cosets, segment) in self.cosets.iter().zip(segments) {
-            segment.keep_values(cosets, room);
-        }
     }
 
     /// Commits to columns of all pieces: the rows of pieces of one height stand side by side.

@@ -10,7 +10,7 @@ use winterfell::math::FieldElement;
 
 use crate::{
     hash,
-    lde::{CosetValues, Cosets, Segment},
+    lde::{Cosets, Segment},
     packed::VectorUnit,
 };
 
@@ -29,12 +29,11 @@ where
     let width = |segment: &Segment| segment.width() / F::EXTENSION_DEGREE;
     let total = segments.iter().map(|segment| width(segment)).sum();
     let mut hashes = vec![Digest::default(); cosets.num_steps()];
-    let mut computed: Vec<Option<CosetValues>> = segments.iter().map(|_| None).collect();
+    let mut values: Vec<_> = segments.iter().map(|segment| segment.values()).collect();
     for coset in 0..blowup {
-        let values = segments.iter().zip(&mut computed);
-        let values: Vec<&CosetValues> = values
-            .map(|(segment, computed)| segment.on_coset(cosets, coset, computed))
-            .collect();
+        for (segment, values) in segments.iter().zip(&mut values) {
+            segment.evaluate(cosets, coset, values);
+        }
         let chunks = hashes.par_chunks_mut(HASH_CHUNK * blowup).enumerate();
         chunks.for_each(|(chunk, hashes)| {
             let mut rows = vec![F::ZERO; total * (hashes.len() / blowup)];
