@@ -28,6 +28,9 @@ pub const DATA_LIMIT: u64 = 1 << 31;
 /// The number of elements that a data segment is a multiple of: one sponge block.
 pub const SEGMENT_BLOCK: u32 = 8;
 
+/// The most elements of public data that a composition may have.
+pub const MAX_PUBLIC_ELEMENTS: usize = 1024;
+
 /// What a call over a link does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -231,10 +234,65 @@ pub struct SegmentRecord {
     pub commitment: Word,
 }
 
+/// Static data that is public itself. The verifier puts it into memory, so that it is not hashed;
+/// the instance is therefore one that exists in the program's own domain only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicData {
+    /// Index of the instance.
+    pub instance: u32,
+    /// First address of the data, in elements; a multiple of 4.
+    pub address: u32,
+    /// The elements; as many as a segment can have.
+    pub elements: Vec<Felt>,
+}
+
+impl PublicData {
+    /// The words of the data, with their addresses.
+    pub fn words(&self) -> impl Iterator<Item = (u32, [Felt; 4])> {
+        let (words, _) = self.elements.as_chunks::<4>();
+        (self.address..).step_by(4).zip(words.iter().copied())
+    }
+}
+
+/// The addresses of static data of one kind or the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Extent {
+    instance: u32,
+    address: u32,
+    /// Number of elements.
+    length: u64,
+}
+
+impl Extent {
+    fn end(&self) -> u64 {
+        u64::from(self.address) + self.length
+    }
+}
+
+impl From<&SegmentRecord> for Extent {
+    fn from(segment: &SegmentRecord) -> Self {
+        Self {
+            instance: segment.instance,
+            address: segment.address,
+            length: segment.length.into(),
+        }
+    }
+}
+
+impl From<&PublicData> for Extent {
+    fn from(data: &PublicData) -> Self {
+        Self {
+            instance: data.instance,
+            address: data.address,
+            length: data.elements.len() as u64,
+        }
+    }
+}
+
 /// A composition: the static graph of component instances that a run consists of.
 ///
 /// Instance 0 is the root, whose `main` is the program. Links and intrinsics are sorted by source
-/// and digest, segments by instance and address, resource types by definer;
+/// and digest, static data by instance and address, resource types by definer;
 /// [`Composition::validate`] insists on that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Composition {
@@ -243,6 +301,7 @@ pub struct Composition {
     segments: Vec<SegmentRecord>,
     resources: Vec<ResourceRecord>,
     intrinsics: Vec<IntrinsicRecord>,
+    public: Vec<PublicData>,
 }
 
 /// Why a composition is refused.
@@ -353,7 +412,7 @@ pub enum CompositionError {
         /// Its first address.
         address: u32,
         /// Its length in elements.
-        length: u32,
+        length: u64,
     },
     /// A segment reaches into the addresses of locals and the frame pointer.
     #[error("segment at address {address} of instance {instance} reaches beyond address 2^31")]
@@ -372,6 +431,18 @@ pub enum CompositionError {
         first: u32,
         /// Address of the higher segment.
         second: u32,
+    },
+    /// There is more public data than [`MAX_PUBLIC_ELEMENTS`].
+    #[error("a composition has at most 1024 elements of public data, but this one has {0}")]
+    PublicDataLength(usize),
+    /// An instance with public data can exist more than once.
+    #[error(
+        "instance {instance} has public data, which the verifier gives to one instance: only shared \
+         calls can lead there, and none within an isolated call"
+    )]
+    PublicDataCopied {
+        /// The instance.
+        instance: u32,
     },
 }
 
@@ -415,8 +486,20 @@ impl Composition {
         Ok(self)
     }
 
+    /// Returns the composition with this public data, which is brought into canonical order.
+    ///
+    /// # Errors
+    /// Returns an error if the records are not valid, see [`Self::validate`].
+    pub fn with_public_data(mut self, mut data: Vec<PublicData>) -> Result<Self, CompositionError> {
+        data.sort_by_key(|data| (data.instance, data.address));
+        self.public = data;
+        self.validate()?;
+        Ok(self)
+    }
+
     /// Checks what the AIR relies on: unique keys, indices in range, aligned segments that do not
-    /// overlap, canonical order, no fresh instances of who defines resource types.
+    /// overlap, canonical order, no fresh instances of who defines resource types, one instance of
+    /// who has public data.
     ///
     /// # Errors
     /// Returns the first rule that is broken.
@@ -444,13 +527,21 @@ impl Composition {
             }
         }
         self.validate_resources()?;
-        for (segment, record) in self.segments.iter().enumerate() {
-            let SegmentRecord {
+        self.validate_data()?;
+        self.validate_public_data()
+    }
+
+    /// Checks that all static data is aligned, in range and in order, and does not overlap.
+    fn validate_data(&self) -> Result<(), CompositionError> {
+        let count = self.num_instances;
+        let segments: Vec<Extent> = self.segments.iter().map(Extent::from).collect();
+        let public: Vec<Extent> = self.public.iter().map(Extent::from).collect();
+        for (segment, extent) in segments.iter().enumerate().chain(public.iter().enumerate()) {
+            let Extent {
                 instance,
                 address,
                 length,
-                ..
-            } = *record;
+            } = *extent;
             if instance >= count {
                 return Err(CompositionError::SegmentInstance {
                     segment,
@@ -458,23 +549,27 @@ impl Composition {
                     count,
                 });
             }
-            if address % 4 != 0 || length == 0 || length % SEGMENT_BLOCK != 0 {
+            if address % 4 != 0 || length == 0 || length % u64::from(SEGMENT_BLOCK) != 0 {
                 return Err(CompositionError::SegmentShape {
                     instance,
                     address,
                     length,
                 });
             }
-            if u64::from(address) + u64::from(length) > DATA_LIMIT {
+            if extent.end() > DATA_LIMIT {
                 return Err(CompositionError::SegmentRange { instance, address });
             }
         }
-        for pair in self.segments.windows(2) {
-            if (pair[0].instance, pair[0].address) > (pair[1].instance, pair[1].address) {
-                return Err(CompositionError::Order("segment"));
+        for (kind, extents) in [("segment", &segments), ("public data", &public)] {
+            if !extents.is_sorted() {
+                return Err(CompositionError::Order(kind));
             }
-            let end = u64::from(pair[0].address) + u64::from(pair[0].length);
-            if pair[0].instance == pair[1].instance && end > u64::from(pair[1].address) {
+        }
+        let mut all = segments;
+        all.extend(public);
+        all.sort_unstable();
+        for pair in all.windows(2) {
+            if pair[0].instance == pair[1].instance && pair[0].end() > u64::from(pair[1].address) {
                 return Err(CompositionError::SegmentOverlap {
                     instance: pair[0].instance,
                     first: pair[0].address,
@@ -483,6 +578,45 @@ impl Composition {
             }
         }
         Ok(())
+    }
+
+    /// Checks how much public data there is, and that each instance that has some is one only: what
+    /// the verifier supplies is in the memory of the program's own domain.
+    fn validate_public_data(&self) -> Result<(), CompositionError> {
+        let count = self.public.iter().map(|data| data.elements.len()).sum();
+        if count > MAX_PUBLIC_ELEMENTS {
+            return Err(CompositionError::PublicDataLength(count));
+        }
+        if self.public.is_empty() {
+            return Ok(());
+        }
+        // Instances that other domains can have, and those among them whose links are to be followed.
+        let mut elsewhere = alloc::vec![false; self.num_instances as usize];
+        let mut pending = Vec::new();
+        for link in &self.links {
+            let enters_domain = link.kind == LinkKind::Isolated;
+            elsewhere[link.target as usize] |= link.kind != LinkKind::Shared;
+            pending.extend(enters_domain.then_some(link.target));
+        }
+        let mut followed = alloc::vec![false; self.num_instances as usize];
+        while let Some(source) = pending.pop() {
+            if core::mem::replace(&mut followed[source as usize], true) {
+                continue;
+            }
+            let start = self.links.partition_point(|link| link.source < source);
+            let links = self.links[start..]
+                .iter()
+                .take_while(|link| link.source == source);
+            for link in links {
+                elsewhere[link.target as usize] = true;
+                pending.push(link.target);
+            }
+        }
+        let mut instances = self.public.iter().map(|data| data.instance);
+        match instances.find(|&instance| elsewhere[instance as usize]) {
+            Some(instance) => Err(CompositionError::PublicDataCopied { instance }),
+            None => Ok(()),
+        }
     }
 
     /// Checks resource types and who has which intrinsic.
@@ -587,6 +721,11 @@ impl Composition {
         &self.segments
     }
 
+    /// The public data, sorted by instance and address.
+    pub fn public_data(&self) -> &[PublicData] {
+        &self.public
+    }
+
     /// The segments of one instance, in the order in which they are unhashed.
     pub fn segments_of(&self, instance: u32) -> &[SegmentRecord] {
         let start = self.segments.partition_point(|s| s.instance < instance);
@@ -666,14 +805,16 @@ impl Composition {
     }
 
     /// The records as field elements: counts first, then links, segments, resource types (definer,
-    /// whether there is a destructor, the destructor) and intrinsics (source, digest, position in
-    /// [`Intrinsic::ALL`], type).
+    /// whether there is a destructor, the destructor), intrinsics (source, digest, position in
+    /// [`Intrinsic::ALL`], type) and public data (instance, address, length, elements).
     pub fn to_elements(&self) -> Vec<Felt> {
+        let public = self.public.iter();
         let mut elements = Vec::with_capacity(
-            5 + 11 * self.links.len()
+            6 + 11 * self.links.len()
                 + 7 * self.segments.len()
                 + 6 * self.resources.len()
-                + 7 * self.intrinsics.len(),
+                + 7 * self.intrinsics.len()
+                + public.map(|data| 3 + data.elements.len()).sum::<usize>(),
         );
         elements.extend(
             [
@@ -682,6 +823,7 @@ impl Composition {
                 self.segments.len() as u32,
                 self.resources.len() as u32,
                 self.intrinsics.len() as u32,
+                self.public.len() as u32,
             ]
             .map(Felt::from),
         );
@@ -708,6 +850,11 @@ impl Composition {
             elements.push(Felt::from(record.intrinsic as u8));
             elements.push(Felt::from(record.resource));
         }
+        for data in &self.public {
+            let length = data.elements.len() as u32;
+            elements.extend([data.instance, data.address, length].map(Felt::from));
+            elements.extend_from_slice(&data.elements);
+        }
         elements
     }
 }
@@ -725,6 +872,7 @@ impl Serializable for Composition {
         target.write_u32(self.segments.len() as u32);
         target.write_u32(self.resources.len() as u32);
         target.write_u32(self.intrinsics.len() as u32);
+        target.write_u32(self.public.len() as u32);
         for link in &self.links {
             target.write_u32(link.source);
             link.digest.write_into(target);
@@ -748,6 +896,12 @@ impl Serializable for Composition {
             target.write_u8(record.intrinsic as u8);
             target.write_u32(record.resource);
         }
+        for data in &self.public {
+            target.write_u32(data.instance);
+            target.write_u32(data.address);
+            target.write_u32(data.elements.len() as u32);
+            target.write_many(&data.elements);
+        }
     }
 }
 
@@ -758,6 +912,7 @@ impl Deserializable for Composition {
         let num_segments = source.read_u32()?;
         let num_resources = source.read_u32()?;
         let num_intrinsics = source.read_u32()?;
+        let num_public = source.read_u32()?;
         // The counts come from outside: vectors grow with what is really there.
         let mut links = Vec::new();
         for _ in 0..num_links {
@@ -810,12 +965,29 @@ impl Deserializable for Composition {
                 resource: source.read_u32()?,
             });
         }
+        let mut public = Vec::new();
+        for _ in 0..num_public {
+            let (instance, address) = (source.read_u32()?, source.read_u32()?);
+            let length = source.read_u32()? as usize;
+            if length > MAX_PUBLIC_ELEMENTS {
+                let error = CompositionError::PublicDataLength(length);
+                return Err(DeserializationError::InvalidValue(alloc::format!(
+                    "{error}"
+                )));
+            }
+            public.push(PublicData {
+                instance,
+                address,
+                elements: source.read_many(length)?,
+            });
+        }
         let composition = Self {
             num_instances,
             links,
             segments,
             resources,
             intrinsics,
+            public,
         };
         composition
             .validate()

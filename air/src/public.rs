@@ -6,7 +6,7 @@ use miden_core::{
     FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, StackOutputs, Word,
     precompile::PrecompileTranscriptState,
 };
-use winter_math::{FieldElement, ToElements};
+use winter_math::{FieldElement, ToElements, batch_inversion};
 
 use crate::{
     columns::cells_of,
@@ -84,7 +84,7 @@ impl PublicInputs {
 
     /// The messages that the verifier sends, each once: the program as the block to execute, the
     /// public records, the final read of the precompile transcript, and in a composition the root
-    /// instance's beginning.
+    /// instance's beginning and the public data.
     pub fn messages(&self) -> Vec<PublicMessage> {
         let zero = <Felt as FieldElement>::ZERO;
         let one = <Felt as FieldElement>::ONE;
@@ -135,6 +135,18 @@ impl PublicInputs {
             is_write: one,
             value: FMP_INIT_VALUE,
         }));
+        for data in composition.public_data() {
+            let instance = Felt::from(data.instance);
+            messages.extend(data.words().map(|(address, value)| {
+                PublicMessage::new(MemoryWord {
+                    context: context_key(zero, instance, Space::User),
+                    address: Felt::from(address),
+                    time: zero,
+                    is_write: one,
+                    value,
+                })
+            }));
+        }
         if !composition.segments_of(0).is_empty() {
             messages.push(PublicMessage::new(Obligation {
                 context: context_key(zero, zero, Space::User),
@@ -148,10 +160,16 @@ impl PublicInputs {
 
     /// The sum of the verifier's fractions: those of the tables add up to minus this.
     pub fn boundary_sum<E: FieldElement<BaseField = Felt>>(&self, challenges: &Challenges<E>) -> E {
-        self.messages().iter().fold(E::ZERO, |sum, message| {
-            let bus = Felt::new(message.bus as u64);
-            sum + challenges.denominator(bus, &message.coordinates).inv()
-        })
+        let messages = self.messages();
+        let denominators: Vec<E> = messages
+            .iter()
+            .map(|message| {
+                let bus = Felt::new(message.bus as u64);
+                challenges.denominator(bus, &message.coordinates)
+            })
+            .collect();
+        let fractions = batch_inversion(&denominators);
+        fractions.into_iter().fold(E::ZERO, |sum, f| sum + f)
     }
 }
 

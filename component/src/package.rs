@@ -164,6 +164,8 @@ struct SegmentRecord {
     address: u32,
     length: u32,
     commitment: Hex,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    public: bool,
 }
 
 /// A digest as text.
@@ -271,6 +273,7 @@ impl Component {
             address: segment.address,
             length: segment.elements.len() as u32,
             commitment: Hex(segment.commitment),
+            public: segment.is_public,
         });
         let procedures = self.procedures.iter();
         ComponentSection {
@@ -799,6 +802,7 @@ impl ComponentSection {
                 address: record.address,
                 elements: data.clone(),
                 commitment: record.commitment.0,
+                is_public: record.public,
             });
         }
         Ok(segments)

@@ -10,7 +10,7 @@ use miden_core::{
     stack::MIN_STACK_DEPTH,
 };
 
-use miden_cvm_air::composition::{CallKind, SegmentRecord};
+use miden_cvm_air::composition::{CallKind, PublicData, SegmentRecord};
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
@@ -110,6 +110,11 @@ pub trait Tracer {
         _data: &[Felt],
     ) {
     }
+
+    /// Public data is in the memory of an instance before the first cycle, whether the instance will
+    /// ever be created or not.
+    #[inline(always)]
+    fn public_data(&mut self, _context: ContextId, _data: &PublicData) {}
 
     // WHAT THE HOST SAYS
     //

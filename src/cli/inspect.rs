@@ -8,9 +8,9 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    CodeDescription, Component, Finding, Inputs, Intrinsic, LinkKind, LinkedComposition, Loader,
-    PackageKind, Proof, PublicInputs, Records, StatedCall, Statement, Target, Word, describe_code,
-    findings, target_file, to_wave,
+    CodeDescription, Component, Composition, Finding, Inputs, Intrinsic, LinkKind,
+    LinkedComposition, Loader, PackageKind, Proof, PublicInputs, Records, StatedCall, Statement,
+    Target, Word, describe_code, findings, target_file, to_wave,
 };
 use serde::Serialize;
 
@@ -451,6 +451,8 @@ struct RecordsAnswer {
     segments: usize,
     resources: usize,
     intrinsics: usize,
+    /// Elements of public data.
+    public_elements: usize,
     /// What they say of the code.
     advisories: Vec<String>,
 }
@@ -466,6 +468,7 @@ impl RecordsAnswer {
             segments: composition.segments().len(),
             resources: composition.resources().len(),
             intrinsics: composition.intrinsics().len(),
+            public_elements: public_elements(composition),
             advisories: records.advisories().to_vec(),
         }
     }
@@ -479,9 +482,23 @@ impl fmt::Display for RecordsAnswer {
             "records      {} instances, {} links, {} segments, {} resource types, {} intrinsics",
             self.instances, self.links, self.segments, self.resources, self.intrinsics
         )?;
+        write_public_elements(f, self.public_elements)?;
         self.advisories
             .iter()
             .try_for_each(|id| writeln!(f, "advisory     {id}"))
+    }
+}
+
+/// How many elements of public data there are.
+fn public_elements(composition: &Composition) -> usize {
+    let data = composition.public_data().iter();
+    data.map(|data| data.elements.len()).sum()
+}
+
+fn write_public_elements(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
+    match count {
+        0 => Ok(()),
+        count => writeln!(f, "public data  {count} elements"),
     }
 }
 
@@ -578,6 +595,7 @@ struct SegmentAnswer {
     address: u32,
     length: usize,
     commitment: String,
+    is_public: bool,
 }
 
 impl ComponentAnswer {
@@ -603,6 +621,7 @@ impl ComponentAnswer {
             address: segment.address,
             length: segment.elements.len(),
             commitment: segment.commitment.to_hex(),
+            is_public: segment.is_public,
         });
         let intrinsics = |name: &str, is_imported: bool| {
             let calls = component.intrinsics.iter();
@@ -685,11 +704,14 @@ impl fmt::Display for ComponentAnswer {
                 address,
                 length,
                 commitment,
+                is_public,
             } = segment;
-            writeln!(
-                f,
-                "data         {length} elements at {address}, {commitment}"
-            )?;
+            let of = if *is_public {
+                "public elements"
+            } else {
+                "elements"
+            };
+            writeln!(f, "data         {length} {of} at {address}, {commitment}")?;
         }
         Ok(())
     }
@@ -870,6 +892,8 @@ struct StatementAnswer {
     instances: u32,
     links: usize,
     segments: usize,
+    /// Elements of public data.
+    public_elements: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<StatedAnswer>,
     stack_inputs: Vec<String>,
@@ -929,6 +953,7 @@ impl StatementAnswer {
             instances: composition.map_or(0, |composition| composition.num_instances()),
             links: composition.map_or(0, |composition| composition.links().len()),
             segments: composition.map_or(0, |composition| composition.segments().len()),
+            public_elements: composition.map_or(0, public_elements),
             call: None,
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
@@ -949,6 +974,7 @@ impl fmt::Display for StatementAnswer {
                 "records      {} instances, {} links, {} segments",
                 self.instances, self.links, self.segments
             )?;
+            write_public_elements(f, self.public_elements)?;
         }
         if let Some(call) = &self.call {
             write!(f, "{call}")?;

@@ -6,7 +6,7 @@ use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, errors::KernelEr
 use miden_cvm_air::{
     composition::{
         Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
-        ResourceRecord, SegmentRecord,
+        PublicData, ResourceRecord, SegmentRecord,
     },
     public::PublicInputs,
 };
@@ -249,6 +249,12 @@ struct CompositionRecord {
         skip_serializing_if = "Option::is_none"
     )]
     intrinsics: Option<Vec<Object<IntrinsicLink>>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    public_data: Option<Vec<Object<PublicElements>>>,
     /// In records by themselves only.
     #[serde(
         default,
@@ -275,6 +281,14 @@ struct Segment {
     address: u32,
     length: u32,
     commitment: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublicElements {
+    instance: u32,
+    address: u32,
+    elements: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -380,6 +394,11 @@ impl CompositionRecord {
                 intrinsic: Name(link.intrinsic),
                 resource: link.resource,
             }),
+            public_data: unless_empty(composition.public_data(), |data| PublicElements {
+                instance: data.instance,
+                address: data.address,
+                elements: data.elements.iter().map(Felt::as_int).collect(),
+            }),
             advisories: None,
         }
     }
@@ -394,6 +413,8 @@ impl CompositionRecord {
         check_count("resource", resources.len())?;
         let intrinsics = not_empty("an empty list of intrinsics", self.intrinsics)?;
         check_count("intrinsic", intrinsics.len())?;
+        let public_data = not_empty("an empty list of public data", self.public_data)?;
+        check_count("public data", public_data.len())?;
         let claimed = digest(self.commitment)?;
         let links = self
             .links
@@ -440,8 +461,19 @@ impl CompositionRecord {
                 })
             })
             .collect::<Result<Vec<_>, StatementError>>()?;
+        let public_data = public_data
+            .into_iter()
+            .map(|Object(data)| {
+                Ok(PublicData {
+                    instance: data.instance,
+                    address: data.address,
+                    elements: elements(data.elements)?,
+                })
+            })
+            .collect::<Result<Vec<_>, StatementError>>()?;
         let composition = Composition::new(self.instances, links.clone(), segments.clone())
             .and_then(|composition| composition.with_resources(resources, intrinsics.clone()))
+            .and_then(|composition| composition.with_public_data(public_data.clone()))
             .map_err(StatementError::InvalidComposition)?;
         // `new` sorts the records; a statement has one form only.
         if composition.links() != links {
@@ -457,6 +489,11 @@ impl CompositionRecord {
         if composition.intrinsics() != intrinsics {
             return Err(StatementError::InvalidComposition(CompositionError::Order(
                 "intrinsic",
+            )));
+        }
+        if composition.public_data() != public_data {
+            return Err(StatementError::InvalidComposition(CompositionError::Order(
+                "public data",
             )));
         }
         let actual = composition.commitment();
@@ -516,6 +553,11 @@ fn stack(numbers: Vec<u64>) -> Result<Vec<Felt>, StatementError> {
     if numbers.last() == Some(&0) {
         return Err(StatementError::TrailingZero);
     }
+    elements(numbers)
+}
+
+/// Reads field elements.
+fn elements(numbers: Vec<u64>) -> Result<Vec<Felt>, StatementError> {
     let elements = numbers
         .into_iter()
         .map(|number| Felt::try_from(number).map_err(|_| StatementError::Element(number)));
@@ -539,6 +581,15 @@ mod tests {
 
     fn word(first: u64) -> Word {
         Word::new([first, 2, 3, 4].map(Felt::new))
+    }
+
+    fn public_data() -> Vec<PublicData> {
+        let data = [128, 256].map(|address| PublicData {
+            instance: 1,
+            address,
+            elements: alloc::vec![Felt::from(address); 8],
+        });
+        data.into()
     }
 
     fn public() -> PublicInputs {
@@ -575,6 +626,7 @@ mod tests {
             composition: Some(
                 Composition::new(2, links.into(), segments.into())
                     .and_then(|composition| composition.with_resources(resources, intrinsics))
+                    .and_then(|composition| composition.with_public_data(public_data()))
                     .expect("valid records"),
             ),
             stack_inputs: StackInputs::try_from_ints([10, 11, 12]).expect("three elements"),
@@ -695,7 +747,7 @@ mod tests {
         );
         expect(
             "have commitment",
-            refusal(|v| v["composition"]["links"][0]["kind"] = json!("isolated")),
+            refusal(|v| v["composition"]["links"][0]["callee"] = json!(word(78).to_hex())),
         );
         expect(
             "the link records are not in canonical order",
@@ -725,6 +777,35 @@ mod tests {
         expect(
             "overlap",
             refusal(|v| v["composition"]["segments"][0]["length"] = json!(72)),
+        );
+        expect(
+            "the public data records are not in canonical order",
+            refusal(|v| {
+                let data = &mut v["composition"]["public_data"];
+                data.as_array_mut().expect("an array").reverse();
+            }),
+        );
+        expect(
+            "is not a field element",
+            refusal(|v| v["composition"]["public_data"][0]["elements"][0] = json!(u64::MAX)),
+        );
+        expect(
+            "have commitment",
+            refusal(|v| v["composition"]["public_data"][0]["elements"][0] = json!(1)),
+        );
+        expect(
+            "at most 1024 elements of public data",
+            refusal(|v| {
+                v["composition"]["public_data"][1]["elements"] = json!(alloc::vec![1; 1024]);
+            }),
+        );
+        expect(
+            "overlap",
+            refusal(|v| v["composition"]["public_data"][0]["address"] = json!(8)),
+        );
+        expect(
+            "only shared calls can lead there",
+            refusal(|v| v["composition"]["links"][0]["kind"] = json!("isolated")),
         );
         expect(
             "the intrinsic records are not in canonical order",
@@ -757,7 +838,7 @@ mod tests {
             fields.values().cloned().collect()
         }
         type Alter = fn(&mut Value);
-        let forms: [(&str, Alter); 12] = [
+        let forms: [(&str, Alter); 13] = [
             ("ends with zero", |v| {
                 v["stack_inputs"] = json!([12, 11, 10, 0])
             }),
@@ -783,6 +864,9 @@ mod tests {
             }),
             ("an empty list of intrinsics", |v| {
                 v["composition"]["intrinsics"] = json!([]);
+            }),
+            ("an empty list of public data", |v| {
+                v["composition"]["public_data"] = json!([]);
             }),
             ("an object", |v| *v = list(v)),
         ];

@@ -20,7 +20,7 @@ use miden_core::{
     AdviceMap, Kernel, Operation, Program, Word,
     mast::{MastForest, MastNode},
 };
-use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, SegmentRecord};
+use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, PublicData, SegmentRecord};
 use miden_cvm_library::{Finding, findings};
 
 use crate::{
@@ -224,9 +224,18 @@ impl Linker<'_> {
             .partition(|(index, _)| alive.contains(index));
         let kept: Vec<&Placed> = kept.into_iter().map(|(_, instance)| instance).collect();
         let mut segments = Vec::new();
+        let mut public_data = Vec::new();
         let mut advice_map = AdviceMap::default();
         for (index, instance) in (0..).zip(&kept) {
             for segment in &instance.component.segments {
+                if segment.is_public {
+                    public_data.push(PublicData {
+                        instance: index,
+                        address: segment.address,
+                        elements: segment.elements.to_vec(),
+                    });
+                    continue;
+                }
                 segments.push(SegmentRecord {
                     instance: index,
                     address: segment.address,
@@ -245,6 +254,7 @@ impl Linker<'_> {
             .and_then(|composition| {
                 composition.with_resources(records.resources, records.intrinsics)
             })
+            .and_then(|composition| composition.with_public_data(public_data))
             .map_err(|error| BuildError::in_file(self.path, error.into()))?;
 
         let components = components(&kept);

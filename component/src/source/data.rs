@@ -28,6 +28,9 @@ pub struct Segment {
     pub elements: Arc<[Felt]>,
     /// RPO hash of the elements.
     pub commitment: Word,
+    /// Whether the elements stand in a composition's records themselves, and the verifier puts them
+    /// into memory.
+    pub is_public: bool,
 }
 
 /// The module with the constants of labels.
@@ -264,6 +267,7 @@ fn read_segment(
         address,
         elements: Arc::from(elements),
         commitment,
+        is_public: data.public,
     };
     Ok((segment, length))
 }

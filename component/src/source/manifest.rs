@@ -122,6 +122,9 @@ pub(crate) struct DataEntry {
     pub(crate) format: Option<Spanned<DataFormat>>,
     /// The commitment that the data must have.
     pub(crate) commitment: Option<Spanned<String>>,
+    /// Whether the elements are public, and so are not hashed.
+    #[serde(default)]
+    pub(crate) public: bool,
 }
 
 /// How the bytes of a data file become elements.

@@ -437,7 +437,7 @@ impl<T: Tracer> Process<T> {
         Ok(())
     }
 
-    /// Creates the root of a composition, before the first cycle.
+    /// Creates the root of a composition, and places the public data, before the first cycle.
     ///
     /// # Errors
     /// If there is no room for its memory.
@@ -445,6 +445,19 @@ impl<T: Tracer> Process<T> {
         self.create(CreationTime::BeforeStart)?;
         self.memory
             .write_element(self.slot, FMP_ADDR.as_int() as u32, FMP_INIT_VALUE)?;
+        let composition = self.instances.as_ref().map(Instances::composition);
+        for data in composition
+            .map(Composition::public_data)
+            .unwrap_or_default()
+        {
+            // A valid composition has no more instances than an index can name.
+            let context = ContextId::new(ContextId::ROOT.domain(), data.instance as u16);
+            let slot = self.memory.open(context);
+            for (addr, word) in data.words() {
+                self.memory.write_word(slot, addr, Word::new(word))?;
+            }
+            self.tracer.public_data(context, data);
+        }
         Ok(())
     }
 

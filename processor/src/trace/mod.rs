@@ -14,7 +14,7 @@ use miden_core::{
     ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
-    composition::{Composition, KERNEL_SOURCE, SegmentRecord},
+    composition::{Composition, KERNEL_SOURCE, PublicData, SegmentRecord},
     heights::MAX_HEIGHT,
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
@@ -539,6 +539,19 @@ impl Tracer for TraceBuilder {
             is_element: true,
             word,
         });
+    }
+
+    fn public_data(&mut self, context: ContextId, data: &PublicData) {
+        for (address, word) in data.words() {
+            self.chiplets.memory.record(Access {
+                context: memory_context(context.domain(), context.index(), Space::User),
+                address,
+                time: 0,
+                is_write: true,
+                is_element: false,
+                word,
+            });
+        }
     }
 
     fn static_data(

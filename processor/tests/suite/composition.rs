@@ -10,8 +10,8 @@ use miden_core::{
     AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO, crypto::hash::Rpo256,
 };
 use miden_cvm_air::composition::{
-    Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, LinkRecord, ResourceRecord,
-    SegmentRecord,
+    Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, LinkRecord, PublicData,
+    ResourceRecord, SegmentRecord,
 };
 use miden_cvm_processor::{
     AdviceInputs, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionOptions,
@@ -108,6 +108,7 @@ pub struct Builder {
     libraries: Vec<Library>,
     links: Vec<LinkRecord>,
     segments: Vec<SegmentRecord>,
+    public: Vec<PublicData>,
     data: AdviceMap,
     instances: u32,
     pub options: ExecutionOptions,
@@ -129,6 +130,7 @@ impl Builder {
             libraries: Vec::new(),
             links: Vec::new(),
             segments: Vec::new(),
+            public: Vec::new(),
             data: AdviceMap::default(),
             instances,
             options: ExecutionOptions::default(),
@@ -248,11 +250,21 @@ impl Builder {
         self
     }
 
+    pub fn public(mut self, instance: u32, address: u32, values: &[Felt]) -> Self {
+        self.public.push(PublicData {
+            instance,
+            address,
+            elements: values.to_vec(),
+        });
+        self
+    }
+
     pub fn composition(&self) -> Composition {
         Composition::new(self.instances, self.links.clone(), self.segments.clone())
             .and_then(|composition| {
                 composition.with_resources(self.resources.clone(), self.intrinsics.clone())
             })
+            .and_then(|composition| composition.with_public_data(self.public.clone()))
             .expect("the composition is valid")
     }
 

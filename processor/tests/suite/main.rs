@@ -14,6 +14,7 @@ mod forged;
 mod fresh;
 mod limits;
 mod oracle;
+mod public;
 mod resources;
 mod trace;
 mod traps;

@@ -302,6 +302,7 @@ impl WasmModule {
             address,
             commitment: Rpo256::hash_elements(&elements),
             elements: Arc::from(elements),
+            is_public: false,
         });
         segments.collect()
     }

@@ -20,6 +20,7 @@ mod fresh;
 mod memory;
 mod operations;
 mod polynomials;
+mod public;
 mod resources;
 pub mod results;
 mod sequence;
