@@ -115,7 +115,7 @@ impl Profile {
 pub struct IntrinsicProfile {
     /// What it does, such as `resource.new`.
     pub name: &'static str,
-    /// The resource type, as `instance.type`; `kernel` for the kernel's.
+    /// The resource type, as `instance.type`; `kernel` for the kernel's, `-` if there is none.
     pub resource: String,
     /// How often it was called.
     pub calls: u64,
@@ -339,11 +339,11 @@ impl CycleCounter {
                 |((resource, name), (calls, destructors))| IntrinsicProfile {
                     name,
                     resource: match resource {
+                        None if name == "caller" => "-".into(),
                         None => "kernel".into(),
-                        Some(number) => match target.resources().get(number as usize) {
-                            Some(name) => name.clone(),
-                            None => format!("type {number}"),
-                        },
+                        Some(number) => target
+                            .resource_name(number)
+                            .unwrap_or_else(|| format!("type {number}")),
                     },
                     calls,
                     destructors,
@@ -420,7 +420,8 @@ fn intrinsic_name(kind: CallKind) -> (&'static str, bool) {
         CallKind::Load => ("load", false),
         CallKind::Store => ("store", false),
         CallKind::Caller => ("caller", false),
-        CallKind::Shared | CallKind::Isolated | CallKind::Fresh => ("call", true),
+        CallKind::Instantiate => ("instantiate", true),
+        CallKind::Shared | CallKind::Isolated | CallKind::Fresh | CallKind::Held => ("call", true),
     }
 }
 

@@ -12,8 +12,9 @@ use miden_core::{
     AdviceMap, Program, Word,
     mast::{MastForest, MastNodeExt},
 };
+use miden_cvm_air::composition::FIRST_INSTANCE_TYPE;
 use miden_cvm_component::{
-    ArtifactError, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE, Component,
+    ArtifactError, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE, Component, INSTANCES,
     LinkedComposition, PackageError, SourceError, SourceText, SourceWarning, Toolchain, Warning,
     kernel_stubs, read_library, read_program,
 };
@@ -180,9 +181,16 @@ impl Target {
         &self.instances
     }
 
-    /// The names of the composition's resource types by number, as `instance.type`.
-    pub fn resources(&self) -> &[String] {
-        &self.resources
+    /// The name of a resource type of the composition, as `instance.type`, or as `instance.[instance]` if
+    /// handles are to instances that the program makes.
+    pub fn resource_name(&self, number: u32) -> Option<String> {
+        match number.checked_sub(FIRST_INSTANCE_TYPE) {
+            Some(of) => {
+                let instance = self.instances.get(of as usize)?;
+                Some(format!("{instance}.{INSTANCES}"))
+            }
+            None => self.resources.get(number as usize).cloned(),
+        }
     }
 
     /// The names of exported procedures by digest.

@@ -64,16 +64,21 @@ impl Target {
             stack,
         } = &**report;
         let mut notes: Vec<String> = Vec::new();
-        let mut name = |kind: &str, number: u32, names: &[String]| {
-            if let Some(name) = names.get(number as usize) {
+        let mut name = |kind: &str, number: u32, name: Option<&str>| {
+            if let Some(name) = name {
                 notes.push(format!("{kind} {number} is `{name}`"));
             }
         };
         for number in trap.instances() {
-            name("component", number.into(), self.instances());
+            let instance = self.instances().get(usize::from(number));
+            name("component", number.into(), instance.map(String::as_str));
         }
         for number in trap.resource_types() {
-            name("resource type", number, self.resources());
+            name(
+                "resource type",
+                number,
+                self.resource_name(number).as_deref(),
+            );
         }
         let reason = match notes.is_empty() {
             true => trap.to_string(),

@@ -10,7 +10,9 @@ use miden_cvm::{
     AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Felt, Inputs, Loader, Table, audit,
     execute_traced,
 };
-use miden_cvm_air::opcode::{CALLER_ID, DESTROY, DESTRUCTOR, FORBIDDEN, INTRINSIC, OWN_DESTRUCTOR};
+use miden_cvm_air::opcode::{
+    CALLER_ID, DESTROY, DESTRUCTOR, FORBIDDEN, INSTANTIATE, INTRINSIC, OWN_DESTRUCTOR,
+};
 
 const SEED: u64 = 1;
 
@@ -75,7 +77,14 @@ fn the_program_of_all_operations_uses_all() {
         .collect();
     // The prefix 100 has even opcodes only, those of 111 have zero low bits. Rows of intrinsics are
     // in compositions only.
-    let intrinsics = [INTRINSIC, CALLER_ID, DESTROY, DESTRUCTOR, OWN_DESTRUCTOR];
+    let intrinsics = [
+        INTRINSIC,
+        CALLER_ID,
+        INSTANTIATE,
+        DESTROY,
+        DESTRUCTOR,
+        OWN_DESTRUCTOR,
+    ];
     let exists = |code: &u8| match code >> 4 {
         0b100 => code.is_multiple_of(2),
         0b111 => code.is_multiple_of(4),
@@ -100,6 +109,7 @@ fn nothing_survives_and_everything_objects() {
         campaign(trace("wallet/wallet.toml", None), 16_000),
         campaign(trace("vault/vault.toml", None), 12_000),
         campaign(trace("ledger/ledger.wac", None), 6_000),
+        campaign(trace("accounts/accounts.toml", None), 6_000),
         campaign(trace("fib/fib.masm", None), 2_000),
     ];
     let public = trace("fib/fib.masm", None).public;

@@ -7,6 +7,8 @@
 
 use core::mem::size_of;
 
+use crate::algebra::Algebra;
+
 /// Number of helper columns that an operation may use.
 pub const NUM_HELPERS: usize = 6;
 /// Number of operands of which a row shows that they are of 32 bits.
@@ -520,7 +522,8 @@ pub struct CallCols<T> {
     pub saved_overflow_ptr: T,
     /// Index of the instance that is entered.
     pub target: T,
-    /// 1 if the call goes to the instance of the caller's home domain.
+    /// 1 if the call goes to the instance of the caller's home domain. With `fresh`, it goes to one
+    /// that the caller holds.
     pub shared: T,
     /// 1 if the call goes to a new instance that has the caller's home domain.
     pub fresh: T,
@@ -561,6 +564,21 @@ pub struct EndCols<T> {
     pub free: T,
     /// Length of the callee's resource table.
     pub table_len: T,
+}
+
+impl<T: Algebra> CallCols<T> {
+    /// 1 if the instance that is entered has the caller's home domain: any but an isolated call;
+    /// degree 2.
+    #[inline(always)]
+    pub fn keeps_home(&self) -> T {
+        self.shared + self.fresh - self.holds()
+    }
+
+    /// 1 if the call goes to an instance that the caller holds; degree 2.
+    #[inline(always)]
+    pub fn holds(&self) -> T {
+        self.shared * self.fresh
+    }
 }
 
 impl<T: Copy> CoreRow<T> {

@@ -22,6 +22,10 @@ pub const KERNEL_SOURCE: u32 = MAX_INSTANCES;
 /// The most resource types that a composition may have.
 pub const MAX_RESOURCES: usize = 1 << 16;
 
+/// The number of the type that handles to instances of instance 0 have which the program makes; for
+/// those of instance `i` it is `i` more. Numbers below are those of the composition's resource types.
+pub const FIRST_INSTANCE_TYPE: u32 = MAX_RESOURCES as u32;
+
 /// Static data lies below this address; locals and the frame pointer live from here on.
 pub const DATA_LIMIT: u64 = 1 << 31;
 
@@ -41,11 +45,14 @@ pub enum LinkKind {
     Shared = 1,
     /// The call goes to a new instance of the target alone, whose home domain is the caller's.
     Fresh = 2,
+    /// The call goes to an instance of the target that the program has made: the one whose handle is
+    /// the last of the elements that cross.
+    Held = 3,
 }
 
 impl LinkKind {
     /// All kinds, in the order of their encoding.
-    pub const ALL: [Self; 3] = [Self::Isolated, Self::Shared, Self::Fresh];
+    pub const ALL: [Self; 4] = [Self::Isolated, Self::Shared, Self::Fresh, Self::Held];
 }
 
 impl fmt::Display for LinkKind {
@@ -54,6 +61,7 @@ impl fmt::Display for LinkKind {
             Self::Isolated => "isolated",
             Self::Shared => "shared",
             Self::Fresh => "fresh",
+            Self::Held => "held",
         })
     }
 }
@@ -117,11 +125,13 @@ pub enum Intrinsic {
     Store,
     /// `x -> id`: the id of the context that called in. For instances.
     Caller,
+    /// `x -> handle`: makes an instance; an own handle to it. For types of instances.
+    Instantiate,
 }
 
 impl Intrinsic {
     /// All intrinsics, in the order of their encoding.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::New,
         Self::Rep,
         Self::Drop,
@@ -132,6 +142,7 @@ impl Intrinsic {
         Self::Load,
         Self::Store,
         Self::Caller,
+        Self::Instantiate,
     ];
 
     /// Whether it is the kernel's.
@@ -160,11 +171,16 @@ pub struct IntrinsicRecord {
     pub digest: Word,
     /// What it does.
     pub intrinsic: Intrinsic,
-    /// Number of the resource type; 0 for an intrinsic that has none.
+    /// Number of the resource type, or of a type of instances; 0 for an intrinsic that has none.
     pub resource: u32,
 }
 
 impl IntrinsicRecord {
+    /// The instance whose instances the type is of, if it is a type of instances.
+    pub fn instances_of(&self) -> Option<u32> {
+        self.resource.checked_sub(FIRST_INSTANCE_TYPE)
+    }
+
     /// The key of the record in canonical order: no two records share it, nor does a link.
     fn key(&self) -> (u32, [u64; 4]) {
         (self.source, key_of(self.digest))
@@ -208,8 +224,13 @@ pub enum CallKind {
     Store = 14,
     /// A call of a new instance whose home domain is the caller's.
     Fresh = 15,
-    /// [`Intrinsic::Caller`]. A call row that would be both shared and fresh has the number before.
+    /// A call of an instance that the caller holds. A call row is both shared and fresh then: the sum
+    /// of their numbers.
+    Held = 16,
+    /// [`Intrinsic::Caller`].
     Caller = 17,
+    /// [`Intrinsic::Instantiate`].
+    Instantiate = 18,
 }
 
 /// What a call made by an instance, or by the kernel, goes to.
@@ -369,10 +390,10 @@ pub enum CompositionError {
         /// How many types there are.
         count: usize,
     },
-    /// A fresh link leads to an instance that defines resource types: they are those of one
+    /// A fresh or a held link leads to an instance that defines resource types: they are those of one
     /// instance, and a new one would have none of them.
     #[error(
-        "link {link} is a fresh one to instance {target}, which defines resource types: only shared and isolated links can lead there"
+        "link {link} leads to new instances of instance {target}, which defines resource types: only shared and isolated links can lead there"
     )]
     FreshDefiner {
         /// Position of the link in canonical order.
@@ -643,7 +664,7 @@ impl Composition {
                 let search = |record: &ResourceRecord| record.definer.cmp(&target);
                 self.resources.binary_search_by(search).is_ok()
             };
-            if kind == LinkKind::Fresh && defines() {
+            if matches!(kind, LinkKind::Fresh | LinkKind::Held) && defines() {
                 return Err(CompositionError::FreshDefiner { link, target });
             }
         }
@@ -669,20 +690,26 @@ impl Composition {
             if intrinsic.is_kernel() != (source == KERNEL_SOURCE) {
                 return Err(no_right);
             }
-            let definer = match self.resources.get(resource as usize) {
-                Some(record) => Some(record.definer),
-                None if !intrinsic.has_resource() && resource == 0 => None,
-                None => {
-                    return Err(CompositionError::IntrinsicResource {
-                        intrinsic: position,
-                        resource,
-                        count: self.resources.len(),
-                    });
-                }
+            let of = record.instances_of();
+            let definer = self.definer_of(record);
+            let exists = match of {
+                Some(of) => of < count,
+                None => definer.is_some() || resource == 0 && !intrinsic.has_resource(),
             };
-            if !intrinsic.has_resource() && resource != 0
-                || intrinsic.is_definer() && definer != Some(source)
-            {
+            if !exists {
+                return Err(CompositionError::IntrinsicResource {
+                    intrinsic: position,
+                    resource,
+                    count: self.resources.len(),
+                });
+            }
+            let is_fit = match intrinsic {
+                Intrinsic::Instantiate => of.is_some(),
+                // What the handle of an instance stands for is the VM's business alone.
+                _ if intrinsic.is_definer() => of.is_none() && definer == Some(source),
+                _ => intrinsic.has_resource() || resource == 0,
+            };
+            if !is_fit {
                 return Err(no_right);
             }
             if self.link(source, digest).is_some() {
@@ -766,7 +793,14 @@ impl Composition {
         Some(&self.links[position])
     }
 
-    /// The resource type of an intrinsic, if it has one.
+    /// The instance that defines the resource type of an intrinsic, or whose instances that is a type
+    /// of, if there is such a type.
+    pub fn definer_of(&self, record: &IntrinsicRecord) -> Option<u32> {
+        let definer = || self.resource_of(record).map(|resource| resource.definer);
+        record.instances_of().or_else(definer)
+    }
+
+    /// The resource type of an intrinsic, if it has one that an instance defines.
     pub fn resource_of(&self, record: &IntrinsicRecord) -> Option<&ResourceRecord> {
         if !record.intrinsic.has_resource() {
             return None;
@@ -782,6 +816,9 @@ impl Composition {
         match record.intrinsic {
             Intrinsic::New => CallKind::New,
             Intrinsic::Rep => CallKind::Rep,
+            Intrinsic::Instantiate => CallKind::Instantiate,
+            // Nobody has to be asked whether an instance may go.
+            Intrinsic::Drop if record.instances_of().is_some() => CallKind::DropOfOwnType,
             Intrinsic::Drop => match (destroys, by_definer) {
                 (false, false) => CallKind::Drop,
                 (false, true) => CallKind::DropOfOwnType,

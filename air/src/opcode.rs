@@ -45,6 +45,8 @@ opcodes! {
     INTRINSIC = 0b110_0001,
     /// The intrinsic that tells an instance who called in, which the next row ends. Never in a program.
     CALLER_ID = 0b110_1001,
+    /// The intrinsic that makes an instance, which the next row ends. Never in a program.
+    INSTANTIATE = 0b110_1101,
     /// The drop of a handle whose destructor the next row calls. Never in a program.
     DESTROY = 0b110_0101,
     /// The call of a destructor into the instance that defines the type. Never in a program.
@@ -60,9 +62,9 @@ opcodes! {
 /// Opcodes that no row may have, under the prefixes that have free ones: those that stand for
 /// nothing, and the operations that are refused. The prefixes 100 (only even opcodes) and 111 (low
 /// bits zero) have constraints of their own.
-pub const FORBIDDEN: [u8; 10] = [
-    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0110, 0b110_0111, 0b110_1010, 0b110_1011, 0b110_1101,
-    0b110_1110, 0b110_1111,
+pub const FORBIDDEN: [u8; 9] = [
+    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0110, 0b110_0111, 0b110_1010, 0b110_1011, 0b110_1110,
+    0b110_1111,
 ];
 
 /// Flags of the operations on one row: one multiplication each.
@@ -153,7 +155,7 @@ impl<E: Algebra> OpFlags<E> {
         self.plain_node() + self.op(DYN) + self.op(SYSCALL) + self.plain_intrinsic() + call
     }
 
-    /// 1 on the first rows of intrinsics: INTRINSIC, CALLER_ID and DESTROY; degree 2.
+    /// 1 on the first rows of intrinsics: INTRINSIC, CALLER_ID, INSTANTIATE and DESTROY; degree 2.
     #[inline(always)]
     pub fn intrinsic(&self) -> E {
         self.hi[6] * self.lo[1]
@@ -169,6 +171,12 @@ impl<E: Algebra> OpFlags<E> {
     #[inline(always)]
     pub fn asks_caller(&self) -> E {
         self.mid[2]
+    }
+
+    /// On the first rows of intrinsics 1 on INSTANTIATE; degree 1.
+    #[inline(always)]
+    pub fn instantiates(&self) -> E {
+        self.mid[3]
     }
 
     /// 1 on the rows that call a destructor: DESTRUCTOR and OWN_DESTRUCTOR; degree 2.

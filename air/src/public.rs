@@ -189,6 +189,7 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
             LinkKind::Isolated => CallKind::Isolated,
             LinkKind::Shared => CallKind::Shared,
             LinkKind::Fresh => CallKind::Fresh,
+            LinkKind::Held => CallKind::Held,
         } as u8),
         target: Felt::from(link.target),
         callee: link.callee.into(),
@@ -199,12 +200,13 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
 /// A link to an intrinsic as the coordinates that its ROM row has.
 pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> LinkCoords<Felt> {
     let resource = composition.resource_of(record);
-    let number = resource.map_or(0, |_| record.resource + 1);
+    let definer = composition.definer_of(record);
+    let number = definer.map_or(0, |_| record.resource + 1);
     LinkCoords {
         source: Felt::from(record.source),
         digest: record.digest.into(),
         kind: Felt::from(composition.kind_of(record) as u8),
-        target: Felt::from(resource.map_or(0, |r| r.definer)),
+        target: Felt::from(definer.unwrap_or_default()),
         callee: resource
             .and_then(|r| r.destructor)
             .unwrap_or_default()

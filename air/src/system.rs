@@ -51,19 +51,22 @@ pub fn constraints<B: ConstraintBuilder>(
         fn_hash_change.map(|change| keep * change),
     );
 
+    // The domain of an instance that is held is what its handle stands for.
     let entry = cur.as_call();
     let new_domain = clk + B::Expr::ONE;
-    let entered = |stays: B::Expr| new_domain + stays * (home - new_domain);
+    let goes_home = entry.shared * entry.fresh.not();
     b.assert_zero(
         "system.call_domain",
-        3,
-        call * (next.domain - entered(entry.shared)) + destructor * (next.domain - home),
+        4,
+        call * (entry.shared.not() * (next.domain - new_domain) + goes_home * (next.domain - home))
+            + destructor * (next.domain - home),
     );
-    let keeps_home = entry.shared + entry.fresh;
+    let keeps_home = entry.keeps_home();
     b.assert_zero(
         "system.call_home",
-        3,
-        call * (next.home - entered(keeps_home)) + destructor * (next.home - home),
+        4,
+        call * (next.home - new_domain - keeps_home * (home - new_domain))
+            + destructor * (next.home - home),
     );
     let enter = call + destructor;
     b.assert_zero("system.call_index", 3, enter * (next.index - entry.target));
@@ -87,7 +90,8 @@ pub fn constraints<B: ConstraintBuilder>(
         fn_hash_change.map(|change| syscall * change),
     );
 
-    // Tokens pass a shared or fresh call, with its parameters and with its results, and nothing else.
+    // Tokens pass a call that keeps the home domain, with its parameters and with its results, and
+    // nothing else.
     let cuts = syscall + ops.calls_destructor();
     let crosses = call + cuts + leave;
     b.assert_zero(

@@ -26,7 +26,7 @@ pub use assembly::{Assembled, Assembly, SourceText, SourceWarning, toolchain::To
 pub use bindings::{
     BINDINGS_MODULE, BindingsModule,
     kernel::{KERNEL_MODULE, kernel_stubs},
-    resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
+    resources::{INSTANCES, IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
     stubs::{STUB_MODULE, StubIdentity},
 };
 pub use code::{

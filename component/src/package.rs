@@ -567,6 +567,9 @@ impl ComponentSection {
                     "its world has another kind or interface for it",
                 ));
             }
+            if record.kind == LinkKind::Held {
+                return Err(wrong(at(), "it is `held`, which only imports are"));
+            }
             let export = Export {
                 kind: record.kind,
                 digest: record.digest.0,

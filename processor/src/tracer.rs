@@ -71,7 +71,8 @@ pub trait Tracer {
     #[inline(always)]
     fn merkle_update(&mut self, _update: MerkleUpdate<'_>) {}
 
-    /// The cycle is an intrinsic's and changes the running instance's resource table.
+    /// The cycle is an intrinsic's and changes the running instance's resource table, or a call's that
+    /// finds there what it calls.
     #[inline(always)]
     fn table(&mut self, _access: &TableAccess) {}
 

@@ -729,6 +729,7 @@ fn intrinsic_names(intrinsics: &[Intrinsic]) -> String {
         Intrinsic::Load => "load",
         Intrinsic::Store => "store",
         Intrinsic::Caller => "caller",
+        Intrinsic::Instantiate => "instantiate",
     });
     names.collect::<Vec<_>>().join(", ")
 }
@@ -777,7 +778,7 @@ struct LinkAnswer {
 
 impl CompositionAnswer {
     fn of(linked: &LinkedComposition) -> Self {
-        let resources = linked.resource_names();
+        let target = Target::from(linked.clone());
         let instances = linked
             .instances
             .iter()
@@ -787,7 +788,7 @@ impl CompositionAnswer {
                 let own = links.filter(|link| link.source as usize == index);
                 let mut types: BTreeMap<u32, Vec<Intrinsic>> = BTreeMap::new();
                 for record in linked.composition.intrinsics() {
-                    if record.source as usize == index {
+                    if record.source as usize == index && record.intrinsic.has_resource() {
                         types
                             .entry(record.resource)
                             .or_default()
@@ -795,7 +796,7 @@ impl CompositionAnswer {
                     }
                 }
                 let handles = types.into_iter().map(|(number, intrinsics)| HandlesAnswer {
-                    resource: resources.get(number as usize).cloned().unwrap_or_default(),
+                    resource: target.resource_name(number).unwrap_or_default(),
                     intrinsics,
                 });
                 InstanceAnswer {
@@ -834,7 +835,7 @@ impl CompositionAnswer {
             program_hash: linked.program.hash().to_hex(),
             composition: linked.composition.commitment().to_hex(),
             instances: instances.collect(),
-            resources: resources.clone(),
+            resources: linked.resource_names(),
             components: components.into_iter().map(ComponentAnswer::of).collect(),
             advisories: AdvisoriesAnswer::new(&linked.findings()),
         }

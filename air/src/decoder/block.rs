@@ -174,7 +174,7 @@ pub fn lookups<B: LookupBuilder>(
     let called = cur.as_call();
     let call_entry = CallEntry {
         block: child,
-        kind: (called.shared + called.fresh).scale(Felt::new(2)),
+        kind: called.keeps_home().scale(Felt::new(2)),
         parent: block,
         parent_address: address,
         domain: system.domain,

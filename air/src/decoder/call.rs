@@ -6,6 +6,9 @@
 //! for its home, a fresh one its caller's home. The state word of the instance, in VM-private memory,
 //! says whether it exists and whether it is running.
 //!
+//! An instance can be made at run time, too: its handle stands in the caller's resource table for the
+//! domain that is its own, and a call of what is held finds it there.
+//!
 //! A link may also lead to the VM itself. Such an intrinsic changes nothing but the top of the stack;
 //! what it does to the resource table is asked of that chiplet. Dropping an own handle may call a
 //! destructor, by a row of its own.
@@ -15,8 +18,8 @@ use miden_core::{FMP_ADDR, FMP_INIT_VALUE, Felt};
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, CoreFrame},
-    columns::TableRequestCells,
-    composition::CallKind,
+    columns::{STACK_TOP, TableRequestCells},
+    composition::{CallKind, FIRST_INSTANCE_TYPE},
     lookup::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
         Obligation, Slot, Space, TableRequest, access_time, context_id, context_key,
@@ -35,7 +38,7 @@ pub fn constraints<B: ConstraintBuilder>(
     let entry = cur.as_call();
     let call = cur.decoder.call;
     let (shared, fresh, creates) = (entry.shared, entry.fresh, entry.creates);
-    // No link's kind is the sum of both.
+    // Both at once are a call of what the caller holds.
     b.assert_zeros(
         "call.kind_binary",
         3,
@@ -89,13 +92,17 @@ pub fn constraints<B: ConstraintBuilder>(
         cols.unused.map(|cell| intrinsic * cell),
     );
     b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
-    // Who asks for its caller reads its state, and nobody else.
+    // The opcodes that are those of one intrinsic.
+    let kind_is = |kind: CallKind| cols.kind - B::Expr::int(kind as u64);
     let asks = ops.asks_caller();
     b.assert_zero(
-        "call.caller_kind",
+        "call.opcode_kind",
         4,
-        intrinsic * asks * (cols.kind - B::Expr::int(CallKind::Caller as u64)),
+        intrinsic
+            * (asks * kind_is(CallKind::Caller)
+                + ops.instantiates() * kind_is(CallKind::Instantiate)),
     );
+    // Who asks for its caller reads its state, and nobody else.
     b.assert_zeros(
         "call.intrinsic_state",
         4,
@@ -171,16 +178,22 @@ pub fn lookups<B: LookupBuilder>(
         LinkLookup { link },
     );
     let cols = cur.as_intrinsic();
+    // Who makes an instance asks for a new handle to a domain that no instance had before.
+    let instantiates = ops.instantiates();
+    let top = cur.stack.top[0];
     let request = TableRequestCells {
         time,
         context: context_id(system.domain, system.index),
         home: context_id(system.home, cols.definer),
-        kind: cols.kind,
+        kind: cols.kind
+            - instantiates.scale(Felt::from(
+                CallKind::Instantiate as u8 - CallKind::New as u8,
+            )),
         destroys: ops.mid(1),
         resource: cols.resource,
         mark: system.mark,
         sender: system.sender,
-        input: cur.stack.top[0],
+        input: top + instantiates * (time - top),
         output: frame.next.stack.top[0],
         second: cur.stack.top[1],
         third: cur.stack.top[2],
@@ -191,6 +204,22 @@ pub fn lookups<B: LookupBuilder>(
         intrinsic,
         intrinsic * ops.asks_caller().not(),
         TableRequest { request },
+    );
+    // The handle of what is held is the last of the elements that cross.
+    let held = TableRequestCells {
+        kind: B::Expr::int(CallKind::Rep as u64),
+        destroys: zero,
+        resource: B::Expr::int(u64::from(FIRST_INSTANCE_TYPE) + 1) + entry.target,
+        input: cur.stack.top[STACK_TOP - 1],
+        output: entered.domain,
+        ..request
+    };
+    b.add(
+        Slot::CALL[6],
+        "call.held",
+        one,
+        call * entry.holds(),
+        TableRequest { request: held },
     );
 
     let [free, table_len, borrows] = cols.state;

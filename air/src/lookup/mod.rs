@@ -36,21 +36,29 @@ impl Slot {
     /// The core: five slots that the operations share; an operation uses at most five of them.
     pub const OP: [Self; 5] = [Self(0), Self(1), Self(2), Self(3), Self(4)];
     /// The core: what CALL and DYNCALL do besides, in a composition.
-    pub const CALL: [Self; 6] = [Self(5), Self(6), Self(7), Self(8), Self(9), Self(10)];
+    pub const CALL: [Self; 7] = [
+        Self(5),
+        Self(6),
+        Self(7),
+        Self(8),
+        Self(9),
+        Self(10),
+        Self(11),
+    ];
     /// The core: right shifts and left shifts of the operand stack.
-    pub const OVERFLOW: [Self; 2] = [Self(11), Self(12)];
+    pub const OVERFLOW: [Self; 2] = [Self(12), Self(13)];
     /// The core: the halves of three operands that have to be of 32 bits.
     pub const OPERAND: [[Self; 2]; 3] = [
-        [Self(13), Self(14)],
-        [Self(15), Self(16)],
-        [Self(17), Self(18)],
+        [Self(14), Self(15)],
+        [Self(16), Self(17)],
+        [Self(18), Self(19)],
     ];
     /// The other tables: messages of any width.
     pub const WIDE: [Self; 3] = [Self(0), Self(1), Self(2)];
     /// The other tables: facts about single numbers.
-    pub const CHECK: [Self; 6] = [Self(13), Self(14), Self(15), Self(16), Self(17), Self(18)];
+    pub const CHECK: [Self; 6] = [Self(14), Self(15), Self(16), Self(17), Self(18), Self(19)];
     /// The number of slots.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 20;
 }
 
 /// The number of random field elements: `alpha`, one for the bus, one for each coordinate, and one
@@ -171,7 +179,7 @@ impl<F: Algebra> RowFractions<F> {
 /// The most coordinates that a message in each slot has; [`LookupCatalog`] checks it.
 const SLOT_WIDTHS: [usize; Slot::COUNT] = [
     13, 13, 13, 8, 8, // OP
-    12, 8, 8, 8, 5, 4, // CALL
+    12, 8, 8, 8, 5, 4, 12, // CALL
     3, 3, // OVERFLOW
     1, 1, 1, 1, 1, 1, // OPERAND
 ];

@@ -27,8 +27,8 @@ protect is told in [Constraints](constraints.md), what the messages are for in [
 prints the same as [data](specification.md).
 
 `x'` is a cell of the next row; names of cells are those of [the trace](trace.md). Opcodes stand for their flags,
-and `nodes` for that of SPLIT, LOOP, SPAN and JOIN; `intrinsic` is 1 on INTRINSIC, CALLER_ID and DESTROY rows, `plain_intrinsic`
-on the first two of these, `destructor` and `own_destructor` on those that call one. `C` is 1 for a composition and 0 for an open program. `not(x)` is `1 - x`,
+and `nodes` for that of SPLIT, LOOP, SPAN and JOIN; `intrinsic` is 1 on INTRINSIC, CALLER_ID, INSTANTIATE and DESTROY
+rows, `plain_intrinsic` on all of these but DESTROY, `destructor` and `own_destructor` on those that call one. `C` is 1 for a composition and 0 for an open program. `not(x)` is `1 - x`,
 `bin(x)` is `x · (x - 1)`. A message that is received has a negative count.
 
 ";

@@ -45,10 +45,39 @@ pub struct ResourceImport {
     pub interface: String,
     /// The version of the interface; empty if none is stated.
     pub version: String,
-    /// The type's name in the interface.
+    /// The type's name in the interface; [`INSTANCES`] for instances of who exports it.
     pub resource: String,
     /// The type that the component's world imports.
     pub of: Option<ResourceName>,
+}
+
+impl ResourceImport {
+    /// Whether handles are to instances of a component.
+    pub fn is_of_instances(&self) -> bool {
+        self.of.is_none() && self.resource == INSTANCES
+    }
+
+    /// Whose the type is.
+    pub(crate) fn whose(&self) -> Whose {
+        match self.is_of_instances() {
+            true => Whose::Instances,
+            false => Whose::Imported,
+        }
+    }
+}
+
+/// What stands for a type's name where handles are to instances: no type of an interface is called so.
+pub const INSTANCES: &str = "[instance]";
+
+/// Whose a resource type is, from where a component stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The component's own; whether there is a destructor.
+    Own(bool),
+    /// Another component's.
+    Imported,
+    /// The VM's: handles are to instances.
+    Instances,
 }
 
 /// An intrinsic that a component's code calls.
@@ -235,7 +264,11 @@ impl WorldTypes {
                 Some(of) => self.place(of, is_imported),
                 None => Place::declared(name),
             };
-            for (intrinsic, kind) in intrinsics(!is_imported) {
+            let whose = match is_imported {
+                true => import.whose(),
+                false => Whose::Own(false),
+            };
+            for (intrinsic, kind) in intrinsics(whose) {
                 stubs.push(IntrinsicStub {
                     identity: StubIdentity {
                         name: stub_name(kind, &place),
@@ -340,8 +373,9 @@ fn stub_name(kind: &str, place: &Place) -> String {
 
 /// The intrinsics of a type that a component may have, and what the Canonical ABI calls them, or
 /// would.
-fn intrinsics(is_own: bool) -> impl Iterator<Item = (Intrinsic, &'static str)> {
+fn intrinsics(whose: Whose) -> impl Iterator<Item = (Intrinsic, &'static str)> {
     let all = [
+        (Intrinsic::Instantiate, "instantiate"),
         (Intrinsic::New, "resource-new"),
         (Intrinsic::Rep, "resource-rep"),
         (Intrinsic::Drop, "resource-drop"),
@@ -350,15 +384,17 @@ fn intrinsics(is_own: bool) -> impl Iterator<Item = (Intrinsic, &'static str)> {
         (Intrinsic::RecvOwn, "handle-recv-own"),
         (Intrinsic::RecvBorrow, "handle-recv-borrow"),
     ];
-    all.into_iter()
-        .filter(move |(intrinsic, _)| is_own || !intrinsic.is_definer())
+    all.into_iter().filter(move |(intrinsic, _)| match whose {
+        Whose::Own(_) => *intrinsic != Intrinsic::Instantiate,
+        Whose::Imported => !intrinsic.is_definer() && *intrinsic != Intrinsic::Instantiate,
+        Whose::Instances => !intrinsic.is_definer(),
+    })
 }
 
-/// The wrappers of a type's intrinsics. `destroys` says whether there is a destructor; `None` if
-/// that is up to another component.
-pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) -> String {
+/// The wrappers of a type's intrinsics.
+pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
     let mut text = format!("#! Handles of the resource type `{resource}`.\n");
-    for (intrinsic, kind) in intrinsics(destroys.is_some()) {
+    for (intrinsic, kind) in intrinsics(whose) {
         let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
         let (name, comment, body) = match intrinsic {
             Intrinsic::New => (
@@ -366,10 +402,15 @@ pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) ->
                 "[rep, ...] -> [handle, ...]: a new own handle.",
                 stub,
             ),
+            Intrinsic::Instantiate => (
+                "instantiate",
+                "[...] -> [handle, ...]: a new instance.",
+                format!("push.0 {stub}"),
+            ),
             Intrinsic::Rep => ("rep", "[handle, ...] -> [rep, ...]", stub),
             // 16 elements cross to the destructor and come back: those below the handle are not
             // its business.
-            Intrinsic::Drop if destroys != Some(false) => (
+            Intrinsic::Drop if matches!(whose, Whose::Own(true) | Whose::Imported) => (
                 "drop",
                 "[handle, ...] -> [...]: gives the handle up; the destructor may run.",
                 format!(
@@ -397,7 +438,7 @@ pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) ->
                 "[token, ...] -> [handle, ...]: receives what was given away.",
                 stub,
             ),
-            Intrinsic::RecvBorrow if destroys.is_some() => (
+            Intrinsic::RecvBorrow if matches!(whose, Whose::Own(_)) => (
                 "recv_borrow",
                 "[token, ...] -> [rep, ...]: receives what the caller lends.",
                 stub,
@@ -413,7 +454,7 @@ pub(crate) fn wrappers(resource: &str, place: &Place, destroys: Option<bool>) ->
         // Writing to a string does not fail.
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");
         // Nothing is executed for a borrow, so there is nobody to hide anything from.
-        if intrinsic == Intrinsic::Drop && destroys.is_none() {
+        if intrinsic == Intrinsic::Drop && whose == Whose::Imported {
             let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
             let _ = writeln!(
                 text,

@@ -675,7 +675,8 @@ pub enum Problem {
     },
     /// A fresh call would lead to a new instance of a component that defines resource types.
     #[error(
-        "instance `{instance}` calls `{target}` fresh, which defines the resource type `{resource}`"
+        "instance `{instance}` calls new instances of `{target}`, which defines the resource type \
+         `{resource}`"
     )]
     FreshDefiner {
         /// The calling instance.
@@ -685,6 +686,17 @@ pub enum Problem {
         /// One of its resource types.
         resource: String,
     },
+    /// An import of instances is wired to something that an instance has.
+    #[error("import `{import}` is one of instances, and is wired to `{wire}`")]
+    InstanceOfWhat {
+        /// The import.
+        import: String,
+        /// What the composition file says.
+        wire: String,
+    },
+    /// An export is said to be held.
+    #[error("export `{0}` is `held`, which only imports are")]
+    HeldExport(String),
     /// The records that linking gives are refused.
     #[error(transparent)]
     Records(#[from] CompositionError),
@@ -830,7 +842,8 @@ impl Problem {
             Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
             Self::ImportForm(_) => {
                 "give `interface` and `function` to import by name, `interface` and `resource` to \
-                 import a resource type, or `root` to import one exact procedure"
+                 import a resource type, `interface` and `instances = true` to import handles to \
+                 instances, or `root` to import one exact procedure"
                     .into()
             }
             Self::DestructorWithoutProcedure { .. } => {
@@ -993,6 +1006,13 @@ impl Problem {
                 "make the export shared or isolated: a new instance would have types of its own, of \
                  which nobody else has handles"
                     .into()
+            }
+            Self::InstanceOfWhat { .. } => {
+                "name the instance alone: what the program makes are further ones of its component"
+                    .into()
+            }
+            Self::HeldExport(_) => {
+                "leave `kind` out: who holds an instance calls its shared exports".into()
             }
             Self::Records(_) => "correct the component or the wiring that it names".into(),
         }

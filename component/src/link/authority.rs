@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use miden_assembly::DefaultSourceManager;
-use miden_cvm_air::composition::{IntrinsicRecord, KERNEL_SOURCE, ResourceRecord};
+use miden_cvm_air::composition::{
+    FIRST_INSTANCE_TYPE, IntrinsicRecord, KERNEL_SOURCE, ResourceRecord,
+};
 use toml::Spanned;
 
 use crate::{
-    bindings::resources::{ResourceImport, ResourceType},
+    bindings::resources::{INSTANCES, ResourceImport, ResourceType},
     error::{BuildError, Problem},
     link::{
         file::split_reference,
@@ -25,7 +27,8 @@ pub(crate) struct Authority<'a> {
     types: Vec<Types<'a>>,
 }
 
-/// A resource type: the instance that defines it, and its name there.
+/// A resource type: the instance that defines it, and its name there; or one of instances, and
+/// [`INSTANCES`].
 type TypeOf<'a> = (u32, &'a str);
 
 /// What a component's names for resource types stand for: its own ones, and those that it imports.
@@ -110,7 +113,12 @@ impl<'a> Authority<'a> {
                 let resource = match &call.resource {
                     Some(name) => {
                         let of = types.get(name, call.is_imported);
-                        of.and_then(|of| numbers.get(&of)).copied()
+                        of.and_then(|of| match of {
+                            (of, INSTANCES) => {
+                                indices.get(&of).map(|index| FIRST_INSTANCE_TYPE + index)
+                            }
+                            of => numbers.get(&of).copied(),
+                        })
                     }
                     None => Some(0),
                 };
@@ -257,6 +265,16 @@ impl<'a> Authority<'a> {
     ) -> Result<TypeOf<'a>, BuildError> {
         let tree = self.wiring.0;
         let at_wire = |problem| self.wiring.document(instance).error_at(wire, problem);
+        if import.is_of_instances() {
+            let target = tree.target(instance.scope, wire, None)?;
+            return match target.item {
+                None => Ok((target.index, INSTANCES)),
+                Some(_) => Err(at_wire(Problem::InstanceOfWhat {
+                    import: name.into(),
+                    wire: wire.get_ref().clone(),
+                })),
+            };
+        }
         let (_, written) = split_reference(wire.get_ref()).map_err(at_wire)?;
         let target = tree.target(instance.scope, wire, None)?;
         let resource = target.item.unwrap_or_else(|| written.to_owned());

@@ -52,8 +52,13 @@ impl LinkedComposition {
     pub fn export_of(&self, link: &LinkRecord) -> Option<&str> {
         let component = &self.instances.get(link.target as usize)?.component;
         let mut exports = component.exports.iter();
+        // An export that is held is one that can be shared.
+        let kind = match link.kind {
+            LinkKind::Held => LinkKind::Shared,
+            kind => kind,
+        };
         let (name, _) =
-            exports.find(|(_, export)| export.digest == link.callee && export.kind == link.kind)?;
+            exports.find(|(_, export)| export.digest == link.callee && export.kind == kind)?;
         Some(name)
     }
 
@@ -83,6 +88,7 @@ impl LinkedComposition {
                 LinkKind::Shared => "",
                 LinkKind::Fresh => ", style=dotted",
                 LinkKind::Isolated => ", style=dashed",
+                LinkKind::Held => ", style=bold",
             };
             let label = quoted(&edge.label);
             let _ = writeln!(
@@ -110,6 +116,7 @@ impl LinkedComposition {
                 LinkKind::Shared => "-->",
                 LinkKind::Fresh => "==>",
                 LinkKind::Isolated => "-.->",
+                LinkKind::Held => "--o",
             };
             let label = quoted(&edge.label);
             let _ = writeln!(

@@ -341,13 +341,17 @@ impl Linker<'_> {
                 continue;
             }
             authority.check_types(source, import, &wire)?;
-            if wire.export.kind == LinkKind::Fresh {
-                self.check_fresh(instance, wire.target)?;
+            let kind = match import.kind {
+                Some(LinkKind::Held) => LinkKind::Held,
+                _ => wire.export.kind,
+            };
+            if matches!(kind, LinkKind::Fresh | LinkKind::Held) {
+                self.check_new(instance, wire.target)?;
             }
             let link = LinkRecord {
                 source,
                 digest: import.digest,
-                kind: wire.export.kind,
+                kind,
                 target: wire.target,
                 callee: wire.export.digest,
             };
@@ -380,7 +384,7 @@ impl Linker<'_> {
     }
 
     /// Checks that a new instance of `target` can do what the one that exists does.
-    fn check_fresh(&self, instance: &Placed, target: u32) -> Result<(), BuildError> {
+    fn check_new(&self, instance: &Placed, target: u32) -> Result<(), BuildError> {
         let target = &self.tree.instances[target as usize];
         match target.component.resources.keys().next() {
             None => Ok(()),
@@ -399,6 +403,7 @@ impl Linker<'_> {
         let kind = match link.kind {
             LinkKind::Shared => "a shared",
             LinkKind::Fresh => "a fresh",
+            LinkKind::Held => "a held",
             LinkKind::Isolated => "an isolated",
         };
         let target = &self.tree.instances[link.target as usize].name;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use miden_cvm_air::composition::LinkKind;
 use toml::Spanned;
 
 use crate::{
@@ -432,7 +433,11 @@ fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Resul
         }
         ImportKey::Root => {}
     }
-    match import.kind {
+    match import.kind.map(|kind| match kind {
+        // What is held is called as what is there.
+        LinkKind::Held => LinkKind::Shared,
+        kind => kind,
+    }) {
         Some(expected) if expected != export.kind => Err(Problem::WrongKind {
             import: name.into(),
             export: wire.into(),

@@ -109,7 +109,8 @@ pub struct Import {
     pub digest: Word,
     /// How it is named.
     pub key: ImportKey,
-    /// The kind that the export it is wired to must have; either if `None`.
+    /// The kind that the export it is wired to must have; any if `None`. Held for a shared export of
+    /// an instance whose handle goes with the call.
     pub kind: Option<LinkKind>,
     /// The function of the component's world that it is.
     pub function: Option<(InterfaceName, String)>,
@@ -836,6 +837,9 @@ fn exports(
             };
             return Err(document.error_at(procedure, problem));
         };
+        if entry.kind == Some(LinkKind::Held) {
+            return Err(document.error_at(name, Problem::HeldExport(name.get_ref().clone())));
+        }
         let export = Export {
             kind: entry.kind.unwrap_or(LinkKind::Shared),
             digest: library.mast_forest()[node].digest(),

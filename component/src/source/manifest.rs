@@ -81,9 +81,13 @@ pub(crate) struct ImportEntry {
     pub(crate) function: Option<Spanned<String>>,
     /// The name of a resource type in the interface, instead of a function's.
     pub(crate) resource: Option<Spanned<String>>,
+    /// Whether handles to instances of who exports the interface are imported, instead of a function.
+    #[serde(default)]
+    pub(crate) instances: bool,
     /// The exact procedure, instead of interface and function.
     pub(crate) root: Option<Spanned<String>>,
-    /// The kind that the export must have; either if nothing is said.
+    /// The kind that the export must have; any if nothing is said. Held for a shared export of an
+    /// instance whose handle goes with the call.
     pub(crate) kind: Option<LinkKind>,
 }
 

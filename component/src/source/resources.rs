@@ -8,7 +8,10 @@ use toml::Spanned;
 use crate::{
     bindings::{
         BindingsModule,
-        resources::{IntrinsicStub, Place, ResourceImport, ResourceType, WorldTypes, wrappers},
+        resources::{
+            INSTANCES, IntrinsicStub, Place, ResourceImport, ResourceType, Whose, WorldTypes,
+            wrappers,
+        },
     },
     error::{BuildError, Problem},
     source::manifest::{ImportEntry, Manifest, ResourceEntry},
@@ -49,9 +52,9 @@ impl Declared {
         let mut declared = Vec::new();
         let mut others = BTreeMap::new();
         for (name, entry) in std::mem::take(&mut manifest.imports) {
-            match &entry.resource {
-                Some(resource) => {
-                    let import = imported_type(document, &name, &entry, resource)?;
+            match entry.resource.is_some() || entry.instances {
+                true => {
+                    let import = imported_type(document, &name, &entry)?;
                     let known = this.imported.insert(name.get_ref().clone(), import);
                     if known.is_some() {
                         let problem = Problem::DuplicateResource(name.get_ref().clone());
@@ -59,7 +62,7 @@ impl Declared {
                     }
                     declared.push(name);
                 }
-                None => {
+                false => {
                     others.insert(name, entry);
                 }
             }
@@ -182,21 +185,21 @@ impl Declared {
     /// The generated modules of wrappers.
     pub(crate) fn modules(&self) -> Vec<BindingsModule> {
         let own = self.own.iter().map(|(name, ty)| {
-            let destroys = Some(self.destructors.contains_key(name));
-            (name, &ty.of, destroys)
+            let destroys = self.destructors.contains_key(name);
+            (name, &ty.of, Whose::Own(destroys))
         });
         let imported = self
             .imported
             .iter()
-            .map(|(name, import)| (name, &import.of, None));
+            .map(|(name, import)| (name, &import.of, import.whose()));
         own.chain(imported)
-            .map(|(name, of, destroys)| {
+            .map(|(name, of, whose)| {
                 let place = match of {
-                    Some(of) => self.world.place(of, destroys.is_none()),
+                    Some(of) => self.world.place(of, !matches!(whose, Whose::Own(_))),
                     None => Place::declared(name),
                 };
                 BindingsModule {
-                    text: wrappers(name, &place, destroys),
+                    text: wrappers(name, &place, whose),
                     path: place.wrappers,
                 }
             })
@@ -252,13 +255,15 @@ fn imported_type(
     document: &Document,
     name: &Spanned<String>,
     entry: &ImportEntry,
-    resource: &Spanned<String>,
 ) -> Result<ResourceImport, BuildError> {
+    let form = || {
+        let problem = Problem::ImportForm(name.get_ref().clone());
+        document.error_at(name, problem)
+    };
     let (Some(interface), None, None, None) =
         (&entry.interface, &entry.function, &entry.root, &entry.kind)
     else {
-        let problem = Problem::ImportForm(name.get_ref().clone());
-        return Err(document.error_at(name, problem));
+        return Err(form());
     };
     let text = |what, text: &Spanned<String>| -> Result<String, BuildError> {
         check_identity(what, text.get_ref()).map_err(|p| document.error_at(text, p))?;
@@ -270,7 +275,13 @@ fn imported_type(
             .version
             .as_ref()
             .map_or(Ok(String::new()), |v| text("version", v))?,
-        resource: text("resource", resource)?,
+        resource: match (&entry.resource, entry.instances) {
+            (Some(resource), false) if resource.get_ref() != INSTANCES => {
+                text("resource", resource)?
+            }
+            (None, true) => INSTANCES.into(),
+            _ => return Err(form()),
+        },
         of: None,
     })
 }

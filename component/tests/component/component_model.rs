@@ -633,6 +633,7 @@ fn every_test_that_the_book_names_exists() {
         "Rules that trap",
         "Cases of `test/values`",
         "Cases of `test/linking`",
+        "Instantiation",
     ] {
         for row in &rows(&page, heading)[1..] {
             let last = row.last().expect("a cell");

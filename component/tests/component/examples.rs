@@ -563,3 +563,170 @@ fn wallet_accepts_only_the_approved_script() {
         "{error}"
     );
 }
+
+// ACCOUNTS
+
+/// Runs the accounts with one of their files changed.
+fn with_accounts(file: &str, old: &str, new: &str) -> Result<(), String> {
+    let files = copy_of("accounts");
+    change(&files, file, old, new);
+    let linked = link(&files.path("accounts.toml"));
+    let run = run(&linked, Inputs::default());
+    run.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// What linking says of the accounts with one of their files changed.
+fn accounts_linked(file: &str, old: &str, new: &str) -> Result<LinkedComposition, String> {
+    let files = copy_of("accounts");
+    change(&files, file, old, new);
+    let linked = LinkedComposition::load(&files.path("accounts.toml"), &Toolchain::new());
+    linked.map_err(|error| error.to_string())
+}
+
+#[test]
+fn accounts_are_told_apart() {
+    let path = examples().join("accounts/accounts.toml");
+    let linked = link(&path);
+    run_checked(&linked, Inputs::default());
+    let output = run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+    let first = 1000 + 30 + 12 - 100;
+    assert_eq!(outputs(&output)[..3], [first, 5 + 30 + 100, 0]);
+}
+
+#[test]
+fn a_note_takes_nothing_out_of_an_account() {
+    // It says that it pays, and is wired to what takes out.
+    let error = with_accounts(
+        "accounts.toml",
+        "imports.deposit = \"account.deposit\"\n\n[instances.account]",
+        "imports.deposit = \"account.withdraw\"\n\n[instances.account]",
+    );
+    let reason = "only who opened the account takes from it";
+    assert!(
+        error.as_ref().is_err_and(|error| error.contains(reason)),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_account_is_entered_by_who_holds_it() {
+    // A note that makes up a handle, one that keeps what it was lent, one that gives it away.
+    for (new, reason) in [
+        ("exec.account::recv_borrow drop push.2", "handle"),
+        (
+            "exec.account::recv_borrow dup exec.account::send_own drop",
+            "does not own",
+        ),
+    ] {
+        let error = with_accounts("note/note.masm", "exec.account::recv_borrow", new);
+        assert!(
+            error.as_ref().is_err_and(|error| error.contains(reason)),
+            "{error:?}"
+        );
+    }
+    let error = with_accounts("note/note.masm", "swap exec.account::drop", "swap drop");
+    assert!(
+        error.as_ref().is_err_and(|error| error.contains("borrow")),
+        "{error:?}"
+    );
+    // The digest of what the account does is no way to it: there is no link for it.
+    let linked = link(&examples().join("accounts/accounts.toml"));
+    let deposit = component_of(&linked, "account").exports["deposit"].digest;
+    let called = format!("call.{}", deposit.to_hex());
+    let error = accounts_linked("note/note.masm", "call.imports::deposit", &called);
+    assert!(error.is_err());
+}
+
+#[test]
+fn the_transaction_drops_what_it_holds() {
+    // What is dropped is gone: the last withdrawal comes too late.
+    let error = with_accounts(
+        "app/app.masm",
+        "swap exec.account::drop swap\n",
+        "swap dup exec.account::drop push.1 exec.withdraw\n",
+    );
+    assert!(
+        error.as_ref().is_err_and(|error| error.contains("handle")),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn what_is_held_is_an_instance_and_its_shared_exports() {
+    let refused = |file: &str, old: &str, new: &str, reason: &str| {
+        let linked = accounts_linked(file, old, new);
+        let error = linked
+            .err()
+            .unwrap_or_else(|| panic!("it is linked: {new}"));
+        assert!(error.contains(reason), "{error}");
+    };
+    let account = "imports.account = \"account\"\nimports.open";
+    let wired = |to: &str| format!("imports.account = \"{to}\"\nimports.open");
+    refused(
+        "accounts.toml",
+        account,
+        &wired("account.open"),
+        "one of instances",
+    );
+    refused("accounts.toml", account, &wired("nobody"), "nobody");
+    refused("accounts.toml", account, "imports.open", "account");
+    let export = "procedure = \"account::open\"";
+    for (kind, reason) in [
+        ("fresh", "fresh"),
+        ("isolated", "isolated"),
+        ("held", "only imports are"),
+    ] {
+        let new = format!("{export}\nkind = \"{kind}\"");
+        refused("account/component.toml", export, &new, reason);
+    }
+    let form = "instances = true";
+    for new in [
+        "instances = true\nresource = \"x\"",
+        "instances = true\nfunction = \"f\"",
+        "resource = \"[instance]\"",
+    ] {
+        refused("note/component.toml", form, new, "import");
+    }
+    // A component that defines resource types has no further instances.
+    let types = "sources = [\"account.masm\"]\n\n[resources.coin]";
+    refused(
+        "account/component.toml",
+        "sources = [\"account.masm\"]",
+        types,
+        "coin",
+    );
+}
+
+#[test]
+fn public_data_is_of_who_exists_once() {
+    let data = |length: usize| {
+        let felts = vec!["7"; length].join(", ");
+        format!("\n\n[[data]]\naddress = 64\npublic = true\nfelts = [{felts}]\n")
+    };
+    let sources = "sources = [\"app.masm\"]\n";
+    let of_app = |length| {
+        accounts_linked(
+            "app/component.toml",
+            sources,
+            &format!("{sources}{}", data(length)),
+        )
+    };
+    let linked = of_app(1020).expect("it is linked");
+    let [public] = linked.composition.public_data() else {
+        panic!("one segment");
+    };
+    assert_eq!((public.instance, public.address), (0, 64));
+    assert_eq!(public.elements.len(), 1024);
+    assert!(linked.composition.segments().is_empty());
+    run_checked(&linked, Inputs::default());
+    let error = of_app(1025).expect_err("there is more than there may be");
+    assert!(error.contains("1024 elements of public data"), "{error}");
+    // The note is called fresh, and the account is one of many.
+    for component in ["note", "account"] {
+        let sources = format!("sources = [\"{component}.masm\"]\n");
+        let new = format!("{sources}{}", data(8));
+        let file = format!("{component}/component.toml");
+        let error = accounts_linked(&file, &sources, &new).expect_err("it is refused");
+        assert!(error.contains("has public data"), "{error}");
+    }
+}

@@ -25,6 +25,9 @@ pub enum Crossing {
     Isolated,
     /// A call into a new instance that has the caller's home domain, in a composition.
     Fresh,
+    /// A call into an instance that the program has made, whose home domain is the caller's, in a
+    /// composition.
+    Held,
     /// A syscall, into the root context.
     Syscall,
     /// A call of a destructor, into the instance that defines the resource type.
@@ -36,7 +39,7 @@ pub enum Crossing {
 impl Crossing {
     /// Whether handles can be sent across, either way.
     pub fn passes_tokens(self) -> bool {
-        matches!(self, Self::Shared | Self::Fresh)
+        matches!(self, Self::Shared | Self::Fresh | Self::Held)
     }
 
     /// Whether the instance that is entered is gone when it returns.

@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::composition::{
-    CallKind, Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, Resolved,
-    SegmentRecord,
+    CallKind, Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE,
+    LinkKind, LinkRecord, Resolved, SegmentRecord,
 };
 
 use crate::{
@@ -22,10 +22,12 @@ use crate::{
 };
 
 /// What a call goes to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Callee {
     /// A procedure in a context that is entered.
     Procedure(Entered),
+    /// A procedure of an instance that the caller holds, with the look into its table that finds it.
+    Held(Box<(Entered, TableAccess)>),
     /// An intrinsic for the caller's resource table.
     Table(TableCall),
     /// An intrinsic of the kernel.
@@ -42,10 +44,23 @@ pub(crate) struct TableCall {
     pub kind: CallKind,
     /// Number of the resource type.
     pub resource: u32,
-    /// Index of the type's definer.
+    /// Index of the type's definer; of the instance whose instances the type is of.
     pub definer: u16,
     /// The type's destructor.
     pub destructor: Option<Word>,
+}
+
+/// Who calls, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Calling {
+    /// The running instance.
+    pub context: ContextId,
+    /// The domain into which its shared calls go, and in which its resource types live.
+    pub home: u32,
+    /// The boundaries crossed last.
+    pub marks: Marks,
+    /// The cycle.
+    pub clk: u32,
 }
 
 /// What intrinsics do to a table; those of [`Intrinsic`] that have a resource type.
@@ -107,6 +122,11 @@ pub(crate) struct Instances {
 
 /// Where a table is.
 type Place = usize;
+
+/// The context of an instance of `index` whose handle stands for `domain`: a cycle + 1.
+fn held_context(domain: Felt, index: u16) -> ContextId {
+    ContextId::new(domain.as_int() as u32, index)
+}
 
 impl Instances {
     /// Returns the table of a composition whose root is about to run, within these limits.
@@ -184,21 +204,14 @@ impl Instances {
     // CALLS
     // --------------------------------------------------------------------------------------------
 
-    /// What a call means that `caller`, whose shared calls go into the domain `home`, makes to
-    /// `digest` at cycle `clk`.
+    /// What a call of an instance to `digest` means, with `last` as the last of the elements that cross.
     ///
     /// # Errors
-    /// If there is no link for it, or the target is running.
-    pub fn resolve(
-        &self,
-        caller: ContextId,
-        home: u32,
-        digest: Word,
-        clk: u32,
-    ) -> OpResult<Callee> {
-        let source = caller.index();
+    /// If there is no link for it, the target is running, or the caller does not hold it.
+    pub fn resolve(&mut self, digest: Word, last: Felt, by: Calling) -> OpResult<Callee> {
+        let source = by.context.index();
         let link = match self.composition.resolve(source.into(), digest) {
-            Some(Resolved::Call(link)) => link,
+            Some(Resolved::Call(link)) => *link,
             Some(Resolved::Intrinsic(record)) => return Ok(self.intrinsic(record)),
             None => {
                 return Err(Box::new(Trap::NotLinked {
@@ -209,22 +222,54 @@ impl Instances {
         };
         // A valid composition has no more instances than an index can name.
         let target = link.target as u16;
-        let own = clk + 1;
+        let (own, home) = (by.clk + 1, by.home);
         let (crossing, domain, home) = match link.kind {
             LinkKind::Shared => (Crossing::Shared, home, home),
             LinkKind::Isolated => (Crossing::Isolated, own, own),
             LinkKind::Fresh => (Crossing::Fresh, own, home),
+            LinkKind::Held => return self.resolve_held(&link, last, by),
         };
         let context = ContextId::new(domain, target);
+        let entered = self.entered(crossing, context, home, link.callee)?;
+        Ok(Callee::Procedure(entered))
+    }
+
+    /// What a call of the instance means that has this handle in the caller's table.
+    fn resolve_held(&mut self, link: &LinkRecord, handle: Felt, by: Calling) -> OpResult<Callee> {
+        let target = link.target as u16;
+        let call = TableCall {
+            op: TableOp::Rep,
+            kind: CallKind::Rep,
+            resource: FIRST_INSTANCE_TYPE + link.target,
+            definer: target,
+            destructor: None,
+        };
+        let access = self.apply(&call, handle, by)?;
+        let context = held_context(access.output, target);
+        let entered = self.entered(Crossing::Held, context, by.home, link.callee)?;
+        Ok(Callee::Held(Box::new((entered, access))))
+    }
+
+    /// How an instance is entered.
+    ///
+    /// # Errors
+    /// If it is running.
+    fn entered(
+        &self,
+        crossing: Crossing,
+        context: ContextId,
+        home: u32,
+        target: Word,
+    ) -> OpResult<Entered> {
         let state = self.state_to_enter(context)?;
-        Ok(Callee::Procedure(Entered {
+        Ok(Entered {
             crossing,
             context,
             home,
-            target: link.callee,
+            target,
             created: state.len == 0,
             state,
-        }))
+        })
     }
 
     /// What a call means that the kernel makes to `digest`.
@@ -240,7 +285,7 @@ impl Instances {
 
     fn intrinsic(&self, record: &IntrinsicRecord) -> Callee {
         let op = match record.intrinsic {
-            Intrinsic::New => TableOp::New,
+            Intrinsic::New | Intrinsic::Instantiate => TableOp::New,
             Intrinsic::Rep => TableOp::Rep,
             Intrinsic::Drop => TableOp::Drop,
             Intrinsic::SendOwn => TableOp::SendOwn,
@@ -256,7 +301,7 @@ impl Instances {
             op,
             kind: self.composition.kind_of(record),
             resource: record.resource,
-            definer: resource.map_or(0, |resource| resource.definer as u16),
+            definer: self.composition.definer_of(record).unwrap_or_default() as u16,
             destructor: resource.and_then(|resource| resource.destructor),
         })
     }
@@ -370,6 +415,23 @@ impl Instances {
             Crossing::Fresh => vec![left],
             _ => return Vec::new(),
         };
+        self.end(members)
+    }
+
+    /// The instance that is over because its own handle was dropped, unless it is kept. It does not
+    /// run: it would have been entered by who drops it, or by somebody whom that has called.
+    pub fn end_dropped(&mut self, call: &TableCall, access: &TableAccess) -> Vec<ContextId> {
+        let (TableOp::Drop, Entry::Handle(handle)) = (call.op, access.entry[0]) else {
+            return Vec::new();
+        };
+        if call.resource < FIRST_INSTANCE_TYPE || !handle.own {
+            return Vec::new();
+        }
+        self.end(vec![held_context(handle.rep, call.definer)])
+    }
+
+    /// Forgets instances that are over, and returns them, unless they are kept.
+    fn end(&mut self, members: Vec<ContextId>) -> Vec<ContextId> {
         for member in &members {
             if let Some(&place) = self.places.get(member) {
                 self.tables[place].clear(&mut self.quota);
@@ -385,20 +447,22 @@ impl Instances {
     // RESOURCES
     // --------------------------------------------------------------------------------------------
 
-    /// Does what an intrinsic does to the table of the running instance, which is `context` and whose
-    /// resource types live in the domain `home`, at cycle `clk`.
+    /// Does what an intrinsic does to the table of the running instance.
     ///
     /// # Errors
     /// The traps of the Canonical ABI, and those of tokens.
-    pub fn apply(
-        &mut self,
-        call: &TableCall,
-        input: Felt,
-        context: ContextId,
-        home: u32,
-        marks: Marks,
-        clk: u32,
-    ) -> OpResult<TableAccess> {
+    pub fn apply(&mut self, call: &TableCall, input: Felt, by: Calling) -> OpResult<TableAccess> {
+        let Calling {
+            context,
+            home,
+            marks,
+            clk,
+        } = by;
+        // A handle to a new instance stands for its domain.
+        let (kind, input) = match call.kind {
+            CallKind::Instantiate => (CallKind::New, Felt::from(clk + 1)),
+            kind => (kind, input),
+        };
         let home = ContextId::new(home, call.definer);
         let place = self.current();
         let resource = call.resource;
@@ -433,7 +497,7 @@ impl Instances {
                 let (handle, content) = table.get_removable(input, resource, marks)?;
                 let change = table.remove(handle, content);
                 destroys = content.own && call.destructor.is_some();
-                if content.own && call.kind == CallKind::Drop {
+                if content.own && kind == CallKind::Drop {
                     definer_state = Some(self.state_to_enter(home)?);
                 }
                 (if destroys { content.rep } else { ZERO }, change)
@@ -466,7 +530,7 @@ impl Instances {
                 let instance = context.index();
                 let got = self.tokens.receive(input, own, resource, marks, instance)?;
                 token = Some(got);
-                if call.kind == CallKind::RecvRep {
+                if kind == CallKind::RecvRep {
                     (got.rep, table.unchanged(0, Entry::Free { next: 0 }))
                 } else {
                     let content = Handle {
@@ -488,7 +552,7 @@ impl Instances {
         Ok(TableAccess {
             clk,
             context,
-            kind: call.kind,
+            kind,
             resource,
             home,
             destroys,

@@ -422,11 +422,17 @@ impl<T: Tracer> Process<T> {
         call: &CallNode,
     ) -> OpResult<Next> {
         let callee = find_node(forest, call.callee())?.digest();
+        let mut held = None;
         let (kind, entered) = if call.is_syscall() {
             (NodeKind::Syscall, self.resolve_syscall(callee)?)
         } else {
             match self.resolve_call(callee)? {
                 Callee::Procedure(entered) => (NodeKind::Call, entered),
+                Callee::Held(found) => {
+                    let (entered, access) = *found;
+                    held = Some(access);
+                    (NodeKind::Call, entered)
+                }
                 Callee::Kernel(access) => {
                     self.access_for_kernel(access, call.digest(), callee)?;
                     self.end_intrinsic(walk, call)?;
@@ -463,6 +469,9 @@ impl<T: Tracer> Process<T> {
                 callee: Some(callee),
                 entered: Some(entered),
             }));
+            if let Some(access) = &held {
+                self.tracer.table(access);
+            }
         }
         self.enter(&entered)?;
         self.advance()?;
@@ -484,9 +493,15 @@ impl<T: Tracer> Process<T> {
 
     fn start_dyn(&mut self, walk: &mut Walk, id: MastNodeId, node: &DynNode) -> OpResult<Next> {
         let (addr, callee) = self.fetch_word(self.stack.get(0))?;
+        let mut held = None;
         let entered = if node.is_dyncall() {
             match self.resolve_call(callee)? {
                 Callee::Procedure(entered) => Some(entered),
+                Callee::Held(found) => {
+                    let (entered, access) = *found;
+                    held = Some(access);
+                    Some(entered)
+                }
                 Callee::Table(_) | Callee::Kernel(_) | Callee::Caller => {
                     return Err(Box::new(Trap::DynamicIntrinsic {
                         instance: self.context.index(),
@@ -517,6 +532,9 @@ impl<T: Tracer> Process<T> {
                 callee: Some(callee),
                 entered,
             }));
+            if let Some(access) = &held {
+                self.tracer.table(access);
+            }
         }
         self.trace_access(addr, false, false, callee);
         self.stack.drop_top();

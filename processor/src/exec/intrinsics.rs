@@ -29,11 +29,12 @@ impl<T: Tracer> Process<T> {
         digest: Word,
         named: Word,
     ) -> OpResult<Option<Entered>> {
-        let input = self.stack.get(0);
+        let (input, by) = (self.stack.get(0), self.calling());
         let Some(instances) = &mut self.instances else {
             return Ok(None);
         };
-        let access = instances.apply(call, input, self.context, self.home, self.marks, self.clk)?;
+        let access = instances.apply(call, input, by)?;
+        let over = instances.end_dropped(call, &access);
         let destructor = call.destructor.filter(|_| access.destroys);
         let entered = match destructor {
             Some(destructor) => {
@@ -54,6 +55,7 @@ impl<T: Tracer> Process<T> {
             }));
             self.tracer.table(&access);
         }
+        self.close(over);
         self.stack.set(0, access.output);
         self.advance()?;
         Ok(entered)

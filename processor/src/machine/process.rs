@@ -11,7 +11,7 @@ use crate::{
     bulk::BulkQuota,
     calls::{
         crossing::{CreationTime, Crossing, Entered, Frame},
-        instances::{Callee, Instances, RuntimeInstance},
+        instances::{Callee, Calling, Instances, RuntimeInstance},
         resources::Marks,
         state::InstanceState,
     },
@@ -342,10 +342,11 @@ impl<T: Tracer> Process<T> {
     /// What a call to `callee` means.
     ///
     /// # Errors
-    /// In a composition: if there is no link for it, the target is running, or a syscall calls
-    /// anything but the kernel's intrinsics.
-    pub(crate) fn resolve_call(&self, callee: Word) -> OpResult<Callee> {
-        match &self.instances {
+    /// In a composition: if there is no link for it, the target is running or not held, or a syscall
+    /// calls anything but the kernel's intrinsics.
+    pub(crate) fn resolve_call(&mut self, callee: Word) -> OpResult<Callee> {
+        let by = self.calling();
+        match &mut self.instances {
             None => Ok(Callee::Procedure(Entered {
                 crossing: Crossing::Open,
                 context: ContextId::new(self.clk + 1, 0),
@@ -355,7 +356,20 @@ impl<T: Tracer> Process<T> {
                 state: InstanceState::default(),
             })),
             Some(instances) if self.in_syscall => instances.resolve_in_kernel(callee),
-            Some(instances) => instances.resolve(self.context, self.home, callee, self.clk),
+            Some(instances) => {
+                let last = self.stack.get(MIN_STACK_DEPTH - 1);
+                instances.resolve(callee, last, by)
+            }
+        }
+    }
+
+    /// Who would call now.
+    pub(crate) fn calling(&self) -> Calling {
+        Calling {
+            context: self.context,
+            home: self.home,
+            marks: self.marks,
+            clk: self.clk,
         }
     }
 
@@ -540,6 +554,11 @@ impl<T: Tracer> Process<T> {
             (Some(instances), crossing) => instances.leave(crossing, left),
             (None, _) => vec![left],
         };
+        self.close(over);
+    }
+
+    /// Frees the memory of contexts that are over.
+    pub(crate) fn close(&mut self, over: Vec<ContextId>) {
         if !self.options.retain_memory() {
             for context in over {
                 self.memory.close(context);
@@ -562,7 +581,11 @@ impl<T: Tracer> Process<T> {
 /// Whether a boundary is one into an instance of a composition, and back out of it.
 fn enters_instance(crossing: Crossing) -> bool {
     match crossing {
-        Crossing::Shared | Crossing::Isolated | Crossing::Fresh | Crossing::Destructor => true,
+        Crossing::Shared
+        | Crossing::Isolated
+        | Crossing::Fresh
+        | Crossing::Held
+        | Crossing::Destructor => true,
         Crossing::Open | Crossing::Syscall | Crossing::OwnDestructor => false,
     }
 }

@@ -141,6 +141,7 @@ impl CoreTrace {
         self.group = 0;
         let code = match row.kind {
             CallKind::Caller => opcode::CALLER_ID,
+            CallKind::Instantiate => opcode::INSTANTIATE,
             _ if row.destroys => opcode::DESTROY,
             _ => opcode::INTRINSIC,
         };
@@ -482,9 +483,9 @@ fn set_call(
         shared: match crossing {
             Crossing::Destructor => Felt::from(CallKind::Destroy as u8),
             Crossing::OwnDestructor => Felt::from(CallKind::DestroyOfOwnType as u8),
-            _ => flag(crossing == Crossing::Shared),
+            _ => flag(matches!(crossing, Crossing::Shared | Crossing::Held)),
         },
-        fresh: flag(crossing == Crossing::Fresh),
+        fresh: flag(matches!(crossing, Crossing::Fresh | Crossing::Held)),
         creates: flag(is_call && entered.created),
         has_data: Felt::from(if is_call { payload } else { 0 }),
         free,

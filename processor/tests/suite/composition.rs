@@ -10,8 +10,8 @@ use miden_core::{
     AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO, crypto::hash::Rpo256,
 };
 use miden_cvm_air::composition::{
-    Composition, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind, LinkRecord, PublicData,
-    ResourceRecord, SegmentRecord,
+    Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind,
+    LinkRecord, PublicData, ResourceRecord, SegmentRecord,
 };
 use miden_cvm_processor::{
     AdviceInputs, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionOptions,
@@ -36,7 +36,7 @@ const STUBS: &str = "
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
-const INTRINSICS: [(&str, Intrinsic); 10] = [
+const INTRINSICS: [(&str, Intrinsic); 11] = [
     ("new", Intrinsic::New),
     ("rep", Intrinsic::Rep),
     ("drop", Intrinsic::Drop),
@@ -47,6 +47,7 @@ const INTRINSICS: [(&str, Intrinsic); 10] = [
     ("load", Intrinsic::Load),
     ("store", Intrinsic::Store),
     ("caller", Intrinsic::Caller),
+    ("instantiate", Intrinsic::Instantiate),
 ];
 
 /// All stubs: imports, those in `more`, and the intrinsics of every type.
@@ -195,13 +196,33 @@ impl Builder {
         });
         for source in 0..self.instances {
             for (name, intrinsic) in INTRINSICS {
-                if intrinsic.has_resource() && (source == definer || !intrinsic.is_definer()) {
+                let is_fit = intrinsic.has_resource() && intrinsic != Intrinsic::Instantiate;
+                if is_fit && (source == definer || !intrinsic.is_definer()) {
                     let digest = self.stub(&stub_name(name, intrinsic, resource));
                     self.intrinsics.push(IntrinsicRecord {
                         source,
                         digest,
                         intrinsic,
                         resource,
+                    });
+                }
+            }
+        }
+        self
+    }
+
+    /// Gives everybody the intrinsics for instances of `of` that the program makes, under the stubs of
+    /// the type `stubs`, such as `instantiate3`.
+    pub fn instances_of(mut self, of: u32, stubs: u32) -> Self {
+        for source in 0..self.instances {
+            for (name, intrinsic) in INTRINSICS {
+                if intrinsic.has_resource() && !intrinsic.is_definer() {
+                    let digest = self.stub(&stub_name(name, intrinsic, stubs));
+                    self.intrinsics.push(IntrinsicRecord {
+                        source,
+                        digest,
+                        intrinsic,
+                        resource: FIRST_INSTANCE_TYPE + of,
                     });
                 }
             }

@@ -12,6 +12,7 @@ mod coverage;
 mod decorators;
 mod forged;
 mod fresh;
+mod held;
 mod limits;
 mod oracle;
 mod public;

@@ -445,11 +445,8 @@ pub fn tables(debugger: &Debugger<'_>) -> Vec<String> {
             let Entry::Handle(handle) = entry else {
                 continue;
             };
-            let resources = debugger.target().resources();
-            let resource = match resources.get(handle.resource as usize) {
-                Some(name) => name.clone(),
-                None => format!("type {}", handle.resource),
-            };
+            let resource = debugger.target().resource_name(handle.resource);
+            let resource = resource.unwrap_or_else(|| format!("type {}", handle.resource));
             let kind = if handle.own { "own" } else { "borrow" };
             let lent = if handle.lent == 0 { "" } else { ", was lent" };
             lines.push(format!(

@@ -55,13 +55,13 @@ fn another_intrinsic_that_asks_nobody() {
     let mut forged = traced();
     let rep = forged.row_of(INTRINSIC, 1);
     set_opcode(&mut forged.core(rep).op, CALLER_ID);
-    forged.settles_to_more_than(&["bus.Table", "call.caller_kind", "memory.value"]);
+    forged.settles_to_more_than(&["bus.Table", "call.opcode_kind", "memory.value"]);
     // The link's kind is another one.
     let mut forged = traced();
     let row = forged.row_of(CALLER_ID, 0);
     edit_call(forged.core(row), |call| call.shared -= ONE);
-    forged.settles_to(&["bus.Link", "call.caller_kind"]);
-    // A call that is shared and fresh at once is none of its kind.
+    forged.settles_to(&["bus.Link", "call.opcode_kind"]);
+    // A call that is shared and fresh at once is another one.
     let mut forged = traced();
     let row = forged.row_of(CALL, 0);
     edit_call(forged.core(row), |call| call.fresh = ONE);

@@ -17,6 +17,7 @@ mod control;
 mod crypto;
 mod data;
 mod fresh;
+mod held;
 mod memory;
 mod operations;
 mod polynomials;

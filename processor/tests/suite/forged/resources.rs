@@ -3,7 +3,7 @@
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
     composition::LinkKind::{Isolated, Shared},
-    opcode::{CALL, CALLER_ID, DESTROY, DESTRUCTOR, END, INTRINSIC, OWN_DESTRUCTOR},
+    opcode::{CALL, CALLER_ID, DESTROY, DESTRUCTOR, END, INSTANTIATE, INTRINSIC, OWN_DESTRUCTOR},
 };
 use miden_cvm_processor::ExecutionTrace;
 
@@ -367,7 +367,14 @@ fn intrinsics_that_the_link_table_does_not_give() {
     // In an open program.
     let mut forged = masm("proc f neg end begin call.f end");
     let row = forged.row_of(CALL, 0);
-    for code in [INTRINSIC, CALLER_ID, DESTROY, DESTRUCTOR, OWN_DESTRUCTOR] {
+    for code in [
+        INTRINSIC,
+        CALLER_ID,
+        INSTANTIATE,
+        DESTROY,
+        DESTRUCTOR,
+        OWN_DESTRUCTOR,
+    ] {
         set_opcode(&mut forged.core(row).op, code);
         forged.core(row).decoder.call = ZERO;
         forged.settles_to_more_than(&["call.intrinsic_open"]);

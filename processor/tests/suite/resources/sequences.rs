@@ -304,7 +304,7 @@ impl Plan {
             let destructor = Self::destroys(resource).then_some(destructor.as_str());
             builder = builder.resource(definer as u32, destructor);
         }
-        (builder, format!("begin\n{}end", self.main))
+        (builder, format!("begin\nneg neg\n{}end", self.main))
     }
 }
 

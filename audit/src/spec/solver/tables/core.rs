@@ -39,7 +39,7 @@ const GIVEN: &[Given] = &[
         &[("op.hi[7]", 1), ("op.mid[2]", 1)],
         PROGRAM,
     ),
-    // CALL, SYSCALL, INTRINSIC, CALLER_ID and DESTROY.
+    // CALL, SYSCALL, INTRINSIC, CALLER_ID, INSTANTIATE and DESTROY.
     given(
         "decoder.registers[0..4]",
         &[("op.hi[6]", 1), ("op.mid[3]", 1), ("op.lo[0]", 1)],
