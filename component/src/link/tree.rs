@@ -24,9 +24,8 @@ use crate::{
         wac,
     },
     source::{
-        component::{Component, known_imports},
+        component::{Component, known_imports, with_libraries},
         files::is_link_loop,
-        libraries::with_libraries,
     },
     text::{document::Document, names::check_name},
     wit::{InterfaceName, find::short_names},
