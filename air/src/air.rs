@@ -228,7 +228,7 @@ impl CvmAir {
             let end = if boundary.last { &mut last } else { &mut first };
             *end += weights().times(difference);
         }
-        let cut = |index: usize| challenges.cut(table, index, frame.main.cur);
+        let cut = |index: usize| challenges.cut(table as u8, index, frame.main.cur);
         first += weights()
             * match piece.index {
                 0 => frame.aux[0],

@@ -46,7 +46,7 @@ pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
     let challenges = Challenges::new(random);
     let cut = |index: usize, row: usize| -> E {
         let row = &cells[row * table.width()..][..table.width()];
-        challenges.cut(table, index, row).inv()
+        challenges.cut(table as u8, index, row).inv()
     };
     let received = match piece.index {
         0 => E::ZERO,
@@ -303,7 +303,7 @@ mod tests {
             let main = |row: usize| &trace[row * table.width()..][..table.width()];
             // A row is received by the first row and sent by the last one, unless the piece is all.
             let [received, sent] = [(2, 0), (3, height - 1)].map(|(index, row)| {
-                let fraction: E = challenges.cut(table, index, main(row));
+                let fraction: E = challenges.cut(table as u8, index, main(row));
                 match piece.is_last {
                     true => E::ZERO,
                     false => fraction.inv(),

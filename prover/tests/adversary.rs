@@ -233,8 +233,9 @@ impl Cheater {
         let packing = air.packing(table);
         let periodic = periodic_rows();
         let mut columns = vec![Vec::with_capacity(height); packing.width()];
-        let cut =
-            |index: usize, row: usize| -> E { UNIT / challenges.cut(table, index, row_of(row)) };
+        let cut = |index: usize, row: usize| -> E {
+            UNIT / challenges.cut(table as u8, index, row_of(row))
+        };
         let mut sum = match piece.index {
             0 => NOTHING,
             index => -cut(index, 0),

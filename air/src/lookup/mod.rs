@@ -24,7 +24,6 @@ use crate::{
     MAX_DEGREE,
     algebra::{Algebra, Degree, ExtensionAlgebra},
     columns::cells_of,
-    table::Table,
 };
 
 /// A place for one fraction a row. Each table has slots of its own; the core and the others number
@@ -120,16 +119,16 @@ impl<E: Copy> Challenges<E> {
     }
 
     /// The denominator of the row that a piece of a table begins with, and the piece before it ends
-    /// with. It is that of no message, as no bus has the number 0.
+    /// with; the table is given by its number. It is that of no message, as no bus has the number 0.
     #[inline]
-    pub fn cut<F>(&self, table: Table, index: usize, row: &[F]) -> E
+    pub fn cut<F>(&self, table: u8, index: usize, row: &[F]) -> E
     where
         F: Algebra,
         E: ExtensionAlgebra<F>,
     {
         let number = |number: usize| F::constant(Felt::new(number as u64));
         let [of_table, of_index, ..] = self.coordinates;
-        let place = of_table.times(number(table as usize)) + of_index.times(number(index));
+        let place = of_table.times(number(table.into())) + of_index.times(number(index));
         let (mut sum, mut weight) = (self.alpha + place, self.cell);
         for &cell in row {
             sum += weight.times(cell);

@@ -16,8 +16,9 @@ use crate::{
     error::{BuildError, Problem},
     limits::AssemblyLimits,
     source::{
-        component::{assembled_code, init_procedure},
+        component::init_procedure,
         data::StaticData,
+        libraries::assembled_code,
         manifest::Manifest,
         resources::Declared,
         workspace::Workspace,

@@ -11,7 +11,7 @@ use toml::Spanned;
 use crate::{
     assembly::toolchain::Toolchain,
     error::{BuildError, Problem},
-    source::component::with_libraries,
+    source::libraries::with_libraries,
     text::document::Document,
     wit::WitSources,
 };
