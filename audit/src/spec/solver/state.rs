@@ -128,6 +128,9 @@ pub struct Contradiction;
 
 const MODULUS: u64 = Felt::MODULUS;
 
+/// A product of differences that bounds a variable has no more factors.
+const MOST_ROOTS: usize = 8;
+
 impl State {
     /// Begins with constraints and messages; helpers are numbered from `first_helper` on.
     pub fn new(
@@ -227,9 +230,11 @@ impl State {
     }
 
     fn unknown(&self, polynomial: &Polynomial) -> Vec<Variable> {
-        let mut variables = polynomial.variables();
-        variables.retain(|variable| !self.known.contains(variable));
-        variables
+        let variables = polynomial
+            .terms()
+            .flat_map(|(monomial, _)| monomial.variables());
+        let unknown: BTreeSet<Variable> = variables.filter(|x| !self.known.contains(x)).collect();
+        unknown.into_iter().collect()
     }
 
     /// Whether a polynomial in known variables is known not to be zero.
@@ -458,7 +463,8 @@ impl State {
     fn bound(&mut self) -> bool {
         for i in 0..self.active.len() {
             let (source, polynomial) = &self.active[i];
-            if let &[x] = &polynomial.variables()[..]
+            if polynomial.num_terms() <= MOST_ROOTS
+                && let &[x] = &polynomial.variables()[..]
                 && !self.bounds.contains_key(&x)
                 && let Some(bound) = consecutive_roots(polynomial, x)
             {
@@ -522,6 +528,7 @@ impl State {
         };
         // Groups of flags of which one is set.
         let groups: Vec<(Source, Vec<Variable>)> = all()
+            .filter(|(_, polynomial)| polynomial.degree() == 1)
             .filter_map(|(source, polynomial)| {
                 let variables = polynomial.variables();
                 let sum = variables
@@ -539,6 +546,7 @@ impl State {
             return false;
         }
         let found = all().find_map(|(source, polynomial)| {
+            (polynomial.num_terms() <= MOST).then_some(())?;
             let variables = polynomial.variables();
             let mut others = variables.iter().filter(|x| !is_flag(x));
             let (Some(&x), None) = (others.next(), others.next()) else {

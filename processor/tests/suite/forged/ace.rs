@@ -318,6 +318,9 @@ fn gates_in_a_circle() {
     let mut forged = honest();
     pose(&mut forged, &circuit, values);
     forged.settles_to(&["bus.Range"]);
+    // The difference is -2: with a lower limb that is one, and an upper one that is not.
+    at(&mut forged, GATE).left_gap = [Felt::new(0xfffe), -ONE];
+    forged.settles_to(&["bus.Range"]);
     at(&mut forged, GATE).left_gap = [ZERO; 2];
     forged.settles_to(&["ace.left_before"]);
 

@@ -16,6 +16,7 @@ mod components;
 mod control;
 mod crypto;
 mod data;
+mod forms;
 mod fresh;
 mod held;
 mod memory;
