@@ -24,8 +24,9 @@ use crate::{
         wac,
     },
     source::{
-        component::{Component, known_imports, with_libraries},
+        component::{Component, known_imports},
         files::is_link_loop,
+        libraries::with_libraries,
     },
     text::{document::Document, names::check_name},
     wit::{InterfaceName, find::short_names},
