@@ -22,8 +22,8 @@ use stubs::{STUB_MODULE, StubIdentity};
 use crate::{
     abi::{Signature, legend},
     wit::{
-        Function, FunctionName, Interface, Type, World, destructor_name, masm_name, module_names,
-        quoted,
+        Function, FunctionName, Interface, Type, World, built_in, destructor_name, masm_name,
+        module_names, quoted,
     },
 };
 
@@ -136,6 +136,11 @@ impl Bindings {
             let handles = Handles::of_imports(world, types);
             modules.push(import_module(interface, &module, handles));
         }
+        let built_in = module_names(world.built_in.iter().map(|interface| &interface.name));
+        for (interface, module) in world.built_in.iter().zip(built_in) {
+            let handles = Handles::of_imports(world, types);
+            modules.push(built_in_module(interface, &module, handles));
+        }
         let mut exports = BTreeMap::new();
         let export_modules = module_names(world.exports.iter().map(|interface| &interface.name));
         for (interface, module) in world.exports.iter().zip(export_modules) {
@@ -229,6 +234,22 @@ fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> B
     BindingsModule {
         path: format!("{BINDINGS_MODULE}::{module}"),
         text: text + &code.finish() + &lists.procedures(),
+    }
+}
+
+/// The functions of an interface that are instructions.
+fn built_in_module(interface: &Interface, module: &str, handles: Handles<'_>) -> BindingsModule {
+    let mut code = Code::default();
+    for function in &interface.functions {
+        describe(&mut code, function, handles);
+        let instructions = built_in::code(&interface.name, function).unwrap_or_default();
+        code.block(format!("pub proc {}", masm_name(&function.name)), |code| {
+            code.line(instructions);
+        });
+    }
+    BindingsModule {
+        path: format!("{BINDINGS_MODULE}::{module}"),
+        text: format!("# The functions of {}.\n{}", interface.name, code.finish()),
     }
 }
 

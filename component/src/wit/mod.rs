@@ -1,5 +1,6 @@
 //! What a component offers and needs, as its WIT world says it.
 
+pub(crate) mod built_in;
 pub(crate) mod find;
 mod model;
 mod names;

@@ -12,6 +12,9 @@ pub struct World {
     pub name: String,
     /// What it needs, in the order of the world.
     pub imports: Vec<Interface>,
+    /// The interfaces of `miden:cvm` that it imports: their functions are instructions, and nobody has to
+    /// be wired for them.
+    pub built_in: Vec<Interface>,
     /// What it offers, in the order of the world.
     pub exports: Vec<Interface>,
     /// The types that its interfaces name, as far as Miden can express them.

@@ -9,6 +9,7 @@ use wit_parser::{
 };
 
 use super::{
+    built_in::{code, is_built_in},
     model::{
         Case, Field, Function, Interface, InterfaceName, Method, NamedType, ResourceName, Type,
         World,
@@ -25,11 +26,12 @@ use crate::{
     },
 };
 
-/// Miden's own types as a WIT package; every world can use it without bringing it along.
-const CORE_TYPES: &str = include_str!("core-types.wit");
+/// Miden's own types, and the interfaces that are built in, as a WIT package; every world can use it
+/// without bringing it along.
+const PACKAGE: &str = include_str!("cvm.wit");
 
-/// Where [`CORE_TYPES`] stands in errors.
-const CORE_TYPES_FILE: &str = "miden:cvm";
+/// Where [`PACKAGE`] stands in errors.
+const PACKAGE_FILE: &str = "miden:cvm";
 
 /// The lines of a doc comment that say what calls of a function do, or of all functions of an
 /// interface that say nothing themselves.
@@ -105,7 +107,7 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
         .iter()
         .map(|files| texts(files))
         .collect::<Result<Vec<_>, _>>()?;
-    let core_types = parse(&[(CORE_TYPES_FILE, CORE_TYPES)])?;
+    let core_types = parse(&[(PACKAGE_FILE, PACKAGE)])?;
     let name = &core_types.main.name;
     let has_own = std::iter::once(&main).chain(&dependencies).any(|group| {
         std::iter::once(&group.main)
@@ -144,7 +146,7 @@ fn place(sources: &WitSources, map: &SourceMap, span: Span) -> Option<(PathBuf, 
     let location = map.resolve_span(span)?;
     let text = match sources.files.iter().find(|file| file.path == location.path) {
         Some(file) => file.text.as_str(),
-        None => CORE_TYPES,
+        None => PACKAGE,
     };
     let line = line_of(text, location.range.start);
     Some((sources.location(location.path), line))
@@ -185,13 +187,19 @@ impl Resolver<'_> {
             Some(package) => self.resolve.id_of_name(package, &world.name),
             None => world.name.clone(),
         };
+        let imports = self.interfaces(id, world.imports.iter())?;
+        let (built_in, imports) = imports
+            .into_iter()
+            .partition(|interface| is_built_in(&interface.name));
         let world = World {
             name,
-            imports: self.interfaces(id, world.imports.iter())?,
+            imports,
+            built_in,
             exports: self.interfaces(id, world.exports.iter())?,
             types: self.named_types(id),
         };
         self.check_types(&world)?;
+        self.check_built_in(&world)?;
         Ok(world)
     }
 
@@ -235,6 +243,21 @@ impl Resolver<'_> {
             })
         });
         types.collect()
+    }
+
+    /// Checks that the functions of built-in interfaces are there.
+    fn check_built_in(&self, world: &World) -> Result<(), BuildError> {
+        for interface in &world.built_in {
+            let mut functions = interface.functions.iter();
+            if let Some(unknown) = functions.find(|f| code(&interface.name, f).is_none()) {
+                let problem = Problem::Wit(format!(
+                    "`{}` has no function `{unknown}`",
+                    interface.name.without_version()
+                ));
+                return Err(BuildError::in_file(&self.sources.base, problem));
+            }
+        }
+        Ok(())
     }
 
     /// Checks that every handle is of a type that is where [`World::exports_type`] says.

@@ -108,3 +108,19 @@ fn lists_and_strings_arrive_in_webassembly() {
 fn lists_and_strings_arrive_from_webassembly() {
     for_values(all_types(), 60, from_wasm);
 }
+
+#[test]
+fn bytes_and_strings_of_all_lengths_arrive() {
+    let byte = |number: usize| Value::Scalar(vec![(number * 37 + 33) as u64 % 256]);
+    let bytes = (0..13).map(|length| Value::List((0..length).map(byte).collect()));
+    let ty = Type::List(Box::new(Type::List(Box::new(Type::Unsigned(8)))));
+    let value = Value::List(bytes.collect());
+    to_wasm(&ty, &value);
+    from_wasm(&ty, &value);
+    let character = |number: usize| Value::Scalar(vec![(number * 7 + 33) as u64 % 127]);
+    let texts = (0..13).map(|length| Value::List((0..length).map(character).collect()));
+    let ty = Type::List(Box::new(Type::String));
+    let value = Value::List(texts.collect());
+    to_wasm(&ty, &value);
+    from_wasm(&ty, &value);
+}

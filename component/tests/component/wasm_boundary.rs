@@ -1,12 +1,15 @@
 //! Modules that do not keep to the Canonical ABI, and what they may rely on if they do.
 
+use miden_core::{Felt, Word};
+use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_component::{BuildError, Problem};
+use miden_cvm_processor::AdviceInputs;
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
     canonical_abi::{files, link, world},
     handles,
-    support::{Files, Inputs, run},
+    support::{Files, Inputs, outputs, run},
     wasm::replace,
 };
 
@@ -383,6 +386,84 @@ fn a_destructor_is_named_once() {
     let error = files.link().expect_err("two destructors");
     assert!(
         matches!(*error.problem, Problem::DuplicateResource(_)),
+        "{error}"
+    );
+}
+
+#[test]
+fn built_in_functions_are_instructions() {
+    let wit = "package a:b;
+        world w {
+            import miden:cvm/field@1.0.0;
+            import miden:cvm/rpo@1.0.0;
+            import miden:cvm/advice@1.0.0;
+            import miden:cvm/instance@1.0.0;
+            export main: func() -> u64;
+        }";
+    // The product of two popped elements, and what a hash of it with a zero word begins with, are asserted.
+    let of = [Felt::new(0), Felt::new(0), Felt::new(0), Felt::new(21)];
+    let hash = Rpo256::merge(&[Word::new(of), Word::default()]);
+    let expected = hash.as_elements()[3].as_int();
+    let wat = format!(
+        "(module
+            (import \"miden:cvm/field@1.0.0\" \"mul\" (func $mul (param i64 i64) (result i64)))
+            (import \"miden:cvm/rpo@1.0.0\" \"merge\"
+                (func $merge (param i64 i64 i64 i64 i64 i64 i64 i64 i32)))
+            (import \"miden:cvm/advice@1.0.0\" \"pop\" (func $pop (result i64)))
+            (import \"miden:cvm/instance@1.0.0\" \"assert\" (func $assert (param i32)))
+            (memory (export \"memory\") 1)
+            (func (export \"main\") (result i64)
+                (local $product i64)
+                (local.set $product (call $mul (call $pop) (call $pop)))
+                (call $merge (local.get $product) (i64.const 0) (i64.const 0) (i64.const 0)
+                    (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0) (i32.const 64))
+                (call $assert (i64.eq (i64.load (i32.const 64)) (i64.const {})))
+                (local.get $product)))",
+        expected as i64
+    );
+    let files = Files::new(&[
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nwasm = \"app.wasm\"\n",
+        ),
+        ("app/app.wit", wit),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n",
+        ),
+    ]);
+    files.write("app/app.wasm", &module(&wat));
+    let inputs = |values: [u64; 2]| Inputs {
+        advice: AdviceInputs::default().with_stack(values.map(Felt::new)),
+        ..Inputs::default()
+    };
+    let output = run(&link(&files), inputs([3, 7])).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..2], [0, 21]);
+    let error = run(&link(&files), inputs([3, 8])).expect_err("another hash");
+    assert!(error.to_string().contains("miden:cvm: assert"), "{error}");
+}
+
+#[test]
+fn built_in_functions_are_those_of_the_package() {
+    let wit = "package a:b;
+        world w { import miden:cvm/field@1.0.0; export main: func(); }
+        package miden:cvm@1.0.0 { interface field { add: func(a: u32) -> u32; } }";
+    let files = Files::new(&[
+        (
+            "component.toml",
+            "name = \"x\"\nwit = \"x.wit\"\nsources = [\"x.masm\"]\nexports.main.procedure = \"x::main\"\n",
+        ),
+        ("x.wit", wit),
+        ("x.masm", "pub proc main nop end"),
+    ]);
+    let error = files
+        .component(".")
+        .map(|_| ())
+        .expect_err("another function");
+    assert!(
+        error
+            .to_string()
+            .contains("has no function `add: func(a: u32) -> u32`"),
         "{error}"
     );
 }

@@ -180,6 +180,11 @@ impl Machine {
     /// Calls exports one after another.
     pub fn run(&self, calls: &[Call]) -> Result<ExecutionOutput, Box<ExecutionError>> {
         let mut script: Vec<Felt> = Vec::new();
+        if let Some(start) = &self.compiled.start {
+            script.push(Felt::new(1));
+            script.extend(self.digests[start]);
+            script.extend([0, 0].map(Felt::new));
+        }
         for call in calls {
             let export = self.export(&call.name).expect("an export");
             script.push(Felt::new(1));

@@ -21,6 +21,12 @@ const LIFT_STRING: &str = include_str!("lift_string.masm");
 /// How strings are written.
 const LOWER_STRING: &str = include_str!("lower_string.masm");
 
+/// How bytes are read, an element each.
+const READ_BYTES: &str = include_str!("read_bytes.masm");
+
+/// How bytes are written.
+const WRITE_BYTES: &str = include_str!("write_bytes.masm");
+
 /// The most core values that are parameters; more of them are in linear memory.
 const MAX_PARAMS: usize = 16;
 
@@ -294,11 +300,16 @@ fn to_stack(code: &mut Code, passing: &Elements) {
 
 /// The text of the boundary's module with these procedures.
 pub(super) fn module(procedures: &str) -> String {
-    let mut text = SHARED.to_owned();
-    for (name, more) in [("lift_string", LIFT_STRING), ("lower_string", LOWER_STRING)] {
-        if procedures.contains(&format!("exec.{name}")) {
+    let mut text = format!("{SHARED}{procedures}");
+    for (name, more) in [
+        ("lift_string", LIFT_STRING),
+        ("lower_string", LOWER_STRING),
+        ("read_bytes", READ_BYTES),
+        ("write_bytes", WRITE_BYTES),
+    ] {
+        if text.contains(&format!("exec.{name}")) {
             text.push_str(more);
         }
     }
-    text + procedures
+    text
 }

@@ -384,8 +384,9 @@ fn imports(world: &World, types: &WorldTypes) -> Vec<Imported> {
         });
         named.collect::<Vec<_>>()
     };
-    let modules = module_names(world.imports.iter().map(|interface| &interface.name));
-    for (interface, bindings) in world.imports.iter().zip(modules) {
+    let all = || world.imports.iter().chain(&world.built_in);
+    let modules = module_names(all().map(|interface| &interface.name));
+    for (interface, bindings) in all().zip(modules) {
         let module = match &interface.name {
             InterfaceName::World => "$root".to_owned(),
             name => name.to_string(),

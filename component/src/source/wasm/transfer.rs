@@ -397,6 +397,10 @@ impl Transfer {
                 "dup.1 mul.{length} exec.room dup movup.4 mem_store"
             ));
             // => [item, ptr, length]
+            if *element == Type::U8 {
+                code.line("swap exec.read_bytes");
+                return;
+            }
             code.line("swap dup.2 neq.0");
             code.block("while.true", |code| {
                 self.load(code, element, 0, 0);
@@ -419,8 +423,13 @@ impl Transfer {
             // => [length, item]
             code.line(format!("dup mul.{size} {give}"));
             // => [ptr, length, item]
-            code.line("movup.2 dup.2 swap dup.2 dup.2 neq.0");
-            // => [to, item, left, ptr, length], and whether any is left
+            code.line("movup.2 dup.2 swap dup.2");
+            // => [to, item, left, ptr, length]
+            if *element == Type::U8 {
+                code.line("exec.write_bytes");
+                return;
+            }
+            code.line("dup.2 neq.0");
             code.block("while.true", |code| {
                 self.store(code, element, 0, 0);
                 code.line(format!("add.{size} swap add.{length} swap"));
