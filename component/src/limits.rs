@@ -13,6 +13,12 @@ pub(crate) const MAX_OPEN: usize = 256;
 /// The most terms, operators and parentheses of a constant's expression.
 pub(crate) const MAX_TERMS: usize = 1024;
 
+/// The longest text of a type.
+pub(crate) const MAX_TYPE_LENGTH: usize = 1 << 10;
+
+/// How deep types nest in a text.
+pub(crate) const MAX_TYPE_DEPTH: usize = 32;
+
 /// The most brackets that may be open at once.
 pub(crate) const MAX_BRACKETS: usize = 128;
 

@@ -10,12 +10,13 @@ mod flat;
 mod signature;
 mod values;
 
+pub use crate::error::ValueError;
 pub use flat::{Flat, FlatValue, flat_len, flatten, has_pointers};
 pub(crate) use flat::{legend, payloads};
 pub use signature::{MAX_FLAT, MESSAGE_LEN, Passing, Signature};
 pub use values::{
-    Lowered, Placed, ValueError, lift_values, lower_values, parse_call, place_value, typed_params,
-    wave_text, wave_type,
+    Lowered, Placed, lift_values, lower_values, parse_call, place_value, typed_params, wave_text,
+    wave_type,
 };
 
 #[cfg(test)]

@@ -8,92 +8,17 @@ use std::{borrow::Cow, fmt};
 
 use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
-use thiserror::Error;
 use wasm_wave::{
     value::{Type as WaveType, Value},
     wasm::{WasmTypeKind, WasmValue},
 };
 
 use super::{Passing, flat_len};
-use crate::wit::{Field, Function, Type};
-
-/// A value that does not fit its type, or a form that is none of the type's values.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ValueError {
-    /// A text that is no WAVE.
-    #[error("`{text}` is not a call in WAVE: {reason}")]
-    Text {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A text that is no value of a type.
-    #[error("`{text}` is no {ty} in WAVE: {reason}")]
-    Wave {
-        /// The text.
-        text: String,
-        /// The type.
-        ty: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Parentheses and brackets in a text nest too deep.
-    #[error("more than {MAX_BRACKETS} brackets are open at once")]
-    Brackets,
-    /// A value is of another type.
-    #[error("{name}: expected {expected}, found {found}")]
-    Kind {
-        /// The parameter, or `result`.
-        name: String,
-        /// The type.
-        expected: String,
-        /// The value.
-        found: String,
-    },
-    /// Another number of parameters than the function has.
-    #[error("expected {expected} parameters, found {found}")]
-    Count {
-        /// How many it has.
-        expected: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// A number that is no element of the field.
-    #[error("{name}: {value} is not below the field's modulus, 2^64 - 2^32 + 1")]
-    Element {
-        /// The parameter.
-        name: String,
-        /// The number.
-        value: u64,
-    },
-    /// Handles come from instances; there are none outside.
-    #[error("{name}: a handle cannot be given from outside of a composition")]
-    Handle {
-        /// The parameter.
-        name: String,
-    },
-    /// Elements that are no value of the type.
-    #[error("{name}: {element} is no {expected}")]
-    Malformed {
-        /// The parameter, or `result`.
-        name: String,
-        /// The element.
-        element: u64,
-        /// What it should be.
-        expected: String,
-    },
-    /// The message that stands for the values is not known.
-    #[error("the values are in the message with the hash {}, which is not there", .0.to_hex())]
-    NoMessage(Word),
-    /// A message that does not have the values.
-    #[error("the message is shorter or longer than its values")]
-    MessageLength,
-}
-
-/// The most brackets that may be open in a call.
-const MAX_BRACKETS: usize = 128;
+use crate::{
+    error::ValueError,
+    limits::MAX_BRACKETS,
+    wit::{Field, Function, Type},
+};
 
 /// Values as they cross a boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]

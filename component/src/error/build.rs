@@ -9,12 +9,11 @@ use thiserror::Error;
 use super::{
     package::PackageError,
     source::{SourceError, SourceFault},
+    value::{TypeError, ValueError},
 };
 use crate::{
-    abi::ValueError,
     limits::{LimitName, MAX_BRACKETS, MAX_COMPOSITIONS},
     similar::{similar_name, similar_path},
-    wit::TypeError,
 };
 
 /// What an import's name is called in errors.

@@ -8,6 +8,7 @@ mod resolve;
 mod sources;
 mod types;
 
+pub use crate::error::TypeError;
 pub(crate) use find::FunctionName;
 pub use model::{
     Case, Field, Function, Interface, InterfaceName, Method, NamedType, ResourceName, Type, World,
@@ -16,7 +17,6 @@ pub(crate) use names::{destructor_name, masm_name, module_names, quoted};
 pub(crate) use resolve::resolve_world;
 pub use sources::WitFile;
 pub(crate) use sources::WitSources;
-pub use types::TypeError;
 pub(crate) use types::parse_type;
 
 #[cfg(test)]

@@ -2,53 +2,25 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use super::{
     find::short_names,
     model::{NamedType, Type},
 };
-
-/// The longest text of a type.
-const MAX_LENGTH: usize = 1 << 10;
-
-/// How deep types nest in a text.
-const MAX_DEPTH: usize = 32;
-
-/// A text that is no type.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum TypeError {
-    /// It is too long, or nests too deep.
-    #[error(
-        "it has more than {MAX_LENGTH} bytes, or more than {MAX_DEPTH} types are one inside the other"
-    )]
-    Size,
-    /// Something else is expected at a place of it.
-    #[error("expected {expected} at `{rest}`")]
-    Syntax {
-        /// What is expected.
-        expected: &'static str,
-        /// What is there.
-        rest: String,
-    },
-    /// No interface of the world has the type.
-    #[error("no interface of the world has a type `{0}`")]
-    Unknown(String),
-    /// Several interfaces have different types of one name.
-    #[error("several types are called `{0}`; write the interface and `#` before it")]
-    Ambiguous(String),
-}
+use crate::{
+    error::TypeError,
+    limits::{MAX_TYPE_DEPTH, MAX_TYPE_LENGTH},
+};
 
 /// The type that a text is, such as `list<u32>` or `bank:log/summary#entries`.
 ///
 /// # Errors
 /// Returns an error if it is none.
 pub(crate) fn parse_type(text: &str, named: &[NamedType]) -> Result<Type, TypeError> {
-    if text.len() > MAX_LENGTH {
+    if text.len() > MAX_TYPE_LENGTH {
         return Err(TypeError::Size);
     }
     let mut reader = Reader { rest: text, named };
-    let ty = reader.ty(MAX_DEPTH)?;
+    let ty = reader.ty(MAX_TYPE_DEPTH)?;
     match reader.rest.trim() {
         "" => Ok(ty),
         _ => Err(reader.expected("the end")),

@@ -1,0 +1,105 @@
+//! What can be wrong with values and types that are written as text.
+
+use miden_core::Word;
+use thiserror::Error;
+
+use crate::limits::{MAX_BRACKETS, MAX_TYPE_DEPTH, MAX_TYPE_LENGTH};
+
+/// A value that does not fit its type, or a form that is none of the type's values.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// A text that is no WAVE.
+    #[error("`{text}` is not a call in WAVE: {reason}")]
+    Text {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text that is no value of a type.
+    #[error("`{text}` is no {ty} in WAVE: {reason}")]
+    Wave {
+        /// The text.
+        text: String,
+        /// The type.
+        ty: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Parentheses and brackets in a text nest too deep.
+    #[error("more than {MAX_BRACKETS} brackets are open at once")]
+    Brackets,
+    /// A value is of another type.
+    #[error("{name}: expected {expected}, found {found}")]
+    Kind {
+        /// The parameter, or `result`.
+        name: String,
+        /// The type.
+        expected: String,
+        /// The value.
+        found: String,
+    },
+    /// Another number of parameters than the function has.
+    #[error("expected {expected} parameters, found {found}")]
+    Count {
+        /// How many it has.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A number that is no element of the field.
+    #[error("{name}: {value} is not below the field's modulus, 2^64 - 2^32 + 1")]
+    Element {
+        /// The parameter.
+        name: String,
+        /// The number.
+        value: u64,
+    },
+    /// Handles come from instances; there are none outside.
+    #[error("{name}: a handle cannot be given from outside of a composition")]
+    Handle {
+        /// The parameter.
+        name: String,
+    },
+    /// Elements that are no value of the type.
+    #[error("{name}: {element} is no {expected}")]
+    Malformed {
+        /// The parameter, or `result`.
+        name: String,
+        /// The element.
+        element: u64,
+        /// What it should be.
+        expected: String,
+    },
+    /// The message that stands for the values is not known.
+    #[error("the values are in the message with the hash {}, which is not there", .0.to_hex())]
+    NoMessage(Word),
+    /// A message that does not have the values.
+    #[error("the message is shorter or longer than its values")]
+    MessageLength,
+}
+
+/// A text that is no type.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TypeError {
+    /// It is too long, or nests too deep.
+    #[error(
+        "it has more than {MAX_TYPE_LENGTH} bytes, or more than {MAX_TYPE_DEPTH} types are one inside the other"
+    )]
+    Size,
+    /// Something else is expected at a place of it.
+    #[error("expected {expected} at `{rest}`")]
+    Syntax {
+        /// What is expected.
+        expected: &'static str,
+        /// What is there.
+        rest: String,
+    },
+    /// No interface of the world has the type.
+    #[error("no interface of the world has a type `{0}`")]
+    Unknown(String),
+    /// Several interfaces have different types of one name.
+    #[error("several types are called `{0}`; write the interface and `#` before it")]
+    Ambiguous(String),
+}
