@@ -307,6 +307,11 @@ pub enum TargetError {
         .0.display()
     )]
     UnknownLibrary(PathBuf),
+    /// A library's folder, or what was given in the place of its name, is no name of modules.
+    #[error(
+        "`{0}` is no namespace: it is a name of Miden assembly, or several with `::` between them"
+    )]
+    Namespace(String),
     /// A file that is no kernel was given as one.
     #[error(
         "`{}` is no kernel: one is a `.masm`, `.masl` or `.masp` file, or a folder with \
@@ -583,6 +588,10 @@ impl Loader {
             Some(namespace) => namespace.into(),
             None => name_of(folder)?,
         };
+        let is_reserved = name.is_empty() || name.starts_with('$');
+        if is_reserved || miden_assembly::PathBuf::new(&name).is_err() {
+            return Err(TargetError::Namespace(name));
+        }
         let sources = SourceText::read_folder(folder, &name)?;
         if sources.is_empty() {
             return Err(TargetError::UnknownLibrary(folder.into()));

@@ -89,6 +89,7 @@ impl Libraries {
 pub fn refused(error: TargetError) -> Failure {
     match error {
         TargetError::UnknownKind(_)
+        | TargetError::Namespace(_)
         | TargetError::UnknownLibrary(_)
         | TargetError::UnknownKernel(_) => Failure::usage(error),
         TargetError::Unreadable { path, reason } => files::unreadable(&path, &reason),

@@ -132,6 +132,7 @@ fn mistakes_in_workspaces_have_their_place() {
             "members = [\"app\"]\nwit = \"wit\"\nlibraries = [\"app.toml\"]\n",
             "not an assembled library",
         ),
+        ("members = [\"app\", \"parts/../app\"]\n", "there twice"),
         ("wit = \"wit\"\n", "members"),
     ] {
         folder.write("workspace.toml", text);

@@ -24,7 +24,7 @@ use crate::{
         wac,
     },
     source::{
-        component::{Component, known_imports},
+        component::{Component, imported_names},
         files::is_link_loop,
         libraries::with_libraries,
     },
@@ -93,7 +93,7 @@ impl Scope {
     }
 }
 
-/// What an instance of a composition file is.
+/// An instance of a composition file: one of a component, or of another composition.
 #[derive(Clone, Copy)]
 enum Node {
     Instance(usize),
@@ -108,7 +108,7 @@ pub(crate) struct Placed {
     pub(crate) scope: usize,
     /// Its name there.
     local: String,
-    /// What it is an instance of.
+    /// The component that it is an instance of.
     pub(crate) component: Arc<Component>,
 }
 
@@ -125,7 +125,7 @@ pub(crate) struct Tree {
     pub(crate) scopes: Vec<Scope>,
     /// The instances, the root first, then the others in the order of their names.
     pub(crate) instances: Vec<Placed>,
-    /// What the root runs: the name of an export.
+    /// The export that the root runs, by name.
     pub(crate) main: String,
     /// References that were followed so far.
     steps: Cell<u32>,
@@ -282,7 +282,7 @@ impl Tree {
         Err(document.error_at(reference, Problem::WireCycle(reference.get_ref().clone())))
     }
 
-    /// What meets an import of a composition where that is used as a component.
+    /// Returns the entry that meets an import of a composition where that is used as a component.
     fn outside_wire<'e>(
         &self,
         scope: usize,
@@ -343,7 +343,25 @@ impl Tree {
         }
         let asked = self.asked_of_outside(inner);
         for key in entry.imports.keys() {
-            if !asked.iter().any(|asked| stands_for(asked, key.get_ref())) {
+            let mut meant = asked
+                .iter()
+                .filter(|asked| stands_for(asked, key.get_ref()))
+                .peekable();
+            if let Some(first) = meant.peek() {
+                // A wire by the very name stands before others that could be meant.
+                let first = (*first).clone();
+                let is_exact = |name: &String| {
+                    name != key.get_ref() && entry.imports.contains_key(name.as_str())
+                };
+                if meant.all(is_exact) {
+                    let problem = Problem::WiredTwice {
+                        import: first.clone(),
+                        first,
+                        second: key.get_ref().clone(),
+                    };
+                    return Err(around.document.error_at(key, problem));
+                }
+            } else {
                 let inner = self.scopes[inner].document.path();
                 let problem = Problem::UnknownImport {
                     component: inner.display().to_string(),
@@ -381,7 +399,7 @@ impl Tree {
             if entry.others.iter().any(|other| other.get_ref() == OUTSIDE) {
                 match nodes.get(name.get_ref()) {
                     Some(Node::Instance(index)) => {
-                        for name in known_imports(&self.instances[*index].component) {
+                        for name in imported_names(&self.instances[*index].component) {
                             add(OUTSIDE, Some(&name));
                         }
                     }
@@ -500,7 +518,8 @@ impl Tree {
         }
     }
 
-    /// Whether the instance that a reference names has an export, or an interface, of a name.
+    /// Returns `true` if the instance that a reference names has an export, or an interface, of a
+    /// name.
     pub(crate) fn offers(&self, scope: usize, reference: &Spanned<String>, name: &str) -> bool {
         let Ok(target) = self.target(scope, reference, Some(name)) else {
             return false;
@@ -518,7 +537,7 @@ impl Tree {
     }
 }
 
-/// What an entry has for a name: that of this very name, or the only one that stands for it.
+/// Returns the entry for a name: that of this very name, or the only one that stands for it.
 ///
 /// # Errors
 /// Returns an error if there are several.
@@ -559,8 +578,8 @@ fn same_keys<T>(
     })
 }
 
-/// Whether what is asked for by one name is had by another: an interface by a shorter name, or of
-/// another version of its track.
+/// Returns `true` if what is asked for by one name is had by another: an interface by a shorter
+/// name, or of another version of its track.
 fn stands_for(asked: &str, offered: &str) -> bool {
     if asked == offered {
         return true;
@@ -692,7 +711,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// What the `component` of an instance names.
+/// The place that the `component` of an instance names.
 struct Place {
     /// The path as the composition file has it, for error messages.
     written: PathBuf,

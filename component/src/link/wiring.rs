@@ -12,11 +12,11 @@ use crate::{
         file::{OUTSIDE, split_reference},
         tree::{Placed, Tree},
     },
-    source::component::{Component, Export, Import, ImportKey, known_imports},
+    source::component::{Component, Export, Import, ImportKey, imported_names},
     text::document::Document,
     wit::{
         Function, Interface, InterfaceName,
-        find::{find_interface, full_name},
+        find::{find_interface, full_name, short_names},
     },
 };
 
@@ -446,6 +446,14 @@ fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Resul
         }),
         _ => Ok(()),
     }
+}
+
+/// The names by which a component's imports can be wired.
+fn known_imports(component: &Component) -> impl Iterator<Item = String> {
+    imported_names(component).flat_map(|name| match name.parse::<InterfaceName>() {
+        Ok(interface) => short_names(&interface),
+        Err(_) => vec![name],
+    })
 }
 
 /// An interface with its version.

@@ -43,10 +43,7 @@ use crate::{
         document::Document,
         names::{check_identity, check_import_name, check_name},
     },
-    wit::{
-        FunctionName, InterfaceName, World,
-        find::{full_name, short_names},
-    },
+    wit::{FunctionName, InterfaceName, World, find::full_name},
 };
 
 /// A component, read from its folder and assembled.
@@ -302,13 +299,13 @@ impl Component {
     }
 }
 
-/// The names by which a component's imports can be wired.
-pub(crate) fn known_imports(component: &Component) -> impl Iterator<Item = String> {
+/// The full names of what a component imports.
+pub(crate) fn imported_names(component: &Component) -> impl Iterator<Item = String> {
     let world = component.world.iter();
     let interfaces = world.flat_map(|world| &world.world.imports);
     let names = interfaces
         .filter(|interface| interface.name != InterfaceName::World)
-        .flat_map(|interface| short_names(&interface.name));
+        .map(|interface| interface.name.to_string());
     let functions = component.imports.keys();
     let types = component.resource_imports.keys();
     names.chain(functions.chain(types).cloned())

@@ -1,6 +1,7 @@
 //! Several components with WIT and libraries in common: a `workspace.toml` above their folders.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -47,17 +48,14 @@ impl Workspace {
     pub fn load(folder: &Path) -> Result<Self, BuildError> {
         let document = Document::read(&folder.join(WORKSPACE_FILE), "workspace file")?;
         let entries: WorkspaceEntries = document.parse()?;
-        for (position, member) in entries.members.iter().enumerate() {
+        let mut known = BTreeSet::new();
+        for member in &entries.members {
             let path = folder.join(member.get_ref());
             if !path.is_dir() {
                 let problem = Problem::NotAComponent(path.clone());
                 return Err(document.error_at(member, problem).with_similar_path(&path));
             }
-            let others = &entries.members[..position];
-            if others
-                .iter()
-                .any(|other| other.get_ref() == member.get_ref())
-            {
+            if !known.insert(fs::canonicalize(&path).unwrap_or(path)) {
                 let problem = Problem::MemberTwice(member.get_ref().clone());
                 return Err(document.error_at(member, problem));
             }

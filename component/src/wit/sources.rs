@@ -73,7 +73,7 @@ impl WitSources {
     /// Adds the packages in a folder that are used here and not among these, as if they were in `deps`.
     /// The folder has a `.wit` file or a folder of them for each.
     pub(crate) fn add_shared(&mut self, folder: &Path) -> Result<(), BuildError> {
-        let mut packages = Vec::new();
+        let mut packages: Vec<SharedPackage> = Vec::new();
         for name in entries(folder)? {
             let path = folder.join(&name);
             let mut files = Vec::new();
@@ -89,26 +89,34 @@ impl WitSources {
                 packages.push((package, version, from.to_owned(), files));
             }
         }
-        let is_here = |files: &[WitFile], package: &str, version: &str| {
-            let mut declared = files.iter().filter_map(|file| package_of(&file.text));
-            declared.any(|known| known == (package, version))
-        };
-        packages.retain(|(package, version, ..)| !is_here(&self.files, package, version));
-        // Those that are used by those that are used, and so on.
-        while let Some(position) = packages.iter().position(|(package, ..)| {
-            let path = format!("{package}/");
-            self.files.iter().any(|file| file.text.contains(&path))
-        }) {
-            let (package, version, from, files) = packages.remove(position);
-            let entry = format!("{}-{version}", package.replace(':', "-"));
-            let entry = entry.trim_end_matches('-');
-            for file in files {
-                let path = format!("deps/{entry}/{}", file.path);
-                self.elsewhere.insert(path.clone(), from.join(&file.path));
-                self.files.push(WitFile {
-                    path,
-                    text: file.text,
-                });
+        let here: BTreeSet<(String, String)> = self
+            .files
+            .iter()
+            .filter_map(|file| package_of(&file.text))
+            .map(|(package, version)| (package.to_owned(), version.to_owned()))
+            .collect();
+        packages.retain(|(package, version, ..)| {
+            !here.contains(&(package.to_owned(), version.to_owned()))
+        });
+        let mut by_name: BTreeMap<String, Vec<SharedPackage>> = BTreeMap::new();
+        for package in packages {
+            by_name.entry(package.0.clone()).or_default().push(package);
+        }
+        // Those that are used, those that are used by these, and so on.
+        let mut used: Vec<String> = self.files.iter().flat_map(|f| uses_of(&f.text)).collect();
+        while let Some(name) = used.pop() {
+            for (package, version, from, files) in by_name.remove(&name).unwrap_or_default() {
+                let entry = format!("{}-{version}", package.replace(':', "-"));
+                let entry = entry.trim_end_matches('-');
+                for file in files {
+                    used.extend(uses_of(&file.text));
+                    let path = format!("deps/{entry}/{}", file.path);
+                    self.elsewhere.insert(path.clone(), from.join(&file.path));
+                    self.files.push(WitFile {
+                        path,
+                        text: file.text,
+                    });
+                }
             }
         }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -138,6 +146,21 @@ impl WitSources {
         }
         (own, others.into_values().collect())
     }
+}
+
+/// A package of a workspace: its name, its version, the folder that it is in and its files.
+type SharedPackage = (String, String, PathBuf, Vec<WitFile>);
+
+/// The names of the packages that a WIT text could use: all that stands before a `/` as the name of a
+/// package.
+fn uses_of(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-:%".contains(c);
+    let before = text.split('/').map(|part| {
+        let start = part.rfind(|c| !is_name(c)).map_or(0, |place| place + 1);
+        part.get(start..).unwrap_or_default()
+    });
+    let names = before.filter(|name| name.contains(':'));
+    names.map(|name| name.replace('%', "")).collect()
 }
 
 /// The name and the version of the package that a WIT text is of, if it says so.
