@@ -19,8 +19,8 @@ use crate::{AdviceInputs, AdviceProvider, Composition, Inputs, StackInputs, Stat
 pub enum CallError {
     /// The target has no world whose functions could be called.
     #[error(
-        "the target has no function with types: that is what a composition has whose root component \
-         is described by WIT"
+        "the target has no typed function: only a composition whose root component is described by WIT \
+         has one"
     )]
     Untyped,
     /// The root exports no function of this name, or several.
@@ -138,8 +138,9 @@ impl TypedCall {
         &self.params
     }
 
-    /// What the run starts with: `others`, with the parameters on top of the stack, and their message in
-    /// the advice map if they cross as one. Elements of `others` stay below the parameters.
+    /// Returns the inputs of the run: `others`, with the parameters on top of the stack, and their
+    /// message in the advice map if they cross as one. Elements of `others` stay below the
+    /// parameters.
     pub fn inputs(&self, others: Inputs) -> Inputs {
         let mut stack = self.lowered.stack.clone();
         stack.extend(others.stack.iter().copied());
@@ -156,7 +157,7 @@ impl TypedCall {
         }
     }
 
-    /// Whether the result crosses as a message, which is in the advice map of the run.
+    /// Returns `true` if the result crosses as a message, which is in the advice map of the run.
     pub fn result_is_message(&self) -> bool {
         Signature::of(&self.function).results.by_message
     }
@@ -177,7 +178,7 @@ impl TypedCall {
     }
 }
 
-/// What a statement says was called.
+/// The call that a statement states.
 #[derive(Debug, Clone)]
 pub struct StatedCall {
     /// The function.
@@ -189,7 +190,7 @@ pub struct StatedCall {
 }
 
 impl Target {
-    /// What a statement says was called, in the types of this target.
+    /// Returns the call that a statement states, in the types of this target.
     ///
     /// # Errors
     /// Returns an error if the statement is about another program or composition, or if the target has

@@ -25,7 +25,7 @@ use crate::{AdviceInputs, StackInputs};
 /// Depth of the trees that `sparse_merkle_tree` describes.
 const SPARSE_TREE_DEPTH: u8 = 64;
 
-/// What a run starts with.
+/// The inputs of a run.
 ///
 /// In JSON it is an object with the fields `operand_stack` (decimal numbers in strings, the last
 /// one on top of the stack, at most 16), `advice_stack` (likewise, the first one on top),
@@ -47,13 +47,13 @@ pub struct Inputs {
 pub struct InputsFileError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason.
     #[source]
     pub reason: InputsError,
 }
 
 impl InputsFileError {
-    /// Whether the file is something else than inputs, and not inputs with a mistake.
+    /// Returns `true` if the file is something else than inputs, and not inputs with a mistake.
     pub fn is_other(&self) -> bool {
         matches!(
             self.reason,
@@ -62,7 +62,7 @@ impl InputsFileError {
     }
 }
 
-/// What is wrong with inputs.
+/// A problem with inputs.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InputsError {
@@ -98,7 +98,7 @@ pub enum InputsError {
         place: Place,
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Two entries of the advice map have the same key.

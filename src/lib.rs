@@ -164,14 +164,14 @@ pub async fn execute_traced_async(
     .await
 }
 
-/// What [`prove`] gives.
+/// The result of [`prove`].
 #[derive(Debug, Clone)]
 pub struct ProvenRun {
     /// The final stack.
     pub outputs: StackOutputs,
     /// The proof.
     pub proof: Proof,
-    /// What it proves.
+    /// The statement that it proves.
     pub statement: Statement,
 }
 
@@ -182,13 +182,13 @@ pub enum ProveError {
     /// The run failed, or has no trace.
     #[error(transparent)]
     Execution(#[from] TracedExecutionError),
-    /// What is public of the run makes no statement.
+    /// The public data of the run makes no statement.
     #[error(transparent)]
     Statement(#[from] StatementError),
     /// The trace was not proven.
     #[error(transparent)]
     Prover(#[from] ProverError),
-    /// What the run left to precompiles does not fit beside a proof.
+    /// The requests that the run left to precompiles do not fit beside a proof.
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// The run absorbed something else into its transcript than it left to precompiles.

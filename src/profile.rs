@@ -29,20 +29,20 @@ pub struct Profile {
     pub procedures: Vec<ProcedureProfile>,
     /// The intrinsics that were called, by resource type.
     pub intrinsics: Vec<IntrinsicProfile>,
-    /// What was spent by the chain of procedures in which it was, across instances.
+    /// The costs by the chain of procedures in which they arose, across instances.
     pub stacks: Vec<StackProfile>,
 }
 
-/// What was spent in a procedure where a chain of others led to it.
+/// The costs of a procedure where a chain of others led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackProfile {
     /// The procedures, the outermost first, each behind its instance's name.
     pub frames: Vec<String>,
-    /// What was spent in the last of them, not counting procedures that it executed or called.
+    /// The costs of the last of them, not counting procedures that it executed or called.
     pub spent: Spent,
 }
 
-/// What a part of a run costs.
+/// A kind of cost of a part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// Cycles: rows of the core table.
@@ -82,7 +82,7 @@ const BITWISE_ROWS: u64 = 2;
 pub struct Spent([u64; Cost::ALL.len()]);
 
 impl Spent {
-    /// How much it is of one cost.
+    /// Returns the amount of one cost.
     pub fn of(&self, cost: Cost) -> u64 {
         self.0[cost as usize]
     }
@@ -113,13 +113,13 @@ impl Profile {
 /// the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntrinsicProfile {
-    /// What it does, such as `resource.new`.
+    /// Its name, such as `resource.new`.
     pub name: &'static str,
     /// The resource type, as `instance.type`; `kernel` for the kernel's, `-` if there is none.
     pub resource: String,
-    /// How often it was called.
+    /// The number of times that it was called.
     pub calls: u64,
-    /// How often a destructor ran.
+    /// The number of times that a destructor ran.
     pub destructors: u64,
 }
 
@@ -128,7 +128,7 @@ pub struct IntrinsicProfile {
 pub struct InstanceProfile {
     /// Its name.
     pub name: String,
-    /// How often it was entered by a call or syscall.
+    /// The number of times that it was entered by a call or syscall.
     pub entries: u64,
     /// The cycles spent in it, not counting those in instances that it called.
     pub cycles: u64,
@@ -146,7 +146,7 @@ pub struct ProcedureProfile {
     pub name: String,
     /// Its digest.
     pub digest: Word,
-    /// How often it was executed.
+    /// The number of executions.
     pub executions: u64,
     /// The cycles spent in it, not counting those in procedures that it executed or called.
     pub own_cycles: u64,
@@ -175,7 +175,7 @@ pub fn profile(
     Ok(counter.into_profile(target))
 }
 
-/// What cycles are attributed to.
+/// The place that cycles are attributed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Place {
     Instance(u16),
@@ -208,7 +208,7 @@ struct Count {
     executions: u64,
     own: u64,
     total: u64,
-    /// How many executions have not ended; recursion counts once in the total.
+    /// The number of executions that have not ended; recursion counts once in the total.
     open: u64,
 }
 
@@ -404,7 +404,7 @@ impl CycleCounter {
     }
 }
 
-/// What an intrinsic is called, and whether it is one of a resource type.
+/// Returns the name of an intrinsic, and whether it is one of a resource type.
 fn intrinsic_name(kind: CallKind) -> (&'static str, bool) {
     match kind {
         CallKind::New => ("resource.new", true),

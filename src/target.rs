@@ -1,4 +1,4 @@
-//! What is run: a program or a composition, with all the code that it needs.
+//! The target of a run: a program or a composition, with all the code that it needs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,10 +26,11 @@ use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter, call::RootFunc
 /// The names of the composition file that a folder is read by, the first that is there.
 pub const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
 
-/// What a package begins with.
+/// The bytes that a package begins with.
 const PACKAGE_MAGIC: &[u8] = b"MASP\0";
 
-/// What is run: a program or a composition, with the code of all libraries that it may need.
+/// The target of a run: a program or a composition, with the code of all libraries that it may
+/// need.
 ///
 /// Miden's core library is always among them.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ pub struct Target {
     procedures: BTreeMap<Word, String>,
     /// All names of the procedures of libraries and the kernel.
     library_names: BTreeMap<Word, Vec<String>>,
-    /// What is known of the code of the instances, by index.
+    /// Information about the code of the instances, by index.
     code: Vec<InstanceCode>,
     /// The functions that the root exports, if it has a world.
     pub(crate) functions: Vec<RootFunction>,
@@ -198,7 +199,7 @@ impl Target {
         &self.procedures
     }
 
-    /// What is known of the code of an instance.
+    /// Returns what is known of the code of an instance.
     pub(crate) fn code_of(&self, instance: u16) -> Option<&InstanceCode> {
         self.code.get(usize::from(instance))
     }
@@ -213,7 +214,7 @@ impl Target {
         &self.forests
     }
 
-    /// What is suspicious, but no error.
+    /// Returns the warnings: what is suspicious, but no error.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -291,7 +292,7 @@ pub enum TargetError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         #[source]
         reason: io::Error,
     },
@@ -303,7 +304,7 @@ pub enum TargetError {
     UnknownKind(PathBuf),
     /// A file that is no library was given as one.
     #[error(
-        "`{}` is no library: one is a `.masl` or `.masp` file, or a folder of `.masm` files",
+        "`{}` is no library: a library is a `.masl` or `.masp` file, or a folder of `.masm` files",
         .0.display()
     )]
     UnknownLibrary(PathBuf),
@@ -314,12 +315,12 @@ pub enum TargetError {
     Namespace(String),
     /// A file that is no kernel was given as one.
     #[error(
-        "`{}` is no kernel: one is a `.masm`, `.masl` or `.masp` file, or a folder with \
+        "`{}` is no kernel: a kernel is a `.masm`, `.masl` or `.masp` file, or a folder with \
          `kernel.masm` or `api.masm`", .0.display()
     )]
     UnknownKernel(PathBuf),
     /// A library was given as a kernel, and is none.
-    #[error("`{}` is a library, and no kernel: {reason}", .path.display())]
+    #[error("`{}` is a library, not a kernel: {reason}", .path.display())]
     NotAKernel {
         /// The file.
         path: PathBuf,
@@ -340,7 +341,7 @@ pub enum TargetError {
     },
     /// It is not clear which of the folder's programs is meant.
     #[error(
-        "the folder `{}` has no composition file, and it has several programs: name one of {}",
+        "the folder `{}` has no composition file, but several programs: name one of {}",
         .folder.display(),
         .found.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     )]
@@ -352,7 +353,7 @@ pub enum TargetError {
     },
     /// A component was given where a composition is needed.
     #[error(
-        "`{}` is a component, and only compositions are run: write a composition file with an \
+        "`{}` is a component, but only compositions can be run: write a composition file with an \
          instance of it", .0.display()
     )]
     Component(PathBuf),
@@ -403,7 +404,7 @@ impl Loader {
         self
     }
 
-    /// What components are assembled and linked with.
+    /// Returns the toolchain that components are assembled and linked with.
     pub fn toolchain(&self) -> &Toolchain {
         &self.toolchain
     }
@@ -569,7 +570,8 @@ impl Loader {
         })
     }
 
-    /// What is suspicious in the sources of the kernel and the libraries, but no error.
+    /// Returns the warnings about the sources of the kernel and the libraries: what is suspicious,
+    /// but no error.
     pub fn warnings(&self) -> &[SourceWarning] {
         &self.warnings
     }

@@ -17,11 +17,11 @@ const TRAPS: &str = "@traps";
 pub struct Test {
     /// Its name, with its interface's if it is of one.
     pub name: String,
-    /// How it passes.
+    /// The condition under which it passes.
     pub passes: Passes,
 }
 
-/// How a test passes.
+/// The condition under which a test passes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Passes {
     /// It returns, and not an `err`.
@@ -30,7 +30,7 @@ pub enum Passes {
     Trapping(Option<String>),
 }
 
-/// How a test went.
+/// The outcome of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// As it should.
@@ -54,7 +54,7 @@ pub enum TestError {
         location: String,
         /// The function.
         name: String,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
     /// The root has no types, or its result is none of its type.
@@ -136,7 +136,7 @@ impl Target {
     }
 }
 
-/// How a function passes as a test; nothing if it is none.
+/// Returns the condition under which a function passes as a test; nothing if it is none.
 fn passes(function: &Function) -> Result<Option<Passes>, TestError> {
     let malformed = |problem| TestError::Malformed {
         location: function.location.clone(),

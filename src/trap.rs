@@ -40,7 +40,7 @@ pub struct CodePlace {
     pub procedure: Option<String>,
     /// The source file.
     pub file: Option<String>,
-    /// Whether the file is not there, but was generated for the build.
+    /// `true` if the file is not there, but was generated for the build.
     pub is_generated: bool,
     /// The line in the source file, from 1.
     pub line: Option<u32>,
@@ -51,7 +51,7 @@ pub struct CodePlace {
 }
 
 impl Target {
-    /// What is known of the trap that ended a run; nothing if the run was refused.
+    /// Returns a description of the trap that ended a run; nothing if the run was refused.
     pub fn describe(&self, error: &ExecutionError) -> Option<TrapDescription> {
         let ExecutionError::Trapped(report) = error else {
             return None;

@@ -39,7 +39,7 @@ pub struct CvmAir {
     pieces: Vec<Piece>,
 }
 
-/// What of a table does not depend on its rows.
+/// The part of a table's description that does not depend on its rows.
 #[derive(Debug, Clone, Default)]
 struct TableShape {
     packing: Packing,
@@ -135,7 +135,8 @@ impl CvmAir {
         self.longest() * self.options.blowup_factor()
     }
 
-    /// How a table's messages share auxiliary columns; there are none if it is absent.
+    /// Returns the packing of a table's messages into auxiliary columns, which is empty if the
+    /// table is absent.
     pub fn packing(&self, table: Table) -> &Packing {
         &self.tables[table as usize].packing
     }

@@ -5,7 +5,7 @@ use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use miden_core::Felt;
 use winter_math::{ExtensionOf, FieldElement};
 
-/// What constraints and lookups compute with.
+/// The values that constraints and lookups compute with.
 ///
 /// The field, its extensions and [`Degree`] implement it, so one expression serves the prover (base
 /// field), the verifier (extension field) and the accounting of degrees.

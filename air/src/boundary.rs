@@ -23,7 +23,7 @@ pub struct Boundary {
     pub name: String,
     /// The column of the table.
     pub column: usize,
-    /// Whether it is the last row; otherwise it is row 0.
+    /// `true` for the last row; otherwise it is row 0.
     pub last: bool,
     /// The value.
     pub value: Felt,

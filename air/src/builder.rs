@@ -1,4 +1,4 @@
-//! How constraints are declared, evaluated, listed and checked.
+//! Declaration, evaluation, listing and checking of constraints.
 
 use alloc::{string::String, vec::Vec};
 
@@ -37,8 +37,8 @@ pub struct Periodic<T> {
 // SAFETY: `#[repr(C)]` with fields of `T` only.
 unsafe impl<T> Cells<T> for Periodic<T> {}
 
-/// What a constraint of a table sees: two consecutive rows of the table, the periodic columns, and
-/// whether the program is a composition.
+/// The view of a table that its constraints have: two consecutive rows of the table, the periodic
+/// columns, and whether the program is a composition.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a, R, E> {
     /// The current row.

@@ -17,8 +17,8 @@ use crate::{
     options::HashFunction,
 };
 
-/// How often hashes are tried until their words are field elements, each of which fails with a
-/// probability of about 2^-32.
+/// The largest number of hashes that are tried until their words are field elements, each of which
+/// fails with a probability of about 2^-32.
 const TRIES: usize = 1000;
 
 /// The public coin.
@@ -32,7 +32,7 @@ pub struct Coin {
 enum State {
     Digest {
         digest: Digest,
-        /// How many hashes it has shown.
+        /// The number of hashes it has shown.
         shown: u64,
     },
     Sponge {
@@ -42,7 +42,7 @@ enum State {
     },
 }
 
-/// What a nonce is hashed with: its proof of work is in the first word of the result.
+/// The input that a nonce is hashed with: its proof of work is in the first word of the result.
 #[derive(Debug, Clone, Copy)]
 pub enum Work {
     /// A digest that the nonce follows.
@@ -117,7 +117,7 @@ impl Coin {
         first.trailing_zeros()
     }
 
-    /// What nonces are hashed with.
+    /// Returns the input that nonces are hashed with.
     pub fn work(&self) -> Work {
         match self.state {
             State::Sponge { elements, .. } => Work::Sponge {

@@ -90,7 +90,7 @@ pub struct DecoderCols<T> {
     pub address: T,
     /// Batch registers: the operation groups and immediates still to come, or what a node hashes.
     pub registers: [T; 8],
-    /// What is left of the current operation group after this row's operation.
+    /// The rest of the current operation group after this row's operation.
     pub group: T,
     /// Position of the operation in its group, as two ternary digits (low, high).
     pub position: [T; 2],
@@ -126,11 +126,11 @@ pub struct RangeRow<T> {
     pub hi: T,
     /// Low byte of the number.
     pub lo: T,
-    /// How often the number is looked up.
+    /// The number of lookups of this row's number.
     pub multiplicity: T,
     /// The byte table: 0 to 255, in steps of 0 or 1.
     pub byte: T,
-    /// How often the byte is looked up.
+    /// The number of lookups of the byte.
     pub byte_multiplicity: T,
 }
 
@@ -146,7 +146,7 @@ pub struct HasherRow<T> {
     pub cube_in: [T; 12],
     /// Rows 0 to 6: cube of the next row's state, by lane. Row 7: unused.
     pub cube_out: [T; 12],
-    /// How often the cycle is looked up. Row 0: \[input or absorbed block, -\]; row 7: \[digest,
+    /// The number of lookups of the cycle. Row 0: \[input or absorbed block, -\]; row 7: \[digest,
     /// whole output\]; unused on the other rows, and on cycles that nobody looks up.
     pub multiplicity: [T; 2],
     /// 1 on the cycles that absorb a further batch of a basic block.
@@ -159,7 +159,7 @@ pub struct HasherRow<T> {
     pub args: [T; 9],
 }
 
-/// What row 7 of a hasher cycle keeps in `cube_in`, which has no round to serve there.
+/// The cells that row 7 of a hasher cycle keeps in `cube_in`, which has no round to serve there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct CycleEnd<T> {
@@ -188,7 +188,7 @@ pub struct MerkleArgs<T> {
     pub new_leg: T,
     /// Level above the leaf, from 0.
     pub level: T,
-    /// What is left of the node's index at this level.
+    /// The rest of the node's index at this level.
     pub index: T,
     /// Lowest bit of `index`: whether the node is the right child.
     pub bit: T,
@@ -279,7 +279,7 @@ pub struct RomRow<T> {
     pub link: T,
     /// 1 for a data segment: `record` is instance, number, address, blocks, done, commitment.
     pub segment: T,
-    /// How often the record is looked up.
+    /// The number of lookups of the record.
     pub multiplicity: T,
     /// The record.
     pub record: [T; 12],
@@ -326,7 +326,8 @@ pub struct AceRow<T> {
     pub word: [T; 4],
     /// Gates: the result.
     pub value: [T; 2],
-    /// How often the row's wires are looked up: the two variables, or the gate and nothing.
+    /// The number of lookups of each of the row's wires: the two variables, or the gate and
+    /// nothing.
     pub multiplicity: [T; 2],
     /// Gates: number of the left operand's wire.
     pub left_id: T,
@@ -342,7 +343,7 @@ pub struct AceRow<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct ResourceRow<T> {
-    /// What is done, one-hot.
+    /// The operation, one-hot.
     pub op: ResourceOps<T>,
     /// Drop: 1 for an own handle; send, receive: 1 for the ownership; memory: 1 for a write.
     pub own: T,
@@ -371,11 +372,11 @@ pub struct ResourceRow<T> {
     pub state: [T; 4],
     /// The entry before.
     pub entry: [T; 4],
-    /// What was asked.
+    /// The request.
     pub request: TableRequestCells<T>,
 }
 
-/// What an operation on a resource table does.
+/// The operations on resource tables, a flag for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct ResourceOps<T> {
@@ -397,7 +398,7 @@ pub struct ResourceOps<T> {
     pub discard: T,
 }
 
-/// What an intrinsic's row asks of the resource tables.
+/// The request that an intrinsic's row makes of the resource tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct TableRequestCells<T> {
@@ -407,7 +408,7 @@ pub struct TableRequestCells<T> {
     pub context: T,
     /// Id of the context, in the same domain, of the type's definer.
     pub home: T,
-    /// What the call means, a `CallKind`.
+    /// Meaning of the call, a `CallKind`.
     pub kind: T,
     /// 1 if a destructor is called next.
     pub destroys: T,
@@ -457,7 +458,7 @@ pub struct ResourceOutcome<T> {
     pub entry: [T; 4],
     /// The token.
     pub token: TokenCells<T>,
-    /// What is left of the definer's state when it does not run: free list, length, borrows.
+    /// The rest of the definer's state when it does not run: free list, length, borrows.
     pub home_state: [T; 3],
     /// The address in memory.
     pub address: T,
@@ -479,17 +480,17 @@ pub struct TokenCells<T> {
     pub resource: T,
     /// 1 if it carries the ownership.
     pub own: T,
-    /// What the handle stands for.
+    /// The representation that the handle stands for.
     pub rep: T,
 }
 
-/// What the first row of an intrinsic keeps in columns that other rows use otherwise. The rows that
-/// call a destructor keep the same in the same cells.
+/// The cells that the first row of an intrinsic keeps in columns that other rows use otherwise. The
+/// rows that call a destructor keep the same in the same cells.
 #[derive(Debug, Clone, Copy)]
 pub struct IntrinsicCols<T> {
     /// The digest that the call names.
     pub named: [T; 4],
-    /// What the call means, a `CallKind`.
+    /// Meaning of the call, a `CallKind`.
     pub kind: T,
     /// Index of the instance that defines the resource type.
     pub definer: T,
@@ -508,8 +509,8 @@ pub struct IntrinsicCols<T> {
     pub unused: [T; 3],
 }
 
-/// What CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns that other
-/// rows use otherwise.
+/// The cells that CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns
+/// that other rows use otherwise.
 #[derive(Debug, Clone, Copy)]
 pub struct CallCols<T> {
     /// The digest that the call names.
@@ -539,7 +540,7 @@ pub struct CallCols<T> {
     pub table_len_inv: T,
 }
 
-/// What END rows keep in columns that other rows use otherwise.
+/// The cells that END rows keep in columns that other rows use otherwise.
 #[derive(Debug, Clone, Copy)]
 pub struct EndCols<T> {
     /// Digest of the block that ends.
@@ -704,13 +705,13 @@ impl<T> HasherRow<T> {
         view(&self.args)
     }
 
-    /// What row 7 keeps besides the state.
+    /// Returns the cells that row 7 keeps besides the state.
     #[inline(always)]
     pub fn cycle_end(&self) -> &CycleEnd<T> {
         view(&self.cube_in)
     }
 
-    /// What row 7 keeps besides the state, to be written.
+    /// Returns the cells that row 7 keeps besides the state, to be written.
     pub fn cycle_end_mut(&mut self) -> &mut CycleEnd<T> {
         view_mut(&mut self.cube_in)
     }

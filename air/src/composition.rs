@@ -15,8 +15,8 @@ use thiserror::Error;
 /// The most instances that a composition may have: an instance index fits in 16 bits.
 pub const MAX_INSTANCES: u32 = 1 << 16;
 
-/// What stands for the kernel where a record names the instance that calls: the kernel runs in the
-/// root's context, but has links of its own.
+/// The number that stands for the kernel where a record names the calling instance: the kernel runs
+/// in the root's context, but has links of its own.
 pub const KERNEL_SOURCE: u32 = MAX_INSTANCES;
 
 /// The most resource types that a composition may have.
@@ -35,7 +35,7 @@ pub const SEGMENT_BLOCK: u32 = 8;
 /// The most elements of public data that a composition may have.
 pub const MAX_PUBLIC_ELEMENTS: usize = 1024;
 
-/// What a call over a link does.
+/// The kind of the calls over a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkKind {
@@ -73,7 +73,7 @@ pub struct LinkRecord {
     pub source: u32,
     /// The digest that the call names.
     pub digest: Word,
-    /// What the call does.
+    /// The kind of the call.
     pub kind: LinkKind,
     /// Index of the instance that is entered.
     pub target: u32,
@@ -145,17 +145,17 @@ impl Intrinsic {
         Self::Instantiate,
     ];
 
-    /// Whether it is the kernel's.
+    /// Returns `true` if it is the kernel's.
     pub fn is_kernel(self) -> bool {
         matches!(self, Self::Load | Self::Store)
     }
 
-    /// Whether it is one of a resource type.
+    /// Returns `true` if it is one of a resource type.
     pub fn has_resource(self) -> bool {
         !matches!(self, Self::Load | Self::Store | Self::Caller)
     }
 
-    /// Whether only the definer of the resource type may have it.
+    /// Returns `true` if only the definer of the resource type may have it.
     pub fn is_definer(self) -> bool {
         matches!(self, Self::New | Self::Rep)
     }
@@ -169,7 +169,7 @@ pub struct IntrinsicRecord {
     pub source: u32,
     /// The digest that the call names.
     pub digest: Word,
-    /// What it does.
+    /// The intrinsic.
     pub intrinsic: Intrinsic,
     /// Number of the resource type, or of a type of instances; 0 for an intrinsic that has none.
     pub resource: u32,
@@ -187,8 +187,8 @@ impl IntrinsicRecord {
     }
 }
 
-/// What a call means, with what the composition as a whole says of it. The discriminant stands in
-/// the link table of the proof.
+/// The meaning of a call, with what the composition as a whole says of it. The discriminant stands
+/// in the link table of the proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum CallKind {
@@ -233,7 +233,7 @@ pub enum CallKind {
     Instantiate = 18,
 }
 
-/// What a call made by an instance, or by the kernel, goes to.
+/// The target of a call made by an instance, or by the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolved<'a> {
     /// A procedure of an instance.
@@ -338,7 +338,7 @@ pub enum CompositionError {
         link: usize,
         /// The index it names.
         index: u32,
-        /// How many instances there are.
+        /// The number of instances.
         count: u32,
     },
     /// A resource type names an instance that does not exist.
@@ -350,7 +350,7 @@ pub enum CompositionError {
         resource: usize,
         /// The index it names.
         index: u32,
-        /// How many instances there are.
+        /// The number of instances.
         count: u32,
     },
     /// There are more than [`MAX_RESOURCES`] resource types.
@@ -365,7 +365,7 @@ pub enum CompositionError {
         intrinsic: usize,
         /// The index it names.
         index: u32,
-        /// How many instances there are.
+        /// The number of instances.
         count: u32,
     },
     /// An intrinsic is linked to somebody who has no right to it.
@@ -387,7 +387,7 @@ pub enum CompositionError {
         intrinsic: usize,
         /// The type it names.
         resource: u32,
-        /// How many types there are.
+        /// The number of types.
         count: usize,
     },
     /// A fresh or a held link leads to an instance that defines resource types: they are those of one
@@ -419,7 +419,7 @@ pub enum CompositionError {
         segment: usize,
         /// The index it names.
         index: u32,
-        /// How many instances there are.
+        /// The number of instances.
         count: u32,
     },
     /// A segment's address or length is not aligned, or it is empty.
@@ -770,7 +770,7 @@ impl Composition {
         &self.intrinsics
     }
 
-    /// What a call to `digest` made by instance `source`, or by [`KERNEL_SOURCE`], goes to.
+    /// Returns the target of a call to `digest` made by instance `source`, or by [`KERNEL_SOURCE`].
     pub fn resolve(&self, source: u32, digest: Word) -> Option<Resolved<'_>> {
         if let Some(link) = self.link(source, digest) {
             return Some(Resolved::Call(link));
@@ -808,7 +808,7 @@ impl Composition {
         self.resources.get(record.resource as usize)
     }
 
-    /// What a call over an intrinsic's record means.
+    /// Returns the meaning of a call over an intrinsic's record.
     pub fn kind_of(&self, record: &IntrinsicRecord) -> CallKind {
         let resource = self.resource_of(record);
         let by_definer = resource.is_some_and(|r| r.definer == record.source);

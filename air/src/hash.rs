@@ -75,7 +75,7 @@ impl From<HashFunction> for Hasher {
 }
 
 impl Hasher {
-    /// Which one it is.
+    /// Returns its hash function.
     pub fn function(self) -> HashFunction {
         self.0
     }

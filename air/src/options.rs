@@ -1,4 +1,5 @@
-//! Which proofs are made and accepted: parameter sets, hash functions, and the security they give.
+//! The proofs that are made and accepted: parameter sets, hash functions, and the security they
+//! give.
 //!
 //! A proof names its parameters by the id of an [`OptionSet`] and a hash function. There is no way
 //! to say anything else, so a verifier never has to judge free parameters.
@@ -83,7 +84,7 @@ impl OptionSet {
         reaches_level.min((1 << 31) / self.proof_options().blowup_factor())
     }
 
-    /// Whether a trace to be proven with this set can have tables of these heights.
+    /// Returns `true` if a trace to be proven with this set can have tables of these heights.
     pub fn allows(self, heights: &Heights) -> bool {
         heights.highest() <= self.max_height()
     }
@@ -125,7 +126,7 @@ const fn own(
     )
 }
 
-/// How a proof is made: a parameter set and a hash function that suits it.
+/// The settings of a proof: a parameter set and a hash function that suits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProofSettings {
     set: OptionSet,

@@ -19,7 +19,7 @@ use crate::{
     table::Table,
 };
 
-/// What proofs begin with.
+/// The bytes that proofs begin with.
 pub const MAGIC: [u8; 4] = *b"MCVP";
 
 /// The version of the format, of the protocol and of the AIR: a proof is for this one only, and
@@ -129,7 +129,7 @@ impl Proof {
         Ok(self)
     }
 
-    /// How the proof was made.
+    /// Returns the settings with which the proof was made.
     pub fn settings(&self) -> ProofSettings {
         self.settings
     }

@@ -1,4 +1,5 @@
-//! What the prover and the verifier agree on: the public inputs and the messages they stand for.
+//! The claim that the prover and the verifier agree on: the public inputs and the messages they
+//! stand for.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! What the security of a proof is made of.
+//! The parts that the security of a proof is made of.
 //!
 //! Every part is a probability with which a cheating prover gets through one step, or the work that
 //! it takes, in bits. A proof is as secure as the weakest of them: each step has a challenge of its
@@ -29,7 +29,7 @@ pub struct Security {
     /// In that generality it is refuted (eprint 2025/2010, 2025/2046); no attack on proofs follows
     /// from that, but neither does the figure follow from anything that is proven.
     pub conjectured: u32,
-    /// What the two are the least of.
+    /// The figures for the parts, of which the two above are the minimum.
     pub parts: SecurityParts,
 }
 
@@ -50,7 +50,7 @@ impl MinSecurity {
         }
     }
 
-    /// Whether a proof of this security is good enough.
+    /// Returns `true` if a proof of this security is good enough.
     pub const fn is_met_by(self, security: &Security) -> bool {
         match self {
             Self::Proven(bits) => security.proven >= bits,
@@ -109,7 +109,7 @@ pub struct SecurityParts {
     /// Queries, grinding and the size of the field, under the conjecture (equation 19 of eprint
     /// 2021/582).
     pub protocol: u32,
-    /// How well the hash function resists collisions.
+    /// The hash function's resistance to collisions.
     pub collisions: u32,
     /// The lookup argument: with N fractions, their sum or a denominator vanishes at the challenges
     /// with probability 2·N / |F|.

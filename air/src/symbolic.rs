@@ -15,7 +15,8 @@ use crate::algebra::Algebra;
 const ZERO: Felt = <Felt as FieldElement>::ZERO;
 const ONE: Felt = <Felt as FieldElement>::ONE;
 
-/// What a node computes. Constants are operands only of the operations that have them.
+/// The operation that a node computes. Constants are operands only of the operations that have
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// An input, by its number.

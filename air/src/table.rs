@@ -199,8 +199,8 @@ impl<'a, E: Copy> Window<'a, E> {
 }
 
 impl Table {
-    /// Whether a run can do without the table: one that uses none of what it states. The others have
-    /// rows in every run.
+    /// Returns `true` if a run can do without the table: one that uses none of what it states. The
+    /// others have rows in every run.
     pub const fn is_optional(self) -> bool {
         matches!(
             self,
@@ -222,7 +222,7 @@ impl Table {
         catalog.messages
     }
 
-    /// How the table's messages share auxiliary columns.
+    /// Returns the packing of the table's messages into auxiliary columns.
     pub fn packing(self) -> Packing {
         Packing::new(&self.message_catalog())
     }

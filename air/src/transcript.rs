@@ -1,4 +1,4 @@
-//! What the transcript of a proof begins with.
+//! The elements that the transcript of a proof begins with.
 
 use alloc::vec::Vec;
 

@@ -97,7 +97,7 @@ fn compare<T: Ord + std::fmt::Debug>(what: &str, book: &BTreeSet<T>, code: &BTre
     let stale: Vec<_> = book.difference(code).collect();
     assert!(
         missing.is_empty() && stale.is_empty(),
-        "{what}: the book lacks {missing:#?}\nand has {stale:#?}, which the code has not"
+        "{what}: the book lacks {missing:#?}\nand has {stale:#?}, which the code does not have"
     );
 }
 
@@ -188,7 +188,7 @@ fn buses_are_those_of_the_code() {
     compare("buses", &book, &code);
 }
 
-/// Which tables speak on which buses, as a drawing.
+/// Draws which tables speak on which buses.
 fn drawing() -> String {
     let mut tables: BTreeMap<Bus, BTreeSet<Table>> = BTreeMap::new();
     for (table, message) in message_catalog() {

@@ -101,7 +101,8 @@ impl Algebra for Dual {
 /// Collects the slopes of everything that binds a pair of rows, always in the same order.
 struct Slopes<'a, F> {
     slopes: Vec<Felt>,
-    /// Whether the messages of a bus are bound: not, if the prover may look up anything else.
+    /// Returns `true` if the messages of a bus are bound, which they are not if the prover may look
+    /// up anything else.
     bound: &'a F,
 }
 

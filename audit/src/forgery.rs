@@ -29,7 +29,7 @@ pub struct Forgery<'a> {
     rows: BTreeMap<(Table, usize), Vec<Felt>>,
 }
 
-/// What rejects a forged trace.
+/// Everything that rejects a forged trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Objections {
     /// Names of the constraints that are violated.
@@ -43,7 +43,7 @@ pub struct Objections {
 }
 
 impl Objections {
-    /// Whether nothing rejects the trace.
+    /// Returns `true` if nothing rejects the trace.
     pub fn none(&self) -> bool {
         self.constraints.is_empty() && self.messages.is_empty()
     }
@@ -314,7 +314,7 @@ impl<'a> Forgery<'a> {
         answers
     }
 
-    /// Whether a row that is as it was states the fact.
+    /// Returns `true` if a row that is as it was states the fact.
     fn still_stated(&self, key: &Key, chosen: &BTreeSet<Cell>) -> bool {
         let unchanged = |&(table, row, _): &Cell| {
             !self.rows.contains_key(&(table, row)) && !self.rows.contains_key(&(table, row + 1))
@@ -327,7 +327,7 @@ impl<'a> Forgery<'a> {
     }
 }
 
-/// Whether a fact is true whatever the trace says, so that a row for it can be added.
+/// Returns `true` if a fact is true whatever the trace says, so that a row for it can be added.
 pub fn is_true(key: &Key) -> bool {
     let [first, a, b, result, ..] = key.cells;
     match key.bus {
@@ -343,7 +343,7 @@ pub fn is_true(key: &Key) -> bool {
     }
 }
 
-/// Whether rows for other facts can be added at will on a bus.
+/// Returns `true` if rows for other facts can be added at will on a bus.
 pub fn can_be_added(bus: Bus) -> bool {
     matches!(bus, Bus::Range | Bus::Byte)
 }

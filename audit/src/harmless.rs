@@ -111,7 +111,7 @@ pub fn reason(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> Option<Re
     None
 }
 
-/// Whether the core does the same, but for no-ops, of which there are more or fewer.
+/// Returns `true` if the core does the same, but for no-ops, of which there are more or fewer.
 fn same_but_noops(forgery: &Forgery<'_>) -> bool {
     let height = forgery.honest.trace.core.len();
     let steps = |row: &dyn Fn(usize) -> CoreRow<Felt>| {
@@ -133,8 +133,8 @@ fn same_but_noops(forgery: &Forgery<'_>) -> bool {
     forged.0 != honest.0 && forged.1 == honest.1
 }
 
-/// Whether the changed rows of the chiplets are the same, in whatever order, but for padding and for
-/// cells that nothing reads.
+/// Returns `true` if the changed rows of the chiplets are the same, in whatever order, but for
+/// padding and for cells that nothing reads.
 fn same_rows(forgery: &Forgery<'_>) -> bool {
     let honest = Forgery::new(forgery.honest);
     let rows = |from: &Forgery<'_>| {
@@ -158,13 +158,13 @@ fn same_rows(forgery: &Forgery<'_>) -> bool {
     rows(forgery) == rows(&honest)
 }
 
-/// Whether two lists of messages are the same.
+/// Returns `true` if two lists of messages are the same.
 fn same_messages(old: &[Sent], new: &[Sent]) -> bool {
     let said = |sent: &Sent| (sent.key, sent.count, sent.name);
     old.iter().map(said).eq(new.iter().map(said))
 }
 
-/// What messages sum up to.
+/// Returns the sum of the messages, by key.
 fn balance(messages: &[Sent]) -> HashMap<Key, Felt> {
     let mut balance: HashMap<Key, Felt> = HashMap::new();
     for sent in messages {
@@ -174,8 +174,8 @@ fn balance(messages: &[Sent]) -> HashMap<Key, Felt> {
     balance
 }
 
-/// Whether elements of the advice are other ones, on the stack and in the memory: one or several,
-/// whose changes may make up for each other in what is computed from them.
+/// Returns `true` if elements of the advice are other ones, on the stack and in the memory: one or
+/// several, whose changes may make up for each other in what is computed from them.
 fn is_advice_renamed(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> bool {
     let renamed: Vec<_> = chosen
         .iter()
@@ -193,7 +193,8 @@ fn is_advice_renamed(forgery: &Forgery<'_>, chosen: &[(Cell, Felt, Felt)]) -> bo
     !renamed.is_empty() && chosen.iter().all(is_renamed)
 }
 
-/// Whether a cell is an element of the stack that the operation before took from the advice.
+/// Returns `true` if a cell is an element of the stack that the operation before took from the
+/// advice.
 fn is_advice(forgery: &Forgery<'_>, cell: Cell) -> bool {
     let (Table::Core, row, _) = cell else {
         return false;

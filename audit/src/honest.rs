@@ -26,7 +26,7 @@ use crate::{
 pub struct Honest {
     /// The tables.
     pub trace: Trace,
-    /// What is claimed.
+    /// The public inputs that are claimed.
     pub public: PublicInputs,
     /// The names of cells.
     pub names: Names,
@@ -39,7 +39,7 @@ pub struct Honest {
     pub multiplicities: BTreeSet<Cell>,
     /// The tables and columns that hold such cells.
     pub multiplicity_columns: BTreeSet<(Table, usize)>,
-    /// What the memory answers, in order.
+    /// The accesses that the memory answers, in order.
     pub accesses: Vec<Key>,
     /// The buses that carry facts.
     fact_buses: BTreeSet<Bus>,
@@ -114,7 +114,7 @@ impl Honest {
         self.trace.height(table).saturating_sub(1)
     }
 
-    /// Whether a row is there only to fill a table up.
+    /// Returns `true` if a row is there only to fill a table up.
     pub fn is_padding(&self, table: Table, number: usize) -> bool {
         let before = number.checked_sub(1).map(|before| self.row(table, before));
         is_padding(table, before, self.row(table, number), number)
@@ -135,7 +135,7 @@ impl Honest {
         self.frame(row, self.row(table, row), self.row(table, row + 1))
     }
 
-    /// Whether a bus carries facts, which are looked up any number of times.
+    /// Returns `true` if a bus carries facts, which are looked up any number of times.
     pub fn is_fact(&self, bus: Bus) -> bool {
         self.fact_buses.contains(&bus)
     }
@@ -250,7 +250,7 @@ const FACTS: [Table; 5] = [
 /// So many rows of padding are looked at.
 const PADDING: usize = 4;
 
-/// What the core does on a row: its opcode, and what tells rows of one opcode from each other.
+/// Returns the kind of a core row: its opcode, and what tells rows of one opcode from each other.
 pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
     let code = opcode(row);
     let flags = match code {
@@ -265,8 +265,8 @@ pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
     (code, flags.into_iter().map(|flag| flag == ONE).collect())
 }
 
-/// Whether a row, with the one before it, is there only to fill a table up. Numbers and cycles of
-/// hashes are facts, even if nobody looks them up.
+/// Returns `true` if a row, with the one before it, is there only to fill a table up. Numbers and
+/// cycles of hashes are facts, even if nobody looks them up.
 pub fn is_padding(table: Table, before: Option<&[Felt]>, row: &[Felt], number: usize) -> bool {
     match table {
         Table::Range | Table::Hasher | Table::Bitwise => false,
@@ -284,12 +284,12 @@ pub fn is_padding(table: Table, before: Option<&[Felt]>, row: &[Felt], number: u
     }
 }
 
-/// Whether a column has the numbers of the rows.
+/// Returns `true` if a column has the numbers of the rows.
 pub fn is_row_number(table: Table, column: usize) -> bool {
     column == 0 && matches!(table, Table::Core | Table::Hasher)
 }
 
-/// What tells rows of one table from each other.
+/// Returns the flags that tell rows of one table from each other.
 pub fn row_kind(table: Table, row: &[Felt], number: usize) -> Vec<bool> {
     let set = |flags: &[Felt]| flags.iter().map(|&flag| flag == ONE).collect();
     match table {
@@ -359,7 +359,7 @@ pub fn opcode(row: &CoreRow<Felt>) -> u8 {
     (position(&op.hi) << 4) | (position(&op.mid) << 2) | position(&op.lo)
 }
 
-/// Whether exactly one message is sent more often, and the others are the same.
+/// Returns `true` if exactly one message is sent more often, and the others are the same.
 fn counts_once(old: &[Sent], new: &[Sent]) -> bool {
     let counts = |messages: &[Sent]| {
         let mut counts: HashMap<(Key, &'static str), Felt> = HashMap::new();
@@ -396,7 +396,7 @@ fn counted(table: Table, before: &Window<'_, Felt>, after: &Window<'_, Felt>) ->
     }
 }
 
-/// Whether two frames send the same.
+/// Returns `true` if two frames send the same.
 fn same_messages(table: Table, a: &Window<'_, Felt>, b: &Window<'_, Felt>) -> bool {
     let (mut left, mut right) = (Vec::new(), Vec::new());
     collect(table, a, &mut left);

@@ -44,13 +44,13 @@ pub use report::{Change, Report, Survivor, Tally};
 pub use rows::{Row, RowMessage, operation_at, operations, rows};
 pub use unread::{Place, is_unread};
 
-/// How many mutations, and which.
+/// The settings of a campaign: how many mutations, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Campaign {
     /// The number of mutations. At first, every other one changes one cell: every column of a few
     /// rows of every operation and table. The others are random.
     pub mutations: u64,
-    /// What the random choices depend on.
+    /// Seed of the random choices.
     pub seed: u64,
 }
 

@@ -19,7 +19,7 @@ struct Access {
     value: [Felt; 4],
 }
 
-/// Whether a bus carries accesses of memory.
+/// Returns `true` if a bus carries accesses of memory.
 pub fn is_memory(bus: Bus) -> bool {
     matches!(bus, Bus::MemoryWord | Bus::MemoryElement)
 }
@@ -114,7 +114,7 @@ fn access(key: Key) -> Access {
     }
 }
 
-/// How far a memory row is from the one before it, by its own account of what is new.
+/// Returns the distance of a memory row from the one before it, by its own account of what is new.
 fn step(before: &MemoryRow<Felt>, row: &MemoryRow<Felt>) -> Felt {
     let word = |row: &MemoryRow<Felt>| row.word[0] + row.word[1] * Felt::new(1 << 16);
     let moment = |row: &MemoryRow<Felt>| row.time + row.time + row.is_write;

@@ -9,7 +9,7 @@ use miden_cvm_air::{
     table::{Table, Window},
 };
 
-/// What a message says: its bus and its coordinates, then zeros.
+/// The content of a message: its bus and its coordinates, then zeros.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The bus.
@@ -40,13 +40,13 @@ impl fmt::Debug for Key {
 pub struct Sent {
     /// Its name.
     pub name: &'static str,
-    /// What it says.
+    /// Its content.
     pub key: Key,
     /// Number of its coordinates.
     pub width: usize,
     /// The names of its fields, each with the number of its coordinates.
     pub fields: &'static [(&'static str, usize)],
-    /// How often it is sent; negative if it is received.
+    /// The number of times that it is sent; negative if it is received.
     pub count: Felt,
 }
 

@@ -98,7 +98,7 @@ impl Kind {
     }
 }
 
-/// How often a mutation that changes nothing is drawn again.
+/// The number of times that a mutation which changes nothing is drawn again.
 const ATTEMPTS: usize = 50;
 
 /// Draws a mutation that changes something. There is none if a choice of cells leaves no freedom:

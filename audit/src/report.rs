@@ -1,4 +1,4 @@
-//! What a campaign found.
+//! The findings of a campaign.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use miden_cvm_air::table::Table;
 
 use crate::{harmless::Reason, mutation::Kind};
 
-/// How many mutations were rejected and how many were not.
+/// The numbers of mutations that were rejected and that were not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Something objects.
@@ -34,9 +34,9 @@ pub struct Change {
     pub row: usize,
     /// The name of the column.
     pub column: String,
-    /// What the cell held.
+    /// The value that the cell held.
     pub old: Felt,
-    /// What it holds.
+    /// The value that it holds now.
     pub new: Felt,
 }
 
@@ -47,13 +47,13 @@ pub struct Survivor {
     pub number: u64,
     /// Its kind.
     pub kind: Kind,
-    /// What it changes; the first cells if they are many.
+    /// The changed cells; only the first ones if there are many.
     pub changes: Vec<Change>,
-    /// How many cells it changes.
+    /// The number of cells that it changes.
     pub cells: usize,
 }
 
-/// What a campaign found.
+/// The findings of a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// By kind.
@@ -62,12 +62,12 @@ pub struct Report {
     pub columns: BTreeMap<String, Tally>,
     /// By reason, of the harmless ones.
     pub reasons: BTreeMap<Reason, u64>,
-    /// How many mutations each constraint or boundary constraint rejects.
+    /// The number of mutations that each constraint or boundary constraint rejects.
     pub constraints: BTreeMap<String, u64>,
-    /// How many mutations are rejected since this message is not matched.
+    /// The number of mutations that are rejected because this message is not matched.
     pub messages: BTreeMap<String, u64>,
-    /// How many mutations would be accepted without this family of constraints, or this message: it
-    /// alone rejects them.
+    /// The number of mutations that would be accepted without this family of constraints, or this
+    /// message: it alone rejects them.
     pub alone: BTreeMap<String, u64>,
     /// Those that nothing explains.
     pub survivors: Vec<Survivor>,

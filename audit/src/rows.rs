@@ -32,12 +32,12 @@ pub struct Row {
     pub table: &'static str,
     /// Its number.
     pub row: usize,
-    /// What the core executes in it; nothing for other tables.
+    /// The operation that the core executes in it; nothing for other tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'static str>,
     /// The cells that are not zero, by name.
     pub cells: Vec<(String, u64)>,
-    /// What the row sends and receives.
+    /// The messages that the row sends and receives.
     pub messages: Vec<RowMessage>,
 }
 
@@ -48,7 +48,7 @@ pub struct RowMessage {
     pub name: &'static str,
     /// The bus that carries it.
     pub bus: String,
-    /// How often it is sent; negative if it is received.
+    /// The number of times that it is sent; negative if it is received.
     pub count: i64,
     /// Its fields, each with its coordinates.
     pub fields: Vec<(&'static str, Vec<u64>)>,
@@ -57,7 +57,7 @@ pub struct RowMessage {
     pub with: Vec<(&'static str, usize)>,
     /// The number of all such rows.
     pub others: usize,
-    /// Whether the verifier sends it, who knows it from what is public.
+    /// `true` if the verifier sends it, who knows it from what is public.
     pub public: bool,
 }
 
@@ -209,7 +209,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// What the core executes in a row, by the name of its opcode.
+/// Returns what the core executes in a row, by the name of its opcode.
 pub fn operation_at(trace: &Trace, row: usize) -> &'static str {
     operation(trace.row(Table::Core, row))
 }

@@ -1,4 +1,4 @@
-//! Which cells nothing reads: row by row, as the book says it of the columns.
+//! The cells that nothing reads: row by row, as the book says it of the columns.
 //!
 //! A test compares this with the AIR in both directions (the processor's, in `forged/cells.rs`): a
 //! cell that is listed here can be changed without anything noticing, and no other can.
@@ -34,14 +34,14 @@ pub struct Place<'a> {
     pub before: Option<&'a [Felt]>,
     /// The row's number.
     pub number: usize,
-    /// Whether it is the table's last row.
+    /// `true` if it is the table's last row.
     pub is_last: bool,
-    /// Whether the program is a composition.
+    /// `true` if the program is a composition.
     pub composed: bool,
 }
 
-/// Whether nothing reads the cell in `column` of a row, the other cells being as they are: no
-/// constraint and no message depends on it.
+/// Returns `true` if nothing reads the cell in `column` of a row, the other cells being as they
+/// are: no constraint and no message depends on it.
 pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
     let &Place {
         table,
@@ -94,8 +94,8 @@ fn is_unread_in_bitwise(
     !looked_up && (is_bit || is_first && column == at.xor)
 }
 
-/// Whether a cell is one of two numbers that show, together, that a condition holds, and that nothing
-/// else reads: any two that do are as good. Changed alone, each of them is bound.
+/// Returns `true` if a cell is one of two numbers that show, together, that a condition holds, and
+/// that nothing else reads: any two that do are as good. Changed alone, each of them is bound.
 ///
 /// On EXPACC rows and those of 32-bit arithmetic, that two halves are below the modulus; at the end of
 /// the cycles of a Merkle path, that its index is.

@@ -1,4 +1,4 @@
-//! What the solver finds out about the AIR is what is committed.
+//! The solver's findings about the AIR are those that are committed.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! What the constraints make of the operands is what the operations are defined as.
+//! The constraints compute from the operands what the operations are defined to compute.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,7 +80,8 @@ fn pair_add([a0, a1]: &Pair, [b0, b1]: &Pair) -> Pair {
     [add(a0, b0), add(a1, b1)]
 }
 
-/// What has to be zero on rows of an operation: its definition, as Miden's documentation states it.
+/// Returns the polynomials that have to be zero on rows of an operation: its definition, as Miden's
+/// documentation states it.
 fn definition(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
     let (top, next) = (|i| at.top(i), |i| at.next(i));
     let halves = |value: &Polynomial| sub(value, &add(&next(1), &times(&next(0), 1 << 32)));
@@ -250,7 +251,8 @@ fn definition(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
     })
 }
 
-/// Whether a polynomial is zero on rows of a kind, by what the constraints say that its cells are.
+/// Returns `true` if a polynomial is zero on rows of a kind, by what the constraints say that its
+/// cells are.
 fn is_zero(kind: &Kind, polynomial: &Polynomial) -> bool {
     let meaning = kind.meaning(polynomial, DEGREE);
     if meaning.is_zero() {

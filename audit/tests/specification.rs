@@ -13,7 +13,8 @@ use miden_cvm_air::{
 use miden_cvm_audit::spec::json::{evaluate, specification};
 use serde_json::Value as Json;
 
-/// What the code computes: constraints, then flag, count and coordinates of each message.
+/// The values that the code computes: constraints, then flag, count and coordinates of each
+/// message.
 #[derive(Default)]
 struct Values(Vec<Felt>);
 

@@ -1,4 +1,4 @@
-//! What is in a package or library, whoever made it.
+//! The contents of a package or library, whoever made it.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use crate::{
     link, package,
 };
 
-/// What a package holds.
+/// The kind of a package's contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackageKind {
     /// A component.
@@ -37,7 +37,7 @@ pub enum PackageKind {
     Library,
 }
 
-/// What a package holds.
+/// Returns the kind of a package's contents.
 ///
 /// # Errors
 /// Returns an error if the bytes are no package, or if a digest in it is not that of its code.
@@ -58,10 +58,10 @@ fn kind_of(package: &Package) -> PackageKind {
     }
 }
 
-/// What is in a package or library.
+/// The contents of a package or library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeDescription {
-    /// What it holds.
+    /// The kind of its contents.
     pub kind: PackageKind,
     /// The name of the package, the version that it states, and what kind of package it says it is;
     /// nothing for a bare library.
@@ -80,7 +80,7 @@ pub struct CodeDescription {
     pub dependencies: Vec<String>,
     /// The names of the sections that it has besides its code.
     pub sections: Vec<String>,
-    /// Whether its code has debug information: procedures, instructions and places in sources.
+    /// `true` if its code has debug information: procedures, instructions and places in sources.
     pub has_debug_info: bool,
     /// The entries of the advice map that it brings along.
     pub advice_entries: usize,
@@ -97,7 +97,7 @@ pub struct ExportDescription {
     pub path: String,
     /// Its digest.
     pub digest: Word,
-    /// What it takes and gives, if it says so.
+    /// Its parameters and results, if it states them.
     pub signature: Option<String>,
 }
 

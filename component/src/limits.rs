@@ -1,4 +1,4 @@
-//! What input may ask for.
+//! Limits on what input may ask for.
 
 /// The most steps from name to name until there is a definition.
 pub(crate) const MAX_CHAIN: usize = 128;

@@ -55,7 +55,7 @@ pub(crate) const SECTION: &str = "miden_cvm_component";
 /// The version of the section's form.
 const FORMAT: u32 = 1;
 
-/// What makes a package a component.
+/// The section that makes a package a component.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ComponentSection {
@@ -105,7 +105,7 @@ struct ExportRecord {
     signature: Option<SignatureRecord>,
 }
 
-/// What crosses the boundary.
+/// The parameters and results that cross the boundary.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SignatureRecord {
@@ -238,7 +238,7 @@ impl Component {
         Ok(package.to_bytes())
     }
 
-    /// What makes a package this component.
+    /// Returns the section that makes a package this component.
     pub(crate) fn section(&self) -> ComponentSection {
         let imports = self.imports.iter().map(|(name, import)| {
             let stub = match &import.key {
@@ -329,7 +329,7 @@ impl Component {
         }
     }
 
-    /// How an export of a world is called.
+    /// Returns the signature by which an export of a world is called.
     fn signature(&self, export: &Export) -> Option<Signature> {
         let (interface, function) = export.function.as_ref()?;
         let world = &self.world.as_ref()?.world;

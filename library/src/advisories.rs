@@ -1,4 +1,4 @@
-//! What is wrong with the published core library and instructions, and where code has it.
+//! Faults of the published core library and instructions, and where code has them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -216,7 +216,7 @@ struct Known {
 }
 
 impl Known {
-    /// What a basic block names by its digest, to be called by it.
+    /// Returns the findings whose digests a basic block names, to call them.
     fn named_in(&self, node: &MastNode) -> BTreeSet<Finding> {
         let MastNode::Block(block) = node else {
             return BTreeSet::new();

@@ -40,7 +40,7 @@ pub fn corrected_instructions() -> impl Iterator<Item = &'static str> {
 /// Replaces the instructions of `module` whose expansions do not check what they take from the
 /// advice, by others that do the same and check it.
 ///
-/// What replaces an instruction stands at its place in the source. A module without such an
+/// The replacement of an instruction stands at its place in the source. A module without such an
 /// instruction is left as it is, and so are the digests of what is assembled of it.
 pub fn correct(module: &mut Module) {
     for procedure in module.procedures_mut() {
@@ -78,7 +78,7 @@ fn correct_block(block: &mut Block) {
     *block = corrected;
 }
 
-/// What takes the place of an instruction, if it is one of those that are replaced.
+/// Returns the replacement of an instruction, if it is one of those that are replaced.
 fn correction(op: &Op) -> Option<&'static [Instruction]> {
     let Op::Inst(instruction) = op else {
         return None;

@@ -1,4 +1,4 @@
-//! What programs are assembled with: Miden's core library and instructions, corrected.
+//! The code that programs are assembled with: Miden's core library and instructions, corrected.
 //!
 //! A proof says that a program ran, and what the program took from its host it has to check itself.
 //! The published core library 0.20.6, and what the published assembler makes of some instructions,
@@ -6,8 +6,8 @@
 //! not show what they return, and all that use them made anew; everything else has the digest that
 //! it was published with. [`correct`] does the same to the instructions in a module.
 //!
-//! What is wrong with the published ones is an [`Advisory`] each; [`findings`] looks for them in
-//! code that is assembled already.
+//! Each fault of the published ones is an [`Advisory`]; [`findings`] looks for them in code that is
+//! assembled already.
 //!
 //! `assets/core.masl` is made of the published library and of `masm/`; a test makes it again and
 //! compares.

@@ -12,8 +12,8 @@ static CORRECTED: LazyLock<Library> = LazyLock::new(|| {
         .expect("a test compares the file with the library that it is made of")
 });
 
-/// What the corrected library replaces: digests as published, with the paths of procedures, or the
-/// names of instructions.
+/// The code that the corrected library replaces: digests as published, with the paths of
+/// procedures, or the names of instructions.
 static REPLACED: LazyLock<BTreeMap<String, Word>> = LazyLock::new(|| {
     let lines = include_str!("../assets/published.txt").lines();
     let entries = lines.map(|line| {

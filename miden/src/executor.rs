@@ -37,16 +37,16 @@ pub struct TransactionExecutor<'store, 'auth, STORE, AUTH> {
 /// Why a transaction was not executed.
 #[derive(Debug, Error)]
 pub enum TransactionExecutorError {
-    /// What the executor of `miden-tx` says too.
+    /// An error that the executor of `miden-tx` reports too.
     #[error("{error}{}", story(.trap))]
     Transaction {
         /// Its error.
         #[source]
         error: Box<Error>,
-        /// What this machine says, if the kernel's program ended in an error.
+        /// The report of this machine, if the kernel's program ended in an error.
         trap: Option<Box<TrapReport>>,
     },
-    /// What can go wrong on this machine only.
+    /// An error that only this machine can have.
     #[error(transparent)]
     Machine(HostedError),
     /// The options contradict each other.
@@ -204,7 +204,7 @@ where
         Ok(*output.stack)
     }
 
-    /// What the transaction needs of the store.
+    /// Returns the inputs that the transaction needs of the store.
     async fn inputs(
         &self,
         account: AccountId,

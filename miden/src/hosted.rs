@@ -1,12 +1,12 @@
 //! Runs programs with hosts that were written for `miden-processor` 0.20.
 //!
-//! What such a host is shown, `miden_processor::ProcessState`, can be made by Miden's processor only:
-//! its memory, cycle and context have no constructor. So Miden's processor runs beside this machine,
-//! in lockstep, for no other purpose than to show its state to the host. Whenever this machine asks
-//! for something, Miden's processor is let on until it has asked the host the same thing, and stands
-//! still again. The answer goes to both. Both must ask the same, at the same cycle and in the same
-//! context, and end with the same stack and the same transcript of precompiles; otherwise the run
-//! fails.
+//! The state that such a host is shown, `miden_processor::ProcessState`, can be made by Miden's
+//! processor only: its memory, cycle and context have no constructor. So Miden's processor runs
+//! beside this machine, in lockstep, for no other purpose than to show its state to the host.
+//! Whenever this machine asks for something, Miden's processor is let on until it has asked the
+//! host the same thing, and stands still again. The answer goes to both. Both must ask the same, at
+//! the same cycle and in the same context, and end with the same stack and the same transcript of
+//! precompiles; otherwise the run fails.
 //!
 //! This machine is always the one ahead, so its limits bound both.
 
@@ -51,10 +51,10 @@ pub enum HostedError {
     /// The program ended in an error, on both machines.
     #[error("{error}\nOn this machine: {trap}")]
     Failed {
-        /// What Miden's processor says.
+        /// The error of Miden's processor.
         #[source]
         error: Box<miden_processor::ExecutionError>,
-        /// What this machine says.
+        /// The report of this machine.
         trap: Box<TrapReport>,
     },
     /// This machine refused the program, passed one of its limits, or has no trace of the run.
@@ -65,7 +65,7 @@ pub enum HostedError {
     Diverged(#[from] Divergence),
 }
 
-/// What the two machines did not do alike.
+/// A difference between the two machines.
 #[derive(Debug, Clone, Error)]
 pub enum Divergence {
     /// They asked the host for different things.
@@ -259,7 +259,7 @@ struct Answer {
     mutations: Result<Vec<AdviceMutation>, String>,
 }
 
-/// What Miden's processor stands still at, until it is taken away.
+/// The point at which Miden's processor stands still, until it is taken away.
 enum Stop {
     /// An event.
     Event(Answer),
@@ -301,7 +301,7 @@ struct Watched<'a, H> {
     channel: &'a Channel,
 }
 
-/// What neither side has to note down goes to the host inside.
+/// Forwards to the host inside what neither side has to note down.
 macro_rules! forward_base_host {
     ($type:ident, $host:tt) => {
         impl<H: miden_processor::BaseHost> miden_processor::BaseHost for $type<'_, H> {
@@ -417,7 +417,7 @@ impl<H: miden_processor::SyncHost + Send + Sync> miden_processor::AsyncHost for 
 struct Beside<'a, F> {
     /// Nothing once it has ended.
     run: Option<Pin<&'a mut F>>,
-    /// How it ended: by itself, or in a panic.
+    /// Its end: by itself, or in a panic.
     end: Option<Result<MidenEnd, Divergence>>,
 }
 
@@ -512,7 +512,7 @@ impl<'a, F: Future<Output = MidenEnd> + Send> Lockstep<'a, F> {
         .await
     }
 
-    /// How Miden's processor ends, once this machine has.
+    /// Returns how Miden's processor ends, once this machine has.
     async fn end(&self) -> Result<MidenEnd, Divergence> {
         if let Some(Answer { place, .. }) = self.next_event().await {
             return Err(Divergence::Extra(place));
@@ -608,7 +608,7 @@ impl<F: Future<Output = MidenEnd> + Send> AsyncHost for Lockstep<'_, F> {
     }
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

@@ -27,8 +27,8 @@ pub enum TransactionVerifierError {
     /// The transaction carries no proof of this machine.
     #[error("the transaction carries no proof of this machine: {0}")]
     Carried(#[from] CarriedError),
-    /// What the transaction left to precompiles cannot be computed again.
-    #[error("what the transaction left to precompiles cannot be computed again")]
+    /// The work that the transaction left to precompiles cannot be computed again.
+    #[error("the transaction's precompile requests cannot be computed again")]
     Precompiles(#[from] RequestError),
     /// The proof is not one of this transaction, or has too little security.
     #[error("the transaction is not proven: {0}")]

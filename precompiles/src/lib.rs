@@ -39,18 +39,18 @@ pub enum CorePrecompile {
     Keccak256,
     /// SHA-512 of any number of bytes.
     Sha512,
-    /// Whether an ECDSA signature over secp256k1 is valid for a 32-byte digest.
+    /// Verification of an ECDSA signature over secp256k1 for a 32-byte digest.
     EcdsaK256,
-    /// Whether an Ed25519 signature is valid for a 64-byte challenge, which the program has hashed.
+    /// Verification of an Ed25519 signature for a 64-byte challenge, which the program has hashed.
     EddsaEd25519,
 }
 
-/// What a precompile yields.
+/// The result of a precompile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
-    /// What the host pushes onto the advice stack; the last element ends on top.
+    /// The elements that the host pushes onto the advice stack; the last one ends on top.
     pub advice: Vec<Felt>,
-    /// What the program absorbs into its transcript.
+    /// The commitment that the program absorbs into its transcript.
     pub commitment: PrecompileCommitment,
 }
 

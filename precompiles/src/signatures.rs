@@ -7,7 +7,7 @@ use thiserror::Error;
 /// An argument of fixed length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Argument {
-    /// What it is.
+    /// The name of the argument.
     pub name: &'static str,
     /// Its length in bytes.
     pub len: usize,
@@ -83,7 +83,7 @@ fn array<const N: usize>(bytes: &[u8], argument: &Argument) -> Result<[u8; N], C
         .map_err(|_| CalldataError::Malformed(argument.name))
 }
 
-/// Whether the signature is valid for key and digest.
+/// Returns `true` if the signature is valid for key and digest.
 pub fn ecdsa_is_valid(arguments: &[&[u8]; 3]) -> Result<bool, CalldataError> {
     let key: ecdsa_k256_keccak::PublicKey = read(arguments[0], &ECDSA[0])?;
     let digest = array(arguments[1], &ECDSA[1])?;
@@ -91,7 +91,7 @@ pub fn ecdsa_is_valid(arguments: &[&[u8]; 3]) -> Result<bool, CalldataError> {
     Ok(key.verify_prehash(digest, &signature))
 }
 
-/// Whether the signature is valid for key and challenge.
+/// Returns `true` if the signature is valid for key and challenge.
 pub fn eddsa_is_valid(arguments: &[&[u8]; 3]) -> Result<bool, CalldataError> {
     let key: eddsa_25519_sha512::PublicKey = read(arguments[0], &EDDSA[0])?;
     let challenge = array(arguments[1], &EDDSA[1])?;

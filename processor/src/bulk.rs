@@ -1,4 +1,4 @@
-//! What is read in bulk: by events and circuits, any number of elements in one cycle.
+//! Bulk reads: by events and circuits, any number of elements in one cycle.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -5,7 +5,7 @@ use miden_cvm_air::chiplets::ace::{ID_BITS, MAX_WIRES};
 
 use crate::{context::ContextId, error::AceError};
 
-/// What a gate does with its two operands.
+/// The operation of a gate on its two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GateOperation {
     /// The left operand minus the right one.
@@ -19,7 +19,7 @@ pub enum GateOperation {
 /// A gate of a circuit, as its instruction says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gate {
-    /// What it does.
+    /// Its operation.
     pub operation: GateOperation,
     /// Number of the left operand's wire.
     pub left: u32,

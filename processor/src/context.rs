@@ -45,7 +45,7 @@ impl ContextId {
         self.0
     }
 
-    /// Whether this is the context in which the program starts.
+    /// Returns `true` if this is the context in which the program starts.
     pub const fn is_root(self) -> bool {
         self.0 == 0
     }

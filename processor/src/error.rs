@@ -16,7 +16,7 @@ use crate::{
 /// An error from code of the host.
 pub type HostError = Box<dyn Error + Send + Sync + 'static>;
 
-/// What an operation gives when it can fail: traps are rare and large, so they are boxed.
+/// The result of an operation that can fail: traps are rare and large, so they are boxed.
 pub(crate) type OpResult<V = ()> = Result<V, Box<Trap>>;
 
 /// The program did not start, or did not finish.
@@ -63,7 +63,7 @@ pub struct TrapReport {
 pub struct Location {
     /// The instance of the composition that was running; `None` in an open program.
     pub instance: Option<u16>,
-    /// Whether the kernel was running.
+    /// `true` if the kernel was running.
     pub in_kernel: bool,
     /// The digests of the procedures that were being executed there, the innermost first; the last is
     /// the one that was called. So what debug information does not name can be found by its digest.
@@ -118,7 +118,7 @@ pub enum LoadError {
     /// The composition has more instances than the options of the run allow to exist.
     #[error("the composition has {instances} instances, above the limit of {max} instances")]
     TooManyInstances {
-        /// How many it has.
+        /// The number of instances that it has.
         instances: u32,
         /// The limit.
         max: usize,
@@ -136,7 +136,7 @@ pub enum LoadError {
         /// The commitment to the data.
         commitment: Word,
     },
-    /// What the advice map has under a commitment is not what was committed to.
+    /// The data that the advice map has under a commitment is not what was committed to.
     #[error(
         "static data of instance {instance} at address {address} does not match its commitment {}",
         .commitment.to_hex()
@@ -197,7 +197,7 @@ pub enum Trap {
     TraceHandlerError {
         /// The id of the trace decorator.
         trace_id: u32,
-        /// What the host said.
+        /// The error of the host.
         #[source]
         error: HostError,
     },
@@ -217,7 +217,7 @@ pub enum Trap {
         event_id: EventId,
         /// Its name, where the host knows it.
         event_name: Option<EventName>,
-        /// What the host said.
+        /// The error of the host.
         #[source]
         error: HostError,
     },
@@ -363,7 +363,7 @@ pub enum Trap {
     UnknownHandle {
         /// The instance that named it.
         instance: u16,
-        /// What it named.
+        /// The number that it named.
         handle: Felt,
     },
     /// A handle to a resource of another type than the intrinsic's.
@@ -412,7 +412,7 @@ pub enum Trap {
     BorrowsRemain {
         /// The instance.
         instance: u16,
-        /// How many borrowed handles it has.
+        /// The number of borrowed handles that it has.
         borrows: u32,
     },
     /// A table that has no more indices to give.
@@ -430,7 +430,7 @@ pub enum Trap {
     UnknownToken {
         /// The instance that named it.
         instance: u16,
-        /// What it named.
+        /// The number that it named.
         token: Felt,
     },
     /// A token for a handle of another type than the intrinsic's.
@@ -460,7 +460,7 @@ pub enum Trap {
         token: u32,
         /// Number of its type.
         resource: u32,
-        /// Whether the token carries an own handle.
+        /// `true` if the token carries an own handle.
         own: bool,
     },
     /// A callee lends a handle to its caller.

@@ -30,7 +30,7 @@ struct LoadedForest {
     roots: Option<HashMap<Word, MastNodeId>>,
 }
 
-/// What is missing when the host does not give a procedure.
+/// The part that is missing when the host does not give a procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// The host has no forest for it.
@@ -44,7 +44,7 @@ pub(crate) enum Missing {
 pub(crate) struct Forests {
     loaded: Vec<LoadedForest>,
     by_address: HashMap<usize, ForestId>,
-    /// What the host has answered, by the procedure it was asked for.
+    /// The answers of the host, by the procedure it was asked for.
     answers: HashMap<Word, Result<Procedure, Missing>>,
 }
 
@@ -79,7 +79,7 @@ impl Forests {
             .map(|&node| Procedure { forest, node })
     }
 
-    /// What the host has answered when it was asked for a procedure; `None` if it was not yet.
+    /// Returns the answer of the host when it was asked for a procedure; `None` if it was not yet.
     pub fn answer(&self, digest: &Word) -> Option<Result<Procedure, Missing>> {
         self.answers.get(digest).copied()
     }

@@ -50,7 +50,7 @@ pub use tracer::{
     RowKind, RowState, StartRow, Taking, Tracer,
 };
 
-/// What a run leaves behind.
+/// The result of a run.
 #[derive(Debug)]
 pub struct ExecutionOutput {
     /// The final stack.
@@ -61,7 +61,7 @@ pub struct ExecutionOutput {
     pub advice: AdviceProvider,
     /// The final memory; of contexts that are over only if the options retain it.
     pub memory: Memory,
-    /// What the run recorded of precompiles.
+    /// The transcript of precompiles that the run recorded.
     pub precompile_transcript: PrecompileTranscript,
 }
 

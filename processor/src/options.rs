@@ -135,22 +135,22 @@ impl ExecutionOptions {
         self.expected_cycles
     }
 
-    /// Whether decorators are run at all; true when debugging or tracing is on.
+    /// Returns `true` if decorators are run at all, which they are when debugging or tracing is on.
     pub fn runs_decorators(&self) -> bool {
         self.debug || self.tracing
     }
 
-    /// Whether trace decorators are run.
+    /// Returns `true` if trace decorators are run.
     pub fn tracing(&self) -> bool {
         self.tracing
     }
 
-    /// Whether memory of contexts that are over is kept.
+    /// Returns `true` if memory of contexts that are over is kept.
     pub fn retain_memory(&self) -> bool {
         self.retain_memory
     }
 
-    /// What the run may use.
+    /// Returns the limits of what the run may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -162,7 +162,7 @@ pub enum OptionsError {
     /// More cycles than the machine allows.
     #[error("at most {MAX_CYCLES} cycles are possible, but {max_cycles} were allowed")]
     MaxCyclesTooBig {
-        /// What was asked for.
+        /// The number of cycles that was asked for.
         max_cycles: u32,
     },
     /// The expected number of cycles is above the greatest.

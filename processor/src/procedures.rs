@@ -1,4 +1,4 @@
-//! Which procedures of a run have begun and not ended, for tracers that ask.
+//! The procedures of a run that have begun and not ended, for tracers that ask.
 
 use miden_core::Word;
 
@@ -13,7 +13,7 @@ use crate::tracer::RowKind;
 pub struct OpenProcedures<N> {
     /// Number of open nodes.
     nodes: usize,
-    /// What is kept of each procedure, and the number of open nodes when it began.
+    /// The data kept for each procedure, and the number of open nodes when it began.
     open: Vec<(usize, N)>,
 }
 
@@ -54,12 +54,12 @@ impl<N> OpenProcedures<N> {
         ended.map(|(_, noted)| noted)
     }
 
-    /// What is kept of the procedure that began last.
+    /// Returns the data kept for the procedure that began last.
     pub fn innermost(&self) -> Option<&N> {
         self.open.last().map(|(_, noted)| noted)
     }
 
-    /// What is kept of the procedures, the innermost first.
+    /// Returns the data kept for the procedures, the innermost first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &N> + ExactSizeIterator {
         self.open.iter().rev().map(|(_, noted)| noted)
     }

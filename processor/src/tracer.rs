@@ -1,4 +1,4 @@
-//! What the executor tells about a run while it happens, for whoever builds a trace from it.
+//! The executor's reports about a run while it happens, for whoever builds a trace from it.
 //!
 //! The executor calls [Tracer::row] exactly once per cycle, with the state at the cycle's start,
 //! and then the other methods for everything else that the cycle did.
@@ -30,7 +30,7 @@ use crate::{
 /// With [Tracer::ENABLED] false the executor does not even gather what it would tell. Whoever
 /// implements the trait has to listen only to what it is about.
 pub trait Tracer {
-    /// Whether anything is to be told.
+    /// `true` if anything is to be told.
     const ENABLED: bool;
 
     /// The number of rows that a trace of what was told so far has at least; 0 if there will be no
@@ -39,9 +39,9 @@ pub trait Tracer {
         0
     }
 
-    /// Whether the machine stops before the cycle `clk`, which executes what is at `position`, and
-    /// [`Process::resume`](crate::Process::resume) returns. Not asked before the second cycle of an
-    /// intrinsic; asked again when the machine goes on.
+    /// Returns `true` if the machine stops before the cycle `clk`, which executes what is at
+    /// `position`, and [`Process::resume`](crate::Process::resume) returns. Not asked before the
+    /// second cycle of an intrinsic; asked again when the machine goes on.
     #[inline(always)]
     fn pauses(&mut self, _clk: u32, _position: Position) -> bool {
         false
@@ -185,7 +185,7 @@ pub struct RowState<'a> {
     pub clk: u32,
     /// The running context: domain and index.
     pub context: ContextId,
-    /// Whether the context was entered by a syscall.
+    /// `true` if the context was entered by a syscall.
     pub in_syscall: bool,
     /// The domain into which shared calls go: the context's own, but for a fresh instance its caller's.
     pub home: u32,
@@ -201,7 +201,7 @@ pub struct RowState<'a> {
     pub marks: Marks,
 }
 
-/// What a cycle does.
+/// The kind of a row: what its cycle does.
 #[derive(Debug, Clone, Copy)]
 pub enum RowKind<'a> {
     /// An operation of a basic block.
@@ -262,7 +262,7 @@ pub struct IntrinsicRow {
     pub digest: Word,
     /// The procedure that the node names.
     pub named: Word,
-    /// What the call means.
+    /// The meaning of the call.
     pub kind: CallKind,
     /// Number of the resource type; 0 if it has none.
     pub resource: u32,
@@ -270,7 +270,7 @@ pub struct IntrinsicRow {
     pub definer: u16,
     /// The type's destructor.
     pub destructor: Option<Word>,
-    /// Whether the destructor is called: then the next row is the [`StartRow`] of that call, with
+    /// `true` if the destructor is called: then the next row is the [`StartRow`] of that call, with
     /// the digest, name and inputs of this node.
     pub destroys: bool,
     /// The state of the running instance, if the intrinsic asks who entered it.
@@ -331,8 +331,8 @@ pub struct StartRow<'a> {
     pub kind: NodeKind,
     /// Its digest.
     pub digest: Word,
-    /// What the digest is the hash of: the children's digests, zeros after them; for a basic
-    /// block the groups of its first batch.
+    /// The elements that the digest is the hash of: the children's digests, zeros after them; for a
+    /// basic block the groups of its first batch.
     pub inputs: &'a [Felt; 8],
     /// For a basic block: all its batches.
     pub batches: &'a [OpBatch],
@@ -350,7 +350,7 @@ pub struct EndRow {
     pub kind: NodeKind,
     /// Its digest.
     pub digest: Word,
-    /// Whether the node is the body of a loop.
+    /// `true` if the node is the body of a loop.
     pub is_loop_body: bool,
     /// For a loop: whether its body was executed.
     pub loop_entered: bool,
@@ -369,9 +369,9 @@ pub struct MemoryAccess {
     pub addr: u32,
     /// The cycle.
     pub clk: u32,
-    /// Whether the access is a write.
+    /// `true` if the access is a write.
     pub is_write: bool,
-    /// Whether the access is to one element only.
+    /// `true` if the access is to one element only.
     pub is_element: bool,
     /// The whole word after the access.
     pub word: Word,
@@ -386,7 +386,7 @@ pub enum BitwiseOp {
     Xor,
 }
 
-/// What HORNERBASE and HORNEREXT compute with besides the stack.
+/// The values that HORNERBASE and HORNEREXT compute with besides the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horner {
     /// The point at which the polynomial is evaluated.

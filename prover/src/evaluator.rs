@@ -1,6 +1,6 @@
 //! The constraints of a piece, evaluated over cosets of its domain, combined and divided.
 //!
-//! What a row contributes is recorded once, with the challenges and weights as constants, as a
+//! The contribution of a row is recorded once, with the challenges and weights as constants, as a
 //! program, which then runs over the domain, coset by coset and in blocks of rows.
 
 use core::array;
@@ -56,7 +56,7 @@ impl Inputs {
         self.aux() + self.aux_width * self.degree
     }
 
-    /// How many there are.
+    /// The number of inputs.
     fn count(&self) -> usize {
         self.aux_next() + self.aux_width * self.degree
     }

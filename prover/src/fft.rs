@@ -27,7 +27,7 @@ pub struct Transform {
 /// exponents i, 2i and 3i, for i in a quarter of the block.
 type Level = Vec<[Felt; 3]>;
 
-/// Which way a transform goes.
+/// The direction of a transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From coefficients in bit-reversed order to values in natural order.
@@ -174,7 +174,7 @@ impl Vectorizable for Step<'_> {
 /// A transform of rows that fit into a cache, level by level.
 struct Small<'a> {
     rows: &'a mut [Packed],
-    /// What the rows are read from, if they are not there yet.
+    /// The source that the rows are read from, if they are not there yet.
     source: Option<Scaled<'a>>,
     levels: &'a [Level],
     direction: Direction,

@@ -70,7 +70,7 @@ impl Cosets {
         self.length * self.blowup()
     }
 
-    /// What the points of the trace domain are multiplied by in a coset.
+    /// Returns the factor by which the points of the trace domain are multiplied in a coset.
     pub fn offset(&self, coset: usize) -> Felt {
         self.offsets[coset]
     }
@@ -321,9 +321,9 @@ impl Segment {
 /// A point of the extension domain, for [`Segment::rows_at`].
 struct Point {
     coset: usize,
-    /// Which of the values of the inner sums it takes.
+    /// The index of the value that it takes of the inner sums.
     value: usize,
-    /// What these are multiplied by.
+    /// The weights that these are multiplied by.
     weights: Vec<Felt>,
 }
 

@@ -40,12 +40,12 @@ use thiserror::Error;
 use winter_air::FieldExtension;
 use winterfell::math::fields::{CubeExtension, QuadExtension};
 
-/// How a trace is proven.
+/// Options for proving a trace.
 #[derive(Debug, Clone, Copy)]
 pub struct ProveOptions {
     /// The parameters and the hash function of the proof.
     pub settings: ProofSettings,
-    /// Whether every constraint and bus is checked on the trace first, at about the cost of
+    /// `true` if every constraint and bus is checked on the trace first, at about the cost of
     /// executing the program again. Without it, a trace that violates the AIR yields a proof that
     /// does not verify.
     pub check_trace: bool,
@@ -90,12 +90,12 @@ pub enum ProverError {
     Proof(#[from] ProofError),
 }
 
-/// What a trace violates.
+/// The violations in a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations {
     /// The first violations found.
     pub first: Vec<Violation>,
-    /// How many there are.
+    /// The number of violations.
     pub total: usize,
 }
 

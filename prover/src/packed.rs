@@ -181,7 +181,7 @@ impl Algebra for Packed {
 
 /// Work that is worth vectorizing.
 pub trait Vectorizable {
-    /// What it results in.
+    /// The result of the work.
     type Output;
 
     /// Does the work. Everything in here has to be `#[inline(always)]` to be compiled for the
@@ -196,7 +196,7 @@ pub enum VectorUnit {
     Avx512,
     /// 256 bits wide.
     Avx2,
-    /// What every processor of the architecture has.
+    /// The instructions that every processor of the architecture has.
     Baseline,
 }
 
@@ -204,7 +204,7 @@ impl VectorUnit {
     /// All units, the widest first.
     pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Baseline];
 
-    /// Whether this processor has it.
+    /// Returns `true` if this processor has the unit.
     #[inline]
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]

@@ -108,7 +108,8 @@ impl Tree {
         self.levels[self.levels.len() - 1][0]
     }
 
-    /// What opens these positions of the longest extension, which are sorted and distinct.
+    /// Returns the digests that open these positions of the longest extension, which are sorted and
+    /// distinct.
     pub fn open(&self, positions: &[usize]) -> Vec<Digest> {
         let mut opening = Vec::new();
         let mut known = positions.to_vec();

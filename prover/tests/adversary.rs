@@ -41,12 +41,12 @@ type Coin = WinterRandomCoin<Blake3_256>;
 const NOTHING: E = <E as FieldElement>::ZERO;
 const UNIT: E = <E as FieldElement>::ONE;
 
-/// How the proofs of these tests are made.
+/// Returns the settings with which the proofs of these tests are made.
 fn settings() -> ProofSettings {
     OptionSet::Fast96.into()
 }
 
-/// What a prover does that it should not.
+/// A deviation of a prover from the protocol.
 #[derive(Clone, Copy, PartialEq)]
 enum Cheat {
     /// Nothing: it proves whatever trace it has.
@@ -88,7 +88,7 @@ struct Cheater {
     /// The cells of each piece, row by row.
     pieces: Vec<Vec<Felt>>,
     public: PublicInputs,
-    /// What the coin is told.
+    /// The public inputs that the coin is told.
     told: PublicInputs,
     told_heights: Heights,
     options: ProofOptions,
@@ -580,7 +580,7 @@ impl Cheater {
         proof
     }
 
-    /// What the constraints, divided and weighed, come to at a point outside of the domain.
+    /// Returns the value of the constraints, divided and weighed, at a point outside of the domain.
     fn constraints_at(
         &self,
         air: &CvmAir,

@@ -1,4 +1,5 @@
-//! What a run leaves to precompiles is bound to its proof, and computed again by the verifier.
+//! The work that a run leaves to precompiles is bound to its proof, and computed again by the
+//! verifier.
 
 use miden_assembly::Assembler;
 use miden_core::{

@@ -34,7 +34,7 @@ impl PrecompileVerifier for Recorder {
     }
 }
 
-/// What a run recorded, as requests to [`Recorder`]: the operands of LOGPRECOMPILE rows.
+/// Returns what a run recorded, as requests to [`Recorder`]: the operands of LOGPRECOMPILE rows.
 fn requests(rows: &[CoreRow<Felt>]) -> Vec<PrecompileRequest> {
     let records = rows.iter().filter(|row| {
         let op = &row.op;

@@ -20,7 +20,7 @@ struct AdvisoryAnswer {
 }
 
 impl AdvisoriesAnswer {
-    /// What was found.
+    /// Creates an answer from the findings.
     pub fn new(found: &BTreeSet<Finding>) -> Self {
         let found = found.iter().map(|finding| AdvisoryAnswer {
             id: finding.advisory().id,

@@ -24,10 +24,10 @@ use super::{
 pub struct AnalyzeCommand {
     #[command(flatten)]
     source: Source,
-    /// Show this many procedures; those with most cycles of their own come first
+    /// The number of procedures to show; those with the most cycles of their own come first
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     procedures: usize,
-    /// Write what was spent by the chain of calls across instances, as folded stacks: viewers of
+    /// Write the costs by chain of calls across instances, as folded stacks: viewers of
     /// profiles make flamegraphs of them
     #[arg(long, value_name = "FILE")]
     folded: Option<PathBuf>,
@@ -35,7 +35,8 @@ pub struct AnalyzeCommand {
     #[cfg(feature = "flamegraph")]
     #[arg(long, value_name = "FILE")]
     flamegraph: Option<PathBuf>,
-    /// What is counted in stacks: cycles, or rows of the hasher, of bitwise operations, or of memory
+    /// The cost that is counted in stacks: cycles, or rows of the hasher, of bitwise operations, or
+    /// of memory
     #[arg(long, value_name = "COST", default_value = "cycles",
         value_parser = PossibleValuesParser::new(Cost::ALL.map(Cost::name)))]
     weight: String,
@@ -124,7 +125,7 @@ fn flamegraph(folded: &str, weight: &str) -> Result<Vec<u8>, Failure> {
     Ok(drawn)
 }
 
-/// What `analyze` answers.
+/// The answer of `analyze`.
 #[derive(Debug, Serialize)]
 struct AnalyzeAnswer {
     #[serde(flatten)]

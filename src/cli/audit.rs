@@ -23,7 +23,7 @@ use super::{
 pub struct AuditCommand {
     #[command(flatten)]
     source: Source,
-    /// Lie about what events and the Merkle store answer, instead of changing the trace
+    /// Lie in the answers of events and the Merkle store, instead of changing the trace
     #[arg(long)]
     advice: bool,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct AuditCommand {
     /// The number of changes, or of lies
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20_000)]
     mutations: u64,
-    /// What the random choices depend on
+    /// The seed of the random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -69,7 +69,7 @@ impl AuditCommand {
     }
 }
 
-/// What `audit` answers.
+/// The answer of `audit`.
 #[derive(Debug, Serialize)]
 struct AuditAnswer {
     #[serde(flatten)]
@@ -86,7 +86,7 @@ struct AuditAnswer {
     survivors: Vec<SurvivorAnswer>,
 }
 
-/// How many changes were rejected, and how many were not.
+/// The numbers of changes that were rejected and that were not.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Counts {
     rejected: u64,

@@ -137,7 +137,7 @@ fn write_all(
     })
 }
 
-/// What `component new` and `component bindings` answer.
+/// The answer of `component new` and `component bindings`.
 #[derive(Debug, Serialize)]
 struct WrittenAnswer {
     files: Vec<String>,
@@ -278,7 +278,7 @@ pub fn beside(folder: &Path, ending: &str) -> Result<PathBuf, Failure> {
     Ok(path.into())
 }
 
-/// What `component build` answers.
+/// The answer of `component build`.
 #[derive(Debug, Serialize)]
 struct BuildAnswer {
     component: String,

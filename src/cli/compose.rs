@@ -106,7 +106,7 @@ impl ComposeCommand {
     }
 }
 
-/// What `compose` answers.
+/// The answer of `compose`.
 #[derive(Debug, Serialize)]
 struct ComposeAnswer {
     program_hash: String,

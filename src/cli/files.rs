@@ -12,10 +12,10 @@ use miden_cvm::similar_path;
 
 use super::outcome::{Failure, Outcome};
 
-/// What stands for the standard input, or the standard output.
+/// The path that stands for the standard input, or the standard output.
 const STANDARD: &str = "-";
 
-/// Whether a path stands for the standard input or output.
+/// Returns `true` if a path stands for the standard input or output.
 pub fn is_standard(path: &Path) -> bool {
     path == STANDARD
 }
@@ -76,7 +76,7 @@ pub struct Outputs {
 /// One of the files.
 #[derive(Debug)]
 struct Output {
-    /// What it is, such as `the proof`.
+    /// Its name in messages, such as `the proof`.
     what: String,
     /// Its path as it was given.
     path: PathBuf,
@@ -273,7 +273,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Whether a file is an input, or one of the sources in an input that is a folder.
+/// Returns `true` if a file is an input, or one of the sources in an input that is a folder.
 fn is_part(file: &Path, input: &Path) -> bool {
     let Ok(input) = fs::canonicalize(input) else {
         return false;

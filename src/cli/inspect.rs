@@ -111,7 +111,7 @@ impl InspectCommand {
     }
 }
 
-/// What a file or folder is.
+/// The contents of a file or folder.
 enum Found {
     Component(Box<Component>),
     Composition(Box<LinkedComposition>),
@@ -453,7 +453,7 @@ struct RecordsAnswer {
     intrinsics: usize,
     /// Elements of public data.
     public_elements: usize,
-    /// What they say of the code.
+    /// The advisories that they state about the code.
     advisories: Vec<String>,
 }
 
@@ -581,10 +581,10 @@ struct ImportAnswer {
 #[derive(Debug, Serialize)]
 struct ResourceAnswer {
     name: String,
-    /// Whether the component defines it; otherwise another one does.
+    /// `true` if the component defines it; otherwise another one does.
     is_own: bool,
-    /// What is called when an own handle is dropped; nothing if there is none, or if another component
-    /// says so.
+    /// The procedure that is called when an own handle is dropped; nothing if there is none, or if
+    /// another component says so.
     destructor: Option<String>,
     /// The intrinsics that the component's code calls.
     intrinsics: Vec<Intrinsic>,
@@ -753,7 +753,7 @@ struct InstanceAnswer {
     name: String,
     component: String,
     links: Vec<LinkAnswer>,
-    /// What it may do with handles.
+    /// The operations on handles that it may perform.
     handles: Vec<HandlesAnswer>,
 }
 
@@ -901,13 +901,13 @@ struct StatementAnswer {
     stack_outputs: Vec<String>,
 }
 
-/// What was called; nothing stands for what is in a message.
+/// The function that was called, with its values; nothing stands for those in a message.
 #[derive(Debug, Serialize)]
 struct StatedAnswer {
     function: String,
     params: Option<Vec<String>>,
     result: Option<String>,
-    /// Whether parameters, or the result, are in a message.
+    /// `true` if parameters, or the result, are in a message.
     in_messages: bool,
 }
 

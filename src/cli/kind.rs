@@ -1,4 +1,4 @@
-//! What a file or folder is, for errors about one that a command cannot use.
+//! The kind of a file or folder, for errors about one that a command cannot use.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ pub const COMPONENT_FILE: &str = "component.toml";
 /// The most bytes that a file has which is looked at as a whole: room for all records that there can be.
 pub const MAX_FILE_LEN: u64 = 1 << 28;
 
-/// What a file or folder is.
+/// The kind of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Missing,
@@ -29,7 +29,7 @@ pub enum Kind {
     Masm,
     Wit,
     Package(PackageKind),
-    /// What begins like a package, but is none.
+    /// A file that begins like a package, but is none.
     BrokenPackage,
     Library,
     Inputs,
@@ -41,7 +41,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What is there.
+    /// Returns the kind of what is at a path.
     pub fn of(path: &Path) -> Self {
         let Ok(metadata) = fs::metadata(path) else {
             return Self::Missing;
@@ -66,7 +66,7 @@ impl Kind {
         Self::of_bytes(&bytes, Some(path))
     }
 
-    /// What the bytes of a file are; its name helps.
+    /// Returns the kind of a file by its bytes; its name helps.
     pub fn of_bytes(bytes: &[u8], path: Option<&Path>) -> Self {
         let extension = path.and_then(|path| path.extension()?.to_str());
         let is_component = path
@@ -118,7 +118,7 @@ impl Kind {
         }
     }
 
-    /// Whether it can be run.
+    /// Returns `true` if it can be run.
     pub fn is_target(self) -> bool {
         matches!(
             self,
@@ -129,7 +129,7 @@ impl Kind {
         )
     }
 
-    /// What it is, in words, and what can be done with it; nothing if that is not known.
+    /// Returns what it is, in words, and what can be done with it; nothing if that is not known.
     fn told(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::Missing | Self::Unknown | Self::BrokenPackage => return None,
@@ -218,7 +218,7 @@ fn is_composition(file: &Path) -> bool {
 /// That a file is not what was wanted, but something else; nothing if it is not known what.
 pub fn not_a(path: &Path, wanted: &str) -> Option<String> {
     let (what, advice) = Kind::of(path).told()?;
-    let mut text = format!("`{}` is {what}, and not {wanted}", path.display());
+    let mut text = format!("`{}` is {what}, not {wanted}", path.display());
     if !advice.is_empty() {
         text += &format!(": {advice}");
     }

@@ -7,7 +7,7 @@ use miden_cvm::{AssemblyLimits, Finding, Loader, TargetError};
 
 use super::{files, outcome::Failure, progress::Progress};
 
-/// What code is assembled with.
+/// The kernel and libraries that code is assembled with.
 #[derive(Debug, Clone, Args)]
 pub struct Libraries {
     /// The kernel: a `.masm` file, a folder with `kernel.masm` or `api.masm`, or a `.masl` or `.masp`
@@ -27,7 +27,7 @@ pub struct Libraries {
     deny: Vec<Deny>,
 }
 
-/// What is a warning otherwise.
+/// A kind of warning that is to be an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Deny {
     /// Code that there are advisories about
@@ -85,7 +85,7 @@ impl Libraries {
     }
 }
 
-/// What is wrong with a target, a kernel or a library.
+/// Returns the failure for an error in a target, a kernel or a library.
 pub fn refused(error: TargetError) -> Failure {
     match error {
         TargetError::UnknownKind(_)

@@ -12,7 +12,7 @@ pub struct Limit {
     value: u64,
 }
 
-/// What is limited: a run, or the assembly of its sources.
+/// The subject of a limit: a run, or the assembly of its sources.
 #[derive(Debug, Clone, Copy)]
 enum What {
     Run(Setter),
@@ -126,7 +126,7 @@ impl FromStr for Limit {
             })?;
         let value = value
             .parse()
-            .map_err(|error| format!("`{value}` is no value of a limit: {error}"))?;
+            .map_err(|error| format!("`{value}` is not a valid limit: {error}"))?;
         Ok(Self { what, value })
     }
 }

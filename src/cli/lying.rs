@@ -17,7 +17,7 @@ use super::{
     source::Source,
 };
 
-/// What is lied about.
+/// Options for what is lied about.
 #[derive(Debug, Args)]
 pub struct LyingArgs {
     /// Lie about the advice stack of the inputs too, and not only about what events answer
@@ -99,7 +99,7 @@ impl LyingArgs {
     }
 }
 
-/// What `audit --advice` answers.
+/// The answer of `audit --advice`.
 #[derive(Debug, Serialize)]
 struct LyingAnswer {
     #[serde(flatten)]
@@ -117,7 +117,7 @@ struct LyingAnswer {
     findings: Vec<FindingAnswer>,
 }
 
-/// How the honest run went.
+/// The outcome of the honest run.
 #[derive(Debug, Serialize)]
 struct HonestAnswer {
     #[serde(flatten)]
@@ -125,7 +125,7 @@ struct HonestAnswer {
     trap: Option<String>,
 }
 
-/// What a run shows of itself.
+/// Everything that a run shows of itself.
 #[derive(Debug, Serialize)]
 struct PublicAnswer {
     #[serde(flatten)]
@@ -142,7 +142,7 @@ impl PublicAnswer {
     }
 }
 
-/// How many lies went how.
+/// The number of lies by outcome.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Counts {
     refused: u64,

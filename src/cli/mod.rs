@@ -89,8 +89,8 @@ enum Command {
 /// The assembler recurses into nested blocks, as deep as the source has them.
 const STACK_SIZE: usize = 1 << 28;
 
-/// What the last panic said. Those that are caught are answered by an error, and nothing is said
-/// about them.
+/// The message of the last panic. Panics that are caught are answered by an error, and nothing is
+/// said about them.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// Reads the arguments, does what they say and says how it went.

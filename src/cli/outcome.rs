@@ -1,4 +1,4 @@
-//! How a command ends: what it prints and its exit code.
+//! The end of a command: what it prints and its exit code.
 
 use std::{
     fmt,
@@ -26,12 +26,12 @@ pub fn note_warning(warning: String) {
     warnings.push(warning);
 }
 
-/// What a command found, for people and for programs.
+/// The result of a command, for people and for programs.
 pub struct Outcome {
     text: String,
     json: Value,
     failure: Option<String>,
-    /// Whether a file of the command goes to the standard output, where the answer would be.
+    /// `true` if a file of the command goes to the standard output, where the answer would be.
     is_beside_output: bool,
 }
 

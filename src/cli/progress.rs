@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
-    /// Whether every change is a line of JSON, in the place of the line on a terminal.
+    /// `true` if every change is a line of JSON, in the place of the line on a terminal.
     is_lines: bool,
 }
 

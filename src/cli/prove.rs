@@ -50,7 +50,7 @@ pub struct ProveCommand {
     /// Show how long each phase took
     #[arg(long)]
     timings: bool,
-    /// Say which phase begins and how much is done, in lines of JSON on the standard error
+    /// Report each phase and its progress as lines of JSON on the standard error
     #[arg(long)]
     progress: bool,
     /// The parameters of the proof; all but `fast` go with conjectured bits only
@@ -216,7 +216,7 @@ fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> Result<Pat
     }
 }
 
-/// What `prove` answers.
+/// The answer of `prove`.
 #[derive(Debug, Serialize)]
 struct ProveAnswer {
     #[serde(flatten)]

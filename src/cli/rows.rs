@@ -32,10 +32,10 @@ pub struct RowsCommand {
     /// can be given several times
     #[arg(long = "operation", value_name = "NAME")]
     operations: Vec<String>,
-    /// Leave the cells out
+    /// Leave out the cells
     #[arg(long)]
     messages: bool,
-    /// The most rows of the core that are printed
+    /// The largest number of core rows to print
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 8)]
     rows: usize,
 }
@@ -89,7 +89,7 @@ impl RowsCommand {
     }
 }
 
-/// What `rows` answers.
+/// The answer of `rows`.
 #[derive(Debug, Serialize)]
 struct RowsAnswer {
     #[serde(flatten)]

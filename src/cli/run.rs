@@ -67,7 +67,7 @@ impl RunCommand {
     }
 }
 
-/// What `run` answers.
+/// The answer of `run`.
 #[derive(Debug, Serialize)]
 struct RunAnswer {
     #[serde(flatten)]
@@ -132,7 +132,7 @@ impl fmt::Display for CallAnswer {
     }
 }
 
-/// What was run, by its digests, and the advisories about it.
+/// The code that was run, by its digests, and the advisories about it.
 #[derive(Debug, Serialize)]
 pub struct CodeAnswer {
     program_hash: String,

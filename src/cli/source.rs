@@ -27,7 +27,7 @@ pub const MAX_TARGET_LEN: u64 = 1 << 28;
 /// The most bytes that are read of inputs on the standard input.
 const MAX_INPUTS_LEN: u64 = 1 << 30;
 
-/// What is run and on what.
+/// The target of a run and its inputs.
 #[derive(Debug, Clone, Args)]
 pub struct Source {
     /// A program (`.masm`, `.masp`), or a composition (`.toml`, `.wac`, `.masp`), or the folder of
@@ -62,7 +62,7 @@ pub struct Source {
     limits: Vec<Limit>,
 }
 
-/// What is run and on what, loaded.
+/// The target of a run and its inputs, loaded.
 pub struct Loaded {
     /// The target.
     pub target: Target,
@@ -70,7 +70,7 @@ pub struct Loaded {
     pub file: PathBuf,
     /// Everything that was read.
     pub read: Vec<PathBuf>,
-    /// What it starts with.
+    /// The inputs of the run.
     pub inputs: Inputs,
     /// Limits of the run.
     pub options: ExecutionOptions,
@@ -99,7 +99,7 @@ impl Loaded {
 }
 
 impl Source {
-    /// What is named as the target.
+    /// Returns the path that is named as the target.
     pub fn target(&self) -> &Path {
         &self.target
     }
@@ -117,12 +117,13 @@ impl Source {
         self.input.as_deref().is_some_and(files::is_standard)
     }
 
-    /// Whether a function is called with values.
+    /// Returns `true` if a function is called with values.
     pub fn is_call(&self) -> bool {
         self.invoke.is_some()
     }
 
-    /// What is wrong with the target; of a file that is something else, what it is.
+    /// Returns the failure for an error of the target; for a file that is something else, it says
+    /// what it is.
     fn refused(&self, error: TargetError) -> Failure {
         let is_other = matches!(
             error,
@@ -172,7 +173,7 @@ impl Source {
             Some(path) if files::is_standard(path) => {
                 let bytes = files::read(path, MAX_INPUTS_LEN)?;
                 String::from_utf8(bytes)
-                    .map_err(|_| Failure::failed("the inputs on the standard input are no text"))
+                    .map_err(|_| Failure::failed("the inputs on the standard input are not text"))
                     .and_then(|text| {
                         Inputs::from_json(&text).map_err(|error| {
                             Failure::failed(format!("inputs on the standard input: {error}"))

@@ -50,7 +50,7 @@ impl TestCommand {
         let all = loaded.target.tests().map_err(Failure::failed)?;
         if all.is_empty() {
             return Err(Failure::failed(
-                "the root exports no test: one is a function with the line `@test` in its doc comment",
+                "the root exports no test, a function with the line `@test` in its doc comment",
             ));
         }
         let is_wanted = |test: &&Test| match &self.filter {
@@ -77,7 +77,7 @@ impl TestCommand {
     }
 }
 
-/// What `test` answers.
+/// The answer of `test`.
 #[derive(Debug, Default, Serialize)]
 struct TestAnswer {
     tests: Vec<TestResult>,
@@ -86,12 +86,12 @@ struct TestAnswer {
     filtered_out: usize,
 }
 
-/// How a test went.
+/// The outcome of a test.
 #[derive(Debug, Serialize)]
 struct TestResult {
     name: String,
     passed: bool,
-    /// Whether it had to trap.
+    /// `true` if it had to trap.
     traps: bool,
     cycles: u32,
     /// Why it failed.

@@ -1,4 +1,4 @@
-//! How long the phases of a command take, by the spans that the libraries open.
+//! The duration of the phases of a command, by the spans that the libraries open.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -21,11 +21,11 @@ pub struct Timing {
     pub phase: &'static str,
     /// In how many others it is.
     pub depth: usize,
-    /// How long it took, with what is in it.
+    /// The time that it took, with what is in it.
     pub seconds: f64,
 }
 
-/// What share of a proof its phases have, in percent: of a run of 2^16 cycles that hashes.
+/// The shares of a proof that its phases have, in percent: of a run of 2^16 cycles that hashes.
 const SHARES: [(&str, u64); 9] = [
     ("execute_traced", 3),
     ("commit_to_main_rows", 28),
@@ -67,8 +67,8 @@ impl Timings {
         }
     }
 
-    /// What was measured, in the order in which it began. A phase that was there several times in a row
-    /// is one.
+    /// Returns the measurements, in the order in which they began. A phase that was there several
+    /// times in a row is one.
     pub fn phases(&self) -> Vec<Timing> {
         let state = self.state();
         let phases = state.phases.iter();

@@ -154,7 +154,7 @@ fn digest(text: &str) -> Result<Word, String> {
     word.map_err(|error| format!("a digest is `0x` and 64 hexadecimal digits: {error}"))
 }
 
-/// What `verify` answers when the proof is valid.
+/// The answer of `verify` when the proof is valid.
 #[derive(Debug, Serialize)]
 struct VerifyAnswer {
     program_hash: String,

@@ -51,7 +51,7 @@ pub enum BreakpointError {
         similar: Vec<String>,
     },
     /// No instance has the name.
-    #[error("no instance is called `{name}`: there are {}", .known.join(", "))]
+    #[error("no instance is called `{name}`; the instances are {}", .known.join(", "))]
     UnknownInstance {
         /// The name.
         name: String,
@@ -59,7 +59,7 @@ pub enum BreakpointError {
         known: Vec<String>,
     },
     /// No code comes from the file.
-    #[error("no code comes from a file `{file}`: there are {}", .known.join(", "))]
+    #[error("no code comes from a file `{file}`; the files are {}", .known.join(", "))]
     UnknownFile {
         /// The file.
         file: String,
@@ -137,7 +137,7 @@ impl Breakpoint {
         }
     }
 
-    /// Whether a run stops here for it.
+    /// Returns `true` if a run stops here for it.
     pub(super) fn is_hit(&self, machine: &Machine<'_>, target: &Target) -> bool {
         let is_instance =
             |index: u16, name: &String| target.instances().get(usize::from(index)) == Some(name);
@@ -162,7 +162,7 @@ impl Breakpoint {
         }
     }
 
-    /// Whether it is one for traps that break this rule.
+    /// Returns `true` if it is one for traps that break this rule.
     pub(super) fn is_trap(&self, broken: &str) -> bool {
         match self {
             Self::Trap { rule } => rule.as_deref().is_none_or(|rule| rule == broken),
@@ -171,7 +171,7 @@ impl Breakpoint {
     }
 }
 
-/// Whether a path is, or ends with, the one that somebody has given.
+/// Returns `true` if a path is, or ends with, the one that somebody has given.
 fn is_file(path: &str, given: &str) -> bool {
     let canonical = |path: &str| std::fs::canonicalize(path).ok();
     let path = path.strip_prefix("file://").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! What the debug information says about the code of a target.
+//! The debug information about the code of a target.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -29,11 +29,11 @@ pub(super) struct Spot {
     pub location: Location,
 }
 
-/// What tells a line from others: procedure, file and line, and the instruction where there are no
-/// lines.
+/// The key that tells a line from others: procedure, file and line, and the instruction where there
+/// are no lines.
 type LineKey = (Option<String>, Option<String>, Option<u32>, Option<String>);
 
-/// What is known of the code of a target.
+/// Everything that is known of the code of a target.
 pub(super) struct CodeMap<'t> {
     target: &'t Target,
     names: Names<'t>,
@@ -110,7 +110,7 @@ impl<'t> CodeMap<'t> {
         }
     }
 
-    /// Whether the code of a procedure has debug information.
+    /// Returns `true` if the code of a procedure has debug information.
     pub fn is_located(&self, digest: &Word) -> bool {
         self.located.contains(digest)
     }
@@ -177,8 +177,8 @@ impl<'t> CodeMap<'t> {
     }
 }
 
-/// Whether a path of a procedure, behind that of a component perhaps, ends with the name that somebody
-/// has given to it.
+/// Returns `true` if a path of a procedure, behind that of a component perhaps, ends with the name
+/// that somebody has given to it.
 pub(super) fn is_named(path: &str, name: &str) -> bool {
     let mut paths = path.split(" = ");
     paths.any(|path| match path.strip_suffix(name) {

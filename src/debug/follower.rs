@@ -20,7 +20,7 @@ pub(super) struct Follower {
     known: Arc<HashSet<Word>>,
     /// The cycle before which it stopped last.
     paused: Option<u32>,
-    /// What comes next in the code.
+    /// The place of what comes next in the code.
     pub position: Position,
     pub open: OpenProcedures<Opened>,
     /// The context that was entered since the last stop.

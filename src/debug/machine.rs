@@ -15,7 +15,7 @@ use crate::{
     CodePlace, ExecutionError, ExecutionOptions, Inputs, Location, Target, TrapDescription,
 };
 
-/// How a run stands.
+/// The status of a run.
 #[derive(Debug)]
 pub(super) enum Status {
     Paused,
@@ -29,7 +29,7 @@ struct OpenFrame {
     own: Option<Rc<Spot>>,
     /// The last place in the code of a procedure that was merged into it, if it is there now.
     merged: Option<Rc<Spot>>,
-    /// Whether it was told that it began.
+    /// `true` if its beginning was reported.
     is_announced: bool,
 }
 
@@ -38,13 +38,13 @@ pub(super) struct Machine<'t> {
     pub process: Running<'t>,
     pub console: Console,
     pub status: Status,
-    /// How many stops there were.
+    /// The number of stops so far.
     pub steps: u32,
     /// The open procedures, the outermost first.
     open: Vec<OpenFrame>,
     /// The place of what comes next.
     spot: Option<Rc<Spot>>,
-    /// Whether another line begins.
+    /// `true` if another line begins.
     begins_line: bool,
     /// The names of the procedures that began since the last stop that has a place, each with its
     /// instance.
@@ -184,7 +184,7 @@ impl<'t> Machine<'t> {
         self.open.len() + merged.count()
     }
 
-    /// Whether a movement that began at this depth ends here.
+    /// Returns `true` if a movement that began at this depth ends here.
     pub fn has_reached(&self, movement: Movement, depth: usize) -> bool {
         match movement {
             Movement::Cycle => true,
@@ -196,7 +196,7 @@ impl<'t> Machine<'t> {
         }
     }
 
-    /// Whether a movement to a cycle ends here, or before.
+    /// Returns `true` if a movement to a cycle ends here, or before.
     pub fn has_gone_to(&self, movement: Movement) -> bool {
         matches!(movement, Movement::To(cycle) if self.process.clk() >= cycle)
     }

@@ -40,10 +40,10 @@ use crate::{
     AdviceProvider, CodePlace, ExecutionError, ExecutionOptions, Inputs, Target, TrapDescription,
 };
 
-/// How many cycles pass between two looks at whether somebody wants the run to stop.
+/// The number of cycles between two looks at whether somebody wants the run to stop.
 const CYCLES_BETWEEN_LOOKS: u32 = 1 << 14;
 
-/// Which way a run goes.
+/// The direction of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// As it is executed.
@@ -52,7 +52,7 @@ pub enum Direction {
     Backwards,
 }
 
-/// How far a run goes, unless a breakpoint stops it.
+/// The distance that a run goes, unless a breakpoint stops it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Movement {
     /// One cycle. The two cycles of an intrinsic are one step.
@@ -94,9 +94,9 @@ pub struct Frame {
     pub place: CodePlace,
     /// The context that it runs in.
     pub context: ContextId,
-    /// Whether the kernel runs.
+    /// `true` if the kernel runs.
     pub in_kernel: bool,
-    /// Whether the assembler has merged it into the code of the one around it.
+    /// `true` if the assembler has merged it into the code of the one around it.
     pub is_merged: bool,
 }
 
@@ -322,7 +322,7 @@ impl<'t> Debugger<'t> {
         }
     }
 
-    /// What `debug` and `trace` instructions have said so far.
+    /// Returns the output of `debug` and `trace` instructions so far.
     pub fn printed(&self) -> String {
         self.machine.console.text()
     }

@@ -10,7 +10,7 @@ use miden_cvm_processor::{DefaultHost, Position, Process, Run};
 use super::follower::Follower;
 use crate::Location;
 
-/// What `debug` instructions print.
+/// The output of `debug` instructions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Console(pub Arc<Mutex<String>>);
 

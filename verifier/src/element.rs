@@ -137,7 +137,7 @@ impl ExtensionAlgebra<Self> for Element {
 mod tests {
     use super::*;
 
-    /// What constraints do with elements, in a field and in general.
+    /// Checks that what constraints do with elements is the same in a field and in general.
     fn agrees<E: FieldElement<BaseField = Felt>>() {
         let element = |seed: u64| {
             let coordinates = [3, 5, 7].map(|i| Felt::new(seed + i).exp(19));

@@ -44,7 +44,7 @@ pub use crate::{
     statement::{MAX_RECORDS, Records, Statement, StatementError},
 };
 
-/// What a verifier insists on, beyond the proof's being one of the statement.
+/// The demands of a verifier, beyond the proof's being one of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expectations {
     /// The least security that is accepted: 100 proven bits if nothing is said.
@@ -65,10 +65,10 @@ impl From<MinSecurity> for Expectations {
     }
 }
 
-/// What a proof turned out to show.
+/// The result of verifying a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// How the proof was made.
+    /// The settings with which the proof was made.
     pub settings: ProofSettings,
     /// The security that it has.
     pub security: Security,
@@ -78,7 +78,7 @@ pub struct Verified {
     pub program_hash: Word,
     /// The composition's commitment; none for an open program.
     pub composition: Option<Word>,
-    /// How many computations of precompiles were repeated.
+    /// The number of computations of precompiles that were repeated.
     pub precompiles: usize,
 }
 

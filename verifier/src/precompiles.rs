@@ -1,4 +1,4 @@
-//! What a run left to precompiles is computed again.
+//! Repetition of the computations that a run left to precompiles.
 //!
 //! The proof shows that the run's transcript ended in the public state; the transcript absorbed a
 //! commitment to the arguments and the result of every precompile. So the requests that travel with

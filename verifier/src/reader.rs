@@ -1,7 +1,7 @@
 //! Reads the bytes of a proof, each of which means something.
 //!
-//! What comes when, and how much of it, follows from the header, the AIR and the queries; nothing in
-//! the bytes says how long anything is. So bytes are of one proof only, and a proof is of one
+//! The order and the length of the parts follow from the header, the AIR and the queries; nothing
+//! in the bytes says how long anything is. So bytes are of one proof only, and a proof is of one
 //! sequence of bytes.
 
 use alloc::vec::Vec;
@@ -21,11 +21,11 @@ pub enum LayoutError {
     #[error("{0} bytes follow the proof")]
     Trailing(usize),
     /// A number is not below the modulus, or a digest is not written as digests are.
-    #[error("{0} has a number that is no field element")]
+    #[error("{0} contains a number that is not a field element")]
     NotCanonical(&'static str),
 }
 
-/// What is left of a proof's bytes.
+/// The rest of a proof's bytes.
 pub struct Reader<'a> {
     hasher: Hasher,
     rest: &'a [u8],

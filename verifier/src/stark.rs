@@ -40,7 +40,7 @@ pub enum Rejection {
     /// The constraints do not come to the composition polynomial at the point outside of the domain.
     #[error("the constraints are not satisfied outside of the domain")]
     Constraints,
-    /// What was opened is not what was committed to.
+    /// The values that were opened are not those that were committed to.
     #[error("{0} are not those that were committed to")]
     Opening(&'static str),
     /// The low-degree test does not end with its remainder.
@@ -50,7 +50,7 @@ pub enum Rejection {
     #[error("the proof of work is too small")]
     ProofOfWork,
     /// The public coin shows a point of the domain, or nothing. This does not happen.
-    #[error("the public coin shows nothing of use")]
+    #[error("the public coin yields no usable value")]
     Coin,
 }
 
@@ -458,8 +458,8 @@ fn check_low_degree<E: FieldElement<BaseField = Felt>>(
     Ok(())
 }
 
-/// What a row of a layer comes to: with the values of f at x times the roots of unity, the value of
-/// sum_j alpha^j f_j at x^n, where f(x) = sum_j x^j f_j(x^n) for a row of n values.
+/// Returns what a row of a layer folds to: with the values of f at x times the roots of unity, the
+/// value of sum_j alpha^j f_j at x^n, where f(x) = sum_j x^j f_j(x^n) for a row of n values.
 fn fold<E: FieldElement<BaseField = Felt>>(mut row: Vec<E>, mut x: Felt, mut alpha: E) -> E {
     let mut root = Felt::get_root_of_unity(row.len().ilog2());
     while row.len() > 1 {

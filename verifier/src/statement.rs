@@ -1,4 +1,4 @@
-//! What is public about a run, as it travels beside the proof.
+//! The public part of a run, as it travels beside the proof.
 
 use alloc::{string::String, vec::Vec};
 
@@ -48,27 +48,27 @@ pub enum StatementError {
     #[error("{0} is not a field element")]
     Element(u64),
     /// A stack has more than 16 elements.
-    #[error("a stack of {0} elements is more than the {STACK_DEPTH} that are public")]
+    #[error("a stack of {0} elements has more than the {STACK_DEPTH} that are public")]
     StackDepth(usize),
     /// A stack ends with zeros, which are left out.
-    #[error("a stack ends with zero, which is left out")]
+    #[error("a stack ends with a zero, which has to be left out")]
     TrailingZero,
     /// Something is written that is left out if there is nothing to say.
-    #[error("{0} is left out if there is nothing to say")]
+    #[error("{0} has to be left out if there is nothing to say")]
     Superfluous(&'static str),
     /// A statement has a list of advisories.
-    #[error("advisories stand in the records of a composition by themselves, not in a statement")]
+    #[error("advisories belong in the records of a composition by themselves, not in a statement")]
     Advisories,
     /// There are too many records of one kind.
-    #[error("{count} {records} records are more than the {MAX_RECORDS} that there may be")]
+    #[error("there are {count} {records} records, but at most {MAX_RECORDS} are allowed")]
     TooManyRecords {
         /// The kind of record.
         records: &'static str,
-        /// How many there are.
+        /// The number of records.
         count: usize,
     },
     /// The kernel has too many procedures.
-    #[error("the kernel has {0} procedures, more than the 255 that it may have")]
+    #[error("the kernel has {0} procedures, but at most 255 are allowed")]
     KernelSize(usize),
     /// The kernel has a procedure twice.
     #[error("the kernel has a procedure twice")]
@@ -80,7 +80,7 @@ pub enum StatementError {
     #[error("the composition is not valid: {0}")]
     InvalidComposition(CompositionError),
     /// The composition's records are not what its commitment is to.
-    #[error("the composition's records have commitment {actual}, but it is said to be {claimed}")]
+    #[error("the composition's records have commitment {actual}, but the statement says {claimed}")]
     Commitment {
         /// The commitment in the statement.
         claimed: Word,
@@ -830,7 +830,8 @@ mod tests {
         );
     }
 
-    /// What says the same in another way is refused: bytes of statements are compared and signed.
+    /// Bytes that say the same in another way are refused: bytes of statements are compared and
+    /// signed.
     #[test]
     fn statements_have_one_form() {
         fn list(value: &Value) -> Value {

@@ -24,7 +24,7 @@ use crate::{
     webs::separate,
 };
 
-/// What a compilation depends on besides the module.
+/// The options that a compilation depends on besides the module.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The functions to be called from outside, and where they find their parameters; all exported
@@ -36,7 +36,8 @@ pub struct Options {
     pub globals: BTreeMap<(String, String), u64>,
     /// Leaves out the exports that cannot be compiled, instead of refusing the module.
     pub skip_unsupported: bool,
-    /// Whether memory stays as it is: `memory.grow` then fails, and accesses need no check of the size.
+    /// `true` if memory stays as it is: `memory.grow` then fails, and accesses need no check of the
+    /// size.
     pub fixed_memory: bool,
     /// Whether to add procedures by which other code reaches linear memory, by byte addresses that are
     /// multiples of the access's size: `rt_read8`, `rt_read16` and `rt_read32` (`[address] → [value]`),
@@ -58,7 +59,7 @@ pub struct Export {
     pub results: Vec<ValueType>,
 }
 
-/// What an element of memory holds before the first instruction.
+/// The content of an element of memory before the first instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
     /// A number.
@@ -72,7 +73,7 @@ pub enum Cell {
 pub struct Compiled {
     /// The module of Miden assembly.
     pub text: String,
-    /// What can be called.
+    /// The exports: what can be called.
     pub exports: Vec<Export>,
     /// The procedure to be executed once, before anything else, if the module has a start function.
     pub start: Option<String>,
@@ -199,7 +200,7 @@ fn in_tables<'m>(module: &'m Module<'_>) -> impl Iterator<Item = u32> + 'm {
     segments.flat_map(|segment| segment.items.iter().copied().flatten())
 }
 
-/// How the functions of a module call each other.
+/// The calls between the functions of a module.
 struct Plan {
     names: BTreeMap<u32, String>,
     groups: BTreeMap<u32, u32>,
@@ -224,8 +225,8 @@ impl Plan {
         }
     }
 
-    /// Whether a call goes through memory, so that no procedure has to name itself. Numbers of functions
-    /// cannot grow forever, so every circle of calls has one that does.
+    /// Returns `true` if a call goes through memory, so that no procedure has to name itself.
+    /// Numbers of functions cannot grow forever, so every circle of calls has one that does.
     fn is_back(&self, op: &Op) -> bool {
         match op {
             Op::Call(Callee::Function(function)) => {

@@ -43,7 +43,7 @@ pub(crate) enum Failure {
 
 type Emitted<T = ()> = Result<T, Failure>;
 
-/// How a call is done.
+/// The way in which a call is done.
 #[derive(Debug, Clone)]
 pub(crate) enum Way {
     /// The procedure, executed in place.
@@ -54,17 +54,18 @@ pub(crate) enum Way {
     Indirect { table: u32, ty: u32 },
 }
 
-/// What emission asks of the module.
+/// The questions that emission asks of the module.
 pub(crate) trait Calls {
     fn way(&self, op: &Op) -> Way;
 
-    /// Whether the call is one of those that are counted, since there is no end to them otherwise.
+    /// Returns `true` if the call is one of those that are counted, since there is no end to them
+    /// otherwise.
     fn is_counted(&self, op: &Op) -> bool;
 }
 
-/// What all paths that meet agree on.
+/// The state on which all paths that meet agree.
 struct Meeting {
-    /// What they can lead to.
+    /// The classes that they can lead to.
     classes: Vec<Class>,
     /// Of a loop's body: the class that is its next round.
     again: Option<Class>,
@@ -74,7 +75,7 @@ struct Meeting {
 }
 
 impl Meeting {
-    /// Whether a flag says where a path leads, among several.
+    /// Returns `true` if a flag says where a path leads, among several.
     fn is_flagged(&self) -> bool {
         self.exits() > 1
     }
@@ -113,7 +114,7 @@ pub(crate) struct Emitter<'e> {
     pub(crate) calls: &'e dyn Calls,
     /// The variables that are in memory, and where.
     pub(crate) cells: BTreeMap<Var, u32>,
-    /// Which variables to put into memory first: those of the least weight.
+    /// The weights by which variables are put into memory: those of the least weight first.
     pub(crate) weights: &'e [u64],
     pub(crate) known: &'e mut Known,
     pub(crate) runtime: &'e mut BTreeSet<&'static str>,
@@ -372,7 +373,8 @@ impl<'e> Emitter<'e> {
         Ok(number)
     }
 
-    /// How many operands are in place already, and what it costs to bring the others.
+    /// Returns the number of operands that are in place already, and what it costs to bring the
+    /// others.
     fn plan(&self, locs: &[Loc], order: &[usize]) -> (usize, usize) {
         let slots = &self.machine.slots;
         let free = |index: usize| match locs[index] {

@@ -37,7 +37,7 @@ pub enum WasmError {
     Unsupported {
         /// The section.
         section: &'static str,
-        /// What it has.
+        /// The part that is not supported.
         what: String,
     },
     /// An import that nothing meets.
@@ -47,7 +47,7 @@ pub enum WasmError {
         module: String,
         /// Its name there.
         name: String,
-        /// What could be done.
+        /// A hint at what could be done.
         hint: &'static str,
     },
     /// The module passes a limit.
@@ -55,11 +55,11 @@ pub enum WasmError {
     Limit {
         /// The function or section.
         place: String,
-        /// What is limited.
+        /// The quantity that is limited.
         what: &'static str,
         /// The limit.
         max: u64,
-        /// What the module has.
+        /// The quantity that the module has.
         actual: u64,
     },
     /// An active segment does not fit, so that the module can never be instantiated.

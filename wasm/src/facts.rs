@@ -1,11 +1,12 @@
-//! What is known of values before a module runs: the greatest value, and how many of the lowest bits are
-//! zero. It holds for all calls: parameters, results and globals are followed through the module.
+//! Facts about values that are known before a module runs: the greatest value, and how many of the
+//! lowest bits are zero. It holds for all calls: parameters, results and globals are followed
+//! through the module.
 
 use std::collections::BTreeMap;
 
 use crate::ir::{Arg, Body, Callee, Node, Op, Width};
 
-/// What is known of a value.
+/// The facts that are known of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fact {
     pub(crate) max: u32,
@@ -32,7 +33,7 @@ impl Fact {
         Self { max, zeros: 0 }
     }
 
-    /// What holds for both.
+    /// Returns the fact that holds for both.
     fn join(self, other: Self) -> Self {
         Self {
             max: self.max.max(other.max),
@@ -60,7 +61,7 @@ fn join(seen: &mut Seen, fact: Seen, widen: bool) -> bool {
     changed
 }
 
-/// What is known of the values of one function.
+/// The facts that are known of the values of one function.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FunctionFacts {
     vars: Vec<Seen>,
@@ -68,7 +69,7 @@ pub(crate) struct FunctionFacts {
 }
 
 impl FunctionFacts {
-    /// What is known of an operand.
+    /// Returns what is known of an operand.
     pub(crate) fn of(&self, arg: Arg) -> Fact {
         self.seen(arg).unwrap_or(Fact::ANY)
     }
@@ -82,7 +83,7 @@ impl FunctionFacts {
     }
 }
 
-/// What is known of the whole module.
+/// The facts that are known of the whole module.
 pub(crate) struct Facts {
     pub(crate) functions: BTreeMap<u32, FunctionFacts>,
     params: BTreeMap<u32, Vec<Seen>>,
@@ -274,7 +275,7 @@ fn results(op: &Op, args: &[Seen], count: usize) -> Vec<Seen> {
     results.into_iter().take(count).map(Some).collect()
 }
 
-/// What shifting by a constant leaves.
+/// Returns the fact that shifting by a constant leaves.
 fn shifted(op: &Op, fact: Fact, count: u32) -> Option<Fact> {
     match op {
         Op::Shl => Some(Fact {

@@ -1,4 +1,4 @@
-//! What is known of an instruction's results before it runs.
+//! The results of instructions, as far as they are known before they run.
 
 use crate::ir::{Arg, Op};
 

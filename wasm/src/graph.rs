@@ -1,4 +1,4 @@
-//! Which functions can come back to themselves.
+//! The functions that can come back to themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 

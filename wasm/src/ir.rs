@@ -1,4 +1,4 @@
-//! What functions are between WebAssembly and Miden assembly: structured control flow over
+//! The form of functions between WebAssembly and Miden assembly: structured control flow over
 //! instructions on values of 32 bits. A 64-bit value is two of them, its lower and its higher half.
 
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
@@ -59,7 +59,7 @@ impl Arg {
     }
 }
 
-/// How wide an access to linear memory is.
+/// The width of an access to linear memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     Byte,
@@ -67,7 +67,7 @@ pub(crate) enum Width {
     Word,
 }
 
-/// What a call calls.
+/// The target of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Callee {
     /// A function of the module, by its index.
@@ -105,7 +105,7 @@ pub(crate) enum Op {
     Rotl,
     Rotr,
     Eqz,
-    /// Whether both are zero.
+    /// Tests whether both are zero.
     BothZero,
     Eq,
     Ne,
@@ -113,7 +113,7 @@ pub(crate) enum Op {
     LeU,
     LtS,
     LeS,
-    /// Whether `a - b - borrow` is negative.
+    /// Tests whether `a - b - borrow` is negative.
     Below,
     NotBelow,
     /// The second operand if the first is not zero, else the third.
@@ -133,7 +133,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// Whether nothing is lost if nobody needs the results.
+    /// Returns `true` if nothing is lost if nobody needs the results.
     pub(crate) fn is_pure(&self) -> bool {
         !matches!(
             self,
@@ -176,7 +176,7 @@ pub(crate) struct Inst {
 /// Where a sequence of nodes can lead.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flow {
-    /// Whether its end can be reached.
+    /// `true` if its end can be reached.
     pub(crate) falls: bool,
     /// The labels that it branches to.
     pub(crate) exits: BTreeSet<Label>,
@@ -186,7 +186,7 @@ pub(crate) struct Flow {
 pub(crate) struct Arm {
     pub(crate) nodes: Vec<Node>,
     pub(crate) flow: Flow,
-    /// What is alive where it begins.
+    /// The variables that are alive where it begins.
     pub(crate) live: Rc<Set>,
 }
 
@@ -199,7 +199,7 @@ pub(crate) enum Node {
         cond: Arg,
         then: Box<Arm>,
         els: Box<Arm>,
-        /// What is alive after it.
+        /// The variables that are alive after it.
         after: Rc<Set>,
     },
     /// A block: a branch to its label leads to its end.
@@ -278,7 +278,7 @@ pub(crate) struct Body {
     pub(crate) params: Vec<Var>,
     /// Variables of the results, the last on top of the stack.
     pub(crate) results: Vec<Var>,
-    /// What is alive where it begins.
+    /// The variables that are alive where it begins.
     pub(crate) entry: Rc<Set>,
 }
 
@@ -328,5 +328,5 @@ impl Set {
     }
 }
 
-/// What is remembered of places that emission decides once.
+/// A decision of emission about a place, remembered because it is made only once.
 pub(crate) type Decided<T> = RefCell<Option<T>>;

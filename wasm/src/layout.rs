@@ -46,7 +46,7 @@ pub(crate) struct DataLayout {
 pub(crate) struct Layout {
     /// Elements of linear memory, were it grown as far as it can.
     pub(crate) capacity: u32,
-    /// Whether it can grow.
+    /// `true` if it can grow.
     pub(crate) grows: bool,
     pub(crate) memory: Option<Memory>,
     pub(crate) max_pages: u32,
@@ -59,7 +59,8 @@ pub(crate) struct Layout {
     pub(crate) globals: Vec<u32>,
     /// The number of pages.
     pub(crate) pages: u32,
-    /// What is to be added to an address in linear memory, so that it is negative if out of bounds.
+    /// The number to be added to an address in linear memory, so that it is negative if out of
+    /// bounds.
     pub(crate) guard: u32,
     /// Recursive calls that are still possible.
     pub(crate) depth: u32,
@@ -164,14 +165,14 @@ impl Layout {
         ((MODULUS - 1) / 4) as u64
     }
 
-    /// What is added to a scaled byte address, if the access is at an offset from it.
+    /// Returns what is added to a scaled byte address, if the access is at an offset from it.
     pub(crate) fn base(&self, offset: u64) -> u64 {
         let scaled = u128::from(Self::scale()) * u128::from(offset) % MODULUS;
         ((u128::from(self.capacity) + MODULUS - 1 + scaled) % MODULUS) as u64
     }
 
-    /// What a byte address at this offset is subtracted from, so that four times the address of its
-    /// element remains, and 3 less the place in it.
+    /// Returns what a byte address at this offset is subtracted from, so that four times the
+    /// address of its element remains, and 3 less the place in it.
     pub(crate) fn end(&self, offset: u64) -> u64 {
         let end = u128::from(self.capacity) * 4 + MODULUS - 1 - u128::from(offset);
         (end % MODULUS) as u64

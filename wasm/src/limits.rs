@@ -1,4 +1,4 @@
-//! How large a module, and what is in it, may be.
+//! Limits on the size of a module, and on what is in it.
 
 /// Bytes of a module.
 pub(crate) const MODULE_BYTES: u64 = 1 << 24;

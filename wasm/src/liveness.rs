@@ -1,4 +1,4 @@
-//! Which variables are still needed where, and what nobody needs.
+//! Liveness: which variables are still needed where, and what nobody needs.
 
 use std::rc::Rc;
 
@@ -130,7 +130,7 @@ fn use_arg(arg: &mut Arg, live: &mut Set) {
     }
 }
 
-/// What is alive before `nodes`, if `live` is alive behind them.
+/// Returns the variables that are alive before `nodes`, if `live` is alive behind them.
 fn live(
     nodes: &mut [Node],
     mut live_now: Set,

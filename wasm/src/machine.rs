@@ -16,7 +16,7 @@ pub(crate) enum Loc {
     Cell(u32),
 }
 
-/// What stands on the stack, as far as the function put it there.
+/// The contents of the stack, as far as the function put them there.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Machine {
     /// From the bottom to the top.
@@ -24,7 +24,7 @@ pub(crate) struct Machine {
     /// Where variables are that are not in cells; those that are nowhere are zero.
     pub(crate) vars: BTreeMap<Var, Loc>,
     pub(crate) vals: BTreeMap<Val, Loc>,
-    /// How many variables and values a slot holds; none if it is not there.
+    /// The number of variables and values that a slot holds; none if it is not there.
     holders: BTreeMap<SlotId, u32>,
     fresh: SlotId,
 }
@@ -96,7 +96,7 @@ impl Machine {
         machine
     }
 
-    /// How many slots stand above this one.
+    /// Returns the number of slots that stand above this one.
     pub(crate) fn depth(&self, slot: SlotId) -> Option<usize> {
         let above = self.slots.iter().rev();
         above.clone().position(|found| *found == slot)

@@ -19,7 +19,7 @@ pub(crate) struct Module<'a> {
     pub(crate) bodies: Vec<FunctionBody<'a>>,
     pub(crate) tables: Vec<Table>,
     pub(crate) memory: Option<Memory>,
-    /// Whether any function asks for more memory.
+    /// `true` if any function asks for more memory.
     pub(crate) grows: bool,
     pub(crate) globals: Vec<Global>,
     pub(crate) exports: Vec<(String, ExternalKind, u32)>,
@@ -141,7 +141,9 @@ impl<'a> Module<'a> {
                     for ty in group?.into_types() {
                         match ty.composite_type.inner {
                             CompositeInnerType::Func(ty) => self.types.push(ty),
-                            _ => return Err(unsupported("type", "a type that is no function's")),
+                            _ => {
+                                return Err(unsupported("type", "a type that is not a function's"));
+                            }
                         }
                     }
                 }
@@ -169,10 +171,7 @@ impl<'a> Module<'a> {
                 for table in reader {
                     let table = table?;
                     if !table.ty.element_type.is_func_ref() {
-                        return Err(unsupported(
-                            "table",
-                            "a table of something else than functions",
-                        ));
+                        return Err(unsupported("table", "a table that does not hold functions"));
                     }
                     limited(
                         "the table section",

@@ -13,13 +13,14 @@ pub(crate) enum Move {
     Cell(u32),
 }
 
-/// What a place is to hold: an item that is there, by number, or a constant, or a cell's content.
+/// The item that a place is to hold: one that is there, by number, or a constant, or a cell's
+/// content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Item {
     Place(u8),
     Const(u32),
     Cell(u32),
-    /// What nobody needs.
+    /// An item that nobody needs.
     Garbage,
 }
 

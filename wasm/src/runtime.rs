@@ -6,7 +6,7 @@ use crate::layout::Layout;
 
 const TEXT: &str = include_str!("runtime.masm");
 
-/// Which tables of constants code reads.
+/// The tables of constants that code reads.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Tables {
     pub(crate) powers: bool,

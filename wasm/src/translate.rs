@@ -64,7 +64,7 @@ struct Frame {
     then: Vec<Node>,
     /// The operands that both arms of an `if` begin with.
     params: Vec<Operand>,
-    /// Whether what follows can be reached.
+    /// `true` if what follows cannot be reached.
     dead: bool,
 }
 
@@ -107,7 +107,7 @@ struct Translator<'m, 'a> {
     indirect: BTreeSet<u32>,
 }
 
-/// What stops a translation.
+/// The reason why a translation stops.
 pub(crate) enum Stop {
     Wasm(WasmError),
     Unsupported { offset: u64, what: String },
@@ -1299,7 +1299,7 @@ impl Translator<'_, '_> {
         (frame.label, frame.branch.clone())
     }
 
-    /// What a branch does, with the operands on the stack, which stay there.
+    /// Returns the nodes of a branch, with the operands on the stack, which stay there.
     fn branch_nodes(&mut self, depth: u32) -> Vec<Node> {
         let outer = std::mem::take(&mut self.nodes);
         let (label, slots) = self.target(depth);

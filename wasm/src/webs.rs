@@ -12,7 +12,7 @@ struct Webs {
     /// Definitions that some use cannot tell apart lead to each other.
     parents: Vec<Def>,
     current: BTreeMap<Var, Def>,
-    /// What is alive where each label leads, and the definitions that arrive there.
+    /// The variables that are alive where each label leads, and the definitions that arrive there.
     labels: BTreeMap<Label, (Rc<Set>, BTreeMap<Var, Def>)>,
 }
 

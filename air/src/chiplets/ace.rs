@@ -46,7 +46,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &
     gate(frame, b);
 }
 
-/// Which row may follow which.
+/// Constrains which row may follow which.
 #[inline(always)]
 fn order<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (frame.cur, frame.next);
@@ -85,7 +85,7 @@ fn order<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     b.assert_zero("ace.after_last_gate", 2, (g3 - end) * next.fetch.not());
 }
 
-/// What an evaluation keeps, and what it counts.
+/// Constrains the cells that stay the same during an evaluation, and its counters.
 #[inline(always)]
 fn counters<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (frame.cur, frame.next);

@@ -154,7 +154,7 @@ fn first_rows<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B)
     );
 }
 
-/// What holds within a cycle of a Merkle path.
+/// Constrains the rows within a cycle of a Merkle path.
 #[inline(always)]
 fn merkle_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let cur = frame.cur;
@@ -221,7 +221,7 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut 
     );
 }
 
-/// What holds within a cycle that unhashes static data.
+/// Constrains the rows within a cycle that unhashes static data.
 #[inline(always)]
 fn unhash_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let cur = frame.cur;
@@ -246,7 +246,8 @@ fn unhash_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut 
     );
 }
 
-/// Which cycles may follow each other, and what every kind of continuation keeps.
+/// Constrains which cycles may follow each other, and the cells that every kind of continuation
+/// keeps.
 #[inline(always)]
 fn next_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let last = frame.periodic.last;

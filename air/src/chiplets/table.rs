@@ -166,8 +166,8 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
     );
 }
 
-/// Which entry is concerned: the one freed last or the one after all others for a new handle, else
-/// the one that is named.
+/// Constrains the entry that is concerned: the one freed last or the one after all others for a new
+/// handle, else the one that is named.
 #[inline(always)]
 fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
     let ResourceRow {

@@ -152,8 +152,8 @@ messages! {
     CallEntry on CallStack {
         /// Id of the block: the cycle + 1 of the row that began it.
         block: T,
-        /// How the context was entered: 1 by a SYSCALL, 2 by a shared or fresh call, 4 by a destructor that
-        /// stays in its dropper's context, 0 in any other way.
+        /// The way in which the context was entered: 1 by a SYSCALL, 2 by a shared or fresh call, 4
+        /// by a destructor that stays in its dropper's context, 0 in any other way.
         kind: T,
         /// Id of the enclosing block.
         parent: T,
@@ -165,7 +165,7 @@ messages! {
         index: T,
         /// The caller's home domain.
         home: T,
-        /// What the caller's context was entered with.
+        /// The function hash that the caller's context was entered with.
         fn_hash: [T; 4],
         /// The caller's stack depth.
         depth: T,
@@ -395,7 +395,7 @@ messages! {
 
     /// An operation on a resource table: sent by an intrinsic's first row.
     TableRequest on Table {
-        /// What is asked.
+        /// The request.
         request: TableRequestCells<T>,
     }
 
@@ -415,7 +415,7 @@ pub struct LinkCoords<T> {
     pub source: T,
     /// The digest that the call names.
     pub digest: [T; 4],
-    /// What the call means, a `CallKind`.
+    /// Meaning of the call, a `CallKind`.
     pub kind: T,
     /// Index of the instance that is entered; of an intrinsic, of its type's definer.
     pub target: T,
@@ -452,7 +452,7 @@ unsafe impl<T> Cells<T> for SegmentCoords<T> {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Space {
-    /// What the instance's code loads and stores.
+    /// The memory that the instance's code loads and stores.
     User = 0,
     /// Word 0: the state of the instance, \[entered by, free list, table length, borrows\].
     State = 1,

@@ -249,7 +249,7 @@ impl LookupBuilder for LookupCatalog {
     }
 }
 
-/// Which slots share which auxiliary column.
+/// The slots that share each auxiliary column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packing {
     /// The slots of each column.

@@ -1,4 +1,4 @@
-//! What operations require of the topmost element.
+//! The requirements of operations on the topmost element.
 
 use super::Rows;
 use crate::{algebra::Algebra, builder::ConstraintBuilder, opcode::*};

@@ -1,4 +1,4 @@
-//! What calls do to the operand stack.
+//! The effects of calls on the operand stack.
 
 use super::{Rows, Transition};
 use crate::{

@@ -54,7 +54,7 @@ pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, 
     t.set(3, flag, low - (a * c).scale(Felt::new(2)));
 }
 
-/// What the results have to satisfy besides.
+/// Adds the other constraints on the results.
 #[inline(always)]
 pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
     let Rows { cur, next, ops, .. } = *rows;
@@ -108,7 +108,7 @@ pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
 struct Expacc<E> {
     /// Lowest bit of the exponent.
     bit: E,
-    /// What the result is multiplied by: the base, or 1 if the bit is 0.
+    /// The factor of the result: the base, or 1 if the bit is 0.
     factor: E,
     /// Half of the lowest limb.
     half: E,

@@ -30,7 +30,7 @@ use crate::{
 };
 use transition::Transition;
 
-/// What the operations see of a frame.
+/// The view of a frame that the operations have.
 #[derive(Debug, Clone, Copy)]
 struct Rows<'a, E> {
     cur: &'a CoreRow<E>,

@@ -63,7 +63,7 @@ pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, 
     }
 }
 
-/// What the operations compute on the way.
+/// Constrains the values that the operations compute on the way.
 #[inline(always)]
 pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
     let horner = Horner::new(rows);
@@ -257,7 +257,7 @@ struct Fold<E> {
     values: [Quadratic<E>; 4],
     /// The power of the domain's generator that belongs to the query.
     power: E,
-    /// What the layer before was folded into.
+    /// The value that the layer before was folded into.
     previous: Quadratic<E>,
     /// The verifier's challenge.
     challenge: Quadratic<E>,

@@ -157,7 +157,7 @@ fn sorted(mut messages: Vec<Message>) -> Vec<Message> {
     messages
 }
 
-/// Whether the stack has no objection and the range table can answer.
+/// Returns `true` if the stack has no objection and the range table can answer.
 fn accepted(step: &Step) -> bool {
     violations(step).is_empty()
         && messages(step)
@@ -201,7 +201,7 @@ fn honest_steps_are_accepted() {
     });
 }
 
-/// How a changed cell is noticed.
+/// The way in which a changed cell is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
     /// A constraint of the stack is violated.

@@ -68,7 +68,7 @@ pub(super) fn transition<E: Algebra>(rows: &Rows<'_, E>, t: &mut Transition<'_, 
     t.free(2, div);
 }
 
-/// What the limbs have to do with the operands.
+/// Constrains the relation of the limbs to the operands.
 #[inline(always)]
 pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
     let Rows { cur, next, ops, .. } = *rows;

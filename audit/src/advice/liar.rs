@@ -13,8 +13,8 @@ use crate::random::Random;
 
 /// Plays a dishonest host.
 ///
-/// What it does not lie about is answered as the honest host would, in the state that the lie has
-/// led to. Where the honest host has no answer (a key that is not there, a division by zero) it
+/// Everything it does not lie about is answered as the honest host would, in the state that the lie
+/// has led to. Where the honest host has no answer (a key that is not there, a division by zero) it
 /// says nothing, and gives what the honest run took at that point, or anything.
 #[derive(Debug)]
 pub(super) struct Liar<'a> {
@@ -50,7 +50,7 @@ impl<'a> Liar<'a> {
         }
     }
 
-    /// What the honest host would give; `None` where it has nothing.
+    /// Returns the honest host's answer; `None` where it has none.
     fn answer(&mut self, taking: &mut Taking<'_>, kind: Option<bool>) -> Option<(Felt, Origin)> {
         // What an answer left over is not taken for input, nor input for an answer.
         if kind == Some(true) {
@@ -72,7 +72,7 @@ impl<'a> Liar<'a> {
         Some((value, origin))
     }
 
-    /// What is said where the honest host has nothing to say.
+    /// Invents an answer where the honest host has nothing to say.
     fn invent(&mut self, number: usize) -> Felt {
         match self.honest.elements.get(number) {
             Some(taken) if taken.origin != Origin::Input => taken.value,

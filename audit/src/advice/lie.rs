@@ -63,17 +63,17 @@ impl LieKind {
 #[derive(Debug)]
 pub(super) struct Lie {
     pub kind: LieKind,
-    /// What is said in the place of an element, by the number of the element.
+    /// Values to be said in the place of elements, by the number of the element.
     pub elements: BTreeMap<usize, Felt>,
     /// A Merkle path, a node of it, and what becomes of the node's first element.
     pub path: Option<(usize, usize, Felt)>,
     /// The run whose answers are given.
     pub replay: Option<usize>,
-    /// What else the liar needs to choose.
+    /// Source of the liar's other choices.
     pub random: Random,
 }
 
-/// What lies are made of.
+/// The material that lies are made of.
 #[derive(Debug)]
 pub(super) struct Lies<'a> {
     record: &'a Record,
@@ -103,7 +103,7 @@ impl<'a> Lies<'a> {
         }
     }
 
-    /// Whether there is nothing to lie about.
+    /// Returns `true` if there is nothing to lie about.
     pub fn none(&self) -> bool {
         self.spots.is_empty() && self.record.paths.is_empty() && self.others.is_empty()
     }
@@ -158,7 +158,7 @@ impl<'a> Lies<'a> {
         }
     }
 
-    /// What the sweep says: first the first candidate for every element, and so on.
+    /// Returns a lie of the sweep: first the first candidate for every element, and so on.
     fn sweep(&self, n: usize) -> Option<(usize, Felt)> {
         let element = self.spots[n % self.spots.len()];
         let candidates = self.candidates(element);

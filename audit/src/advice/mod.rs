@@ -42,7 +42,7 @@ pub use report::{
 };
 use thiserror::Error;
 
-/// What is run, and by whose answers.
+/// The program that lies are told to, and the host whose answers it takes.
 pub struct Subject<'a, H> {
     /// The program.
     pub program: &'a Program,
@@ -68,18 +68,18 @@ impl<H> fmt::Debug for Subject<'_, H> {
     }
 }
 
-/// How many lies, which, and about what.
+/// The settings of a campaign of lies: how many, which, and about what.
 #[derive(Debug, Clone, Default)]
 pub struct LieCampaign {
     /// The number of lies.
     pub lies: u64,
-    /// What the random choices depend on.
+    /// Seed of the random choices.
     pub seed: u64,
     /// The lie to be told alone, by its number.
     pub only: Option<u64>,
-    /// What is input, and not lied about.
+    /// The advice that is input, and not lied about.
     pub trust: Trust,
-    /// Whether the memory of the root context is among the outputs. It is not public; a procedure
+    /// `true` if the memory of the root context is among the outputs. It is not public; a procedure
     /// may leave its results there.
     pub memory: bool,
     /// Other inputs of the same program, whose answers are given as they are.
@@ -260,7 +260,7 @@ fn record_run<H: Host>(
     ))
 }
 
-/// What a run that ended shows of itself.
+/// Returns what a run that ended shows of itself.
 fn outputs<T: Tracer>(process: &Process<T>, stack: StackOutputs, memory: bool) -> Outputs {
     let memory = memory.then(|| {
         let elements = process.memory().state(ContextId::ROOT).into_iter();
@@ -273,8 +273,8 @@ fn outputs<T: Tracer>(process: &Process<T>, stack: StackOutputs, memory: bool) -
     }
 }
 
-/// Whether a verifier that computes what was left to precompiles comes to the same transcript. What
-/// other precompiles than the core library's computed is not the liar's to say.
+/// Returns `true` if a verifier that computes what was left to precompiles comes to the same
+/// transcript. The liar has no say in what other precompiles than the core library's computed.
 fn is_verified(requests: &[PrecompileRequest], transcript: Word) -> bool {
     match core_precompile_verifiers().requests_transcript(requests) {
         Ok(computed) => computed.state() == transcript,
@@ -283,7 +283,7 @@ fn is_verified(requests: &[PrecompileRequest], transcript: Word) -> bool {
     }
 }
 
-/// What lies are judged by.
+/// Everything that lies are judged by.
 struct Session<'a, H> {
     subject: &'a Subject<'a, H>,
     campaign: &'a LieCampaign,
@@ -349,7 +349,7 @@ impl<H: Host> Session<'_, H> {
         }
     }
 
-    /// What a lie says in the place of what, as far as the honest run had it.
+    /// Returns what a lie says in the place of what, as far as the honest run had it.
     fn lied(&self, lie: &Lie) -> Vec<Lied> {
         let elements = self.record.elements.iter().enumerate();
         let replayed = lie.replay.and_then(|number| self.others.get(number));

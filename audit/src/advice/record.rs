@@ -10,11 +10,11 @@ use miden_cvm_processor::{
     AdviceError, OpenProcedures, Position, RowKind, RowState, Taking, Tracer, Trap,
 };
 
-/// Which advice is input: chosen by whoever runs the program, and part of what a run is about. The
-/// liar leaves it as it is.
+/// The advice that is input: chosen by whoever runs the program, and part of what a run is about.
+/// The liar leaves it as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
-    /// Whether the advice stack that the run starts with is input.
+    /// `true` if the advice stack that the run starts with is input.
     pub initial_stack: bool,
     /// Events whose answers are input.
     pub events: BTreeSet<EventId>,
@@ -42,7 +42,8 @@ impl Trust {
         }
     }
 
-    /// Whether what the event answers is input. Its key, if it looks one up, stands below its id.
+    /// Returns `true` if what the event answers is input. Its key, if it looks one up, stands below
+    /// its id.
     fn covers(&self, event: EventId, stack: &[Felt; MIN_STACK_DEPTH]) -> bool {
         let looks_up = matches!(
             SystemEvent::from_event_id(event),
@@ -143,11 +144,11 @@ pub(super) struct Take {
     pub stack: Option<Box<[Felt; MIN_STACK_DEPTH]>>,
     /// The first of its elements.
     pub first: usize,
-    /// How many it took.
+    /// The number of elements that it took.
     pub len: usize,
 }
 
-/// What a run took from its host, in order.
+/// Everything that a run took from its host, in order.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub elements: Vec<Taken>,
@@ -158,7 +159,8 @@ pub(super) struct Record {
     pub paths: Vec<(usize, At)>,
     /// Constants of the code that ran.
     pub constants: Vec<Felt>,
-    /// What the operations at a place took: input, answers, or now the one and now the other.
+    /// The kind of elements that the operations at a place took: input, answers, or now the one and
+    /// now the other.
     pub kinds: BTreeMap<Position, Option<bool>>,
 }
 
@@ -170,7 +172,7 @@ const MAX_CONSTANTS: usize = 256;
 /// Writes down what a run takes.
 #[derive(Debug)]
 pub(super) struct Recorder<'a> {
-    /// Whether the run goes on where the honest host has no answer.
+    /// `true` if the run goes on where the honest host has no answer.
     lenient: bool,
     record: Record,
     origins: Origins<'a>,

@@ -1,4 +1,4 @@
-//! What a campaign of lies finds.
+//! The findings of a campaign of lies.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::LieKind;
 /// Findings that are kept for each place; all are counted.
 const MAX_FINDINGS: usize = 8;
 
-/// What a run that ended shows of itself.
+/// Everything that a run that ended shows of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outputs {
     /// The final stack.
@@ -22,7 +22,7 @@ pub struct Outputs {
     pub memory: Option<BTreeMap<u32, Felt>>,
 }
 
-/// How a run went.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It ended, and can be proven.
@@ -68,12 +68,12 @@ impl From<Location> for SourcePlace {
     }
 }
 
-/// What the advice answers.
+/// The question that the advice answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     /// An event, by its name.
     Event(String),
-    /// What is on the advice stack without any event: from the beginning, or not at all.
+    /// Whatever is on the advice stack without any event: from the beginning, or not at all.
     #[default]
     Stack,
     /// The path to a node of a Merkle tree.
@@ -85,7 +85,7 @@ pub enum Answer {
 pub struct TakingPlace {
     /// The place.
     pub location: SourcePlace,
-    /// What the answer is to.
+    /// The question that it answers.
     pub answer: Answer,
 }
 
@@ -120,9 +120,9 @@ impl fmt::Display for TakingPlace {
 pub struct Lied {
     /// Its number among the elements that the honest run takes from the advice stack.
     pub element: usize,
-    /// What the honest host says.
+    /// The value that the honest host says.
     pub honest: Felt,
-    /// What the liar says.
+    /// The value that the liar says.
     pub said: Felt,
 }
 
@@ -135,14 +135,14 @@ pub struct Finding {
     pub kind: LieKind,
     /// Where it was taken in first.
     pub place: TakingPlace,
-    /// What was said in the place of what. More may follow from it: later answers are those to the
-    /// questions that the lie leads to.
+    /// The values that were said in the place of others. More may follow from them: later answers
+    /// are those to the questions that the lie leads to.
     pub lied: Vec<Lied>,
-    /// What the run shows of itself.
+    /// Everything that the run shows of itself.
     pub outputs: Outputs,
 }
 
-/// How many lies went how.
+/// The number of lies by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LieTally {
     /// The run trapped.
@@ -168,10 +168,10 @@ impl LieTally {
 /// Lies that were taken in at a place first.
 pub type PlaceReport = BTreeMap<TakingPlace, LieTally>;
 
-/// What a campaign of lies found.
+/// The findings of a campaign of lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LieReport {
-    /// How the honest run went.
+    /// The outcome of the honest run.
     pub honest: Option<Verdict>,
     /// Elements that the honest run took from the advice stack.
     pub elements: u64,

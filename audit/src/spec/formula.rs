@@ -17,7 +17,7 @@ use winter_math::StarkField;
 use super::{Input, Recorded, periodic_names, polynomial::Polynomial, solver::Polynomials};
 use crate::columns::Names;
 
-/// What the chapter begins with.
+/// The beginning of the chapter.
 const HEAD: &str = "\
 # Formulas
 
@@ -39,7 +39,7 @@ pub fn chapter() -> String {
     HEAD.to_owned() + &sections.join("\n")
 }
 
-/// How tightly an expression holds together.
+/// The precedence of an expression: how tightly it holds together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Binding {
     Sum,

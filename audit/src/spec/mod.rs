@@ -27,7 +27,7 @@ pub struct Constraint {
     pub member: Option<usize>,
     /// The degree that it declares.
     pub degree: usize,
-    /// What is zero.
+    /// The value that is zero.
     pub value: Value,
 }
 
@@ -52,7 +52,7 @@ pub struct Sent {
     pub slot: Slot,
     /// 1 where the count may be something other than zero.
     pub flag: Value,
-    /// How often it is sent; negative for receiving.
+    /// The number of times that it is sent; negative for receiving.
     pub count: Value,
     /// The coordinates.
     pub coordinates: Vec<Value>,
@@ -65,7 +65,7 @@ pub struct Sent {
 pub struct Recorded {
     /// The table.
     pub table: Table,
-    /// What is computed, operands before results.
+    /// The operations, operands before results.
     pub nodes: Vec<Operation>,
     /// The transition constraints, in order.
     pub constraints: Vec<Constraint>,
@@ -73,7 +73,7 @@ pub struct Recorded {
     pub messages: Vec<Sent>,
 }
 
-/// What an input of the recorded computation is.
+/// An input of the recorded computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// A cell of the current row, by its column.
@@ -229,7 +229,7 @@ impl Recorded {
         (recorded, more)
     }
 
-    /// What every node is as a polynomial.
+    /// Returns every node as a polynomial.
     pub fn expand(&self) -> Expanded<'_> {
         Expanded {
             recorded: self,

@@ -38,7 +38,7 @@ impl Monomial {
         self.variables().count()
     }
 
-    /// How often a variable is a factor.
+    /// Returns the number of times that a variable is a factor.
     pub fn power(&self, variable: Variable) -> usize {
         self.variables().filter(|&v| v == variable).count()
     }
@@ -98,7 +98,7 @@ impl Polynomial {
         self.terms.len()
     }
 
-    /// Whether it is zero.
+    /// Returns `true` if it is zero.
     pub fn is_zero(&self) -> bool {
         self.terms.is_empty()
     }
@@ -125,7 +125,7 @@ impl Polynomial {
         variables
     }
 
-    /// Whether a variable occurs.
+    /// Returns `true` if a variable occurs.
     pub fn has(&self, variable: Variable) -> bool {
         self.terms.keys().any(|m| m.power(variable) > 0)
     }

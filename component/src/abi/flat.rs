@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::wit::Type;
 
-/// What an element of a flat form is.
+/// The kind of an element of a flat form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flat {
     /// 0 or 1.
@@ -27,7 +27,7 @@ pub enum Flat {
     Char,
     /// Any element.
     Felt,
-    /// Which of so many cases it is.
+    /// The number of the case, one of so many.
     Discriminant(u32),
     /// So many bits.
     Flags(u32),
@@ -39,7 +39,7 @@ pub enum Flat {
     Own,
     /// A borrowed handle.
     Borrow,
-    /// What it is depends on the case of a variant.
+    /// An element whose kind depends on the case of a variant.
     Payload,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Flat {
 pub struct FlatValue {
     /// Where in the value it comes from.
     pub name: String,
-    /// What it is.
+    /// The kind of the element.
     pub flat: Flat,
 }
 
@@ -260,7 +260,7 @@ pub(crate) fn legend(name: &str, ty: &Type) -> Vec<String> {
     }
 }
 
-/// Whether values of a type can have lists or strings in them.
+/// Returns `true` if values of a type can have lists or strings in them.
 pub fn has_pointers(ty: &Type) -> bool {
     match ty {
         Type::String | Type::List(_) => true,

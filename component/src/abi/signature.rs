@@ -1,4 +1,4 @@
-//! How the parameters and the results of a function are passed.
+//! The calling convention: how the parameters and the results of a function are passed.
 
 use super::flat::{Flat, FlatValue, flat_len, flatten, has_pointers};
 use crate::wit::{Field, Function, Type};
@@ -10,7 +10,7 @@ pub const MAX_FLAT: usize = 16;
 /// The number of elements that stand for a message on the stack: its hash and its length.
 pub const MESSAGE_LEN: usize = 5;
 
-/// How parameters, or results, are passed.
+/// The way in which parameters, or results, are passed.
 ///
 /// Inside an instance they are flat on the stack, the first element on top, or, if there are more than
 /// [`MAX_FLAT`], in memory with their address on the stack. Between instances they cross on the stack
@@ -24,7 +24,7 @@ pub struct Passing {
     pub types: Vec<Type>,
     /// Their flat form.
     pub flat: Vec<FlatValue>,
-    /// Whether they cross as a message.
+    /// `true` if they cross as a message.
     pub by_message: bool,
 }
 
@@ -42,7 +42,7 @@ impl Passing {
         }
     }
 
-    /// Whether they are flat on the stack inside an instance.
+    /// Returns `true` if they are flat on the stack inside an instance.
     pub fn on_stack(&self) -> bool {
         self.flat.len() <= MAX_FLAT
     }
@@ -70,7 +70,7 @@ impl Passing {
         })
     }
 
-    /// What is on the stack inside an instance, the top first, for people.
+    /// Describes the elements on the stack inside an instance, the top first, for people.
     pub fn stack_names(&self) -> Vec<String> {
         if self.on_stack() {
             self.flat.iter().map(|value| value.name.clone()).collect()
@@ -85,7 +85,7 @@ impl Passing {
     }
 }
 
-/// How a function is called.
+/// The signature of a function: how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// Its parameters.

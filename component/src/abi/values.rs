@@ -23,7 +23,7 @@ use crate::{
 /// Values as they cross a boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lowered {
-    /// What is on the stack, the top first.
+    /// The elements on the stack, the top first.
     pub stack: Vec<Felt>,
     /// The message that stands for them, and its hash, under which it is in the advice map.
     pub message: Option<(Word, Vec<Felt>)>,
@@ -43,7 +43,7 @@ pub fn parse_call(text: &str) -> Result<wasm_wave::untyped::UntypedFuncCall<'_>,
     })
 }
 
-/// How deep brackets nest at most, those in strings and characters counted too.
+/// Returns the greatest depth of brackets, those in strings and characters counted too.
 fn brackets(text: &str) -> usize {
     let (mut open, mut most) = (0_usize, 0);
     for character in text.chars() {
@@ -488,7 +488,7 @@ struct Lifting {
     next: usize,
 }
 
-/// What is read of a value before the lists in it, which come behind it.
+/// The part of a value that is read before the lists in it, which come behind it.
 enum Shape {
     Whole(Value),
     List(Type, usize),

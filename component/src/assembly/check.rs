@@ -1,5 +1,5 @@
-//! What is checked of sources before the assembler sees them: it does not notice when definitions go
-//! round in circles, calculates constants modulo 2^64, and takes what time it takes.
+//! Checks of sources before the assembler sees them: it does not notice when definitions go round
+//! in circles, calculates constants modulo 2^64, and has no bound on the time that it takes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -435,7 +435,7 @@ fn check_calls(
     Ok(())
 }
 
-/// How much code there is in a body, written out.
+/// The amount of code in a body, written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Size {
     /// Instructions, if there is nothing else: bodies that are put together are copied.

@@ -193,7 +193,8 @@ fn operand(reader: &mut Reader<'_, '_>) -> Option<Term> {
     }
 }
 
-/// What an expression comes to, if that can be known; `value_of` gives the values of other constants.
+/// Returns the value of an expression, if that can be known; `value_of` gives the values of other
+/// constants.
 ///
 /// # Errors
 /// Returns the operation whose result is another one in the field than with integers.

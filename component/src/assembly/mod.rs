@@ -145,16 +145,16 @@ impl SourceText {
     }
 }
 
-/// What the assembler remarks about a source, though it takes it.
+/// A warning of the assembler about a source that it accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceWarning {
     /// The source.
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: u32,
-    /// What is remarked.
+    /// The message.
     pub message: String,
-    /// What can be done about it.
+    /// The remedy, if the assembler names one.
     pub help: Option<String>,
     /// All of it with the line of the source, to be printed.
     pub report: String,
@@ -175,7 +175,7 @@ pub struct Assembled<T> {
     pub warnings: Vec<SourceWarning>,
 }
 
-/// What sources are assembled with: a kernel, libraries and limits.
+/// The environment in which sources are assembled: a kernel, libraries and limits.
 #[derive(Clone, Default)]
 pub struct Assembly {
     sources: Arc<DefaultSourceManager>,
@@ -206,8 +206,8 @@ impl Assembly {
         self
     }
 
-    /// Whether to replace instructions that the assembler expands into code which does not check the
-    /// advice it takes, by [`correct`](miden_cvm_library::correct).
+    /// Sets whether to replace instructions that the assembler expands into code which does not
+    /// check the advice it takes, by [`correct`](miden_cvm_library::correct).
     pub fn with_corrections(mut self, corrects: bool) -> Self {
         self.corrects = corrects;
         self
@@ -508,7 +508,7 @@ impl Parsed {
     }
 }
 
-/// What the parser says about a source that it does not take, or would take with remarks.
+/// The parser's remarks about a source that it rejects, or would accept with remarks.
 enum Remarks {
     Refused(String),
     Warnings(Vec<Remark>),
@@ -551,7 +551,8 @@ impl Remarks {
     }
 }
 
-/// Whether a parsed module declares what its outline has: what was checked is what is assembled.
+/// Returns `true` if a parsed module declares what its outline has: what was checked is what is
+/// assembled.
 fn declares_the_same(module: &Module, outline: &Outline) -> bool {
     let in_module = module.items().iter().filter_map(|item| match item {
         Export::Procedure(procedure) => Some(("", procedure.name().as_str())),

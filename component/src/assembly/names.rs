@@ -1,4 +1,5 @@
-//! What the names in sources lead to: a definition, another name, or back to themselves.
+//! Resolution of the names in sources, which lead to a definition, to another name, or back to
+//! themselves.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,7 +25,7 @@ pub(super) struct Unit {
     pub(super) text: String,
     /// The parts of the module's path.
     pub(super) module: Vec<String>,
-    /// What it declares.
+    /// Its declarations.
     pub(super) outline: Outline,
 }
 
@@ -77,7 +78,7 @@ pub(super) struct Names<'a> {
     pub(super) units: &'a [Unit],
     /// Modules by their paths; those of libraries have no unit.
     modules: HashMap<String, Option<usize>>,
-    /// What the modules of the units declare.
+    /// The declarations of the modules of the units.
     items: Vec<HashMap<&'a str, Item>>,
     /// Numbers that libraries export as constants, by their paths.
     constants: &'a BTreeMap<String, u64>,

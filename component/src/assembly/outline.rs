@@ -8,7 +8,7 @@ use super::{
     scan::{At, words},
 };
 
-/// What a source declares.
+/// The declarations of a source.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     pub(super) aliases: Vec<Alias>,
@@ -54,7 +54,7 @@ pub(super) struct Procedure {
     pub(super) place: usize,
     /// The types of its signature.
     pub(super) signature: TypeExpression,
-    /// What its instructions name: procedures.
+    /// The procedures that its instructions name.
     pub(super) invoked: Vec<Invoked>,
     /// Constants in its instructions.
     pub(super) constants: Vec<Name>,
@@ -150,7 +150,7 @@ impl Outline {
         Ok(outline)
     }
 
-    /// Whether something in the source begins with this name, such as that of an import.
+    /// Returns `true` if something in the source begins with this name, such as that of an import.
     pub(super) fn mentions(&self, name: &str) -> bool {
         let begins = |found: &Name| found.parts[0] == name;
         let constants = self.constants.iter().flat_map(|constant| &constant.terms);

@@ -9,14 +9,14 @@ use super::scan::Word;
 pub(super) struct Name {
     /// Its parts.
     pub(super) parts: Vec<String>,
-    /// Whether it begins with `::`.
+    /// `true` if it begins with `::`.
     pub(super) is_absolute: bool,
     /// Where it stands, in bytes.
     pub(super) place: usize,
 }
 
 impl Name {
-    /// Whether it names the same thing, wherever it stands.
+    /// Returns `true` if it names the same thing, wherever it stands.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.is_absolute == other.is_absolute && self.parts == other.parts
     }

@@ -11,7 +11,7 @@ use crate::{
 /// A word of a source.
 #[derive(Debug)]
 pub(super) struct Word<'a> {
-    /// What it is.
+    /// The token.
     pub(super) token: Token<'a>,
     /// Where it begins, in bytes.
     pub(super) start: usize,

@@ -1,4 +1,4 @@
-//! What components are assembled with.
+//! The toolchain that components are assembled with.
 
 use std::sync::Arc;
 
@@ -44,8 +44,8 @@ impl Toolchain {
         }
     }
 
-    /// Whether instructions are replaced that the assembler expands into code which does not check the
-    /// advice it takes.
+    /// Returns `true` if instructions are replaced that the assembler expands into code which does
+    /// not check the advice it takes.
     pub fn corrects(&self) -> bool {
         !self.published
     }
@@ -85,8 +85,8 @@ impl Toolchain {
         self.kernel.as_ref()
     }
 
-    /// What sources are assembled with: the kernel, the core library and the other libraries. Programs
-    /// that are no components can be assembled with it too.
+    /// Returns the environment for assembling sources: the kernel, the core library and the other
+    /// libraries. Programs that are no components can be assembled with it too.
     pub fn assembly(&self) -> Assembly {
         let assembly = self
             .assembly_alone()
@@ -97,7 +97,7 @@ impl Toolchain {
             .fold(assembly, Assembly::with_static_library)
     }
 
-    /// What sources are assembled with that use nothing else.
+    /// Returns the environment for assembling sources that use nothing else.
     pub(crate) fn assembly_alone(&self) -> Assembly {
         Assembly::new(self.source_manager.clone()).with_limits(self.limits)
     }

@@ -19,8 +19,8 @@ use crate::{
 /// Where messages are put together; `abi.masm` has it as `SCRATCH`.
 const SCRATCH: usize = 0x4000_0040;
 
-/// How the functions of a module pass values: the types of their lists, for each of which the module
-/// has two procedures, and how their handles are sent and received.
+/// The way in which the functions of a module pass values: the types of their lists, for each of
+/// which the module has two procedures, and how their handles are sent and received.
 #[derive(Debug)]
 pub(super) struct Lists<'a> {
     elements: Vec<Type>,
@@ -386,7 +386,7 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// Whether there is more to sending a value than copying its flat form.
+/// Returns `true` if there is more to sending a value than copying its flat form.
 fn is_sent(ty: &Type) -> bool {
     has_pointers(ty) || ty.has_handles()
 }

@@ -42,7 +42,7 @@ const INIT_MODULE: &str = "instance_init";
 /// Where an instance remembers that it is set up; see the memory in `abi.masm`.
 const IS_SET_UP: u32 = 0x4000_000c;
 
-/// What all functions share, but for the memory of messages.
+/// The code that all functions share, but for the memory of messages.
 const ABI: &str = include_str!("abi.masm");
 
 /// Memory for messages, for components that do not say where they want them.
@@ -64,7 +64,7 @@ impl BindingsModule {
     }
 }
 
-/// What a component's world becomes in assembly.
+/// The assembly code that a component's world becomes.
 #[derive(Debug, Clone)]
 pub(crate) struct Bindings {
     /// The modules: one for each interface that is imported or exported, and the ABI's.
@@ -75,12 +75,12 @@ pub(crate) struct Bindings {
     pub(crate) exports: BTreeMap<FunctionName, String>,
 }
 
-/// What implements an export of a component.
+/// The implementation of an export of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Implementation {
     /// The procedure, as `module::procedure`.
     pub(crate) procedure: String,
-    /// Whether it takes and leaves values as they cross, so that nothing stands before it.
+    /// `true` if it takes and leaves values as they cross, so that nothing stands before it.
     pub(crate) raw: bool,
 }
 

@@ -85,11 +85,11 @@ pub(crate) enum Whose {
 pub struct IntrinsicImport {
     /// The digest that calls name: the stub's.
     pub digest: Word,
-    /// What it does.
+    /// The intrinsic.
     pub intrinsic: Intrinsic,
     /// The component's name for the resource type; nothing if the intrinsic is of none.
     pub resource: Option<String>,
-    /// Whether the type is another component's. A world can export and import types of one name.
+    /// `true` if the type is another component's. A world can export and import types of one name.
     pub is_imported: bool,
 }
 
@@ -297,7 +297,7 @@ impl WorldTypes {
     }
 }
 
-/// How the bindings of an interface pass handles.
+/// The way in which the bindings of an interface pass handles.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Handles<'a> {
     world: &'a World,
@@ -329,7 +329,7 @@ impl<'a> Handles<'a> {
         }
     }
 
-    /// Whether the component defines the type that a function here names.
+    /// Returns `true` if the component defines the type that a function here names.
     pub(crate) fn defines(&self, of: &ResourceName) -> bool {
         self.exported
             .is_some_and(|interface| self.world.exports_type(interface, of))

@@ -21,7 +21,7 @@ use crate::{
 /// The module in which a component finds the stubs of its imports.
 pub const STUB_MODULE: &str = "imports";
 
-/// What makes an import the one it is; stubs that differ in any of it have different digests.
+/// The identity of an import; stubs that differ in any of it have different digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StubIdentity {
     /// The name by which the component calls it, below [`STUB_MODULE`]; `module::procedure` for a

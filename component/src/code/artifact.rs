@@ -105,10 +105,10 @@ fn read<T: Deserializable>(bytes: &[u8], what: &'static str) -> Result<T, Artifa
     Ok(value)
 }
 
-/// What a package begins with.
+/// The bytes that a package begins with.
 pub(crate) const PACKAGE_MAGIC: &[u8] = b"MASP\0";
 
-/// What a forest begins with.
+/// The bytes that a forest begins with.
 const FOREST_MAGIC: &[u8] = b"MAST\0";
 
 /// A reader that refuses lengths which the bytes cannot have.

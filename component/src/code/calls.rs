@@ -1,4 +1,4 @@
-//! Which procedures a component's code calls, found by walking it.
+//! The procedures that a component's code calls, found by walking it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use miden_core::{
 
 use crate::error::Problem;
 
-/// What the calls in a component's code lead to.
+/// The targets of the calls in a component's code.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calls {
     /// Procedures of the component itself that are called, by their nodes in its forest.

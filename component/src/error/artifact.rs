@@ -1,4 +1,4 @@
-//! What can be wrong with assembled code.
+//! Errors of assembled code.
 
 use miden_core::Word;
 use thiserror::Error;
@@ -10,7 +10,7 @@ pub enum ArtifactError {
     /// The bytes are not what they should be.
     #[error("these bytes are not a {what} of Miden 0.20: {reason}")]
     Format {
-        /// What they should be.
+        /// The kind of file that they should be.
         what: &'static str,
         /// Why they are not.
         reason: String,
@@ -45,7 +45,7 @@ pub enum ForestError {
     Child {
         /// The node's position in the forest.
         node: u32,
-        /// What it refers to.
+        /// The node that it refers to.
         child: u32,
     },
     /// A basic block that no operations give.

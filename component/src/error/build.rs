@@ -1,4 +1,4 @@
-//! What can be wrong with the files of a component or a composition, where, and what to do about it.
+//! Errors in the files of a component or a composition, with their places and remedies.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,14 @@ use crate::{
     similar::{similar_name, similar_path},
 };
 
-/// What an import's name is called in errors.
+/// The name that errors have for an import's name.
 pub(crate) const IMPORT: &str = "an import";
 
-/// What a doc comment cannot have.
+/// The combination of markers that a doc comment cannot have.
 pub(crate) const TWO_KINDS: &str = "both `@fresh` and `@isolated`";
 
-/// What an isolated function cannot have: its callee lives in a domain of its own, and so do the
-/// types of that domain.
+/// The feature that an isolated function cannot have: its callee lives in a domain of its own, and
+/// so do the types of that domain.
 pub(crate) const ISOLATED_HANDLES: &str = "handles in an isolated function";
 
 /// A mistake in one of the files that a component or a composition is made of.
@@ -40,7 +40,7 @@ pub struct BuildError {
     pub file: PathBuf,
     /// Its line, counted from 1; `None` if the mistake is the file itself.
     pub line: Option<u32>,
-    /// What is wrong.
+    /// The problem.
     pub problem: Box<Problem>,
     /// The name that was probably meant, if it is a name that is wrong and there is one like it.
     pub similar: Option<String>,
@@ -106,7 +106,7 @@ fn line_suffix(line: Option<u32>) -> String {
     line.map(|line| format!(":{line}")).unwrap_or_default()
 }
 
-/// What is wrong, without the place.
+/// A problem, without its place.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -114,11 +114,11 @@ pub enum Problem {
     /// A file or folder cannot be read.
     #[error("{what} `{}` cannot be read: {reason}", .path.display())]
     Unreadable {
-        /// What it was to be.
+        /// The kind of file or folder that it was to be.
         what: &'static str,
         /// Where it was expected.
         path: PathBuf,
-        /// What the operating system says.
+        /// The reason that the operating system gives.
         reason: String,
     },
     /// The text is no TOML, or it has a key or value that does not belong there.
@@ -142,7 +142,7 @@ pub enum Problem {
         #[source]
         reason: Box<PackageError>,
     },
-    /// What `component.toml` names as a library is none that is assembled.
+    /// A file that `component.toml` names as a library is not an assembled library.
     #[error("`{}` is not an assembled library", .0.display())]
     NotALibrary(PathBuf),
     /// A folder is reached again from inside itself.
@@ -156,7 +156,7 @@ pub enum Problem {
     /// A name does not have the form that names have.
     #[error("`{name}` is not a name for {what}")]
     Name {
-        /// What is named.
+        /// The kind of thing that is named.
         what: &'static str,
         /// The name.
         name: String,
@@ -164,7 +164,7 @@ pub enum Problem {
     /// A text that is part of an import's identity is empty or has control characters in it.
     #[error("the {what} `{text}` is empty or has control characters in it")]
     Identity {
-        /// What it is: an interface, a version, a function.
+        /// The kind of text: an interface, a version, a function.
         what: &'static str,
         /// The text.
         text: String,
@@ -187,8 +187,8 @@ pub enum Problem {
     /// The WIT package does not have the world, or it is not clear which one is meant.
     #[error("{0}")]
     World(String),
-    /// The world asks for something that Miden has not.
-    #[error("Miden has no way to express {0}")]
+    /// The world asks for something that Miden does not support.
+    #[error("Miden cannot express {0}")]
     WitUnsupported(&'static str),
     /// The types of a function are too large.
     #[error("the types of this function have more than {0} parts")]
@@ -216,22 +216,22 @@ pub enum Problem {
     /// An entry is for something that the world does not have.
     #[error("the world `{world}` {what} no `{name}`")]
     NotInWorld {
-        /// Whether it would be exported or imported.
+        /// Either `exports` or `imports`.
         what: &'static str,
         /// The world.
         world: String,
-        /// What is named.
+        /// The name.
         name: String,
-        /// What there is.
+        /// The names that the world has.
         known: String,
     },
     /// A world whose component could do nothing.
     #[error(
-        "the world `{0}` exports no function, so nothing could be called of a component with it"
+        "the world `{0}` exports no function, so no part of a component with it could be called"
     )]
     NothingExported(String),
     /// An entry repeats what the world says.
-    #[error("the entry `{0}` says what the component's world says")]
+    #[error("the entry `{0}` repeats what the component's world says")]
     SaidByWorld(String),
     /// Two entries say what one function is.
     #[error("`{function}` is named by two entries: `{first}` and `{second}`")]
@@ -244,7 +244,7 @@ pub enum Problem {
         second: String,
     },
     /// An export of the world has no procedure.
-    #[error("the world exports `{function}` ({location}), and no procedure is named for it")]
+    #[error("the world exports `{function}` ({location}), but no procedure is named for it")]
     NotImplemented {
         /// The function.
         function: String,
@@ -257,7 +257,7 @@ pub enum Problem {
     #[error("the component has no sources")]
     NoSources,
     /// A source whose path is no module path.
-    #[error("the source `{0}` gives no module name")]
+    #[error("the path of the source `{0}` is not a module path")]
     SourceName(String),
     /// A source that would be a module in which stubs or wrappers are.
     #[error("the module name `{0}` belongs to what is generated")]
@@ -270,7 +270,7 @@ pub enum Problem {
     Assembly {
         /// The column, counted from 1.
         column: Option<u32>,
-        /// What is wrong there.
+        /// The problem there.
         fault: SourceFault,
     },
     /// The stubs of imports cannot be assembled.
@@ -279,11 +279,11 @@ pub enum Problem {
 
     // EXPORTS, IMPORTS, CALLS
     /// An export does not name what implements it, or does so twice.
-    #[error("export `{0}` does not say which procedure it is")]
+    #[error("export `{0}` does not name its procedure")]
     ExportForm(String),
     /// An export names a procedure that the sources do not have, or do not make public.
     #[error(
-        "export `{export}` names procedure `{procedure}`, and there is no such public procedure"
+        "export `{export}` names procedure `{procedure}`, but there is no such public procedure"
     )]
     ExportWithoutProcedure {
         /// The export.
@@ -304,7 +304,7 @@ pub enum Problem {
     ImportForm(String),
     /// A resource type names a destructor that the sources do not have, or do not make public.
     #[error(
-        "resource type `{resource}` names destructor `{procedure}`, and there is no such public \
+        "resource type `{resource}` names destructor `{procedure}`, but there is no such public \
          procedure"
     )]
     DestructorWithoutProcedure {
@@ -325,7 +325,7 @@ pub enum Problem {
         second: String,
     },
     /// The procedure that gives memory, or that sets up an instance, does not exist.
-    #[error("`{key}` names `{procedure}`, and there is no such public procedure")]
+    #[error("`{key}` names `{procedure}`, but there is no such public procedure")]
     NoProcedure {
         /// The key of `component.toml`.
         key: &'static str,
@@ -379,7 +379,7 @@ pub enum Problem {
     #[error(transparent)]
     DataValue(ValueError),
     /// A format was given for inline data.
-    #[error("`format` says how a `file` is read, and this data segment has none")]
+    #[error("`format` says how a `file` is read, but this data segment has none")]
     DataFormat,
     /// A data segment without elements.
     #[error("the data segment at address {0} is empty")]
@@ -421,9 +421,9 @@ pub enum Problem {
     /// The data does not have the hash that it was declared to have.
     #[error("the data has commitment {actual}, not {expected}")]
     DataCommitment {
-        /// What was declared.
+        /// The hash that was declared.
         expected: Word,
-        /// What the data hashes to.
+        /// The hash of the data.
         actual: Word,
     },
 
@@ -450,14 +450,14 @@ pub enum Problem {
     /// The text is no WAC.
     #[error("{0}")]
     Wac(String),
-    /// The WAC document asks for something that compositions have not.
-    #[error("the document has {0}, which compositions have not")]
+    /// The WAC document asks for something that compositions do not support.
+    #[error("the document has {0}, which compositions do not support")]
     WacUnsupported(&'static str),
     /// A name stands for two things.
     #[error("the name `{0}` is given twice")]
     WacTwice(String),
     /// An export without a name.
-    #[error("`{0}` is exported whole, but under no name")]
+    #[error("`{0}` is exported as a whole, but without a name")]
     WacExport(String),
     /// A composition is an instance of itself.
     #[error("the composition `{}` contains itself", .0.display())]
@@ -466,18 +466,18 @@ pub enum Problem {
     #[error("an instance cannot be called `import`")]
     ReservedInstance,
     /// A wire leads out of a composition that is no component of another.
-    #[error("there is nothing around this composition that could have it")]
+    #[error("there is nothing around this composition that could provide it")]
     NothingOutside,
     /// A wire leads out of a composition, and nothing is there.
     #[error("what is around instance `{composition}` does not give it `{import}`")]
     UnmetByOutside {
         /// The composition, as an instance.
         composition: String,
-        /// What it asks for.
+        /// The import that it asks for.
         import: String,
     },
     /// A wire leads back to itself.
-    #[error("the wire `{0}` leads in a circle")]
+    #[error("the wire `{0}` leads back to itself")]
     WireCycle(String),
     /// The composition does not say which export runs.
     #[error("the composition has no `main`")]
@@ -514,7 +514,7 @@ pub enum Problem {
     #[error("a composition that is part of another gives intrinsics to the kernel")]
     NestedKernel,
     /// The composition gives intrinsics to a kernel that is not there.
-    #[error("the composition gives intrinsics to a kernel, and it is linked without one")]
+    #[error("the composition gives intrinsics to a kernel, but it is linked without one")]
     NoKernel,
     /// An import that is not wired.
     #[error("import `{import}` of instance `{instance}` (component `{component}`) is unmet")]
@@ -525,7 +525,7 @@ pub enum Problem {
         component: String,
         /// The import that lacks an export: a function, or an interface of WIT.
         import: String,
-        /// Whether it is an interface.
+        /// `true` if it is an interface.
         by_interface: bool,
     },
     /// An instance does not export an interface.
@@ -542,7 +542,7 @@ pub enum Problem {
         instance: String,
         /// Its component.
         component: String,
-        /// What it exports.
+        /// The exports that it offers.
         offered: String,
     },
     /// An interface is offered that lacks a resource type of the one imported.
@@ -560,9 +560,9 @@ pub enum Problem {
     WrongFunction {
         /// The import.
         import: String,
-        /// What it is, and where it is declared.
+        /// The function that is imported, and where it is declared.
         expected: String,
-        /// What is offered, and where it is declared.
+        /// The function that is offered, and where it is declared.
         offered: String,
     },
     /// A function is offered whose handles are of another type than those of the one imported.
@@ -583,7 +583,7 @@ pub enum Problem {
     WiredTwice {
         /// The import.
         import: String,
-        /// What one wire calls it.
+        /// The name that one wire has for it.
         first: String,
         /// What the other one calls it.
         second: String,
@@ -591,11 +591,11 @@ pub enum Problem {
     /// Two things that a composition offers by names that stand for the same.
     #[error("`{asked}` could be `{first}` or `{second}`")]
     Ambiguous {
-        /// What is asked for.
+        /// The name that is asked for.
         asked: String,
-        /// What it could be.
+        /// The first candidate.
         first: String,
-        /// What else it could be.
+        /// The second candidate.
         second: String,
     },
     /// Two exports of a composition with one name.
@@ -607,7 +607,7 @@ pub enum Problem {
     /// All exports of an instance are exported already, or there are none.
     #[error("`{0}` has no exports besides those that are exported already")]
     NothingToExport(String),
-    /// What stands for all other imports is not the last argument.
+    /// The `...` that stands for all other imports is not the last argument.
     #[error("`...` is not the last argument")]
     FillNotLast,
     /// The exports of something that is no instance are asked for.
@@ -667,9 +667,9 @@ pub enum Problem {
         instance: String,
         /// The digest that is called.
         digest: Word,
-        /// What one link says.
+        /// The meaning of the call by one link.
         first: String,
-        /// What the other says.
+        /// The meaning of the call by the other link.
         second: String,
     },
     /// A fresh call would lead to a new instance of a component that defines resource types.
@@ -702,7 +702,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What the writer of this file can do about it: a WAC document is not written as TOML is.
+    /// Returns the remedy for the writer of this file: a WAC document is not written as TOML is.
     pub fn remedy_in(&self, file: &Path) -> String {
         if file.extension().is_some_and(|ending| ending == "wac")
             && let Some(remedy) = self.remedy_in_wac()
@@ -750,7 +750,7 @@ impl Problem {
         })
     }
 
-    /// What the writer of the files can do about it.
+    /// Returns the remedy for the writer of the files.
     pub fn remedy(&self) -> String {
         match self {
             Self::Unreadable { what, .. } => {
@@ -777,7 +777,7 @@ impl Problem {
             Self::PackageWithoutWorld => {
                 "add `wit` with a world whose exports the package implements".into()
             }
-            Self::Package { .. } => "build it again with what made it".into(),
+            Self::Package { .. } => "build it again with the tool that made it".into(),
             Self::NotALibrary(_) => {
                 "name a `.masl` or `.masp` file; a folder of sources is given with `-l`, or put under \
                  `sources`"
@@ -785,7 +785,7 @@ impl Problem {
             }
             Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
             Self::OutsideFolder(_) => {
-                "move the file below the folder of `component.toml`, which is all of a component"
+                "move the file below the folder of `component.toml`, which holds all of a component"
                     .into()
             }
             Self::Name { what, .. } => names_remedy(what),
@@ -804,7 +804,7 @@ impl Problem {
             Self::NothingExported(_) => "export a function, or an interface with functions".into(),
             Self::SaidByWorld(_) => {
                 "name a procedure for an export, or a `root` for a single function that is \
-                 imported; all else is in the WIT"
+                 imported; everything else is in the WIT"
                     .into()
             }
             Self::Limit { limit, .. } => format!("`--limit {}=…` raises it", limit.name()),
@@ -909,7 +909,7 @@ impl Problem {
             Self::WacUnsupported(_) => "put them into the WIT of the components".into(),
             Self::WacTwice(_) => "rename one of them".into(),
             Self::WacExport(_) => {
-                "add `...` to export all that it has, or `as` and a name after the one to export"
+                "add `...` to export everything it has, or `as` and a name after the one to export"
                     .into()
             }
             Self::CompositionCycle(_) => "name another component".into(),
@@ -982,7 +982,7 @@ impl Problem {
                 "remove it, or name another instance".into()
             }
             Self::FillNotLast => "move it behind all other arguments".into(),
-            Self::NotAnInstance(_) => "spread the instance that it is of".into(),
+            Self::NotAnInstance(_) => "spread the instance that it belongs to".into(),
             Self::UnknownImport { .. } => {
                 "remove the line, or declare the import in the component".into()
             }
@@ -1040,7 +1040,8 @@ fn wit_remedy(what: &str) -> String {
         }
         TWO_KINDS => "say one of them".into(),
         ISOLATED_HANDLES => {
-            "make it shared or fresh: an isolated callee is a new instance, in which types are others".into()
+            "make it shared or fresh: an isolated callee is a new instance, with types of its own"
+                .into()
         }
         "`map`" | "a list of fixed length" => "use a list or a tuple".into(),
         _ => "use a function that returns when it is done, and a `result` for errors".into(),

@@ -1,4 +1,4 @@
-//! What can be wrong with the files of a component or a composition.
+//! Errors in the files of a component or a composition.
 
 mod artifact;
 mod build;

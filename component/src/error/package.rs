@@ -1,4 +1,4 @@
-//! What can be wrong with a package.
+//! Errors of packages.
 
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ pub enum PackageError {
     Artifact(#[from] ArtifactError),
     /// The package is not one of a component.
     #[error(
-        "the package is no component: it has no section `{0}` (of a composition, name the \
+        "the package is not a component: it has no section `{0}` (for a composition, name the \
          file, not what `compose` made of it)"
     )]
     NotAComponent(&'static str),
@@ -31,9 +31,9 @@ pub enum PackageError {
     /// The section says something about the code or the WIT that is not so.
     #[error("the package is wrong about {what}: {reason}")]
     Wrong {
-        /// What it is about.
+        /// The part that is wrong, such as `its code`.
         what: String,
-        /// What is the case.
+        /// The reason.
         reason: String,
     },
 }

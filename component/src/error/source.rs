@@ -1,4 +1,4 @@
-//! What can be wrong with sources of Miden assembly, and where.
+//! Errors in sources of Miden assembly, with their places.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub struct SourceError {
     pub line: Option<u32>,
     /// The column, counted from 1 in characters.
     pub column: Option<u32>,
-    /// What is wrong there.
+    /// The problem there.
     pub fault: SourceFault,
 }
 
@@ -31,7 +31,7 @@ fn place(line: Option<u32>, column: Option<u32>) -> String {
     }
 }
 
-/// What is wrong with a source.
+/// A problem with a source.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SourceFault {
@@ -74,7 +74,7 @@ pub enum SourceFault {
     )]
     CallCircle(Vec<Step>),
     /// Names that lead to other names too many times.
-    #[error("the {0} leads over more than {MAX_CHAIN} others; shorten the chain")]
+    #[error("the {0} leads through more than {MAX_CHAIN} others; shorten the chain")]
     Chain(&'static str),
     /// A type stands for too much when its names are replaced.
     #[error("the type has more than {0} parts when its names are replaced by what they stand for")]
@@ -84,18 +84,18 @@ pub enum SourceFault {
     Constant(String),
     /// Work that a limit forbids.
     #[error(
-        "{what} would take {needed} {}, more than the limit `{}` of {allowed}; raise the limit if that is \
-         meant",
+        "{what} would take {needed} {}, more than the limit `{}` of {allowed}; raise the limit if this \
+         is intended",
         .limit.unit(), .limit.name()
     )]
     Limit {
         /// The limit.
         limit: LimitName,
-        /// What would take so much.
+        /// The work that would take so much.
         what: String,
-        /// How much.
+        /// The amount that it would take.
         needed: u64,
-        /// How much may be.
+        /// The amount that is allowed.
         allowed: u64,
     },
     /// The assembler refuses it; this is its report.
@@ -128,7 +128,7 @@ pub struct Step {
     pub file: PathBuf,
     /// The line, counted from 1.
     pub line: u32,
-    /// What is there.
+    /// The step, in words.
     pub what: String,
 }
 
@@ -141,7 +141,7 @@ fn steps(steps: &[Step]) -> String {
 
 fn missing(module: Option<&str>) -> String {
     module.map_or(String::new(), |module| {
-        format!("\n  there is no module `{module}` that it could lead to")
+        format!("\n  there is no module `{module}` for it to lead to")
     })
 }
 

@@ -1,4 +1,4 @@
-//! Which instance may do what to which resource type: the records of types and of intrinsics.
+//! The rights of instances over resource types: the records of types and of intrinsics.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
 /// Says who has which intrinsic, among instances that are wired.
 pub(crate) struct Authority<'a> {
     wiring: Wiring<'a>,
-    /// What the names for types stand for, instance by instance.
+    /// The types that names stand for, instance by instance.
     types: Vec<Types<'a>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Authority<'a> {
 /// [`INSTANCES`].
 type TypeOf<'a> = (u32, &'a str);
 
-/// What a component's names for resource types stand for: its own ones, and those that it imports.
+/// The resource types that a component's names stand for: its own ones, and those that it imports.
 #[derive(Default)]
 struct Types<'a> {
     own: BTreeMap<&'a str, TypeOf<'a>>,
@@ -191,8 +191,8 @@ impl<'a> Authority<'a> {
         format!("`{name}` of instance `{instance}`")
     }
 
-    /// What an instance's names for types stand for. Of the types that its world imports, it has those
-    /// that its code does something with.
+    /// Returns the types that an instance's names stand for. Of the types that its world imports,
+    /// it has those that its code does something with.
     fn types_of(&self, source: u32, instance: &'a Placed) -> Result<Types<'a>, BuildError> {
         let component = &*instance.component;
         let own = component.resources.keys();

@@ -14,15 +14,15 @@ pub(crate) const OUTSIDE: &str = "import";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CompositionFile {
-    /// What runs, as `instance.export`; its instance is the root.
+    /// The export that runs, as `instance.export`; its instance is the root.
     pub(crate) main: Option<Spanned<String>>,
-    /// What the kernel may do to instances.
+    /// The rights of the kernel over instances.
     pub(crate) kernel: Option<Spanned<KernelEntry>>,
     /// Assembled libraries whose procedures the sources of its components can use.
     #[serde(default)]
     pub(crate) libraries: Vec<Spanned<String>>,
-    /// What the composition offers where it is used as a component: an interface or a function, and
-    /// the instance that has it, or `instance.export`.
+    /// The exports of the composition where it is used as a component: an interface or a function,
+    /// and the instance that has it, or `instance.export`.
     #[serde(default)]
     pub(crate) exports: BTreeMap<Spanned<String>, Spanned<String>>,
     /// Instances all of whose exports the composition offers.

@@ -19,7 +19,7 @@ pub struct Edge {
     pub target: u32,
     /// The interface; the function where the world itself has it, or where there is no WIT.
     pub label: String,
-    /// What the calls do.
+    /// The kind of the calls.
     pub kind: LinkKind,
 }
 

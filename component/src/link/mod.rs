@@ -50,7 +50,7 @@ pub struct LinkedComposition {
     pub instances: Vec<Instance>,
     /// Names of procedures by digest, as `component:module::procedure`, for diagnostics.
     pub procedures: BTreeMap<Word, String>,
-    /// What is suspicious, but no error.
+    /// The warnings: what is suspicious, but no error.
     pub warnings: Vec<Warning>,
     /// The sources of all components, by which locations become lines.
     pub source_manager: Arc<DefaultSourceManager>,
@@ -72,7 +72,7 @@ impl LinkedComposition {
 pub struct Instance {
     /// Its name in the composition file.
     pub name: String,
-    /// What it is an instance of; instances of one folder share it.
+    /// The component that it is an instance of; instances of one folder share it.
     pub component: Arc<Component>,
 }
 

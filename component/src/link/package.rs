@@ -28,7 +28,7 @@ pub(crate) const SECTION: &str = "miden_cvm_composition";
 /// The version of the section's form.
 const FORM: u32 = 1;
 
-/// What makes a package a composition.
+/// The section that makes a package a composition.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CompositionSection {
@@ -61,7 +61,7 @@ impl LinkedComposition {
             .collect();
         let (mut forest, entrypoint) = merged(&forests, self.program.entrypoint())
             .map_err(|error| wrong("its code", error))?
-            .ok_or_else(|| wrong("its code", "the main export is no procedure"))?;
+            .ok_or_else(|| wrong("its code", "the main export is not a procedure"))?;
         forest.advice_map_mut().extend(self.advice_map.clone());
 
         let mut components: Vec<Arc<Component>> = Vec::new();
@@ -140,7 +140,7 @@ impl LinkedComposition {
         let forest = program.mast_forest().clone();
 
         let records = from_hex(&section.records)
-            .ok_or_else(|| wrong("its records", "they are no hexadecimal digits"))?;
+            .ok_or_else(|| wrong("its records", "they are not hexadecimal digits"))?;
         let composition =
             Composition::read_from_bytes(&records).map_err(|error| wrong("its records", error))?;
         if to_hex(&composition.to_bytes()) != section.records {

@@ -87,7 +87,7 @@ struct Reader<'a> {
     /// The package that the document is.
     package: &'a str,
     file: CompositionFile,
-    /// What names stand for: an instance, or an export of one.
+    /// The meaning of each name: an instance, or an export of one.
     names: BTreeMap<String, String>,
     /// Names that instances without one cannot get.
     taken: BTreeSet<String>,
@@ -162,8 +162,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What an expression stands for: `instance`, or `instance.export`. `name` is that of an instance
-    /// that it makes.
+    /// Returns what an expression stands for: `instance`, or `instance.export`. `name` is that of
+    /// an instance that it makes.
     fn expression(&mut self, expr: &Expr<'_>, name: Option<&str>) -> Result<String, BuildError> {
         let mut value = match &expr.primary {
             PrimaryExpr::New(new) => self.instance(new, name)?,

@@ -24,7 +24,7 @@ use crate::{
 pub(crate) struct Wire<'a> {
     /// The index of the instance.
     pub(crate) target: u32,
-    /// What is called there.
+    /// The export that is called there.
     pub(crate) export: &'a Export,
     /// Where the composition file says so.
     pub(crate) place: Range<usize>,
@@ -169,7 +169,7 @@ impl<'a> Wiring<'a> {
         Ok(())
     }
 
-    /// What meets an import of an instance that is not wired by its name.
+    /// Returns the entry that meets an import of an instance that is not wired by its name.
     fn other(&self, instance: &Placed, asked: &str) -> Option<&'a Spanned<String>> {
         let (_, entry) = self.0.entry(instance)?;
         let mut others = entry.others.iter();

@@ -58,9 +58,10 @@ pub struct Component {
     pub forest: Arc<MastForest>,
     /// Its world, if it is described by WIT.
     pub world: Option<ComponentWorld>,
-    /// What others can call, by name: `interface#function` for a function of a WIT interface.
+    /// The procedures that others can call, by name: `interface#function` for a function of a WIT
+    /// interface.
     pub exports: BTreeMap<String, Export>,
-    /// What it calls and does not have, by name.
+    /// The procedures that it calls and does not have, by name.
     pub imports: BTreeMap<String, Import>,
     /// The resource types that it defines, by name.
     pub resources: BTreeMap<String, ResourceType>,
@@ -80,14 +81,14 @@ pub struct Component {
     pub unused_imports: Vec<String>,
     /// The files, and the folders of WIT, that it was read from.
     pub files: Vec<PathBuf>,
-    /// What the assembler remarks about its sources.
+    /// The assembler's warnings about its sources.
     pub warnings: Vec<SourceWarning>,
 }
 
 /// A procedure that other components can call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// What a call to it does.
+    /// The kind of a call to it.
     pub kind: LinkKind,
     /// Its digest.
     pub digest: Word,
@@ -104,18 +105,18 @@ pub struct Export {
 pub struct Import {
     /// The digest that calls name: the stub's, or the exact procedure's.
     pub digest: Word,
-    /// How it is named.
+    /// The way in which it is named.
     pub key: ImportKey,
     /// The kind that the export it is wired to must have; any if `None`. Held for a shared export of
     /// an instance whose handle goes with the call.
     pub kind: Option<LinkKind>,
     /// The function of the component's world that it is.
     pub function: Option<(InterfaceName, String)>,
-    /// Whether the component's code calls it, or reaches it by a declared `dyncall`.
+    /// `true` if the component's code calls it, or reaches it by a declared `dyncall`.
     pub is_called: bool,
 }
 
-/// How an import names what it wants.
+/// The way in which an import names what it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportKey {
     /// A function of an interface: any implementation will do.
@@ -326,7 +327,7 @@ fn files_of(folder: &Path, manifest: &Manifest, sources: &[Source]) -> Vec<PathB
         .collect()
 }
 
-/// What is to be assembled: what `component.toml` and the world ask for.
+/// The plan of an assembly: what `component.toml` and the world ask for.
 struct BuildPlan<'m> {
     /// The imports; the digests of those that have stubs are filled in once these are assembled.
     imports: Imports,
@@ -538,7 +539,7 @@ fn sources(
     Ok(found)
 }
 
-/// What the sources of a component, its bindings and stubs come to.
+/// The result of assembling the sources of a component, its bindings and stubs.
 struct AssembledComponent {
     library: Library,
     imports: Imports,
@@ -816,7 +817,7 @@ fn export_interface(
     }
 }
 
-/// What the entries of `dyncall` name.
+/// Returns the procedures that the entries of `dyncall` name.
 fn dynamic_targets(
     document: &Document,
     manifest: &Manifest,

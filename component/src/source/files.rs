@@ -89,8 +89,8 @@ fn collect(
     Ok(())
 }
 
-/// Whether `path` cannot be resolved because symbolic links lead back to themselves. (The kind of
-/// error that says so is not stable in the standard library.)
+/// Returns `true` if `path` cannot be resolved because symbolic links lead back to themselves. (The
+/// kind of error that says so is not stable in the standard library.)
 pub(crate) fn is_link_loop(path: &Path, error: &io::Error) -> bool {
     let other = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
     !other.contains(&error.kind()) && path.ancestors().any(Path::is_symlink)

@@ -21,7 +21,7 @@ pub(crate) struct Manifest {
     pub(crate) package: Option<Spanned<String>>,
     /// A core module of WebAssembly that implements the world.
     pub(crate) wasm: Option<Spanned<String>>,
-    /// Whether the module's linear memory stays as large as it is at first.
+    /// `true` if the module's linear memory stays as large as it is at first.
     #[serde(default, rename = "fixed-memory")]
     pub(crate) fixed_memory: bool,
     /// The WIT file, or the folder of the WIT package, that has the component's world.
@@ -36,10 +36,10 @@ pub(crate) struct Manifest {
     /// Procedures and imports that the code reaches by `dyncall` (or `dynexec`).
     #[serde(default)]
     pub(crate) dyncall: Vec<Spanned<String>>,
-    /// What others can call.
+    /// The exports: what others can call.
     #[serde(default)]
     pub(crate) exports: BTreeMap<Spanned<String>, ExportEntry>,
-    /// What it calls and does not have.
+    /// The imports: what it calls and does not have.
     #[serde(default)]
     pub(crate) imports: BTreeMap<Spanned<String>, ImportEntry>,
     /// The resource types that it defines.
@@ -58,10 +58,10 @@ pub(crate) struct ExportEntry {
     pub(crate) procedure: Option<Spanned<String>>,
     /// The module with a procedure for each function of the interface.
     pub(crate) module: Option<Spanned<String>>,
-    /// Whether the procedure takes and leaves values as they cross the boundary, and checks them.
+    /// `true` if the procedure takes and leaves values as they cross the boundary, and checks them.
     #[serde(default)]
     pub(crate) raw: bool,
-    /// What a call to it does; shared if nothing is said.
+    /// The kind of a call to it; shared if nothing is said.
     pub(crate) kind: Option<LinkKind>,
     /// The interface that it implements; imports of another one are not wired to it.
     pub(crate) interface: Option<Spanned<String>>,
@@ -122,7 +122,7 @@ pub(crate) struct DataEntry {
     pub(crate) words: Option<Vec<Spanned<String>>>,
     /// A file with the elements, relative to the folder.
     pub(crate) file: Option<Spanned<String>>,
-    /// How the file's bytes become elements.
+    /// The way in which the file's bytes become elements.
     pub(crate) format: Option<Spanned<DataFormat>>,
     /// The commitment that the data must have.
     pub(crate) commitment: Option<Spanned<String>>,
@@ -131,7 +131,7 @@ pub(crate) struct DataEntry {
     pub(crate) public: bool,
 }
 
-/// How the bytes of a data file become elements.
+/// The way in which the bytes of a data file become elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DataFormat {

@@ -171,7 +171,7 @@ impl Declared {
         Ok(())
     }
 
-    /// Whether there are modules below [`RESOURCE_MODULE`].
+    /// Returns `true` if there are modules below [`RESOURCE_MODULE`].
     pub(crate) fn has_modules(&self) -> bool {
         let is_declared = |of: &Option<ResourceName>| of.is_none();
         !self.own.is_empty() || self.imported.values().any(|import| is_declared(&import.of))

@@ -1,4 +1,4 @@
-//! What a new component starts with.
+//! The files that a new component starts with.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -187,7 +187,7 @@ fn starter(name: &str) -> String {
     let name = name.replace('_', "-");
     format!(
         "package my:%{name}@0.1.0;\n\n\
-         /// What the component offers.\n\
+         /// The functions that the component offers.\n\
          interface api {{\n    \
              /// Adds two numbers.\n    \
              add: func(a: u32, b: u32) -> u32;\n\

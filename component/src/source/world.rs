@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// What a component offers and needs, and the texts that say so.
+/// The exports and imports of a component, and the texts that declare them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentWorld {
     /// The world.

@@ -13,7 +13,7 @@ pub(crate) fn check_import_name(name: &str) -> Result<(), Problem> {
     check(IMPORT, name, |c| c == '_')
 }
 
-/// Whether a part of a source's path can be part of a module path.
+/// Returns `true` if a part of a source's path can be part of a module path.
 pub(crate) fn is_module_name(name: &str) -> bool {
     check("a module", name, |c| c == '_').is_ok()
 }

@@ -1,4 +1,4 @@
-//! How deep the brackets of a text nest.
+//! The depth to which the brackets of a text nest.
 //!
 //! The parsers of WIT and WAC call themselves for every bracket, and a text from outside must not decide
 //! how much of the stack that takes.
@@ -7,8 +7,8 @@ use crate::{limits::MAX_BRACKETS, text::line_of};
 
 /// The line of the first bracket that is nested deeper than [`MAX_BRACKETS`].
 ///
-/// What is in comments and strings is no bracket. Whether block comments nest is left open: a bracket
-/// opens unless it is in a comment either way, and closes only if it is in none either way.
+/// Nothing in comments and strings is a bracket. Whether block comments nest is left open: a
+/// bracket opens unless it is in a comment either way, and closes only if it is in none either way.
 pub(crate) fn bracket_too_deep(text: &str) -> Option<u32> {
     offset_too_deep(text).map(|offset| line_of(text, offset))
 }

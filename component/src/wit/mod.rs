@@ -1,4 +1,4 @@
-//! What a component offers and needs, as its WIT world says it.
+//! The exports and imports of a component, as its WIT world declares them.
 
 pub(crate) mod built_in;
 pub(crate) mod find;

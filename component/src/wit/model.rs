@@ -5,17 +5,17 @@ use std::{fmt, str::FromStr, sync::Arc};
 use miden_cvm_air::composition::LinkKind;
 use semver::Version;
 
-/// What a component offers and needs.
+/// The exports and imports of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
     /// Its name with package and version, such as `bank:ledger/ledger@1.0.0`.
     pub name: String,
-    /// What it needs, in the order of the world.
+    /// Its imports, in the order of the world.
     pub imports: Vec<Interface>,
     /// The interfaces of `miden:cvm` that it imports: their functions are instructions, and nobody has to
     /// be wired for them.
     pub built_in: Vec<Interface>,
-    /// What it offers, in the order of the world.
+    /// Its exports, in the order of the world.
     pub exports: Vec<Interface>,
     /// The types that its interfaces name, as far as Miden can express them.
     pub types: Vec<NamedType>,
@@ -36,8 +36,8 @@ impl World {
             .find(|interface| interface.name == *name)
     }
 
-    /// Whether a resource type that a function of an exported interface names is one that the world
-    /// exports; otherwise it is imported, as are all types that imported functions name.
+    /// Returns `true` if a resource type that a function of an exported interface names is one that
+    /// the world exports; otherwise it is imported, as are all types that imported functions name.
     ///
     /// An exported interface takes types from other exported ones where it can. Functions that the
     /// world exports without an interface take theirs from what it imports.
@@ -65,7 +65,7 @@ pub struct NamedType {
 pub struct Interface {
     /// Its name.
     pub name: InterfaceName,
-    /// What its doc comment says.
+    /// The text of its doc comment.
     pub docs: String,
     /// Its functions, methods included.
     pub functions: Vec<Function>,
@@ -108,9 +108,9 @@ pub enum InterfaceName {
 }
 
 impl InterfaceName {
-    /// Whether an import by this name can be met by an export with the other: the names are equal but
-    /// for the version, and the versions are of one semver track (the same major version; below 1.0.0
-    /// the same minor, below 0.1.0 the same patch; a pre-release only itself).
+    /// Returns `true` if an import by this name can be met by an export with the other: the names
+    /// are equal but for the version, and the versions are of one semver track (the same major
+    /// version; below 1.0.0 the same minor, below 0.1.0 the same patch; a pre-release only itself).
     pub fn accepts(&self, export: &Self) -> bool {
         match (self, export) {
             (
@@ -178,7 +178,7 @@ fn same_track(a: &Version, b: &Version) -> bool {
     a.patch == b.patch
 }
 
-/// What stands for [`InterfaceName::World`] where a name is written.
+/// The text that stands for [`InterfaceName::World`] where a name is written.
 const WORLD: &str = "$world";
 
 impl fmt::Display for InterfaceName {
@@ -241,23 +241,23 @@ impl FromStr for InterfaceName {
 pub struct Function {
     /// Its name, as the Component Model writes it: `[method]account.deposit` for a method.
     pub name: String,
-    /// What its doc comment says.
+    /// The text of its doc comment.
     pub docs: String,
-    /// What a call of it does: what the line `@fresh` or `@isolated` of its doc comment, or else of
-    /// the interface's, says; shared without one.
+    /// The kind of a call of it: what the line `@fresh` or `@isolated` of its doc comment, or else
+    /// of the interface's, says; shared without one.
     pub kind: LinkKind,
     /// Its parameters, by name.
     pub params: Vec<Field>,
     /// Its result.
     pub result: Option<Type>,
-    /// What it belongs to, if to a resource type.
+    /// The role that it has, if it belongs to a resource type.
     pub method: Option<Method>,
     /// Where it is defined: file and line.
     pub location: String,
 }
 
 impl Function {
-    /// Whether a call of this function can be answered by the other one.
+    /// Returns `true` if a call of this function can be answered by the other one.
     pub fn is_met_by(&self, export: &Self) -> bool {
         let types = |function: &Self| -> Vec<Type> {
             function.params.iter().map(|p| p.ty.clone()).collect()
@@ -316,7 +316,7 @@ fn matches_pair((a, b): (&Type, &Type)) -> bool {
     a.matches(b)
 }
 
-/// What a function of a resource type is.
+/// The role of a function of a resource type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
     /// It makes one.
@@ -437,7 +437,7 @@ impl Type {
         1 + inner
     }
 
-    /// Whether values of the type can have handles in them.
+    /// Returns `true` if values of the type can have handles in them.
     pub fn has_handles(&self) -> bool {
         let mut found = Vec::new();
         self.find_handles(&mut found);
@@ -463,9 +463,9 @@ impl Type {
         }
     }
 
-    /// Whether both types have the same structure. Names of records and variants do not count, those
-    /// of their parts do. Neither do names of resource types: which ones they are is decided by which
-    /// instances define them, when components are linked.
+    /// Returns `true` if both types have the same structure. Names of records and variants do not
+    /// count, those of their parts do. Neither do names of resource types: which ones they are is
+    /// decided by which instances define them, when components are linked.
     pub fn matches(&self, other: &Self) -> bool {
         let optional = |a: &Option<Arc<Self>>, b: &Option<Arc<Self>>| match (a, b) {
             (Some(a), Some(b)) => a.matches(b),

@@ -427,7 +427,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// What doc comments say of the kind of calls.
+    /// Returns the kind of calls that doc comments state.
     fn marker<const N: usize>(
         &self,
         docs: [&Option<String>; N],
@@ -567,8 +567,9 @@ impl Resolver<'_> {
         })
     }
 
-    /// Whether a type is Miden's field element. WIT has none, so it is known by its name; what it is
-    /// there (a record of an integer, or of an `f32` with the Miden compiler) is of no matter.
+    /// Returns `true` if a type is Miden's field element. WIT has none, so it is known by its name;
+    /// what it is there (a record of an integer, or of an `f32` with the Miden compiler) is of no
+    /// matter.
     fn is_felt(&self, id: TypeId) -> bool {
         let definition = &self.resolve.types[id];
         let TypeOwner::Interface(interface) = definition.owner else {

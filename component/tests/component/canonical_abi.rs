@@ -154,7 +154,8 @@ fn long_lists_arrive() {
     round_trip(&ty, &value);
 }
 
-/// What the run says that calls the stub of `echo` with these elements on top of the stack.
+/// Returns the message of a run that calls the stub of `echo` with these elements on top of the
+/// stack.
 pub fn refusal(definitions: &[&str], signature: &str, elements: &[u64], before: &str) -> String {
     let definitions: Vec<String> = definitions.iter().map(ToString::to_string).collect();
     let mut code = String::from(before);

@@ -1,5 +1,6 @@
-//! What the Component Model's own definitions say, which is in `component_model.json`, against what is
-//! said and done here. How the one becomes the other is in the book's "Canonical ABI".
+//! Compares what the Component Model's own definitions say, which is in `component_model.json`,
+//! with what is said and done here. The book's "Canonical ABI" describes how the one becomes the
+//! other.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -179,7 +180,7 @@ impl Tree {
         }
     }
 
-    /// Whether every core value is one element here.
+    /// Returns `true` if every core value is one element here.
     fn has_only_i32(&self) -> bool {
         match self {
             Self::Fields { fields } => fields.iter().all(|(_, ty)| ty.has_only_i32()),
@@ -304,7 +305,7 @@ impl Tree {
     }
 }
 
-/// What stands where the case that is taken has nothing. Nobody looks at it.
+/// The element that stands where the case that is taken has nothing. Nobody looks at it.
 const UNUSED_ELEMENT: u64 = 999;
 
 /// A value's core values, each with the rule for what it is, and its elements.

@@ -1,5 +1,6 @@
-//! What calls with lists and with handles take, in rows of each segment, and that the book says so. The
-//! programs are those of the benchmarks, which count the same and add what the peers take.
+//! The cost of calls with lists and with handles, in rows of each segment, is the one that the book
+//! states. The programs are those of the benchmarks, which count the same and add what the peers
+//! take.
 
 use std::{fs, path::Path};
 
@@ -12,7 +13,7 @@ use crate::{
     support::{Files, Inputs, host, traced},
 };
 
-/// How many rounds the rows of one are the mean of.
+/// The number of rounds over which the rows of one are averaged.
 const ROUNDS: u64 = 32;
 
 /// The rows of each segment that one more round of a benchmark's program takes: cycles, range, hasher,

@@ -107,7 +107,7 @@ fn rate(currency: u64, day: u64) -> u64 {
     }
 }
 
-/// What the example reports, computed from the advice.
+/// Returns the report of the example, computed from the advice.
 fn ledger_model(advice: &[Felt]) -> Vec<u64> {
     let mut advice = advice.iter().map(|felt| felt.as_int());
     let mut next = || advice.next().expect("the advice is long enough");
@@ -279,8 +279,8 @@ fn vault(limit: u64, amounts: &[u64]) -> Vec<u64> {
     outputs(&output)[..5].to_vec()
 }
 
-/// What the example reports: small accounts are paid out by the broker, big ones by the teller when
-/// it gets the next.
+/// Returns the report of the example: small accounts are paid out by the broker, big ones by the
+/// teller when it gets the next.
 fn vault_model(limit: u64, amounts: &[u64]) -> Vec<u64> {
     let (big, small): (Vec<u64>, Vec<u64>) =
         amounts.iter().copied().partition(|amount| *amount >= limit);

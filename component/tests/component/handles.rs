@@ -47,7 +47,7 @@ const KEEPER_CODE: &str = "
     end
 ";
 
-/// How others check what they get: a borrow has to be dropped, an own handle can be kept.
+/// Code by which others check what they get: a borrow has to be dropped, an own handle can be kept.
 const CHECKS: &str = "
     use bindings::test::test::things
     use bindings::test::test::things::thing
@@ -266,8 +266,8 @@ fn trap(files: &Files) -> String {
     }
 }
 
-/// What breaks a rule of handles, and the rule: functions of the user, what the app does, what the user
-/// does.
+/// Breaking a rule of handles traps with the rule's name. Each case has functions of the user, what
+/// the app does, and what the user does.
 #[test]
 fn what_breaks_a_rule_traps_with_its_name() {
     let given = "%use: func(a: thing);";
@@ -489,9 +489,9 @@ fn a_realloc_that_calls_loses_the_handles() {
     assert_eq!(trap(&alloc("exec.things::left drop")), "UnknownToken");
 }
 
-/// What the specification's tests of handle tables expect: indices from 1, the one that was freed last
-/// first, whether by dropping or by giving away; one handle lent twice in a call; two types with
-/// destructors of their own in one table.
+/// Handle tables behave as the specification's tests of them expect: indices from 1, the one that
+/// was freed last first, whether by dropping or by giving away; one handle lent twice in a call;
+/// two types with destructors of their own in one table.
 #[test]
 fn tables_are_filled_as_the_specification_says() {
     let functions = "

@@ -15,7 +15,7 @@ const COMPOSITION: &str = "main = \"app.main\"\n[instances.app]\ncomponent = \"a
                            imports.service = \"service\"\n[instances.service]\n\
                            component = \"service\"\n";
 
-/// What a run ends with, the top of the stack first, or what it says when it traps.
+/// Returns the stack that a run ends with, the top first, or its message when it traps.
 fn ends(linked: &LinkedComposition) -> Result<Vec<u64>, String> {
     run(linked, Inputs::default())
         .map(|output| outputs(&output))

@@ -271,7 +271,8 @@ fn graphs_show_who_calls_whom() {
     assert!(dot.contains("style=dashed"), "{dot}");
 }
 
-/// What the language of WAC forbids, and what would make a composition mean something else than it says.
+/// Everything that the language of WAC forbids is refused, and everything that would make a
+/// composition mean something else than it says.
 #[test]
 fn nothing_is_wired_or_exported_twice_or_in_vain() {
     let files = worlds::files();

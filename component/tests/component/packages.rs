@@ -569,7 +569,7 @@ fn compiled_code_sets_up_its_memory() {
     assert!(error.to_string().contains("guest::bump"), "{error}");
 }
 
-/// What is in a package of other tools can be looked at, so that a `component.toml` can be written.
+/// A package of other tools can be looked at, so that a `component.toml` can be written.
 #[test]
 fn code_of_other_tools_is_described() {
     let code = miden_cvm_component::describe_code(&compiled()).expect("a library");

@@ -1,4 +1,5 @@
-//! What is refused of Miden assembly before, or by, the assembler: none of it ends the process.
+//! Sources of Miden assembly that are refused before, or by, the assembler: none of them ends the
+//! process.
 
 use std::path::Path;
 
@@ -592,7 +593,7 @@ fn keywords_are_names_in_wit() {
     assert!(component.imports["nop"].is_called);
 }
 
-/// How many words are names in one world.
+/// The number of words that are names in one world.
 const WORDS_AT_A_TIME: usize = 32;
 
 /// Builds a component in whose world each of the words is a name of every kind.

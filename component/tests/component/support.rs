@@ -60,7 +60,7 @@ impl Files {
     }
 }
 
-/// What an `.inputs` file has.
+/// The contents of an `.inputs` file.
 #[derive(Default)]
 pub struct Inputs {
     /// The operand stack.

@@ -283,7 +283,7 @@ fn case_values(cases: &[Option<Type>]) -> BoxedStrategy<Value> {
 pub struct Memory {
     start: u64,
     elements: Vec<u64>,
-    /// What handles stand for, from the first one on.
+    /// The representations that handles stand for, from the first one on.
     handles: Vec<u64>,
 }
 
@@ -296,7 +296,8 @@ impl Memory {
         }
     }
 
-    /// What the handles stand for that values have, in the order in which they have to be made.
+    /// Returns the representations of the handles that values have, in the order in which they have
+    /// to be made.
     pub fn handles(&self) -> &[u64] {
         &self.handles
     }

@@ -127,7 +127,7 @@ pub fn files() -> Files {
     ])
 }
 
-/// What linking says when a file is another one.
+/// Returns the error of linking with another text in a file.
 fn refusal(path: &str, text: &str) -> String {
     let files = files();
     files.write(path, text.as_bytes());

@@ -9,7 +9,7 @@ use miden_assembly::{
 use miden_core::Program;
 use miden_cvm_library::{core_library, correct, published_core_library};
 
-/// What a program is assembled with.
+/// The library and instructions that a program is assembled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     Published,

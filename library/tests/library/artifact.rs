@@ -1,4 +1,4 @@
-//! How `assets/` is made, and that it is what the sources give.
+//! Makes `assets/`, and checks that it is what the sources give.
 //!
 //! The forest begins with all nodes of the published library, in their order and with their
 //! digests. Then come our procedures, and those published ones that reach what they replace,
@@ -35,15 +35,15 @@ use miden_cvm_library::{
 /// Where our procedures are assembled, so that they can use the published ones.
 const CORRECTED: &str = "corrected";
 
-/// What is faulty by itself, but not in the published procedures that use it: the one calls it with
-/// the hash that it needs, the others with as many queries as they ask for.
+/// Procedures that are faulty by themselves, but not in the published procedures that use them: the
+/// one is called with the hash that it needs, the others with as many queries as they ask for.
 const EXPORTS_ONLY: [&str; 3] = [
     "crypto::dsa::eddsa_ed25519::verify_prehash",
     "crypto::dsa::eddsa_ed25519::verify_prehash_impl",
     "pcs::fri::frie2f4::verify",
 ];
 
-/// What is in `assets/`: the library, and the digests of what it replaces.
+/// The contents of `assets/`: the library, and the digests of what it replaces.
 struct Assets {
     library: Vec<u8>,
     published: String,
@@ -554,7 +554,7 @@ impl Maker {
         }
     }
 
-    /// What replaces an instruction stands in the procedure in which the instruction stood.
+    /// Places what replaces an instruction into the procedure in which the instruction stood.
     fn in_context(&mut self, id: DecoratorId, context: Option<&str>) -> DecoratorId {
         let (Decorator::AsmOp(op), Some(context)) = (&self.forest[id], context) else {
             return id;

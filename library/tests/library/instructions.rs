@@ -1,7 +1,8 @@
 //! Every instruction that takes something from the advice.
 //!
-//! What an instruction pushes onto the advice stack binds nothing: the operations behind its event
-//! are all that a proof shows. So they are run by themselves here, with every claim.
+//! The elements that an instruction pushes onto the advice stack bind nothing: the operations
+//! behind its event are all that a proof shows. So they are run by themselves here, with every
+//! claim.
 
 use miden_core::{
     Operation, Program,
@@ -80,7 +81,7 @@ fn edges(bits: u32) -> Vec<u64> {
     edges
 }
 
-/// What an instruction gives; nothing where it traps.
+/// The result of an instruction; nothing where it traps.
 type Right = Box<dyn Fn(u64) -> Option<u64>>;
 
 fn of_u32(count: fn(u32) -> u32) -> impl Fn(u64) -> Option<u64> {

@@ -296,7 +296,7 @@ fn search(procedure: &str, keys: &[u64], stride: usize) -> String {
     )
 }
 
-/// What a search starts with.
+/// Returns the stack that a search starts with.
 fn searched(procedure: &str, keys: &[u64], stride: usize, key: u64) -> Vec<u64> {
     let end = (1000 + keys.len() * stride) as u64;
     match procedure {

@@ -69,10 +69,11 @@ fn inputs(stack: &[u64]) -> StackInputs {
     StackInputs::new(bottom_first.collect()).expect("at most 16 elements")
 }
 
-/// What a host says at an event, in the state that it sees: elements for the advice stack, top first.
+/// The answer of a host at an event, in the state that it sees: elements for the advice stack, top
+/// first.
 type Answer = Arc<dyn Fn(&ProcessState<'_>) -> Vec<Felt> + Send + Sync>;
 
-/// What a host answers that is not honest, and the advice that it starts with.
+/// The answers of a host that is not honest, and the advice that it starts with.
 #[derive(Clone, Default)]
 pub struct Lie {
     pub advice: AdviceInputs,

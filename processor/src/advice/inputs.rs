@@ -1,6 +1,6 @@
 use miden_core::{AdviceMap, Felt, Word, crypto::merkle::MerkleStore, errors::InputError};
 
-/// What the advice provider starts with.
+/// The initial contents of the advice provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdviceInputs {
     /// The advice stack; the first element is on top.

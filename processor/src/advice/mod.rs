@@ -14,7 +14,7 @@ pub use provider::AdviceProvider;
 pub enum AdviceMutation {
     /// Pushes the values; the last one ends on top.
     ExtendStack {
-        /// What to push.
+        /// The values to push.
         values: Vec<Felt>,
     },
     /// Merges entries into the map.

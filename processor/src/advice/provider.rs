@@ -169,7 +169,7 @@ impl AdviceProvider {
         &self.map
     }
 
-    /// Whether the map has the key.
+    /// Returns `true` if the map has the key.
     pub fn contains_map_key(&self, key: &Word) -> bool {
         self.map.contains_key(key)
     }
@@ -243,7 +243,7 @@ impl AdviceProvider {
             .map_err(AdviceError::MerkleStoreLookupFailed)
     }
 
-    /// Whether the store knows a path to the node.
+    /// Returns `true` if the store knows a path to the node.
     ///
     /// # Errors
     /// If depth or index is out of range.

@@ -1,4 +1,4 @@
-//! How the boundary between two contexts is crossed, there and back.
+//! Crossings of the boundary between two contexts, there and back.
 
 use miden_core::Word;
 
@@ -14,7 +14,7 @@ pub enum CreationTime {
     Cycle(u32),
 }
 
-/// How a context is entered.
+/// The way in which a context is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Crossing {
     /// A call of an open program, as Miden VM makes it: a new context.
@@ -37,12 +37,12 @@ pub enum Crossing {
 }
 
 impl Crossing {
-    /// Whether handles can be sent across, either way.
+    /// Returns `true` if handles can be sent across, either way.
     pub fn passes_tokens(self) -> bool {
         matches!(self, Self::Shared | Self::Fresh | Self::Held)
     }
 
-    /// Whether the instance that is entered is gone when it returns.
+    /// Returns `true` if the instance that is entered is gone when it returns.
     pub fn is_of_new_instance(self) -> bool {
         matches!(self, Self::Isolated | Self::Fresh)
     }
@@ -51,7 +51,7 @@ impl Crossing {
 /// A context that a row enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entered {
-    /// How it is entered.
+    /// The way in which it is entered.
     pub crossing: Crossing,
     /// The context.
     pub context: ContextId,
@@ -59,7 +59,7 @@ pub struct Entered {
     pub home: u32,
     /// Digest of the procedure that is executed there.
     pub target: Word,
-    /// Whether the context did not exist before.
+    /// `true` if the context did not exist before.
     pub created: bool,
     /// In a composition, unless it is a syscall: the state of the instance before it is entered.
     pub state: InstanceState,
@@ -68,11 +68,11 @@ pub struct Entered {
 /// A caller's state, as it was when it called and as the callee's end restores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// How the callee was entered.
+    /// The way in which the callee was entered.
     pub crossing: Crossing,
     /// The caller's context.
     pub context: ContextId,
-    /// Whether the caller's context was entered by a syscall.
+    /// `true` if the caller's context was entered by a syscall.
     pub in_syscall: bool,
     /// The domain into which the caller's shared calls go.
     pub home: u32,

@@ -21,7 +21,7 @@ use crate::{
     options::Limits,
 };
 
-/// What a call goes to.
+/// The target of a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Callee {
     /// A procedure in a context that is entered.
@@ -40,7 +40,7 @@ pub(crate) enum Callee {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TableCall {
     pub op: TableOp,
-    /// What the call is in the proof.
+    /// The kind of the call in the proof.
     pub kind: CallKind,
     /// Number of the resource type.
     pub resource: u32,
@@ -63,7 +63,7 @@ pub(crate) struct Calling {
     pub clk: u32,
 }
 
-/// What intrinsics do to a table; those of [`Intrinsic`] that have a resource type.
+/// An operation of an intrinsic on a table; those of [`Intrinsic`] that have a resource type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TableOp {
     New,
@@ -116,7 +116,7 @@ pub(crate) struct Instances {
     /// Elements of static data that may still be written.
     data_left: u64,
     max_data: u64,
-    /// Whether instances are kept when they are over, since the kernel can look at them.
+    /// `true` if instances are kept when they are over, since the kernel can look at them.
     kept: bool,
 }
 
@@ -272,7 +272,7 @@ impl Instances {
         })
     }
 
-    /// What a call means that the kernel makes to `digest`.
+    /// Resolves the call that the kernel makes to `digest`.
     ///
     /// # Errors
     /// If it is not one of the kernel's intrinsics.
@@ -306,7 +306,8 @@ impl Instances {
         })
     }
 
-    /// How `dropper` enters the destructor of a type of the domain `home`, once its handle is gone.
+    /// Returns how `dropper` enters the destructor of a type of the domain `home`, once its handle
+    /// is gone.
     ///
     /// # Errors
     /// If the definer is running; unless it is the dropper.

@@ -27,11 +27,11 @@ pub enum Entry {
 /// A handle to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handle {
-    /// What the handle stands for, as its definer knows it.
+    /// The representation that the handle stands for, as its definer knows it.
     pub rep: Felt,
     /// Number of the resource type in the composition.
     pub resource: u32,
-    /// Whether the handle owns the resource; otherwise it is borrowed.
+    /// `true` if the handle owns the resource; otherwise it is borrowed.
     pub own: bool,
     /// The mark under which it was lent last; 0 if it never was. It is lent while that is the
     /// current mark.
@@ -118,15 +118,15 @@ pub struct Token {
     pub id: u32,
     /// The mark under which it was sent.
     pub mark: u64,
-    /// What the handle stands for.
+    /// The representation that the handle stands for.
     pub rep: Felt,
     /// Number of the resource type.
     pub resource: u32,
-    /// Whether it carries the ownership.
+    /// `true` if it carries the ownership.
     pub own: bool,
 }
 
-/// What an intrinsic does to the resource table of the running instance.
+/// The effect of an intrinsic on the resource table of the running instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableAccess {
     /// The cycle.
@@ -139,7 +139,7 @@ pub struct TableAccess {
     pub resource: u32,
     /// The instance that defines the type.
     pub home: ContextId,
-    /// Whether a destructor is called next.
+    /// `true` if a destructor is called next.
     pub destroys: bool,
     /// The boundaries crossed last.
     pub marks: Marks,
@@ -160,12 +160,12 @@ pub struct TableAccess {
     pub definer_state: Option<InstanceState>,
 }
 
-/// What the kernel does to the memory of a context.
+/// An access of the kernel to the memory of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelAccess {
     /// The cycle.
     pub clk: u32,
-    /// Whether it is a write.
+    /// `true` if it is a write.
     pub is_write: bool,
     /// The address of the element.
     pub address: u32,

@@ -127,7 +127,7 @@ impl Table {
         Ok((handle, content))
     }
 
-    /// What does not change anything at `handle`.
+    /// Returns a change that leaves `handle` as it is.
     pub fn unchanged(&self, handle: u32, entry: Entry) -> Change {
         Change {
             handle,

@@ -22,7 +22,7 @@ use crate::{
     tracer::{EndRow, NodeKind, OpRow, RowKind, StartRow, Tracer},
 };
 
-/// What a run needs to know before it can go on.
+/// A question to be answered before a run can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
     /// The forest that has a procedure.
@@ -33,7 +33,7 @@ pub(crate) enum Question {
     Pause,
 }
 
-/// What is still to be done when a node has ended.
+/// The work that is left when a node has ended.
 #[derive(Debug, Clone, Copy)]
 enum Continuation {
     /// Execute a node.
@@ -54,7 +54,7 @@ enum Continuation {
     Forest(ForestId),
 }
 
-/// What a walk does next.
+/// The next step of a walk.
 #[derive(Debug, Clone, Copy)]
 enum Next {
     /// It executes a node.
@@ -69,11 +69,11 @@ enum Next {
 #[derive(Debug)]
 pub(crate) struct Walk {
     id: ForestId,
-    /// What is done next, if it does not come from `pending`.
+    /// The next continuation, if it does not come from `pending`.
     next: Option<Continuation>,
     pending: Vec<Continuation>,
     max_pending: usize,
-    /// What it asked when it stopped.
+    /// The question that it asked when it stopped.
     question: Option<Question>,
     /// Where it is in the basic block in which it stopped.
     place: BlockPlace,
@@ -143,7 +143,7 @@ impl Walk {
         open
     }
 
-    /// Whether the node that is about to end is the body of a loop.
+    /// Returns `true` if the node that is about to end is the body of a loop.
     fn in_loop(&self) -> bool {
         self.pending
             .iter()
@@ -248,8 +248,8 @@ impl<T: Tracer> Process<T> {
         };
     }
 
-    /// Whether the tracer wants the machine to stop before the next cycle, in which the node's
-    /// operation number `op` is executed, if it is a basic block.
+    /// Returns `true` if the tracer wants the machine to stop before the next cycle, in which the
+    /// node's operation number `op` is executed, if it is a basic block.
     #[inline(always)]
     fn pauses(&mut self, op: Option<usize>) -> bool {
         let position = Position {
@@ -825,7 +825,7 @@ impl<T: Tracer> Process<T> {
 struct BlockPlace {
     /// The batch.
     batch: usize,
-    /// Whether the batch has begun.
+    /// `true` if the batch has begun.
     begun: bool,
     /// The operation in the batch.
     op: usize,

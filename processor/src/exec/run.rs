@@ -27,8 +27,8 @@ use crate::{
 /// The most calls that the report of a trap has, the innermost ones.
 const MAX_REPORTED_CALLS: usize = 256;
 
-/// What is still to be done of a run that has begun: made by [`Process::begin`], and used up by
-/// [`Process::resume`] of the same machine.
+/// The rest of a run that has begun: made by [`Process::begin`], and used up by [`Process::resume`]
+/// of the same machine.
 #[derive(Debug)]
 pub struct Run<'a> {
     /// The composition, until its instances are there.
@@ -36,7 +36,7 @@ pub struct Run<'a> {
     /// Procedures of the composition that the host was not asked for yet.
     wanted: vec::IntoIter<Word>,
     walk: Walk,
-    /// Whether it trapped.
+    /// `true` if it trapped.
     has_failed: bool,
 }
 
@@ -243,7 +243,7 @@ impl<T: Tracer> Process<T> {
         result.map_err(|trap| Box::new(self.report(*trap, walk, host)).into())
     }
 
-    /// What is known of a trap: the place, and those of the calls that led there.
+    /// Returns what is known of a trap: the place, and those of the calls that led there.
     fn report(&self, trap: Trap, walk: &Walk, host: &impl BaseHost) -> TrapReport {
         let mut places = self.open_contexts();
         // A trap that prevents a call comes when the callee's context is there, but the call is not open.

@@ -93,7 +93,7 @@ impl<W> DefaultHost<W> {
         }
     }
 
-    /// What prints debug output.
+    /// Returns the printer of debug output.
     pub fn debug_printer(&self) -> &DebugPrinter<W> {
         &self.printer
     }

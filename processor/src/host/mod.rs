@@ -21,7 +21,7 @@ pub use store::MastStore;
 
 use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
-/// What a run tells the world outside and asks of it without waiting.
+/// The host of a run, as far as it is told something or asked without waiting.
 pub trait BaseHost {
     /// Handles a debug decorator.
     ///
@@ -54,7 +54,7 @@ pub trait BaseHost {
     }
 }
 
-/// What a run asks of the world outside.
+/// The host of a run, which answers what the run asks of the world outside.
 ///
 /// A run asks for each procedure at most once.
 pub trait Host: BaseHost {

@@ -45,7 +45,7 @@ pub struct Process<T: Tracer> {
     pub(crate) instances: Option<Instances>,
     pub(crate) position: Position,
     pub(crate) bulk: BulkQuota,
-    /// What was recorded of precompiles.
+    /// The transcript of precompiles so far.
     pub(crate) transcript: PrecompileTranscript,
     in_syscall: bool,
     /// The domain into which shared calls go and in which resource types live.
@@ -69,7 +69,7 @@ pub(crate) struct OpenContext {
     pub position: Position,
 }
 
-/// What a caller gets back when its callee ends.
+/// The state that a caller gets back when its callee ends.
 #[derive(Debug)]
 struct CallerFrame {
     frame: Frame,
@@ -119,7 +119,8 @@ impl<T: Tracer> Process<T> {
     // LOOKING AT IT
     // --------------------------------------------------------------------------------------------
 
-    /// What the run recorded of precompiles so far, in the order in which it did.
+    /// Returns the transcript of precompiles that the run recorded so far, in the order in which it
+    /// did.
     pub fn precompile_transcript(&self) -> PrecompileTranscript {
         self.transcript
     }
@@ -170,7 +171,7 @@ impl<T: Tracer> Process<T> {
         (self.advice, self.memory, self.tracer)
     }
 
-    /// What the advice is taken from, with the tracer that may have other answers.
+    /// Returns what the advice is taken from, with the tracer that may have other answers.
     #[inline(always)]
     pub(crate) fn taking(&mut self) -> (&mut T, Taking<'_>) {
         let taking = Taking {
@@ -211,7 +212,7 @@ impl<T: Tracer> Process<T> {
         std::iter::once(running).chain(waiting).collect()
     }
 
-    /// What CALLER yields.
+    /// Returns the word that CALLER yields.
     pub(crate) fn caller(&self) -> Word {
         if self.instances.is_some() && !self.in_syscall {
             self.caller
@@ -339,7 +340,7 @@ impl<T: Tracer> Process<T> {
     // CONTEXTS
     // --------------------------------------------------------------------------------------------
 
-    /// What a call to `callee` means.
+    /// Resolves a call to `callee`.
     ///
     /// # Errors
     /// In a composition: if there is no link for it, the target is running or not held, or a syscall
@@ -373,7 +374,7 @@ impl<T: Tracer> Process<T> {
         }
     }
 
-    /// What a syscall means.
+    /// Resolves a syscall.
     ///
     /// # Errors
     /// If the kernel does not have the procedure.
@@ -578,7 +579,7 @@ impl<T: Tracer> Process<T> {
     }
 }
 
-/// Whether a boundary is one into an instance of a composition, and back out of it.
+/// Returns `true` if a boundary is one into an instance of a composition, and back out of it.
 fn enters_instance(crossing: Crossing) -> bool {
     match crossing {
         Crossing::Shared

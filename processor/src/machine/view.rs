@@ -1,4 +1,4 @@
-//! What the host may look at while the program runs.
+//! The state that the host may look at while the program runs.
 
 use core::ops::Range;
 

@@ -35,9 +35,9 @@ pub(super) struct CoreTrace {
     blocks: Vec<OpenBlock>,
     /// Batch registers of the row before.
     registers: [Felt; 8],
-    /// What is left of the operation group after the row before.
+    /// The rest of the operation group after the row before.
     group: u64,
-    /// Whether the row before was a PUSH, which takes a register.
+    /// `true` if the row before was a PUSH, which takes a register.
     pushed: bool,
     /// The END row before, if it was one: whether it ended a first child shows on the next row.
     ended: bool,
@@ -501,8 +501,8 @@ fn set_opcode(core: &mut CoreRow<Felt>, code: u8) {
     core.op.lo[usize::from(code & 3)] = ONE;
 }
 
-/// Whether an opcode shifts the stack left, and whether right. An END that leaves a loop shifts left
-/// too, and a DYNCALL in its own way.
+/// Returns whether an opcode shifts the stack left, and whether right. An END that leaves a loop
+/// shifts left too, and a DYNCALL in its own way.
 fn shifts(code: u8) -> (bool, bool) {
     let left = code >> 4 == 2
         || matches!(

@@ -53,9 +53,9 @@ pub struct ExecutionTrace {
     pub trace: Trace,
     /// The public inputs that the trace proves.
     pub public: PublicInputs,
-    /// How long each table is.
+    /// The length of each table.
     pub lengths: TraceLengths,
-    /// What the run left to precompiles; belongs beside a proof.
+    /// The requests that the run left to precompiles; they belong beside a proof.
     pub requests: Vec<PrecompileRequest>,
 }
 
@@ -115,7 +115,7 @@ pub enum TraceError {
     #[error(transparent)]
     Hasher(#[from] HasherRequestError),
     /// No table is that high.
-    #[error("it would take {rows} rows, of which there can be no more than {max}", max = MAX_HEIGHT - 1)]
+    #[error("it would take {rows} rows, more than the maximum of {max}", max = MAX_HEIGHT - 1)]
     TooLong {
         /// The rows of its longest table.
         rows: usize,
@@ -132,7 +132,7 @@ pub struct TraceBuilder {
     composition: Option<Composition>,
     core: CoreTrace,
     chiplets: ChipletRecorders,
-    /// What each instance was entered with, for CALLER.
+    /// The word that each instance was entered with, for CALLER.
     callers: HashMap<ContextId, Word>,
     /// The root's static data. The hasher begins with the program's hash, so it waits.
     root_data: Vec<(SegmentRecord, Vec<Felt>)>,

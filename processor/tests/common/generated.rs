@@ -91,7 +91,7 @@ struct Grower<R> {
     left: usize,
     /// Procedures that may be called: those before the one that grows.
     callable: u32,
-    /// How often what is emitted now runs, at most, each time the procedure does.
+    /// The number of times that the code emitted now runs, at most, each time the procedure does.
     rounds: u64,
     /// Elements of advice that the procedure reads, at most, its callees' included.
     reads: u64,

@@ -23,7 +23,7 @@ use miden_cvm_processor::{AdviceInputs, DefaultHost};
 
 /// A program with everything it needs to run.
 pub struct Case {
-    /// What the case is about.
+    /// The name of the case: what it is about.
     pub name: String,
     /// The program, with its kernel.
     pub program: Program,

@@ -58,13 +58,13 @@ pub struct Call {
     after: String,
     stack: Vec<Felt>,
     advice_stack: Vec<Felt>,
-    /// Whether the elements on the advice stack are input, and not lied about.
+    /// `true` if the elements on the advice stack are input, and not lied about.
     has_input: bool,
     advice_map: AdviceMap,
     store: MerkleStore,
 }
 
-/// What a call leaves behind, on both machines.
+/// The result of a call, on both machines.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     /// The stack, top first; 16 elements.
@@ -510,7 +510,7 @@ impl Samples {
         bytes
     }
 
-    /// What draws the keys of signatures.
+    /// Returns the generator that draws the keys of signatures.
     pub fn rng(&mut self) -> &mut ChaCha8Rng {
         &mut self.0
     }

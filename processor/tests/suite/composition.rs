@@ -32,7 +32,7 @@ const STUBS: &str = "
     pub proc c1 push.1005 drop end
     pub proc c2 push.1006 drop end";
 
-/// How many resource types have stubs.
+/// The number of resource types that have stubs.
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
@@ -289,7 +289,7 @@ impl Builder {
             .expect("the composition is valid")
     }
 
-    /// What a run starts with.
+    /// Returns the advice that a run starts with.
     pub fn advice_inputs(&self) -> AdviceInputs {
         AdviceInputs {
             map: self.data.clone(),

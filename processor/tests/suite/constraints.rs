@@ -43,7 +43,7 @@ pub fn assert_valid(name: &str, trace: &ExecutionTrace) {
 struct Checked {
     /// The number of cases.
     cases: usize,
-    /// How many of them have a trace.
+    /// The number of them that have a trace.
     traced: usize,
     /// The opcodes of the rows.
     opcodes: BTreeSet<u8>,

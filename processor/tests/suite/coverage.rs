@@ -29,7 +29,7 @@ pub fn operations() -> Vec<Operation> {
         .collect()
 }
 
-/// Whether an operation stands in basic blocks.
+/// Returns `true` if an operation stands in basic blocks.
 pub fn is_user(operation: &Operation) -> bool {
     use Operation::*;
     !matches!(

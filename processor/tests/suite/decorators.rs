@@ -16,7 +16,7 @@ use miden_processor as peer;
 use super::oracle::peer_inputs;
 use crate::common::Case;
 
-/// What a host is told by a decorator, at which cycle and in which context.
+/// A decorator's message to a host, with its cycle and context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
     Debug(u32, u32, DebugOptions),
@@ -166,7 +166,7 @@ fn decorators_are_told_when_and_where_miden_tells_them() {
     }
 }
 
-/// What an assertion says: the error code, and the message if it has one.
+/// The report of an assertion: the error code, and the message if it has one.
 type Said = (&'static str, Felt, Option<Arc<str>>);
 
 fn said_here(case: &Case) -> Said {

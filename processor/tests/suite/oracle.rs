@@ -184,9 +184,9 @@ fn kind_of_peer(error: &peer::ExecutionError) -> String {
     }
 }
 
-/// What two machines that agree did.
+/// The run of a case on which two machines agree.
 struct Agreed {
-    /// Whether the case ended without a trap.
+    /// `true` if the case ended without a trap.
     succeeded: bool,
     /// The opcodes of cycles that did not trap.
     opcodes: BTreeSet<u8>,
@@ -235,7 +235,7 @@ fn agree(case: &Case) -> Agreed {
     }
 }
 
-/// What the two machines agree on in the cases that are written by hand, compared once.
+/// Returns what the two machines agree on in the cases that are written by hand, compared once.
 fn handwritten() -> &'static [Agreed] {
     static AGREED: OnceLock<Vec<Agreed>> = OnceLock::new();
     AGREED.get_or_init(|| handwritten_cases().iter().map(agree).collect())

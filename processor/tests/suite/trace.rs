@@ -1,4 +1,4 @@
-//! What a tracer is told fits together: a trace can be built from it without looking further.
+//! The reports to a tracer fit together: a trace can be built from them without looking further.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ struct Follower {
     groups: Vec<u64>,
     /// The callers' states, as they will be restored.
     frames: Vec<Frame>,
-    /// What the next row must be restored to.
+    /// The frame that the next row must be restored to.
     restored: Option<Frame>,
     memory: HashMap<(ContextId, u32), Word>,
     /// Cycle and opcode of the last row.

@@ -140,7 +140,7 @@ fn handlers_answer_events() {
 pub struct Page(Arc<Mutex<String>>);
 
 impl Page {
-    /// What was printed.
+    /// Returns the text that was printed.
     pub fn text(&self) -> String {
         self.0.lock().expect("nobody panics").clone()
     }

@@ -191,7 +191,7 @@ fn parent(unit: VectorUnit, left: &Values, right: &Values, flags: u32) -> Values
 struct Compress<'a> {
     values: &'a mut Values,
     block: &'a mut Block,
-    /// Whether the block has the representatives of field elements, instead of their integers.
+    /// `true` if the block has the representatives of field elements, instead of their integers.
     has_representatives: bool,
     /// The last words of the initial state.
     last: [u32; 4],

@@ -92,7 +92,7 @@ impl Program {
 struct Compiler<'a> {
     nodes: &'a [Operation],
     num_inputs: usize,
-    /// How often each node is still used.
+    /// The number of remaining uses of each node.
     uses: Vec<u32>,
     /// Products that are added to a sum right when they are computed.
     fused: Vec<bool>,

@@ -1,4 +1,4 @@
-//! What a user can tell the debugger in a line of text, and what it answers.
+//! The commands that a user can give the debugger in a line of text, and the answers to them.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use miden_cvm::{
 };
 use miden_cvm_processor::Entry;
 
-/// What there is to be told, for those who ask.
+/// The list of commands, for users who ask.
 pub const HELP: &str = "\
 step, s [COUNT]        to the next line, also of a procedure that is called
 next, n [COUNT]        to the next line of this procedure
@@ -44,11 +44,11 @@ const MAX_SHOWN: usize = 64;
 /// The answer to a line.
 #[derive(Debug, Default)]
 pub struct Reply {
-    /// What to show.
+    /// The text to show.
     pub text: String,
     /// Why the run stopped, if it has moved.
     pub stop: Option<Stop>,
-    /// Whether the user has enough.
+    /// `true` if the user has enough.
     pub quits: bool,
 }
 
@@ -69,14 +69,15 @@ impl Reply {
     }
 }
 
-/// What `debug` instructions have printed since somebody asked. Going back takes nothing back.
+/// The text that `debug` instructions have printed since somebody asked. Going back takes nothing
+/// back.
 #[derive(Debug, Default)]
 pub struct NewOutput {
     shown: usize,
 }
 
 impl NewOutput {
-    /// What is new.
+    /// Returns what is new.
     pub fn of(&mut self, debugger: &Debugger<'_>) -> String {
         let printed = debugger.printed();
         let new = printed.get(self.shown..).unwrap_or_default().to_owned();
@@ -85,7 +86,7 @@ impl NewOutput {
     }
 }
 
-/// Whether a line makes the run move.
+/// Returns `true` if a line makes the run move.
 pub fn moves(line: &str) -> bool {
     let word = line.split_whitespace().next().unwrap_or_default();
     movement(word).is_some() || matches!(word, "back" | "goto" | "restart")
@@ -208,7 +209,7 @@ fn number(text: &str) -> Result<u32, String> {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("`{text}` is no number of 32 bits"))
+    parsed.map_err(|_| format!("`{text}` is not a 32-bit number"))
 }
 
 /// Reads where a run is to stop.
@@ -313,7 +314,7 @@ fn listing(debugger: &mut Debugger<'_>, around: usize) -> String {
     let text = frames
         .iter()
         .find_map(|frame| source_around(debugger, &frame.place, around));
-    text.unwrap_or_else(|| "there is no source of this place\n".into())
+    text.unwrap_or_else(|| "there is no source for this place\n".into())
 }
 
 /// The elements of the operand stack, a line each.
@@ -461,7 +462,7 @@ pub fn tables(debugger: &Debugger<'_>) -> Vec<String> {
     lines
 }
 
-/// What is in the advice.
+/// Returns the contents of the advice.
 pub fn advice(debugger: &Debugger<'_>) -> Vec<String> {
     let advice = debugger.advice();
     // Its top is at the end.

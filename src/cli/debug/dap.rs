@@ -92,7 +92,7 @@ fn read_all(requests: &Sender<Result<Request, Failure>>, interrupts: &AtomicUsiz
     }
 }
 
-/// Whether a request is one that cannot wait until the run stops by itself.
+/// Returns `true` if a request is one that cannot wait until the run stops by itself.
 fn stops_the_run(request: &Request) -> bool {
     matches!(
         request.command.as_str(),
@@ -118,7 +118,7 @@ impl From<io::Error> for End {
 /// Who asks.
 struct Client {
     requests: Receiver<Result<Request, Failure>>,
-    /// How many requests that stop a run have been read and not answered.
+    /// The number of requests that stop a run which have been read and not answered.
     interrupts: Arc<AtomicUsize>,
     writer: Writer<io::Stdout>,
 }
@@ -240,7 +240,7 @@ struct Session<'c, 't> {
     output: NewOutput,
 }
 
-/// What a request is answered with, and what happens then.
+/// The answer to a request, and what happens then.
 enum Answer {
     Body(Value),
     /// The run goes on.
@@ -592,7 +592,7 @@ impl Session<'_, '_> {
     fn evaluate(&mut self, arguments: &EvaluateArguments) -> Result<Answer, String> {
         let is_console = arguments.context.as_deref() == Some("repl");
         if !is_console && command::moves(&arguments.expression) {
-            return Err("that moves the run: say it in the console".into());
+            return Err("this command moves the run: enter it in the console".into());
         }
         let interrupts = self.client.interrupts.clone();
         let mut interrupted = || interrupts.load(Ordering::Relaxed) > 0;

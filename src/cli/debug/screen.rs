@@ -20,11 +20,11 @@ use super::{
     command::{self, execute, situation},
 };
 
-/// What stands below the screen's panes while no command is typed.
+/// The line below the screen's panes while no command is typed.
 const KEYS: &str = "s step  n next  o out  c continue  . cycle  S N O C , back  \
                     Tab panes  : command  ? help  q quit";
 
-/// Whether there is a terminal to draw on and to read keys from.
+/// Returns `true` if there is a terminal to draw on and to read keys from.
 pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
@@ -40,7 +40,7 @@ pub fn run(debugger: Debugger<'_>) -> Result<(), Failure> {
     result.map_err(Failure::failed)
 }
 
-/// What the pane at the lower right shows.
+/// The content of the pane at the lower right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pane {
     Instances,
@@ -80,7 +80,7 @@ struct Screen<'t> {
     pane: Pane,
     /// The command that is being typed.
     typed: Option<String>,
-    /// What was answered last.
+    /// The last answer.
     answer: String,
     /// The command that moved the run last.
     last: String,

@@ -1,4 +1,4 @@
-//! What each instruction becomes.
+//! The code that each instruction becomes.
 
 use crate::{
     emit::{Emitted, Emitter, Way},

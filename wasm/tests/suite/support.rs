@@ -17,8 +17,9 @@ use miden_cvm_processor::{
 };
 use miden_cvm_wasm::{Cell, Compiled, Export, Options, ValueType, WasmError, compile};
 
-/// What calls exports as the advice says: for each a one, the digest, the parameters (the last first,
-/// after their number), and the results that are expected (the first first, after their number).
+/// Code that calls exports as the advice says: for each a one, the digest, the parameters (the last
+/// first, after their number), and the results that are expected (the first first, after their
+/// number).
 const DRIVER: &str = "
 pub proc main
     adv_push.1

@@ -31,7 +31,7 @@ use super::{
     polynomial::{Monomial, Polynomial, Variable},
 };
 
-/// What is left out of a table, to see whether anything notices.
+/// The part that is left out of a table, to see whether anything notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dropped {
     /// A constraint, by its number.
@@ -45,7 +45,7 @@ pub enum Dropped {
 pub struct Problem {
     /// The table.
     pub table: Table,
-    /// Whether the program is a composition.
+    /// `true` if the program is a composition.
     pub composed: bool,
     /// The row's place in a cycle of the periodic columns.
     pub place: usize,
@@ -59,7 +59,7 @@ pub struct Problem {
 #[derive(Debug)]
 pub struct Polynomials {
     table: Table,
-    /// What is zero.
+    /// The polynomials that are zero.
     pub(super) constraints: Vec<Polynomial>,
     /// Bus, count and coordinates.
     pub(super) messages: Vec<(Bus, Polynomial, Vec<Polynomial>)>,
@@ -94,7 +94,7 @@ impl Polynomials {
         }
     }
 
-    /// Whether a periodic column occurs.
+    /// Returns `true` if a periodic column occurs.
     pub fn is_periodic(&self) -> bool {
         let messages = self
             .messages
@@ -108,7 +108,7 @@ impl Polynomials {
         })
     }
 
-    /// Whether it makes a difference whether the program is a composition.
+    /// Returns `true` if it makes a difference whether the program is a composition.
     pub fn depends_on_composition(&self) -> bool {
         let composed = Input::Composed.variable(self.table);
         let messages = self
@@ -200,7 +200,7 @@ impl Polynomials {
 pub struct Kind {
     /// The cases that lead to it: flags with their values, and what is zero or not.
     pub cases: Vec<(Case, bool)>,
-    /// What became known, in order, by which rule.
+    /// The variables that became known, in order, and by which rule.
     pub log: Vec<(Variable, Rule)>,
     /// Cells with constant values.
     pub constants: BTreeMap<Variable, Felt>,
@@ -208,9 +208,9 @@ pub struct Kind {
     pub witnesses: Vec<Variable>,
     /// Cells that no rule determines.
     pub open: Vec<Variable>,
-    /// What the inputs have to satisfy.
+    /// The conditions that the inputs have to satisfy.
     pub conditions: Vec<(Source, Polynomial)>,
-    /// What the rules have used.
+    /// The sources that the rules have used.
     pub used: BTreeSet<Source>,
     /// The state at the end.
     pub state: State,
@@ -250,7 +250,7 @@ impl Kind {
 const MAX_CASES: usize = 64;
 
 impl Problem {
-    /// Whether a source is left out.
+    /// Returns `true` if a source is left out.
     fn is_dropped(source: Source, dropped: Option<Dropped>) -> bool {
         match (source, dropped) {
             (Source::Constraint(i, _), Some(Dropped::Constraint(j)))
@@ -351,7 +351,7 @@ impl Problem {
         }
     }
 
-    /// What a branch comes to.
+    /// Returns the result of a branch.
     fn end(&self, state: State, inputs: &Inputs<'_>, cases: Vec<(Case, bool)>) -> Kind {
         let width = self.table.width() as Variable;
         let unknown = |x: &Variable| !state.known.contains(x);

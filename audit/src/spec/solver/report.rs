@@ -16,11 +16,11 @@ use super::{
 };
 use crate::spec::{Recorded, polynomial::Variable};
 
-/// What is said of the rows of one kind: lines, each a list of cells and the rule by which they are
+/// The report on the rows of one kind: lines, each a list of cells and the rule by which they are
 /// determined.
 pub type Lines = BTreeSet<String>;
 
-/// What the report begins with.
+/// The beginning of the report.
 const HEAD: &str = "\
 What determines the cells of every kind of row, printed by
 `cargo run -p miden-cvm-audit --bin air-report -- determinism`; a test compares it.
@@ -30,7 +30,7 @@ The chapter on the AIR as data tells what the rules are. `x'` is a cell of the n
 
 ";
 
-/// What the solver has found out about the tables.
+/// The findings of the solver about the tables.
 #[derive(Debug)]
 pub struct Report {
     /// The report.
@@ -39,7 +39,7 @@ pub struct Report {
     pub open: Vec<String>,
 }
 
-/// Which rows: of open programs, compositions, or both; at which places of a cycle.
+/// The rows that are meant: of open programs, compositions, or both; at which places of a cycle.
 type Variants = BTreeSet<(bool, usize)>;
 
 impl Report {
@@ -131,7 +131,7 @@ impl Default for Report {
     }
 }
 
-/// What to tell rows of a table by, besides their cells.
+/// Returns the variants by which rows of a table are told apart, besides their cells.
 pub fn variants(polynomials: &Polynomials) -> impl Iterator<Item = (bool, usize)> + use<> {
     let places = if polynomials.is_periodic() { PERIOD } else { 1 };
     let composed = [false, true];
@@ -204,7 +204,7 @@ pub fn label(problem: &Problem, kind: &Kind) -> String {
     }
 }
 
-/// What is said of each kind of row of a problem.
+/// Returns the report on each kind of row of a problem.
 pub fn lines_of(recorded: &Recorded, problem: &Problem, kinds: &[Kind]) -> Vec<(String, Lines)> {
     let mut order = Vec::new();
     let mut cells: BTreeMap<String, BTreeMap<Variable, BTreeSet<String>>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the rows of each table are given, and what messages answer.
+//! The inputs of the rows of each table, and the answers of messages.
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{chiplets::ace::MAX_WIRES, lookup::Bus, table::Table};
@@ -28,15 +28,15 @@ pub struct Function {
     pub nonzero: &'static [usize],
     /// The coordinate that is a pointer: any of the rows that it may name answers the same.
     pub pointer: Option<usize>,
-    /// Whether it answers that there is such a message, and nothing else.
+    /// `true` if it answers that there is such a message, and nothing else.
     pub whether: bool,
-    /// Which messages ask.
+    /// The messages that ask.
     pub asks: Asks,
     /// Why there is one answer.
     pub why: &'static str,
 }
 
-/// Which messages ask something of a table.
+/// The messages that ask something of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asks {
     /// Those that are received.
@@ -63,7 +63,7 @@ impl Function {
         }
     }
 
-    /// Whether a message asks, and for something that is known.
+    /// Returns `true` if a message asks, and for something that is known.
     pub fn applies(&self, lookup: &Lookup, known: &impl Fn(&Polynomial) -> bool) -> bool {
         let count = lookup.count.as_constant();
         let asks = match self.asks {
@@ -83,7 +83,7 @@ impl Function {
 /// All coordinates of a state, after an address.
 const STATE: &[usize] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
-/// What messages answer.
+/// The answers of messages.
 pub const FUNCTIONS: &[Function] = &[
     Function {
         whether: true,
@@ -235,7 +235,7 @@ pub struct Bound {
     pub why: &'static str,
 }
 
-/// What messages bound.
+/// The bounds that messages state.
 pub const BOUNDS: &[Bound] = &[
     Bound {
         bus: Bus::Range,
@@ -345,7 +345,7 @@ struct Resolved {
     fact: Option<Fact>,
 }
 
-/// What the rows of a table are given.
+/// The inputs that the rows of a table are given.
 #[derive(Debug)]
 pub struct Inputs<'a> {
     rules: Vec<Resolved>,
@@ -404,7 +404,7 @@ impl<'a> Inputs<'a> {
         &self.kinds
     }
 
-    /// Whether a cell of the next row may have to be determined on a branch.
+    /// Returns `true` if a cell of the next row may have to be determined on a branch.
     pub fn may_be_passed(&self, state: &State, cell: Variable) -> bool {
         let possible = |when: &[(Variable, Felt)]| {
             let fits = |(cell, value): &(Variable, Felt)| {
@@ -435,7 +435,7 @@ impl<'a> Inputs<'a> {
             .collect()
     }
 
-    /// Whether a cell of the next row has to be determined on a branch.
+    /// Returns `true` if a cell of the next row has to be determined on a branch.
     pub fn is_passed(&self, state: &State, cell: Variable) -> bool {
         self.passed
             .iter()

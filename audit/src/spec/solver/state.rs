@@ -1,4 +1,4 @@
-//! What is known of a pair of rows, and the rules by which more of it becomes known.
+//! Knowledge about a pair of rows, and the rules by which more of it becomes known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// What it rests on; inputs rest on nothing.
+    /// Returns the source that it rests on; inputs rest on nothing.
     pub fn source(&self) -> Option<Source> {
         match self {
             Self::Input(_) => None,
@@ -56,7 +56,7 @@ impl Rule {
     }
 }
 
-/// What a rule rests on.
+/// A source that a rule rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// A constraint, by its number; of the next row if `true`.
@@ -80,13 +80,13 @@ pub struct Lookup {
     pub coordinates: Vec<Polynomial>,
     /// The functions, by number, whose answers have been taken in.
     pub answered: BTreeSet<usize>,
-    /// Whether the bounds that it states have been taken in.
+    /// `true` if the bounds that it states have been taken in.
     pub bounded: bool,
-    /// Whether it has been asked if there is such a message.
+    /// `true` if it has been asked whether there is such a message.
     pub asked: bool,
 }
 
-/// What is known.
+/// Everything that is known.
 #[derive(Debug, Clone)]
 pub struct State {
     /// Cells and helpers of the solver that have one value, given the inputs.
@@ -97,9 +97,9 @@ pub struct State {
     pub active: Vec<(Source, Polynomial)>,
     /// Constraints by which something has become known.
     pub facts: Vec<(Source, Polynomial)>,
-    /// What cells are equal to that a constraint determines which is linear in them.
+    /// The values, as polynomials, of cells that are determined by a constraint linear in them.
     pub definitions: BTreeMap<Variable, Polynomial>,
-    /// What the inputs have to satisfy.
+    /// The conditions that the inputs have to satisfy.
     pub conditions: Vec<(Source, Polynomial)>,
     /// The messages.
     pub lookups: Vec<Lookup>,
@@ -109,16 +109,16 @@ pub struct State {
     pub bound_by: BTreeMap<Variable, Source>,
     /// Polynomials in known variables that are not zero.
     pub nonzero: Vec<Polynomial>,
-    /// What became known, in order, with the rule.
+    /// The variables that became known, in order, with the rule.
     pub log: Vec<(Variable, Rule)>,
     /// Everything that a rule has used.
     pub used: BTreeSet<Source>,
     next_helper: Variable,
-    /// What the branch has been divided by.
+    /// The polynomials that the branch has been divided by.
     assumed: Vec<Polynomial>,
     /// Answers whether there is a message.
     whether: Vec<Variable>,
-    /// Whether all cells that are made of flags have been found.
+    /// `true` if all cells that are made of flags have been found.
     flags_tried: bool,
 }
 
@@ -237,7 +237,7 @@ impl State {
         unknown.into_iter().collect()
     }
 
-    /// Whether a polynomial in known variables is known not to be zero.
+    /// Returns `true` if a polynomial in known variables is known not to be zero.
     fn is_nonzero(&self, polynomial: &Polynomial) -> bool {
         if let Some(constant) = polynomial.as_constant() {
             return constant != ZERO;
@@ -329,7 +329,7 @@ impl State {
         Ok(changed)
     }
 
-    /// Whether a constraint is used up.
+    /// Simplifies a constraint; returns `true` if it is used up.
     fn simplify_one(&mut self, i: usize) -> Result<bool, Contradiction> {
         let source = self.active[i].0;
         // Factors that are not zero.
@@ -665,7 +665,7 @@ impl State {
         Ok(false)
     }
 
-    /// What is looked up by a key that is known.
+    /// Takes in what is looked up by a key that is known; returns `false` if there is nothing.
     fn answers(&mut self, functions: &[Function]) -> bool {
         let found = self.lookups.iter().enumerate().find_map(|(i, lookup)| {
             let mut open = functions.iter().enumerate().filter(|(number, function)| {
@@ -767,7 +767,7 @@ impl State {
         false
     }
 
-    /// Whether unknown variables occur with constant coefficients, by themselves.
+    /// Returns `true` if unknown variables occur with constant coefficients, by themselves.
     fn is_affine(&self, polynomial: &Polynomial) -> bool {
         polynomial.terms().all(|(monomial, _)| {
             monomial.degree() <= 1 || monomial.variables().all(|x| self.known.contains(&x))
@@ -1035,7 +1035,8 @@ impl State {
         false
     }
 
-    /// What shows that `q`, `r` and the divisor have 32 bits, and that `r` is less than the divisor.
+    /// Returns the sources that show that `q`, `r` and the divisor have 32 bits, and that `r` is
+    /// less than the divisor.
     fn remainder(&self, divisor: &Polynomial, q: Variable, r: Variable) -> Option<Vec<Source>> {
         let word = (1u64 << 32) - 1;
         let mut used = Vec::new();
@@ -1076,7 +1077,7 @@ impl State {
         Some(used)
     }
 
-    /// What a variable is equal to, by a linear polynomial that is zero.
+    /// Solves a linear polynomial, which is zero, for a variable.
     fn cases_of(&self, polynomial: &Polynomial, x: Variable) -> Option<Polynomial> {
         if polynomial.degree() > 1 {
             return None;
@@ -1214,7 +1215,7 @@ impl State {
     }
 }
 
-/// What a branch is divided by.
+/// A condition that a branch is divided by.
 #[derive(Debug, Clone)]
 pub enum Case {
     /// A flag is 0 or 1.
@@ -1327,7 +1328,7 @@ impl Span {
         self.reduced(polynomial).is_zero()
     }
 
-    /// Whether `a` is a multiple of `b`, but for what vanishes.
+    /// Returns `true` if `a` is a multiple of `b`, but for what vanishes.
     fn is_multiple(&self, a: &Polynomial, b: &Polynomial) -> bool {
         let (a, b) = (self.reduced(a), self.reduced(b));
         !a.is_zero() && a.monic() == b.monic()

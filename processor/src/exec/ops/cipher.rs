@@ -70,8 +70,8 @@ fn check_ranges(
     Ok(())
 }
 
-/// What shows that two ranges have no word in common and end within memory: products of degree 2
-/// whose last one is the inverse of the one before. Nothing shows it of other ranges.
+/// A witness that two ranges have no word in common and end within memory: products of degree 2
+/// whose last one is the inverse of the one before. Other ranges have none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RangeWitness {
     /// The distance squared.

@@ -18,7 +18,7 @@ use crate::{
     tracer::Tracer,
 };
 
-/// How the execution of an operation went.
+/// The outcome of the execution of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// All of it is done.

@@ -67,12 +67,12 @@ impl<T: Tracer> Process<T> {
     }
 }
 
-/// What the folding of a FRI layer computes of a query before it looks at the values.
+/// The values that the folding of a FRI layer computes of a query before it looks at the values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FriQuery {
     /// Number of the segment that the query's position is in.
     segment: usize,
-    /// What takes the segment's point to that of segment 0.
+    /// The factor that takes the segment's point to that of segment 0.
     root_power: Felt,
     /// The point of segment 0.
     pub point: Felt,

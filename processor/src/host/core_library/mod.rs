@@ -15,7 +15,7 @@ use miden_cvm_precompiles::CorePrecompile;
 use super::EventHandler;
 use crate::{advice::AdviceMutation, error::HostError};
 
-/// What a handler gives.
+/// The result of a handler.
 type Answer = Result<Vec<AdviceMutation>, HostError>;
 
 /// Every handler with the event it answers.

@@ -58,7 +58,7 @@ impl CircuitEvaluation {
         (0..self.gates.len() as u32).rev().zip(&self.gates)
     }
 
-    /// How often the gates look up each wire, in the order of the wires.
+    /// Returns the number of lookups of each wire by the gates, in the order of the wires.
     fn uses(&self) -> Vec<u32> {
         let mut uses = vec![0; self.wires.len()];
         for gate in &self.gates {

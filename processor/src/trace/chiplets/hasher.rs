@@ -38,7 +38,7 @@ pub enum HasherRequestError {
         depth: usize,
     },
     /// Static data is no whole number of blocks.
-    #[error("segment {segment} of instance {instance} has {length} elements, no multiple of 8")]
+    #[error("segment {segment} of instance {instance} has {length} elements, not a multiple of 8")]
     SegmentLength {
         /// The instance.
         instance: u32,
@@ -70,13 +70,13 @@ pub struct Unhash<'a> {
     pub number: u32,
     /// First address.
     pub address: u32,
-    /// Whether no segment of the instance follows.
+    /// `true` if no segment of the instance follows.
     pub done: bool,
     /// The elements, a multiple of 8.
     pub data: &'a [Felt],
 }
 
-/// What a cycle is for.
+/// The purpose of a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
@@ -435,7 +435,7 @@ impl Cycle {
         state
     }
 
-    /// What the last row has besides the state.
+    /// Returns the cells of the last row besides the state.
     fn end(&self) -> CycleEnd<Felt> {
         let mut end = CycleEnd {
             open_merkle: ZERO,

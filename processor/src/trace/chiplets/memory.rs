@@ -20,16 +20,16 @@ pub struct Access {
     pub address: u32,
     /// Cycle + 1, below `2^31`; 0 for what the verifier supplies.
     pub time: u32,
-    /// Whether the access is a write.
+    /// `true` if the access is a write.
     pub is_write: bool,
-    /// Whether the access is of one element.
+    /// `true` if the access is of one element.
     pub is_element: bool,
     /// The whole word after the access.
     pub word: [Felt; 4],
 }
 
 impl Access {
-    /// What accesses are sorted by: context, word, time, reads before writes.
+    /// Returns the key that accesses are sorted by: context, word, time, reads before writes.
     fn key(&self) -> u128 {
         let moment = u128::from(self.time) << 1 | u128::from(self.is_write);
         let word = u128::from(self.address / 4);
@@ -84,7 +84,7 @@ impl MemoryRecorder {
     }
 }
 
-/// What the accesses come after: rows of zeros.
+/// The access that all others come after: rows of zeros.
 const NO_ACCESS: Access = Access {
     context: 0,
     address: 0,
@@ -101,7 +101,7 @@ pub struct MemoryTable {
     order: Vec<(u128, u32)>,
 }
 
-/// How a row differs from the one before it.
+/// The difference of a row from the one before it.
 struct Step {
     new_context: bool,
     new_word: bool,

@@ -27,7 +27,7 @@ use self::{
 /// Number of rows of a hasher cycle.
 pub const CYCLE: usize = miden_cvm_air::builder::PERIOD;
 
-/// What a run asks of the chiplets.
+/// Recorders of what a run asks of the chiplets.
 #[derive(Debug, Clone)]
 pub struct ChipletRecorders {
     /// Hashes, permutations, Merkle paths.
@@ -115,7 +115,7 @@ impl ChipletRecorders {
     }
 }
 
-/// What the chiplets' tables are made of.
+/// The data that the chiplets' tables are made of.
 #[derive(Debug)]
 pub struct ChipletTables {
     /// Hashes, permutations, Merkle paths, static data.

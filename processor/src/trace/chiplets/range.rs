@@ -3,7 +3,7 @@
 use miden_core::Felt;
 use miden_cvm_air::{columns::RangeRow, range::BYTE_STEPS};
 
-/// How often each 16-bit number is looked up.
+/// The number of lookups of each 16-bit number.
 #[derive(Debug, Clone)]
 pub struct RangeCounts {
     counts: Vec<u64>,
@@ -48,8 +48,8 @@ impl RangeCounts {
         counts.filter(|&(_, count)| count != 0)
     }
 
-    /// What the byte table consists of: the bytes of the numbers, and what its steps need between
-    /// them.
+    /// Returns the contents of the byte table: the bytes of the numbers, and what its steps need
+    /// between them.
     fn bytes(&self) -> Vec<usize> {
         let mut needed = [false; BYTES];
         for (number, _) in self.numbers() {

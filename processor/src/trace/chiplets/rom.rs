@@ -14,14 +14,14 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UnknownRecord {
     /// The kernel has no such procedure.
-    #[error("{0} is no procedure of the kernel")]
+    #[error("{0} is not a procedure of the kernel")]
     Kernel(Word),
     /// The instance has no such link.
     #[error("instance {instance} has no link for {digest}")]
     Link {
         /// The calling instance.
         instance: u32,
-        /// What it calls.
+        /// The digest that it calls.
         digest: Word,
     },
     /// The instance has no such segment.
@@ -34,7 +34,7 @@ pub enum UnknownRecord {
     },
 }
 
-/// Which kind of record a row has.
+/// The kind of record that a row has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Kernel,

@@ -178,7 +178,7 @@ impl ResourceTable {
     }
 }
 
-/// What an access does, and its `own` flag.
+/// Returns the operation of an access, and its `own` flag.
 fn operation(access: &TableAccess) -> (ResourceOps<Felt>, bool) {
     let mut ops = NO_OP;
     let (op, own) = match access.kind {
@@ -196,7 +196,7 @@ fn operation(access: &TableAccess) -> (ResourceOps<Felt>, bool) {
     (ops, own)
 }
 
-/// Whether a handle leaves the table.
+/// Returns `true` if a handle leaves the table.
 fn own_leaves(ops: &ResourceOps<Felt>, own: bool) -> bool {
     ops.drop == ONE || ops.send == ONE && own
 }

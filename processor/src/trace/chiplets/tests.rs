@@ -70,7 +70,7 @@ impl LookupBuilder for Balance {
     }
 }
 
-/// What is in each slot of a row.
+/// The contents of each slot of a row.
 #[derive(Default)]
 struct Slots(BTreeMap<Slot, Vec<&'static str>>);
 

@@ -1,4 +1,4 @@
-//! What the tests of the precompiled signatures share.
+//! Shared parts of the tests of the precompiled signatures.
 
 use miden_core::{
     EventName, Felt, Word, ZERO,
@@ -30,7 +30,7 @@ pub struct Signed {
     pub hash_event: EventName,
     /// The message.
     pub message: Word,
-    /// What is hashed: the message, and what the scheme puts before it.
+    /// The bytes that are hashed: the message, and what the scheme puts before it.
     pub hashed: Vec<u8>,
     /// Public key, what that hashes to, and signature.
     pub arguments: [Vec<u8>; 3],
@@ -59,7 +59,7 @@ impl Signed {
         self
     }
 
-    /// What the program has to absorb into its transcript.
+    /// Returns the commitment that the program has to absorb into its transcript.
     pub fn commitment(&self, valid: bool) -> PrecompileCommitment {
         let hashes = self.arguments.each_ref();
         let [key, digest, signature] = hashes.map(|bytes| Rpo256::hash_elements(&limbs(bytes)));

@@ -22,7 +22,7 @@ use miden_cvm_processor::{AdviceInputs, ContextId, DefaultHost, ExecutionOptions
 
 use crate::support::{Call, Code, Corrected, MEMORY_KEY, Published, digest_in, memory_from_advice};
 
-/// What a run should leave behind.
+/// The expected result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     /// The run ends.
@@ -123,14 +123,14 @@ pub struct Fault {
     pub procedure: &'static str,
     /// Why it is wrong, and for which inputs.
     pub reason: &'static str,
-    /// Whether it is for such inputs.
+    /// Returns `true` if it is for such inputs.
     pub covers: fn(&Case) -> bool,
 }
 
 /// The cases of procedures, by their paths without `miden::core`.
 pub type Table = Vec<(&'static str, Vec<Case>)>;
 
-/// What is on the stack below the inputs, top first.
+/// The elements on the stack below the inputs, top first.
 const BELOW: [u64; 16] = [
     901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 911, 912, 913, 914, 915, 916,
 ];
@@ -167,7 +167,7 @@ impl Procedure {
         }
     }
 
-    /// What a case leads to, as far as it says what it should.
+    /// Runs a case, and returns what it leads to as far as it says what it should.
     fn run(&self, case: &Case) -> Expected {
         let element = |value: &u64| Felt::new(*value);
         let below = BELOW.iter().rev().map(element).collect();
@@ -272,7 +272,7 @@ fn tables(code: Code) -> Vec<(String, Vec<Case>)> {
     named.chain(verifier::constants()).collect()
 }
 
-/// What the published library has wrong.
+/// The faults of the published library.
 const PUBLISHED: &[Fault] = &[
     Fault {
         procedure: "math::u64::shr",

@@ -1,5 +1,5 @@
-//! What the verifier of proofs keeps in memory, and its parameters; of the least and the greatest
-//! elements.
+//! The data that the verifier of proofs keeps in memory, and its parameters; of the least and the
+//! greatest elements.
 
 use miden_core::{Felt, ONE, StarkField, Word, ZERO};
 
@@ -76,7 +76,7 @@ fn stored() -> Table {
     ]
 }
 
-/// What a proof can be verified with, and what it cannot.
+/// Returns inputs with which a proof can be verified, and with which it cannot.
 fn inputs() -> Vec<Case> {
     let mut cases = Vec::new();
     for log_length in [0, 5, 6, 29, 30, 1 << 32] {

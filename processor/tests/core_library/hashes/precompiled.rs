@@ -1,4 +1,4 @@
-//! What the tests of the precompiled hash functions share.
+//! Shared parts of the tests of the precompiled hash functions.
 
 use miden_core::{
     EventName, Felt, Word, ZERO,
@@ -24,7 +24,7 @@ pub fn call(path: &str, bytes: &[u8]) -> Call {
     Call::new(path).memory(400, limbs(bytes)).stack([400, len])
 }
 
-/// What the program has to absorb into its transcript.
+/// Returns the commitment that the program has to absorb into its transcript.
 pub fn commitment(event: EventName, bytes: &[u8], digest: &[u8]) -> PrecompileCommitment {
     let tag = [
         event.to_event_id().as_felt(),

@@ -17,7 +17,7 @@ use crate::{
 #[path = "../../../../library/tests/common/words.rs"]
 mod words;
 
-/// Whether an operation takes something that its host says. No others do.
+/// Returns `true` if an operation takes something that its host says. No others do.
 fn takes_advice(operation: &Operation) -> bool {
     matches!(
         operation,

@@ -28,7 +28,7 @@ const OTHER_COUNTS: &[(&str, u64)] = &[
     ("stark::verifier::verify", 24),
 ];
 
-/// How many lies a target is told here.
+/// Returns the number of lies that a target is told here.
 fn lies(name: &str) -> u64 {
     let other = OTHER_COUNTS.iter().find(|(other, _)| *other == name);
     other.map_or(LIES, |&(_, count)| count)
@@ -73,8 +73,8 @@ fn told(finding: &Finding) -> String {
     format!("lie {number} ({}) in {place}: {shown:?}", kind.name())
 }
 
-/// What lets lies through in Miden's core library and assembler 0.20.6, and is found by as many lies as
-/// the tests tell.
+/// The code that lets lies through in Miden's core library and assembler 0.20.6, and is found by as
+/// many lies as the tests tell.
 const FOUND: &[&str] = &[
     "u32clz",
     "ilog2",
@@ -87,7 +87,7 @@ const FOUND: &[&str] = &[
     "collections::sorted_array::find_word",
 ];
 
-/// What lets lies through as well, but takes more of them.
+/// The code that lets lies through as well, but takes more of them.
 const FAULTY: &[&str] = &[
     "crypto::dsa::falcon512rpo::diff_mod_M",
     "crypto::dsa::falcon512rpo::compute_s1_norm_sq",
@@ -97,7 +97,8 @@ const FAULTY: &[&str] = &[
     "collections::sorted_array::find_half_key_value",
 ];
 
-/// What is as published is told lies once, with what is corrected.
+/// Lies to the published code that is corrected are found. Code that is as published is told lies
+/// once, with what is corrected.
 #[test]
 fn lies_to_the_published_library_are_found() {
     let targets = [instructions(), procedures(Published)].concat();

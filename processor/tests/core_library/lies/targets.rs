@@ -23,7 +23,7 @@ pub struct Target {
     /// The instruction, or the procedure's path.
     pub name: &'static str,
     pub calls: Vec<Call>,
-    /// Whether what it takes is what it is there to give, so that lies are let through.
+    /// `true` if what it takes is what it is there to give, so that lies are let through.
     pub is_open: bool,
 }
 

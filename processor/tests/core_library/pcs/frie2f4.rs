@@ -33,7 +33,7 @@ fn layers(transcript: &Transcript) -> Vec<Felt> {
     words.collect()
 }
 
-/// What is asked of FRI, as it is stored: value, position and power of the generator.
+/// Returns the queries of FRI, as they are stored: value, position and power of the generator.
 fn queries(transcript: &Transcript) -> Vec<Felt> {
     let words = transcript.positions.iter().flat_map(|&position| {
         let place = [Felt::new(position as u64), transcript.power(position)];

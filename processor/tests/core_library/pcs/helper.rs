@@ -1,4 +1,4 @@
-//! What FRI is set up with, against Winterfell's parameters and `miden-crypto`'s coin.
+//! The setup of FRI, against Winterfell's parameters and `miden-crypto`'s coin.
 
 use miden_core::{
     Felt, FieldElement, ONE, QuadFelt, StarkField, ZERO,

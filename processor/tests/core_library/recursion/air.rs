@@ -147,7 +147,8 @@ impl Air for CircuitAir {
     }
 }
 
-/// What the bus of chiplets starts from: the inverse of the product of the kernel's messages.
+/// Returns the value that the bus of chiplets starts from: the inverse of the product of the
+/// kernel's messages.
 pub fn kernel_bus<E: FieldElement<BaseField = Felt>>(kernel: &[Word], alpha: E, beta: E) -> E {
     let messages = kernel.iter().map(|digest| {
         let coordinates = [Felt::new(KERNEL_LABEL)].into_iter().chain(*digest);

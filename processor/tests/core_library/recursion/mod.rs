@@ -3,7 +3,7 @@
 //! The library's circuit of constraints is older than the machine that it comes with: it stands for
 //! a main segment with two more columns of the system, and for public inputs without the transcript
 //! of precompiles. So no proof of Miden VM 0.20.6 is accepted by the library of the same version.
-//! What is proven here is a run of that machine, in the columns that the circuit knows, under the
+//! The tests prove a run of that machine, in the columns that the circuit knows, under the
 //! constraints that it has.
 
 mod air;

@@ -23,7 +23,7 @@ const FORMER_SYSTEM_WIDTH: usize = 8;
 /// All columns of Miden VM 0.20.6 without padding.
 const PEER_WIDTH: usize = 71;
 
-/// What is proven: the program with its kernel, and the stack before and after it.
+/// The statement to be proven: the program with its kernel, and the stack before and after it.
 #[derive(Debug, Clone)]
 pub struct Statement {
     pub stack_inputs: Vec<Felt>,

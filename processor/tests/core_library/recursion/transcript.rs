@@ -1,4 +1,5 @@
-//! What a verifier of a proof draws and reads, in order, and the advice that brings it to a program.
+//! The values that a verifier of a proof draws and reads, in order, and the advice that brings it
+//! to a program.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +104,7 @@ pub struct Transcript {
     pub alpha: QuadFelt,
     /// Their powers' base.
     pub beta: QuadFelt,
-    /// What batches the constraints.
+    /// The element that batches the constraints.
     pub batching: QuadFelt,
     /// The commitment to the columns of the quotient.
     pub quotient_commitment: Word,
@@ -111,7 +112,7 @@ pub struct Transcript {
     pub z: QuadFelt,
     /// The values of all columns at `z`, then at the point after it.
     pub out_of_domain: Vec<QuadFelt>,
-    /// What batches the columns of the DEEP polynomial.
+    /// The element that batches the columns of the DEEP polynomial.
     pub deep: QuadFelt,
     /// The layers of FRI.
     pub layers: Vec<Layer>,
@@ -283,7 +284,7 @@ impl Transcript {
         generator.exp(position as u64)
     }
 
-    /// What all queries subtract: the batched values out of the domain, negated.
+    /// Returns the terms that all queries subtract: the batched values out of the domain, negated.
     pub fn fixed_terms(&self) -> [QuadFelt; 2] {
         let (current, next) = self.out_of_domain.split_at(self.out_of_domain.len() / 2);
         [current, next].map(|row| -horner(row, self.deep))
@@ -301,7 +302,7 @@ impl Transcript {
         horner(&self.row(position), self.deep)
     }
 
-    /// What the first layer of FRI has at a position of the queries.
+    /// Returns the value that the first layer of FRI has at a position of the queries.
     pub fn first_layer(&self, position: usize) -> QuadFelt {
         let layer = &self.layers[0];
         layer.coset(position % layer.cosets)[position / layer.cosets]
@@ -350,7 +351,7 @@ impl Transcript {
     }
 }
 
-/// What a program that verifies a proof gets as advice.
+/// The advice of a program that verifies a proof.
 #[derive(Default, Clone)]
 pub struct Advice {
     /// The advice stack, top first.

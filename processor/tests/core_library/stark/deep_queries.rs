@@ -62,7 +62,8 @@ procedures! { "::miden::core::stark::deep_queries";
     }
 }
 
-/// What the rows of queries are read with: an empty sum, the point, and where rows are stored.
+/// Returns the state that the rows of queries are read with: an empty sum, the point, and where
+/// rows are stored.
 pub fn row_state() -> Word {
     let pointers = ["deep_rand_alpha_nd_ptr", "current_trace_row_ptr"].map(address);
     let [point, row] = pointers.map(Felt::from);

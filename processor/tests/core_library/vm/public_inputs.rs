@@ -19,7 +19,7 @@ const FIXED: usize = 40;
 
 /// Public inputs with what they are reduced with.
 struct Inputs {
-    /// What the coin's seed begins with.
+    /// The elements that the coin's seed begins with.
     context: Vec<Felt>,
     fixed: Vec<Felt>,
     kernel: Vec<Word>,

@@ -95,7 +95,7 @@ fn quad([a, b]: [Felt; 2]) -> QuadFelt {
     QuadFelt::new(a, b)
 }
 
-/// What a gate's operation gives for its operands, by its flags.
+/// Returns the result of a gate's operation for its operands, by its flags.
 fn apply(row: &AceRow<Felt>) -> [Felt; 2] {
     let (left, right) = (quad(row.left), quad(row.right));
     let result = match (row.mul == ONE, row.add == ONE) {

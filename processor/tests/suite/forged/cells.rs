@@ -29,7 +29,7 @@ use crate::{
 /// Rows of each kind that are looked at.
 const SAMPLES: usize = 3;
 
-/// What a row sends and receives, and how it uses its slots.
+/// The messages that a row sends and receives, and how it uses its slots.
 #[derive(Default)]
 struct Sent {
     messages: Vec<(&'static str, Felt, Vec<Felt>)>,
@@ -98,8 +98,8 @@ impl Honest {
         }
     }
 
-    /// What row `number` of a table and the pairs of rows around it violate and send, with another
-    /// row there.
+    /// Returns what row `number` of a table and the pairs of rows around it violate and send, with
+    /// another row there.
     fn around(&self, table: Table, number: usize, changed: &[Felt]) -> (Vec<String>, Sent) {
         let last = self.trace.height(table) - 1;
         let mut violations = Violations::default();

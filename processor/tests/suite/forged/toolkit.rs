@@ -1,4 +1,4 @@
-//! What a cheating prover needs: edits of a trace after which everything else fits again.
+//! Tools of a cheating prover: edits of a trace after which everything else fits again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub type State = [Felt; STATE_WIDTH];
 pub struct Forgery {
     /// The tables.
     pub trace: Trace,
-    /// What is claimed.
+    /// The public inputs that are claimed.
     pub public: PublicInputs,
 }
 
@@ -50,7 +50,7 @@ pub struct Sent {
     pub name: &'static str,
     /// Its bus.
     pub bus: Bus,
-    /// How often it is sent, negative if it is received.
+    /// The number of times that it is sent, negative if it is received.
     pub count: Felt,
     /// Its coordinates.
     pub cells: Vec<Felt>,
@@ -648,7 +648,8 @@ impl Forgery {
         self.set_memory(&memory::sorted(accesses));
     }
 
-    /// How often facts are looked up, the range and byte tables, and the numbers of the hasher's rows.
+    /// Computes anew how often facts are looked up, the range and byte tables, and the numbers of
+    /// the hasher's rows.
     pub fn recount(&mut self) -> &mut Self {
         self.number_rows();
         let mut facts: BTreeMap<(Bus, Vec<u64>), Felt> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the operations on tables cost, in rows. The book has these numbers.
+//! Costs of the operations on tables, in rows. The book has these numbers.
 
 use miden_cvm_air::composition::LinkKind::Shared;
 

@@ -67,7 +67,7 @@ impl Table {
     }
 }
 
-/// What an instance is asked to do; numbers are reduced to what there is.
+/// A task for an instance; numbers are reduced to what there is.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     New {
@@ -104,7 +104,8 @@ enum Step {
     },
 }
 
-/// What a call does to the stack's top element: the procedure's code, by the worker that has it.
+/// The effect of a call on the stack's top element: the procedure's code, by the worker that has
+/// it.
 type Code = BTreeMap<(usize, String), String>;
 
 /// Workers 1 to n, the first of which define one type each; types of odd numbers have destructors,
@@ -329,7 +330,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Whether a step would be refused; most of these are left out, so that runs get long.
+/// Returns `true` if a step would be refused; most of these are left out, so that runs get long.
 fn is_refused(plan: &Plan, step: Step) -> bool {
     let worker = |number: usize| 1 + number % plan.workers;
     let (table, resource, handle) = match step {

@@ -12,7 +12,7 @@ const MAX_LEN: usize = 1 << 24;
 /// The most bytes of a header line.
 const MAX_HEADER_LEN: u64 = 1 << 10;
 
-/// What a client asks for.
+/// A request of a client.
 #[derive(Debug, Deserialize)]
 pub struct Request {
     seq: i64,
@@ -116,10 +116,10 @@ pub enum ReadError {
     #[error("a message of the debug adapter's input has no valid `Content-Length`")]
     NoLength,
     /// A message is too long.
-    #[error("a message of {0} bytes is longer than the {MAX_LEN} that are read")]
+    #[error("a message of {0} bytes is longer than the limit of {MAX_LEN} bytes")]
     TooLong(usize),
     /// A message is no request.
-    #[error("a message of the debug adapter's input is no request: {0}")]
+    #[error("a message of the debug adapter's input is not a request: {0}")]
     NoRequest(#[from] serde_json::Error),
 }
 

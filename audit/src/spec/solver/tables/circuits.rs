@@ -2,7 +2,7 @@
 
 use super::{ASKED, BEFORE, CHOICE, Given, LATER, Rows, given, passed};
 
-/// What an evaluation keeps and counts. The row that starts it is asked for it.
+/// The cells that an evaluation keeps and counts. The row that starts it is asked for it.
 const COUNTED: &str = "ace.context ace.time ace.address ace.num_eval ace.id";
 
 const GIVEN: &[Given] = &[

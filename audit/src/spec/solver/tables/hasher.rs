@@ -5,7 +5,7 @@ use super::{
     ADVICE, ASKED, BEFORE, CHOICE, Given, LATER, Places::Last, Rows, When, given, given_at, passed,
 };
 
-/// What a row takes over from the row before it.
+/// The cells that a row takes over from the row before it.
 const PASSED: &str =
     "hasher.address hasher.state hasher.absorb hasher.merkle hasher.unhash hasher.args";
 /// No path or segment is open.

@@ -11,19 +11,19 @@ mod rom;
 
 use miden_cvm_air::{builder::PERIOD, table::Table};
 
-/// What the rows of a table are given, and what they have to determine.
+/// The inputs of a table's rows, and the cells that they have to determine.
 #[derive(Debug)]
 pub struct Rows {
-    /// What they are given.
+    /// The cells that they are given.
     pub given: &'static [Given],
-    /// What they pass on.
+    /// The cells that they pass on.
     pub passed: &'static [Passed],
     /// Flags that tell kinds of rows from each other.
     pub kinds: &'static [&'static str],
-    /// What rows are on which none of them is set.
+    /// The name of rows on which none of them is set.
     pub others: &'static str,
-    /// Whether what the next row is asked and answered determines its cells too, as they depend on this
-    /// row.
+    /// `true` if what the next row is asked and answered determines its cells too, as they depend
+    /// on this row.
     pub looks_ahead: bool,
 }
 
@@ -55,14 +55,14 @@ pub struct Given {
     pub places: Places,
     /// Where they come from.
     pub why: &'static str,
-    /// What is known of them besides.
+    /// A further fact that is known of them.
     pub fact: Option<Fact>,
 }
 
 /// Cells with the values that they have to have.
 pub type When = &'static [(&'static str, u64)];
 
-/// What is known of a cell that is given.
+/// A fact that is known of a cell which is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     /// It is not zero.
@@ -94,7 +94,7 @@ pub enum Places {
 }
 
 impl Places {
-    /// Whether a place is one of them.
+    /// Returns `true` if a place is one of them.
     pub fn contains(self, place: usize) -> bool {
         match self {
             Self::All => true,
@@ -113,9 +113,9 @@ const PROGRAM: &str = "program";
 const ADVICE: &str = "advice";
 /// The prover's choice, of which facts to state and how often.
 const CHOICE: &str = "choice";
-/// What the message asks that the row answers.
+/// Origin of the cells that are part of the request which the row answers.
 const ASKED: &str = "asked";
-/// What a later row has to come out at.
+/// Origin of the cells that a later row has to arrive at.
 const LATER: &str = "bound by a later row";
 
 const fn given(cells: &'static str, when: When, why: &'static str) -> Given {

@@ -11,10 +11,10 @@ const TAKES: When = &[("table.outcome.takes", 1)];
 const GUARDS: When = &[("table.outcome.guards", 1)];
 const ACCESSES: When = &[("table.outcome.accesses", 1)];
 
-/// Which messages the row of an outcome sends and receives.
+/// The flags of the messages that the row of an outcome sends and receives.
 const FLAGS: &str = "table.outcome.writes_state table.outcome.writes_entry table.outcome.puts \
     table.outcome.takes table.outcome.guards table.outcome.accesses";
-/// What the row of an outcome has whatever was asked.
+/// The cells that the row of an outcome has whatever was asked.
 const ALWAYS: &str = "table.outcome.time table.outcome.context table.outcome.home \
     table.outcome.handle table.outcome.state table.outcome.entry table.outcome.address \
     table.outcome.is_write";
