@@ -840,10 +840,10 @@ mod tests {
         }
         type Alter = fn(&mut Value);
         let forms: [(&str, Alter); 13] = [
-            ("ends with zero", |v| {
+            ("ends with a zero", |v| {
                 v["stack_inputs"] = json!([12, 11, 10, 0])
             }),
-            ("ends with zero", |v| v["stack_outputs"] = json!([0])),
+            ("ends with a zero", |v| v["stack_outputs"] = json!([0])),
             ("a precompile transcript of zero", |v| {
                 v["precompile_transcript"] = json!(Word::default().to_hex());
             }),
