@@ -7,13 +7,16 @@
 //! listed. What is not known in the end is a *witness* if nothing but conditions of its own row reads
 //! it, and otherwise open.
 
+pub mod answers;
+pub mod inputs;
 pub mod report;
-pub mod spec;
 pub mod state;
 pub mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use answers::FUNCTIONS;
+use inputs::{Cells, Inputs, in_next_row};
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     air::periodic_rows,
@@ -22,7 +25,6 @@ use miden_cvm_air::{
     lookup::Bus,
     table::Table,
 };
-use spec::{Cells, FUNCTIONS, Inputs, in_next_row};
 use state::{Case, Lookup, Rule, Source, State};
 use tables::Rows;
 
@@ -300,7 +302,7 @@ impl Problem {
             if state.propagate(FUNCTIONS).is_err() {
                 return;
             }
-            if !state.give(inputs) {
+            if !state.give(inputs.given(&state)) {
                 break;
             }
         }
@@ -310,7 +312,9 @@ impl Problem {
             .collect();
         let wanted = |x: Variable| x < width || passed.contains(&x);
         let split = if cases.len() < MAX_CASES {
-            state.kind_flag(inputs).or_else(|| state.split(&wanted))
+            state
+                .kind_flag(inputs.kinds())
+                .or_else(|| state.split(&wanted))
         } else {
             None
         };

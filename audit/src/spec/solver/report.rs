@@ -10,7 +10,8 @@ use miden_cvm_air::{builder::PERIOD, opcode::NAMES, table::Table};
 
 use super::{
     Kind, Polynomials, Problem,
-    spec::{BOUNDS, Bound, FUNCTIONS, Function, Inputs},
+    answers::{BOUNDS, Bound, FUNCTIONS, Function},
+    inputs::Inputs,
     state::{Rule, Source},
     tables::Rows,
 };

@@ -7,7 +7,7 @@ use miden_cvm_air::lookup::Bus;
 use winter_math::StarkField;
 
 use super::{
-    spec::{BOUNDS, FUNCTIONS, Function, Inputs},
+    answers::{Asks, BOUNDS, FUNCTIONS, Function},
     tables::Fact,
 };
 use crate::spec::polynomial::{Monomial, Polynomial, Variable};
@@ -84,6 +84,24 @@ pub struct Lookup {
     pub bounded: bool,
     /// `true` if it has been asked whether there is such a message.
     pub asked: bool,
+}
+
+impl Lookup {
+    /// Returns `true` if the message asks for what a function answers, and for something that is known.
+    fn asks(&self, function: &Function, known: &impl Fn(&Polynomial) -> bool) -> bool {
+        let count = self.count.as_constant();
+        let asks = match function.asks {
+            Asks::Received => function.whether || count == Some(-ONE),
+            Asks::Sent => count == Some(ONE),
+            Asks::Zero(cell) => {
+                count == Some(ONE) && self.coordinates[cell].as_constant() == Some(ZERO)
+            }
+            Asks::One(cell) => {
+                count == Some(-ONE) && self.coordinates[cell].as_constant() == Some(ONE)
+            }
+        };
+        asks && function.key.iter().all(|&i| known(&self.coordinates[i]))
+    }
 }
 
 /// Everything that is known.
@@ -671,7 +689,7 @@ impl State {
             let mut open = functions.iter().enumerate().filter(|(number, function)| {
                 function.bus == lookup.bus
                     && !lookup.answered.contains(number)
-                    && function.applies(lookup, &|polynomial| !self.some_unknown(polynomial))
+                    && lookup.asks(function, &|polynomial| !self.some_unknown(polynomial))
             });
             let helps = |(_, function): &(usize, &Function)| match function.pointer {
                 Some(pointer) => self.single_unknown(&lookup.coordinates[pointer]).is_some(),
@@ -1150,14 +1168,15 @@ impl State {
         zero
     }
 
-    /// A flag that tells kinds of rows from each other: those that rows are given in order to.
-    pub fn kind_flag(&self, inputs: &Inputs<'_>) -> Option<Case> {
+    /// A flag that tells kinds of rows from each other: one of `kinds`, which are taken in order, or
+    /// whether there is a message.
+    pub fn kind_flag(&self, kinds: &[Variable]) -> Option<Case> {
         let is_open = |x: &Variable| {
             self.bounds.get(x) == Some(&1)
                 && self.known.contains(x)
                 && !self.constants.contains_key(x)
         };
-        let flags = inputs.kinds().iter().chain(&self.whether);
+        let flags = kinds.iter().chain(&self.whether);
         flags.copied().find(is_open).map(Case::Flag)
     }
 
@@ -1193,11 +1212,11 @@ impl State {
             .find(|x| self.bounds.get(x) == Some(&1) && self.known.contains(x))
     }
 
-    /// Takes in the inputs whose conditions hold.
-    pub fn give(&mut self, inputs: &Inputs<'_>) -> bool {
-        let given = inputs.given(self);
+    /// Takes in inputs, each with where it comes from and what is known of it besides. Returns `true` if
+    /// one of them was not known.
+    pub fn give(&mut self, inputs: Vec<(Variable, &'static str, Option<Fact>)>) -> bool {
         let mut learnt = false;
-        for (variable, why, fact) in given {
+        for (variable, why, fact) in inputs {
             if self.known.contains(&variable) {
                 continue;
             }
