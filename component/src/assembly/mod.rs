@@ -15,6 +15,7 @@ mod outline;
 mod reader;
 mod scan;
 pub(crate) mod toolchain;
+mod used;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +40,7 @@ use self::{
     guard::{Failure, guarded},
     names::{Unit, error_at},
     outline::Outline,
+    used::{Mentioned, link_used},
 };
 use crate::{
     error::{SourceError, SourceFault},
@@ -461,10 +463,16 @@ impl Assembly {
                 Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
                 None => Assembler::new(sources),
             };
+            let libraries = self.libraries.iter();
+            let mentioned =
+                Mentioned::new(&modules, libraries.map(|(library, _)| library.as_ref()));
             let linked = self
                 .libraries
                 .iter()
-                .try_for_each(|(library, kind)| assembler.link_library(library, *kind));
+                .try_for_each(|(library, kind)| match kind {
+                    LinkLibraryKind::Static => link_used(&mut assembler, library, &mentioned),
+                    LinkLibraryKind::Dynamic => assembler.link_dynamic_library(library),
+                });
             linked
                 .and_then(|()| assemble(assembler, modules))
                 .map_err(|report| render(&report))

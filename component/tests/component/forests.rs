@@ -1,7 +1,15 @@
 //! Code from elsewhere: its digests are recomputed.
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use miden_assembly::{
+    Assembler, DefaultSourceManager, Path as MasmPath, SourceManager,
+    ast::{Module, ModuleKind},
+    debuginfo::{SourceLanguage, Uri},
+    library::LibraryExport,
+};
 use miden_core::{
-    Felt, Operation,
+    Felt, Operation, Word,
     mast::{
         BasicBlockNodeBuilder, CallNodeBuilder, DynNodeBuilder, ExternalNodeBuilder,
         JoinNodeBuilder, LoopNodeBuilder, MastForest, MastForestContributor, MastNodeExt,
@@ -9,7 +17,7 @@ use miden_core::{
     },
     utils::{Deserializable, Serializable},
 };
-use miden_cvm_component::{ForestError, verify_forest};
+use miden_cvm_component::{Assembly, ForestError, SourceText, verify_forest};
 use miden_cvm_library::core_library;
 
 /// A forest with every kind of node.
@@ -109,4 +117,74 @@ fn changed_operations_are_found() {
             if *node == u32::from(forged) && *stated == honest.digest()),
         "{error}"
     );
+}
+
+/// Of a library that is linked statically only what sources can mean is taken, and the code is what the
+/// assembler makes with all of it.
+#[test]
+fn code_is_the_same_as_with_all_of_a_library() {
+    let truncate = core_library()
+        .get_procedure_root_by_path("::miden::core::sys::truncate_stack")
+        .expect("the library has it")
+        .to_hex();
+    // Code of a library that has no name there: the assembler knows it by its digest alone.
+    let named: BTreeSet<Word> = core_library()
+        .exports()
+        .filter_map(LibraryExport::as_procedure)
+        .map(|procedure| core_library().mast_forest()[procedure.node].digest())
+        .collect();
+    let mut roots = core_library().mast_forest().procedure_digests();
+    let unnamed = roots
+        .find(|digest| !named.contains(digest))
+        .expect("what was replaced")
+        .to_hex();
+    let sources = [
+        "use miden::core::sys\npub proc a exec.sys::truncate_stack end".to_owned(),
+        "use miden::core::sys::truncate_stack->short\npub proc a call.short end".to_owned(),
+        "pub proc a exec.::miden::core::sys::truncate_stack end".to_owned(),
+        "pub proc a procref.::miden::core::math::u64::div dropw end".to_owned(),
+        "pub use miden::core::math::u64::div->a".to_owned(),
+        "use miden::core\npub proc a exec.core::math::u64::div end".to_owned(),
+        "use miden::core::sys\npub proc a exec.sys::trunc end".to_owned(),
+        "pub proc a exec.::miden::core::sys::trunc end".to_owned(),
+        "use miden::core::crypto::hashes::blake3\npub proc a exec.blake3::hash end".to_owned(),
+        format!("pub proc a call.{truncate} exec.{truncate} end"),
+        format!("pub proc a call.{unnamed} end"),
+        "pub proc a push.1 end".to_owned(),
+    ];
+    let (mut same, mut refused) = (0, 0);
+    for text in sources {
+        let ours = Assembly::default()
+            .with_static_library(core_library())
+            .library(vec![SourceText {
+                file: "a.masm".into(),
+                module: "a".into(),
+                text: text.clone(),
+            }]);
+        let manager = Arc::new(DefaultSourceManager::default());
+        let file = manager.load(SourceLanguage::Masm, Uri::new("a.masm"), text.clone());
+        let module = Module::parse(
+            MasmPath::new("a"),
+            ModuleKind::Library,
+            file,
+            manager.clone(),
+        )
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+        let theirs = Assembler::new(manager)
+            .with_static_library(core_library())
+            .and_then(|assembler| assembler.assemble_library([module]));
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                assert_eq!(ours.code.to_bytes(), theirs.to_bytes(), "{text}");
+                same += 1;
+            }
+            (Err(ours), Err(theirs)) => {
+                let theirs = theirs.to_string();
+                assert!(ours.to_string().contains(&theirs), "{ours}: {theirs}");
+                refused += 1;
+            }
+            (ours, theirs) => panic!("{text}: {ours:?}, {theirs:?}"),
+        }
+    }
+    assert_eq!((same, refused), (9, 3));
 }
