@@ -439,6 +439,12 @@ pub enum Problem {
         /// The core type.
         expected: String,
     },
+    /// A component in the binary format that is not understood.
+    #[error("`wasm` names a component that cannot be used: {0}")]
+    WasmBinary(String),
+    /// A world that wants an operating system.
+    #[error("`wasm` names code for a system with WASI; it imports `{}`", .0.join("`, `"))]
+    Wasi(Vec<String>),
     /// A module together with what is not its own, or without a world.
     #[error("`wasm` is given {0}")]
     WasmForm(&'static str),
@@ -770,6 +776,15 @@ impl Problem {
             Self::Wasm(_) => "change the module's source, or its build".into(),
             Self::WasmSignature { .. } => {
                 "generate the module's bindings from the same WIT".into()
+            }
+            Self::WasmBinary(_) => {
+                "make it with `wasm-tools component new` of a core module for \
+                 `wasm32-unknown-unknown`, or give that module and `wit`"
+                    .into()
+            }
+            Self::Wasi(_) => {
+                "nothing here is a file, a clock or a terminal: compile for `wasm32-unknown-unknown`"
+                    .into()
             }
             Self::WasmForm(_) => {
                 "give `wasm` and `wit`, and write other code as a component of its own".into()

@@ -19,7 +19,7 @@ pub(crate) struct Manifest {
     pub(crate) libraries: Vec<Spanned<String>>,
     /// A package or library with assembled code that implements exports of the world.
     pub(crate) package: Option<Spanned<String>>,
-    /// A core module of WebAssembly that implements the world.
+    /// A core module of WebAssembly that implements the world, or a component in the binary format.
     pub(crate) wasm: Option<Spanned<String>>,
     /// `true` if the module's linear memory stays as large as it is at first.
     #[serde(default, rename = "fixed-memory")]

@@ -15,6 +15,7 @@ use crate::{
         data::parse_word,
         files::inside,
         manifest::{ExportEntry, ImportEntry, Manifest},
+        wasm::world_text,
         workspace::Workspace,
     },
     text::document::Document,
@@ -51,9 +52,10 @@ impl ComponentWorld {
     ) -> Result<Option<Self>, BuildError> {
         let selected = manifest.world.as_ref();
         let Some(wit) = &manifest.wit else {
-            return match selected {
-                Some(world) => Err(document.error_at(world, Problem::WorldAlone)),
-                None => Ok(None),
+            return match (selected, &manifest.wasm) {
+                (Some(world), _) => Err(document.error_at(world, Problem::WorldAlone)),
+                (None, Some(wasm)) => Self::of_component(document, folder, wasm, limits),
+                (None, None) => Ok(None),
             };
         };
         let path = inside(wit.get_ref()).map_err(|p| document.error_at(wit, p))?;
@@ -66,6 +68,31 @@ impl ComponentWorld {
         }
         let selected = selected.map(|world| world.get_ref().as_str());
         let world = resolve_world(&sources, selected, limits)?;
+        Ok(Some(Self {
+            world,
+            files: sources.files,
+        }))
+    }
+
+    /// The world that a module or component in the binary format has in itself, if it has one.
+    fn of_component(
+        document: &Document,
+        folder: &Path,
+        wasm: &Spanned<String>,
+        limits: AssemblyLimits,
+    ) -> Result<Option<Self>, BuildError> {
+        let Some(text) = world_text(document, folder, wasm)? else {
+            return Ok(None);
+        };
+        let sources = WitSources {
+            base: folder.join(wasm.get_ref()),
+            files: vec![WitFile {
+                path: "component.wit".into(),
+                text,
+            }],
+            elsewhere: BTreeMap::new(),
+        };
+        let world = resolve_world(&sources, None, limits)?;
         Ok(Some(Self {
             world,
             files: sources.files,

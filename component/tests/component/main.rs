@@ -20,5 +20,6 @@ mod sources;
 mod support;
 mod values;
 mod wasm;
+mod wasm_binary;
 mod wasm_boundary;
 mod worlds;

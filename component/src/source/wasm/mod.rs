@@ -3,6 +3,7 @@
 //! The module is compiled to assembly. Between it and the bindings, which speak of elements, stand
 //! procedures that speak the Canonical ABI on linear memory.
 
+mod binary;
 mod boundary;
 mod layout;
 mod transfer;
@@ -21,6 +22,7 @@ use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::composition::SEGMENT_BLOCK;
 use miden_cvm_wasm::{Cell, Import, Options, Passing, ValueType, compile};
 use toml::Spanned;
+use wasmparser::Parser;
 
 use boundary::Shape;
 use transfer::{CORE, Transfer};
@@ -49,6 +51,9 @@ const REALLOC: &str = "cabi_realloc";
 /// The module's function that runs before all others, but for its start function.
 const INITIALIZE: &str = "_initialize";
 
+/// The namespace of the interfaces that an operating system has.
+const WASI: &str = "wasi:";
+
 /// The procedure of the boundary that sets up an instance.
 const INIT: &str = "init";
 
@@ -76,7 +81,9 @@ impl WasmModule {
         };
         let fails = |problem| document.error_at(entry, problem);
         let Some((world, types)) = world else {
-            return Err(fails(Problem::WasmForm("without `wit`")));
+            return Err(fails(Problem::WasmForm(
+                "without `wit`, and has no world itself",
+            )));
         };
         for (is_there, what) in [
             (manifest.sources.is_some(), "together with `sources`"),
@@ -93,15 +100,27 @@ impl WasmModule {
                 return Err(fails(Problem::WasmForm(what)));
             }
         }
-        let path = folder.join(inside(entry.get_ref()).map_err(fails)?);
-        let bytes = std::fs::read(&path).map_err(|error| {
-            fails(Problem::Unreadable {
-                what: "module",
-                path: path.clone(),
-                reason: error.to_string(),
-            })
-        })?;
-        Self::compile(&bytes, world, types, manifest.fixed_memory)
+        let wasi: Vec<String> = world
+            .imports
+            .iter()
+            .map(|interface| interface.name.to_string())
+            .filter(|name| name.starts_with(WASI))
+            .collect();
+        if !wasi.is_empty() {
+            return Err(fails(Problem::Wasi(wasi)));
+        }
+        let bytes = read(document, folder, entry)?;
+        let is_component = Parser::is_component(&bytes);
+        if is_component && manifest.wit.is_some() {
+            return Err(fails(Problem::WasmForm(
+                "together with `wit`, but is a component, which has a world of its own",
+            )));
+        }
+        let module = match is_component {
+            true => binary::core_module(&bytes).map_err(fails)?,
+            false => &bytes,
+        };
+        Self::compile(module, world, types, manifest.fixed_memory)
             .map(Some)
             .map_err(fails)
     }
@@ -306,6 +325,33 @@ impl WasmModule {
         });
         segments.collect()
     }
+}
+
+/// The bytes of the file that an entry names.
+fn read(
+    document: &Document,
+    folder: &Path,
+    entry: &Spanned<String>,
+) -> Result<Vec<u8>, BuildError> {
+    let fails = |problem| document.error_at(entry, problem);
+    let path = folder.join(inside(entry.get_ref()).map_err(fails)?);
+    std::fs::read(&path).map_err(|error| {
+        fails(Problem::Unreadable {
+            what: "module",
+            path,
+            reason: error.to_string(),
+        })
+    })
+}
+
+/// The WIT that is in what an entry names, if it has one.
+pub(crate) fn world_text(
+    document: &Document,
+    folder: &Path,
+    entry: &Spanned<String>,
+) -> Result<Option<String>, BuildError> {
+    let bytes = read(document, folder, entry)?;
+    binary::world(&bytes).map_err(|problem| document.error_at(entry, problem))
 }
 
 /// A function that a module can import.

@@ -1,0 +1,300 @@
+//! Components in the binary format, as the Component Model's own tools make them.
+
+use wasmparser::{Validator, WasmFeatures};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+use crate::{
+    bytes::{callee, caller},
+    canonical_abi::{echo_files, for_values, link},
+    support::{Files, Inputs, run},
+    values::{Type, Value, all_types, scalar_types, types_of},
+    wasm_boundary::module,
+};
+
+const CORE_TYPES: &str = "package miden:cvm@1.0.0;
+    interface core-types { record felt { inner: u64 } }";
+
+const ECHO: &str = "test:echo/echo@1.0.0";
+
+/// A core module with its world in it, as `wit-bindgen` leaves it.
+fn with_world(wit: &str, world: &str, module: &[u8]) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    resolve.push_str("core-types.wit", CORE_TYPES).expect("WIT");
+    let package = resolve.push_str("test.wit", wit).expect("WIT");
+    let world = resolve
+        .select_world(&[package], Some(world))
+        .expect("a world");
+    let mut module = module.to_vec();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("a world that can be embedded");
+    module
+}
+
+/// The component that a core module and a world make.
+fn component(wit: &str, world: &str, module: &[u8]) -> Vec<u8> {
+    let module = with_world(wit, world, module);
+    let mut encoder = ComponentEncoder::default();
+    encoder
+        .validate(true)
+        .module(&module)
+        .expect("a core module");
+    encoder.encode().expect("a component")
+}
+
+/// Puts a component in the place of that in a folder.
+fn replace(files: &Files, folder: &str, component: &[u8]) {
+    let toml = format!("name = \"{folder}\"\nwasm = \"code.wasm\"\n");
+    files.write(&format!("{folder}/component.toml"), toml.as_bytes());
+    files.write(&format!("{folder}/code.wasm"), component);
+}
+
+fn wit(files: &Files, folder: &str) -> String {
+    String::from_utf8(files.read(&format!("{folder}/{folder}.wit"))).expect("text")
+}
+
+/// How a core module and a world are put together.
+type Making = fn(&str, &str, &[u8]) -> Vec<u8>;
+
+/// Sends a value from one component to another and back.
+fn between(make: Making, ty: &Type, value: &Value) {
+    let files = echo_files(ty, value);
+    let called = callee(&format!("{ECHO}#echo"), ty, value);
+    replace(
+        &files,
+        "echo",
+        &make(&wit(&files, "echo"), "callee", &called),
+    );
+    let calls = caller((ECHO, "echo"), ty, value);
+    replace(&files, "app", &make(&wit(&files, "app"), "app", &calls));
+    if let Err(error) = run(&link(&files), Inputs::default()) {
+        panic!("{ty:?}\n{value:?}\n{error}");
+    }
+}
+
+#[test]
+fn components_of_other_tools_call_each_other() {
+    let made = |ty: &Type, value: &Value| between(component, ty, value);
+    for_values(types_of(scalar_types()), 5, made);
+    for_values(all_types(), 10, made);
+}
+
+#[test]
+fn modules_of_other_tools_have_their_world_too() {
+    let made = |ty: &Type, value: &Value| between(with_world, ty, value);
+    for_values(all_types(), 5, made);
+}
+
+/// Why a component is refused.
+fn refusal(text: &str) -> String {
+    let files = Files::new(&[("component.toml", "name = \"x\"\nwasm = \"x.wasm\"\n")]);
+    files.write("x.wasm", &module(text));
+    files
+        .component(".")
+        .map(|_| ())
+        .expect_err("a mistake")
+        .to_string()
+}
+
+#[test]
+fn components_that_are_not_understood_are_refused_by_what_they_have() {
+    let cases = [
+        (
+            "(component (core module) (core module (@name \"b\")))",
+            "2 core modules of its own (without a name, `b`)",
+        ),
+        (
+            "(component
+                (import \"wasi:io/error@0.2.6\" (instance (export \"f\" (func))))
+                (import \"wasi:cli/stderr@0.2.6\" (instance (export \"f\" (func)))))",
+            "imports `wasi:io/error@0.2.6`, `wasi:cli/stderr@0.2.6`",
+        ),
+        ("(component (core module))", "not made an instance once"),
+        (
+            "(component (import \"m\" (core module)) (core module $m) (core instance (instantiate $m)))",
+            "`m`",
+        ),
+        // The module imports `a`, but is given `b`.
+        (
+            "(component
+                (import \"t:t/i\" (instance $i (export \"a\" (func)) (export \"b\" (func))))
+                (core module $m (import \"t:t/i\" \"a\" (func)))
+                (core func $b (canon lower (func $i \"b\")))
+                (core instance $x (export \"a\" (func $b)))
+                (core instance (instantiate $m (with \"t:t/i\" (instance $x)))))",
+            "`a` of `t:t/i` is another function",
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = refusal(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let error = refusal(
+        "(component
+            (core module $m (memory (export \"memory\") 1) (func (export \"f\") (param i32 i32))
+                (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) unreachable))
+            (core instance $i (instantiate $m))
+            (func (export \"f\") (param \"a\" string) (canon lift (core func $i \"f\")
+                string-encoding=utf16 (memory $i \"memory\") (realloc (func $i \"cabi_realloc\")))))",
+    );
+    assert!(error.contains("UTF-8"), "{error}");
+}
+
+#[test]
+fn damaged_components_are_refused() {
+    let ty = Type::List(Box::new(Type::String));
+    let value = Value::List(Vec::new());
+    let files = echo_files(&ty, &value);
+    let calls = caller((ECHO, "echo"), &ty, &value);
+    let whole = component(&wit(&files, "app"), "app", &calls);
+    let load = |bytes: &[u8]| {
+        replace(&files, "app", bytes);
+        files.component("app").map(|_| ())
+    };
+    load(&whole).unwrap_or_else(|error| panic!("{error}"));
+    let parts = (8..whole.len())
+        .step_by(97)
+        .map(|end| whole[..end].to_vec());
+    let changed = (8..whole.len()).step_by(61).map(|place| {
+        let mut changed = whole.clone();
+        changed[place] ^= 0x15;
+        changed
+    });
+    for bytes in parts.chain(changed) {
+        let mut validator = Validator::new_with_features(WasmFeatures::all());
+        let is_valid = validator.validate_all(&bytes).is_ok();
+        // What is valid still may be another component, or none that is understood; nothing panics.
+        assert!(load(&bytes).is_err() || is_valid);
+    }
+}
+
+/// A component that calls `a` of an interface through a table, as those do that need memory for it.
+const THROUGH_A_TABLE: &str = "(component
+    (import \"t:t/i\" (instance $i
+        (export \"a\" (func (param \"x\" string)))
+        (export \"b\" (func (param \"x\" string)))))
+    (core module $shim
+        (type $t (func (param i32 i32)))
+        (func (export \"0\") (type $t) local.get 0 local.get 1 i32.const 0 call_indirect (type $t))
+        (func (export \"1\") (type $t) local.get 0 local.get 1 i32.const 1 call_indirect (type $t))
+        (table (export \"table\") 2 2 funcref))
+    (core module $main
+        (import \"t:t/i\" \"a\" (func (param i32 i32)))
+        (memory (export \"memory\") 1)
+        (func (export \"_initialize\")) (func (export \"other\")))
+    (core module $fixup
+        (import \"\" \"0\" (func (param i32 i32)))
+        (import \"\" \"1\" (func (param i32 i32)))
+        (import \"\" \"first\" (func))
+        (import \"\" \"table\" (table 2 2 funcref))
+        (elem (i32.const 0) func 0 1)
+        (start 2))
+    (core instance $s (instantiate $shim))
+    (core instance $m (instantiate $main
+        (with \"t:t/i\" (instance (export \"a\" (func $s \"0\"))))))
+    (alias core export $m \"memory\" (core memory $memory))
+    (core func $a (canon lower (func $i \"a\") (memory $memory)))
+    (core func $b (canon lower (func $i \"b\") (memory $memory)))
+    (core instance (instantiate $fixup (with \"\" (instance
+        (export \"0\" (func $a)) (export \"1\" (func $b)) (export \"first\" (func $m \"_initialize\"))
+        (export \"table\" (table $s \"table\")))))))";
+
+/// A component that drops resources of another's.
+const DROPS: &str = "(component
+    (import \"t:t/i\" (instance $i
+        (export \"a\" (type (sub resource))) (export \"b\" (type (sub resource)))))
+    (alias export $i \"a\" (type $a))
+    (alias export $i \"b\" (type $b))
+    (core func $drop (canon resource.drop $a))
+    (core module $m (import \"t:t/i\" \"[resource-drop]a\" (func (param i32))))
+    (core instance (instantiate $m
+        (with \"t:t/i\" (instance (export \"[resource-drop]a\" (func $drop)))))))";
+
+/// A component with a function of its own.
+const OFFERS: &str = "(component
+    (core module $m
+        (func (export \"f\") (result i32) i32.const 1)
+        (func (export \"g\") (result i32) i32.const 2)
+        (func (export \"cabi_post_f\") (param i32)))
+    (core instance $i (instantiate $m))
+    (func (export \"f\") (result u32)
+        (canon lift (core func $i \"f\") (post-return (func $i \"cabi_post_f\")))))";
+
+#[test]
+fn functions_are_what_their_names_say() {
+    for (text, right, wrong, expected) in [
+        (
+            THROUGH_A_TABLE,
+            "(export \"0\" (func $a)) (export \"1\" (func $b))",
+            "(export \"0\" (func $b)) (export \"1\" (func $a))",
+            "`a` of `t:t/i` is another function",
+        ),
+        (
+            THROUGH_A_TABLE,
+            "(elem (i32.const 0) func 0 1)",
+            "(elem (i32.const 0) func 0 1) (elem (i32.const 0) func 1)",
+            "`a` of `t:t/i` is another function",
+        ),
+        (
+            THROUGH_A_TABLE,
+            "(func $s \"0\")",
+            "(func $s \"1\")",
+            "`a` of `t:t/i` is another function",
+        ),
+        (
+            THROUGH_A_TABLE,
+            "(func $m \"_initialize\")",
+            "(func $m \"other\")",
+            "only `_initialize` of its core module may",
+        ),
+        (
+            DROPS,
+            "resource.drop $a",
+            "resource.drop $b",
+            "`[resource-drop]a` of `t:t/i` is another function",
+        ),
+        (
+            OFFERS,
+            "(core func $i \"f\")",
+            "(core func $i \"g\")",
+            "`f` is not what its core module exports",
+        ),
+        (
+            OFFERS,
+            " (post-return (func $i \"cabi_post_f\"))",
+            "",
+            "`f` is not what its core module exports",
+        ),
+    ] {
+        let load = |text: &str| {
+            let files = Files::new(&[("component.toml", "name = \"x\"\nwasm = \"x.wasm\"\n")]);
+            files.write("x.wasm", &module(text));
+            files
+                .component(".")
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        assert!(text.contains(right), "{right}");
+        load(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let error = load(&text.replace(right, wrong)).expect_err("a lie");
+        assert!(error.contains(expected), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn a_component_has_its_world_itself() {
+    let files = Files::new(&[
+        (
+            "component.toml",
+            "name = \"x\"\nwasm = \"x.wasm\"\nwit = \"x.wit\"\n",
+        ),
+        ("x.wit", "package a:b; world w { }"),
+    ]);
+    files.write("x.wasm", &module("(component)"));
+    let error = files
+        .component(".")
+        .map(|_| ())
+        .expect_err("two worlds")
+        .to_string();
+    assert!(error.contains("a world of its own"), "{error}");
+}
