@@ -9,8 +9,8 @@ use miden_cvm_audit::spec::{
     polynomial::Polynomial,
     solver::{
         Kind, Polynomials, Problem,
+        inputs::Cells,
         report::{label, problems},
-        spec::Cells,
     },
 };
 
