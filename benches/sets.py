@@ -49,30 +49,44 @@ end
 """
 
 
+class Run:
+    """A process that ended well: its answer in JSON, and what it used."""
+
+    def __init__(self, answer, seconds, kibibytes):
+        self.answer, self.seconds, self.kibibytes = answer, seconds, kibibytes
+
+
+class Refused(Exception):
+    """A process that ended with an error."""
+
+
+def run(command, environment=None):
+    """Runs a command from a process of its own, which reports what its child used."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        answer = subprocess.run(command, capture_output=True, text=True, env=environment)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        report = [answer.returncode, answer.stdout, answer.stderr, used.ru_utime + used.ru_stime, used.ru_maxrss]
+        with os.fdopen(write, "w") as out:
+            json.dump(report, out)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as out:
+        code, answer, error, seconds, kibibytes = json.load(out)
+    os.waitpid(child, 0)
+    if code != 0:
+        raise Refused(error.strip() or answer.strip())
+    return Run(json.loads(answer), seconds, kibibytes)
+
+
 def measure(binary, options, source):
-    """Runs one proof in a process of its own, which reports what its child used."""
+    """Runs one proof."""
     with tempfile.TemporaryDirectory() as folder:
         path, proof = os.path.join(folder, "fib.masm"), os.path.join(folder, "fib.proof")
         with open(path, "w") as file:
             file.write(source)
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            command = [binary, "prove", path, "--json", "-p", proof, *options]
-            answer = subprocess.run(command, capture_output=True, text=True)
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            report = [answer.returncode, answer.stdout, answer.stderr, used.ru_utime + used.ru_stime, used.ru_maxrss]
-            with os.fdopen(write, "w") as out:
-                json.dump(report, out)
-            os._exit(0)
-        os.close(write)
-        with os.fdopen(read) as out:
-            code, answer, error, seconds, kibibytes = json.load(out)
-        os.waitpid(child, 0)
-        if code != 0:
-            return None, error.strip()
-        answer = json.loads(answer)
-        return (answer["cycles"], seconds, kibibytes / 1024, answer["proof_bytes"] / 1024), None
+        return run([binary, "prove", path, "--json", "-p", proof, *options])
 
 
 def main():
@@ -80,12 +94,17 @@ def main():
     print("| set | rows | cycles | processor time | peak memory | proof |\n| --- | --- | --- | --- | --- | --- |")
     for log in map(int, logs or ["12", "16", "20"]):
         for name, options in SETS:
-            found, error = measure(binary, options, program(1 << log))
-            if error is not None:
+            try:
+                made = measure(binary, options, program(1 << log))
+            except Refused as error:
                 print(f"| `{name}` | 2^{log} | {error} |")
                 continue
-            cycles, seconds, memory, proof = found
-            print(f"| `{name}` | 2^{log} | {cycles:,} | {seconds:.1f} s | {memory:,.0f} MiB | {proof:.1f} KiB |", flush=True)
+            cycles, size = made.answer["cycles"], made.answer["proof_bytes"] / 1024
+            memory = made.kibibytes / 1024
+            print(
+                f"| `{name}` | 2^{log} | {cycles:,} | {made.seconds:.1f} s | {memory:,.0f} MiB | {size:.1f} KiB |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
