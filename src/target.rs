@@ -15,8 +15,8 @@ use miden_core::{
 use miden_cvm_air::composition::FIRST_INSTANCE_TYPE;
 use miden_cvm_component::{
     ArtifactError, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE, Component, INSTANCES,
-    LinkedComposition, PackageError, SourceError, SourceText, SourceWarning, Toolchain, Warning,
-    kernel_stubs, read_library, read_program,
+    LinkedComposition, PackageError, SourceError, SourceText, SourceWarning, Toolchain,
+    WORKSPACE_FILE, Warning, kernel_stubs, read_library, read_program,
 };
 use miden_cvm_library::{Finding, core_library, findings, published_core_library};
 use thiserror::Error;
@@ -44,6 +44,8 @@ pub struct Target {
     procedures: BTreeMap<Word, String>,
     /// All names of the procedures of libraries and the kernel.
     library_names: BTreeMap<Word, Vec<String>>,
+    /// Those of the core library, for code that no other library has.
+    core_names: BTreeMap<Word, Vec<String>>,
     /// Information about the code of the instances, by index.
     code: Vec<InstanceCode>,
     /// The functions that the root exports, if it has a world.
@@ -73,6 +75,7 @@ impl From<Program> for Target {
             resources: Vec::new(),
             procedures: BTreeMap::new(),
             library_names: BTreeMap::new(),
+            core_names: BTreeMap::new(),
             code: Vec::new(),
             functions: Vec::new(),
             sources: None,
@@ -90,6 +93,7 @@ impl From<Program> for Target {
                 }
             }
         }
+        target.core_names = std::mem::take(&mut target.library_names);
         target
     }
 }
@@ -206,7 +210,10 @@ impl Target {
 
     /// The names that libraries and the kernel have for a procedure.
     pub(crate) fn library_names(&self, digest: &Word) -> &[String] {
-        self.library_names.get(digest).map_or(&[], Vec::as_slice)
+        let names = self.library_names.get(digest);
+        names
+            .or_else(|| self.core_names.get(digest))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// All code that the host provides; the program's own is not among it.
@@ -644,8 +651,8 @@ pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
         .into_iter()
         .chain(["toml", "wac"].map(|ending| format!("{own}.{ending}")))
         .collect();
-    // In a folder of this name it is a component all the same.
-    tried.retain(|name| name != COMPONENT_FILE);
+    // In a folder of this name it is a component, or a workspace, all the same.
+    tried.retain(|name| name != COMPONENT_FILE && name != WORKSPACE_FILE);
     if let Some(found) = first(&tried) {
         return Ok(found);
     }

@@ -13,6 +13,9 @@ pub(crate) const MAX_OPEN: usize = 256;
 /// The most terms, operators and parentheses of a constant's expression.
 pub(crate) const MAX_TERMS: usize = 1024;
 
+/// The most locals of a procedure: the assembler rounds their number up to a whole word in 16 bits.
+pub(crate) const MAX_LOCALS: u64 = 65_532;
+
 /// The longest text of a type.
 pub(crate) const MAX_TYPE_LENGTH: usize = 1 << 10;
 

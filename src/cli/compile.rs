@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     component::beside,
     files::{self, Outputs},
-    kind::{Kind, not_a},
+    kind::{Kind, is_not, not_a},
     libraries::{Libraries, refused},
     limits::BuildLimits,
     outcome::{Failure, Outcome},
@@ -70,15 +70,12 @@ impl CompileCommand {
             progress.warn(warning);
         }
         self.libraries.judge(&target.findings(), &progress)?;
-        let output = match &self.output {
-            Some(path) => path.clone(),
-            None if is_standard => {
-                return Err(Failure::usage(
-                    "there is nothing beside the standard input: say where the package goes (`-o`)",
-                ));
-            }
-            None => file.with_extension("masp"),
-        };
+        let output = files::or_beside(
+            self.output.as_ref(),
+            &file,
+            "masp",
+            "the package goes (`-o`)",
+        )?;
         let mut read = target.files().to_vec();
         read.extend(self.libraries.paths().cloned());
         let outputs = Outputs::check([("the package", output.clone())], &read)?;
@@ -143,27 +140,21 @@ impl BundleCommand {
     /// read or written.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("assembling");
-        if files::is_standard(&self.folder) {
-            return Err(Failure::usage(
-                "a library is a folder, and cannot be the standard input",
-            ));
-        }
-        let is_source = match self.as_kernel {
-            true => {
-                let is_masm = self
-                    .folder
-                    .extension()
-                    .is_some_and(|ending| ending == "masm");
-                is_masm || self.folder.is_dir()
-            }
-            false => self.folder.is_dir(),
+        files::not_standard(&self.folder, "a library is a folder")?;
+        let kind = Kind::of(&self.folder);
+        let is_source = match kind {
+            Kind::Masm => self.as_kernel,
+            Kind::Folder | Kind::ProgramFolder | Kind::Missing => true,
+            _ => false,
         };
-        if !is_source && self.folder.exists() {
-            let wanted = "the folder of a library";
-            let text = not_a(&self.folder, wanted);
-            return Err(Failure::usage(text.unwrap_or_else(|| {
-                format!("`{}` is not {wanted}", self.folder.display())
-            })));
+        if !is_source {
+            return Err(is_not(
+                &self.folder,
+                match self.as_kernel {
+                    true => "the file or folder of a kernel's sources",
+                    false => "the folder of a library",
+                },
+            ));
         }
         let mut loader = self.libraries.loader(self.limits.assembly())?;
         let library = if self.as_kernel {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     files::{self, Outputs},
-    kind::{COMPONENT_FILE, Kind, not_a},
+    kind::{COMPONENT_FILE, Kind, is_not},
     libraries::Libraries,
     limits::BuildLimits,
     outcome::{Failure, Outcome},
@@ -87,6 +87,19 @@ impl ComponentCommand {
 
 impl New {
     fn run(&self) -> Result<Outcome, Failure> {
+        files::not_standard(&self.folder, "a component is a folder")?;
+        if let Some(wit) = &self.wit {
+            files::not_standard(wit, "WIT is a file or a folder")?;
+            if !(wit.is_dir() || matches!(Kind::of(wit), Kind::Wit | Kind::Missing)) {
+                return Err(is_not(wit, "WIT, a `.wit` file or a folder of them"));
+            }
+        }
+        if self.folder.exists() {
+            return Err(Failure::failed(format!(
+                "`{}` is there already",
+                self.folder.display()
+            )));
+        }
         let name = self
             .folder
             .file_name()
@@ -94,12 +107,6 @@ impl New {
             .to_string_lossy();
         let made = new_component(&name, self.wit.as_deref(), self.world.as_deref())
             .map_err(Failure::failed)?;
-        if self.folder.exists() {
-            return Err(Failure::failed(format!(
-                "`{}` is there already",
-                self.folder.display()
-            )));
-        }
         let made = made.into_iter().map(|file| (file.path, file.text));
         write_all(&self.folder, made, &[])
     }
@@ -108,6 +115,9 @@ impl New {
 impl WriteBindings {
     fn run(&self) -> Result<Outcome, Failure> {
         let component = component_folder(&self.folder)?;
+        if let Some(folder) = &self.output {
+            files::not_standard(folder, "bindings are a folder of files")?;
+        }
         let modules = bindings(component).map_err(Failure::failed)?;
         let modules = modules
             .into_iter()
@@ -158,9 +168,13 @@ impl Build {
         for warning in loader.warnings() {
             progress.warn(warning);
         }
-        let is_workspace = self.folder.join(WORKSPACE_FILE).is_file();
-        if !is_workspace || self.folder.join(COMPONENT_FILE).is_file() {
-            let folder = component_folder(&self.folder)?;
+        let folder = match Kind::of(&self.folder) {
+            Kind::WorkspaceFile => files::folder_of(&self.folder),
+            _ => &self.folder,
+        };
+        let is_workspace = folder.join(WORKSPACE_FILE).is_file();
+        if !is_workspace || folder.join(COMPONENT_FILE).is_file() {
+            let folder = component_folder(folder)?;
             let built = self.build(folder, &loader, &progress)?;
             drop(progress);
             let outcome = built.outputs.answered(Outcome::new(&built.answer)?);
@@ -172,7 +186,7 @@ impl Build {
                 "`-o` is for one component: those of a workspace have their packages beside them",
             ));
         }
-        let workspace = Workspace::load(&self.folder).map_err(Failure::failed)?;
+        let workspace = Workspace::load(folder).map_err(Failure::failed)?;
         let mut components = Vec::new();
         for member in workspace.members() {
             let built = self.build(&member, &loader, &progress)?;
@@ -245,23 +259,13 @@ impl fmt::Display for WorkspaceAnswer {
 
 /// The folder of a component, which can be named by its `component.toml` too.
 fn component_folder(path: &Path) -> Result<&Path, Failure> {
-    if files::is_standard(path) {
-        return Err(Failure::usage(
-            "a component is a folder, and cannot be the standard input",
-        ));
-    }
+    files::not_standard(path, "a component is a folder")?;
     match Kind::of(path) {
         Kind::Component | Kind::Missing => Ok(path),
         // A folder can be a composition and a component.
         _ if path.join(COMPONENT_FILE).is_file() => Ok(path),
-        Kind::ComponentFile => Ok(match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }),
-        _ => match not_a(path, "the folder of a component") {
-            Some(text) => Err(Failure::usage(text)),
-            None => Ok(path),
-        },
+        Kind::ComponentFile => Ok(files::folder_of(path)),
+        _ => Err(is_not(path, "the folder of a component")),
     }
 }
 

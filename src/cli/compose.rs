@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     advisories::AdvisoriesAnswer,
     files::{self, Outputs},
-    kind::{Kind, not_a},
+    kind::{Kind, is_not},
     libraries::{Libraries, refused},
     limits::BuildLimits,
     outcome::{Failure, Outcome},
@@ -42,17 +42,15 @@ impl ComposeCommand {
     /// Returns an error if there is a mistake in the files, or if something cannot be written.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("linking");
-        if files::is_standard(&self.composition) {
-            return Err(Failure::usage(
-                "a composition names files beside it, and cannot be the standard input",
-            ));
-        }
+        files::not_standard(&self.composition, "a composition names files beside it")?;
         if !matches!(
             Kind::of(&self.composition),
             Kind::Composition | Kind::Missing
-        ) && let Some(text) = not_a(&self.composition, "the file or folder of a composition")
-        {
-            return Err(Failure::usage(text));
+        ) {
+            return Err(is_not(
+                &self.composition,
+                "the file or folder of a composition",
+            ));
         }
         let file = target_file(&self.composition).map_err(refused)?;
         let loader = self.libraries.loader(self.limits.assembly())?;

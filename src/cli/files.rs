@@ -13,11 +13,43 @@ use miden_cvm::similar_path;
 use super::outcome::{Failure, Outcome};
 
 /// The path that stands for the standard input, or the standard output.
-const STANDARD: &str = "-";
+pub const STANDARD: &str = "-";
 
 /// Returns `true` if a path stands for the standard input or output.
 pub fn is_standard(path: &Path) -> bool {
     path == STANDARD
+}
+
+/// Refuses the standard input for what has to be a file or folder of its own; `what` says what it is.
+///
+/// # Errors
+/// Returns an error if the path stands for the standard input.
+pub fn not_standard(path: &Path, what: &str) -> Result<(), Failure> {
+    match is_standard(path) {
+        true => Err(Failure::usage(format!(
+            "{what}, and cannot be the standard input or output"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Where an output goes: where it is said, or else beside the target; `say` names what is to be said.
+///
+/// # Errors
+/// Returns an error if nothing is said and the target is the standard input.
+pub fn or_beside(
+    given: Option<&PathBuf>,
+    target: &Path,
+    ending: &str,
+    say: &str,
+) -> Result<PathBuf, Failure> {
+    match given {
+        Some(path) => Ok(path.clone()),
+        None if is_standard(target) => Err(Failure::usage(format!(
+            "there is nothing beside the standard input: say where {say}"
+        ))),
+        None => Ok(target.with_extension(ending)),
+    }
 }
 
 /// Reads a file, or the standard input, that has at most `limit` bytes.
@@ -93,6 +125,9 @@ enum Place {
     File(PathBuf),
 }
 
+/// The devices that are the standard output.
+const STANDARD_OUTPUTS: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 /// The endings of files in a folder that is an input as a whole.
 const SOURCES: [&str; 2] = ["masm", "wit"];
 
@@ -123,7 +158,7 @@ impl Outputs {
             let same = outputs
                 .outputs
                 .iter()
-                .find(|other| other.place == place && place != Place::Device);
+                .find(|other| other.place.is_same(&place));
             if let Some(other) = same {
                 return Err(Failure::usage(format!(
                     "{} and {what} would both be written to `{}`: give them files of their own",
@@ -215,9 +250,18 @@ impl Drop for Outputs {
 }
 
 impl Place {
+    /// Returns `true` if what is written to both would be in one file.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::StandardOutput, Self::StandardOutput) => true,
+            (Self::File(file), Self::File(other)) => is_same_file(file, other),
+            _ => false,
+        }
+    }
+
     /// Where an output with this path goes, whose folder is there.
     fn of(path: &Path) -> io::Result<Self> {
-        if is_standard(path) {
+        if is_standard(path) || STANDARD_OUTPUTS.iter().any(|standard| path == *standard) {
             return Ok(Self::StandardOutput);
         }
         let file = match fs::metadata(path) {
@@ -266,7 +310,8 @@ fn followed(path: &Path) -> PathBuf {
     path
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -279,12 +324,28 @@ fn is_part(file: &Path, input: &Path) -> bool {
         return false;
     };
     if !input.is_dir() {
-        return file == input;
+        return is_same_file(file, &input);
     }
     let ending = file.extension().and_then(OsStr::to_str);
     file.starts_with(&input)
         && file.exists()
         && ending.is_some_and(|ending| SOURCES.contains(&ending))
+}
+
+/// Returns `true` if two paths, with links resolved, are of one file, also by different names of it.
+#[cfg(unix)]
+fn is_same_file(file: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let identity = |path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    file == other
+        || matches!((identity(file), identity(other)), (Ok(file), Ok(other)) if file == other)
+}
+
+/// Only Unix tells which names a file has.
+#[cfg(not(unix))]
+fn is_same_file(file: &Path, other: &Path) -> bool {
+    file == other
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

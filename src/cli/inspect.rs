@@ -18,11 +18,12 @@ use super::{
     advisories::AdvisoriesAnswer,
     answers::{SecurityAnswer, TablesAnswer},
     files,
-    kind::{Kind, MAX_FILE_LEN, not_a},
+    kind::{Kind, MAX_FILE_LEN, is_not, not_a},
     libraries::{Libraries, refused},
     limits::BuildLimits,
     outcome::{Failure, Outcome},
     progress::Progress,
+    source::refused_target,
 };
 
 /// Shows what is in a component, a composition, a statement or a proof.
@@ -81,7 +82,7 @@ impl InspectCommand {
                     files::name(&self.target)
                 )));
             };
-            let target = loader.load(of).map_err(refused)?;
+            let target = loader.load(of).map_err(|error| refused_target(error, of))?;
             let call = target.stated_call(&statement).map_err(Failure::failed)?;
             return Outcome::new(&StatementAnswer {
                 call: Some(StatedAnswer::of(&call)),
@@ -170,15 +171,13 @@ fn load(path: &Path, loader: &Loader) -> Result<Found, Failure> {
             Ok(Found::Composition(Box::new(linked)))
         }
         Kind::Component => component(path),
-        Kind::ComponentFile => component(match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }),
+        Kind::ComponentFile => component(files::folder_of(path)),
         Kind::Masm | Kind::ProgramFolder => {
             let file = target_file(path).map_err(refused)?;
             let target = loader.load(&file).map_err(refused)?;
             Ok(Found::Program(Box::new(ProgramAnswer::of(&target))))
         }
+        Kind::Workspace => Err(is_not(path, "anything that is shown")),
         Kind::Folder => match target_file(path) {
             Ok(_) => Err(Failure::failed(format!("`{}` has changed", path.display()))),
             Err(error) => Err(Failure::failed(error)),

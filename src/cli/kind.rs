@@ -6,8 +6,10 @@ use std::{
     path::Path,
 };
 
-use miden_cvm::{PackageKind, Proof, package_kind, target_file};
+use miden_cvm::{PackageKind, Proof, WORKSPACE_FILE, package_kind, target_file};
 use serde_json::Value;
+
+use super::outcome::Failure;
 
 /// The name of the file that makes a folder a component.
 pub const COMPONENT_FILE: &str = "component.toml";
@@ -25,6 +27,8 @@ pub enum Kind {
     ProgramFolder,
     Component,
     ComponentFile,
+    Workspace,
+    WorkspaceFile,
     Composition,
     Masm,
     Wit,
@@ -51,6 +55,7 @@ impl Kind {
                 Ok(file) if is_composition(&file) => Self::Composition,
                 Ok(_) => Self::ProgramFolder,
                 Err(_) if path.join(COMPONENT_FILE).is_file() => Self::Component,
+                Err(_) if path.join(WORKSPACE_FILE).is_file() => Self::Workspace,
                 Err(_) => Self::Folder,
             };
         }
@@ -69,9 +74,10 @@ impl Kind {
     /// Returns the kind of a file by its bytes; its name helps.
     pub fn of_bytes(bytes: &[u8], path: Option<&Path>) -> Self {
         let extension = path.and_then(|path| path.extension()?.to_str());
-        let is_component = path
-            .and_then(Path::file_name)
-            .is_some_and(|name| name == COMPONENT_FILE);
+        let is_named = |wanted: &str| {
+            let name = path.and_then(Path::file_name);
+            name.is_some_and(|name| name == wanted)
+        };
         match extension {
             _ if bytes.is_empty() => Self::Empty,
             _ if bytes.starts_with(b"MASP\0") => match package_kind(bytes) {
@@ -85,7 +91,8 @@ impl Kind {
             Some("masm") => Self::Masm,
             Some("wit") => Self::Wit,
             Some("wac") => Self::Composition,
-            Some("toml") if is_component => Self::ComponentFile,
+            Some("toml") if is_named(COMPONENT_FILE) => Self::ComponentFile,
+            Some("toml") if is_named(WORKSPACE_FILE) => Self::WorkspaceFile,
             Some("toml") => Self::Composition,
             Some("inputs") => Self::Inputs,
             _ => match serde_json::from_slice(bytes) {
@@ -152,6 +159,14 @@ impl Kind {
                 "the file of a component",
                 "`component build` and `inspect` take the folder that it is in",
             ),
+            Self::Workspace => (
+                "a workspace",
+                "`component build` makes the packages of its components",
+            ),
+            Self::WorkspaceFile => (
+                "the file of a workspace",
+                "`component build` makes the packages of its components",
+            ),
             Self::Composition => (
                 "a composition",
                 "`run`, `prove`, `analyze`, `compose` and `inspect` take it",
@@ -213,6 +228,12 @@ fn is_composition(file: &Path) -> bool {
         file.extension().and_then(|extension| extension.to_str()),
         Some("toml" | "wac")
     )
+}
+
+/// The failure of a file that is not what was wanted.
+pub fn is_not(path: &Path, wanted: &str) -> Failure {
+    let told = not_a(path, wanted);
+    Failure::usage(told.unwrap_or_else(|| format!("`{}` is not {wanted}", path.display())))
 }
 
 /// That a file is not what was wanted, but something else; nothing if it is not known what.

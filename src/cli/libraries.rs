@@ -1,11 +1,19 @@
 //! The options that say what code is assembled with.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
-use miden_cvm::{AssemblyLimits, Finding, Loader, TargetError};
+use miden_cvm::{AssemblyLimits, Finding, Loader, PackageKind, TargetError};
 
-use super::{files, outcome::Failure, progress::Progress};
+use super::{
+    files,
+    kind::{Kind, is_not, not_a},
+    outcome::Failure,
+    progress::Progress,
+};
 
 /// The kernel and libraries that code is assembled with.
 #[derive(Debug, Clone, Args)]
@@ -40,19 +48,22 @@ impl Libraries {
     /// # Errors
     /// Returns an error if one of them cannot be loaded.
     pub fn loader(&self, limits: AssemblyLimits) -> Result<Loader, Failure> {
-        if self.paths().any(|path| files::is_standard(path)) {
-            return Err(Failure::usage(
-                "a kernel or a library is a file or a folder, and cannot be the standard input",
-            ));
-        }
+        self.paths()
+            .try_for_each(|path| files::not_standard(path, "a kernel or a library is a path"))?;
         let mut loader = Loader::new().with_limits(limits);
         if self.published_library {
             loader = loader.with_published_library();
         }
         if let Some(kernel) = &self.kernel {
+            check_code(kernel, "a kernel", |kind| {
+                matches!(kind, PackageKind::Library)
+            })?;
             loader = loader.with_kernel(kernel).map_err(refused)?;
         }
         for library in &self.libraries {
+            check_code(library, "a library", |kind| {
+                matches!(kind, PackageKind::Library | PackageKind::Component)
+            })?;
             loader = loader.with_library(library).map_err(refused)?;
         }
         Ok(loader)
@@ -85,13 +96,34 @@ impl Libraries {
     }
 }
 
+/// Checks that a path is not of something whose sources or packages are none of the code that is wanted, whatever
+/// the assembler makes of them.
+fn check_code(
+    path: &Path,
+    wanted: &str,
+    is_package: impl Fn(PackageKind) -> bool,
+) -> Result<(), Failure> {
+    match Kind::of(path) {
+        Kind::Component | Kind::Composition | Kind::Workspace => Err(is_not(path, wanted)),
+        Kind::Package(kind) if !is_package(kind) => Err(is_not(path, wanted)),
+        _ => Ok(()),
+    }
+}
+
+/// The failure of a path that is something else than wanted, with what it is.
+fn with_kind(error: &TargetError, path: &Path, wanted: &str) -> Failure {
+    match not_a(path, wanted) {
+        Some(text) => Failure::usage(format!("{error}\n  {text}")),
+        None => Failure::usage(error),
+    }
+}
+
 /// Returns the failure for an error in a target, a kernel or a library.
 pub fn refused(error: TargetError) -> Failure {
     match error {
-        TargetError::UnknownKind(_)
-        | TargetError::Namespace(_)
-        | TargetError::UnknownLibrary(_)
-        | TargetError::UnknownKernel(_) => Failure::usage(error),
+        TargetError::UnknownLibrary(ref path) => with_kind(&error, path, "a library"),
+        TargetError::UnknownKernel(ref path) => with_kind(&error, path, "a kernel"),
+        TargetError::UnknownKind(_) | TargetError::Namespace(_) => Failure::usage(error),
         TargetError::Unreadable { path, reason } => files::unreadable(&path, &reason),
         _ => Failure::failed(error),
     }

@@ -1,11 +1,7 @@
 //! `prove`.
 
 use core::fmt;
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
@@ -107,8 +103,12 @@ impl ProveCommand {
         };
         let longest = settings.set().max_height() as u32 - 1;
         let mut loaded = self.source.load(&progress, longest)?;
-        let proof_path = or_beside(&self.proof, &loaded.file, "proof")?;
-        let statement_path = or_beside(&self.statement, &loaded.file, "statement.json")?;
+        let beside = |given: &Option<PathBuf>, ending| {
+            let say = "the proof (`-p`) and the statement (`-s`) go";
+            files::or_beside(given.as_ref(), &loaded.file, ending, say)
+        };
+        let proof_path = beside(&self.proof, "proof")?;
+        let statement_path = beside(&self.statement, "statement.json")?;
         let outputs = Outputs::check(
             [
                 ("the proof", proof_path.clone()),
@@ -201,18 +201,6 @@ impl ProveCommand {
             }
         };
         ProofSettings::new(set, self.hash.into()).map_err(Failure::usage)
-    }
-}
-
-/// Where an output goes: where it is said, or else beside the target.
-fn or_beside(given: &Option<PathBuf>, target: &Path, ending: &str) -> Result<PathBuf, Failure> {
-    match given {
-        Some(path) => Ok(path.clone()),
-        None if files::is_standard(target) => Err(Failure::usage(
-            "there is nothing beside the standard input: say where the proof (`-p`) and the \
-             statement (`-s`) go",
-        )),
-        None => Ok(target.with_extension(ending)),
     }
 }
 

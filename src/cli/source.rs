@@ -122,22 +122,9 @@ impl Source {
         self.invoke.is_some()
     }
 
-    /// Returns the failure for an error of the target; for a file that is something else, it says
-    /// what it is.
+    /// Returns the failure for an error of the target.
     fn refused(&self, error: TargetError) -> Failure {
-        let is_other = matches!(
-            error,
-            TargetError::UnknownKind(_) | TargetError::Component(_) | TargetError::Artifact { .. }
-        );
-        let wanted = "a program or a composition";
-        let is_damaged = Kind::of(&self.target).is_target();
-        match not_a(&self.target, wanted).filter(|_| is_other && !is_damaged) {
-            Some(text) if matches!(error, TargetError::UnknownKind(_)) => {
-                Failure::usage(format!("{error}\n  {text}"))
-            }
-            Some(text) => Failure::failed(text),
-            None => refused(error),
-        }
+        refused_target(error, &self.target)
     }
 
     /// Loads the target and its inputs; warnings, also of advisories, go to the standard error. The run
@@ -216,6 +203,24 @@ impl Source {
             options,
             call,
         })
+    }
+}
+
+/// Returns the failure for an error of a target; for a file that is something else, it says what it is.
+pub fn refused_target(error: TargetError, path: &Path) -> Failure {
+    let kind = Kind::of(path);
+    let is_other = matches!(kind, Kind::Workspace | Kind::WorkspaceFile)
+        || matches!(
+            error,
+            TargetError::UnknownKind(_) | TargetError::Component(_) | TargetError::Artifact { .. }
+        );
+    let is_damaged = kind.is_target();
+    match not_a(path, "a program or a composition").filter(|_| is_other && !is_damaged) {
+        Some(text) if matches!(error, TargetError::UnknownKind(_)) => {
+            Failure::usage(format!("{error}\n  {text}"))
+        }
+        Some(text) => Failure::failed(text),
+        None => refused(error),
     }
 }
 

@@ -40,6 +40,12 @@ impl TestCommand {
         let progress = Progress::start("loading");
         let folder = self.source.target();
         let is_component = folder.join(COMPONENT_FILE).is_file();
+        if is_component && !folder.join(TESTS).exists() {
+            return Err(Failure::failed(format!(
+                "the component `{}` has no tests: they are a composition in its folder `{TESTS}`",
+                folder.display()
+            )));
+        }
         let loaded = match is_component {
             true => self
                 .source

@@ -140,12 +140,17 @@ fn whole(error: &dyn Error) -> String {
 
 /// The records in a file.
 fn records(path: &Path) -> Result<Records, Failure> {
-    let records = files::read(path, MAX_STATEMENT_LEN)?;
+    let wanted = "the records of a composition";
+    let records = read(path, MAX_STATEMENT_LEN, wanted)?;
     serde_json::from_slice(&records).map_err(|error| {
-        Failure::failed(format!(
-            "`{}` has no records of a composition: {error}",
-            path.display()
-        ))
+        let told = format!(
+            "{} has no records of a composition: {error}",
+            files::name(path)
+        );
+        Failure::failed(match other_kind(path, Kind::Records, wanted) {
+            Some(other) => format!("{told}\n  {other}"),
+            None => told,
+        })
     })
 }
 

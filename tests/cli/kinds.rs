@@ -27,6 +27,9 @@ impl Kinds {
             ("text.txt", "nothing at all"),
             ("nothing.json", "{ \"a\": 1 }"),
             ("folder/readme.md", "nothing"),
+            ("workspace/workspace.toml", "members = []"),
+            ("sources/seven.masm", "pub proc seven push.7 end"),
+            ("kernel.masm", "pub proc seven push.7 end"),
         ]);
         artifacts(&folder);
         let note = folder.path("note.masp");
@@ -57,7 +60,7 @@ impl Kinds {
 }
 
 /// A file, and what it is called where it does not belong.
-const KINDS: [(&str, &str); 22] = [
+const KINDS: [(&str, &str); 25] = [
     ("main.masm", "Miden assembly"),
     ("world.wit", "WIT"),
     ("numbers.masl", "a library"),
@@ -74,6 +77,9 @@ const KINDS: [(&str, &str); 22] = [
     ("composition", "a composition"),
     ("composition.toml", "a composition"),
     ("composition.wac", "a composition"),
+    ("workspace", "a workspace"),
+    ("workspace/workspace.toml", "of a workspace"),
+    ("sources", ""),
     ("folder", "folder"),
     ("empty", "an empty file"),
     ("text.txt", ""),
@@ -166,6 +172,9 @@ fn no_file_is_mistaken_for_another() {
     let unseen = [
         "outputs.json",
         "world.wit",
+        "workspace",
+        "workspace/workspace.toml",
+        "sources",
         "folder",
         "empty",
         "text.txt",
@@ -182,6 +191,115 @@ fn no_file_is_mistaken_for_another() {
         on(&["inspect"], path, &[])
     });
     assert_eq!(miden_cvm(args("run", &main, &with_inputs)).code, 0);
+}
+
+/// What a command says of the program as a kernel: the assembler says what is wrong with sources.
+fn with_assembler(path: &Path, finished: Finished) -> Finished {
+    match path.ends_with("main.masm") {
+        true => Finished {
+            stderr: finished.stderr.replace("entrypoint", "Miden assembly"),
+            ..finished
+        },
+        false => finished,
+    }
+}
+
+/// The same for what names code, WIT and records.
+#[test]
+fn no_file_is_mistaken_for_code() {
+    let kinds = Kinds::new();
+    let out = kinds.folder.path("out/made");
+    let output = ["-o", out.to_str().expect("text")];
+    check(&kinds, &["compile"], &["main.masm"], |path| {
+        on(&["compile"], path, &output)
+    });
+    check(&kinds, &["bundle"], &["sources"], |path| {
+        on(&["bundle"], path, &output)
+    });
+    let kernel = [&output[..], &["--as-kernel"]].concat();
+    check(&kinds, &["bundle", "--as-kernel"], &["sources"], |path| {
+        let finished = on(&["bundle"], path, &kernel);
+        with_assembler(path, finished)
+    });
+    on(&["bundle"], &kinds.path("kernel.masm"), &kernel).answer();
+    let folder = kinds.folder.path("generated");
+    let output = ["-o", folder.to_str().expect("text")];
+    check(
+        &kinds,
+        &["component", "bindings"],
+        &["component", "component.toml"],
+        |path| on(&["component", "bindings"], path, &output),
+    );
+    // A folder can be one of WIT, whatever else it is.
+    let new = kinds.folder.path("made");
+    for (name, what) in KINDS {
+        let path = kinds.path(name);
+        if path.is_dir() {
+            continue;
+        }
+        let wit = ["--wit", path.to_str().expect("text")];
+        let finished = on(&["component", "new"], &new, &wit);
+        let is_wit = name == "world.wit";
+        assert_eq!(finished.code == 0, is_wit, "{name}: {}", finished.stderr);
+        if is_wit {
+            fs::remove_dir_all(&new).expect("a folder");
+        } else {
+            assert!(
+                finished.stderr.contains(what),
+                "{name}: {}",
+                finished.stderr
+            );
+        }
+    }
+    let quiet = kinds.folder.write("quiet.masm", "begin push.1 drop end");
+    for (option, taken) in [
+        ("-l", &["numbers.masl", "note.masp", "sources"][..]),
+        ("--kernel", &["kernel.masm", "sources"]),
+    ] {
+        check(&kinds, &[option], taken, |path| {
+            let finished = on(&["run"], &quiet, &[option, path.to_str().expect("text")]);
+            with_assembler(path, finished)
+        });
+    }
+    let (proof, statement) = (kinds.path("proof"), kinds.path("statement"));
+    let [proof, statement] = [&proof, &statement].map(|path| path.to_str().expect("text"));
+    check(&kinds, &["verify", "--records"], &[], |path| {
+        let records = path.to_str().expect("text");
+        let options = ["-s", statement, "--records", records];
+        let finished = on(&["verify", "-p"], proof.as_ref(), &options);
+        // Those that are records are of another composition.
+        match path.ends_with("wallet.records.json") {
+            true => Finished {
+                stderr: finished
+                    .stderr
+                    .replace("0x", "the records of a composition"),
+                ..finished
+            },
+            false => finished,
+        }
+    });
+}
+
+/// Whatever runs a target says the same about a file that is none.
+#[test]
+fn every_command_that_runs_something_says_what_it_is_not() {
+    let kinds = Kinds::new();
+    for name in ["statement", "component", "workspace", "numbers.masl"] {
+        let (_, what) = KINDS[KINDS
+            .iter()
+            .position(|(kind, _)| *kind == name)
+            .expect("a kind")];
+        for command in ["run", "prove", "analyze", "debug", "test", "audit", "rows"] {
+            let finished = on(&[command], &kinds.path(name), &[]);
+            assert!([1, 2].contains(&finished.code), "{command} {name}");
+            let told = finished.stderr.contains(what) || command == "test" && name == "component";
+            assert!(told, "{command} {name}: {}", finished.stderr);
+        }
+        let of = kinds.path(name);
+        let of = ["--of", of.to_str().expect("text")];
+        let error = on(&["inspect"], &kinds.path("statement"), &of);
+        assert!(error.stderr.contains(what), "--of {name}: {}", error.stderr);
+    }
 }
 
 #[test]
@@ -241,6 +359,15 @@ fn warnings_are_in_the_answer() {
         ),
         ("quiet.masm", "begin push.1 drop end"),
         (
+            "direct.masm",
+            "begin exec.truncate_stack exec.quiet push.XX drop end\n\
+             use miden::core::sys::truncate_stack\nuse numbers::b::XX\nuse numbers::b::quiet",
+        ),
+        (
+            "numbers/b.masm",
+            "pub const XX = 1 pub proc quiet push.1 drop end",
+        ),
+        (
             "numbers/a.masm",
             "use miden::core::sys\npub proc one push.1 end",
         ),
@@ -271,6 +398,7 @@ fn warnings_are_in_the_answer() {
         (&["run"], "traps.masm", &[], 1, &["unused import"]),
         (&["run"], "quiet.masm", &[], 0, &[]),
         (&["run"], "quiet.masm", &with_library, 0, &["a.masm"]),
+        (&["run"], "direct.masm", &with_library, 0, &["a.masm"]),
         (&["inspect"], "main.masm", &[], 0, &["unused import"]),
         (&["compile"], "main.masm", &[], 0, &["unused import"]),
         (&["bundle"], "numbers", &[], 0, &["unused import"]),
@@ -301,6 +429,11 @@ fn warnings_are_in_the_answer() {
         assert_eq!(finished.code, code, "{}", finished.stderr);
         let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
         let warnings = json["warnings"].as_array().expect("a list");
+        assert!(
+            !finished.stderr.contains("one or more warnings"),
+            "{command:?} {file}: {}",
+            finished.stderr
+        );
         assert_eq!(
             warnings.len(),
             warned.len(),
@@ -448,6 +581,7 @@ fn a_dash_is_the_standard_input() {
     piped(&["compile", "-", "-o", package], b"begin add end").answer();
     let text = miden_cvm(["inspect", package]).answer();
     assert!(text.contains("program"), "{text}");
+    let note = kinds.path("component").to_string_lossy().into_owned();
     for command in [
         &["run", "-", "-i", "-"][..],
         &["verify", "-p", "-", "-s", "-"],
@@ -457,6 +591,9 @@ fn a_dash_is_the_standard_input() {
         &["compose", "-"],
         &["component", "build", "-"],
         &["component", "bindings", "-"],
+        &["component", "bindings", &*note, "-o", "-"],
+        &["component", "new", "-"],
+        &["component", "new", "made", "--wit", "-"],
         &["run", main, "-l", "-"],
         &["compile", main, "--kernel", "-"],
         &["debug", "-", "--plain"],

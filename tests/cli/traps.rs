@@ -131,6 +131,71 @@ fn traps_in_composed_packages_have_names() {
 
 /// A trap in generated code names the file that `component bindings` would write, and says that it is
 /// generated; no other file is named that is not there.
+/// Code of a library has the library's names and messages, wherever it is executed: the core library has the
+/// same code, with others.
+#[test]
+fn traps_in_libraries_have_their_names_and_messages() {
+    let folder = Folder::new(&[
+        ("l/x.masm", "pub proc boom push.0 assert.err=\"deep\" end"),
+        (
+            "m.masm",
+            "use l::x\nproc w exec.x::boom end\nbegin exec.w end",
+        ),
+        ("k.masm", "pub proc s push.0 assert.err=\"kern\" end"),
+        ("s.masm", "begin syscall.s end"),
+        (
+            "c/component.toml",
+            "name = \"c\"\nsources = [\"a.masm\"]\n[exports.main]\nprocedure = \"a::main\"\n",
+        ),
+        (
+            "c/a.masm",
+            "use l::x\npub proc main push.1 drop exec.x::boom end",
+        ),
+        (
+            "app.toml",
+            "main = \"c.main\"\n[instances.c]\ncomponent = \"c\"\n",
+        ),
+        (
+            "packed.toml",
+            "main = \"c.main\"\n[instances.c]\ncomponent = \"c.masp\"\n",
+        ),
+    ]);
+    let path = |name: &str| folder.path(name).to_str().expect("text").to_owned();
+    let (library, kernel) = (path("l"), path("k.masm"));
+    on(&["bundle"], &folder.path("l"), &[]).answer();
+    on(&["bundle"], &folder.path("k.masm"), &["--as-kernel"]).answer();
+    on(&["compile"], &folder.path("m.masm"), &["-l", &library]).answer();
+    on(&["compile"], &folder.path("s.masm"), &["--kernel", &kernel]).answer();
+    on(
+        &["component", "build"],
+        &folder.path("c"),
+        &["-l", &library],
+    )
+    .answer();
+    on(&["compose"], &folder.path("app.toml"), &["-l", &library]).answer();
+    let (assembled, kernels) = (path("l.masl"), path("k.masl"));
+    for (target, options, message, name) in [
+        ("m.masm", &["-l", &library][..], "deep", "l::x::boom"),
+        ("m.masm", &["-l", &assembled], "deep", "l::x::boom"),
+        ("m.masp", &["-l", &assembled], "deep", "l::x::boom"),
+        ("s.masm", &["--kernel", &kernel], "kern", "$kernel::s"),
+        ("s.masm", &["--kernel", &kernels], "kern", "$kernel::s"),
+        ("s.masp", &["--kernel", &kernels], "kern", "$kernel::s"),
+        ("app.toml", &["-l", &library], "deep", "l::x::boom"),
+        ("packed.toml", &[], "deep", "a::main"),
+        ("app.masp", &[], "deep", "a::main"),
+    ] {
+        let (text, json) = trap(&folder.path(target), "run", options);
+        assert!(text.contains(message), "{target}: {text}");
+        assert!(!text.contains("miden::core"), "{target}: {text}");
+        let procedure = json["place"]["procedure"].as_str();
+        assert!(
+            procedure.is_some_and(|procedure| procedure.contains(name)),
+            "{target}: {text}"
+        );
+    }
+}
+
 #[test]
 fn traps_in_bindings_name_no_file_that_is_not_there() {
     let folder = Folder::new(&[

@@ -347,7 +347,54 @@ fn all_commands_check_their_outputs() {
     build(&made).answer();
     assert!(made.is_file());
     let new = ["component".as_ref(), "new".as_ref(), made.as_os_str()];
-    assert!(miden_cvm(new).error(1).contains("name"));
+    assert!(miden_cvm(new).error(1).contains("there already"));
+}
+
+/// A file is one, by whatever name, and so is the standard output.
+#[test]
+fn other_names_of_a_file_are_told() {
+    let folder = Folder::new(&[
+        ("main.masm", "begin add end"),
+        ("main.inputs", "{}"),
+        ("library/numbers.masm", "pub proc one push.1 end"),
+        ("old", "a file"),
+    ]);
+    let text = |path: &str| folder.path(path).to_string_lossy().into_owned();
+    for (file, name) in [
+        ("old", "again"),
+        ("main.masm", "program"),
+        ("main.inputs", "numbers"),
+    ] {
+        fs::hard_link(folder.path(file), folder.path(name)).expect("a link");
+    }
+    let main = folder.path("main.masm");
+    for (command, options, reason) in [
+        ("prove", ["-p", "old", "-s", "again"], "files of their own"),
+        ("prove", ["-p", "program", "-s", "new"], "would overwrite"),
+        ("prove", ["-p", "new", "-s", "numbers"], "would overwrite"),
+    ] {
+        let options = options.map(|option| match option.starts_with('-') {
+            true => option.to_owned(),
+            false => text(option),
+        });
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let error = miden_cvm(args(command, &main, &options)).error(2);
+        assert!(error.contains(reason), "{options:?}: {error}");
+    }
+    for (command, option) in [
+        ("run", "-o"),
+        ("compile", "-o"),
+        ("analyze", "--folded"),
+        ("prove", "-p"),
+        ("prove", "-s"),
+    ] {
+        let error = miden_cvm(args(command, &main, &[option, &text("program")])).error(2);
+        assert!(error.contains("would overwrite"), "{command}: {error}");
+    }
+    let both = ["-p", "-", "-s", "/dev/stdout"];
+    let error = miden_cvm(args("prove", &main, &both)).error(2);
+    assert!(error.contains("files of their own"), "{error}");
+    assert!(!folder.path("new").exists());
 }
 
 #[test]

@@ -321,6 +321,7 @@ fn check_calls(
         let (unit, index) = all.places[number];
         (&units[unit], &units[unit].outline.procedures[index])
     };
+    let is_kernel = units.iter().any(|unit| unit.module == [super::KERNEL]);
     let mut edges = Vec::with_capacity(all.places.len());
     // The procedures that are invoked, one by one; nothing for those of libraries.
     let mut invoked: Vec<Vec<Option<usize>>> = Vec::with_capacity(all.places.len());
@@ -329,10 +330,19 @@ fn check_calls(
         let (_, procedure) = declared(number);
         let mut found = Vec::with_capacity(procedure.invoked.len());
         for invoked in &procedure.invoked {
-            // A syscall leaves the sources that are assembled together.
+            // A syscall leaves the sources that are assembled together, but in a kernel.
+            let in_kernel = Name {
+                parts: vec![super::KERNEL.into(), invoked.target.parts.concat()],
+                is_absolute: true,
+                place: invoked.target.place,
+            };
             let target = match invoked.how {
-                "syscall" => None,
-                _ => match names.target(unit, &invoked.target)? {
+                "syscall" if is_kernel => &in_kernel,
+                _ => &invoked.target,
+            };
+            let target = match invoked.how {
+                "syscall" if !is_kernel => None,
+                _ => match names.target(unit, target)? {
                     Target::Item(Item::Procedure(unit, index)) => {
                         all.numbers.get(&(unit, index)).copied()
                     }

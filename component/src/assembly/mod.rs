@@ -344,7 +344,8 @@ impl Assembly {
     }
 
     /// Parses a source; what the assembler would only remark comes back, and is blotted out, because it
-    /// would print that there is something to be remarked.
+    /// would print that there is something to be remarked. Imports whose use it overlooks are used once
+    /// more, by declarations that are taken out again.
     fn parse_unit(
         &self,
         kind: ModuleKind,
@@ -353,8 +354,11 @@ impl Assembly {
         let mut warnings = Vec::new();
         let path = unit.module.join("::");
         let first = self.load(&unit.file, unit.text.clone());
+        let mut text = unit.text.clone();
         let mut file = first.clone();
         let mut is_strict = true;
+        let mut overlooked: BTreeSet<&str> = BTreeSet::new();
+        let user = unit.outline.free_prefix();
         loop {
             let sources = self.sources.clone();
             let read = guarded(|| {
@@ -366,13 +370,16 @@ impl Assembly {
                     .map_err(|report| Remarks::of(report, &first))
             });
             match read.map_err(|failure| given_up(&unit.file, failure))? {
-                Ok(mut module) if declares_the_same(&module, &unit.outline) => {
-                    if self.corrects {
-                        correct(&mut module);
+                Ok(mut module) => {
+                    module
+                        .items_mut()
+                        .retain(|item| !item.name().as_str().starts_with(&user));
+                    if declares_the_same(&module, &unit.outline) {
+                        if self.corrects {
+                            correct(&mut module);
+                        }
+                        return Ok((module, warnings));
                     }
-                    return Ok((module, warnings));
-                }
-                Ok(_) => {
                     let reason = "its declarations are not clear".into();
                     return Err(SourceFault::GaveUp(reason).in_file(&unit.file));
                 }
@@ -380,7 +387,7 @@ impl Assembly {
                     return Err(SourceFault::Refused(report).in_file(&unit.file));
                 }
                 Err(Remarks::Warnings(found)) => {
-                    let mut blotted = file.as_str().to_owned();
+                    let before = (text.clone(), overlooked.len());
                     for Remark {
                         start,
                         end,
@@ -398,11 +405,14 @@ impl Assembly {
                                 Some(alias) if !unit.outline.mentions(&alias.name) => {
                                     range = alias.place..alias.end;
                                 }
-                                // It is used before it is declared, which the assembler overlooks.
-                                _ => continue,
+                                Some(alias) => {
+                                    overlooked.insert(&alias.name);
+                                    continue;
+                                }
+                                None => continue,
                             }
                         }
-                        blot_out(&mut blotted, range);
+                        blot_out(&mut text, range);
                         warnings.push(SourceWarning {
                             file: unit.file.clone(),
                             line: line_of(&unit.text, start),
@@ -411,8 +421,9 @@ impl Assembly {
                             report,
                         });
                     }
-                    is_strict = is_strict && blotted != file.as_str();
-                    file = self.load(&unit.file, blotted);
+                    is_strict = is_strict && before != (text.clone(), overlooked.len());
+                    let used = text.clone() + &using(&user, &overlooked);
+                    file = self.load(&unit.file, used);
                 }
             }
         }
@@ -583,6 +594,37 @@ fn declares_the_same(module: &Module, outline: &Outline) -> bool {
     let procedures =
         |all: &BTreeSet<(&str, &str)>| all.iter().filter(|(kind, _)| kind.is_empty()).count();
     in_module.is_subset(&in_outline) && procedures(&in_module) == procedures(&in_outline)
+}
+
+/// Declarations that use imports in ways which the assembler does not overlook: as parts of a type, or as
+/// constants in a procedure. Imports whose names can be neither are left out.
+fn using(prefix: &str, imports: &BTreeSet<&str>) -> String {
+    let is_word = |import: &str| {
+        let mut characters = import.chars();
+        characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let is_type = |import: &str| import.contains(|c: char| c.is_ascii_lowercase());
+    let words = imports.iter().copied().filter(|import| is_word(import));
+    let (types, constants): (Vec<&str>, Vec<&str>) = words.partition(|import| is_type(import));
+    let mut text = String::new();
+    if !types.is_empty() {
+        let parts: Vec<String> = (0..)
+            .zip(types)
+            .map(|(number, import)| format!("p{number}: {import}"))
+            .collect();
+        text += &format!(
+            "\ntype {prefix}_types = struct {{ {} }}\n",
+            parts.join(", ")
+        );
+    }
+    if !constants.is_empty() {
+        let pushed: String = constants
+            .iter()
+            .map(|import| format!("push.{import} "))
+            .collect();
+        text += &format!("\nproc {prefix}_constants {pushed}end\n");
+    }
+    text
 }
 
 /// Replaces a part of a text by blanks.

@@ -91,7 +91,9 @@ pub(super) enum Target {
     Item(Item),
     /// To the number that a library exports.
     Number(u64),
-    /// To a module, to code of a library, or to nothing, which the assembler will say.
+    /// To a module.
+    Module,
+    /// To code of a library, or to nothing, which the assembler will say.
     Other,
 }
 
@@ -154,8 +156,13 @@ impl<'a> Names<'a> {
                 let Some(target) = &alias.target else {
                     continue;
                 };
-                self.follow(number, target, Some(index))
+                let found = self
+                    .follow(number, target, Some(index))
                     .map_err(|lost| self.error(number, alias.place, lost))?;
+                // The assembler does not foresee it.
+                if alias.is_public && found == Target::Module {
+                    return Err(unit.error(alias.target_place, SourceFault::ExportedModule));
+                }
             }
         }
         Ok(())
@@ -266,15 +273,15 @@ impl<'a> Names<'a> {
                 let Some((module, length)) = self.module_of(&path) else {
                     return Ok(Target::Other);
                 };
+                if length == path.len() {
+                    return Ok(Target::Module);
+                }
                 let Some(module) = module else {
                     let number = self.constants.get(&path.join("::"));
                     return Ok(number.map_or(Target::Other, |number| Target::Number(*number)));
                 };
                 path.drain(..length);
                 unit = module;
-                if path.is_empty() {
-                    return Ok(Target::Other);
-                }
             }
             let rest = path.len() - 1;
             match self.items[unit].get(path[0]) {

@@ -1,5 +1,7 @@
 //! A source's outline: the names in it, what they lead to, and how much code there is.
 
+use std::collections::BTreeMap;
+
 use miden_assembly_syntax::parser::Token;
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     reader::{Name, Reader, TypeExpression},
     scan::{At, words},
 };
+use crate::{error::SourceFault, limits::MAX_LOCALS, text::line_of};
 
 /// The declarations of a source.
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ pub(super) struct Outline {
 #[derive(Debug)]
 pub(super) struct Alias {
     pub(super) name: String,
+    pub(super) is_public: bool,
     /// Where it leads; nothing if that is a procedure's hash.
     pub(super) target: Option<Name>,
     /// Where the target stands, in bytes.
@@ -107,7 +111,7 @@ impl Outline {
                 }
                 Token::Use => {
                     reader.skip();
-                    outline.alias(&mut reader, place);
+                    outline.alias(&mut reader, place, was_public.is_some())?;
                 }
                 Token::Const => {
                     reader.skip();
@@ -139,15 +143,49 @@ impl Outline {
                 // The name of an attribute can be a keyword.
                 Token::At => {
                     reader.skip();
-                    reader.skip();
+                    let attribute = reader.part();
+                    if attribute.is_none() {
+                        reader.skip();
+                    }
                     if matches!(reader.peek(), Some(Token::Lparen)) {
+                        let count = match reader.peek_behind() {
+                            Some(Token::Int(count)) => *count,
+                            Some(Token::HexValue(count)) => count.as_int(),
+                            _ => 0,
+                        };
+                        if attribute.as_deref() == Some("locals") && count > MAX_LOCALS {
+                            return Err((place, SourceFault::Locals));
+                        }
                         reader.skip_brackets();
                     }
                 }
                 _ => reader.skip(),
             }
         }
+        outline.check_names(text)?;
         Ok(outline)
+    }
+
+    /// Checks that no name is declared twice: of an import and a type the assembler takes the one for the other,
+    /// and goes round in circles that are none here.
+    fn check_names(&self, text: &str) -> At<()> {
+        let aliases = self.aliases.iter().map(|alias| (&alias.name, alias.place));
+        let constants = self.constants.iter().map(|one| (&one.name, one.place));
+        let types = self.types.iter().map(|ty| (&ty.name, ty.place));
+        let procedures = self.procedures.iter().map(|one| (&one.name, one.place));
+        let declared = aliases.chain(constants).chain(types).chain(procedures);
+        let mut places: BTreeMap<&String, usize> = BTreeMap::new();
+        // The assembler says best what it says of a second main block.
+        for (name, place) in declared.filter(|(name, _)| *name != MAIN) {
+            if let Some(other) = places.insert(name, place) {
+                let fault = SourceFault::Twice {
+                    name: name.clone(),
+                    line: line_of(text, other.min(place)),
+                };
+                return Err((other.max(place), fault));
+            }
+        }
+        Ok(())
     }
 
     /// Returns `true` if something in the source begins with this name, such as that of an import.
@@ -173,16 +211,35 @@ impl Outline {
             .any(begins)
     }
 
-    fn alias(&mut self, reader: &mut Reader<'_, '_>, place: usize) {
+    /// A prefix that no name in the source has.
+    pub(super) fn free_prefix(&self) -> String {
+        let mut prefix = "uses_imports".to_owned();
+        let is_taken = |prefix: &str| {
+            let aliases = self.aliases.iter().map(|alias| &alias.name);
+            let procedures = self.procedures.iter().map(|procedure| &procedure.name);
+            let types = self.types.iter().map(|ty| &ty.name);
+            let mut names = aliases.chain(procedures).chain(types);
+            names.any(|name| name.starts_with(prefix))
+        };
+        while is_taken(&prefix) {
+            prefix.push('_');
+        }
+        prefix
+    }
+
+    fn alias(&mut self, reader: &mut Reader<'_, '_>, place: usize, is_public: bool) -> At<()> {
         let target_place = reader.place();
         let target = match reader.peek() {
+            Some(Token::HexWord(_)) if is_public => {
+                return Err((target_place, SourceFault::ExportedHash));
+            }
             Some(Token::HexWord(_)) => {
                 reader.skip();
                 None
             }
             _ => match reader.name() {
                 Some(name) => Some(name),
-                None => return,
+                None => return Ok(()),
             },
         };
         let mut name = target.as_ref().and_then(|name| name.parts.last().cloned());
@@ -193,12 +250,14 @@ impl Outline {
         if let Some(name) = name {
             self.aliases.push(Alias {
                 name,
+                is_public,
                 target,
                 target_place,
                 place,
                 end: reader.end_of_last(),
             });
         }
+        Ok(())
     }
 
     fn constant(&mut self, reader: &mut Reader<'_, '_>, place: usize) -> At<()> {

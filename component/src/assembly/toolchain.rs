@@ -92,9 +92,13 @@ impl Toolchain {
             .assembly_alone()
             .with_kernel(self.kernel.as_ref())
             .with_corrections(!self.published);
-        std::iter::once(self.core_library())
-            .chain(&self.libraries)
+        self.libraries()
             .fold(assembly, Assembly::with_static_library)
+    }
+
+    /// The libraries: the core library, and those that were added.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = &Library> {
+        std::iter::once(self.core_library()).chain(&self.libraries)
     }
 
     /// Returns the environment for assembling sources that use nothing else.

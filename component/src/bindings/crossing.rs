@@ -57,9 +57,9 @@ impl Crossing {
     }
 
     /// `[params] -> [results]`, and nothing else of the stack is touched.
-    pub(super) fn call(&self, code: &mut Code, stub: &str) {
+    pub(super) fn call(&self, code: &mut Code, callee: &str) {
         self.keep(code);
-        code.line(format!("call.::{stub}"));
+        code.line(format!("call.{callee}"));
         self.restore(code);
     }
 

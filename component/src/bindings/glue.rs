@@ -284,17 +284,18 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// A call of a stub, with the parameters and the result in the form that they have inside an instance.
+    /// A call of a stub, or of a hash, with the parameters and the result in the form that they have inside an
+    /// instance.
     pub(super) fn call(
         &mut self,
         code: &mut Code,
-        stub: &str,
+        callee: &str,
         params: &Passing,
         results: &Passing,
     ) {
         self.lower(code, params);
         let crossing = Crossing::new(params, results);
-        crossing.call(code, stub);
+        crossing.call(code, callee);
         if !crossing.checks_result() {
             self.lift(code, results);
         }

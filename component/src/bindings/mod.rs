@@ -11,6 +11,8 @@ pub(crate) mod stubs;
 
 use std::collections::BTreeMap;
 
+use miden_core::Word;
+
 pub(crate) use checks::Check;
 pub(crate) use code::Code;
 use crossing::Depth;
@@ -116,13 +118,15 @@ impl Bindings {
     /// The bindings of a world whose exports are implemented as given; those that are not have none.
     /// `types` are the world's resource types. `realloc` is the procedure that gives memory for messages,
     /// if the component has one of its own. `init` is the procedure that sets up an instance, if there is
-    /// one: it is executed when the instance is entered for the first time.
+    /// one: it is executed when the instance is entered for the first time. `roots` are the functions that
+    /// are exact procedures, which have no stubs.
     pub(crate) fn new(
         world: &World,
         types: &WorldTypes,
         implementations: &BTreeMap<FunctionName, Implementation>,
         realloc: Option<&str>,
         init: Option<&str>,
+        roots: &BTreeMap<FunctionName, Word>,
     ) -> Self {
         let stubs = stub_identities(world);
         let mut modules = vec![abi_module(realloc)];
@@ -134,7 +138,7 @@ impl Bindings {
                 continue;
             }
             let handles = Handles::of_imports(world, types);
-            modules.push(import_module(interface, &module, handles));
+            modules.push(import_module(interface, &module, handles, roots));
         }
         let built_in = module_names(world.built_in.iter().map(|interface| &interface.name));
         for (interface, module) in world.built_in.iter().zip(built_in) {
@@ -214,7 +218,12 @@ fn init_module(procedure: &str) -> BindingsModule {
     }
 }
 
-fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> BindingsModule {
+fn import_module(
+    interface: &Interface,
+    module: &str,
+    handles: Handles<'_>,
+    roots: &BTreeMap<FunctionName, Word>,
+) -> BindingsModule {
     let mut code = Code::default();
     let mut lists = Lists::new(handles);
     for function in &interface.functions {
@@ -222,8 +231,12 @@ fn import_module(interface: &Interface, module: &str, handles: Handles<'_>) -> B
         let name = masm_name(&function.name);
         describe(&mut code, function, handles);
         code.block(format!("pub proc {name}"), |code| {
-            let stub = format!("{STUB_MODULE}::{module}::{name}");
-            lists.call(code, &stub, &params, &results);
+            let root = roots.get(&(interface.name.clone(), function.name.clone()));
+            let callee = match root {
+                Some(root) => root.to_hex(),
+                None => format!("::{STUB_MODULE}::{module}::{name}"),
+            };
+            lists.call(code, &callee, &params, &results);
         });
     }
     let mut text = format!("# The functions of {}.\n", interface.name);

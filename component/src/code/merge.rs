@@ -193,16 +193,33 @@ impl<'f> Merger<'f> {
 
 /// The messages of the assertions in a forest, by their codes.
 fn messages(forest: &MastForest) -> Vec<Arc<str>> {
+    let messages = error_codes(forest);
+    messages
+        .filter_map(|code| forest.resolve_error_message(code))
+        .collect()
+}
+
+/// The messages that a forest lacks of assertions which it has from others: the assembler leaves them out
+/// where it copies code.
+pub(crate) fn missing_messages(forest: &MastForest, others: &[&MastForest]) -> Vec<Arc<str>> {
+    let lacking = error_codes(forest).filter(|code| forest.resolve_error_message(*code).is_none());
+    lacking
+        .filter_map(|code| {
+            let mut others = others.iter();
+            others.find_map(|other| other.resolve_error_message(code))
+        })
+        .collect()
+}
+
+/// The codes of the assertions in a forest.
+fn error_codes(forest: &MastForest) -> impl Iterator<Item = Felt> {
     let mut codes: BTreeSet<u64> = BTreeSet::new();
     for node in forest.nodes() {
         if let MastNode::Block(block) = node {
             codes.extend(block.raw_operations().filter_map(error_code));
         }
     }
-    let messages = codes.into_iter().map(Felt::new);
-    messages
-        .filter_map(|code| forest.resolve_error_message(code))
-        .collect()
+    codes.into_iter().map(Felt::new)
 }
 
 fn error_code(operation: &Operation) -> Option<u64> {

@@ -121,6 +121,9 @@ pub enum Problem {
         /// The reason that the operating system gives.
         reason: String,
     },
+    /// The bytes are no text.
+    #[error("the byte 0x{0:02x} is not UTF-8")]
+    NotText(u8),
     /// The text is no TOML, or it has a key or value that does not belong there.
     #[error("{0}")]
     Toml(String),
@@ -762,6 +765,7 @@ impl Problem {
             Self::Unreadable { what, .. } => {
                 format!("put the {what} there, or correct the path")
             }
+            Self::NotText(_) => "save the file as UTF-8".into(),
             Self::Toml(_) => "correct the entry; the book lists the keys of both files".into(),
             Self::NotAComponent(_) => {
                 "name a folder that has a `component.toml`, or a `.masp` package, relative to the \

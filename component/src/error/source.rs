@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::limits::{LimitName, MAX_CHAIN, MAX_LINE, MAX_OPEN, MAX_TERMS};
+use crate::limits::{LimitName, MAX_CHAIN, MAX_LINE, MAX_LOCALS, MAX_OPEN, MAX_TERMS};
 
 /// Sources that are refused.
 ///
@@ -58,6 +58,23 @@ pub enum SourceFault {
     /// A constant's expression is too large.
     #[error("the expression has more than {MAX_TERMS} terms; give parts of it names of their own")]
     Terms,
+    /// Two declarations with one name.
+    #[error("`{name}` is declared twice, here and in line {line}; rename one of the two")]
+    Twice {
+        /// The name.
+        name: String,
+        /// The line of the first declaration.
+        line: u32,
+    },
+    /// A procedure has too many locals.
+    #[error("a procedure has at most {MAX_LOCALS} locals; use memory that is not local")]
+    Locals,
+    /// A procedure that is named by its hash is exported.
+    #[error("a hash cannot be exported; write a procedure that executes it, and export that")]
+    ExportedHash,
+    /// A module is exported.
+    #[error("a module cannot be exported; export what is in it")]
+    ExportedModule,
     /// Imports that lead back to themselves.
     #[error("the import leads back to itself:\n{}{}", steps(.0), missing(.1.as_deref()))]
     AliasCircle(Vec<Step>, Option<String>),

@@ -18,7 +18,7 @@ use crate::{
     COMPONENT_FILE,
     assembly::toolchain::Toolchain,
     error::{BuildError, Problem},
-    limits::{AssemblyLimits, MAX_COMPOSITIONS},
+    limits::{AssemblyLimits, LimitName, MAX_COMPOSITIONS},
     link::{
         file::{CompositionFile, InstanceEntry, OUTSIDE, split_target},
         wac,
@@ -29,7 +29,7 @@ use crate::{
         libraries::with_libraries,
     },
     text::{document::Document, names::check_name},
-    wit::{InterfaceName, find::short_names},
+    wit::{Interface, InterfaceName, find::short_names},
 };
 
 /// The files by which a folder is a composition.
@@ -129,9 +129,6 @@ pub(crate) struct Tree {
     pub(crate) main: String,
     /// References that were followed so far.
     steps: Cell<u32>,
-    /// Parts of types that were compared so far.
-    pub(crate) compared: Cell<u64>,
-    pub(crate) limits: AssemblyLimits,
 }
 
 impl Tree {
@@ -151,10 +148,9 @@ impl Tree {
             instances: loader.instances,
             main: String::new(),
             steps: Cell::new(0),
-            compared: Cell::new(0),
-            limits: toolchain.limits(),
         };
         tree.check()?;
+        tree.check_parts(toolchain.limits())?;
         let whole = &tree.scopes[0];
         let count = tree.instances.len();
         if count > MAX_INSTANCES as usize {
@@ -298,6 +294,35 @@ impl Tree {
                 // What is around the whole may have it.
                 .or_else(|| others.find(|other| other.get_ref() == OUTSIDE))
         }))
+    }
+
+    /// Checks how many parts of types there are to compare when interfaces are wired, before any is.
+    fn check_parts(&self, limits: AssemblyLimits) -> Result<(), BuildError> {
+        let mut of_components: BTreeMap<*const Component, u64> = BTreeMap::new();
+        let mut compared = 0_u64;
+        for instance in &self.instances {
+            let parts = of_components
+                .entry(Arc::as_ptr(&instance.component))
+                .or_insert_with(|| {
+                    let world = instance.component.world.iter();
+                    let interfaces = world.flat_map(|world| &world.world.imports);
+                    interfaces.map(Interface::parts).sum()
+                });
+            compared = compared.saturating_add(*parts);
+            if compared > limits.wired_parts {
+                let problem = Problem::Limit {
+                    limit: LimitName::WiredParts,
+                    what: "the composition",
+                    allowed: limits.wired_parts,
+                };
+                let document = &self.scopes[instance.scope].document;
+                return Err(match self.entry(instance) {
+                    Some((name, _)) => document.error_at(name, problem),
+                    None => BuildError::in_file(document.path(), problem),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Checks that no composition says anything twice, or something that says nothing.
@@ -561,17 +586,16 @@ fn find_key<'e>(
     }
 }
 
-/// Two keys of an entry that name one interface, with its version and without.
+/// Two keys of an entry that name one interface, one of them without its version or its package.
 fn same_keys<T>(
     entries: &BTreeMap<Spanned<String>, T>,
 ) -> Option<(&Spanned<String>, &Spanned<String>)> {
     entries.keys().find_map(|key| {
         let name = key.get_ref().parse::<InterfaceName>().ok()?;
-        let without = name.without_version();
-        if without == name {
-            return None;
-        }
-        let (other, _) = entries.get_key_value(without.to_string().as_str())?;
+        let (other, _) = short_names(&name)
+            .iter()
+            .filter(|short| *short != key.get_ref())
+            .find_map(|short| entries.get_key_value(short.as_str()))?;
         // The later one is the mistake.
         let in_order = key.span().start < other.span().start;
         Some(if in_order { (key, other) } else { (other, key) })

@@ -11,7 +11,7 @@ use std::{
 use toml::Spanned;
 use wac_parser::{
     Document as Wac, Error as WacError, ExportOptions, Expr, ExternName, ImportType,
-    InstantiationArgument, NewExpr, PostfixExpr, PrimaryExpr, Statement,
+    InstantiationArgument, NewExpr, PostfixExpr, PrimaryExpr, Statement, TypeStatement,
 };
 
 use crate::{
@@ -112,9 +112,15 @@ impl Reader<'_> {
                 }
                 self.define(id, value, place)
             }
-            Statement::Type(_) => {
+            Statement::Type(statement) => {
+                let id = match statement {
+                    TypeStatement::Interface(interface) => &interface.id,
+                    TypeStatement::World(world) => &world.id,
+                    TypeStatement::Type(declared) => declared.id(),
+                };
+                let place = range(id.span.offset(), id.span.len());
                 let problem = Problem::WacUnsupported("types of its own");
-                Err(BuildError::in_file(self.document.path(), problem))
+                Err(self.document.error(place, problem))
             }
             Statement::Let(statement) => {
                 let id = statement.id.string;

@@ -7,7 +7,6 @@ use toml::Spanned;
 
 use crate::{
     error::{BuildError, Problem},
-    limits::LimitName,
     link::{
         file::{OUTSIDE, split_reference},
         tree::{Placed, Tree},
@@ -45,9 +44,16 @@ impl<'a> Wiring<'a> {
         let component = &*instance.component;
         let world = component.world.as_ref().map(|world| &world.world);
         let mut wires: BTreeMap<&str, Wire<'a>> = BTreeMap::new();
-        let mut interfaces: Vec<(&Interface, &str, &Spanned<String>)> = Vec::new();
+        let mut interfaces: Vec<(&Interface, &Spanned<String>, &Spanned<String>)> = Vec::new();
+        let mut functions: Vec<(&InterfaceName, &Spanned<String>)> = Vec::new();
         for (key, wire) in &entry.imports {
             if let Some((name, import)) = component.imports.get_key_value(key.get_ref()) {
+                functions.extend(
+                    import
+                        .function
+                        .iter()
+                        .map(|(interface, _)| (interface, key)),
+                );
                 wires.insert(name, self.function_wire(instance, name, import, wire)?);
                 continue;
             }
@@ -62,12 +68,12 @@ impl<'a> Wiring<'a> {
                     if let Some((_, first, _)) = same {
                         let problem = Problem::WiredTwice {
                             import: interface.name.to_string(),
-                            first: (*first).to_owned(),
+                            first: first.get_ref().clone(),
                             second: key.get_ref().clone(),
                         };
                         return Err(self.document(instance).error_at(key, problem));
                     }
-                    interfaces.push((interface, key.get_ref(), wire));
+                    interfaces.push((interface, key, wire));
                 }
                 None => {
                     let problem = Problem::UnknownImport {
@@ -79,11 +85,20 @@ impl<'a> Wiring<'a> {
                 }
             }
         }
-        // A wire of a function stands before that of its interface.
-        for (interface, _, wire) in &interfaces {
-            for (name, found) in self.interface_wire(instance, interface, wire)? {
-                wires.entry(name).or_insert(found);
+        for (interface, key, wire) in &interfaces {
+            let mut named = functions.iter().filter(|(of, _)| **of == interface.name);
+            if let Some((_, function)) = named.next() {
+                let mut both = [*key, *function];
+                both.sort_by_key(|key| key.span().start);
+                let [first, second] = both.map(|key| key.get_ref().clone());
+                let problem = Problem::WiredTwice {
+                    import: function.get_ref().clone(),
+                    first,
+                    second,
+                };
+                return Err(self.document(instance).error_at(both[1], problem));
             }
+            wires.extend(self.interface_wire(instance, interface, wire)?);
         }
         let wired: Vec<&Interface> = interfaces
             .iter()
@@ -312,17 +327,13 @@ impl<'a> Wiring<'a> {
         let (target, found) = self.offered(instance, interface, wire)?;
         let offering = self.component(target);
         let mut wires = Vec::new();
+        let all_offered: BTreeMap<&str, &Function> = found
+            .functions
+            .iter()
+            .map(|function| (function.name.as_str(), function))
+            .collect();
         for function in &interface.functions {
-            let compared = self.0.compared.get() + function.parts();
-            self.0.compared.set(compared);
-            if compared > self.0.limits.wired_parts {
-                return Err(at_wire(Problem::Limit {
-                    limit: LimitName::WiredParts,
-                    what: "the composition",
-                    allowed: self.0.limits.wired_parts,
-                }));
-            }
-            let offered = found.function(&function.name);
+            let offered = all_offered.get(function.name.as_str()).copied();
             if offered.is_none_or(|offered| !function.is_met_by(offered)) {
                 return Err(at_wire(wrong_function(
                     &interface.name,
@@ -333,11 +344,12 @@ impl<'a> Wiring<'a> {
             }
             let import = full_name(&(interface.name.clone(), function.name.clone()));
             let export = full_name(&(found.name.clone(), function.name.clone()));
-            if let (Some((import, _)), Some(export)) = (
+            if let (Some((import, wanted)), Some(export)) = (
                 instance.component.imports.get_key_value(&import),
                 offering.exports.get(&export),
-            ) && instance.component.imports[import].is_called
+            ) && wanted.is_called
             {
+                check_root(import, wanted, wire.get_ref(), export).map_err(at_wire)?;
                 let place = wire.span();
                 let wire = Wire {
                     target,
@@ -401,17 +413,23 @@ fn check_functions(
     }
 }
 
+/// Checks that an export is the exact procedure that the import asks for, if it asks for one.
+fn check_root(name: &str, import: &Import, wire: &str, export: &Export) -> Result<(), Problem> {
+    match import.key {
+        ImportKey::Root if export.digest != import.digest => Err(Problem::WrongRoot {
+            import: name.into(),
+            export: wire.into(),
+            expected: import.digest,
+            actual: export.digest,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Checks that an export is what the import asks for, as far as both say so without a world.
 fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Result<(), Problem> {
+    check_root(name, import, wire, export)?;
     match &import.key {
-        ImportKey::Root if export.digest != import.digest => {
-            return Err(Problem::WrongRoot {
-                import: name.into(),
-                export: wire.into(),
-                expected: import.digest,
-                actual: export.digest,
-            });
-        }
         ImportKey::Function(identity) => {
             let accepted = match (&import.function, &export.function) {
                 (Some((wanted, _)), Some((offered, _))) => wanted.accepts(offered),

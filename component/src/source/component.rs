@@ -27,6 +27,7 @@ use crate::{
     code::{
         calls::{Calls, find_calls},
         library::{Procedures, compiled_init, public_procedures},
+        merge::missing_messages,
     },
     error::{BuildError, Problem},
     source::{
@@ -220,7 +221,10 @@ impl Component {
         calls.own.extend(dynamic.own);
         calls.imports.extend(dynamic.imports);
 
-        let forest = with_roots(library.mast_forest(), &calls.own);
+        let copied = toolchain.libraries().chain(package.as_deref());
+        let copied: Vec<&MastForest> = copied.map(|copied| &**copied.mast_forest()).collect();
+        let messages = missing_messages(library.mast_forest(), &copied);
+        let forest = completed(library.mast_forest(), &calls.own, messages);
         let own_calls = calls.own.iter().map(|id| forest[*id].digest()).collect();
         let mut procedures: BTreeMap<Word, String> = BTreeMap::new();
         let mut aliases: BTreeMap<Word, Vec<String>> = BTreeMap::new();
@@ -399,6 +403,7 @@ impl<'m> BuildPlan<'m> {
             &plain,
             realloc_path.as_deref(),
             init_path.as_deref(),
+            &roots,
         );
         let place = manifest.wit.as_ref().map_or(0..0, Spanned::span);
         for (function, identity) in &bindings.stubs {
@@ -860,14 +865,22 @@ fn call_error(document: &Document, imports: &Imports, problem: Problem) -> Build
     BuildError::in_file(document.path(), problem)
 }
 
-/// The forest with `called` among its procedure roots, so that a link can enter them.
-fn with_roots(forest: &Arc<MastForest>, called: &BTreeSet<MastNodeId>) -> Arc<MastForest> {
-    if called.iter().all(|id| forest.is_procedure_root(*id)) {
+/// The forest with `called` among its procedure roots, so that a link can enter them, and with these messages
+/// of assertions.
+fn completed(
+    forest: &Arc<MastForest>,
+    called: &BTreeSet<MastNodeId>,
+    messages: Vec<Arc<str>>,
+) -> Arc<MastForest> {
+    if messages.is_empty() && called.iter().all(|id| forest.is_procedure_root(*id)) {
         return forest.clone();
     }
     let mut forest = MastForest::clone(forest);
     for id in called {
         forest.make_root(*id);
+    }
+    for message in messages {
+        forest.register_error(message);
     }
     Arc::new(forest)
 }

@@ -22,7 +22,7 @@ use crate::{
         manifest::Manifest,
         resources::Declared,
         workspace::Workspace,
-        world::{ComponentWorld, find_procedure, implementations},
+        world::{ComponentWorld, find_procedure, implementations, import_roots},
     },
     text::{document::Document, names::check_name},
     wit::{
@@ -227,12 +227,14 @@ pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
         .as_ref()
         .map(|path| find_procedure(&packaged, path.get_ref()));
     let init = init_procedure(&manifest, package.as_deref());
+    let (roots, _) = import_roots(&document, &manifest, &world.world)?;
     let mut modules = Bindings::new(
         &world.world,
         &types.world,
         &implementations,
         realloc.as_deref(),
         init.as_deref(),
+        &roots,
     )
     .modules;
     modules.extend(types.modules());

@@ -263,6 +263,13 @@ pub(crate) fn import_roots<'m>(
             (Some([function]), Some(root)) => {
                 let digest = parse_word(root.get_ref()).map_err(|p| document.error_at(root, p))?;
                 named.add(document, function, key)?;
+                if let Some((first, _)) = roots.iter().find(|(_, other)| **other == digest) {
+                    let problem = Problem::DuplicateImport {
+                        first: full_name(first),
+                        second: key.get_ref().clone(),
+                    };
+                    return Err(document.error_at(root, problem));
+                }
                 roots.insert(function.clone(), digest);
             }
             (Some(_), _) => {

@@ -1,7 +1,6 @@
 //! A TOML file whose entries can be traced back to their lines.
 
 use std::{
-    fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -9,7 +8,7 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use super::line_of;
+use super::{line_of, read};
 use crate::error::{BuildError, Problem};
 
 /// The text of a TOML file and where it is.
@@ -21,17 +20,9 @@ pub(crate) struct Document {
 impl Document {
     /// Reads the file at `path`; `what` names it in the error if that fails.
     pub(crate) fn read(path: &Path, what: &'static str) -> Result<Self, BuildError> {
-        let text = fs::read_to_string(path).map_err(|error| {
-            let problem = Problem::Unreadable {
-                what,
-                path: path.into(),
-                reason: error.to_string(),
-            };
-            BuildError::in_file(path, problem).with_similar_path(path)
-        })?;
         Ok(Self {
             path: path.into(),
-            text,
+            text: read(path, what)?,
         })
     }
 

@@ -50,7 +50,8 @@ const RESERVED: &[&str] = &[
 
 /// The name of a function, as a procedure: lower case with `_` for `-`, and `_` behind a word that
 /// means something else. What belongs to a resource type has its name and `__` before it. No two
-/// functions of an interface get one name, since WIT has no `_` and does not tell cases apart.
+/// functions of an interface get one name, since WIT has no `_` and names that are different in case only are
+/// refused.
 pub(crate) fn masm_name(name: &str) -> String {
     if let Some(resource) = name.strip_prefix("[constructor]") {
         return format!("{}__constructor", word(resource));

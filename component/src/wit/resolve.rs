@@ -303,7 +303,16 @@ impl Resolver<'_> {
             location: self.location(self.resolve.worlds[world].span),
         };
         let mut interfaces = Vec::new();
+        let mut names = Vec::new();
         for (key, item) in items {
+            let span = match item {
+                WorldItem::Interface { id, span, .. } => {
+                    self.known(self.resolve.interfaces[*id].span, *span)
+                }
+                WorldItem::Function(function) => function.span,
+                WorldItem::Type { id, .. } => self.resolve.types[*id].span,
+            };
+            names.push((self.resolve.name_world_key(key), span));
             match item {
                 WorldItem::Interface { id, docs, span, .. } => {
                     let interface = &self.resolve.interfaces[*id];
@@ -313,6 +322,10 @@ impl Resolver<'_> {
                         WorldKey::Name(name) => InterfaceName::Plain(name.clone()),
                         WorldKey::Interface(id) => self.interface_name(*id),
                     };
+                    let named = interface.functions.values();
+                    self.check_names(named.map(|function| (&function.name, function.span)))?;
+                    let types = interface.types.iter();
+                    self.check_names(types.map(|(name, id)| (name, self.resolve.types[*id].span)))?;
                     let functions = interface
                         .functions
                         .values()
@@ -353,10 +366,29 @@ impl Resolver<'_> {
                 }
             }
         }
+        self.check_names(names.iter().map(|(name, span)| (name, *span)))?;
         if !own.functions.is_empty() || !own.resources.is_empty() {
             interfaces.push(own);
         }
         Ok(interfaces)
+    }
+
+    /// Checks that names which stand side by side are different in more than their case, as the Component
+    /// Model asks.
+    fn check_names<'n>(
+        &self,
+        names: impl Iterator<Item = (&'n String, Span)>,
+    ) -> Result<(), BuildError> {
+        let mut found: BTreeMap<String, &String> = BTreeMap::new();
+        for (name, span) in names {
+            if let Some(first) = found.insert(name.to_ascii_lowercase(), name) {
+                let problem = Problem::Wit(format!(
+                    "`{first}` and `{name}` are different in nothing but case"
+                ));
+                return Err(at(self.sources, &self.resolve.source_map, span, problem));
+            }
+        }
+        Ok(())
     }
 
     fn interface_name(&self, id: InterfaceId) -> InterfaceName {

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{BuildError, Problem};
+use crate::{
+    error::{BuildError, Problem},
+    text::read,
+};
 
 /// A WIT file of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +57,7 @@ impl WitSources {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             files.push(WitFile {
                 path: name.into_owned(),
-                text: read_text(path)?,
+                text: read(path, "WIT")?,
             });
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -80,7 +83,7 @@ impl WitSources {
             if path.is_dir() {
                 read_folder(&path, "", &mut files)?;
             } else if name.ends_with(".wit") {
-                let text = read_text(&path)?;
+                let text = read(&path, "WIT")?;
                 files.push(WitFile { path: name, text });
             }
             let from = if path.is_dir() { &path } else { folder };
@@ -181,7 +184,7 @@ fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<WitFile>) -> Result<
         if name.ends_with(".wit") && path.is_file() {
             files.push(WitFile {
                 path: format!("{prefix}{name}"),
-                text: read_text(&path)?,
+                text: read(&path, "WIT")?,
             });
         }
     }
@@ -198,10 +201,6 @@ fn entries(folder: &Path) -> Result<BTreeSet<String>, BuildError> {
         }
     }
     Ok(names)
-}
-
-fn read_text(path: &Path) -> Result<String, BuildError> {
-    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> BuildError {

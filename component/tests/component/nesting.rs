@@ -502,6 +502,12 @@ fn wires_of_compositions_mean_something() {
             format!("{wire}\nimports.ledger = \"nobody\""),
             "",
             5,
+            "wired twice",
+        ),
+        (
+            "imports.ledger = \"nobody\"".into(),
+            "",
+            4,
             "no instance `nobody`",
         ),
         (

@@ -128,6 +128,57 @@ fn imports_in_circles_are_refused() {
     fine.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// What the assembler would calculate modulo 2^16, or end at an assertion.
+#[test]
+fn what_the_assembler_does_not_foresee_is_refused() {
+    let locals = |count: &str| {
+        program(&format!(
+            "@locals({count})\nproc f push.7 loc_store.0 end\nbegin exec.f end"
+        ))
+    };
+    assert!(locals("65532").is_ok());
+    for count in ["65533", "65535", "0xffff"] {
+        says(locals(count), &["main.masm:1:1", "at most 65532 locals"]);
+    }
+    for text in [
+        "pub proc a syscall.a end",
+        "pub proc a syscall.b end pub proc b syscall.a end",
+        "pub proc a exec.b end proc b syscall.a end",
+    ] {
+        says(
+            kernel(text),
+            &["kernel.masm:1:", "calls itself", "`syscall`"],
+        );
+    }
+    let hash = "0x0000000000000000000000000000000000000000000000000000000000000001";
+    says(
+        library(&[("a", &format!("pub use {hash}->e"))]),
+        &["a.masm:1:9", "hash cannot be exported"],
+    );
+    let modules = [
+        ("a", "pub use a::b->e\npub proc f nop end"),
+        ("a::b", "pub proc g nop end"),
+    ];
+    says(
+        library(&modules),
+        &["a.masm:1:9", "module cannot be exported"],
+    );
+    // The type is of itself to the assembler, whatever was imported by its name.
+    for import in [hash, "l::b::Tt", "miden::core::word"] {
+        says(
+            library(&[(
+                "a",
+                &format!("use {import}->uu\npub type uu = uu\npub proc f nop end"),
+            )]),
+            &["a.masm:2:1", "`uu` is declared twice", "line 1"],
+        );
+    }
+    says(
+        program("use l::a::XX\nconst XX = XX\nbegin push.XX drop end"),
+        &["main.masm:2:1", "`XX` is declared twice"],
+    );
+}
+
 #[test]
 fn other_definitions_in_circles_are_refused() {
     says(

@@ -173,7 +173,7 @@ fn interfaces_are_wired_as_a_whole() {
 }
 
 #[test]
-fn functions_are_wired_one_at_a_time_before_their_interface() {
+fn functions_are_wired_one_at_a_time_or_with_their_interface() {
     let files = files();
     let other = AUDIT.replace("\"audit\"", "\"other\"");
     files.write(
@@ -188,11 +188,20 @@ fn functions_are_wired_one_at_a_time_before_their_interface() {
         "other/other.masm",
         AUDIT_CODE.replace("mul.10", "mul.100").as_bytes(),
     );
-    let composition = COMPOSITION.replace(
-        "imports.log = \"audit\"",
-        "imports.log = \"audit\"\n\
-         imports.\"bank:log/log@1.1.0#entry\" = \"other.bank:log/log@1.4.2#entry\"",
-    ) + "[instances.other]\ncomponent = \"other\"\n";
+    let entry = "imports.\"bank:log/log@1.1.0#entry\" = \"other.bank:log/log@1.4.2#entry\"";
+    let whole = "imports.log = \"audit\"";
+    let other = "[instances.other]\ncomponent = \"other\"\n";
+    for both in [format!("{whole}\n{entry}"), format!("{entry}\n{whole}")] {
+        let composition = COMPOSITION.replace(whole, &both) + other;
+        files.write("composition.toml", composition.as_bytes());
+        let error = files.link().expect_err("one function, wired twice");
+        assert!(
+            matches!(*error.problem, Problem::WiredTwice { .. }),
+            "{error}"
+        );
+        assert_eq!(error.line, Some(9), "{error}");
+    }
+    let composition = COMPOSITION.replace(whole, entry) + other;
     files.write("composition.toml", composition.as_bytes());
     let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
     let inputs = Inputs {
@@ -554,6 +563,81 @@ fn a_function_is_named_once() {
     );
 }
 
+/// Names that the Component Model does not tell apart: one of them could stand for the other.
+#[test]
+fn names_are_different_in_more_than_case() {
+    let files = typed(NOTES, NOTES);
+    for (wit, line) in [
+        (
+            "interface i { f: func();\n F: func(); } world w { export i; }",
+            2,
+        ),
+        (
+            "interface i { a-b: func();\n a-B: func(); } world w { import i; }",
+            2,
+        ),
+        (
+            "interface i { f: func(); }\n interface I { f: func(); } world w { import i; import I; }",
+            2,
+        ),
+        (
+            "interface i { resource r;\n resource R; f: func(); } world w { export i; }",
+            2,
+        ),
+    ] {
+        let wit = format!("package my:names; {wit}");
+        files.write("app/w.wit", wit.as_bytes());
+        files.write(
+            "app/component.toml",
+            b"name = \"app\"\nwit = \"w.wit\"\nsources = [\"app.masm\"]\n",
+        );
+        let error = files.component("app").expect_err("two names in one");
+        assert!(error.to_string().contains("nothing but case"), "{error}");
+        assert_eq!(error.line, Some(line), "{error}");
+    }
+    let wit = "package my:names; world w { export f: func(); export F: func(); }";
+    files.write("app/w.wit", wit.as_bytes());
+    let error = files.component("app").expect_err("two names in one");
+    assert!(error.to_string().contains("conflicts"), "{error}");
+}
+
+/// A function of a world that is one exact procedure: its binding calls the procedure, and what it is wired to
+/// has to be it.
+#[test]
+fn a_function_of_a_world_can_be_one_exact_procedure() {
+    let files = typed(NOTES, NOTES);
+    let log = files.component("log");
+    let log = log.unwrap_or_else(|error| panic!("{error}"));
+    let app = |root: &str, other: &str| {
+        let text = format!(
+            "name = \"app\"\nwit = \"w.wit\"\nsources = [\"app.masm\"]\n[exports.main]\n\
+             procedure = \"app::main\"\n[imports.\"log#note\"]\nroot = \"{root}\"\n{other}"
+        );
+        files.write("app/component.toml", text.as_bytes());
+        files.link()
+    };
+    let plain = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let root = log.exports["bank:log/log@1.0.0#note"].digest.to_hex();
+    let linked = app(&root, "").unwrap_or_else(|error| panic!("{error}"));
+    let result = |linked: &LinkedComposition| {
+        let output = run(linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+        outputs(&output)[0]
+    };
+    assert_eq!(result(&linked), result(&plain));
+    let other = log.exports["bank:log/log@1.0.0#other"].digest.to_hex();
+    let error = app(&other, "").expect_err("another procedure");
+    assert!(
+        matches!(*error.problem, Problem::WrongRoot { .. }),
+        "{error}"
+    );
+    let twice = format!("[imports.\"log#other\"]\nroot = \"{root}\"\n");
+    let error = app(&root, &twice).expect_err("two functions");
+    assert!(
+        matches!(*error.problem, Problem::DuplicateImport { .. }),
+        "{error}"
+    );
+}
+
 /// Names that are not there, and are like some that are.
 #[test]
 fn names_that_were_meant_are_told() {
@@ -660,6 +744,6 @@ fn comparisons_of_wires_are_bounded() {
     };
     assert!(wired_within(6).is_ok());
     let error = wired_within(5).expect_err("too much");
-    assert_eq!(error.line, Some(4));
+    assert_eq!(error.line, Some(2));
     assert!(error.to_string().contains("`wired-parts` of 5"), "{error}");
 }

@@ -6,26 +6,22 @@ mod lines;
 #[cfg(feature = "tui")]
 mod screen;
 
-use std::path::Path;
-
 use clap::{Args, builder::ArgPredicate};
 use miden_cvm::{MAX_CYCLES, debug::Debugger};
 
 use super::{
+    files,
     outcome::{Failure, Outcome},
     progress::Progress,
     source::{Loaded, Source},
 };
-
-/// The standard input, as a target.
-const STANDARD: &str = "-";
 
 /// Runs a program or composition step by step.
 #[derive(Debug, Args)]
 #[command(mut_arg("target", |target| target
     .required(false)
     .required_unless_present("dap")
-    .default_value_if("dap", ArgPredicate::IsPresent, STANDARD)))]
+    .default_value_if("dap", ArgPredicate::IsPresent, files::STANDARD)))]
 pub struct DebugCommand {
     #[command(flatten)]
     source: Source,
@@ -45,7 +41,7 @@ impl DebugCommand {
     /// Returns an error if something cannot be loaded, or the target is refused.
     pub fn run(&self) -> Result<Outcome, Failure> {
         // Commands or requests come from there.
-        let is_standard = self.source.target() == Path::new(STANDARD);
+        let is_standard = files::is_standard(self.source.target());
         if self.dap {
             let source = (!is_standard).then_some(&self.source);
             return dap::serve(source).map(|()| Outcome::nothing());
