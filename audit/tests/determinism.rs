@@ -1,12 +1,13 @@
 //! The solver's findings about the AIR are those that are committed.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
 
-use miden_cvm_air::table::Table;
+use miden_cvm_air::{public::PublicInputs, table::Table};
 use miden_cvm_audit::spec::{
     Recorded, formula,
     solver::{
         Dropped, Polynomials,
+        losses::{Forgeries, Losses, heading},
         report::{Report, label, problems},
     },
 };
@@ -35,6 +36,35 @@ fn rows_are_determined() {
 #[test]
 fn formulas_are_those_of_the_code() {
     is_committed("src/formulas.md", "formulas", &formula::chapter());
+}
+
+/// Without `ALL_LOSSES` in the environment, every so many parts of the AIR are left out.
+const LOSSES: usize = 16;
+
+#[test]
+fn losses_are_noticed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let forgeries = Forgeries::read(&root.join(Forgeries::FOLDER)).expect("the tests' sources");
+    let step = env::var("ALL_LOSSES").map_or(LOSSES, |_| 1);
+    let losses = Losses::new(&forgeries, step);
+    let committed = fs::read_to_string(root.join("../docs/losses.txt")).unwrap_or_default();
+    for (table, lines) in losses.lines() {
+        let section = committed.split(&format!("\n{}\n", heading(table))).nth(1);
+        let section = section.and_then(|text| text.split("\n\n").next());
+        let section: Vec<&str> = section.unwrap_or_default().lines().collect();
+        let parts = table.constraint_catalog().len()
+            + table.message_catalog().len()
+            + table.boundaries(&PublicInputs::default()).len();
+        assert_eq!(section.len(), parts, "{table:?}");
+        let section: BTreeSet<&str> = section.into_iter().collect();
+        for line in lines {
+            assert!(
+                section.contains(line.as_str()),
+                "docs/losses.txt does not say {line:?} of {table:?}; write it again with\n\
+                 cargo run -p miden-cvm-audit --bin air-report -- losses > docs/losses.txt"
+            );
+        }
+    }
 }
 
 /// The cells that are open on rows of one kind when a constraint is left out.

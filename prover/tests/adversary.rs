@@ -6,7 +6,7 @@
 //! The prover of these tests is another one than the crate's: it does everything in the plainest way,
 //! with polynomials as lists of coefficients. Without cheating, its proofs are accepted.
 
-use std::cell::Cell;
+use std::{cell::Cell, fmt};
 
 use miden_assembly::Assembler;
 use miden_core::{
@@ -750,6 +750,16 @@ fn rejection(result: Result<Verified, VerifierError>) -> Rejection {
     }
 }
 
+/// A proof is rejected, or has another layout than its heights call for.
+#[track_caller]
+fn assert_refused(result: &Result<Verified, VerifierError>, what: impl fmt::Debug) {
+    let refused = matches!(
+        result,
+        Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
+    );
+    assert!(refused, "{what:?}: {result:?}");
+}
+
 /// The prover of this test is a real one, and it is the crate's: the proofs are the same.
 #[test]
 fn without_cheating_a_proof_is_accepted() {
@@ -840,13 +850,7 @@ fn swapped_commitments_are_rejected() {
 #[test]
 fn a_remainder_chosen_after_the_queries_is_rejected() {
     let result = attempt(honest(), Cheat::Remainder);
-    assert!(
-        matches!(
-            result,
-            Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
-        ),
-        "{result:?}"
-    );
+    assert_refused(&result, "a remainder");
 }
 
 /// The coin's seed binds the public inputs and the heights.
@@ -866,13 +870,7 @@ fn a_coin_that_is_told_something_else_is_rejected() {
         let stark = told.prove();
         rejection(hand_in(&told.public, heights, stark.clone()));
         let result = hand_in(&told.public, told.told_heights, stark);
-        assert!(
-            matches!(
-                result,
-                Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
-            ),
-            "{result:?}"
-        );
+        assert_refused(&result, told.told_heights);
     }
 }
 
@@ -946,13 +944,7 @@ fn other_heights_are_rejected() {
     for (table, height) in OTHER_HEIGHTS {
         let heights = with_height(honest.heights, table, height);
         let result = hand_in(&honest.public, heights, stark.clone());
-        assert!(
-            matches!(
-                result,
-                Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
-            ),
-            "{heights:?}: {result:?}"
-        );
+        assert_refused(&result, heights);
     }
 }
 
@@ -1028,13 +1020,7 @@ fn dropped_pieces_are_rejected() {
         let whole = cheater.heights;
         drop(&mut cheater);
         let result = hand_in(&cheater.public, whole, cheater.prove());
-        assert!(
-            matches!(
-                result,
-                Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
-            ),
-            "{result:?}"
-        );
+        assert_refused(&result, whole);
     }
 }
 
@@ -1086,13 +1072,7 @@ fn other_pieces_are_rejected() {
             (honest.heights, told.prove()),
         ] {
             let result = hand_in(&honest.public, heights, stark);
-            assert!(
-                matches!(
-                    result,
-                    Err(VerifierError::Rejected(_) | VerifierError::Layout(_))
-                ),
-                "{heights:?}: {result:?}"
-            );
+            assert_refused(&result, heights);
         }
     }
 }

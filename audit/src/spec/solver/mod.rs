@@ -9,6 +9,8 @@
 
 pub mod answers;
 pub mod inputs;
+pub mod losses;
+pub mod questions;
 pub mod report;
 pub mod state;
 pub mod tables;

@@ -223,7 +223,7 @@ pub fn lines_of(recorded: &Recorded, problem: &Problem, kinds: &[Kind]) -> Vec<(
         };
         let own = |cell: Variable| usize::from(cell) < width || inputs.is_passed(&kind.state, cell);
         for (cell, rule) in kind.log.iter().filter(|(cell, _)| own(*cell)) {
-            say(*cell, describe_rule(recorded, rule));
+            say(*cell, rule_text(recorded, rule));
         }
         for &cell in &kind.witnesses {
             say(cell, "witness".into());
@@ -270,7 +270,8 @@ pub fn family(recorded: &Recorded, source: Source) -> Option<&'static str> {
     }
 }
 
-fn describe_rule(recorded: &Recorded, rule: &Rule) -> String {
+/// Returns what a report calls a rule.
+pub fn rule_text(recorded: &Recorded, rule: &Rule) -> String {
     let (what, source) = match rule {
         Rule::Input(why) => return (*why).into(),
         Rule::Linear(source) => ("linear", source),

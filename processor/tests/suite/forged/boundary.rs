@@ -6,7 +6,10 @@ use miden_core::{
     ZERO,
 };
 use miden_cvm_air::{
-    columns::CoreRow, composition::LinkKind::Shared, opcode::CALLER, table::Table,
+    columns::{CoreRow, ResourceOutcome},
+    composition::LinkKind::Shared,
+    opcode::CALLER,
+    table::Table,
 };
 
 use super::{
@@ -254,6 +257,14 @@ fn memory_that_was_there_before_the_first_access() {
 }
 
 #[test]
+fn memory_that_begins_with_a_word() {
+    let mut forged = block(vec![MLoadW, Noop], &[0]);
+    forged.trace.memory[0].whole = ONE;
+    let found = forged.recount().violations();
+    assert!(found.contains("boundary.first_whole"), "{found:?}");
+}
+
+#[test]
 fn memory_after_padding() {
     // Between two accesses of a word, rows of padding would let it be forgotten.
     let mut forged = block(vec![MStore, Drop, MLoad, Noop], &[0, 5]);
@@ -297,6 +308,26 @@ fn an_operation_on_resources_that_has_no_outcome() {
     forged.settle();
     let found = forged.violations();
     assert!(found.contains("boundary.last_writes_state"), "{found:?}");
+}
+
+#[test]
+fn an_outcome_on_the_last_row() {
+    type Edit = fn(&mut ResourceOutcome<Felt>);
+    let cases: [(Edit, &str); 6] = [
+        (|last| last.writes_state = ONE, "boundary.last_writes_state"),
+        (|last| last.writes_entry = ONE, "boundary.last_writes_entry"),
+        (|last| last.puts = ONE, "boundary.last_puts"),
+        (|last| last.takes = ONE, "boundary.last_takes"),
+        (|last| last.guards = ONE, "boundary.last_guards"),
+        (|last| last.accesses = ONE, "boundary.last_accesses"),
+    ];
+    for (edit, name) in cases {
+        let mut forged = resources::handle();
+        let last = forged.trace.resources.len() / 2 - 1;
+        edit(forged.outcome(last));
+        let found = forged.settle().violations();
+        assert!(found.contains(name), "{name} is not in {found:?}");
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn altered() {
         for &cycle in &all[at + 1..2] {
             state = forged.edit_cycle(cycle, |row| row.state[..4].copy_from_slice(&state[..4]));
         }
-        forged.settles_to(&["bus.Segment"]);
+        forged.settles_without(&["hasher.segment"]);
         // With a final state that gives the right digest.
         let honest = idle(Shared).trace.hasher[all[1] + CYCLE - 1].state;
         let last = &mut forged.trace.hasher[all[1] + CYCLE - 1];

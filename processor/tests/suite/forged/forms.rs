@@ -169,7 +169,32 @@ fn a_path_of_65_levels() {
     });
     forged.claim_inputs();
     forged.claim_outputs();
-    forged.settles_to(&["bus.Range"]);
+    forged.settles_without(&["hasher.levels_left_range"]);
+}
+
+#[test]
+fn a_path_that_goes_on_after_its_root() {
+    let mut forged = merkle(MpVerify(ZERO), 5);
+    let last = forged.cycles(|row| row.merkle == ONE)[2];
+    let root = &mut forged.trace.hasher[last + CYCLE - 1];
+    root.cycle_end_mut().open_merkle = ONE;
+    let mut state: State = [ZERO; 12];
+    state[4..8].copy_from_slice(&root.state[4..8]);
+    let mut cycle: [_; CYCLE] = core::array::from_fn(|i| forged.trace.hasher[last + i]);
+    for row in &mut cycle {
+        let args = row.merkle_args_mut();
+        args.level = Felt::new(3);
+        (args.index, args.bit, args.end) = (ZERO, ZERO, ZERO);
+    }
+    run_cycle(&mut cycle, state);
+    let end = cycle[CYCLE - 1].cycle_end_mut();
+    // It is left open, and says that it is not.
+    end.open_merkle = ZERO;
+    end.levels_left = Felt::new(63 - 3);
+    end.level_witness = ZERO;
+    end.index_witness = -Felt::new(REFUSED_UPPER_HALF).inv();
+    forged.insert_cycles(last + CYCLE, &[cycle]);
+    forged.settles_to(&["hasher.open_merkle"]);
 }
 
 #[test]

@@ -121,6 +121,14 @@ fn quotients() {
     let helpers = [quotient, ZERO, distance, ZERO, ZERO, ZERO];
     claim(&mut forged, [remainder, quotient], helpers);
     forged.settles_to(&["bus.Range"]);
+    // 7 = 4 * 2 - 1
+    let [quotient, remainder] = [Felt::new(4), -ONE];
+    claim(
+        &mut forged,
+        [remainder, quotient],
+        felts([4, 0, 2, 0, 0, 0]),
+    );
+    forged.settles_without(&["stack.u32_remainder_low"]);
     // 7 = (7 / 2) * 2
     let quotient = Felt::new(7) / Felt::new(2);
     let helpers = [quotient, ZERO, ONE, ZERO, ZERO, ZERO];
@@ -319,6 +327,31 @@ fn a_depth_that_does_not_grow() {
     });
     forged.claim_outputs();
     forged.settles_to(&["bus.Overflow", "stack.depth"]);
+}
+
+/// An operand of 32-bit arithmetic that is 2^32 more than one, on top of the stack or below. Either the upper
+/// limb is out of range or, if that is 0, the lower one.
+fn beyond_32_bits(operand: usize, upper: bool) -> Forgery {
+    let mut forged = operation(U32add3, &[5, 7, 9]);
+    let value = forged.trace.core[1].stack.top[operand] + Felt::new(1 << 32);
+    forged.edit(0..2, |core| core.stack.top[operand] = value);
+    if !upper {
+        forged.core(1).operands[operand] = value;
+    }
+    let helpers = felts([21, 0, 1, 0, 0, 0]);
+    claim(&mut forged, felts([1, 21]), helpers);
+    forged.claim_inputs();
+    forged
+}
+
+#[test]
+fn limbs_of_operands_out_of_range() {
+    beyond_32_bits(0, false).settles_without(&["stack.u32_top_low"]);
+    beyond_32_bits(0, true).settles_without(&["stack.u32_top_high"]);
+    beyond_32_bits(1, false).settles_without(&["stack.u32_second_low"]);
+    beyond_32_bits(1, true).settles_without(&["stack.u32_second_high"]);
+    beyond_32_bits(2, false).settles_without(&["stack.u32_third_low"]);
+    beyond_32_bits(2, true).settles_without(&["stack.u32_third_high"]);
 }
 
 /// Operands that are no 32-bit numbers, with results that their limbs allow: the run would have

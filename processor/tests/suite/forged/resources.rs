@@ -458,6 +458,17 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     forged.settles_to_more_than(&["bus.Table", "table.memory_context"]);
     forged.table(load).limbs = [other, ZERO, ZERO];
     forged.settles_to_more_than(&["bus.Range"]);
+    // Limbs out of range that make up the right number.
+    let limbs = |limbs: [Felt; 3]| {
+        let mut forged = trace();
+        assert_eq!(forged.table(load).request.second, ONE);
+        forged.table(load).limbs = limbs;
+        forged
+    };
+    let two_16 = Felt::new(1 << 16);
+    limbs([ONE - two_16, ONE, ZERO]).settles_without(&["table.limb0"]);
+    limbs([ONE, -two_16, ONE]).settles_without(&["table.limb1"]);
+    limbs([ONE, ONE, -two_16.inv()]).settles_without(&["table.limb2"]);
     // An instance that was not created.
     let mut forged = trace();
     let third = Felt::new(5);

@@ -124,6 +124,19 @@ fn leaving_a_batch_early() {
 }
 
 #[test]
+fn another_batch_than_is_hashed() {
+    // No-ops instead of exchanges of zeros.
+    let mut forged = swaps(80);
+    let batch = second_batch(&forged);
+    forged.core(batch.start).decoder.registers[0] = ZERO;
+    forged.edit(batch.start + 1..batch.end, |core| {
+        set_opcode(&mut core.op, NOOP);
+        core.decoder.group = ZERO;
+    });
+    forged.settles_without(&["block.hash_batch"]);
+}
+
+#[test]
 fn skipping_a_batch() {
     let mut forged = swaps(80);
     let batch = second_batch(&forged);
