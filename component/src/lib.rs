@@ -48,7 +48,7 @@ pub use similar::{similar_name, similar_path};
 pub use source::{
     component::{Component, Export, Import, ImportKey},
     data::Segment,
-    scaffold::{NewFile, bindings, new_component},
+    scaffold::{Language, NewFile, bindings, new_component},
     workspace::{WORKSPACE_FILE, Workspace},
     world::ComponentWorld,
 };

@@ -6,8 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand};
-use miden_cvm::{Component, Loader, WORKSPACE_FILE, Workspace, bindings, findings, new_component};
+use clap::{Args, Subcommand, ValueEnum};
+use miden_cvm::{
+    Component, Language, Loader, WORKSPACE_FILE, Workspace, bindings, findings, new_component,
+};
 use serde::Serialize;
 
 use super::{
@@ -46,6 +48,29 @@ struct New {
     /// The component's world, if the WIT has several
     #[arg(long, value_name = "NAME")]
     world: Option<String>,
+    /// The language that it is written in
+    #[arg(long, value_name = "LANGUAGE", default_value = "masm")]
+    lang: Lang,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Lang {
+    /// Miden assembly
+    Masm,
+    /// Rust, for WebAssembly
+    Rust,
+    /// C, for WebAssembly
+    C,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::Masm => Self::Masm,
+            Lang::Rust => Self::Rust,
+            Lang::C => Self::C,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -105,8 +130,8 @@ impl New {
             .file_name()
             .unwrap_or_default()
             .to_string_lossy();
-        let made = new_component(&name, self.wit.as_deref(), self.world.as_deref())
-            .map_err(Failure::failed)?;
+        let (wit, world) = (self.wit.as_deref(), self.world.as_deref());
+        let made = new_component(&name, wit, world, self.lang.into()).map_err(Failure::failed)?;
         let made = made.into_iter().map(|file| (file.path, file.text));
         write_all(&self.folder, made, &[])
     }

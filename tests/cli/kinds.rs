@@ -604,6 +604,64 @@ fn a_dash_is_the_standard_input() {
     }
 }
 
+/// What a new component in another language has: the code that its compiler takes, and how to run it.
+#[test]
+fn new_components_in_other_languages_have_their_project() {
+    let folder = Folder::new(&[(
+        "shop.wit",
+        "package my:shop; \
+         interface a { get: func(x: u64, y: string) -> bool; resource r { constructor(z: list<u8>); } } \
+         world shop { export a; export get: func() -> string; } world other {}",
+    )]);
+    let wit = folder.path("shop.wit");
+    let wit = ["--wit", wit.to_str().expect("text"), "--world", "shop"];
+    let new = |name: &str, lang: &str, others: &[&str]| {
+        let others = [&["--lang", lang], others].concat();
+        on(&["component", "new"], &folder.path(name), &others).answer()
+    };
+    let read = |path: &str| fs::read_to_string(folder.path(path)).expect("a file");
+    new("first", "rust", &[]);
+    assert!(read("first/src/lib.rs").contains("impl Guest for Component"));
+    assert!(read("first/wit/world.wit").contains("export add: func(a: u32, b: u32) -> u32"));
+    assert!(read("first/component.toml").contains("release/component.wasm"));
+    new("second", "rust", &wit);
+    let code = read("second/src/lib.rs");
+    assert!(
+        code.contains("world: \"shop\"") && code.contains("stubs,"),
+        "{code}"
+    );
+    new("third", "c", &[]);
+    new("fourth", "c", &wit);
+    let code = read("fourth/component.c");
+    for function in [
+        "EXPORT(\"my:shop/a#get\")\nuint32_t my_shop_a__get(uint64_t a, uint32_t b, uint32_t c) {",
+        "EXPORT(\"my:shop/a#[constructor]r\")\nuint32_t my_shop_a__r__constructor(uint32_t a, uint32_t b) {",
+        "EXPORT(\"get\")\nuint32_t world__get(void) {",
+    ] {
+        assert!(code.contains(function), "{function} is missing in: {code}");
+    }
+    let error = on(&["component", "build"], &folder.path("third"), &[]).error(1);
+    assert!(error.contains("component.wasm"), "{error}");
+    // Where there is the compiler, each is built by one command.
+    for name in ["third", "fourth"] {
+        let made = ["make", "clang", "wasm-ld"].map(|program| {
+            std::process::Command::new(program)
+                .arg("--version")
+                .output()
+                .is_ok()
+        });
+        if made.contains(&false) {
+            eprintln!("skipped: there is no clang for WebAssembly");
+            break;
+        }
+        let mut make = std::process::Command::new("make");
+        let made = make.arg("-C").arg(folder.path(name)).output();
+        let made = made.expect("it runs");
+        assert!(made.status.success(), "{made:?}");
+        on(&["component", "build"], &folder.path(name), &[]).answer();
+    }
+}
+
 /// Whatever a new component is called and whatever world it has, it builds.
 #[test]
 fn new_components_build() {

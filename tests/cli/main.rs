@@ -934,6 +934,11 @@ fn the_kernels_from_webassembly_are_proven_and_verified() {
 }
 
 #[test]
+fn the_market_of_three_languages_is_proven_and_verified() {
+    prove_composition("market");
+}
+
+#[test]
 fn the_exchange_is_proven_and_verified() {
     prove_composition("exchange");
 }

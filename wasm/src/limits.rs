@@ -26,3 +26,6 @@ pub(crate) const BODY_BYTES: u64 = 1 << 19;
 
 /// Calls of recursive functions that are open at one time.
 pub(crate) const RECURSION: u32 = 8_192;
+
+/// Bytes of a function's name that are kept.
+pub(crate) const NAME: usize = 256;

@@ -1,6 +1,9 @@
 //! Reading and validating a module.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
 
 use wasmparser::{
     CompositeInnerType, ConstExpr, DataKind, ElementItems, ElementKind, Encoding, ExternalKind,
@@ -284,7 +287,7 @@ impl<'a> Module<'a> {
                         if let Name::Function(map) = name {
                             let named = map.into_iter().flatten();
                             self.names
-                                .extend(named.map(|naming| (naming.index, naming.name.into())));
+                                .extend(named.map(|naming| (naming.index, readable(naming.name))));
                         }
                     }
                 }
@@ -411,6 +414,29 @@ impl<'a> Module<'a> {
             None => format!("function {function}"),
         }
     }
+}
+
+/// A function's name as its source has it, where the compiler encodes more in it.
+fn readable(name: &str) -> String {
+    struct Start(String);
+    impl Write for Start {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            // What is encoded can be far longer than what it is encoded in.
+            let left = limits::NAME.saturating_sub(self.0.len());
+            let mut ends = (0..=left.min(text.len())).rev();
+            let is_boundary = |end: &usize| text.is_char_boundary(*end);
+            let end = ends.find(is_boundary).unwrap_or(0);
+            self.0.push_str(&text[..end]);
+            match end == text.len() {
+                true => Ok(()),
+                false => Err(fmt::Error),
+            }
+        }
+    }
+    let mut start = Start(String::new());
+    // A name that is too long is cut.
+    let _ = write!(start, "{:#}", rustc_demangle::demangle(name));
+    start.0
 }
 
 fn function_reference(expression: &ConstExpr<'_>) -> Result<Option<u32>, WasmError> {

@@ -3,6 +3,7 @@
 pub(crate) mod component;
 pub(crate) mod data;
 pub(crate) mod files;
+pub(crate) mod foreign;
 pub(crate) mod libraries;
 pub(crate) mod manifest;
 pub(crate) mod resources;

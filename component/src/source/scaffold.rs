@@ -18,6 +18,7 @@ use crate::{
     source::{
         component::init_procedure,
         data::StaticData,
+        foreign,
         libraries::assembled_code,
         manifest::Manifest,
         resources::Declared,
@@ -26,8 +27,8 @@ use crate::{
     },
     text::{document::Document, names::check_name},
     wit::{
-        Interface, InterfaceName, WitFile, WitSources, destructor_name, masm_name, module_names,
-        resolve_world,
+        Interface, InterfaceName, WitFile, WitSources, World, destructor_name, masm_name,
+        module_names, resolve_world,
     },
 };
 
@@ -38,6 +39,19 @@ pub struct NewFile {
     pub path: String,
     /// Its text.
     pub text: String,
+}
+
+/// A language that a component is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Language {
+    /// Miden assembly.
+    #[default]
+    Masm,
+    /// Rust, compiled to WebAssembly.
+    Rust,
+    /// C, compiled to WebAssembly.
+    C,
 }
 
 /// The files of a new component with this name: `component.toml`, its WIT, and a source with a procedure
@@ -52,6 +66,7 @@ pub fn new_component(
     name: &str,
     wit: Option<&Path>,
     world: Option<&str>,
+    language: Language,
 ) -> Result<Vec<NewFile>, BuildError> {
     check_name("a component", name).map_err(|problem| BuildError::in_file(name, problem))?;
     let sources = match wit {
@@ -61,7 +76,10 @@ pub fn new_component(
             base: "wit".into(),
             files: vec![WitFile {
                 path: "world.wit".into(),
-                text: starter(name),
+                text: match language {
+                    Language::Masm => starter(name),
+                    Language::Rust | Language::C => foreign::starter(name),
+                },
             }],
             elsewhere: BTreeMap::new(),
         },
@@ -78,11 +96,25 @@ pub fn new_component(
             Problem::NothingExported(resolved.name),
         ));
     }
+    let mut files = match language {
+        Language::Masm => assembly(name, world, &resolved),
+        Language::Rust => foreign::rust(name, world, wit.is_none()),
+        Language::C => foreign::c(name, world, &resolved, wit.is_none()),
+    };
+    files.extend(sources.files.into_iter().map(|file| NewFile {
+        path: format!("wit/{}", file.path),
+        text: file.text,
+    }));
+    Ok(files)
+}
+
+/// The files of a component in Miden assembly, but for its WIT.
+fn assembly(name: &str, world: Option<&str>, resolved: &World) -> Vec<NewFile> {
     let mut manifest = format!("name = \"{name}\"\nwit = \"wit\"\n");
     if let Some(world) = world {
         manifest += &format!("world = \"{world}\"\n");
     }
-    let types = WorldTypes::of(&resolved);
+    let types = WorldTypes::of(resolved);
     let mut notes = String::new();
     for interface in &resolved.imports {
         notes += &format!("# {} is to be had with `exec`.\n", interface.name);
@@ -96,7 +128,7 @@ pub fn new_component(
         .zip(modules_of(name, &resolved.exports))
     {
         entries_of += &entries(interface, &module);
-        let handles = Handles::of_export(&resolved, &types, &interface.name);
+        let handles = Handles::of_export(resolved, &types, &interface.name);
         let source = skeleton(interface, &types.described(interface, false), handles);
         // A module has to have a procedure.
         if interface.functions.is_empty() && interface.resources.is_empty() {
@@ -120,11 +152,7 @@ pub fn new_component(
         path: format!("{module}.masm"),
         text: format!("{notes}{text}"),
     }));
-    files.extend(sources.files.into_iter().map(|file| NewFile {
-        path: format!("wit/{}", file.path),
-        text: file.text,
-    }));
-    Ok(files)
+    files
 }
 
 /// The module for each interface that a new component exports: one of the component's name, and if

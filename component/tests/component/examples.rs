@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::support::{Files, Inputs, host, outputs, run, run_checked};
@@ -264,6 +265,148 @@ fn kernels_compute_what_rust_does() {
         names.iter().any(|name| name.contains("matmul")),
         "{names:?}"
     );
+}
+
+// MARKET
+
+/// An order that was placed: its trader's account, the price, and how much is open.
+struct Placed {
+    account: usize,
+    price: u64,
+    open: u64,
+}
+
+/// Returns the report of the example: orders meet the best price first, and the oldest of a price; the
+/// payee of each transfer pays a token for it.
+fn market_model(advice: &[u64]) -> Vec<u64> {
+    let mut tokens = [0, 10_000, 10_000, 10_000, 10_000];
+    let mut book: [Vec<Placed>; 2] = [Vec::new(), Vec::new()];
+    let mut first = None;
+    let mut fills = 0;
+    for order in advice[1..].chunks(4) {
+        let (account, side, price) = (order[0] as usize, order[1] as usize, order[2]);
+        let mut open = order[3];
+        if open == 0 || price == 0 {
+            continue;
+        }
+        let mut others: Vec<&mut Placed> = book[1 - side].iter_mut().collect();
+        match side {
+            0 => others.sort_by_key(|other| other.price),
+            _ => others.sort_by_key(|other| std::cmp::Reverse(other.price)),
+        }
+        for other in others {
+            let meets = match side {
+                0 => other.price <= price,
+                _ => other.price >= price,
+            };
+            let quantity = open.min(other.open);
+            let (buyer, seller) = match side {
+                0 => (account, other.account),
+                _ => (other.account, account),
+            };
+            let amount = other.price * quantity;
+            if meets && quantity > 0 && tokens[buyer] >= amount {
+                tokens[buyer] -= amount;
+                tokens[seller] += amount - 1;
+                tokens[0] += 1;
+                open -= quantity;
+                other.open -= quantity;
+                fills += 1;
+            }
+        }
+        first = first.or(Some((side, book[side].len())));
+        book[side].push(Placed {
+            account,
+            price,
+            open,
+        });
+    }
+    if let Some((side, number)) = first {
+        book[side][number].open = 0;
+    }
+    let left = book.map(|side| side.iter().map(|placed| placed.open).sum::<u64>());
+    let balances = tokens[1..].iter().flat_map(|tokens| [0, *tokens]);
+    let others = [fills, left[0], left[1], u64::from(b'C')];
+    balances.chain(others).collect()
+}
+
+#[test]
+fn market_matches_orders() {
+    let path = examples().join("market/market.toml");
+    let linked = link(&path);
+    let check = |advice: &[u64], output: &[u64]| {
+        assert_eq!(output[..12], market_model(advice), "{advice:?}");
+    };
+    let inputs = Inputs::beside(&path);
+    let advice: Vec<u64> = inputs.advice.stack.iter().map(Felt::as_int).collect();
+    let output = run(&linked, inputs).unwrap_or_else(|error| panic!("{error}"));
+    check(&advice, &outputs(&output));
+    let mut seed = 7_u64;
+    let mut next = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    for _ in 0..4 {
+        let mut advice = vec![16];
+        for _ in 0..16 {
+            let (price, quantity) = (9 + next(4), next(60));
+            advice.extend([1 + next(4), next(2), price, quantity]);
+        }
+        let inputs = Inputs {
+            advice: AdviceInputs::default().with_stack(advice.iter().copied().map(Felt::new)),
+            ..Inputs::default()
+        };
+        let output = run(&linked, inputs).unwrap_or_else(|error| panic!("{error}"));
+        check(&advice, &outputs(&output));
+    }
+}
+
+/// What a program prints about itself, if it is there.
+fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    String::from_utf8(output.stdout).ok()
+}
+
+#[test]
+fn the_token_is_what_clang_makes_of_its_source() {
+    let (Some(clang), Some(_)) = (version("clang"), version("wasm-ld")) else {
+        eprintln!("skipped: there is no clang for WebAssembly");
+        return;
+    };
+    let folder = examples().join("market/deps/market/token");
+    let bytes = |path: &Path| fs::read(path).expect("a module");
+    let committed = bytes(&folder.join("token.wasm"));
+    let files = Files::new(&[]);
+    for name in ["component.toml", "token.wit"] {
+        files.write(name, &fs::read(folder.join(name)).expect("a file"));
+    }
+    let module = files.path("token.wasm");
+    let status = Command::new("clang")
+        .args([
+            "--target=wasm32",
+            "-Os",
+            "-nostdlib",
+            "-Wl,--no-entry",
+            "-o",
+        ])
+        .args([&module, &folder.join("token.c")])
+        .status();
+    assert!(status.expect("it runs").success());
+    let toolchain = Toolchain::new();
+    let made = files
+        .component(".")
+        .unwrap_or_else(|error| panic!("{error}"));
+    let known = Component::load(&folder, &toolchain).unwrap_or_else(|error| panic!("{error}"));
+    assert!(made.exports.keys().eq(known.exports.keys()));
+    // Another version of the compiler may make other code.
+    let number = clang
+        .split("version ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let number = number.expect("a version").as_bytes();
+    if committed.windows(number.len()).any(|part| part == number) {
+        assert_eq!(bytes(&module), committed);
+    }
 }
 
 fn vault(limit: u64, amounts: &[u64]) -> Vec<u64> {

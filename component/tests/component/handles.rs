@@ -1,7 +1,9 @@
 //! Handles in functions of WIT: they arrive in another instance as what they were sent, or the run traps
 //! with the name of the rule.
 
-use miden_cvm_component::{Component, LinkedComposition, Toolchain, bindings, new_component};
+use miden_cvm_component::{
+    Component, Language, LinkedComposition, Toolchain, bindings, new_component,
+};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
@@ -858,7 +860,7 @@ fn a_new_component_has_its_types_and_destructors() {
     let wit = files.path("keeper/test.wit");
     for world in ["keeper", "user"] {
         let name = format!("new-{world}");
-        let made = new_component(&name, Some(&wit), Some(world));
+        let made = new_component(&name, Some(&wit), Some(world), Language::Masm);
         for file in made.unwrap_or_else(|error| panic!("{error}")) {
             files.write(&format!("{name}/{}", file.path), file.text.as_bytes());
         }

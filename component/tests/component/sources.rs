@@ -672,7 +672,12 @@ fn names_in_wit(words: &[String]) {
         each(&|w| format!("package %{w}:%{w} {{ interface %{w} {{ %{w}: func(); }} }}\n")),
     );
     let files = Files::new(&[("wit/world.wit", &wit)]);
-    let made = miden_cvm_component::new_component("event", Some(&files.path("wit")), None);
+    let made = miden_cvm_component::new_component(
+        "event",
+        Some(&files.path("wit")),
+        None,
+        miden_cvm_component::Language::Masm,
+    );
     for file in made.unwrap_or_else(|error| panic!("{error}")) {
         files.write(&format!("event/{}", file.path), file.text.as_bytes());
     }

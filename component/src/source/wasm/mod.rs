@@ -34,8 +34,8 @@ use crate::{
     source::{data::Segment, files::inside, manifest::Manifest},
     text::document::Document,
     wit::{
-        FunctionName, Interface, InterfaceName, ResourceName, World, find::full_name, masm_name,
-        module_names,
+        Function, FunctionName, Interface, InterfaceName, ResourceName, World, find::full_name,
+        masm_name, module_names,
     },
 };
 
@@ -325,6 +325,11 @@ impl WasmModule {
         });
         segments.collect()
     }
+}
+
+/// The core type that a module exports a function of its world by: parameters and results.
+pub(crate) fn exported_type(function: &Function) -> (Vec<ValueType>, Vec<ValueType>) {
+    Shape::of(function).exported()
 }
 
 /// The bytes of the file that an entry names.
