@@ -6,7 +6,7 @@
 //! The prover of these tests is another one than the crate's: it does everything in the plainest way,
 //! with polynomials as lists of coefficients. Without cheating, its proofs are accepted.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, ops::Range};
 
 use miden_assembly::Assembler;
 use miden_core::{
@@ -185,7 +185,9 @@ impl<F: FieldElement<BaseField = Felt>> Extended<F> {
     }
 }
 
-fn write_nodes(proof: &mut Vec<u8>, levels: &[Vec<Digest>], positions: &[usize]) {
+/// Writes the nodes that open a tree at these positions; returns where they are.
+fn write_nodes(proof: &mut Vec<u8>, levels: &[Vec<Digest>], positions: &[usize]) -> Range<usize> {
+    let start = proof.len();
     let mut known = positions.to_vec();
     for level in &levels[..levels.len() - 1] {
         for at in missing(&known, level.len()) {
@@ -193,6 +195,7 @@ fn write_nodes(proof: &mut Vec<u8>, levels: &[Vec<Digest>], positions: &[usize])
         }
         known = parents(&known, level.len() / 2);
     }
+    start..proof.len()
 }
 
 impl Cheater {
@@ -377,6 +380,11 @@ impl Cheater {
 
     /// Makes the bytes of a proof.
     fn prove(&self) -> Vec<u8> {
+        self.prove_with_openings().0
+    }
+
+    /// Makes the bytes of a proof; returns where in them the nodes are that open each tree, too.
+    fn prove_with_openings(&self) -> (Vec<u8>, Vec<Range<usize>>) {
         let settings = settings();
         let air = CvmAir::new(self.heights, self.public.clone(), self.options.clone());
         let told = CvmAir::new(self.told_heights, self.told.clone(), self.options.clone());
@@ -551,18 +559,19 @@ impl Cheater {
             (Some(shown), Cheat::Openings) => shown,
             _ => &main,
         };
+        let mut openings = Vec::new();
         opened.write(
             &mut proof,
             &positions,
             usize::from(self.cheat == Cheat::Rows),
         );
-        write_nodes(&mut proof, &opened.levels, &positions);
+        openings.push(write_nodes(&mut proof, &opened.levels, &positions));
         aux.write(&mut proof, &positions, 0);
-        write_nodes(&mut proof, &aux.levels, &positions);
+        openings.push(write_nodes(&mut proof, &aux.levels, &positions));
         for &position in &positions {
             proof.write_many(row(position));
         }
-        write_nodes(&mut proof, &levels, &positions);
+        openings.push(write_nodes(&mut proof, &levels, &positions));
         let mut known = positions;
         for (values, levels) in &layers {
             let count = values.len() / folding;
@@ -574,10 +583,10 @@ impl Cheater {
                     }
                 }
             }
-            write_nodes(&mut proof, levels, &rows);
+            openings.push(write_nodes(&mut proof, levels, &rows));
             known = rows;
         }
-        proof
+        (proof, openings)
     }
 
     /// Returns the value of the constraints, divided and weighed, at a point outside of the domain.
@@ -813,6 +822,45 @@ fn sums_that_only_balance_are_rejected() {
 fn a_composition_polynomial_that_fits_one_point_is_rejected() {
     let rejected = rejection(attempt(other_output(), Cheat::Composition));
     assert_eq!(rejected, Rejection::Opening("the values of the layers"));
+}
+
+/// An opening has those nodes of a tree that do not follow from its rows, each once and in order.
+#[test]
+fn other_nodes_are_rejected() {
+    const NODE: usize = size_of::<Digest>();
+    for run in [honest(), cut()] {
+        let cheater = Cheater::new(run, Cheat::None);
+        let (proof, openings) = cheater.prove_with_openings();
+        let hand_in = |forge: &dyn Fn(&mut Vec<u8>)| {
+            let mut proof = proof.clone();
+            forge(&mut proof);
+            hand_in(&cheater.public, cheater.heights, proof)
+        };
+        assert!(openings.len() > 3, "there are layers");
+        for nodes in openings {
+            let (first, last) = (nodes.start, nodes.end - NODE);
+            assert!(first < last, "there are two nodes");
+            let swapped = hand_in(&|proof| {
+                for i in 0..NODE {
+                    proof.swap(first + i, last + i);
+                }
+            });
+            assert!(matches!(rejection(swapped), Rejection::Opening(_)));
+            for at in [first, last] {
+                let changed = hand_in(&|proof| proof[at] ^= 1);
+                assert!(matches!(rejection(changed), Rejection::Opening(_)));
+                // Here, what follows is not where it should be.
+                let doubled = hand_in(&|proof| {
+                    let node = proof[at..at + NODE].to_vec();
+                    proof.splice(at..at, node);
+                });
+                let dropped = hand_in(&|proof| drop(proof.drain(at..at + NODE)));
+                for result in [doubled, dropped] {
+                    assert_refused(&result, at);
+                }
+            }
+        }
+    }
 }
 
 #[test]
