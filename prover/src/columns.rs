@@ -55,7 +55,8 @@ pub fn lookup_columns<E: FieldElement<BaseField = Felt>>(
     let random: Vec<Extended> = random.iter().copied().map(Extended::known).collect();
     let lookups = Lookups::new(piece, composed, packing, &random);
 
-    let mut columns = vec![vec![E::ZERO; height]; packing.width()];
+    let columns = (0..packing.width()).into_par_iter();
+    let mut columns: Vec<Vec<E>> = columns.map(|_| vec![E::ZERO; height]).collect();
     let sums: Vec<E> = chunks_of(&mut columns)
         .into_par_iter()
         .enumerate()

@@ -98,30 +98,36 @@ fn fold<E: FieldElement<BaseField = Felt>>(
     folding: usize,
     mut alpha: E,
 ) -> Vec<E> {
-    let mut values = values.to_vec();
-    for _ in 0..folding.ilog2() {
-        let half = values.len() / 2;
-        let root = Felt::get_root_of_unity(values.len().ilog2()).inv();
-        // 1 / 2x, for the odd part.
-        let first = (offset + offset).inv();
-        let two = Felt::new(2).inv();
-        let (low, high) = values.split_at_mut(half);
-        low.par_chunks_mut(CHUNK)
-            .zip(high.par_chunks(CHUNK))
-            .enumerate()
-            .for_each(|(chunk, (low, high))| {
-                let mut inverse = first * root.exp_vartime((chunk * CHUNK) as u64);
-                for (a, &b) in low.iter_mut().zip(high) {
-                    let (even, odd) = (*a + b, (*a - b).mul_base(inverse));
-                    *a = even.mul_base(two) + alpha * odd;
-                    inverse *= root;
-                }
-            });
-        values.truncate(half);
+    let mut folded = fold_in_two(values, offset, alpha);
+    for _ in 1..folding.ilog2() {
         offset = offset.square();
         alpha = alpha.square();
+        folded = fold_in_two(&folded, offset, alpha);
     }
-    values
+    folded
+}
+
+fn fold_in_two<E: FieldElement<BaseField = Felt>>(values: &[E], offset: Felt, alpha: E) -> Vec<E> {
+    let root = Felt::get_root_of_unity(values.len().ilog2()).inv();
+    // 1 / 2x, for the odd part.
+    let first = (offset + offset).inv();
+    let two = Felt::new(2).inv();
+    let (low, high) = values.split_at(values.len() / 2);
+    let mut folded = vec![E::ZERO; low.len()];
+    let halves = low.par_chunks(CHUNK).zip(high.par_chunks(CHUNK));
+    folded
+        .par_chunks_mut(CHUNK)
+        .zip(halves)
+        .enumerate()
+        .for_each(|(chunk, (folded, (low, high)))| {
+            let mut inverse = first * root.exp_vartime((chunk * CHUNK) as u64);
+            for (to, (&a, &b)) in folded.iter_mut().zip(low.iter().zip(high)) {
+                let (even, odd) = (a + b, (a - b).mul_base(inverse));
+                *to = even.mul_base(two) + alpha * odd;
+                inverse *= root;
+            }
+        });
+    folded
 }
 
 #[cfg(test)]

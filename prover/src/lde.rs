@@ -244,8 +244,9 @@ impl Segment {
     /// Room for the values of a coset.
     pub fn values(&self) -> CosetValues {
         let length = self.groups[0].len();
+        let groups = self.groups.par_iter();
         CosetValues {
-            groups: vec![vec![Packed::ZERO; length]; self.groups.len()],
+            groups: groups.map(|_| vec![Packed::ZERO; length]).collect(),
         }
     }
 

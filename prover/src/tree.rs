@@ -35,8 +35,8 @@ where
             segment.evaluate(cosets, coset, values);
         }
         let chunks = hashes.par_chunks_mut(HASH_CHUNK * blowup).enumerate();
-        chunks.for_each(|(chunk, hashes)| {
-            let mut rows = vec![F::ZERO; total * (hashes.len() / blowup)];
+        chunks.for_each_init(Vec::new, |rows, (chunk, hashes)| {
+            rows.resize(total * (hashes.len() / blowup), F::ZERO);
             for (i, row) in rows.chunks_mut(total).enumerate() {
                 let mut rest = row;
                 for (segment, values) in segments.iter().zip(&values) {
@@ -46,7 +46,7 @@ where
                 }
             }
             let mine = hashes.iter_mut().skip(coset).step_by(blowup);
-            for (hash, of_row) in mine.zip(hash_rows(hasher, &rows, total)) {
+            for (hash, of_row) in mine.zip(hash_rows(hasher, rows, total)) {
                 *hash = of_row;
             }
         });

@@ -220,7 +220,7 @@ impl Field {
         let middle = a0 * b1 + (low >> 32);
         let other = a1 * b0 + (middle & EPSILON);
         let high = a1 * b1 + (middle >> 32) + (other >> 32);
-        self.reduce(a.wrapping_mul(b), high)
+        self.reduce((other << 32) | (low & EPSILON), high)
     }
 
     #[inline(always)]
@@ -576,16 +576,21 @@ fn internal_round(field: Field, state: &mut State, constant: u64) {
     for a in &mut state[0] {
         *a = field.power_7(add(*a, constant));
     }
-    for lane in 0..LANES {
-        let a: [u64; WIDTH] = core::array::from_fn(|i| state[i][lane]);
-        let (mut low, mut high) = (0, 0);
-        for a in a {
-            low += a & EPSILON;
-            high += a >> 32;
+    // Element by element: a loop over states with one over elements in it is not vectorized.
+    let (mut low, mut high) = ([0; LANES], [0; LANES]);
+    for element in state.iter() {
+        for lane in 0..LANES {
+            low[lane] += element[lane] & EPSILON;
+            high[lane] += element[lane] >> 32;
         }
-        let sum = canonical(join(low, high, 0));
-        for i in 0..WIDTH {
-            state[i][lane] = add(field.mul(a[i], DIAGONAL[i]), sum);
+    }
+    let mut sum = [0; LANES];
+    for lane in 0..LANES {
+        sum[lane] = canonical(join(low[lane], high[lane], 0));
+    }
+    for (element, &factor) in state.iter_mut().zip(&DIAGONAL) {
+        for lane in 0..LANES {
+            element[lane] = add(field.mul(element[lane], factor), sum[lane]);
         }
     }
 }
