@@ -459,6 +459,12 @@ impl Loader {
                 }
             }
         };
+        if kernel.kernel().is_empty() {
+            return Err(TargetError::NotAKernel {
+                path: path.into(),
+                reason: "it exports no procedure".into(),
+            });
+        }
         self.toolchain = self.toolchain.with_kernel(kernel);
         Ok(self)
     }

@@ -746,6 +746,7 @@ fn libraries_and_kernels_are_taken_by_every_command() {
     let folder = Folder::new(&[
         ("numbers/two.masm", "pub proc two push.2 end"),
         ("kernel.masm", "pub proc seven push.7 add end"),
+        ("constants.masm", "pub const SEVEN = 7"),
         (
             "folder/api.masm",
             "use $kernel::values pub proc seven exec.values::seven add end",
@@ -790,8 +791,10 @@ fn libraries_and_kernels_are_taken_by_every_command() {
         ("--kernel", "app"),
         ("-l", "kernel.masm"),
         ("--kernel", "missing"),
+        ("--kernel", "constants.masm"),
     ] {
         let finished = on(&["run"], &folder.path("app.toml"), &[option, &path(wrong)]);
         assert!([1, 2].contains(&finished.code), "{option} {wrong}");
+        assert!(!finished.stderr.contains("gave up"), "{}", finished.stderr);
     }
 }

@@ -346,6 +346,10 @@ fn check_calls(
                     Target::Item(Item::Procedure(unit, index)) => {
                         all.numbers.get(&(unit, index)).copied()
                     }
+                    Target::Item(Item::Constant(..) | Item::Type(..)) | Target::Number(_) => {
+                        let fault = SourceFault::NotAProcedure(invoked.target.text());
+                        return Err(units[unit].error(invoked.target.place, fault));
+                    }
                     _ => None,
                 },
             };

@@ -72,6 +72,9 @@ pub enum SourceFault {
     /// A procedure that is named by its hash is exported.
     #[error("a hash cannot be exported; write a procedure that executes it, and export that")]
     ExportedHash,
+    /// Something else is executed or called.
+    #[error("`{0}` is no procedure")]
+    NotAProcedure(String),
     /// A module is exported.
     #[error("a module cannot be exported; export what is in it")]
     ExportedModule,

@@ -163,6 +163,17 @@ fn what_the_assembler_does_not_foresee_is_refused() {
         library(&modules),
         &["a.masm:1:9", "module cannot be exported"],
     );
+    for (text, name) in [
+        ("pub type t = felt\npub proc g exec.t end", "t"),
+        ("pub type t = felt\npub proc g call.::a::t end", "::a::t"),
+        (
+            "use a::X->t\npub const X = 1\npub proc g procref.t end",
+            "t",
+        ),
+    ] {
+        let error = says(library(&[("a", text)]), &["a.masm:"]);
+        assert_eq!(error.fault, SourceFault::NotAProcedure(name.into()));
+    }
     // The type is of itself to the assembler, whatever was imported by its name.
     for import in [hash, "l::b::Tt", "miden::core::word"] {
         says(
