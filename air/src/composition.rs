@@ -327,6 +327,7 @@ pub struct Composition {
 
 /// Why a composition is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CompositionError {
     /// The number of instances is zero or more than [`MAX_INSTANCES`].
     #[error("a composition has between 1 and 65536 instances, but this one has {0}")]

@@ -24,6 +24,7 @@ use crate::{
 /// conjectured ones for the others ([`Security`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum OptionSet {
     /// Blowup 4, 41 queries, 16 bits of grinding, quadratic extension: the fastest to prove.
     Fast96 = 1,
@@ -135,6 +136,7 @@ pub struct ProofSettings {
 
 /// Why settings are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum SettingsError {
     /// The hash function's collision resistance is below the level of the parameter set.
     #[error(

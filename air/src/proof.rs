@@ -49,6 +49,7 @@ pub struct Proof {
 
 /// Why bytes are not a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ProofError {
     /// There are fewer bytes than the header has.
     #[error("a proof has at least {HEADER_LEN} bytes, but these are {0}")]

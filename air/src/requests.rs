@@ -14,6 +14,7 @@ const HEAD_LEN: usize = 12;
 
 /// Why bytes are not requests.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum RequestsError {
     /// There are more bytes than there may be.
     #[error("the requests are {0} bytes long, more than the {MAX_REQUESTS_LEN} that they may have")]

@@ -35,6 +35,7 @@ pub struct Security {
 
 /// A least security that is asked for, in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum MinSecurity {
     /// Bits under the conjecture.
     Conjectured(u32),

@@ -120,10 +120,8 @@ impl LocalTransactionProver {
         })?;
 
         let stack_outputs = traced.public.stack_outputs.clone();
-        let options = ProveOptions {
-            settings,
-            check_trace: false,
-        };
+        let mut options = ProveOptions::from(settings);
+        options.check_trace = false;
         let proof = prove_trace(traced.trace, traced.public, &options).map_err(|error| {
             TransactionProverError::other_with_source("the transaction was not proven", error)
         })?;

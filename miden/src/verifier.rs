@@ -45,10 +45,8 @@ impl TransactionVerifier {
     /// A verifier that accepts proofs with at least this security.
     pub fn with_min_security(min_security: MinSecurity) -> Self {
         let kernel = TransactionKernel::program_info();
-        let expectations = Expectations {
-            program_hash: Some(*kernel.program_hash()),
-            ..min_security.into()
-        };
+        let mut expectations = Expectations::from(min_security);
+        expectations.program_hash = Some(*kernel.program_hash());
         Self {
             kernel,
             expectations,

@@ -105,6 +105,7 @@ impl fmt::Display for Location {
 
 /// Why a program was refused before its first cycle.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// A process runs one program, once.
     #[error("a program has already been executed in this process")]
@@ -170,6 +171,7 @@ pub enum LoadError {
 ///
 /// Where Miden VM 0.20.6 has the same error, the variant has the same name.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum Trap {
     /// An arithmetic circuit is malformed, or does not evaluate to zero.
     #[error("failed to evaluate an arithmetic circuit: {0}")]
@@ -497,6 +499,7 @@ pub enum Trap {
 
 /// Why a circuit was not evaluated, or not to zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AceError {
     /// Variables fill words, and there is one at least.
     #[error("the number of variables must be a multiple of 2 and not zero, but was {0}")]
@@ -566,6 +569,7 @@ impl Trap {
 
 /// A memory access that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MemoryError {
     /// An address of more than 32 bits.
     #[error("memory address cannot exceed 2^32 but was {addr}")]

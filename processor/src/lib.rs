@@ -121,6 +121,7 @@ fn output(process: Process<NoTrace>, stack: StackOutputs) -> ExecutionOutput {
 
 /// Why there is no trace of a run.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TracedExecutionError {
     /// The run itself failed.
     #[error(transparent)]

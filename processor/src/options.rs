@@ -11,6 +11,7 @@ pub const MAX_HANDLES: u32 = (1 << 28) - 1;
 
 /// Bounds on what a run may use. Passing one is a trap whose message names the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Words (4 elements) of memory, over all contexts that are alive; counted by pages of 64.
     pub memory_words: u64,
@@ -158,6 +159,7 @@ impl ExecutionOptions {
 
 /// Options that contradict each other or the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum OptionsError {
     /// More cycles than the machine allows.
     #[error("at most {MAX_CYCLES} cycles are possible, but {max_cycles} were allowed")]

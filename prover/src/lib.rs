@@ -42,6 +42,7 @@ use winterfell::math::fields::{CubeExtension, QuadExtension};
 
 /// Options for proving a trace.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct ProveOptions {
     /// The parameters and the hash function of the proof.
     pub settings: ProofSettings,
@@ -69,6 +70,7 @@ impl From<ProofSettings> for ProveOptions {
 
 /// Why a trace cannot be proven.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ProverError {
     /// A table has a number of rows that no pieces make up, or out of range.
     #[error(

@@ -158,16 +158,12 @@ fn too_little_security_is_refused() {
 fn another_program_or_composition_is_not_what_was_expected() {
     let (public, proof) = prove(FAST.into());
     let other = Word::new([Felt::new(1); 4]);
-    let expectations = Expectations {
-        program_hash: Some(other),
-        ..FAST.level().into()
-    };
+    let mut expectations = Expectations::from(FAST.level());
+    expectations.program_hash = Some(other);
     let error = verify(&public, &proof, &expectations).expect_err("another program");
     assert!(matches!(error, VerifierError::ProgramHash { .. }));
-    let expectations = Expectations {
-        composition: Some(other),
-        ..FAST.level().into()
-    };
+    let mut expectations = Expectations::from(FAST.level());
+    expectations.composition = Some(other);
     let error = verify(&public, &proof, &expectations).expect_err("an open program");
     assert!(matches!(
         error,
@@ -321,10 +317,8 @@ fn a_composition_proves_and_verifies() {
     )
     .expect("the trace is valid")
     .to_bytes();
-    let expectations = Expectations {
-        composition: Some(composition.commitment()),
-        ..FAST.level().into()
-    };
+    let mut expectations = Expectations::from(FAST.level());
+    expectations.composition = Some(composition.commitment());
     verify(&public, &proof, &expectations).expect("the proof is valid");
 
     // The same run cannot pass for one with other records.

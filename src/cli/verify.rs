@@ -79,13 +79,11 @@ impl VerifyCommand {
             })
         })?;
         let records = self.records.as_deref().map(records).transpose()?;
-        let expectations = Expectations {
-            min_security: self.security,
-            program_hash: self.program_hash,
-            composition: match &records {
-                Some(records) => Some(records.composition().commitment()),
-                None => self.composition,
-            },
+        let mut expectations = Expectations::from(self.security);
+        expectations.program_hash = self.program_hash;
+        expectations.composition = match &records {
+            Some(records) => Some(records.composition().commitment()),
+            None => self.composition,
         };
         let verified = verify(&statement, &proof, &expectations).map_err(|error| {
             let rejected = format!("the proof is rejected: {}", whole(&error));

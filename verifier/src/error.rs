@@ -10,6 +10,7 @@ use crate::{
 
 /// Why a proof is rejected.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum VerifierError {
     /// The public inputs are not those of any run.
     #[error("the statement is not valid")]

@@ -46,6 +46,7 @@ pub use crate::{
 
 /// The demands of a verifier, beyond the proof's being one of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Expectations {
     /// The least security that is accepted: 100 proven bits if nothing is said.
     pub min_security: MinSecurity,

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 /// Why requests to precompiles are not those of a run.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum RequestError {
     /// Nothing is registered for a request, or its arguments are malformed.
     #[error("{}", reason(.0))]

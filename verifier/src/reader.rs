@@ -13,6 +13,7 @@ use winter_math::{FieldElement, StarkField};
 
 /// Why bytes are not a proof of the form that the header calls for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum LayoutError {
     /// The proof ends too early.
     #[error("the proof ends within {0}")]

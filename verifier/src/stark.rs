@@ -33,6 +33,7 @@ use crate::{
 
 /// Why a proof that can be read proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Rejection {
     /// The sums of the pieces and of the verifier's messages do not add up to zero.
     #[error("the sums of the pieces do not balance")]

@@ -37,6 +37,7 @@ pub struct Statement {
 
 /// Why a statement is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum StatementError {
     /// A digest is not written as Miden prints words.
     #[error(

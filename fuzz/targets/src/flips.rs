@@ -61,5 +61,6 @@ fn kind(error: &VerifierError) -> &'static str {
         VerifierError::Layout(_) => "layout",
         VerifierError::Rejected(_) => "rejected",
         VerifierError::TooManyRequests { .. } | VerifierError::Requests(_) => "requests",
+        _ => "elsewhere",
     }
 }

@@ -3,6 +3,7 @@ use thiserror::Error;
 
 /// The advice provider could not give or take what was asked.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum AdviceError {
     /// The key is in the map with other values.
     #[error("another value for key {} is already present in the advice map", .key.to_hex())]

@@ -94,6 +94,7 @@ impl fmt::Debug for EventHandlerRegistry {
 
 /// A handler that cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum RegistryError {
     /// The event has a handler already.
     #[error("attempted to add event handler for '{event}' (already registered)")]

@@ -110,6 +110,7 @@ impl TraceLengths {
 
 /// Why a run has no trace, although it ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TraceError {
     /// The hasher cannot show what the run asked of it.
     #[error(transparent)]

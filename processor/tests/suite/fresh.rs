@@ -166,10 +166,8 @@ fn fresh_instances_call_themselves() {
         0
     );
     let mut limited = builder;
-    let limits = Limits {
-        instances: 4,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.instances = 4;
     limited.options = ExecutionOptions::default().with_limits(limits);
     limited.run("begin push.2 call.stubs::a1 swap drop end");
     let error = limited.start("begin push.3 call.stubs::a1 swap drop end").0;
@@ -226,12 +224,10 @@ fn a_fresh_instance_is_freed_when_it_returns() {
     let mut builder = transaction(Fresh);
     // Pages of 64 words: the note and the account have one each and that of their frame pointers, the
     // root has the latter.
-    let limits = Limits {
-        instances: 3,
-        memory_words: 5 * 64,
-        handles: 0,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.instances = 3;
+    limits.memory_words = 5 * 64;
+    limits.handles = 0;
     builder.options = ExecutionOptions::default().with_limits(limits);
     let main = "begin
         push.1000 dup neq.0

@@ -172,10 +172,9 @@ fn what_is_dropped_is_gone() {
     let one = format!("{make} {} drop call.stubs::drop3 drop", call("a1", 0));
     let mut builder = accounts();
     let limits = |instances| {
-        ExecutionOptions::default().with_limits(Limits {
-            instances,
-            ..Limits::default()
-        })
+        let mut limits = Limits::default();
+        limits.instances = instances;
+        ExecutionOptions::default().with_limits(limits)
     };
     builder.options = limits(3);
     let main = format!("begin repeat.50 {one} end end");

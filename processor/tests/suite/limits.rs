@@ -63,19 +63,15 @@ fn cycles() {
 #[test]
 fn stack_depth() {
     let case = Case::masm("pushing", "begin push.1 while.true push.5 push.1 end end");
-    let limits = Limits {
-        stack_depth: 1000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.stack_depth = 1000;
     assert_eq!(passed(&case, limits), ("stack elements in a context", 1000));
 }
 
 #[test]
 fn elements_read_in_bulk() {
-    let limits = Limits {
-        bulk_elements: 1000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.bulk_elements = 1000;
     let search = "miden::core::collections::sorted_array::lowerbound_array";
     let all_memory = format!("push.4294967292 push.0 push.1.2.3.4 emit.event(\"{search}\")");
     let sources = [
@@ -127,10 +123,8 @@ fn memory_words() {
         "writing everywhere",
         "begin push.1 while.true add.1024 dup push.7 swap mem_store push.1 end end",
     );
-    let limits = Limits {
-        memory_words: 6400,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.memory_words = 6400;
     assert_eq!(passed(&case, limits), ("memory words", 6400));
 }
 
@@ -141,10 +135,8 @@ fn memory_of_finished_calls_does_not_count() {
         "proc f push.7 mem_store.0 push.8 mem_store.4096 end
         begin push.100 push.1 while.true call.f sub.1 dup neq.0 end drop end",
     );
-    let limits = Limits {
-        memory_words: 640,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.memory_words = 640;
     assert!(run(&case, ExecutionOptions::default().with_limits(limits)).is_ok());
     let retaining = ExecutionOptions::default()
         .with_limits(limits)
@@ -159,10 +151,8 @@ fn call_depth() {
         "proc f mem_storew_be.0 push.0 dyncall end
         begin procref.f mem_storew_be.0 push.0 dyncall end",
     );
-    let limits = Limits {
-        call_depth: 300,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.call_depth = 300;
     assert_eq!(passed(&case, limits), ("open calls", 300));
     assert_eq!(passed(&case, Limits::default()), ("open calls", 1 << 16));
 }
@@ -192,19 +182,15 @@ fn nesting_of_joins() {
     forest.make_root(root);
     let case = Case::new("deep joins", Program::new(Arc::new(forest), root));
     assert!(run(&case, ExecutionOptions::default()).is_ok());
-    let limits = Limits {
-        nesting: 1000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.nesting = 1000;
     assert_eq!(passed(&case, limits), ("open nodes", 1000));
 }
 
 #[test]
 fn advice_elements() {
-    let limits = Limits {
-        advice_elements: 100,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.advice_elements = 100;
     let stack = "begin push.1 while.true u32clz drop push.1 push.1 end end";
     let source =
         "begin push.1 while.true push.8 push.8 push.8 push.8 adv.push_mapval push.1 end end";
@@ -242,10 +228,8 @@ fn advice_elements() {
 
 #[test]
 fn advice_of_the_host() {
-    let limits = Limits {
-        advice_elements: 100,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.advice_elements = 100;
     let event = EventName::new("test::more");
     let id = event.to_event_id().as_felt();
     let source = format!("begin push.0 push.1 while.true add.1 push.{id} emit drop push.1 end end");
@@ -301,10 +285,9 @@ fn instances() {
         .link(1, "a1", LinkKind::Isolated, 1, "recursive::again")
         .link(0, "c1", LinkKind::Shared, 2, "recursive::once");
     let limits = |instances| {
-        ExecutionOptions::default().with_limits(Limits {
-            instances,
-            ..Limits::default()
-        })
+        let mut limits = Limits::default();
+        limits.instances = instances;
+        ExecutionOptions::default().with_limits(limits)
     };
     builder.options = limits(2);
     let error = builder.start("begin push.0 drop end").0;
@@ -341,10 +324,9 @@ fn static_data() {
         .data(0, 8, &[ZERO; 8])
         .data(1, 16, &[ZERO; 24]);
     let limits = |static_data| {
-        ExecutionOptions::default().with_limits(Limits {
-            static_data,
-            ..Limits::default()
-        })
+        let mut limits = Limits::default();
+        limits.static_data = static_data;
+        ExecutionOptions::default().with_limits(limits)
     };
     let main = "begin repeat.5 call.stubs::a1 end end";
     builder.options = limits(8 + 5 * 24);
@@ -365,10 +347,8 @@ fn static_data() {
 
 #[test]
 fn trace_rows() {
-    let limits = Limits {
-        trace_rows: 1000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.trace_rows = 1000;
     let options = ExecutionOptions::new(2000, 64)
         .expect("valid options")
         .with_limits(limits);

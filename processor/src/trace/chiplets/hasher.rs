@@ -25,6 +25,7 @@ const MIN_CHAINS: usize = 16;
 
 /// Something that the hasher cannot show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum HasherRequestError {
     /// A Merkle path is empty or too long.
     #[error("a Merkle path has between 1 and 64 levels, but this one has {0}")]

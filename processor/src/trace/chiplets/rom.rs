@@ -12,6 +12,7 @@ use thiserror::Error;
 
 /// A lookup of a record that is not public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum UnknownRecord {
     /// The kernel has no such procedure.
     #[error("{0} is not a procedure of the kernel")]

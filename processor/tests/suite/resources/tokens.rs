@@ -271,10 +271,9 @@ fn nobody_has_what_no_link_gives() {
 #[test]
 fn tables_have_a_limit() {
     let mut builder = simple("holder::take");
-    builder.options = ExecutionOptions::default().with_limits(Limits {
-        handles: 3,
-        ..Limits::default()
-    });
+    let mut limits = Limits::default();
+    limits.handles = 3;
+    builder.options = ExecutionOptions::default().with_limits(limits);
     ends(&builder, &main(&[NEW, NEW, NEW, "drop drop drop"]));
     let freed = "call.stubs::drop0 drop";
     ends(
