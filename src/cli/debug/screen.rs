@@ -12,7 +12,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Modifier, Style},
     text::{Line, Text},
-    widgets::{Block, Paragraph},
+    widgets::{Block, Paragraph, Wrap},
 };
 
 use super::{
@@ -187,8 +187,10 @@ impl<'t> Screen<'t> {
         draw_list(frame, calls, "calls", command::calls(&mut self.debugger));
         let title = format!("stack, {} deep", self.debugger.stack().len());
         draw_list(frame, stack, &title, command::stack(&self.debugger));
-        draw_list(frame, pane, self.pane.title(), self.pane_lines());
-        frame.render_widget(Paragraph::new(self.answer.as_str()), answer);
+        let list = list(self.pane.title(), self.pane_lines()).wrap(Wrap { trim: false });
+        frame.render_widget(list, pane);
+        let text = Paragraph::new(self.answer.as_str()).wrap(Wrap { trim: false });
+        frame.render_widget(text, answer);
         let prompt = match &self.typed {
             Some(typed) => format!(":{typed}"),
             None => KEYS.to_owned(),
@@ -221,6 +223,7 @@ impl<'t> Screen<'t> {
             None => ("no source".into(), Vec::new()),
         };
         let title = format!("{title}, cycle {}", self.debugger.cycle());
+        let title = end_of(&title, usize::from(area.width.saturating_sub(2)));
         let block = Block::bordered().title(title);
         frame.render_widget(Paragraph::new(Text::from(lines)).block(block), area);
     }
@@ -242,8 +245,71 @@ impl<'t> Screen<'t> {
     }
 }
 
+/// The end of a text, which has the name of the file and the line, if there is no room for all of it.
+fn end_of(text: &str, room: usize) -> String {
+    let length = text.chars().count();
+    if length <= room {
+        return text.to_owned();
+    }
+    let end = text
+        .chars()
+        .skip(length - room.saturating_sub(1).min(length));
+    std::iter::once('…').chain(end).collect()
+}
+
 fn draw_list(frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<String>) {
+    frame.render_widget(list(title, lines), area);
+}
+
+fn list(title: &str, lines: Vec<String>) -> Paragraph<'static> {
     let lines: Vec<Line<'_>> = lines.into_iter().map(Line::from).collect();
     let block = Block::bordered().title(title.to_owned());
-    frame.render_widget(Paragraph::new(Text::from(lines)).block(block), area);
+    Paragraph::new(Text::from(lines)).block(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use miden_cvm::{ExecutionOptions, Inputs, Loader};
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::*;
+
+    /// The screen as a text, after these lines.
+    fn drawn(example: &str, width: u16, height: u16, lines: &[&str]) -> String {
+        let path = format!("examples/{example}");
+        let target = Loader::new().load(path.as_ref()).expect("an example");
+        let inputs = format!("{path}/{example}.inputs");
+        let inputs = Inputs::read(inputs.as_ref()).expect("its inputs");
+        let options = ExecutionOptions::default();
+        let debugger = Debugger::new(&target, inputs, options).expect("a run");
+        let mut screen = Screen::new(debugger);
+        for line in lines {
+            assert!(screen.execute(line), "{line}");
+        }
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        terminal.draw(|frame| screen.draw(frame)).expect("drawn");
+        let buffer = terminal.backend().buffer();
+        let rows = buffer.content().chunks(usize::from(width));
+        let rows = rows.map(|row| {
+            let row: String = row.iter().map(|cell| cell.symbol()).collect();
+            row.trim_end().to_owned() + "\n"
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn the_book_shows_the_screen() {
+        let screen = drawn("ledger", 100, 34, &["break instance audit", "c", "s"]);
+        let book = include_str!("../../../docs/src/debugger.md");
+        assert!(book.contains(&screen), "{screen}");
+    }
+
+    /// Nothing is drawn outside of the smallest terminal.
+    #[test]
+    fn small_terminals_are_drawn_on() {
+        for (width, height) in [(1, 1), (3, 2), (20, 5), (80, 24)] {
+            let screen = drawn("ledger", width, height, &["c", "bc"]);
+            assert_eq!(screen.lines().count(), usize::from(height));
+        }
+    }
 }
