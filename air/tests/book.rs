@@ -567,7 +567,8 @@ fn links_lead_somewhere() {
             assert!(found, "{name} links to {link}");
         }
         let summary = &texts["SUMMARY.md"];
-        let listed = name == "SUMMARY.md" || summary.contains(&format!("({name})"));
+        let is_chapter = name.ends_with(".md") && name != "SUMMARY.md";
+        let listed = !is_chapter || summary.contains(&format!("({name})"));
         assert!(listed, "{name} is not in the summary");
     }
 }

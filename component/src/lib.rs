@@ -48,7 +48,8 @@ pub use similar::{similar_name, similar_path};
 pub use source::{
     component::{Component, Export, Import, ImportKey},
     data::Segment,
-    scaffold::{Language, NewFile, bindings, new_component},
+    new_file::NewFile,
+    scaffold::{Language, bindings, new_component},
     workspace::{WORKSPACE_FILE, Workspace},
     world::ComponentWorld,
 };

@@ -1,20 +1,13 @@
 //! What a new component starts with whose code a compiler for WebAssembly makes.
 
 use crate::{
-    source::{scaffold::NewFile, wasm::exported_type},
+    source::{new_file::NewFile, wasm::exported_type},
     wit::{World, find::full_name, masm_name, module_names},
 };
 use miden_cvm_wasm::ValueType;
 
 /// The crate that makes bindings for Rust.
 const WIT_BINDGEN: &str = "0.57.1";
-
-fn file(path: &str, text: impl Into<String>) -> NewFile {
-    NewFile {
-        path: path.into(),
-        text: text.into(),
-    }
-}
 
 /// The world that a component in Rust or C starts from without another one: functions of the world itself
 /// need no path in either language.
@@ -48,7 +41,7 @@ pub(super) fn rust(name: &str, world: Option<&str>, is_starter: bool) -> Vec<New
         ),
     };
     vec![
-        file(
+        NewFile::new(
             crate::COMPONENT_FILE,
             format!(
                 "name = \"{name}\"\n\
@@ -56,7 +49,7 @@ pub(super) fn rust(name: &str, world: Option<&str>, is_starter: bool) -> Vec<New
                  wasm = \"target/wasm32-unknown-unknown/release/component.wasm\"\n"
             ),
         ),
-        file(
+        NewFile::new(
             "Cargo.toml",
             format!(
                 "[package]\nname = \"component-{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\npublish = false\n\n\
@@ -67,15 +60,15 @@ pub(super) fn rust(name: &str, world: Option<&str>, is_starter: bool) -> Vec<New
                  [workspace]\n"
             ),
         ),
-        file(
+        NewFile::new(
             "rust-toolchain.toml",
             "[toolchain]\nchannel = \"stable\"\ntargets = [\"wasm32-unknown-unknown\"]\n",
         ),
-        file(
+        NewFile::new(
             ".cargo/config.toml",
             "[build]\ntarget = \"wasm32-unknown-unknown\"\n",
         ),
-        file("src/lib.rs", code),
+        NewFile::new("src/lib.rs", code),
     ]
 }
 
@@ -131,21 +124,21 @@ pub(super) fn c(
     }
     let selected = selected.map_or(String::new(), |world| format!("world = \"{world}\"\n"));
     vec![
-        file(
+        NewFile::new(
             crate::COMPONENT_FILE,
             format!(
                 "name = \"{name}\"\nwit = \"wit\"\n{selected}\
                  # Made by `make`.\nwasm = \"component.wasm\"\n"
             ),
         ),
-        file(
+        NewFile::new(
             "Makefile",
             "# A clang that compiles for WebAssembly, and its linker `wasm-ld`.\n\
              CLANG ?= clang\n\n\
              component.wasm: component.c\n\
              \t$(CLANG) --target=wasm32 -Os -nostdlib -fno-builtin-memcpy -mbulk-memory -Wl,--no-entry -o $@ $<\n",
         ),
-        file("component.c", code),
+        NewFile::new("component.c", code),
     ]
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod foreign;
 pub(crate) mod libraries;
 pub(crate) mod manifest;
+pub(crate) mod new_file;
 pub(crate) mod resources;
 pub(crate) mod scaffold;
 pub(crate) mod wasm;

@@ -21,6 +21,7 @@ use crate::{
         foreign,
         libraries::assembled_code,
         manifest::Manifest,
+        new_file::NewFile,
         resources::Declared,
         workspace::Workspace,
         world::{ComponentWorld, find_procedure, implementations, import_roots},
@@ -31,15 +32,6 @@ use crate::{
         module_names, resolve_world,
     },
 };
-
-/// A file of a new component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewFile {
-    /// Its path below the component's folder, with `/` between the parts.
-    pub path: String,
-    /// Its text.
-    pub text: String,
-}
 
 /// A language that a component is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,10 +93,8 @@ pub fn new_component(
         Language::Rust => foreign::rust(name, world, wit.is_none()),
         Language::C => foreign::c(name, world, &resolved, wit.is_none()),
     };
-    files.extend(sources.files.into_iter().map(|file| NewFile {
-        path: format!("wit/{}", file.path),
-        text: file.text,
-    }));
+    let wit = sources.files.into_iter();
+    files.extend(wit.map(|file| NewFile::new(format!("wit/{}", file.path), file.text)));
     Ok(files)
 }
 
@@ -144,14 +134,12 @@ fn assembly(name: &str, world: Option<&str>, resolved: &World) -> Vec<NewFile> {
         .map(|(module, _)| format!("\"{module}.masm\""))
         .collect();
     manifest += &format!("sources = [{}]\n{entries_of}", listed.join(", "));
-    let mut files = vec![NewFile {
-        path: crate::COMPONENT_FILE.into(),
-        text: manifest,
-    }];
-    files.extend(modules.into_iter().map(|(module, text)| NewFile {
-        path: format!("{module}.masm"),
-        text: format!("{notes}{text}"),
-    }));
+    let mut files = vec![NewFile::new(crate::COMPONENT_FILE, manifest)];
+    files.extend(
+        modules
+            .into_iter()
+            .map(|(module, text)| NewFile::new(format!("{module}.masm"), format!("{notes}{text}"))),
+    );
     files
 }
 
