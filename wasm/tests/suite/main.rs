@@ -2,4 +2,5 @@
 
 mod instructions;
 mod kernels;
+mod specification;
 mod support;

@@ -71,6 +71,8 @@ pub fn assemble(compiled: &Compiled, extra: &[(&str, &str)]) -> Library {
     };
     let mut texts = vec![("wasm", compiled.text.as_str()), ("driver", &driver)];
     texts.extend(extra);
+    // A module without functions is no module of assembly.
+    texts.retain(|(_, text)| text.contains("proc "));
     let modules: Vec<_> = texts
         .into_iter()
         .map(|(name, text)| {
