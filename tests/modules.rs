@@ -274,3 +274,18 @@ fn the_drawing_of_crates_is_that_of_the_manifests() {
     let drawn: BTreeSet<String> = drawn.map(str::to_owned).collect();
     assert_eq!(drawn, expected);
 }
+
+/// Code of build scripts is built once with all other code only if it has the same features.
+#[test]
+fn features_of_build_scripts_are_those_of_other_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("workspace-hack/Cargo.toml");
+    let manifest = fs::read_to_string(path).expect("the manifest");
+    let (_, lists) = manifest
+        .split_once("[dependencies]\n")
+        .expect("dependencies");
+    let (code, scripts) = lists
+        .split_once("[build-dependencies]\n")
+        .expect("dependencies of build scripts");
+    assert!(!code.trim().is_empty());
+    assert_eq!(code.trim(), scripts.trim());
+}

@@ -223,6 +223,13 @@ fn is_trap(error: &str, message: &str) -> Result<(), Miss> {
     }
 }
 
+/// Makes the states of these instances unknown: a module that is left out shares their memories and tables.
+fn lose_track(instances: &mut [Instance], shared: &[usize]) {
+    for index in shared {
+        instances[*index].unknown = Some(LINKING);
+    }
+}
+
 /// Runs a file of tests.
 fn check(file: &TestFile<'_>) -> Count {
     let mut lexer = Lexer::new(file.raw());
@@ -251,9 +258,7 @@ fn check(file: &TestFile<'_>) -> Count {
                 let instance = Instance::new(&mut module);
                 // It would have changed tables and memories of those.
                 if instance.is_linked() {
-                    for index in &registered {
-                        instances[*index].unknown = Some(LINKING);
-                    }
+                    lose_track(&mut instances, &registered);
                 }
                 instances.push(instance);
             }
@@ -296,9 +301,7 @@ fn check(file: &TestFile<'_>) -> Count {
                         let outcome = instantiation(&mut QuoteWat::Wat(module), message);
                         // What it writes before it traps stays.
                         if matches!(&outcome, Err(Miss::LeftOut(reason)) if reason == LINKING) {
-                            for index in &registered {
-                                instances[*index].unknown = Some(LINKING);
-                            }
+                            lose_track(&mut instances, &registered);
                         }
                         outcome
                     }
