@@ -593,7 +593,7 @@ impl<F: Future<Output = MidenEnd> + Send> AsyncHost for Lockstep<'_, F> {
     ) -> impl HostFuture<Result<Vec<AdviceMutation>, HostError>> {
         let here = Place {
             event: state.get_stack_item(0),
-            cycle: state.clk(),
+            cycle: state.clk().into(),
             context: state.ctx().domain().into(),
         };
         async move {

@@ -16,6 +16,11 @@ impl ContextId {
     /// The context in which a program starts.
     pub const ROOT: Self = Self(0);
 
+    /// The context in which a program starts.
+    pub const fn root() -> Self {
+        Self::ROOT
+    }
+
     /// Returns the context of the instance `index` in `domain`.
     pub const fn new(domain: u32, index: u16) -> Self {
         Self(((domain as u64) << INDEX_BITS) | index as u64)
@@ -48,6 +53,19 @@ impl ContextId {
     /// Returns `true` if this is the context in which the program starts.
     pub const fn is_root(self) -> bool {
         self.0 == 0
+    }
+}
+
+impl From<u32> for ContextId {
+    /// The context of an open program that has this number: the cycle of its call, plus one.
+    fn from(domain: u32) -> Self {
+        Self::new(domain, 0)
+    }
+}
+
+impl From<ContextId> for u64 {
+    fn from(context: ContextId) -> Self {
+        context.as_u64()
     }
 }
 

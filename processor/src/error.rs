@@ -16,6 +16,18 @@ use crate::{
 /// An error from code of the host.
 pub type HostError = Box<dyn Error + Send + Sync + 'static>;
 
+/// Miden's name for what the handler of an event says.
+pub type EventError = HostError;
+
+/// Miden's name for what the handler of a debug decorator says.
+pub type DebugError = HostError;
+
+/// Miden's name for what the handler of a trace decorator says.
+pub type TraceHandlerError = HostError;
+
+/// Miden's name for what a host says of a failed assertion.
+pub type AssertError = HostError;
+
 /// The result of an operation that can fail: traps are rare and large, so they are boxed.
 pub(crate) type OpResult<V = ()> = Result<V, Box<Trap>>;
 
@@ -224,12 +236,14 @@ pub enum Trap {
         error: HostError,
     },
     /// An assertion failed.
-    #[error("assertion failed with error {}", display_code(*err_code, err_msg))]
+    #[error("assertion failed with error {}{}", display_code(*err_code, err_msg), display_host(.error))]
     FailedAssertion {
         /// The error code of the assertion.
         err_code: Felt,
         /// The message of the code, where the program has it.
         err_msg: Option<Arc<str>>,
+        /// What the host has to say of it.
+        error: Option<HostError>,
     },
     /// FRIE2F4 was given a segment that is none of the four.
     #[error("FRI domain segment value cannot exceed 3, but was {0}")]
@@ -641,6 +655,13 @@ fn display_event(id: EventId, name: &Option<EventName>) -> String {
     match name {
         Some(name) => format!("'{name}' (id {id})"),
         None => format!("with id {id}"),
+    }
+}
+
+fn display_host(error: &Option<HostError>) -> String {
+    match error {
+        Some(error) => format!(" ({error})"),
+        None => String::new(),
     }
 }
 

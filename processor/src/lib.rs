@@ -16,6 +16,7 @@ mod host;
 mod machine;
 mod options;
 mod procedures;
+mod row;
 mod trace;
 mod tracer;
 
@@ -30,19 +31,22 @@ pub use calls::{
 pub use circuit::{CircuitEvaluation, Gate, GateOperation};
 pub use context::{ContextId, INDEX_BITS};
 pub use error::{
-    AceError, ExecutionError, HostError, LoadError, Location, MemoryError, Trap, TrapReport,
+    AceError, AssertError, DebugError, EventError, ExecutionError, HostError, LoadError, Location,
+    MemoryError, TraceHandlerError, Trap, TrapReport,
 };
 pub use exec::run::Run;
 pub use forests::Position;
 pub use host::{
     AsyncHost, BaseHost, DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host,
-    HostFuture, MastStore, RegistryError, StdoutWriter, core_library_handlers,
+    Host as SyncHost, HostFuture, HostFuture as FutureMaybeSend, MastForestStore,
+    MemMastForestStore, RegistryError, StdoutWriter, core_library_handlers,
 };
 pub use machine::{memory::Memory, process::Process, stack::Stack, view::ProcessState};
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 use miden_cvm_air::composition::Composition;
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, MAX_HANDLES, OptionsError};
 pub use procedures::OpenProcedures;
+pub use row::RowIndex;
 use thiserror::Error;
 pub use trace::{ExecutionTrace, TraceBuilder, TraceError, TraceLengths};
 pub use tracer::{

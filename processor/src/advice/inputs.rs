@@ -45,4 +45,12 @@ impl AdviceInputs {
         self.store = store;
         self
     }
+
+    /// Adds what another value holds: its stack below this one's, its entries of the map in place of
+    /// those with the same key, its trees besides.
+    pub fn extend(&mut self, other: Self) {
+        self.stack.extend(other.stack);
+        self.map.extend(other.map);
+        self.store.extend(other.store.inner_nodes());
+    }
 }

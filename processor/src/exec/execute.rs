@@ -805,16 +805,17 @@ impl<T: Tracer> Process<T> {
         match decorator {
             Decorator::AsmOp(_) => Ok(()),
             Decorator::Debug(options) => host
-                .on_debug(&self.state(), options)
+                .on_debug(&mut self.state(), options)
                 .map_err(|error| Box::new(Trap::DebugHandlerError(error))),
             Decorator::Trace(_) if !self.options.tracing() => Ok(()),
             Decorator::Trace(trace_id) => {
-                host.on_trace(&self.state(), *trace_id).map_err(|error| {
-                    Box::new(Trap::TraceHandlerError {
-                        trace_id: *trace_id,
-                        error,
+                host.on_trace(&mut self.state(), *trace_id)
+                    .map_err(|error| {
+                        Box::new(Trap::TraceHandlerError {
+                            trace_id: *trace_id,
+                            error,
+                        })
                     })
-                })
             }
         }
     }

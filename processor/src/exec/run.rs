@@ -186,7 +186,14 @@ impl<T: Tracer> Process<T> {
             let created = self.create_root();
             self.locate_trap(created, &run.walk, host)?;
         }
-        let walked = self.walk(&mut run.walk, host);
+        let mut walked = self.walk(&mut run.walk, host);
+        if let Err(trap) = &mut walked
+            && let Trap::FailedAssertion {
+                err_code, error, ..
+            } = &mut **trap
+        {
+            *error = host.on_assert_failed(&self.state(), *err_code);
+        }
         self.locate_trap(walked, &run.walk, host)
     }
 
@@ -219,7 +226,7 @@ impl<T: Tracer> Process<T> {
                 Some(exceeded) => (*exceeded).into(),
                 None => Box::new(Trap::EventError {
                     event_id,
-                    event_name: host.resolve_event(event_id),
+                    event_name: host.resolve_event(event_id).cloned(),
                     error,
                 }),
             }),

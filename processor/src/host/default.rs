@@ -2,13 +2,13 @@ use core::{fmt, future};
 use std::sync::Arc;
 
 use miden_core::{DebugOptions, EventId, EventName, Word, mast::MastForest};
-use miden_debug_types::{FileLineCol, Location, SourceManager, SourceManagerSync};
+use miden_debug_types::{Location, SourceFile, SourceManager, SourceManagerSync, SourceSpan};
 use thiserror::Error;
 
 use super::{
     AsyncHost, BaseHost, DebugPrinter, EventHandler, EventHandlerRegistry, Host, HostFuture,
-    MastStore, RegistryError, StdoutWriter, core_library::core_library_event,
-    core_library_handlers,
+    MastForestStore, MemMastForestStore, RegistryError, StdoutWriter,
+    core_library::core_library_event, core_library_handlers,
 };
 use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
@@ -18,7 +18,7 @@ use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessStat
 /// goes to `W`, by default the standard output. A clone shares handlers and code with the original.
 #[derive(Clone)]
 pub struct DefaultHost<W = StdoutWriter> {
-    store: MastStore,
+    store: MemMastForestStore,
     handlers: EventHandlerRegistry,
     sources: Option<Arc<dyn SourceManagerSync>>,
     printer: DebugPrinter<W>,
@@ -40,7 +40,7 @@ impl DefaultHost {
     /// A host that answers no event.
     pub fn without_handlers() -> Self {
         Self {
-            store: MastStore::default(),
+            store: MemMastForestStore::default(),
             handlers: EventHandlerRegistry::default(),
             sources: None,
             printer: DebugPrinter::default(),
@@ -111,25 +111,30 @@ impl<W> fmt::Debug for DefaultHost<W> {
 impl<W: fmt::Write> BaseHost for DefaultHost<W> {
     fn on_debug(
         &mut self,
-        state: &ProcessState<'_>,
+        state: &mut ProcessState<'_>,
         options: &DebugOptions,
     ) -> Result<(), HostError> {
         Ok(self.printer.print(state, options)?)
     }
 
-    fn on_trace(&mut self, state: &ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
+    fn on_trace(&mut self, state: &mut ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
         Ok(self.printer.print_trace(state, trace_id)?)
     }
 
-    fn resolve_event(&self, event_id: EventId) -> Option<EventName> {
-        let registered = self.handlers.resolve_event(event_id).cloned();
+    fn resolve_event(&self, event_id: EventId) -> Option<&EventName> {
+        let registered = self.handlers.resolve_event(event_id);
         registered.or_else(|| core_library_event(event_id))
     }
 
-    fn resolve_location(&self, location: &Location) -> Option<FileLineCol> {
-        let sources = self.sources.as_ref()?;
-        let span = sources.location_to_span(location.clone())?;
-        sources.file_line_col(span).ok()
+    fn get_label_and_source_file(
+        &self,
+        location: &Location,
+    ) -> (SourceSpan, Option<Arc<SourceFile>>) {
+        let Some(sources) = self.sources.as_ref() else {
+            return (SourceSpan::UNKNOWN, None);
+        };
+        let span = sources.location_to_span(location.clone());
+        (span.unwrap_or_default(), sources.get_by_uri(location.uri()))
     }
 }
 
@@ -140,9 +145,8 @@ impl<W: fmt::Write> Host for DefaultHost<W> {
 
     fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
         let id = EventId::from_felt(state.get_stack_item(0));
-        self.handlers
-            .handle(id, state)
-            .unwrap_or_else(|| Err(UnhandledEvent.into()))
+        let answer = self.handlers.handle_event(id, state)?;
+        answer.ok_or_else(|| UnhandledEvent.into())
     }
 }
 

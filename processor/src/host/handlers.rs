@@ -38,6 +38,11 @@ pub struct EventHandlerRegistry {
 }
 
 impl EventHandlerRegistry {
+    /// A registry without handlers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Adds a handler.
     ///
     /// # Errors
@@ -73,14 +78,15 @@ impl EventHandlerRegistry {
     ///
     /// # Errors
     /// The handler's own.
-    pub fn handle(
+    pub fn handle_event(
         &self,
         id: EventId,
         state: &ProcessState<'_>,
-    ) -> Option<Result<Vec<AdviceMutation>, HostError>> {
-        self.handlers
-            .get(&id)
+    ) -> Result<Option<Vec<AdviceMutation>>, HostError> {
+        let handler = self.handlers.get(&id);
+        handler
             .map(|(_, handler)| handler.on_event(state))
+            .transpose()
     }
 }
 

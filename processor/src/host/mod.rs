@@ -15,9 +15,9 @@ pub use core_library::core_library_handlers;
 pub use debug::{DebugPrinter, StdoutWriter};
 pub use default::DefaultHost;
 pub use handlers::{EventHandler, EventHandlerRegistry, RegistryError};
-use miden_core::{DebugOptions, EventId, EventName, Word, mast::MastForest};
-use miden_debug_types::{FileLineCol, Location};
-pub use store::MastStore;
+use miden_core::{DebugOptions, EventId, EventName, Felt, Word, mast::MastForest};
+use miden_debug_types::{FileLineCol, Location, SourceFile, SourceSpan};
+pub use store::{MastForestStore, MemMastForestStore};
 
 use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessState};
 
@@ -29,7 +29,7 @@ pub trait BaseHost {
     /// Whatever the host cannot handle; the run traps.
     fn on_debug(
         &mut self,
-        _state: &ProcessState<'_>,
+        _state: &mut ProcessState<'_>,
         _options: &DebugOptions,
     ) -> Result<(), HostError> {
         Ok(())
@@ -39,18 +39,37 @@ pub trait BaseHost {
     ///
     /// # Errors
     /// Whatever the host cannot handle; the run traps.
-    fn on_trace(&mut self, _state: &ProcessState<'_>, _trace_id: u32) -> Result<(), HostError> {
+    fn on_trace(&mut self, _state: &mut ProcessState<'_>, _trace_id: u32) -> Result<(), HostError> {
         Ok(())
     }
 
-    /// The name of an event, where it is known.
-    fn resolve_event(&self, _event_id: EventId) -> Option<EventName> {
+    /// What the host has to say of an assertion that failed; it becomes part of the trap.
+    fn on_assert_failed(
+        &mut self,
+        _state: &ProcessState<'_>,
+        _error_code: Felt,
+    ) -> Option<HostError> {
         None
     }
 
-    /// The line of a place in a source file, where the file is known.
-    fn resolve_location(&self, _location: &Location) -> Option<FileLineCol> {
+    /// The name of an event, where it is known.
+    fn resolve_event(&self, _event_id: EventId) -> Option<&EventName> {
         None
+    }
+
+    /// The source file of a place, with the place in it, where the file is known.
+    fn get_label_and_source_file(
+        &self,
+        _location: &Location,
+    ) -> (SourceSpan, Option<Arc<SourceFile>>) {
+        (SourceSpan::UNKNOWN, None)
+    }
+
+    /// The line of a place in a source file, where the file is known.
+    fn resolve_location(&self, location: &Location) -> Option<FileLineCol> {
+        let (span, file) = self.get_label_and_source_file(location);
+        let file = file.filter(|file| file.id() == span.source_id())?;
+        file.content().location(span.start())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         memory::{Memory, to_address},
         stack::Stack,
     },
+    row::RowIndex,
 };
 
 /// The state of a run at one cycle, as its host sees it.
@@ -44,8 +45,8 @@ impl<'a> ProcessState<'a> {
     }
 
     /// The cycle.
-    pub fn clk(&self) -> u32 {
-        self.clk
+    pub fn clk(&self) -> RowIndex {
+        self.clk.into()
     }
 
     /// The running context.

@@ -85,17 +85,17 @@ impl<W> Slow<W> {
 impl<W: fmt::Write> BaseHost for Slow<W> {
     fn on_debug(
         &mut self,
-        state: &ProcessState<'_>,
+        state: &mut ProcessState<'_>,
         options: &DebugOptions,
     ) -> Result<(), HostError> {
         self.inner.on_debug(state, options)
     }
 
-    fn on_trace(&mut self, state: &ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
+    fn on_trace(&mut self, state: &mut ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
         self.inner.on_trace(state, trace_id)
     }
 
-    fn resolve_event(&self, event_id: EventId) -> Option<EventName> {
+    fn resolve_event(&self, event_id: EventId) -> Option<&EventName> {
         self.inner.resolve_event(event_id)
     }
 

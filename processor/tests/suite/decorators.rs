@@ -46,16 +46,16 @@ impl<'a> Listener<'a> {
 impl BaseHost for Listener<'_> {
     fn on_debug(
         &mut self,
-        state: &ProcessState<'_>,
+        state: &mut ProcessState<'_>,
         options: &DebugOptions,
     ) -> Result<(), HostError> {
-        let told = Told::Debug(state.clk(), state.ctx().domain(), *options);
+        let told = Told::Debug(state.clk().into(), state.ctx().domain(), *options);
         self.told.push(told);
         Ok(())
     }
 
-    fn on_trace(&mut self, state: &ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
-        let told = Told::Trace(state.clk(), state.ctx().domain(), trace_id);
+    fn on_trace(&mut self, state: &mut ProcessState<'_>, trace_id: u32) -> Result<(), HostError> {
+        let told = Told::Trace(state.clk().into(), state.ctx().domain(), trace_id);
         self.told.push(told);
         Ok(())
     }
@@ -176,9 +176,9 @@ fn said_here(case: &Case) -> Said {
     let error = execute(&case.program, None, &stack, advice, &mut host, options)
         .expect_err("the assertion fails");
     let said: Said = match error.trap() {
-        Some(Trap::FailedAssertion { err_code, err_msg }) => {
-            ("assertion", *err_code, err_msg.clone())
-        }
+        Some(Trap::FailedAssertion {
+            err_code, err_msg, ..
+        }) => ("assertion", *err_code, err_msg.clone()),
         Some(Trap::NotU32Values {
             err_code, err_msg, ..
         }) => ("u32", *err_code, err_msg.clone()),

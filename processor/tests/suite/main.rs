@@ -17,5 +17,6 @@ mod limits;
 mod oracle;
 mod public;
 mod resources;
+mod same_host;
 mod trace;
 mod traps;

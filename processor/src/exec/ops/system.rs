@@ -13,7 +13,11 @@ use crate::{
 pub(super) fn assert(stack: &mut Stack, err_code: Felt, forest: &MastForest) -> OpResult {
     if stack.get(0) != ONE {
         let err_msg = forest.resolve_error_message(err_code);
-        return Err(Box::new(Trap::FailedAssertion { err_code, err_msg }));
+        return Err(Box::new(Trap::FailedAssertion {
+            err_code,
+            err_msg,
+            error: None,
+        }));
     }
     stack.drop_top();
     Ok(())

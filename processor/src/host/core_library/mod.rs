@@ -7,7 +7,7 @@ mod region;
 mod smt;
 mod sorted_array;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use miden_core::{EventId, EventName};
 use miden_cvm_precompiles::CorePrecompile;
@@ -41,9 +41,10 @@ pub fn core_library_handlers() -> Vec<(EventName, Arc<dyn EventHandler>)> {
 }
 
 /// The name of an event of the core library.
-pub(super) fn core_library_event(id: EventId) -> Option<EventName> {
-    core_library_handlers()
-        .into_iter()
-        .map(|(event, _)| event)
-        .find(|event| event.to_event_id() == id)
+pub(super) fn core_library_event(id: EventId) -> Option<&'static EventName> {
+    static NAMES: LazyLock<Vec<EventName>> = LazyLock::new(|| {
+        let handlers = core_library_handlers().into_iter();
+        handlers.map(|(event, _)| event).collect()
+    });
+    NAMES.iter().find(|event| event.to_event_id() == id)
 }
