@@ -10,11 +10,15 @@ use miden_core::{
     crypto::merkle::MerklePath,
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
-use miden_cvm_air::composition::CallKind;
+use miden_cvm_air::{
+    canonical,
+    composition::{Intrinsic, Right},
+};
 use miden_cvm_processor::{
     BitwiseOp, Crossing, MemoryAccess, MerkleUpdate, OpenProcedures, Process, RowKind, RowState,
     Tracer,
 };
+use serde::Serialize;
 
 use crate::{AdviceInputs, ExecutionError, ExecutionOptions, Host, StackInputs, Target};
 
@@ -111,10 +115,10 @@ impl Profile {
 
 /// The calls of an intrinsic. Each takes two cycles, or where it calls a destructor, one and those of
 /// the call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IntrinsicProfile {
     /// Its name, such as `resource.new`.
-    pub name: &'static str,
+    pub name: String,
     /// The resource type, as `instance.type`; `kernel` for the kernel's, `-` if there is none.
     pub resource: String,
     /// The number of times that it was called.
@@ -124,7 +128,7 @@ pub struct IntrinsicProfile {
 }
 
 /// The cycles of one instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InstanceProfile {
     /// Its name.
     pub name: String,
@@ -138,13 +142,14 @@ pub struct InstanceProfile {
 ///
 /// Procedures are told apart by their digests. Short ones that the assembler merged into the basic
 /// blocks of their callers are part of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProcedureProfile {
     /// The instance's name.
     pub instance: String,
     /// The procedure's name, or the beginning of its digest where nothing names it.
     pub name: String,
     /// Its digest.
+    #[serde(with = "canonical::hex")]
     pub digest: Word,
     /// The number of executions.
     pub executions: u64,
@@ -242,7 +247,7 @@ struct CycleCounter {
     procedures: ProcedureCounter,
     instances: BTreeMap<Place, (u64, u64)>,
     /// Calls and destructors, by resource type (none is the kernel's) and intrinsic.
-    intrinsics: BTreeMap<(Option<u32>, &'static str), (u64, u64)>,
+    intrinsics: BTreeMap<(Option<u32>, Intrinsic), (u64, u64)>,
 }
 
 /// Counts the executions of procedures.
@@ -333,14 +338,16 @@ impl CycleCounter {
             .collect();
         instances.sort_by_key(|instance| std::cmp::Reverse(instance.cycles));
 
-        let intrinsics = self.intrinsics.into_iter();
+        let mut intrinsics: Vec<_> = self.intrinsics.into_iter().collect();
+        intrinsics.sort_by_cached_key(|((resource, intrinsic), _)| (*resource, intrinsic.path()));
+        let intrinsics = intrinsics.into_iter();
         let intrinsics = intrinsics
             .map(
-                |((resource, name), (calls, destructors))| IntrinsicProfile {
-                    name,
+                |((resource, intrinsic), (calls, destructors))| IntrinsicProfile {
+                    name: intrinsic.path(),
                     resource: match resource {
-                        None if name == "caller" => "-".into(),
-                        None => "kernel".into(),
+                        None if intrinsic.right() == Right::Kernel => "kernel".into(),
+                        None => "-".into(),
                         Some(number) => target
                             .resource_name(number)
                             .unwrap_or_else(|| format!("type {number}")),
@@ -404,27 +411,6 @@ impl CycleCounter {
     }
 }
 
-/// Returns the name of an intrinsic, and whether it is one of a resource type.
-fn intrinsic_name(kind: CallKind) -> (&'static str, bool) {
-    match kind {
-        CallKind::New => ("resource.new", true),
-        CallKind::Rep => ("resource.rep", true),
-        CallKind::Drop
-        | CallKind::DropOfOwnType
-        | CallKind::Destroy
-        | CallKind::DestroyOfOwnType => ("resource.drop", true),
-        CallKind::SendOwn => ("handle.send_own", true),
-        CallKind::SendBorrow => ("handle.send_borrow", true),
-        CallKind::RecvOwn => ("handle.recv_own", true),
-        CallKind::RecvBorrow | CallKind::RecvRep => ("handle.recv_borrow", true),
-        CallKind::Load => ("load", false),
-        CallKind::Store => ("store", false),
-        CallKind::Caller => ("caller", false),
-        CallKind::Instantiate => ("instantiate", true),
-        CallKind::Shared | CallKind::Isolated | CallKind::Fresh | CallKind::Held => ("call", true),
-    }
-}
-
 impl Tracer for CycleCounter {
     const ENABLED: bool = true;
 
@@ -454,9 +440,9 @@ impl Tracer for CycleCounter {
             self.instances.entry(entered).or_default().0 += 1;
         }
         if let RowKind::Intrinsic(row) = kind {
-            let (name, has_resource) = intrinsic_name(row.kind);
-            let resource = has_resource.then_some(row.resource);
-            let count = self.intrinsics.entry((resource, name)).or_default();
+            let intrinsic = row.call.intrinsic;
+            let resource = intrinsic.has_resource().then_some(row.resource);
+            let count = self.intrinsics.entry((resource, intrinsic)).or_default();
             count.0 += 1;
             count.1 += u64::from(row.destroys);
         }

@@ -408,7 +408,7 @@ pub struct TableRequestCells<T> {
     pub context: T,
     /// Id of the context, in the same domain, of the type's definer.
     pub home: T,
-    /// Meaning of the call, a `CallKind`.
+    /// Meaning of the call: the code of a link's kind, or of an intrinsic's call.
     pub kind: T,
     /// 1 if a destructor is called next.
     pub destroys: T,
@@ -490,7 +490,7 @@ pub struct TokenCells<T> {
 pub struct IntrinsicCols<T> {
     /// The digest that the call names.
     pub named: [T; 4],
-    /// Meaning of the call, a `CallKind`.
+    /// Meaning of the call: the code of a link's kind, or of an intrinsic's call.
     pub kind: T,
     /// Index of the instance that defines the resource type.
     pub definer: T,

@@ -1,8 +1,10 @@
 //! The public description of a composition: which instances there are, how their calls are linked,
 //! and which static data each of them starts with.
 
+mod intrinsic;
+mod kind;
+
 use alloc::vec::Vec;
-use core::fmt;
 
 use miden_core::{
     Felt, Word,
@@ -11,6 +13,12 @@ use miden_core::{
 use miden_crypto::hash::rpo::Rpo256;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use self::{
+    intrinsic::{Intrinsic, IntrinsicCall, Right},
+    kind::LinkKind,
+};
+use crate::canonical;
 
 /// The most instances that a composition may have: an instance index fits in 16 bits.
 pub const MAX_INSTANCES: u32 = 1 << 16;
@@ -35,49 +43,21 @@ pub const SEGMENT_BLOCK: u32 = 8;
 /// The most elements of public data that a composition may have.
 pub const MAX_PUBLIC_ELEMENTS: usize = 1024;
 
-/// The kind of the calls over a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LinkKind {
-    /// The call starts a new domain with a new target instance.
-    Isolated = 0,
-    /// The call continues in the target instance of the caller's home domain.
-    Shared = 1,
-    /// The call goes to a new instance of the target alone, whose home domain is the caller's.
-    Fresh = 2,
-    /// The call goes to an instance of the target that the program has made: the one whose handle is
-    /// the last of the elements that cross.
-    Held = 3,
-}
-
-impl LinkKind {
-    /// All kinds, in the order of their encoding.
-    pub const ALL: [Self; 4] = [Self::Isolated, Self::Shared, Self::Fresh, Self::Held];
-}
-
-impl fmt::Display for LinkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Isolated => "isolated",
-            Self::Shared => "shared",
-            Self::Fresh => "fresh",
-            Self::Held => "held",
-        })
-    }
-}
-
 /// One entry of the link table: what a call to `digest` made by instance `source` means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LinkRecord {
     /// Index of the calling instance.
     pub source: u32,
     /// The digest that the call names.
+    #[serde(with = "canonical::hex")]
     pub digest: Word,
     /// The kind of the call.
     pub kind: LinkKind,
     /// Index of the instance that is entered.
     pub target: u32,
     /// The digest of the procedure that is executed.
+    #[serde(with = "canonical::hex")]
     pub callee: Word,
 }
 
@@ -89,85 +69,30 @@ impl LinkRecord {
 }
 
 /// A type of resources. Types are numbered by their position among the composition's records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResourceRecord {
     /// Index of the instance that defines the type: it alone makes handles and sees
     /// representations.
     pub definer: u32,
     /// The procedure of the definer that runs when the last handle is dropped.
+    #[serde(
+        default,
+        with = "canonical::present_hex",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub destructor: Option<Word>,
-}
-
-/// A procedure of the VM itself, which a link makes callable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Intrinsic {
-    /// `rep -> handle`: a new own handle. For the type's definer.
-    New,
-    /// `handle -> rep`: what the handle stands for. For the type's definer.
-    Rep,
-    /// `handle -> 0`: gives a handle up; an own handle of a type with a destructor calls that,
-    /// with the representation on top of the stack.
-    Drop,
-    /// `handle -> token`: takes an own handle out of the table, to be received across a call.
-    SendOwn,
-    /// `handle -> token`: lends a handle for a call.
-    SendBorrow,
-    /// `token -> handle`: puts what was sent into the table.
-    RecvOwn,
-    /// `token -> handle`: puts what the caller lends into the table; for the type's definer,
-    /// `token -> rep`.
-    RecvBorrow,
-    /// `[address, context] -> [element, context]`: reads the memory of a context. For the kernel.
-    Load,
-    /// `[address, context, element] -> [0, context, element]`: writes the memory of a context. For
-    /// the kernel.
-    Store,
-    /// `x -> id`: the id of the context that called in. For instances.
-    Caller,
-    /// `x -> handle`: makes an instance; an own handle to it. For types of instances.
-    Instantiate,
-}
-
-impl Intrinsic {
-    /// All intrinsics, in the order of their encoding.
-    pub const ALL: [Self; 11] = [
-        Self::New,
-        Self::Rep,
-        Self::Drop,
-        Self::SendOwn,
-        Self::SendBorrow,
-        Self::RecvOwn,
-        Self::RecvBorrow,
-        Self::Load,
-        Self::Store,
-        Self::Caller,
-        Self::Instantiate,
-    ];
-
-    /// Returns `true` if it is the kernel's.
-    pub fn is_kernel(self) -> bool {
-        matches!(self, Self::Load | Self::Store)
-    }
-
-    /// Returns `true` if it is one of a resource type.
-    pub fn has_resource(self) -> bool {
-        !matches!(self, Self::Load | Self::Store | Self::Caller)
-    }
-
-    /// Returns `true` if only the definer of the resource type may have it.
-    pub fn is_definer(self) -> bool {
-        matches!(self, Self::New | Self::Rep)
-    }
 }
 
 /// One entry of the link table that leads to the VM itself: what a call to `digest` made by
 /// instance `source` means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IntrinsicRecord {
     /// Index of the calling instance, or [`KERNEL_SOURCE`].
     pub source: u32,
     /// The digest that the call names.
+    #[serde(with = "canonical::hex")]
     pub digest: Word,
     /// The intrinsic.
     pub intrinsic: Intrinsic,
@@ -187,52 +112,6 @@ impl IntrinsicRecord {
     }
 }
 
-/// The meaning of a call, with what the composition as a whole says of it. The discriminant stands
-/// in the link table of the proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum CallKind {
-    /// A call that starts a new domain.
-    Isolated = 0,
-    /// A call into the caller's home domain.
-    Shared = 1,
-    /// [`Intrinsic::New`].
-    New = 2,
-    /// [`Intrinsic::Rep`].
-    Rep = 3,
-    /// [`Intrinsic::Drop`] of a type without destructor.
-    Drop = 4,
-    /// [`Intrinsic::Drop`] of a type without destructor, by its definer.
-    DropOfOwnType = 5,
-    /// [`Intrinsic::Drop`] of a type with a destructor.
-    Destroy = 6,
-    /// [`Intrinsic::Drop`] of a type with a destructor, by its definer.
-    DestroyOfOwnType = 7,
-    /// [`Intrinsic::SendOwn`].
-    SendOwn = 8,
-    /// [`Intrinsic::SendBorrow`].
-    SendBorrow = 9,
-    /// [`Intrinsic::RecvOwn`].
-    RecvOwn = 10,
-    /// [`Intrinsic::RecvBorrow`].
-    RecvBorrow = 11,
-    /// [`Intrinsic::RecvBorrow`] by the type's definer.
-    RecvRep = 12,
-    /// [`Intrinsic::Load`].
-    Load = 13,
-    /// [`Intrinsic::Store`].
-    Store = 14,
-    /// A call of a new instance whose home domain is the caller's.
-    Fresh = 15,
-    /// A call of an instance that the caller holds. A call row is both shared and fresh then: the sum
-    /// of their numbers.
-    Held = 16,
-    /// [`Intrinsic::Caller`].
-    Caller = 17,
-    /// [`Intrinsic::Instantiate`].
-    Instantiate = 18,
-}
-
 /// The target of a call made by an instance, or by the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolved<'a> {
@@ -243,7 +122,8 @@ pub enum Resolved<'a> {
 }
 
 /// Static data that an instance finds in its memory before its first instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SegmentRecord {
     /// Index of the instance.
     pub instance: u32,
@@ -252,18 +132,21 @@ pub struct SegmentRecord {
     /// Number of elements; a non-zero multiple of [`SEGMENT_BLOCK`].
     pub length: u32,
     /// RPO hash of the elements (`hash_elements`); the data is in the advice map under it.
+    #[serde(with = "canonical::hex")]
     pub commitment: Word,
 }
 
 /// Static data that is public itself. The verifier puts it into memory, so that it is not hashed;
 /// the instance is therefore one that exists in the program's own domain only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PublicData {
     /// Index of the instance.
     pub instance: u32,
     /// First address of the data, in elements; a multiple of 4.
     pub address: u32,
     /// The elements; as many as a segment can have.
+    #[serde(with = "canonical::elements")]
     pub elements: Vec<Felt>,
 }
 
@@ -665,7 +548,7 @@ impl Composition {
                 let search = |record: &ResourceRecord| record.definer.cmp(&target);
                 self.resources.binary_search_by(search).is_ok()
             };
-            if matches!(kind, LinkKind::Fresh | LinkKind::Held) && defines() {
+            if kind.is_of_instance_alone() && defines() {
                 return Err(CompositionError::FreshDefiner { link, target });
             }
         }
@@ -688,7 +571,7 @@ impl Composition {
                 resource,
                 source_index: source,
             };
-            if intrinsic.is_kernel() != (source == KERNEL_SOURCE) {
+            if (intrinsic.right() == Right::Kernel) != (source == KERNEL_SOURCE) {
                 return Err(no_right);
             }
             let of = record.instances_of();
@@ -704,11 +587,12 @@ impl Composition {
                     count: self.resources.len(),
                 });
             }
-            let is_fit = match intrinsic {
-                Intrinsic::Instantiate => of.is_some(),
+            let is_fit = match intrinsic.right() {
+                Right::Maker => of.is_some(),
                 // What the handle of an instance stands for is the VM's business alone.
-                _ if intrinsic.is_definer() => of.is_none() && definer == Some(source),
-                _ => intrinsic.has_resource() || resource == 0,
+                Right::Definer => of.is_none() && definer == Some(source),
+                Right::Holder => true,
+                Right::Instance | Right::Kernel => resource == 0,
             };
             if !is_fit {
                 return Err(no_right);
@@ -809,31 +693,20 @@ impl Composition {
         self.resources.get(record.resource as usize)
     }
 
-    /// Returns the meaning of a call over an intrinsic's record.
-    pub fn kind_of(&self, record: &IntrinsicRecord) -> CallKind {
+    /// The call that an intrinsic's record makes possible.
+    pub fn call_of(&self, record: &IntrinsicRecord) -> IntrinsicCall {
         let resource = self.resource_of(record);
         let by_definer = resource.is_some_and(|r| r.definer == record.source);
-        let destroys = resource.is_some_and(|r| r.destructor.is_some());
-        match record.intrinsic {
-            Intrinsic::New => CallKind::New,
-            Intrinsic::Rep => CallKind::Rep,
-            Intrinsic::Instantiate => CallKind::Instantiate,
-            // Nobody has to be asked whether an instance may go.
-            Intrinsic::Drop if record.instances_of().is_some() => CallKind::DropOfOwnType,
-            Intrinsic::Drop => match (destroys, by_definer) {
-                (false, false) => CallKind::Drop,
-                (false, true) => CallKind::DropOfOwnType,
-                (true, false) => CallKind::Destroy,
-                (true, true) => CallKind::DestroyOfOwnType,
+        let intrinsic = record.intrinsic;
+        IntrinsicCall {
+            intrinsic,
+            by_definer: match intrinsic {
+                Intrinsic::Drop => by_definer || record.instances_of().is_some(),
+                Intrinsic::RecvBorrow => by_definer,
+                _ => false,
             },
-            Intrinsic::SendOwn => CallKind::SendOwn,
-            Intrinsic::SendBorrow => CallKind::SendBorrow,
-            Intrinsic::RecvOwn => CallKind::RecvOwn,
-            Intrinsic::RecvBorrow if by_definer => CallKind::RecvRep,
-            Intrinsic::RecvBorrow => CallKind::RecvBorrow,
-            Intrinsic::Load => CallKind::Load,
-            Intrinsic::Store => CallKind::Store,
-            Intrinsic::Caller => CallKind::Caller,
+            destructible: intrinsic == Intrinsic::Drop
+                && resource.is_some_and(|r| r.destructor.is_some()),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod air;
 pub mod algebra;
 pub mod boundary;
 pub mod builder;
+pub mod canonical;
 pub mod check;
 pub mod chiplets;
 pub mod coin;

@@ -11,9 +11,7 @@ use winter_math::{FieldElement, ToElements, batch_inversion};
 
 use crate::{
     columns::cells_of,
-    composition::{
-        CallKind, Composition, IntrinsicRecord, LinkKind, LinkRecord, SEGMENT_BLOCK, SegmentRecord,
-    },
+    composition::{Composition, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK, SegmentRecord},
     lookup::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
         MemoryWord, Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
@@ -186,12 +184,7 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
     LinkCoords {
         source: Felt::from(link.source),
         digest: link.digest.into(),
-        kind: Felt::from(match link.kind {
-            LinkKind::Isolated => CallKind::Isolated,
-            LinkKind::Shared => CallKind::Shared,
-            LinkKind::Fresh => CallKind::Fresh,
-            LinkKind::Held => CallKind::Held,
-        } as u8),
+        kind: Felt::from(link.kind.code()),
         target: Felt::from(link.target),
         callee: link.callee.into(),
         payload: Felt::from(u8::from(!composition.segments_of(link.target).is_empty())),
@@ -206,7 +199,7 @@ pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> 
     LinkCoords {
         source: Felt::from(record.source),
         digest: record.digest.into(),
-        kind: Felt::from(composition.kind_of(record) as u8),
+        kind: Felt::from(composition.call_of(record).code()),
         target: Felt::from(definer.unwrap_or_default()),
         callee: resource
             .and_then(|r| r.destructor)

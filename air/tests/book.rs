@@ -13,6 +13,7 @@ use miden_cvm_air::{
     boundary::Boundary,
     builder::ConstraintInfo,
     columns::{NUM_HELPERS, STACK_TOP},
+    composition::{Intrinsic, IntrinsicCall, LinkKind, Right},
     heights::Heights,
     lookup::{Bus, MAX_MESSAGE_WIDTH, MessageInfo, Slot},
     options::{OptionSet, ProofSettings},
@@ -25,6 +26,8 @@ const ARCHITECTURE: &str = include_str!("../../docs/src/architecture.md");
 const TRACE: &str = include_str!("../../docs/src/trace.md");
 const CONSTRAINTS: &str = include_str!("../../docs/src/constraints.md");
 const BUSES: &str = include_str!("../../docs/src/buses.md");
+const MODEL: &str = include_str!("../../docs/src/model.md");
+const RESOURCES: &str = include_str!("../../docs/src/resources.md");
 const SECURITY: &str = include_str!("../../docs/src/security.md");
 const COLUMNS_SOURCE: &str = include_str!("../src/columns.rs");
 const MESSAGES_SOURCE: &str = include_str!("../src/lookup/message.rs");
@@ -650,4 +653,61 @@ fn slot_name(table: Table, slot: usize) -> String {
         }
     }
     panic!("slot {slot} is in no group");
+}
+
+#[test]
+fn intrinsics_are_those_of_the_code() {
+    let right = |right| match right {
+        Right::Definer => "the type's definer",
+        Right::Holder => "any instance",
+        Right::Maker => "any instance, for a type of instances",
+        Right::Instance => "any instance, without a type",
+        Right::Kernel => "the kernel",
+    };
+    let book = unique(rows(RESOURCES, "intrinsic").into_iter().map(|(_, row)| row));
+    let code = Intrinsic::ALL.into_iter().map(|intrinsic| {
+        let last = match intrinsic {
+            Intrinsic::Drop => IntrinsicCall::destructor(true),
+            Intrinsic::RecvBorrow => IntrinsicCall {
+                by_definer: true,
+                ..IntrinsicCall::of(intrinsic)
+            },
+            _ => IntrinsicCall::of(intrinsic),
+        };
+        let meaning = match (intrinsic.code(), last.code()) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first} to {last}"),
+        };
+        vec![
+            intrinsic.name().into(),
+            (intrinsic as u8).to_string(),
+            meaning,
+            intrinsic.effect().into(),
+            right(intrinsic.right()).into(),
+        ]
+    });
+    compare("intrinsics", &book, &code.collect());
+}
+
+#[test]
+fn kinds_of_calls_are_those_of_the_code() {
+    let book = unique(rows(MODEL, "kind of call").into_iter().map(|(_, row)| row));
+    let code = LinkKind::ALL.into_iter().map(|kind| {
+        vec![
+            kind.name().into(),
+            (kind as u8).to_string(),
+            kind.code().to_string(),
+            match kind.is_of_new_instance() {
+                true => "of its own, gone when it returns",
+                false => "one that stays",
+            }
+            .into(),
+            match kind.keeps_home() {
+                true => "the caller's",
+                false => "its own",
+            }
+            .into(),
+        ]
+    });
+    compare("kinds of calls", &book, &code.collect());
 }

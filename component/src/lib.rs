@@ -41,7 +41,7 @@ pub use limits::{AssemblyLimits, LimitName};
 pub use link::{Instance, LinkedComposition, Warning, graph::Edge};
 pub use miden_cvm_air::composition::{
     Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
-    ResourceRecord, SegmentRecord,
+    ResourceRecord, Right, SegmentRecord,
 };
 pub use miden_cvm_library::core_library;
 pub use similar::{similar_name, similar_path};

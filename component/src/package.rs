@@ -19,7 +19,10 @@ use miden_core::{
     utils::Serializable,
 };
 use miden_crypto::hash::rpo::Rpo256;
-use miden_cvm_air::composition::{DATA_LIMIT, Intrinsic, LinkKind, SEGMENT_BLOCK};
+use miden_cvm_air::{
+    canonical::Hex,
+    composition::{DATA_LIMIT, Intrinsic, LinkKind, SEGMENT_BLOCK},
+};
 use miden_mast_package::{
     MastArtifact, Package, PackageExport, PackageKind, PackageManifest,
     ProcedureExport as ManifestProcedure, Section, SectionId,
@@ -166,30 +169,6 @@ struct SegmentRecord {
     commitment: Hex,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     public: bool,
-}
-
-/// A digest as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-struct Hex(Word);
-
-impl TryFrom<String> for Hex {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let word = Word::try_from(text.as_str()).map_err(|error| error.to_string())?;
-        if word.to_hex() == text {
-            Ok(Self(word))
-        } else {
-            Err(format!("`{text}` is not how this digest is written"))
-        }
-    }
-}
-
-impl From<Hex> for String {
-    fn from(hex: Hex) -> Self {
-        hex.0.to_hex()
-    }
 }
 
 impl Component {

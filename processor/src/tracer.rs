@@ -10,7 +10,7 @@ use miden_core::{
     stack::MIN_STACK_DEPTH,
 };
 
-use miden_cvm_air::composition::{CallKind, PublicData, SegmentRecord};
+use miden_cvm_air::composition::{IntrinsicCall, PublicData, SegmentRecord};
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
@@ -263,7 +263,7 @@ pub struct IntrinsicRow {
     /// The procedure that the node names.
     pub named: Word,
     /// The meaning of the call.
-    pub kind: CallKind,
+    pub call: IntrinsicCall,
     /// Number of the resource type; 0 if it has none.
     pub resource: u32,
     /// Index of the type's definer; 0 if it has none.
@@ -280,9 +280,9 @@ pub struct IntrinsicRow {
 impl IntrinsicRow {
     /// The resource type as the link table has it: its number + 1, or 0 if it has none.
     pub fn payload(&self) -> u32 {
-        match self.kind {
-            CallKind::Load | CallKind::Store | CallKind::Caller => 0,
-            _ => self.resource + 1,
+        match self.call.intrinsic.has_resource() {
+            true => self.resource + 1,
+            false => 0,
         }
     }
 }

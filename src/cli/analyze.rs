@@ -84,22 +84,19 @@ impl AnalyzeCommand {
         drop(progress);
         let Profile {
             instances,
-            procedures,
+            mut procedures,
             intrinsics,
             ..
         } = counted;
+        procedures.truncate(self.procedures);
         let outcome = Outcome::new(&AnalyzeAnswer {
             folded: self.folded.as_ref().map(|path| path.display().to_string()),
             code: CodeAnswer::new(&loaded.target),
             rows: Rows::of(&trace.lengths),
             tables: Padding::of_all(&trace.lengths),
-            instances: instances.into_iter().map(Into::into).collect(),
-            procedures: procedures
-                .into_iter()
-                .take(self.procedures)
-                .map(Into::into)
-                .collect(),
-            intrinsics: intrinsics.into_iter().map(Into::into).collect(),
+            instances,
+            procedures,
+            intrinsics,
         })?;
         let outcome = outputs.answered(outcome);
         outputs.write(written.iter().map(Vec::as_slice))?;
@@ -136,9 +133,9 @@ struct AnalyzeAnswer {
     rows: Rows,
     /// The tables that are there.
     tables: Vec<Padding>,
-    instances: Vec<Instance>,
-    procedures: Vec<Procedure>,
-    intrinsics: Vec<Intrinsic>,
+    instances: Vec<InstanceProfile>,
+    procedures: Vec<ProcedureProfile>,
+    intrinsics: Vec<IntrinsicProfile>,
 }
 
 /// Rows that are used of each table of the trace.
@@ -208,68 +205,6 @@ impl Padding {
     }
 }
 
-/// Calls of an intrinsic.
-#[derive(Debug, Serialize)]
-struct Intrinsic {
-    name: &'static str,
-    resource: String,
-    calls: u64,
-    destructors: u64,
-}
-
-impl From<IntrinsicProfile> for Intrinsic {
-    fn from(profile: IntrinsicProfile) -> Self {
-        Self {
-            name: profile.name,
-            resource: profile.resource,
-            calls: profile.calls,
-            destructors: profile.destructors,
-        }
-    }
-}
-
-/// Cycles of an instance.
-#[derive(Debug, Serialize)]
-struct Instance {
-    name: String,
-    entries: u64,
-    cycles: u64,
-}
-
-impl From<InstanceProfile> for Instance {
-    fn from(profile: InstanceProfile) -> Self {
-        Self {
-            name: profile.name,
-            entries: profile.entries,
-            cycles: profile.cycles,
-        }
-    }
-}
-
-/// Cycles of a procedure.
-#[derive(Debug, Serialize)]
-struct Procedure {
-    instance: String,
-    name: String,
-    digest: String,
-    executions: u64,
-    own_cycles: u64,
-    total_cycles: u64,
-}
-
-impl From<ProcedureProfile> for Procedure {
-    fn from(profile: ProcedureProfile) -> Self {
-        Self {
-            instance: profile.instance,
-            name: profile.name,
-            digest: profile.digest.to_hex(),
-            executions: profile.executions,
-            own_cycles: profile.own_cycles,
-            total_cycles: profile.total_cycles,
-        }
-    }
-}
-
 /// A part of a whole in percent.
 fn percent(part: usize, whole: usize) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
@@ -330,7 +265,7 @@ impl fmt::Display for AnalyzeAnswer {
             "\n{:<28} {:>10}  of the run    entries",
             "instance", "cycles"
         )?;
-        for Instance {
+        for InstanceProfile {
             name,
             entries,
             cycles,

@@ -717,19 +717,7 @@ impl fmt::Display for ComponentAnswer {
 }
 
 fn intrinsic_names(intrinsics: &[Intrinsic]) -> String {
-    let names = intrinsics.iter().map(|intrinsic| match intrinsic {
-        Intrinsic::New => "new",
-        Intrinsic::Rep => "rep",
-        Intrinsic::Drop => "drop",
-        Intrinsic::SendOwn => "send_own",
-        Intrinsic::SendBorrow => "send_borrow",
-        Intrinsic::RecvOwn => "recv_own",
-        Intrinsic::RecvBorrow => "recv_borrow",
-        Intrinsic::Load => "load",
-        Intrinsic::Store => "store",
-        Intrinsic::Caller => "caller",
-        Intrinsic::Instantiate => "instantiate",
-    });
+    let names = intrinsics.iter().map(|intrinsic| intrinsic.identifier());
     names.collect::<Vec<_>>().join(", ")
 }
 

@@ -12,7 +12,6 @@
 
 extern crate alloc;
 
-mod canonical;
 mod element;
 mod error;
 mod precompiles;

@@ -4,16 +4,19 @@ use alloc::{string::String, vec::Vec};
 
 use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, errors::KernelError};
 use miden_cvm_air::{
+    canonical::{
+        Hex, Object,
+        elements::{self, ElementError},
+        present,
+    },
     composition::{
-        Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
-        PublicData, ResourceRecord, SegmentRecord,
+        Composition, CompositionError, IntrinsicRecord, LinkRecord, PublicData, ResourceRecord,
+        SegmentRecord,
     },
     public::PublicInputs,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-use crate::canonical::{Name, Object, present};
 
 /// The most records of one kind that a statement may have.
 pub const MAX_RECORDS: usize = 1 << 20;
@@ -39,15 +42,9 @@ pub struct Statement {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StatementError {
-    /// A digest is not written as Miden prints words.
-    #[error(
-        "'{0}' is not a digest: it has to be 0x and 64 lower-case hexadecimal digits that stand \
-             for four field elements"
-    )]
-    Digest(String),
-    /// A number is not a field element.
-    #[error("{0} is not a field element")]
-    Element(u64),
+    /// A stack has a number that is not a field element.
+    #[error(transparent)]
+    Element(#[from] ElementError),
     /// A stack has more than 16 elements.
     #[error("a stack of {0} elements has more than the {STACK_DEPTH} that are public")]
     StackDepth(usize),
@@ -212,8 +209,8 @@ fn kernel(procedures: &[Word]) -> Result<Kernel, StatementError> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StatementRecord {
-    program_hash: String,
-    kernel: Vec<String>,
+    program_hash: Hex,
+    kernel: Vec<Hex>,
     #[serde(
         default,
         deserialize_with = "present",
@@ -228,34 +225,34 @@ struct StatementRecord {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    precompile_transcript: Option<String>,
+    precompile_transcript: Option<Hex>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CompositionRecord {
-    commitment: String,
+    commitment: Hex,
     instances: u32,
-    links: Vec<Object<Link>>,
-    segments: Vec<Object<Segment>>,
+    links: Vec<Object<LinkRecord>>,
+    segments: Vec<Object<SegmentRecord>>,
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    resources: Option<Vec<Object<Resource>>>,
+    resources: Option<Vec<Object<ResourceRecord>>>,
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    intrinsics: Option<Vec<Object<IntrinsicLink>>>,
+    intrinsics: Option<Vec<Object<IntrinsicRecord>>>,
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    public_data: Option<Vec<Object<PublicElements>>>,
+    public_data: Option<Vec<Object<PublicData>>>,
     /// In records by themselves only.
     #[serde(
         default,
@@ -265,63 +262,11 @@ struct CompositionRecord {
     advisories: Option<Vec<String>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Link {
-    source: u32,
-    digest: String,
-    kind: Name<LinkKind>,
-    target: u32,
-    callee: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Segment {
-    instance: u32,
-    address: u32,
-    length: u32,
-    commitment: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PublicElements {
-    instance: u32,
-    address: u32,
-    elements: Vec<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Resource {
-    definer: u32,
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
-    destructor: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IntrinsicLink {
-    source: u32,
-    digest: String,
-    intrinsic: Name<Intrinsic>,
-    resource: u32,
-}
-
 impl TryFrom<Object<StatementRecord>> for Statement {
     type Error = StatementError;
 
     fn try_from(Object(record): Object<StatementRecord>) -> Result<Self, StatementError> {
-        let procedures = record
-            .kernel
-            .into_iter()
-            .map(digest)
-            .collect::<Result<Vec<Word>, _>>()?;
+        let procedures: Vec<Word> = record.kernel.into_iter().map(|Hex(word)| word).collect();
         let kernel = kernel(&procedures)?;
         if kernel.proc_hashes() != procedures {
             return Err(StatementError::KernelOrder);
@@ -332,7 +277,7 @@ impl TryFrom<Object<StatementRecord>> for Statement {
         let outputs = stack(record.stack_outputs)?;
         let (num_inputs, num_outputs) = (inputs.len(), outputs.len());
         let public = PublicInputs {
-            program_hash: digest(record.program_hash)?,
+            program_hash: record.program_hash.0,
             kernel,
             composition: record
                 .composition
@@ -342,13 +287,13 @@ impl TryFrom<Object<StatementRecord>> for Statement {
                 .map_err(|_| StatementError::StackDepth(num_inputs))?,
             stack_outputs: StackOutputs::new(outputs)
                 .map_err(|_| StatementError::StackDepth(num_outputs))?,
-            precompile_transcript: match record.precompile_transcript.map(digest).transpose()? {
-                Some(state) if state == Word::default() => {
+            precompile_transcript: match record.precompile_transcript {
+                Some(Hex(state)) if state == Word::default() => {
                     return Err(StatementError::Superfluous(
                         "a precompile transcript of zero",
                     ));
                 }
-                state => state.unwrap_or_default(),
+                state => state.map(|Hex(state)| state).unwrap_or_default(),
             },
         };
         Self::try_from(public)
@@ -358,48 +303,13 @@ impl TryFrom<Object<StatementRecord>> for Statement {
 impl CompositionRecord {
     fn of(composition: &Composition) -> Self {
         Self {
-            commitment: composition.commitment().to_hex(),
+            commitment: Hex(composition.commitment()),
             instances: composition.num_instances(),
-            links: composition
-                .links()
-                .iter()
-                .map(|link| {
-                    Object(Link {
-                        source: link.source,
-                        digest: link.digest.to_hex(),
-                        kind: Name(link.kind),
-                        target: link.target,
-                        callee: link.callee.to_hex(),
-                    })
-                })
-                .collect(),
-            segments: composition
-                .segments()
-                .iter()
-                .map(|segment| {
-                    Object(Segment {
-                        instance: segment.instance,
-                        address: segment.address,
-                        length: segment.length,
-                        commitment: segment.commitment.to_hex(),
-                    })
-                })
-                .collect(),
-            resources: unless_empty(composition.resources(), |resource| Resource {
-                definer: resource.definer,
-                destructor: resource.destructor.map(|destructor| destructor.to_hex()),
-            }),
-            intrinsics: unless_empty(composition.intrinsics(), |link| IntrinsicLink {
-                source: link.source,
-                digest: link.digest.to_hex(),
-                intrinsic: Name(link.intrinsic),
-                resource: link.resource,
-            }),
-            public_data: unless_empty(composition.public_data(), |data| PublicElements {
-                instance: data.instance,
-                address: data.address,
-                elements: data.elements.iter().map(Felt::as_int).collect(),
-            }),
+            links: objects(composition.links()),
+            segments: objects(composition.segments()),
+            resources: unless_empty(composition.resources()),
+            intrinsics: unless_empty(composition.intrinsics()),
+            public_data: unless_empty(composition.public_data()),
             advisories: None,
         }
     }
@@ -408,94 +318,29 @@ impl CompositionRecord {
         if self.advisories.is_some() {
             return Err(StatementError::Advisories);
         }
-        check_count("link", self.links.len())?;
-        check_count("segment", self.segments.len())?;
+        let links = records("link", self.links)?;
+        let segments = records("segment", self.segments)?;
         let resources = not_empty("an empty list of resources", self.resources)?;
-        check_count("resource", resources.len())?;
+        let resources = records("resource", resources)?;
         let intrinsics = not_empty("an empty list of intrinsics", self.intrinsics)?;
-        check_count("intrinsic", intrinsics.len())?;
+        let intrinsics = records("intrinsic", intrinsics)?;
         let public_data = not_empty("an empty list of public data", self.public_data)?;
-        check_count("public data", public_data.len())?;
-        let claimed = digest(self.commitment)?;
-        let links = self
-            .links
-            .into_iter()
-            .map(|Object(link)| {
-                Ok(LinkRecord {
-                    source: link.source,
-                    digest: digest(link.digest)?,
-                    kind: link.kind.0,
-                    target: link.target,
-                    callee: digest(link.callee)?,
-                })
-            })
-            .collect::<Result<Vec<_>, StatementError>>()?;
-        let segments = self
-            .segments
-            .into_iter()
-            .map(|Object(segment)| {
-                Ok(SegmentRecord {
-                    instance: segment.instance,
-                    address: segment.address,
-                    length: segment.length,
-                    commitment: digest(segment.commitment)?,
-                })
-            })
-            .collect::<Result<Vec<_>, StatementError>>()?;
-        let resources = resources
-            .into_iter()
-            .map(|Object(resource)| {
-                Ok(ResourceRecord {
-                    definer: resource.definer,
-                    destructor: resource.destructor.map(digest).transpose()?,
-                })
-            })
-            .collect::<Result<Vec<_>, StatementError>>()?;
-        let intrinsics = intrinsics
-            .into_iter()
-            .map(|Object(link)| {
-                Ok(IntrinsicRecord {
-                    source: link.source,
-                    digest: digest(link.digest)?,
-                    intrinsic: link.intrinsic.0,
-                    resource: link.resource,
-                })
-            })
-            .collect::<Result<Vec<_>, StatementError>>()?;
-        let public_data = public_data
-            .into_iter()
-            .map(|Object(data)| {
-                Ok(PublicData {
-                    instance: data.instance,
-                    address: data.address,
-                    elements: elements(data.elements)?,
-                })
-            })
-            .collect::<Result<Vec<_>, StatementError>>()?;
+        let public_data = records("public data", public_data)?;
+        let Hex(claimed) = self.commitment;
         let composition = Composition::new(self.instances, links.clone(), segments.clone())
             .and_then(|composition| composition.with_resources(resources, intrinsics.clone()))
             .and_then(|composition| composition.with_public_data(public_data.clone()))
             .map_err(StatementError::InvalidComposition)?;
         // `new` sorts the records; a statement has one form only.
-        if composition.links() != links {
-            return Err(StatementError::InvalidComposition(CompositionError::Order(
-                "link",
-            )));
-        }
-        if composition.segments() != segments {
-            return Err(StatementError::InvalidComposition(CompositionError::Order(
-                "segment",
-            )));
-        }
-        if composition.intrinsics() != intrinsics {
-            return Err(StatementError::InvalidComposition(CompositionError::Order(
-                "intrinsic",
-            )));
-        }
-        if composition.public_data() != public_data {
-            return Err(StatementError::InvalidComposition(CompositionError::Order(
-                "public data",
-            )));
+        let in_order = [
+            ("link", composition.links() == links),
+            ("segment", composition.segments() == segments),
+            ("intrinsic", composition.intrinsics() == intrinsics),
+            ("public data", composition.public_data() == public_data),
+        ];
+        if let Some((kind, _)) = in_order.iter().find(|(_, in_order)| !in_order) {
+            let error = CompositionError::Order(kind);
+            return Err(StatementError::InvalidComposition(error));
         }
         let actual = composition.commitment();
         if actual != claimed {
@@ -512,22 +357,32 @@ impl From<Statement> for StatementRecord {
         let composition = composition.map(|of| Object(CompositionRecord::of(of)));
         let procedures = public.kernel.proc_hashes();
         Self {
-            program_hash: public.program_hash.to_hex(),
-            kernel: procedures.iter().map(Word::to_hex).collect(),
+            program_hash: Hex(public.program_hash),
+            kernel: procedures.iter().copied().map(Hex).collect(),
             composition,
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompile_transcript: Some(public.precompile_transcript)
                 .filter(|state| *state != Word::default())
-                .map(|state| state.to_hex()),
+                .map(Hex),
         }
     }
 }
 
-/// Records as they are written: left out if there are none.
-fn unless_empty<R, T>(records: &[R], write: impl Fn(&R) -> T) -> Option<Vec<Object<T>>> {
-    let written = || records.iter().map(|record| Object(write(record)));
-    (!records.is_empty()).then(|| written().collect())
+/// Records as they are written.
+fn objects<R: Clone>(records: &[R]) -> Vec<Object<R>> {
+    records.iter().cloned().map(Object).collect()
+}
+
+/// Records as they are written if they are left out when there are none.
+fn unless_empty<R: Clone>(records: &[R]) -> Option<Vec<Object<R>>> {
+    (!records.is_empty()).then(|| objects(records))
+}
+
+/// Records as they are read, if there are not too many.
+fn records<R>(kind: &'static str, read: Vec<Object<R>>) -> Result<Vec<R>, StatementError> {
+    check_count(kind, read.len())?;
+    Ok(read.into_iter().map(|Object(record)| record).collect())
 }
 
 /// Records as they are read, which are left out if there are none.
@@ -535,14 +390,6 @@ fn not_empty<T>(what: &'static str, records: Option<Vec<T>>) -> Result<Vec<T>, S
     match records {
         Some(records) if records.is_empty() => Err(StatementError::Superfluous(what)),
         records => Ok(records.unwrap_or_default()),
-    }
-}
-
-/// Reads a digest, which has one spelling only.
-fn digest(text: String) -> Result<Word, StatementError> {
-    match Word::try_from(text.as_str()) {
-        Ok(word) if word.to_hex() == text => Ok(word),
-        _ => Err(StatementError::Digest(text)),
     }
 }
 
@@ -554,15 +401,8 @@ fn stack(numbers: Vec<u64>) -> Result<Vec<Felt>, StatementError> {
     if numbers.last() == Some(&0) {
         return Err(StatementError::TrailingZero);
     }
-    elements(numbers)
-}
-
-/// Reads field elements.
-fn elements(numbers: Vec<u64>) -> Result<Vec<Felt>, StatementError> {
-    let elements = numbers
-        .into_iter()
-        .map(|number| Felt::try_from(number).map_err(|_| StatementError::Element(number)));
-    elements.collect()
+    let elements = numbers.into_iter().map(elements::element);
+    Ok(elements.collect::<Result<_, _>>()?)
 }
 
 /// Writes a stack, topmost element first, without the zeros at its bottom.
@@ -577,6 +417,8 @@ fn numbers(stack: &[Felt]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    use miden_cvm_air::composition::{Intrinsic, LinkKind};
 
     use super::*;
 

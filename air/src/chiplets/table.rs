@@ -18,7 +18,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, ResourceFrame},
     columns::{ResourceOutcome, ResourceRow, TokenCells, cells_of},
-    composition::CallKind,
+    composition::{Intrinsic, IntrinsicCall},
     lookup::{
         LookupBuilder, MemoryElement, MemoryWord, RangeCheck, Slot, Space, TableRequest, Token,
         space_key,
@@ -143,14 +143,19 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
         .map(|unused| asks * unused),
     );
 
-    let code = |kind: CallKind| B::Expr::int(kind as u64);
-    let kinds = op.new * code(CallKind::New)
-        + op.rep * code(CallKind::Rep)
-        + op.drop * (code(CallKind::Drop) + by_definer + destructible + destructible)
-        + op.send * (code(CallKind::SendBorrow) - own)
-        + op.receive * (code(CallKind::RecvBorrow) - own)
-        + op.receive_rep * code(CallKind::RecvRep)
-        + op.memory * (code(CallKind::Load) + own);
+    let code = |call: IntrinsicCall| B::Expr::int(call.code().into());
+    let of = |intrinsic: Intrinsic| code(IntrinsicCall::of(intrinsic));
+    let receive_rep = IntrinsicCall {
+        by_definer: true,
+        ..IntrinsicCall::of(Intrinsic::RecvBorrow)
+    };
+    let kinds = op.new * of(Intrinsic::New)
+        + op.rep * of(Intrinsic::Rep)
+        + op.drop * (of(Intrinsic::Drop) + by_definer + destructible + destructible)
+        + op.send * (of(Intrinsic::SendBorrow) - own)
+        + op.receive * (of(Intrinsic::RecvBorrow) - own)
+        + op.receive_rep * code(receive_rep)
+        + op.memory * (of(Intrinsic::Load) + own);
     b.assert_zero("table.kind", 3, asks * (request.kind - kinds));
 
     b.assert_zero("table.frees", 3, asks * (frees - op.drop - op.send * own));

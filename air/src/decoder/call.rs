@@ -19,7 +19,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, CoreFrame},
     columns::{STACK_TOP, TableRequestCells},
-    composition::{CallKind, FIRST_INSTANCE_TYPE},
+    composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
         Obligation, Slot, Space, TableRequest, access_time, context_id, context_key,
@@ -93,14 +93,13 @@ pub fn constraints<B: ConstraintBuilder>(
     );
     b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
     // The opcodes that are those of one intrinsic.
-    let kind_is = |kind: CallKind| cols.kind - B::Expr::int(kind as u64);
+    let is = |intrinsic: Intrinsic| cols.kind - B::Expr::int(intrinsic.code().into());
     let asks = ops.asks_caller();
     b.assert_zero(
         "call.opcode_kind",
         4,
         intrinsic
-            * (asks * kind_is(CallKind::Caller)
-                + ops.instantiates() * kind_is(CallKind::Instantiate)),
+            * (asks * is(Intrinsic::Caller) + ops.instantiates() * is(Intrinsic::Instantiate)),
     );
     // Who asks for its caller reads its state, and nobody else.
     b.assert_zeros(
@@ -122,10 +121,11 @@ pub fn constraints<B: ConstraintBuilder>(
         destructor * (cur.system.clk * cols.cycle_inv).not(),
     );
     let own = ops.lo(3);
+    let destroy_kind = B::Expr::int(IntrinsicCall::destructor(false).code().into());
     b.assert_zero(
         "call.destructor_kind",
         3,
-        destructor * (cols.kind - B::Expr::int(CallKind::Destroy as u64) - own),
+        destructor * (cols.kind - destroy_kind - own),
     );
     let own_destructor = ops.own_destructor();
     b.assert_zeros(
@@ -163,8 +163,8 @@ pub fn lookups<B: LookupBuilder>(
     let link = LinkCoords {
         source: system.index,
         digest: entry.named,
-        kind: entry.shared.scale(Felt::from(CallKind::Shared as u8))
-            + entry.fresh.scale(Felt::from(CallKind::Fresh as u8)),
+        kind: entry.shared.scale(Felt::from(LinkKind::SHARED_CODE))
+            + entry.fresh.scale(Felt::from(LinkKind::FRESH_CODE)),
         target: entry.target,
         callee: entry.callee,
         payload: entry.has_data,
@@ -187,7 +187,7 @@ pub fn lookups<B: LookupBuilder>(
         home: context_id(system.home, cols.definer),
         kind: cols.kind
             - instantiates.scale(Felt::from(
-                CallKind::Instantiate as u8 - CallKind::New as u8,
+                Intrinsic::Instantiate.code() - Intrinsic::New.code(),
             )),
         destroys: ops.mid(1),
         resource: cols.resource,
@@ -207,7 +207,7 @@ pub fn lookups<B: LookupBuilder>(
     );
     // The handle of what is held is the last of the elements that cross.
     let held = TableRequestCells {
-        kind: B::Expr::int(CallKind::Rep as u64),
+        kind: B::Expr::int(Intrinsic::Rep.code().into()),
         destroys: zero,
         resource: B::Expr::int(u64::from(FIRST_INSTANCE_TYPE) + 1) + entry.target,
         input: cur.stack.top[STACK_TOP - 1],

@@ -415,7 +415,7 @@ pub struct LinkCoords<T> {
     pub source: T,
     /// The digest that the call names.
     pub digest: [T; 4],
-    /// Meaning of the call, a `CallKind`.
+    /// Meaning of the call: the code of a link's kind, or of an intrinsic's call.
     pub kind: T,
     /// Index of the instance that is entered; of an intrinsic, of its type's definer.
     pub target: T,

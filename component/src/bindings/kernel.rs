@@ -1,11 +1,11 @@
 //! The kernel's intrinsics: how its assembly names them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use miden_assembly::{DefaultSourceManager, Library};
 use miden_core::{Word, mast::MastNodeExt};
-use miden_cvm_air::composition::Intrinsic;
-use serde::Deserialize;
+use miden_cvm_air::composition::{Intrinsic, Right};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     assembly::Assembly,
@@ -17,43 +17,44 @@ use crate::{
 /// The module in which a kernel finds the stubs of its intrinsics.
 pub const KERNEL_MODULE: &str = "intrinsics";
 
-/// An intrinsic of the kernel, as a composition file names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum KernelIntrinsic {
-    /// `call.intrinsics::load`.
-    Load,
-    /// `call.intrinsics::store`.
-    Store,
+/// The intrinsics of a kernel.
+fn kernel_intrinsics() -> impl Iterator<Item = Intrinsic> {
+    let all = Intrinsic::ALL.into_iter();
+    all.filter(|intrinsic| intrinsic.right() == Right::Kernel)
 }
 
-impl KernelIntrinsic {
-    pub(crate) fn intrinsic(self) -> Intrinsic {
-        match self {
-            Self::Load => Intrinsic::Load,
-            Self::Store => Intrinsic::Store,
+/// Reads the intrinsics that a composition file gives to its kernel.
+pub(crate) fn read_kernel_intrinsics<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeSet<Intrinsic>, D::Error> {
+    let intrinsics = BTreeSet::<Intrinsic>::deserialize(deserializer)?;
+    match intrinsics.iter().find(|i| i.right() != Right::Kernel) {
+        None => Ok(intrinsics),
+        Some(other) => {
+            let names: Vec<&str> = kernel_intrinsics().map(Intrinsic::name).collect();
+            Err(D::Error::custom(format!(
+                "`{}` is not an intrinsic of the kernel: those are {}",
+                other.name(),
+                names.join(" and ")
+            )))
         }
     }
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Load => "load",
-            Self::Store => "store",
-        }
-    }
-
-    /// The digest of its stub.
-    ///
-    /// # Errors
-    /// Returns the assembler's report if it refuses the stubs.
-    pub(crate) fn digest(self, sources: Arc<DefaultSourceManager>) -> Result<Word, Problem> {
-        let stubs = kernel_stubs(sources).map_err(Problem::Stubs)?;
-        let path = format!("{KERNEL_MODULE}::{}", self.name());
-        let node = public_procedures(&stubs).get(&path).copied();
-        // The module was assembled from this very name.
-        let node = node.ok_or(Problem::DyncallWithoutProcedure(path))?;
-        Ok(stubs.mast_forest()[node].digest())
-    }
+/// The digest of the stub of a kernel's intrinsic.
+///
+/// # Errors
+/// Returns the assembler's report if it refuses the stubs.
+pub(crate) fn kernel_stub(
+    intrinsic: Intrinsic,
+    sources: Arc<DefaultSourceManager>,
+) -> Result<Word, Problem> {
+    let stubs = kernel_stubs(sources).map_err(Problem::Stubs)?;
+    let path = format!("{KERNEL_MODULE}::{}", intrinsic.identifier());
+    let node = public_procedures(&stubs).get(&path).copied();
+    // The module was assembled from this very name.
+    let node = node.ok_or(Problem::DyncallWithoutProcedure(path))?;
+    Ok(stubs.mast_forest()[node].digest())
 }
 
 /// The stubs that a kernel is assembled against: `call.intrinsics::load` takes an address and a
@@ -63,18 +64,18 @@ impl KernelIntrinsic {
 /// # Errors
 /// Returns the assembler's report if it refuses the stubs.
 pub fn kernel_stubs(sources: Arc<DefaultSourceManager>) -> Result<Library, SourceError> {
-    let stubs = [KernelIntrinsic::Load, KernelIntrinsic::Store].map(|intrinsic| {
-        let name = intrinsic.name();
+    let stubs = kernel_intrinsics().map(|intrinsic| {
+        let name = intrinsic.identifier();
         let identity = StubIdentity {
-            name: name.into(),
+            name: name.clone(),
             interface: "miden-cvm:kernel".into(),
             version: String::new(),
-            function: name.into(),
+            function: name,
         };
         identity.source()
     });
     library_of_stubs(
-        [(KERNEL_MODULE.into(), stubs.concat())].into(),
+        [(KERNEL_MODULE.into(), stubs.collect())].into(),
         &Assembly::new(sources),
     )
 }

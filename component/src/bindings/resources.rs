@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use miden_core::Word;
-use miden_cvm_air::composition::Intrinsic;
+use miden_cvm_air::composition::{Intrinsic, Right};
 
 use super::{
     BINDINGS_MODULE, EXPORTS_MODULE,
@@ -268,13 +268,13 @@ impl WorldTypes {
                 true => import.whose(),
                 false => Whose::Own(false),
             };
-            for (intrinsic, kind) in intrinsics(whose) {
+            for intrinsic in intrinsics(whose) {
                 stubs.push(IntrinsicStub {
                     identity: StubIdentity {
-                        name: stub_name(kind, &place),
+                        name: stub_name(intrinsic, &place),
                         interface: import.interface.clone(),
                         version: import.version.clone(),
-                        function: format!("[{kind}]{}", import.resource),
+                        function: format!("[{}]{}", intrinsic.canonical_name(), import.resource),
                     },
                     intrinsic,
                     resource: Some(name.clone()),
@@ -340,9 +340,9 @@ impl<'a> Handles<'a> {
         self.call(
             of,
             if own {
-                "handle-send-own"
+                Intrinsic::SendOwn
             } else {
-                "handle-send-borrow"
+                Intrinsic::SendBorrow
             },
         )
     }
@@ -353,65 +353,61 @@ impl<'a> Handles<'a> {
         self.call(
             of,
             if own {
-                "handle-recv-own"
+                Intrinsic::RecvOwn
             } else {
-                "handle-recv-borrow"
+                Intrinsic::RecvBorrow
             },
         )
     }
 
-    fn call(&self, of: &ResourceName, kind: &str) -> String {
+    fn call(&self, of: &ResourceName, intrinsic: Intrinsic) -> String {
         let place = self.types.place(of, !self.defines(of));
-        format!("call.::{STUB_MODULE}::{}", stub_name(kind, &place))
+        format!("call.::{STUB_MODULE}::{}", stub_name(intrinsic, &place))
     }
 }
 
 /// A stub's name below [`STUB_MODULE`].
-fn stub_name(kind: &str, place: &Place) -> String {
-    format!("{}::{}", kind.replace('-', "_"), place.stubs)
+fn stub_name(intrinsic: Intrinsic, place: &Place) -> String {
+    let name = intrinsic.canonical_name().replace('-', "_");
+    format!("{name}::{}", place.stubs)
 }
 
-/// The intrinsics of a type that a component may have, and what the Canonical ABI calls them, or
-/// would.
-fn intrinsics(whose: Whose) -> impl Iterator<Item = (Intrinsic, &'static str)> {
-    let all = [
-        (Intrinsic::Instantiate, "instantiate"),
-        (Intrinsic::New, "resource-new"),
-        (Intrinsic::Rep, "resource-rep"),
-        (Intrinsic::Drop, "resource-drop"),
-        (Intrinsic::SendOwn, "handle-send-own"),
-        (Intrinsic::SendBorrow, "handle-send-borrow"),
-        (Intrinsic::RecvOwn, "handle-recv-own"),
-        (Intrinsic::RecvBorrow, "handle-recv-borrow"),
-    ];
-    all.into_iter().filter(move |(intrinsic, _)| match whose {
-        Whose::Own(_) => *intrinsic != Intrinsic::Instantiate,
-        Whose::Imported => !intrinsic.is_definer() && *intrinsic != Intrinsic::Instantiate,
-        Whose::Instances => !intrinsic.is_definer(),
-    })
+/// The intrinsics of a type that a component may have, the one that makes instances first.
+fn intrinsics(whose: Whose) -> impl Iterator<Item = Intrinsic> {
+    let may_have = move |right| match right {
+        Right::Holder => true,
+        Right::Definer => matches!(whose, Whose::Own(_)),
+        Right::Maker => whose == Whose::Instances,
+        Right::Instance | Right::Kernel => false,
+    };
+    let mut all = Intrinsic::ALL;
+    all.sort_by_key(|intrinsic| intrinsic.right() != Right::Maker);
+    all.into_iter()
+        .filter(move |intrinsic| may_have(intrinsic.right()))
 }
 
 /// The wrappers of a type's intrinsics.
 pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
     let mut text = format!("#! Handles of the resource type `{resource}`.\n");
-    for (intrinsic, kind) in intrinsics(whose) {
-        let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
-        let (name, comment, body) = match intrinsic {
+    for intrinsic in intrinsics(whose) {
+        let name = intrinsic.identifier();
+        let stub = &format!(
+            "call.::{STUB_MODULE}::{}",
+            quoted(&stub_name(intrinsic, place))
+        );
+        let (comment, body) = match intrinsic {
             Intrinsic::New => (
-                "new",
                 "[rep, ...] -> [handle, ...]: a new own handle.",
-                stub,
+                stub.clone(),
             ),
             Intrinsic::Instantiate => (
-                "instantiate",
                 "[...] -> [handle, ...]: a new instance.",
                 format!("push.0 {stub}"),
             ),
-            Intrinsic::Rep => ("rep", "[handle, ...] -> [rep, ...]", stub),
+            Intrinsic::Rep => ("[handle, ...] -> [rep, ...]", stub.clone()),
             // 16 elements cross to the destructor and come back: those below the handle are not
             // its business.
             Intrinsic::Drop if matches!(whose, Whose::Own(true) | Whose::Imported) => (
-                "drop",
                 "[handle, ...] -> [...]: gives the handle up; the destructor may run.",
                 format!(
                     "padw padw padw push.0 push.0 push.0 movup.15\n    {stub}\n    dropw dropw dropw \
@@ -419,35 +415,29 @@ pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
                 ),
             ),
             Intrinsic::Drop => (
-                "drop",
                 "[handle, ...] -> [...]: gives the handle up.",
                 format!("{stub} drop"),
             ),
             Intrinsic::SendOwn => (
-                "send_own",
                 "[handle, ...] -> [token, ...]: gives the handle away, over the next call or return.",
-                stub,
+                stub.clone(),
             ),
             Intrinsic::SendBorrow => (
-                "send_borrow",
                 "[handle, ...] -> [token, ...]: lends the handle for the next call.",
-                stub,
+                stub.clone(),
             ),
             Intrinsic::RecvOwn => (
-                "recv_own",
                 "[token, ...] -> [handle, ...]: receives what was given away.",
-                stub,
+                stub.clone(),
             ),
             Intrinsic::RecvBorrow if matches!(whose, Whose::Own(_)) => (
-                "recv_borrow",
                 "[token, ...] -> [rep, ...]: receives what the caller lends.",
-                stub,
+                stub.clone(),
             ),
             Intrinsic::RecvBorrow => (
-                "recv_borrow",
                 "[token, ...] -> [handle, ...]: receives what the caller lends; to be dropped \
                  before returning.",
-                stub,
+                stub.clone(),
             ),
             Intrinsic::Load | Intrinsic::Store | Intrinsic::Caller => continue,
         };
@@ -455,7 +445,6 @@ pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");
         // Nothing is executed for a borrow, so there is nobody to hide anything from.
         if intrinsic == Intrinsic::Drop && whose == Whose::Imported {
-            let stub = format!("call.::{STUB_MODULE}::{}", quoted(&stub_name(kind, place)));
             let _ = writeln!(
                 text,
                 "\n#! [handle, ...] -> [...]: gives up a handle that was lent. For one that is owned use `drop`: its\n\

@@ -9,7 +9,10 @@ use miden_cvm_air::composition::{
 use toml::Spanned;
 
 use crate::{
-    bindings::resources::{INSTANCES, ResourceImport, ResourceType},
+    bindings::{
+        kernel::kernel_stub,
+        resources::{INSTANCES, ResourceImport, ResourceType},
+    },
     error::{BuildError, Problem},
     link::{
         file::split_reference,
@@ -330,11 +333,11 @@ impl<'a> Authority<'a> {
             if !has_kernel {
                 return Err(at_entry(Problem::NoKernel));
             }
-            for intrinsic in &entry.get_ref().intrinsics {
+            for &intrinsic in &entry.get_ref().intrinsics {
                 records.push(IntrinsicRecord {
                     source: KERNEL_SOURCE,
-                    digest: intrinsic.digest(sources.clone()).map_err(at_entry)?,
-                    intrinsic: intrinsic.intrinsic(),
+                    digest: kernel_stub(intrinsic, sources.clone()).map_err(at_entry)?,
+                    intrinsic,
                     resource: 0,
                 });
             }

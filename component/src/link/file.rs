@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miden_cvm_air::composition::Intrinsic;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{bindings::kernel::KernelIntrinsic, error::Problem};
+use crate::{bindings::kernel::read_kernel_intrinsics, error::Problem};
 
 /// The instance that stands, in a composition used as a component, for what is around it.
 pub(crate) const OUTSIDE: &str = "import";
@@ -41,8 +42,8 @@ pub(crate) struct CompositionFile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KernelEntry {
     /// The intrinsics that it may call.
-    #[serde(default)]
-    pub(crate) intrinsics: BTreeSet<KernelIntrinsic>,
+    #[serde(default, deserialize_with = "read_kernel_intrinsics")]
+    pub(crate) intrinsics: BTreeSet<Intrinsic>,
 }
 
 /// An entry of `[instances]`.

@@ -52,11 +52,7 @@ impl LinkedComposition {
     pub fn export_of(&self, link: &LinkRecord) -> Option<&str> {
         let component = &self.instances.get(link.target as usize)?.component;
         let mut exports = component.exports.iter();
-        // An export that is held is one that can be shared.
-        let kind = match link.kind {
-            LinkKind::Held => LinkKind::Shared,
-            kind => kind,
-        };
+        let kind = link.kind.of_export();
         let (name, _) =
             exports.find(|(_, export)| export.digest == link.callee && export.kind == kind)?;
         Some(name)
@@ -84,12 +80,7 @@ impl LinkedComposition {
             );
         }
         for edge in self.edges() {
-            let style = match edge.kind {
-                LinkKind::Shared => "",
-                LinkKind::Fresh => ", style=dotted",
-                LinkKind::Isolated => ", style=dashed",
-                LinkKind::Held => ", style=bold",
-            };
+            let Drawing { style, .. } = Drawing::of(edge.kind);
             let label = quoted(&edge.label);
             let _ = writeln!(
                 text,
@@ -112,12 +103,7 @@ impl LinkedComposition {
             let _ = writeln!(text, "    i{index}[{label}]");
         }
         for edge in self.edges() {
-            let arrow = match edge.kind {
-                LinkKind::Shared => "-->",
-                LinkKind::Fresh => "==>",
-                LinkKind::Isolated => "-.->",
-                LinkKind::Held => "--o",
-            };
+            let Drawing { arrow, .. } = Drawing::of(edge.kind);
             let label = quoted(&edge.label);
             let _ = writeln!(
                 text,
@@ -126,6 +112,26 @@ impl LinkedComposition {
             );
         }
         text
+    }
+}
+
+/// How calls of a kind are drawn.
+struct Drawing {
+    /// For Graphviz.
+    style: &'static str,
+    /// For Mermaid.
+    arrow: &'static str,
+}
+
+impl Drawing {
+    fn of(kind: LinkKind) -> Self {
+        let (style, arrow) = match kind {
+            LinkKind::Shared => ("", "-->"),
+            LinkKind::Fresh => (", style=dotted", "==>"),
+            LinkKind::Isolated => (", style=dashed", "-.->"),
+            LinkKind::Held => (", style=bold", "--o"),
+        };
+        Self { style, arrow }
     }
 }
 

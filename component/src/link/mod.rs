@@ -345,7 +345,7 @@ impl Linker<'_> {
                 Some(LinkKind::Held) => LinkKind::Held,
                 _ => wire.export.kind,
             };
-            if matches!(kind, LinkKind::Fresh | LinkKind::Held) {
+            if kind.is_of_instance_alone() {
                 self.check_new(instance, wire.target)?;
             }
             let link = LinkRecord {
@@ -400,14 +400,9 @@ impl Linker<'_> {
     }
 
     fn describe(&self, link: &LinkRecord) -> String {
-        let kind = match link.kind {
-            LinkKind::Shared => "a shared",
-            LinkKind::Fresh => "a fresh",
-            LinkKind::Held => "a held",
-            LinkKind::Isolated => "an isolated",
-        };
+        let LinkRecord { kind, callee, .. } = link;
         let target = &self.tree.instances[link.target as usize].name;
-        format!("{kind} call of {} in instance `{target}`", link.callee)
+        format!("a call of {callee} in instance `{target}` ({kind})")
     }
 }
 

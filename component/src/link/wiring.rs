@@ -451,11 +451,7 @@ fn check_wire(name: &str, import: &Import, wire: &str, export: &Export) -> Resul
         }
         ImportKey::Root => {}
     }
-    match import.kind.map(|kind| match kind {
-        // What is held is called as what is there.
-        LinkKind::Held => LinkKind::Shared,
-        kind => kind,
-    }) {
+    match import.kind.map(LinkKind::of_export) {
         Some(expected) if expected != export.kind => Err(Problem::WrongKind {
             import: name.into(),
             export: wire.into(),

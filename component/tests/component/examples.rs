@@ -9,7 +9,7 @@ use std::{
 use crate::support::{Files, Inputs, host, outputs, run, run_checked};
 use miden_core::{Felt, Program, StackInputs, Word};
 use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
-use miden_cvm_component::{Component, LinkKind, LinkedComposition, SourceText, Toolchain};
+use miden_cvm_component::{Component, LinkKind, LinkedComposition, Right, SourceText, Toolchain};
 use miden_cvm_processor::{AdviceInputs, ExecutionOptions, Trap, execute};
 
 /// Where the examples are.
@@ -453,7 +453,10 @@ fn vault_alone_makes_accounts() {
     let definer = linked.composition.resources()[0].definer;
     for record in linked.composition.intrinsics() {
         let is_definer = record.source == definer;
-        assert!(is_definer || !record.intrinsic.is_definer(), "{record:?}");
+        assert!(
+            is_definer || record.intrinsic.right() != Right::Definer,
+            "{record:?}"
+        );
     }
     let vault = &linked.instances[definer as usize].component;
     let destructor = linked.composition.resources()[0].destructor;

@@ -1,6 +1,7 @@
 //! Crossings of the boundary between two contexts, there and back.
 
 use miden_core::Word;
+use miden_cvm_air::composition::LinkKind;
 
 use super::state::InstanceState;
 use crate::context::ContextId;
@@ -19,15 +20,8 @@ pub enum CreationTime {
 pub enum Crossing {
     /// A call of an open program, as Miden VM makes it: a new context.
     Open,
-    /// A call into the home domain of the caller, in a composition.
-    Shared,
-    /// A call into a new domain of a composition.
-    Isolated,
-    /// A call into a new instance that has the caller's home domain, in a composition.
-    Fresh,
-    /// A call into an instance that the program has made, whose home domain is the caller's, in a
-    /// composition.
-    Held,
+    /// A call over a link of a composition.
+    Link(LinkKind),
     /// A syscall, into the root context.
     Syscall,
     /// A call of a destructor, into the instance that defines the resource type.
@@ -39,12 +33,17 @@ pub enum Crossing {
 impl Crossing {
     /// Returns `true` if handles can be sent across, either way.
     pub fn passes_tokens(self) -> bool {
-        matches!(self, Self::Shared | Self::Fresh | Self::Held)
+        matches!(self, Self::Link(kind) if kind.keeps_home())
     }
 
     /// Returns `true` if the instance that is entered is gone when it returns.
     pub fn is_of_new_instance(self) -> bool {
-        matches!(self, Self::Isolated | Self::Fresh)
+        matches!(self, Self::Link(kind) if kind.is_of_new_instance())
+    }
+
+    /// Returns `true` if the boundary is one into an instance of a composition, and back out of it.
+    pub fn enters_instance(self) -> bool {
+        matches!(self, Self::Link(_) | Self::Destructor)
     }
 }
 

@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::composition::{
-    CallKind, Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE,
-    LinkKind, LinkRecord, Resolved, SegmentRecord,
+    Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, IntrinsicRecord, KERNEL_SOURCE,
+    LinkKind, LinkRecord, Resolved, Right, SegmentRecord,
 };
 
 use crate::{
@@ -24,25 +24,19 @@ use crate::{
 /// The target of a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Callee {
-    /// A procedure in a context that is entered.
-    Procedure(Entered),
-    /// A procedure of an instance that the caller holds, with the look into its table that finds it.
-    Held(Box<(Entered, TableAccess)>),
-    /// An intrinsic for the caller's resource table.
-    Table(TableCall),
-    /// An intrinsic of the kernel.
-    Kernel(KernelCall),
-    /// The intrinsic that tells an instance who called in.
-    Caller,
+    /// A procedure in a context that is entered; if the caller holds the instance, with the look into
+    /// its table that finds it.
+    Procedure(Entered, Option<Box<TableAccess>>),
+    /// The VM itself.
+    Intrinsic(IntrinsicCallee),
 }
 
-/// A call of an intrinsic for the caller's resource table.
+/// An intrinsic, as a call resolves to it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TableCall {
-    pub op: TableOp,
-    /// The kind of the call in the proof.
-    pub kind: CallKind,
-    /// Number of the resource type.
+pub(crate) struct IntrinsicCallee {
+    /// The meaning of the call in the proof.
+    pub call: IntrinsicCall,
+    /// Number of the resource type; 0 if it has none.
     pub resource: u32,
     /// Index of the type's definer; of the instance whose instances the type is of.
     pub definer: u16,
@@ -61,25 +55,6 @@ pub(crate) struct Calling {
     pub marks: Marks,
     /// The cycle.
     pub clk: u32,
-}
-
-/// An operation of an intrinsic on a table; those of [`Intrinsic`] that have a resource type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TableOp {
-    New,
-    Rep,
-    Drop,
-    SendOwn,
-    SendBorrow,
-    RecvOwn,
-    RecvBorrow,
-}
-
-/// A call of an intrinsic by the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KernelCall {
-    Load,
-    Store,
 }
 
 /// An instance that exists at run time.
@@ -126,6 +101,37 @@ type Place = usize;
 /// The context of an instance of `index` whose handle stands for `domain`: a cycle + 1.
 fn held_context(domain: Felt, index: u16) -> ContextId {
     ContextId::new(domain.as_int() as u32, index)
+}
+
+/// What an intrinsic did to the table of the caller, if it sent, received and destroyed nothing.
+fn access(
+    callee: &IntrinsicCallee,
+    by: Calling,
+    input: Felt,
+    output: Felt,
+    change: Change,
+) -> TableAccess {
+    let Change {
+        handle,
+        entry,
+        state,
+    } = change;
+    TableAccess {
+        clk: by.clk,
+        context: by.context,
+        call: callee.call,
+        resource: callee.resource,
+        home: ContextId::new(by.home, callee.definer),
+        destroys: false,
+        marks: by.marks,
+        input,
+        output,
+        handle,
+        state,
+        entry,
+        token: None,
+        definer_state: None,
+    }
 }
 
 impl Instances {
@@ -197,7 +203,7 @@ impl Instances {
             kept: composition
                 .intrinsics()
                 .iter()
-                .any(|record| record.intrinsic.is_kernel()),
+                .any(|record| record.intrinsic.right() == Right::Kernel),
         })
     }
 
@@ -212,7 +218,9 @@ impl Instances {
         let source = by.context.index();
         let link = match self.composition.resolve(source.into(), digest) {
             Some(Resolved::Call(link)) => *link,
-            Some(Resolved::Intrinsic(record)) => return Ok(self.intrinsic(record)),
+            Some(Resolved::Intrinsic(record)) => {
+                return Ok(Callee::Intrinsic(self.intrinsic(record)));
+            }
             None => {
                 return Err(Box::new(Trap::NotLinked {
                     instance: source,
@@ -222,51 +230,43 @@ impl Instances {
         };
         // A valid composition has no more instances than an index can name.
         let target = link.target as u16;
-        let (own, home) = (by.clk + 1, by.home);
-        let (crossing, domain, home) = match link.kind {
-            LinkKind::Shared => (Crossing::Shared, home, home),
-            LinkKind::Isolated => (Crossing::Isolated, own, own),
-            LinkKind::Fresh => (Crossing::Fresh, own, home),
+        let own = by.clk + 1;
+        let domain = match link.kind {
+            LinkKind::Shared => by.home,
+            LinkKind::Isolated | LinkKind::Fresh => own,
             LinkKind::Held => return self.resolve_held(&link, last, by),
         };
-        let context = ContextId::new(domain, target);
-        let entered = self.entered(crossing, context, home, link.callee)?;
-        Ok(Callee::Procedure(entered))
+        let home = if link.kind.keeps_home() { by.home } else { own };
+        let entered = self.entered(&link, ContextId::new(domain, target), home)?;
+        Ok(Callee::Procedure(entered, None))
     }
 
     /// What a call of the instance means that has this handle in the caller's table.
     fn resolve_held(&mut self, link: &LinkRecord, handle: Felt, by: Calling) -> OpResult<Callee> {
         let target = link.target as u16;
-        let call = TableCall {
-            op: TableOp::Rep,
-            kind: CallKind::Rep,
+        let look = IntrinsicCallee {
+            call: IntrinsicCall::of(Intrinsic::Rep),
             resource: FIRST_INSTANCE_TYPE + link.target,
             definer: target,
             destructor: None,
         };
-        let access = self.apply(&call, handle, by)?;
+        let access = self.look_up(&look, handle, by)?;
         let context = held_context(access.output, target);
-        let entered = self.entered(Crossing::Held, context, by.home, link.callee)?;
-        Ok(Callee::Held(Box::new((entered, access))))
+        let entered = self.entered(link, context, by.home)?;
+        Ok(Callee::Procedure(entered, Some(Box::new(access))))
     }
 
-    /// How an instance is entered.
+    /// How an instance is entered over a link.
     ///
     /// # Errors
     /// If it is running.
-    fn entered(
-        &self,
-        crossing: Crossing,
-        context: ContextId,
-        home: u32,
-        target: Word,
-    ) -> OpResult<Entered> {
+    fn entered(&self, link: &LinkRecord, context: ContextId, home: u32) -> OpResult<Entered> {
         let state = self.state_to_enter(context)?;
         Ok(Entered {
-            crossing,
+            crossing: Crossing::Link(link.kind),
             context,
             home,
-            target,
+            target: link.callee,
             created: state.len == 0,
             state,
         })
@@ -278,32 +278,19 @@ impl Instances {
     /// If it is not one of the kernel's intrinsics.
     pub fn resolve_in_kernel(&self, digest: Word) -> OpResult<Callee> {
         match self.composition.resolve(KERNEL_SOURCE, digest) {
-            Some(Resolved::Intrinsic(record)) => Ok(self.intrinsic(record)),
+            Some(Resolved::Intrinsic(record)) => Ok(Callee::Intrinsic(self.intrinsic(record))),
             _ => Err(Box::new(Trap::CallInSyscall)),
         }
     }
 
-    fn intrinsic(&self, record: &IntrinsicRecord) -> Callee {
-        let op = match record.intrinsic {
-            Intrinsic::New | Intrinsic::Instantiate => TableOp::New,
-            Intrinsic::Rep => TableOp::Rep,
-            Intrinsic::Drop => TableOp::Drop,
-            Intrinsic::SendOwn => TableOp::SendOwn,
-            Intrinsic::SendBorrow => TableOp::SendBorrow,
-            Intrinsic::RecvOwn => TableOp::RecvOwn,
-            Intrinsic::RecvBorrow => TableOp::RecvBorrow,
-            Intrinsic::Load => return Callee::Kernel(KernelCall::Load),
-            Intrinsic::Store => return Callee::Kernel(KernelCall::Store),
-            Intrinsic::Caller => return Callee::Caller,
-        };
+    fn intrinsic(&self, record: &IntrinsicRecord) -> IntrinsicCallee {
         let resource = self.composition.resource_of(record);
-        Callee::Table(TableCall {
-            op,
-            kind: self.composition.kind_of(record),
+        IntrinsicCallee {
+            call: self.composition.call_of(record),
             resource: record.resource,
             definer: self.composition.definer_of(record).unwrap_or_default() as u16,
             destructor: resource.and_then(|resource| resource.destructor),
-        })
+        }
     }
 
     /// Returns how `dropper` enters the destructor of a type of the domain `home`, once its handle
@@ -313,12 +300,12 @@ impl Instances {
     /// If the definer is running; unless it is the dropper.
     pub fn destructor_of(
         &self,
-        call: &TableCall,
+        callee: &IntrinsicCallee,
         destructor: Word,
         dropper: ContextId,
         home: u32,
     ) -> OpResult<Entered> {
-        let context = ContextId::new(home, call.definer);
+        let context = ContextId::new(home, callee.definer);
         let (crossing, state) = match context == dropper {
             true => (Crossing::OwnDestructor, self.state()),
             false => (Crossing::Destructor, self.state_to_enter(context)?),
@@ -371,7 +358,7 @@ impl Instances {
 
     /// Marks an instance as running, entered by `caller`.
     pub fn enter(&mut self, entered: &Entered, caller: ContextId) {
-        if entered.crossing == Crossing::Isolated {
+        if entered.crossing == Crossing::Link(LinkKind::Isolated) {
             self.domains.push(Vec::new());
         }
         let place = match self.places.get(&entered.context) {
@@ -397,7 +384,7 @@ impl Instances {
         };
         self.places.insert(context, place);
         // A fresh instance does not wait for the end of a domain.
-        if entered.crossing != Crossing::Fresh
+        if entered.crossing != Crossing::Link(LinkKind::Fresh)
             && let Some(members) = self.domains.last_mut()
         {
             members.push(context);
@@ -412,8 +399,8 @@ impl Instances {
             self.tables[place].state.entered_by = None;
         }
         let members = match crossing {
-            Crossing::Isolated => self.domains.pop().unwrap_or_default(),
-            Crossing::Fresh => vec![left],
+            Crossing::Link(LinkKind::Isolated) => self.domains.pop().unwrap_or_default(),
+            Crossing::Link(LinkKind::Fresh) => vec![left],
             _ => return Vec::new(),
         };
         self.end(members)
@@ -421,14 +408,19 @@ impl Instances {
 
     /// The instance that is over because its own handle was dropped, unless it is kept. It does not
     /// run: it would have been entered by who drops it, or by somebody whom that has called.
-    pub fn end_dropped(&mut self, call: &TableCall, access: &TableAccess) -> Vec<ContextId> {
-        let (TableOp::Drop, Entry::Handle(handle)) = (call.op, access.entry[0]) else {
+    pub fn end_dropped(
+        &mut self,
+        callee: &IntrinsicCallee,
+        access: &TableAccess,
+    ) -> Vec<ContextId> {
+        let (Intrinsic::Drop, Entry::Handle(handle)) = (callee.call.intrinsic, access.entry[0])
+        else {
             return Vec::new();
         };
-        if call.resource < FIRST_INSTANCE_TYPE || !handle.own {
+        if callee.resource < FIRST_INSTANCE_TYPE || !handle.own {
             return Vec::new();
         }
-        self.end(vec![held_context(handle.rep, call.definer)])
+        self.end(vec![held_context(handle.rep, callee.definer)])
     }
 
     /// Forgets instances that are over, and returns them, unless they are kept.
@@ -448,123 +440,129 @@ impl Instances {
     // RESOURCES
     // --------------------------------------------------------------------------------------------
 
-    /// Does what an intrinsic does to the table of the running instance.
+    /// Does what an intrinsic does to the table of the running instance; nothing if it is not one for
+    /// tables.
     ///
     /// # Errors
     /// The traps of the Canonical ABI, and those of tokens.
-    pub fn apply(&mut self, call: &TableCall, input: Felt, by: Calling) -> OpResult<TableAccess> {
-        let Calling {
-            context,
-            home,
-            marks,
-            clk,
-        } = by;
-        // A handle to a new instance stands for its domain.
-        let (kind, input) = match call.kind {
-            CallKind::Instantiate => (CallKind::New, Felt::from(clk + 1)),
-            kind => (kind, input),
-        };
-        let home = ContextId::new(home, call.definer);
+    pub fn apply(
+        &mut self,
+        callee: &IntrinsicCallee,
+        input: Felt,
+        by: Calling,
+    ) -> OpResult<Option<TableAccess>> {
+        let (marks, resource) = (by.marks, callee.resource);
+        let home = ContextId::new(by.home, callee.definer);
         let place = self.current();
-        let resource = call.resource;
         let table = &mut self.tables[place];
-        let mut token = None;
-        let mut destroys = false;
-        let mut definer_state = None;
+        let own = |rep, own| Handle {
+            rep,
+            resource,
+            own,
+            lent: 0,
+        };
         let send = |handle: Handle, own| Token {
-            id: clk + 1,
+            id: by.clk + 1,
             mark: marks.current,
             rep: handle.rep,
             resource,
             own,
         };
-        let (output, change) = match call.op {
-            TableOp::New => {
-                let own = Handle {
-                    rep: input,
-                    resource,
-                    own: true,
-                    lent: 0,
-                };
-                let change = table.add(own, &mut self.quota)?;
-                (Felt::from(change.handle), change)
+        let access = match callee.call.intrinsic {
+            Intrinsic::New => {
+                let change = table.add(own(input, true), &mut self.quota)?;
+                let output = Felt::from(change.handle);
+                access(callee, by, input, output, change)
             }
-            TableOp::Rep => {
-                let (handle, content) = table.get(input, resource)?;
-                let change = table.unchanged(handle, Entry::Handle(content));
-                (content.rep, change)
+            Intrinsic::Instantiate => {
+                // A handle to a new instance stands for its domain.
+                let domain = Felt::from(by.clk + 1);
+                let change = table.add(own(domain, true), &mut self.quota)?;
+                let output = Felt::from(change.handle);
+                TableAccess {
+                    call: IntrinsicCall::of(Intrinsic::New),
+                    ..access(callee, by, domain, output, change)
+                }
             }
-            TableOp::Drop => {
+            Intrinsic::Rep => self.look_up(callee, input, by)?,
+            Intrinsic::Drop => {
                 let (handle, content) = table.get_removable(input, resource, marks)?;
                 let change = table.remove(handle, content);
-                destroys = content.own && call.destructor.is_some();
-                if content.own && kind == CallKind::Drop {
-                    definer_state = Some(self.state_to_enter(home)?);
+                let destroys = content.own && callee.destructor.is_some();
+                let asks = content.own && callee.call == IntrinsicCall::of(Intrinsic::Drop);
+                let output = if destroys { content.rep } else { ZERO };
+                TableAccess {
+                    destroys,
+                    definer_state: match asks {
+                        true => Some(self.state_to_enter(home)?),
+                        false => None,
+                    },
+                    ..access(callee, by, input, output, change)
                 }
-                (if destroys { content.rep } else { ZERO }, change)
             }
-            TableOp::SendOwn => {
+            Intrinsic::SendOwn => {
                 let (handle, content) = table.get_removable(input, resource, marks)?;
                 if !content.own {
                     return Err(Box::new(Trap::HandleNotOwned {
-                        instance: context.index(),
+                        instance: by.context.index(),
                         handle,
                         resource,
                     }));
                 }
                 let change = table.remove(handle, content);
-                let sent = send(content, true);
-                self.tokens.send(sent, &mut self.quota)?;
-                token = Some(sent);
-                (Felt::from(sent.id), change)
+                self.send(send(content, true), access(callee, by, input, ZERO, change))?
             }
-            TableOp::SendBorrow => {
+            Intrinsic::SendBorrow => {
                 let (handle, content) = table.get(input, resource)?;
                 let change = table.lend(handle, content, marks);
-                let sent = send(content, false);
-                self.tokens.send(sent, &mut self.quota)?;
-                token = Some(sent);
-                (Felt::from(sent.id), change)
+                self.send(
+                    send(content, false),
+                    access(callee, by, input, ZERO, change),
+                )?
             }
-            TableOp::RecvOwn | TableOp::RecvBorrow => {
-                let own = call.op == TableOp::RecvOwn;
-                let instance = context.index();
-                let got = self.tokens.receive(input, own, resource, marks, instance)?;
-                token = Some(got);
-                if kind == CallKind::RecvRep {
+            Intrinsic::RecvOwn | Intrinsic::RecvBorrow => {
+                let owned = callee.call.intrinsic == Intrinsic::RecvOwn;
+                let instance = by.context.index();
+                let got = self
+                    .tokens
+                    .receive(input, owned, resource, marks, instance)?;
+                let (output, change) = if callee.call.by_definer {
                     (got.rep, table.unchanged(0, Entry::Free { next: 0 }))
                 } else {
-                    let content = Handle {
-                        rep: got.rep,
-                        resource,
-                        own,
-                        lent: 0,
-                    };
-                    let change = table.add(content, &mut self.quota)?;
+                    let change = table.add(own(got.rep, owned), &mut self.quota)?;
                     (Felt::from(change.handle), change)
+                };
+                TableAccess {
+                    token: Some(got),
+                    ..access(callee, by, input, output, change)
                 }
             }
+            Intrinsic::Load | Intrinsic::Store | Intrinsic::Caller => return Ok(None),
         };
-        let Change {
-            handle,
-            entry,
-            state,
-        } = change;
+        Ok(Some(access))
+    }
+
+    /// Finds a handle in the table of the running instance.
+    ///
+    /// # Errors
+    /// If it is not there.
+    fn look_up(&self, callee: &IntrinsicCallee, input: Felt, by: Calling) -> OpResult<TableAccess> {
+        let table = &self.tables[self.current()];
+        let (handle, content) = table.get(input, callee.resource)?;
+        let change = table.unchanged(handle, Entry::Handle(content));
+        Ok(access(callee, by, input, content.rep, change))
+    }
+
+    /// Sends a token; the operation leaves its id.
+    ///
+    /// # Errors
+    /// If there are too many.
+    fn send(&mut self, token: Token, access: TableAccess) -> OpResult<TableAccess> {
+        self.tokens.send(token, &mut self.quota)?;
         Ok(TableAccess {
-            clk,
-            context,
-            kind,
-            resource,
-            home,
-            destroys,
-            marks,
-            input,
-            output,
-            handle,
-            state,
-            entry,
-            token,
-            definer_state,
+            output: Felt::from(token.id),
+            token: Some(token),
+            ..access
         })
     }
 

@@ -5,7 +5,7 @@
 //! elements, as the proof has them.
 
 use miden_core::{Felt, ONE, ZERO};
-use miden_cvm_air::{composition::CallKind, public::ROOT_MARK};
+use miden_cvm_air::{composition::IntrinsicCall, public::ROOT_MARK};
 
 use crate::{
     calls::{crossing::Crossing, state::InstanceState},
@@ -133,8 +133,8 @@ pub struct TableAccess {
     pub clk: u32,
     /// The running instance.
     pub context: ContextId,
-    /// The intrinsic.
-    pub kind: CallKind,
+    /// The intrinsic; for a new handle to an instance that of a new handle.
+    pub call: IntrinsicCall,
     /// Number of the resource type.
     pub resource: u32,
     /// The instance that defines the type.

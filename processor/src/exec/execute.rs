@@ -422,31 +422,14 @@ impl<T: Tracer> Process<T> {
         call: &CallNode,
     ) -> OpResult<Next> {
         let callee = find_node(forest, call.callee())?.digest();
-        let mut held = None;
-        let (kind, entered) = if call.is_syscall() {
-            (NodeKind::Syscall, self.resolve_syscall(callee)?)
+        let (kind, entered, held) = if call.is_syscall() {
+            (NodeKind::Syscall, self.resolve_syscall(callee)?, None)
         } else {
             match self.resolve_call(callee)? {
-                Callee::Procedure(entered) => (NodeKind::Call, entered),
-                Callee::Held(found) => {
-                    let (entered, access) = *found;
-                    held = Some(access);
-                    (NodeKind::Call, entered)
-                }
-                Callee::Kernel(access) => {
-                    self.access_for_kernel(access, call.digest(), callee)?;
-                    self.end_intrinsic(walk, call)?;
-                    return Ok(Next::Pending);
-                }
-                Callee::Caller => {
-                    self.tell_caller(call.digest(), callee)?;
-                    self.end_intrinsic(walk, call)?;
-                    return Ok(Next::Pending);
-                }
-                Callee::Table(intrinsic) => {
-                    let digest = call.digest();
-                    match self.access_table(&intrinsic, digest, callee)? {
-                        Some(entered) => (NodeKind::Call, entered),
+                Callee::Procedure(entered, held) => (NodeKind::Call, entered, held),
+                Callee::Intrinsic(intrinsic) => {
+                    match self.call_intrinsic(&intrinsic, call.digest(), callee)? {
+                        Some(entered) => (NodeKind::Call, entered, None),
                         None => {
                             self.end_intrinsic(walk, call)?;
                             return Ok(Next::Pending);
@@ -493,16 +476,10 @@ impl<T: Tracer> Process<T> {
 
     fn start_dyn(&mut self, walk: &mut Walk, id: MastNodeId, node: &DynNode) -> OpResult<Next> {
         let (addr, callee) = self.fetch_word(self.stack.get(0))?;
-        let mut held = None;
-        let entered = if node.is_dyncall() {
+        let (entered, held) = if node.is_dyncall() {
             match self.resolve_call(callee)? {
-                Callee::Procedure(entered) => Some(entered),
-                Callee::Held(found) => {
-                    let (entered, access) = *found;
-                    held = Some(access);
-                    Some(entered)
-                }
-                Callee::Table(_) | Callee::Kernel(_) | Callee::Caller => {
+                Callee::Procedure(entered, held) => (Some(entered), held),
+                Callee::Intrinsic(_) => {
                     return Err(Box::new(Trap::DynamicIntrinsic {
                         instance: self.context.index(),
                         digest: callee,
@@ -510,7 +487,7 @@ impl<T: Tracer> Process<T> {
                 }
             }
         } else {
-            None
+            (None, None)
         };
         let target = match &entered {
             Some(entered) if entered.target != callee => self.find_linked(walk, entered)?,

@@ -1,12 +1,12 @@
 //! The first cycle of an intrinsic: a built-in procedure that a composition makes callable.
 
 use miden_core::{Felt, Word, ZERO};
-use miden_cvm_air::composition::CallKind;
+use miden_cvm_air::composition::Intrinsic;
 
 use crate::{
     calls::{
         crossing::Entered,
-        instances::{Instances, KernelCall, TableCall},
+        instances::{Instances, IntrinsicCallee},
         resources::KernelAccess,
     },
     context::ContextId,
@@ -16,42 +16,65 @@ use crate::{
 };
 
 impl<T: Tracer> Process<T> {
-    /// Does what an intrinsic does to the running instance's table. `digest` is the CALL node's,
-    /// `named` what it calls.
+    /// Does what an intrinsic does. `digest` is the CALL node's, `named` what it calls.
     ///
     /// Returns how the destructor is entered that runs next, if one does.
     ///
     /// # Errors
-    /// The intrinsic's own traps; when the definer would have to run its destructor, but is running.
-    pub(crate) fn access_table(
+    /// The intrinsic's own traps.
+    pub(crate) fn call_intrinsic(
         &mut self,
-        call: &TableCall,
+        callee: &IntrinsicCallee,
         digest: Word,
         named: Word,
+    ) -> OpResult<Option<Entered>> {
+        let row = IntrinsicRow {
+            digest,
+            named,
+            call: callee.call,
+            resource: callee.resource,
+            definer: callee.definer,
+            destructor: callee.destructor,
+            destroys: false,
+            state: None,
+        };
+        match callee.call.intrinsic {
+            Intrinsic::Caller => self.tell_caller(row)?,
+            Intrinsic::Load => self.access_for_kernel(row, false)?,
+            Intrinsic::Store => self.access_for_kernel(row, true)?,
+            _ => return self.access_table(callee, row),
+        }
+        Ok(None)
+    }
+
+    /// Does what an intrinsic does to the running instance's table.
+    ///
+    /// # Errors
+    /// The intrinsic's own traps; when the definer would have to run its destructor, but is running.
+    fn access_table(
+        &mut self,
+        callee: &IntrinsicCallee,
+        row: IntrinsicRow,
     ) -> OpResult<Option<Entered>> {
         let (input, by) = (self.stack.get(0), self.calling());
         let Some(instances) = &mut self.instances else {
             return Ok(None);
         };
-        let access = instances.apply(call, input, by)?;
-        let over = instances.end_dropped(call, &access);
-        let destructor = call.destructor.filter(|_| access.destroys);
+        let Some(access) = instances.apply(callee, input, by)? else {
+            return Ok(None);
+        };
+        let over = instances.end_dropped(callee, &access);
+        let destructor = callee.destructor.filter(|_| access.destroys);
         let entered = match destructor {
             Some(destructor) => {
-                Some(instances.destructor_of(call, destructor, self.context, self.home)?)
+                Some(instances.destructor_of(callee, destructor, self.context, self.home)?)
             }
             None => None,
         };
         if T::ENABLED {
             self.row(RowKind::Intrinsic(IntrinsicRow {
-                digest,
-                named,
-                kind: call.kind,
-                resource: call.resource,
-                definer: call.definer,
-                destructor: call.destructor,
                 destroys: access.destroys,
-                state: None,
+                ..row
             }));
             self.tracer.table(&access);
         }
@@ -61,24 +84,17 @@ impl<T: Tracer> Process<T> {
         Ok(entered)
     }
 
-    /// Tells the running instance the id of the context that called in. `digest` is the CALL node's,
-    /// `named` what it calls.
+    /// Tells the running instance the id of the context that called in.
     ///
     /// # Errors
     /// If the limit of cycles is reached.
-    pub(crate) fn tell_caller(&mut self, digest: Word, named: Word) -> OpResult {
+    fn tell_caller(&mut self, row: IntrinsicRow) -> OpResult {
         let instances = self.instances.as_ref();
         let state = instances.map_or_else(Default::default, Instances::state);
         if T::ENABLED {
             self.row(RowKind::Intrinsic(IntrinsicRow {
-                digest,
-                named,
-                kind: CallKind::Caller,
-                resource: 0,
-                definer: 0,
-                destructor: None,
-                destroys: false,
                 state: Some(state),
+                ..row
             }));
         }
         // Who runs was entered, the root by itself.
@@ -87,17 +103,11 @@ impl<T: Tracer> Process<T> {
         self.advance()
     }
 
-    /// Reads or writes the memory of some context for the kernel. `digest` is the CALL node's,
-    /// `named` what it calls.
+    /// Reads or writes the memory of some context for the kernel.
     ///
     /// # Errors
     /// If the address is out of bounds, or the context was never created.
-    pub(crate) fn access_for_kernel(
-        &mut self,
-        call: KernelCall,
-        digest: Word,
-        named: Word,
-    ) -> OpResult {
+    fn access_for_kernel(&mut self, row: IntrinsicRow, is_write: bool) -> OpResult {
         let inputs = [0, 1, 2].map(|position| self.stack.get(position));
         let address = to_address(inputs[0])?;
         let created = ContextId::from_u64(inputs[1].as_int())
@@ -111,30 +121,18 @@ impl<T: Tracer> Process<T> {
             return Err(Box::new(Trap::UnknownContext { context: inputs[1] }));
         };
         let slot = self.memory.open(target);
-        let (kind, word, output) = match call {
-            KernelCall::Load => {
-                let word = self.memory.read(slot, address)?;
-                (CallKind::Load, word, word[address as usize % 4])
-            }
-            KernelCall::Store => {
-                let word = self.memory.write_element(slot, address, inputs[2])?;
-                (CallKind::Store, word, ZERO)
-            }
+        let (word, output) = if is_write {
+            let word = self.memory.write_element(slot, address, inputs[2])?;
+            (word, ZERO)
+        } else {
+            let word = self.memory.read(slot, address)?;
+            (word, word[address as usize % 4])
         };
         if T::ENABLED {
-            self.row(RowKind::Intrinsic(IntrinsicRow {
-                digest,
-                named,
-                kind,
-                resource: 0,
-                definer: 0,
-                destructor: None,
-                destroys: false,
-                state: None,
-            }));
+            self.row(RowKind::Intrinsic(row));
             self.tracer.kernel_memory(&KernelAccess {
                 clk: self.clk,
-                is_write: call == KernelCall::Store,
+                is_write,
                 address,
                 target,
                 state,

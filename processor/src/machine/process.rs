@@ -348,14 +348,17 @@ impl<T: Tracer> Process<T> {
     pub(crate) fn resolve_call(&mut self, callee: Word) -> OpResult<Callee> {
         let by = self.calling();
         match &mut self.instances {
-            None => Ok(Callee::Procedure(Entered {
-                crossing: Crossing::Open,
-                context: ContextId::new(self.clk + 1, 0),
-                home: self.clk + 1,
-                target: callee,
-                created: true,
-                state: InstanceState::default(),
-            })),
+            None => {
+                let entered = Entered {
+                    crossing: Crossing::Open,
+                    context: ContextId::new(self.clk + 1, 0),
+                    home: self.clk + 1,
+                    target: callee,
+                    created: true,
+                    state: InstanceState::default(),
+                };
+                Ok(Callee::Procedure(entered, None))
+            }
             Some(instances) if self.in_syscall => instances.resolve_in_kernel(callee),
             Some(instances) => {
                 let last = self.stack.get(MIN_STACK_DEPTH - 1);
@@ -431,7 +434,7 @@ impl<T: Tracer> Process<T> {
         self.marks = self.marks.entered(self.clk, entered.crossing);
         if let Some(instances) = &mut self.instances {
             instances.cross();
-            if enters_instance(entered.crossing) {
+            if entered.crossing.enters_instance() {
                 instances.enter(entered, self.context);
             }
         }
@@ -504,7 +507,7 @@ impl<T: Tracer> Process<T> {
         }
         let frame = self.frames.last().map(|waiting| waiting.frame);
         if let (Some(instances), Some(frame)) = (&self.instances, frame)
-            && enters_instance(frame.crossing)
+            && frame.crossing.enters_instance()
         {
             let borrows = instances.state().borrows;
             if borrows != 0 {
@@ -576,18 +579,6 @@ impl<T: Tracer> Process<T> {
             0 => Ok(*self.stack.top16()),
             overflow => Err(Box::new(Trap::OutputStackOverflow(overflow))),
         }
-    }
-}
-
-/// Returns `true` if a boundary is one into an instance of a composition, and back out of it.
-fn enters_instance(crossing: Crossing) -> bool {
-    match crossing {
-        Crossing::Shared
-        | Crossing::Isolated
-        | Crossing::Fresh
-        | Crossing::Held
-        | Crossing::Destructor => true,
-        Crossing::Open | Crossing::Syscall | Crossing::OwnDestructor => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
     columns::{CallCols, Cells, CoreRow, EndCols},
-    composition::{CallKind, KERNEL_SOURCE},
+    composition::{Intrinsic, IntrinsicCall, KERNEL_SOURCE},
     opcode,
 };
 
@@ -139,9 +139,9 @@ impl CoreTrace {
     pub fn intrinsic(&mut self, state: &RowState<'_>, row: &IntrinsicRow, address: u32) {
         self.pushed = false;
         self.group = 0;
-        let code = match row.kind {
-            CallKind::Caller => opcode::CALLER_ID,
-            CallKind::Instantiate => opcode::INSTANTIATE,
+        let code = match row.call.intrinsic {
+            Intrinsic::Caller => opcode::CALLER_ID,
+            Intrinsic::Instantiate => opcode::INSTANTIATE,
             _ if row.destroys => opcode::DESTROY,
             _ => opcode::INTRINSIC,
         };
@@ -153,7 +153,7 @@ impl CoreTrace {
             named: row.named.into(),
             callee: row.destructor.unwrap_or_default().into(),
             target: Felt::from(row.definer),
-            shared: Felt::from(row.kind as u8),
+            shared: Felt::from(row.call.code()),
             has_data: Felt::from(row.payload()),
             saved_depth: borrows,
             saved_overflow_ptr: ZERO,
@@ -469,6 +469,10 @@ fn set_call(
         true => ONE,
         false => nonzero.inv(),
     };
+    let [shared, fresh] = match crossing {
+        Crossing::Link(kind) => kind.flags(),
+        _ => [false; 2],
+    };
     core.set_call(CallCols {
         named: named.into(),
         callee: entered.target.into(),
@@ -480,12 +484,11 @@ fn set_call(
         } else {
             ZERO
         },
-        shared: match crossing {
-            Crossing::Destructor => Felt::from(CallKind::Destroy as u8),
-            Crossing::OwnDestructor => Felt::from(CallKind::DestroyOfOwnType as u8),
-            _ => flag(matches!(crossing, Crossing::Shared | Crossing::Held)),
+        shared: match destructor {
+            true => Felt::from(IntrinsicCall::destructor(own_destructor).code()),
+            false => flag(shared),
         },
-        fresh: flag(matches!(crossing, Crossing::Fresh | Crossing::Held)),
+        fresh: flag(fresh),
         creates: flag(is_call && entered.created),
         has_data: Felt::from(if is_call { payload } else { 0 }),
         free,

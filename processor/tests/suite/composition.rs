@@ -11,7 +11,7 @@ use miden_core::{
 };
 use miden_cvm_air::composition::{
     Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind,
-    LinkRecord, PublicData, ResourceRecord, SegmentRecord,
+    LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
 };
 use miden_cvm_processor::{
     AdviceInputs, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionOptions,
@@ -197,7 +197,7 @@ impl Builder {
         for source in 0..self.instances {
             for (name, intrinsic) in INTRINSICS {
                 let is_fit = intrinsic.has_resource() && intrinsic != Intrinsic::Instantiate;
-                if is_fit && (source == definer || !intrinsic.is_definer()) {
+                if is_fit && (source == definer || intrinsic.right() != Right::Definer) {
                     let digest = self.stub(&stub_name(name, intrinsic, resource));
                     self.intrinsics.push(IntrinsicRecord {
                         source,
@@ -216,7 +216,7 @@ impl Builder {
     pub fn instances_of(mut self, of: u32, stubs: u32) -> Self {
         for source in 0..self.instances {
             for (name, intrinsic) in INTRINSICS {
-                if intrinsic.has_resource() && !intrinsic.is_definer() {
+                if intrinsic.has_resource() && intrinsic.right() != Right::Definer {
                     let digest = self.stub(&stub_name(name, intrinsic, stubs));
                     self.intrinsics.push(IntrinsicRecord {
                         source,
@@ -246,7 +246,7 @@ impl Builder {
     /// Gives the kernel its intrinsics.
     pub fn kernel_intrinsics(mut self) -> Self {
         for (name, intrinsic) in INTRINSICS {
-            if intrinsic.is_kernel() {
+            if intrinsic.right() == Right::Kernel {
                 self.intrinsics.push(IntrinsicRecord {
                     source: KERNEL_SOURCE,
                     digest: self.stub(name),
@@ -431,7 +431,7 @@ fn shared_calls_keep_state() {
     let instance = ContextId::new(0, 1);
     assert_eq!(process.memory().get_value(instance, 0), Some(Felt::new(3)));
     let watcher = process.tracer();
-    let shared = |created| (Crossing::Shared, instance, created);
+    let shared = |created| (Crossing::Link(LinkKind::Shared), instance, created);
     assert_eq!(
         watcher.entered,
         [shared(true), shared(false), shared(false)]
@@ -452,7 +452,7 @@ fn isolated_calls_start_afresh() {
     assert!(
         entered
             .iter()
-            .all(|e| e.0 == Crossing::Isolated && e.1.index() == 1 && e.2)
+            .all(|e| e.0 == Crossing::Link(LinkKind::Isolated) && e.1.index() == 1 && e.2)
     );
     assert_ne!(entered[0].1, entered[1].1);
     for (_, context, _) in entered {

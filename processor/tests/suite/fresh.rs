@@ -58,15 +58,15 @@ fn a_fresh_instance_is_one_of_its_own() {
         panic!("{entered:?}")
     };
     for (crossing, context, created) in [first, second] {
-        assert_eq!((crossing, created), (Crossing::Fresh, true));
+        assert_eq!((crossing, created), (Crossing::Link(Fresh), true));
         assert_eq!(context.index(), 1);
         assert_ne!(context.domain(), 0);
         assert_eq!(process.memory().get_value(context, 0), None);
     }
     assert_ne!(first.1, second.1);
     let shared = ContextId::new(0, 2);
-    assert_eq!(account, (Crossing::Shared, shared, true));
-    assert_eq!(again, (Crossing::Shared, shared, false));
+    assert_eq!(account, (Crossing::Link(Shared), shared, true));
+    assert_eq!(again, (Crossing::Link(Shared), shared, false));
     // The instance of the domain is another one, with a memory that stays.
     let both = transaction(Fresh).link(0, "c1", Shared, 1, "note::run");
     let main = "begin call.stubs::c1 call.stubs::a1 call.stubs::c1 end";

@@ -54,8 +54,8 @@ fn each_has_its_own_state_and_keeps_it() {
     let [first, again, second] = entered[..] else {
         panic!("three calls");
     };
-    assert_eq!((first.0, first.2), (Crossing::Held, true));
-    assert_eq!(again, (Crossing::Held, first.1, false));
+    assert_eq!((first.0, first.2), (Crossing::Link(Held), true));
+    assert_eq!(again, (Crossing::Link(Held), first.1, false));
     assert_eq!((second.1.index(), second.2), (1, true));
     assert_ne!(first.1.domain(), second.1.domain());
     // An instance that is never called is none of the run's.

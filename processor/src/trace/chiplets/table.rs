@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
     columns::{ResourceOps, ResourceOutcome, ResourceRow, TableRequestCells, TokenCells},
-    composition::CallKind,
+    composition::Intrinsic,
     lookup::Space,
     table::Table,
 };
@@ -50,8 +50,8 @@ impl TableRecorder {
     /// memory.
     pub fn table(&mut self, access: &TableAccess, below: [Felt; 2], memory: &mut MemoryRecorder) {
         if let Some(token) = access.token {
-            match access.kind {
-                CallKind::SendOwn | CallKind::SendBorrow => self.tokens.insert(token.id, token),
+            match access.call.intrinsic {
+                Intrinsic::SendOwn | Intrinsic::SendBorrow => self.tokens.insert(token.id, token),
                 _ => self.tokens.remove(&token.id),
             };
         }
@@ -181,14 +181,14 @@ impl ResourceTable {
 /// Returns the operation of an access, and its `own` flag.
 fn operation(access: &TableAccess) -> (ResourceOps<Felt>, bool) {
     let mut ops = NO_OP;
-    let (op, own) = match access.kind {
-        CallKind::New => (&mut ops.new, false),
-        CallKind::Rep => (&mut ops.rep, false),
-        CallKind::SendOwn => (&mut ops.send, true),
-        CallKind::SendBorrow => (&mut ops.send, false),
-        CallKind::RecvOwn => (&mut ops.receive, true),
-        CallKind::RecvBorrow => (&mut ops.receive, false),
-        CallKind::RecvRep => (&mut ops.receive_rep, false),
+    let (op, own) = match access.call.intrinsic {
+        Intrinsic::New => (&mut ops.new, false),
+        Intrinsic::Rep => (&mut ops.rep, false),
+        Intrinsic::SendOwn => (&mut ops.send, true),
+        Intrinsic::SendBorrow => (&mut ops.send, false),
+        Intrinsic::RecvOwn => (&mut ops.receive, true),
+        Intrinsic::RecvBorrow if access.call.by_definer => (&mut ops.receive_rep, false),
+        Intrinsic::RecvBorrow => (&mut ops.receive, false),
         // The others are no operations on tables, so these are left.
         _ => (&mut ops.drop, access.entry[0].to_word()[2] == ONE),
     };
@@ -229,8 +229,7 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
     let context = Felt::new(access.context.as_u64());
     let home = access.home;
     let resource = Felt::from(access.resource) + ONE;
-    let kind = access.kind;
-    let destructible = matches!(kind, CallKind::Destroy | CallKind::DestroyOfOwnType);
+    let call = access.call;
     let back = op.receive == ONE
         && access
             .token
@@ -238,11 +237,8 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
     let row = ResourceRow {
         op,
         own: flag(own),
-        by_definer: flag(matches!(
-            kind,
-            CallKind::DropOfOwnType | CallKind::DestroyOfOwnType
-        )),
-        destructible: flag(destructible),
+        by_definer: flag(call.intrinsic == Intrinsic::Drop && call.by_definer),
+        destructible: flag(call.destructible),
         back: flag(back),
         frees: flag(frees),
         destroys: flag(access.destroys),
@@ -259,7 +255,7 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
             time,
             context,
             home: Felt::new(home.as_u64()),
-            kind: Felt::from(kind as u8),
+            kind: Felt::from(call.code()),
             destroys: flag(access.destroys),
             resource,
             mark,
@@ -300,9 +296,9 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
     let own = flag(access.is_write);
     let [address, target, element] = access.inputs;
     let state = access.state.to_word();
-    let kind = match access.is_write {
-        true => CallKind::Store,
-        false => CallKind::Load,
+    let intrinsic = match access.is_write {
+        true => Intrinsic::Store,
+        false => Intrinsic::Load,
     };
     // The kernel runs in the root's context, and so does what it calls.
     let root = ZERO;
@@ -324,7 +320,7 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
             time,
             context: root,
             home: root,
-            kind: Felt::from(kind as u8),
+            kind: Felt::from(intrinsic.code()),
             destroys: ZERO,
             resource: ZERO,
             mark: Felt::new(access.marks.current),

@@ -63,9 +63,9 @@ fn the_destructor_runs_in_its_definer() {
     assert_eq!(
         entered,
         [
-            (Crossing::Shared, definer),
+            (Crossing::Link(Shared), definer),
             (Crossing::Destructor, definer),
-            (Crossing::Shared, definer)
+            (Crossing::Link(Shared), definer)
         ]
     );
 }
