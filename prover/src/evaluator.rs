@@ -121,12 +121,12 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
 
     /// The quotient on each of the cosets that it is interpolated from.
     pub fn quotient(&self, cosets: &Cosets, main: &Segment, aux: &Segment) -> Vec<Vec<E>> {
-        let (mut main_values, mut aux_values) = (main.values(), aux.values());
+        let (mut main_room, mut aux_room) = (None, None);
         quotient_cosets(cosets)
             .map(|coset| {
-                main.evaluate(cosets, coset, &mut main_values);
-                aux.evaluate(cosets, coset, &mut aux_values);
-                self.on_coset(cosets, coset, &main_values, &aux_values)
+                let main = main.on_coset(cosets, coset, &mut main_room);
+                let aux = aux.on_coset(cosets, coset, &mut aux_room);
+                self.on_coset(cosets, coset, main, aux)
             })
             .collect()
     }

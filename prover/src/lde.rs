@@ -1,14 +1,16 @@
 //! Columns as polynomials, and their values on the domain that they are extended to.
 //!
 //! Columns are worked on in groups of [`LANES`] base field columns: one row of a group is a cache
-//! line. The extension domain is made of cosets of the trace domain, and the values of one coset are
-//! all that is ever there: what is kept are the polynomials.
+//! line. The extension domain is made of cosets of the trace domain. What is kept are the polynomials,
+//! and the values on as many cosets as there is memory for; those on the others are computed again
+//! when they are needed, for one coset at a time.
 
 use miden_core::Felt;
 use rayon::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
+    dot::{Dot, MAX_PRODUCTS, limbs, limbs_of},
     fft::{Direction, Scaled, Transform, reverse_index, reversed_powers},
     packed::{LANES, Packed, Vectorizable, vectorized},
 };
@@ -82,6 +84,8 @@ pub struct Segment {
     width: usize,
     /// Coefficients of the columns of each group in bit-reversed order, times their number.
     groups: Vec<Vec<Packed>>,
+    /// Values on cosets, by the coset's number, as far as they are kept.
+    kept: Vec<(usize, CosetValues)>,
 }
 
 impl Segment {
@@ -97,10 +101,7 @@ impl Segment {
             inverse.apply(&mut values);
             values
         });
-        Self {
-            width,
-            groups: groups.collect(),
-        }
+        Self::of_coefficients(width, groups.collect())
     }
 
     /// Interpolates the columns of a table, whose cells these are, row by row.
@@ -125,7 +126,11 @@ impl Segment {
 
     /// Takes the coefficients of columns, in groups, in bit-reversed order, and times their number.
     pub fn of_coefficients(width: usize, groups: Vec<Vec<Packed>>) -> Self {
-        Self { width, groups }
+        Self {
+            width,
+            groups,
+            kept: Vec::new(),
+        }
     }
 
     /// A column of elements, by its coefficients in bit-reversed order.
@@ -138,10 +143,8 @@ impl Segment {
             });
             row * scale
         };
-        Self {
-            width: E::EXTENSION_DEGREE,
-            groups: vec![coefficients.par_iter().map(row).collect()],
-        }
+        let group = coefficients.par_iter().map(row).collect();
+        Self::of_coefficients(E::EXTENSION_DEGREE, vec![group])
     }
 
     /// Number of base field columns.
@@ -180,7 +183,7 @@ impl Segment {
                 for start in (0..length).step_by(STRETCH) {
                     let end = (start + STRETCH).min(length);
                     for (sum, powers) in sums.iter_mut().zip(&powers) {
-                        *sum += vectorized(Dot {
+                        *sum += vectorized(RowSum {
                             rows: &coefficients[start..end],
                             factors: &powers[start..end],
                         });
@@ -216,19 +219,18 @@ impl Segment {
     /// bit-reversed order.
     pub fn add_weighted<E: FieldElement<BaseField = Felt>>(&self, weights: &[E], to: &mut [E]) {
         let scale = Felt::new(self.length() as u64).inv();
-        // By group and coordinate.
-        let weights: Vec<Vec<Packed>> = weights
-            .chunks(LANES)
-            .map(|weights| {
-                let coordinate = |i: usize| {
-                    Packed::from_fn(|lane| match weights.get(lane) {
-                        Some(weight) => weight.base_element(i) * scale,
-                        None => Felt::ZERO,
-                    })
-                };
-                (0..E::EXTENSION_DEGREE).map(coordinate).collect()
-            })
-            .collect();
+        // By coordinate and group.
+        let coordinate = |i: usize| {
+            let groups = weights.chunks(LANES);
+            let groups = groups.map(|weights| {
+                limbs_of(&Packed::from_fn(|lane| match weights.get(lane) {
+                    Some(weight) => weight.base_element(i) * scale,
+                    None => Felt::ZERO,
+                }))
+            });
+            groups.collect()
+        };
+        let weights: Vec<Vec<_>> = (0..E::EXTENSION_DEGREE).map(coordinate).collect();
         to.par_chunks_mut(STRETCH)
             .enumerate()
             .for_each(|(chunk, to)| {
@@ -262,6 +264,31 @@ impl Segment {
         });
     }
 
+    /// Keeps the values on a coset.
+    pub fn keep(&mut self, coset: usize, values: CosetValues) {
+        self.kept.push((coset, values));
+    }
+
+    /// The values on a coset that are kept, if they are.
+    fn kept(&self, coset: usize) -> Option<&CosetValues> {
+        let mut kept = self.kept.iter();
+        kept.find_map(|(of, values)| (*of == coset).then_some(values))
+    }
+
+    /// The values of all columns on a coset: those that are kept, or computed in `room`.
+    pub fn on_coset<'a>(
+        &'a self,
+        cosets: &Cosets,
+        coset: usize,
+        room: &'a mut Option<CosetValues>,
+    ) -> &'a CosetValues {
+        self.kept(coset).unwrap_or_else(|| {
+            let values = room.get_or_insert_with(|| self.values());
+            self.evaluate(cosets, coset, values);
+            values
+        })
+    }
+
     /// Evaluates all columns at a few steps of the extension domain.
     ///
     /// The sum over all coefficients is divided into sums over [`SPAN`] of them that follow each
@@ -281,31 +308,44 @@ impl Segment {
                 let x = root.exp_vartime(position as u64);
                 Point {
                     coset: step % blowup,
+                    position,
                     value: position % span,
                     weights: reversed_powers(x, Felt::ONE, length / span),
                 }
             })
             .collect();
-        let groups = self.groups.par_iter().map(|coefficients| {
-            let mut row_parts = vec![Packed::ZERO; points.len()];
-            let mut values = vec![Packed::ZERO; span];
-            for (coset, powers) in cosets.powers.iter().enumerate() {
-                let on_coset = |point: &Point| point.coset == coset;
-                if !points.iter().any(on_coset) {
-                    continue;
-                }
-                let spans = coefficients.chunks(span).zip(powers.chunks(span));
-                for (i, (rows, factors)) in spans.enumerate() {
-                    inner.apply_to(Scaled { rows, factors }, &mut values);
-                    for (point, row_part) in points.iter().zip(&mut row_parts) {
-                        if on_coset(point) {
-                            *row_part += values[point.value] * point.weights[i];
+        let groups = self
+            .groups
+            .par_iter()
+            .enumerate()
+            .map(|(group, coefficients)| {
+                let mut row_parts = vec![Packed::ZERO; points.len()];
+                let mut values = vec![Packed::ZERO; span];
+                for (coset, powers) in cosets.powers.iter().enumerate() {
+                    let on_coset = |point: &Point| point.coset == coset;
+                    if !points.iter().any(on_coset) {
+                        continue;
+                    }
+                    if let Some(kept) = self.kept(coset) {
+                        for (point, row_part) in points.iter().zip(&mut row_parts) {
+                            if on_coset(point) {
+                                *row_part = kept.groups[group][point.position];
+                            }
+                        }
+                        continue;
+                    }
+                    let spans = coefficients.chunks(span).zip(powers.chunks(span));
+                    for (i, (rows, factors)) in spans.enumerate() {
+                        inner.apply_to(Scaled { rows, factors }, &mut values);
+                        for (point, row_part) in points.iter().zip(&mut row_parts) {
+                            if on_coset(point) {
+                                *row_part += values[point.value] * point.weights[i];
+                            }
                         }
                     }
                 }
-            }
-            row_parts
-        });
+                row_parts
+            });
         let groups = CosetValues {
             groups: groups.collect(),
         };
@@ -322,6 +362,8 @@ impl Segment {
 /// A point of the extension domain, for [`Segment::rows_at`].
 struct Point {
     coset: usize,
+    /// The point's number on the coset.
+    position: usize,
     /// The index of the value that it takes of the inner sums.
     value: usize,
     /// The weights that these are multiplied by.
@@ -354,25 +396,34 @@ impl CosetValues {
 }
 
 /// The sum of rows times factors.
-struct Dot<'a> {
+struct RowSum<'a> {
     rows: &'a [Packed],
     factors: &'a [Felt],
 }
 
-impl Vectorizable for Dot<'_> {
+impl Vectorizable for RowSum<'_> {
     type Output = Packed;
 
     #[inline(always)]
     fn run(self) -> Packed {
-        let rows = self.rows.iter().zip(self.factors);
-        rows.fold(Packed::ZERO, |sum, (&row, &factor)| sum + row * factor)
+        let rows = self.rows.chunks(MAX_PRODUCTS);
+        let mut sum = Packed::ZERO;
+        for (rows, factors) in rows.zip(self.factors.chunks(MAX_PRODUCTS)) {
+            let mut dot = Dot::ZERO;
+            for (row, factor) in rows.iter().zip(factors) {
+                dot.add(row, &limbs(factor.inner()).map(|limb| [limb; LANES]));
+            }
+            sum += dot.reduced();
+        }
+        sum
     }
 }
 
 /// The sum of columns, each times its weight.
 struct WeightedSum<'a, E> {
     groups: &'a [Vec<Packed>],
-    weights: &'a [Vec<Packed>],
+    /// By coordinate and group, in limbs.
+    weights: &'a [Vec<[[u64; LANES]; 3]>],
     first: usize,
     to: &'a mut [E],
 }
@@ -384,11 +435,12 @@ impl<E: FieldElement<BaseField = Felt>> Vectorizable for WeightedSum<'_, E> {
     fn run(self) {
         for (i, to) in self.to.iter_mut().enumerate() {
             let mut coordinates = [Felt::ZERO; 3];
-            for (d, coordinate) in coordinates[..E::EXTENSION_DEGREE].iter_mut().enumerate() {
-                let mut sum = Packed::ZERO;
-                for (group, weights) in self.groups.iter().zip(self.weights) {
-                    sum += group[self.first + i] * weights[d];
+            for (coordinate, weights) in coordinates.iter_mut().zip(self.weights) {
+                let mut sum = Dot::ZERO;
+                for (group, weights) in self.groups.iter().zip(weights) {
+                    sum.add(&group[self.first + i], weights);
                 }
+                let sum = sum.reduced();
                 *coordinate = sum.lanes().iter().fold(Felt::ZERO, |sum, &lane| sum + lane);
             }
             *to += E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0];

@@ -1,20 +1,22 @@
 //! Turns execution traces of Miden CVM into STARK proofs.
 //!
 //! [`prove_trace`] takes the tables of a trace, as the processor builds them, and the public inputs.
-//! The protocol is in `stark`; its parts are the extension of columns (`lde`), Merkle trees over the
-//! rows of tables of different heights (`tree`), the auxiliary columns of the lookups (`columns`),
-//! the evaluation of the constraints (`evaluator`), which are recorded as a `program`, the
-//! composition polynomial (`composition`), the low-degree test (`fri`), and the transcript (`channel`). All of it runs on all
-//! threads, and none of it depends on how many there are.
+//! The protocol is in `stark`; its parts are the extension of columns (`lde`), how much of it is kept
+//! (`memory`), Merkle trees over the rows of tables of different heights (`tree`), the auxiliary columns
+//! of the lookups (`columns`), the evaluation of the constraints (`evaluator`), which are recorded as a
+//! `program`, the composition polynomial (`composition`), the low-degree test (`fri`), and the transcript
+//! (`channel`). All of it runs on all threads, and none of it depends on how many there are.
 
 mod channel;
 mod columns;
 mod composition;
+mod dot;
 mod evaluator;
 mod fft;
 mod fri;
 mod hash;
 mod lde;
+mod memory;
 mod packed;
 mod program;
 #[cfg(test)]
@@ -40,6 +42,8 @@ use thiserror::Error;
 use winter_air::FieldExtension;
 use winterfell::math::fields::{CubeExtension, QuadExtension};
 
+use crate::memory::Memory;
+
 /// Options for proving a trace.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -50,6 +54,9 @@ pub struct ProveOptions {
     /// executing the program again. Without it, a trace that violates the AIR yields a proof that
     /// does not verify.
     pub check_trace: bool,
+    /// The most bytes that the trace and what is made of it may take. What is left of them keeps
+    /// values that would have to be computed again; without a bound, a quarter of these are kept.
+    pub memory: Option<usize>,
 }
 
 impl Default for ProveOptions {
@@ -64,6 +71,7 @@ impl From<ProofSettings> for ProveOptions {
         Self {
             settings,
             check_trace: cfg!(debug_assertions),
+            memory: None,
         }
     }
 }
@@ -84,6 +92,18 @@ pub enum ProverError {
         /// The most rows that a table may have with the settings.
         max: usize,
     },
+    /// The proof takes more memory than it may.
+    #[error(
+        "a proof of this run takes at least {} KiB of memory for its trace and what is made of it, more \
+         than the {} KiB that it may take",
+        needed.div_ceil(1 << 10), memory >> 10
+    )]
+    Memory {
+        /// The least bytes that the proof takes.
+        needed: usize,
+        /// The most that it may take.
+        memory: usize,
+    },
     /// The trace violates the AIR.
     #[error("the trace violates the AIR: {0}")]
     Violations(Violations),
@@ -100,6 +120,10 @@ pub struct Violations {
     /// The number of violations.
     pub total: usize,
 }
+
+/// The number of cosets that values are kept on without a bound on memory, of those that constraints
+/// are evaluated on.
+const KEPT: usize = 1;
 
 /// At most this many violations are kept.
 const MAX_VIOLATIONS: usize = 16;
@@ -123,8 +147,8 @@ impl fmt::Display for Violations {
 /// longer needed.
 ///
 /// # Errors
-/// Returns an error if a table has a number of rows that it cannot have, or if the trace was to be
-/// checked and violates the AIR.
+/// Returns an error if a table has a number of rows that it cannot have, if the proof takes more memory
+/// than it may, or if the trace was to be checked and violates the AIR.
 pub fn prove_trace(
     trace: Trace,
     public: PublicInputs,
@@ -137,20 +161,30 @@ pub fn prove_trace(
         heights: Table::ALL.map(|table| trace.height(table)),
         max: set.max_height(),
     })?;
+    let air = CvmAir::new(heights, public, settings.proof_options());
+    let kept = match options.memory {
+        None => KEPT,
+        Some(memory) => {
+            let proof = Memory::new(&air);
+            let needed = proof.with(0);
+            proof
+                .kept_within(memory)
+                .ok_or(ProverError::Memory { needed, memory })?
+        }
+    };
     if options.check_trace {
-        let mut first = check(&trace, &public);
+        let mut first = check(&trace, air.public_inputs());
         let total = first.len();
         if total > 0 {
             first.truncate(MAX_VIOLATIONS);
             return Err(ProverError::Violations(Violations { first, total }));
         }
     }
-    let air = CvmAir::new(heights, public, settings.proof_options());
     let stark = match air.options().field_extension() {
-        FieldExtension::Cubic => stark::prove::<CubeExtension<Felt>>(trace, &air, settings),
+        FieldExtension::Cubic => stark::prove::<CubeExtension<Felt>>(trace, &air, settings, kept),
         // No set is without an extension.
         FieldExtension::Quadratic | FieldExtension::None => {
-            stark::prove::<QuadExtension<Felt>>(trace, &air, settings)
+            stark::prove::<QuadExtension<Felt>>(trace, &air, settings, kept)
         }
     };
     Ok(Proof::new(settings, heights, stark)?)

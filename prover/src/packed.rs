@@ -5,7 +5,10 @@
 //! the widest unit that the processor has. It is several times as fast as one element at a time,
 //! whose conditional corrections become unpredictable branches.
 
-use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+use core::{
+    num::Wrapping,
+    ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign},
+};
 
 use miden_core::Felt;
 use miden_cvm_air::algebra::Algebra;
@@ -84,25 +87,39 @@ fn add(a: u64, b: u64) -> u64 {
 
 /// `a - b`, where `b` may be the modulus.
 #[inline(always)]
-fn sub(a: u64, b: u64) -> u64 {
+pub fn sub(a: u64, b: u64) -> u64 {
     let difference = a.wrapping_sub(b);
     // Adding the modulus is subtracting 2^32 - 1 modulo 2^64.
     difference.wrapping_sub(if a < b { EPSILON } else { 0 })
 }
 
+/// The low and the high half of the product of two numbers.
 #[inline(always)]
-fn mul(a: u64, b: u64) -> u64 {
-    let (a0, a1, b0, b1) = (a & EPSILON, a >> 32, b & EPSILON, b >> 32);
+pub fn product(a: u64, b: u64) -> (u64, u64) {
+    // Nothing overflows, and nothing is checked either: builds that check would not be vectorized.
+    let [a0, a1, b0, b1] = [a & EPSILON, a >> 32, b & EPSILON, b >> 32].map(Wrapping);
+    let low_half = Wrapping(EPSILON);
     let low = a0 * b0;
     let middle = a0 * b1 + (low >> 32);
-    let other = a1 * b0 + (middle & EPSILON);
+    let other = a1 * b0 + (middle & low_half);
     let high = a1 * b1 + (middle >> 32) + (other >> 32);
-    let low = (other << 32) | (low & EPSILON);
-    // Montgomery's reduction: divides by 2^64.
+    let low = (other << 32) | (low & low_half);
+    (low.0, high.0)
+}
+
+/// `low + 2^64 high`, where `high` is below the modulus, divided by 2^64: Montgomery's reduction.
+#[inline(always)]
+pub fn montgomery(low: u64, high: u64) -> u64 {
     let sum = low.wrapping_add(low << 32);
     let carry = u64::from(sum < low);
     let quotient = sum.wrapping_sub(sum >> 32).wrapping_sub(carry);
     sub(high, quotient)
+}
+
+#[inline(always)]
+fn mul(a: u64, b: u64) -> u64 {
+    let (low, high) = product(a, b);
+    montgomery(low, high)
 }
 
 impl Add for Packed {

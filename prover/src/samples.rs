@@ -2,7 +2,7 @@
 //! right result.
 
 use miden_core::Felt;
-use miden_cvm_air::table::Table;
+use miden_cvm_air::table::{Table, Trace};
 
 /// The cells of `height` rows of a table: pseudo-random ones; some of them are zero, as in real
 /// traces.
@@ -18,4 +18,22 @@ pub fn cells(table: Table, height: usize) -> Vec<Felt> {
         }
     };
     (0..height * table.width()).map(|_| sample()).collect()
+}
+
+/// A trace of such tables, of different heights; one is in two pieces, and some are absent.
+pub fn trace() -> Trace {
+    let mut trace = Trace::default();
+    let heights = [
+        (Table::Core, (1 << 12) + (1 << 9) - 1),
+        (Table::Range, 1 << 9),
+        (Table::Hasher, 1 << 11),
+        (Table::Memory, 1 << 10),
+    ];
+    for (table, height) in heights {
+        trace.resize(table, height);
+        trace
+            .cells_mut(table)
+            .copy_from_slice(&cells(table, height));
+    }
+    trace
 }

@@ -24,7 +24,7 @@ use crate::{
     channel::Channel,
     columns::{LookupColumns, lookup_columns},
     composition::Composition,
-    evaluator::PieceEvaluator,
+    evaluator::{PieceEvaluator, quotient_cosets},
     fri::Layers,
     lde::{Cosets, Segment, basis, reversed},
     tree::{Tree, hash_extension},
@@ -33,24 +33,26 @@ use crate::{
 /// Coefficients of a polynomial that are divided together.
 const DIVIDED: usize = 1 << 12;
 
-/// Proves a trace whose tables have the heights of the AIR. Returns the bytes of the proof.
-pub fn prove<E>(trace: Trace, air: &CvmAir, settings: ProofSettings) -> Vec<u8>
+/// Proves a trace whose tables have the heights of the AIR. The values of all columns are kept on the
+/// first `kept` of the cosets that quotients are computed on; on the others they are computed again.
+/// Returns the bytes of the proof.
+pub fn prove<E>(trace: Trace, air: &CvmAir, settings: ProofSettings, kept: usize) -> Vec<u8>
 where
     E: FieldElement<BaseField = Felt>,
 {
     let _prove = info_span!("prove").entered();
     let hasher = Hasher::from(settings.hash());
     let mut channel = Channel::new(hasher, &transcript::seed(air, settings));
-    let domains = Domains::new(air);
+    let domains = Domains::new(air, kept);
     let composed = air.public_inputs().composed();
 
     let (main, main_tree) = {
         let _span = info_span!("commit_to_main_rows").entered();
         let pieces = air.pieces().iter();
-        let segments: Vec<Segment> = pieces
+        let mut segments: Vec<Segment> = pieces
             .map(|piece| Segment::of_cells(cells_of(&trace, piece), piece.table.width()))
             .collect();
-        let tree = domains.commit::<Felt>(hasher, &segments);
+        let tree = domains.commit::<Felt>(hasher, &mut segments);
         (segments, tree)
     };
     channel.commit(&main_tree);
@@ -65,17 +67,17 @@ where
         let columns: Vec<LookupColumns<E>> = columns.collect();
         drop(trace);
         let sums: Vec<E> = columns.iter().map(|columns| columns.sum).collect();
-        let segments = columns
+        let mut segments = columns
             .into_iter()
             .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns))
             .collect::<Vec<_>>();
-        let tree = domains.commit::<E>(hasher, &segments);
+        let tree = domains.commit::<E>(hasher, &mut segments);
         (segments, tree, sums)
     };
     channel.commit(&aux_tree);
     channel.send(&sums);
 
-    let composition = {
+    let mut composition = {
         let _span = info_span!("evaluate_constraints").entered();
         let mut weights = powers(channel.draw::<E>());
         let mut composition = Composition::new(air.longest());
@@ -88,7 +90,8 @@ where
     };
     let composition_tree = {
         let _span = info_span!("commit_to_composition").entered();
-        let hashes = hash_extension::<E>(hasher, domains.longest(), &[&composition]);
+        let (longest, segment) = (domains.longest(), &mut composition);
+        let hashes = hash_extension::<E>(hasher, longest, &mut [segment], |_| false);
         Tree::new(hasher, vec![hashes])
     };
     channel.commit(&composition_tree);
@@ -153,10 +156,12 @@ fn cells_of<'a>(trace: &'a Trace, piece: &Piece) -> &'a [Felt] {
 struct Domains {
     /// By piece.
     cosets: Vec<Arc<Cosets>>,
+    /// The number of cosets that values are kept on.
+    kept: usize,
 }
 
 impl Domains {
-    fn new(air: &CvmAir) -> Self {
+    fn new(air: &CvmAir, kept: usize) -> Self {
         let mut known: Vec<Arc<Cosets>> = Vec::new();
         let cosets = air.pieces().iter().map(|piece| {
             let height = piece.height;
@@ -172,7 +177,7 @@ impl Domains {
             cosets
         });
         let cosets = cosets.collect();
-        Self { cosets }
+        Self { cosets, kept }
     }
 
     /// The domain of the longest piece.
@@ -182,7 +187,7 @@ impl Domains {
     }
 
     /// Commits to columns of all pieces: the rows of pieces of one height stand side by side.
-    fn commit<F>(&self, hasher: Hasher, segments: &[Segment]) -> Tree
+    fn commit<F>(&self, hasher: Hasher, segments: &mut [Segment]) -> Tree
     where
         F: FieldElement<BaseField = Felt>,
     {
@@ -190,13 +195,17 @@ impl Domains {
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
         let extensions = lengths.into_iter().map(|length| {
-            let pieces = self.cosets.iter().zip(segments);
+            let pieces = self.cosets.iter().zip(segments.iter_mut());
             let mut pieces = pieces
                 .filter(|(cosets, _)| cosets.length() == length)
                 .peekable();
             let cosets = pieces.peek().map_or(self.longest(), |(cosets, _)| cosets);
-            let side_by_side: Vec<&Segment> = pieces.map(|(_, segment)| segment).collect();
-            hash_extension::<F>(hasher, cosets, &side_by_side)
+            let mut side_by_side: Vec<&mut Segment> = pieces.map(|(_, segment)| segment).collect();
+            let keeps = |coset| {
+                let mut kept = quotient_cosets(cosets).take(self.kept);
+                kept.any(|kept| kept == coset)
+            };
+            hash_extension::<F>(hasher, cosets, &mut side_by_side, keeps)
         });
         Tree::new(hasher, extensions.collect())
     }
@@ -347,7 +356,10 @@ fn divide<E: FieldElement>(coefficients: &mut [E], z: E) {
 mod tests {
     use miden_assembly::Assembler;
     use miden_core::StackInputs;
-    use miden_cvm_air::options::{HashFunction, OptionSet};
+    use miden_cvm_air::{
+        air::COMPOSITION_COLUMNS,
+        options::{HashFunction, OptionSet},
+    };
     use miden_cvm_processor::{
         AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
     };
@@ -357,8 +369,8 @@ mod tests {
     use super::*;
 
     /// A proof of a run with memory, u32 arithmetic and a permutation, its trace and all of it made
-    /// on this many threads.
-    fn proof(threads: usize) -> Vec<u8> {
+    /// on this many threads, with the values on so many cosets kept.
+    fn proof(threads: usize, kept: usize) -> Vec<u8> {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("a pool").install(|| {
             let source = "begin repeat.9 hperm end u32split u32and mem_store.7 end";
@@ -378,7 +390,7 @@ mod tests {
             let settings = settings.expect("they go together");
             let heights = trace.heights().expect("allowed heights");
             let air = CvmAir::new(heights, public, settings.proof_options());
-            prove::<QuadExtension<Felt>>(trace, &air, settings)
+            prove::<QuadExtension<Felt>>(trace, &air, settings, kept)
         })
     }
 
@@ -401,9 +413,10 @@ mod tests {
     }
 
     #[test]
-    fn proofs_do_not_depend_on_threads() {
-        let alone = proof(1);
-        assert_eq!(alone, proof(1));
-        assert_eq!(alone, proof(2));
+    fn proofs_depend_neither_on_threads_nor_on_what_is_kept() {
+        let alone = proof(1, 0);
+        assert_eq!(alone, proof(1, 0));
+        assert_eq!(alone, proof(2, 1));
+        assert_eq!(alone, proof(2, COMPOSITION_COLUMNS));
     }
 }

@@ -10,7 +10,7 @@ use winterfell::math::FieldElement;
 
 use crate::{
     hash,
-    lde::{Cosets, Segment},
+    lde::{CosetValues, Cosets, Segment},
     packed::VectorUnit,
 };
 
@@ -20,18 +20,30 @@ const HASH_CHUNK: usize = 1 << 6;
 /// Nodes that are merged together.
 const MERGE_CHUNK: usize = 1 << 10;
 
-/// The hashes of the rows of an extension; the rows of several segments stand side by side.
-pub fn hash_extension<F>(hasher: Hasher, cosets: &Cosets, segments: &[&Segment]) -> Vec<Digest>
+/// The hashes of the rows of an extension; the rows of several segments stand side by side. The
+/// segments keep their values on the cosets that `keeps` names.
+pub fn hash_extension<F>(
+    hasher: Hasher,
+    cosets: &Cosets,
+    segments: &mut [&mut Segment],
+    keeps: impl Fn(usize) -> bool,
+) -> Vec<Digest>
 where
     F: FieldElement<BaseField = Felt>,
 {
     let blowup = cosets.blowup();
-    let width = |segment: &Segment| segment.width() / F::EXTENSION_DEGREE;
-    let total = segments.iter().map(|segment| width(segment)).sum();
+    let widths: Vec<usize> = segments
+        .iter()
+        .map(|segment| segment.width() / F::EXTENSION_DEGREE)
+        .collect();
+    let total = widths.iter().sum();
     let mut hashes = vec![Digest::default(); cosets.num_steps()];
-    let mut values: Vec<_> = segments.iter().map(|segment| segment.values()).collect();
+    let mut room: Vec<CosetValues> = Vec::new();
     for coset in 0..blowup {
-        for (segment, values) in segments.iter().zip(&mut values) {
+        if room.is_empty() {
+            room = segments.iter().map(|segment| segment.values()).collect();
+        }
+        for (segment, values) in segments.iter().zip(&mut room) {
             segment.evaluate(cosets, coset, values);
         }
         let chunks = hashes.par_chunks_mut(HASH_CHUNK * blowup).enumerate();
@@ -39,8 +51,8 @@ where
             rows.resize(total * (hashes.len() / blowup), F::ZERO);
             for (i, row) in rows.chunks_mut(total).enumerate() {
                 let mut rest = row;
-                for (segment, values) in segments.iter().zip(&values) {
-                    let (cells, others) = rest.split_at_mut(width(segment));
+                for (&width, values) in widths.iter().zip(&room) {
+                    let (cells, others) = rest.split_at_mut(width);
                     values.read_row(chunk * HASH_CHUNK + i, cells);
                     rest = others;
                 }
@@ -50,6 +62,11 @@ where
                 *hash = of_row;
             }
         });
+        if keeps(coset) {
+            for (segment, values) in segments.iter_mut().zip(room.drain(..)) {
+                segment.keep(coset, values);
+            }
+        }
     }
     hashes
 }

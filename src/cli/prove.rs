@@ -52,6 +52,24 @@ pub struct ProveCommand {
     /// The parameters of the proof; all but `fast` go with conjectured bits only
     #[arg(long, value_enum, default_value_t = Preset::Fast)]
     preset: Preset,
+    /// The memory that the proof may take for its trace and what is made of it: bytes, or a number
+    /// with `K`, `M` or `G` after it. More of it makes the proof faster, up to a point. The process
+    /// has some 30 MiB besides
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    memory: Option<usize>,
+}
+
+/// Reads a number of bytes: `K`, `M` and `G` stand for 2^10, 2^20 and 2^30 of them.
+fn bytes(text: &str) -> Result<usize, String> {
+    let units = [("K", 10), ("M", 20), ("G", 30)];
+    let unit = units.iter().find_map(|&(name, bits)| {
+        let number = text.strip_suffix(name)?;
+        Some((number, bits))
+    });
+    let (number, bits) = unit.unwrap_or((text, 0));
+    let number: Option<usize> = number.parse().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << bits));
+    bytes.ok_or_else(|| "a size is a number of bytes, or one as in `512M` or `4G`".to_owned())
 }
 
 /// Hash functions.
@@ -142,12 +160,14 @@ impl ProveCommand {
         let public = trace.public.clone();
 
         progress.stage("proving");
+        let mut options = ProveOptions::from(settings);
+        options.memory = self.memory;
         let started = Instant::now();
         let ProvenRun {
             outputs: stack,
             proof,
             statement,
-        } = prove_run(trace, &ProveOptions::from(settings)).map_err(Failure::failed)?;
+        } = prove_run(trace, &options).map_err(Failure::failed)?;
         let prove_seconds = started.elapsed().as_secs_f64();
         drop(progress);
 

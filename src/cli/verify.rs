@@ -4,6 +4,7 @@ use core::fmt;
 use std::{
     error::Error,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use clap::Args;
@@ -85,6 +86,7 @@ impl VerifyCommand {
             Some(records) => Some(records.composition().commitment()),
             None => self.composition,
         };
+        let started = Instant::now();
         let verified = verify(&statement, &proof, &expectations).map_err(|error| {
             let rejected = format!("the proof is rejected: {}", whole(&error));
             Failure::failed(match other_kind(&self.proof, Kind::Proof, "a proof") {
@@ -92,6 +94,7 @@ impl VerifyCommand {
                 None => rejected,
             })
         })?;
+        let verify_seconds = started.elapsed().as_secs_f64();
         drop(progress);
         let public = statement.public_inputs();
         let numbers = |stack: &[Felt]| stack.iter().map(ToString::to_string).collect();
@@ -101,6 +104,7 @@ impl VerifyCommand {
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompiles: verified.precompiles,
+            verify_seconds,
             tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),
             security: verified.security.into(),
@@ -165,6 +169,8 @@ struct VerifyAnswer {
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
     precompiles: usize,
+    /// From the bytes of the proof on.
+    verify_seconds: f64,
     tables: TablesAnswer,
     settings: String,
     security: SecurityAnswer,

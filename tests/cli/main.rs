@@ -1225,6 +1225,36 @@ fn phases_are_timed() {
     assert!(text.contains("commit_to_main_rows"), "{text}");
 }
 
+/// A proof is the same with any memory, if there is enough.
+#[test]
+fn memory_is_bounded() {
+    let folder = Folder::new(&[("main.masm", "begin repeat.99 swap add end end")]);
+    let main = folder.path("main.masm");
+    let proof = |options: &[&str]| {
+        miden_cvm(args("prove", &main, options)).answer();
+        fs::read(folder.path("main.proof")).expect("a proof")
+    };
+    let error = miden_cvm(args("prove", &main, &["--memory", "9K"])).error(1);
+    let needed = error
+        .split_once("at least ")
+        .and_then(|(_, rest)| rest.split_once(" KiB"))
+        .unwrap_or_else(|| panic!("{error}"));
+    let usual = proof(&[]);
+    assert_eq!(proof(&["--memory", &format!("{}K", needed.0)]), usual);
+    assert_eq!(proof(&["--memory", "1G"]), usual);
+    for size in [
+        "",
+        "M",
+        "1.5M",
+        "-1",
+        "99999999999999999999",
+        "99999999999G",
+    ] {
+        let given = format!("--memory={size}");
+        assert_eq!(miden_cvm(args("prove", &main, &[&given])).code, 2, "{size}");
+    }
+}
+
 #[test]
 fn completions_and_the_manual_page_are_printed() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

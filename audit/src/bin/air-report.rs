@@ -4,7 +4,7 @@
 use std::{env, path::Path, process::ExitCode};
 
 use miden_cvm_audit::spec::{
-    formula,
+    formula, operations,
     solver::{
         losses::{Forgeries, Losses},
         questions::Questions,
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let report = match (arguments.next().as_deref(), arguments.next()) {
         (Some("formulas"), None) => formula::chapter(),
+        (Some("operations"), None) => operations::report(),
         (Some("determinism"), None) => Report::new().text,
         (Some("questions"), None) => match serde_json::to_string(&Questions::new()) {
             Ok(questions) => questions,

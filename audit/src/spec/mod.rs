@@ -3,6 +3,7 @@
 
 pub mod formula;
 pub mod json;
+pub mod operations;
 pub mod polynomial;
 pub mod solver;
 

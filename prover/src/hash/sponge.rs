@@ -9,7 +9,7 @@
     reason = "a lane is an index into several arrays"
 )]
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, num::Wrapping};
 
 use miden_core::{
     Felt,
@@ -19,7 +19,7 @@ use miden_cvm_air::hash::{Digest, RATE_START, STATE_WIDTH as WIDTH};
 use winterfell::math::StarkField;
 
 use super::{lanes, to_integer, transposed};
-use crate::packed::{VectorUnit, Vectorizable};
+use crate::packed::{VectorUnit, Vectorizable, product};
 
 /// States that are permuted together.
 const LANES: usize = 32;
@@ -199,28 +199,25 @@ impl Field {
         let top = high >> 32;
         let difference = low.wrapping_sub(top);
         let difference = difference.wrapping_sub(if low < top { EPSILON } else { 0 });
-        let product = (high & EPSILON) * self.epsilon;
+        let product = (high & EPSILON).wrapping_mul(self.epsilon);
         let sum = difference.wrapping_add(product);
         sum.wrapping_add(if sum < product { EPSILON } else { 0 })
     }
 
     #[inline(always)]
     fn square(self, a: u64) -> u64 {
-        let (a0, a1) = (a & EPSILON, a >> 32);
+        // Nothing of it overflows, and nothing is checked, as in `product`.
+        let [a0, a1] = [a & EPSILON, a >> 32].map(Wrapping);
         let (low, middle, high) = (a0 * a0, a0 * a1, a1 * a1);
         // The middle counts 2^33 times.
         let high = high + ((middle + (low >> 33)) >> 31);
-        self.reduce(a.wrapping_mul(a), high)
+        self.reduce(a.wrapping_mul(a), high.0)
     }
 
     #[inline(always)]
     fn mul(self, a: u64, b: u64) -> u64 {
-        let (a0, a1, b0, b1) = (a & EPSILON, a >> 32, b & EPSILON, b >> 32);
-        let low = a0 * b0;
-        let middle = a0 * b1 + (low >> 32);
-        let other = a1 * b0 + (middle & EPSILON);
-        let high = a1 * b1 + (middle >> 32) + (other >> 32);
-        self.reduce((other << 32) | (low & EPSILON), high)
+        let (low, high) = product(a, b);
+        self.reduce(low, high)
     }
 
     #[inline(always)]
@@ -252,7 +249,7 @@ fn canonical(a: u64) -> u64 {
 fn join(low: u64, high: u64, constant: u64) -> u64 {
     let low = low.wrapping_add(constant & EPSILON);
     let high = high.wrapping_add(constant >> 32);
-    let low = low.wrapping_add((high >> 32) * EPSILON);
+    let low = low.wrapping_add((high >> 32).wrapping_mul(EPSILON));
     let shifted = high << 32;
     let sum = low.wrapping_add(shifted);
     sum.wrapping_add(if sum < shifted { EPSILON } else { 0 })

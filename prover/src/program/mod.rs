@@ -6,13 +6,18 @@
 //! instruction, which is a loop that the compiler vectorizes and makes what it takes to fetch the
 //! instruction small.
 
+mod compile;
 mod extended;
 
 pub use extended::Extended;
 use miden_core::Felt;
-use miden_cvm_air::symbolic::{Constant, Operation, Value};
+use miden_cvm_air::symbolic::{Operation, Value};
 
-use crate::packed::{LANES, Packed, Vectorizable, vectorized};
+use self::compile::Compiler;
+use crate::{
+    dot::{Dot, Limbs, limbs_of},
+    packed::{LANES, Packed, Vectorizable, vectorized},
+};
 
 /// Number of rows that an instruction is done for.
 pub const BLOCK: usize = 32;
@@ -29,15 +34,28 @@ enum Instruction {
     Add(Cell, Cell, Cell),
     Sub(Cell, Cell, Cell),
     Mul(Cell, Cell, Cell),
-    /// A product plus what is in the result's cell already.
-    MulAdd(Cell, Cell, Cell),
+    /// A product of the first two plus the third.
+    MulAdd(Cell, Cell, Cell, Cell),
+    /// The third minus a product of the first two.
+    MulSub(Cell, Cell, Cell, Cell),
     /// With the number of a constant.
     Shift(Cell, u16, Cell),
     /// A constant minus a cell.
     SubFrom(u16, Cell, Cell),
     Scale(Cell, u16, Cell),
-    /// A multiple plus what is in the result's cell already.
-    ScaleAdd(Cell, u16, Cell),
+    /// A multiple of the first plus the third.
+    ScaleAdd(Cell, u16, Cell, Cell),
+    /// The sum of products with this number.
+    Sum(u16, Cell),
+}
+
+/// A sum of many products.
+#[derive(Debug, Default)]
+struct Sum {
+    products: Vec<(Cell, Cell)>,
+    multiples: Vec<(Cell, Limbs)>,
+    /// What is added to it.
+    start: Option<Cell>,
 }
 
 /// Where an output is when a program has run.
@@ -52,6 +70,7 @@ enum Output {
 pub struct Program {
     instructions: Vec<Instruction>,
     constants: Vec<Felt>,
+    sums: Vec<Sum>,
     outputs: Vec<Output>,
     num_cells: usize,
 }
@@ -85,165 +104,6 @@ impl Program {
             Output::Constant(value) => value,
             Output::Cell(cell) => cells[usize::from(cell)][row / LANES].lanes()[row % LANES],
         }
-    }
-}
-
-/// Decides what is computed, and where.
-struct Compiler<'a> {
-    nodes: &'a [Operation],
-    num_inputs: usize,
-    /// The number of remaining uses of each node.
-    uses: Vec<u32>,
-    /// Products that are added to a sum right when they are computed.
-    fused: Vec<bool>,
-    cells: Vec<Cell>,
-    free: Vec<Cell>,
-    num_cells: usize,
-    constants: Vec<Felt>,
-    instructions: Vec<Instruction>,
-}
-
-impl<'a> Compiler<'a> {
-    fn new(nodes: &'a [Operation], outputs: &[Value], num_inputs: usize) -> Self {
-        let mut uses = vec![0; nodes.len()];
-        for output in outputs {
-            if let &Value::Node(node) = output {
-                uses[node as usize] += 1;
-            }
-        }
-        for (node, operation) in nodes.iter().enumerate().rev() {
-            if uses[node] > 0 {
-                for operand in operation.operands() {
-                    uses[operand as usize] += 1;
-                }
-            }
-        }
-        Self {
-            nodes,
-            num_inputs,
-            fused: vec![false; nodes.len()],
-            cells: vec![0; nodes.len()],
-            uses,
-            free: Vec::new(),
-            num_cells: num_inputs,
-            constants: Vec::new(),
-            instructions: Vec::new(),
-        }
-    }
-
-    fn compile(mut self, outputs: &[Value]) -> Program {
-        for (node, &operation) in self.nodes.iter().enumerate() {
-            if let Operation::Add(a, b) = operation
-                && self.uses[node] > 0
-                && let Some(product) = self.fusion(a, b)
-            {
-                self.fused[product as usize] = true;
-            }
-        }
-        for node in 0..self.nodes.len() {
-            if self.uses[node] > 0 && !self.fused[node] {
-                self.emit(node);
-            }
-        }
-        let outputs = outputs
-            .iter()
-            .map(|&output| match output {
-                Value::Constant(value) => Output::Constant(value),
-                Value::Node(node) => Output::Cell(self.cells[node as usize]),
-            })
-            .collect();
-        Program {
-            instructions: self.instructions,
-            constants: self.constants,
-            outputs,
-            num_cells: self.num_cells,
-        }
-    }
-
-    /// The summand that is a product, if nothing else needs it, nor the other one, which has a cell
-    /// of its own: then the product can be added to the sum right there.
-    fn fusion(&self, a: u32, b: u32) -> Option<u32> {
-        let once = |node: u32| self.uses[node as usize] == 1;
-        let operation = |node: u32| self.nodes[node as usize];
-        let is_product = |node| {
-            matches!(operation(node), Operation::Mul(..) | Operation::Scale(..)) && once(node)
-        };
-        let is_sum = |node| !matches!(operation(node), Operation::Input(_)) && once(node);
-        [(a, b), (b, a)]
-            .into_iter()
-            .find(|&(sum, product)| is_sum(sum) && is_product(product))
-            .map(|(_, product)| product)
-    }
-
-    fn emit(&mut self, node: usize) {
-        let operation = self.nodes[node];
-        if let Operation::Input(number) = operation {
-            self.cells[node] = number as Cell;
-            return;
-        }
-        if let Operation::Add(a, b) = operation {
-            let pair = [(a, b), (b, a)];
-            let fused = pair
-                .into_iter()
-                .find(|&(_, product)| self.fused[product as usize]);
-            if let Some((sum, product)) = fused {
-                let to = self.cells[sum as usize];
-                let product = self.nodes[product as usize];
-                let instruction = match product {
-                    Operation::Scale(a, c) => {
-                        Instruction::ScaleAdd(self.cell(a), self.constant(c), to)
-                    }
-                    Operation::Mul(a, b) => Instruction::MulAdd(self.cell(a), self.cell(b), to),
-                    _ => unreachable!("only products are fused"),
-                };
-                self.instructions.push(instruction);
-                self.release(product);
-                self.cells[node] = to;
-                return;
-            }
-        }
-        // A result may take an operand's cell: instructions read before they write.
-        self.release(operation);
-        let to = self.allocate();
-        let instruction = match operation {
-            Operation::Add(a, b) => Instruction::Add(self.cell(a), self.cell(b), to),
-            Operation::Sub(a, b) => Instruction::Sub(self.cell(a), self.cell(b), to),
-            Operation::Mul(a, b) => Instruction::Mul(self.cell(a), self.cell(b), to),
-            Operation::Shift(a, c) => Instruction::Shift(self.cell(a), self.constant(c), to),
-            Operation::SubFrom(c, a) => Instruction::SubFrom(self.constant(c), self.cell(a), to),
-            Operation::Scale(a, c) => Instruction::Scale(self.cell(a), self.constant(c), to),
-            Operation::Input(_) => unreachable!("inputs are there already"),
-        };
-        self.instructions.push(instruction);
-        self.cells[node] = to;
-    }
-
-    fn cell(&self, node: u32) -> Cell {
-        self.cells[node as usize]
-    }
-
-    fn allocate(&mut self) -> Cell {
-        self.free.pop().unwrap_or_else(|| {
-            self.num_cells += 1;
-            Cell::try_from(self.num_cells - 1).expect("there are fewer than 2^16 cells")
-        })
-    }
-
-    /// Frees the cells of operands that nothing else needs.
-    fn release(&mut self, operation: Operation) {
-        for operand in operation.operands() {
-            let uses = &mut self.uses[operand as usize];
-            *uses -= 1;
-            let cell = self.cells[operand as usize];
-            if *uses == 0 && usize::from(cell) >= self.num_inputs {
-                self.free.push(cell);
-            }
-        }
-    }
-
-    fn constant(&mut self, constant: Constant) -> u16 {
-        self.constants.push(constant.into());
-        u16::try_from(self.constants.len() - 1).expect("there are fewer than 2^16 constants")
     }
 }
 
@@ -283,8 +143,11 @@ impl Vectorizable for Run<'_> {
                 Instruction::Mul(a, b, to) => {
                     each_part!(to, |i| part!(a[i]) * part!(b[i]));
                 }
-                Instruction::MulAdd(a, b, to) => {
-                    each_part!(to, |i| part!(to[i]) + part!(a[i]) * part!(b[i]));
+                Instruction::MulAdd(a, b, c, to) => {
+                    each_part!(to, |i| part!(c[i]) + part!(a[i]) * part!(b[i]));
+                }
+                Instruction::MulSub(a, b, c, to) => {
+                    each_part!(to, |i| part!(c[i]) - part!(a[i]) * part!(b[i]));
                 }
                 Instruction::Shift(a, c, to) => {
                     let c = program.constants[usize::from(c)];
@@ -298,9 +161,25 @@ impl Vectorizable for Run<'_> {
                     let c = program.constants[usize::from(c)];
                     each_part!(to, |i| part!(a[i]) * c);
                 }
-                Instruction::ScaleAdd(a, c, to) => {
+                Instruction::ScaleAdd(a, c, b, to) => {
                     let c = program.constants[usize::from(c)];
-                    each_part!(to, |i| part!(to[i]) + part!(a[i]) * c);
+                    each_part!(to, |i| part!(b[i]) + part!(a[i]) * c);
+                }
+                Instruction::Sum(sum, to) => {
+                    let sum = &program.sums[usize::from(sum)];
+                    each_part!(to, |i| {
+                        let mut dot = Dot::ZERO;
+                        for &(a, limbs) in &sum.multiples {
+                            dot.add(&part!(a[i]), &limbs.map(|limb| [limb; LANES]));
+                        }
+                        for &(a, b) in &sum.products {
+                            dot.add(&part!(a[i]), &limbs_of(&part!(b[i])));
+                        }
+                        match sum.start {
+                            Some(start) => part!(start[i]) + dot.reduced(),
+                            None => dot.reduced(),
+                        }
+                    });
                 }
             }
         }
@@ -351,7 +230,31 @@ mod tests {
             x[8].binary() + x[8].squared(),
             x[1],
             F::ZERO * x[2] + x[3].scale(Felt::new(2)) - x[4].scale(-Felt::new(2)),
+            many(x, F::ZERO),
+            -many(x, c),
+            x[0] - (x[1] * x[2] + x[2] * x[3] + x[3] * x[4] + x[4] * x[5] + x[5] * x[6]),
+            -(x[0] * x[1]) - x[3] * x[4] - x[5] * x[6] - x[7] * x[8] - x[0] * x[8],
+            c - x[1] * x[3],
+            x[0] + F::ONE - F::ONE,
         ]
+    }
+
+    /// A sum of products, multiples and others, more than are added at a time.
+    fn many<F: Algebra>(x: &[F], start: F) -> F {
+        let mut sum = start;
+        for (i, &a) in x.iter().enumerate() {
+            for (j, &b) in x[i..].iter().enumerate() {
+                let product = (a + F::int(i as u64)) * (b - F::int(j as u64));
+                match (i + j) % 5 {
+                    0 => sum -= product,
+                    1 => sum += product.scale(Felt::new(0xffff_ffff_0000_0003 << i)),
+                    2 => sum -= (a - b).scale(Felt::new(j as u64 + 3)),
+                    3 => sum += a.binary() + b,
+                    _ => sum += product,
+                }
+            }
+        }
+        sum
     }
 
     /// Runs a program on a block and gives its outputs by row.
@@ -420,8 +323,7 @@ mod tests {
             a * b + (b * a).scale(Felt::new(3))
         });
         let program = Program::new(&nodes, &[recorded], 2);
-        assert_eq!(program.instructions.len(), 3);
-        // Both products are in one cell, one after the other.
+        assert_eq!(program.instructions.len(), 2);
         assert!(program.num_cells <= 4);
     }
 }

@@ -1,0 +1,218 @@
+//! What a proof takes in memory.
+
+use miden_core::Felt;
+use miden_cvm_air::{
+    air::{COMPOSITION_COLUMNS, CvmAir},
+    hash::Digest,
+    heights::Piece,
+};
+use winter_air::FieldExtension;
+
+use crate::packed::{LANES, Packed};
+
+/// Bytes of a field element.
+const ELEMENT: usize = size_of::<Felt>();
+
+/// The bytes of what is there at the same time while a run is proven, in each phase of it, as far as
+/// they depend on the run.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// The most without values that are kept.
+    least: usize,
+    /// What the values on one coset take.
+    coset: usize,
+}
+
+impl Memory {
+    /// That of a proof about the tables of this AIR.
+    pub fn new(air: &CvmAir) -> Self {
+        let degree = match air.options().field_extension() {
+            FieldExtension::Cubic => 3,
+            FieldExtension::Quadratic | FieldExtension::None => 2,
+        };
+        let blowup = air.options().blowup_factor();
+        let pieces = air.pieces();
+        let sum = |of: &dyn Fn(&Piece) -> usize| pieces.iter().map(of).sum::<usize>();
+        // Of the pieces of one height, of which there is one at a time.
+        let most = |of: &dyn Fn(&Piece) -> usize| {
+            let of_height = |height| {
+                let same = pieces.iter().filter(move |piece| piece.height == height);
+                same.map(of).sum::<usize>()
+            };
+            let heights = pieces.iter().map(|piece| of_height(piece.height));
+            heights.max().unwrap_or(0)
+        };
+        let columns =
+            |rows: usize, width: usize| rows * width.div_ceil(LANES) * size_of::<Packed>();
+        let main = |piece: &Piece| columns(piece.height, piece.table.width());
+        let aux_width = |piece: &Piece| air.packing(piece.table).width() * degree;
+        let aux = |piece: &Piece| columns(piece.height, aux_width(piece));
+
+        let longest = air.longest();
+        let domain = longest * blowup;
+        let trace = sum(&|piece| piece.height * piece.table.width() * ELEMENT);
+        // Twiddle factors, and the powers of every coset's offset.
+        let mut heights: Vec<usize> = pieces.iter().map(|piece| piece.height).collect();
+        heights.sort_unstable();
+        heights.dedup();
+        let domains: usize = heights
+            .iter()
+            .map(|height| height * (blowup + 1) * ELEMENT)
+            .sum();
+        // The hashes of the shorter pieces' rows are there until they are merged.
+        let shorter: usize = heights.iter().rev().skip(1).sum();
+        let tree = 2 * domain * size_of::<Digest>();
+        let tree_and_hashes = tree + shorter * blowup * size_of::<Digest>();
+        let composition = columns(longest, COMPOSITION_COLUMNS * degree);
+
+        let main_rows = trace + sum(&main) + most(&main) + tree_and_hashes;
+        let lookups =
+            trace + sum(&main) + tree + sum(&|piece| piece.height * aux_width(piece) * ELEMENT);
+        let committed = sum(&main) + sum(&aux) + tree;
+        let lookup_rows = committed + most(&aux) + tree_and_hashes;
+        let quotient = |piece: &Piece| {
+            let values = main(piece) + aux(piece);
+            let quotient = COMPOSITION_COLUMNS * piece.height * degree * ELEMENT;
+            let transform = columns(piece.height, COMPOSITION_COLUMNS * degree) + quotient;
+            quotient + values.max(transform)
+        };
+        let quotients = pieces.iter().map(quotient).max().unwrap_or(0);
+        let coefficients = longest * COMPOSITION_COLUMNS * degree * ELEMENT;
+        let constraints = committed + tree + coefficients + quotients.max(composition);
+        let composed = committed + tree + composition + composition + tree;
+        // Of the polynomial that is tested, the values, and a tree that is an eighth as large.
+        let tested = 2 * domain * degree * ELEMENT + tree / 4;
+        let low_degree = committed + tree + composition + tree + tested;
+        let phases = [
+            main_rows,
+            lookups,
+            lookup_rows,
+            constraints,
+            composed,
+            low_degree,
+        ];
+        let phases = phases.into_iter().max().unwrap_or(0);
+        Self {
+            least: domains + phases,
+            coset: sum(&main) + sum(&aux),
+        }
+    }
+
+    /// The bytes that a proof takes with the values on so many cosets kept.
+    pub fn with(&self, kept: usize) -> usize {
+        self.least + kept * self.coset
+    }
+
+    /// The most cosets whose values can be kept within so many bytes; `None` if there is not enough
+    /// for none.
+    pub fn kept_within(&self, bytes: usize) -> Option<usize> {
+        let spare = bytes.checked_sub(self.least)?;
+        Some((spare / self.coset).min(COMPOSITION_COLUMNS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        alloc::{GlobalAlloc, Layout, System},
+        cell::Cell,
+    };
+
+    use miden_cvm_air::options::{HashFunction, OptionSet, ProofSettings};
+    use rayon::ThreadPoolBuilder;
+    use winterfell::math::fields::QuadExtension;
+
+    use super::*;
+    use crate::{samples, stark};
+
+    /// The system's allocator, which counts what each thread has.
+    struct Counting;
+
+    thread_local! {
+        /// The bytes that the thread has allocated and not freed, and the most that it ever had.
+        static BYTES: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+    }
+
+    fn count(bytes: isize) {
+        // What a thread frees when it ends is not counted.
+        let _ = BYTES.try_with(|cell| {
+            let (now, most) = cell.get();
+            cell.set((now + bytes, most.max(now + bytes)));
+        });
+    }
+
+    // SAFETY: all of it is the system's allocator's.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            count(layout.size() as isize);
+            // SAFETY: as for this function.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            count(layout.size() as isize);
+            // SAFETY: as for this function.
+            unsafe { System.alloc_zeroed(layout) }
+        }
+
+        unsafe fn dealloc(&self, allocated: *mut u8, layout: Layout) {
+            count(-(layout.size() as isize));
+            // SAFETY: as for this function.
+            unsafe { System.dealloc(allocated, layout) }
+        }
+
+        unsafe fn realloc(&self, allocated: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            count(size as isize - layout.size() as isize);
+            // SAFETY: as for this function.
+            unsafe { System.realloc(allocated, layout, size) }
+        }
+    }
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    /// The bytes that a proof takes with this set, and those that were calculated.
+    fn taken(set: OptionSet, kept: usize) -> (usize, usize) {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build();
+        pool.expect("a pool").install(|| {
+            let settings = ProofSettings::new(set, HashFunction::Blake3_256);
+            let settings = settings.expect("they go together");
+            let (before, _) = BYTES.get();
+            let trace = samples::trace();
+            let heights = trace.heights().expect("allowed heights");
+            let air = CvmAir::new(heights, Default::default(), settings.proof_options());
+            let (now, _) = BYTES.get();
+            BYTES.set((now, now));
+            stark::prove::<QuadExtension<Felt>>(trace, &air, settings, kept);
+            let (_, most) = BYTES.get();
+            let calculated = Memory::new(&air).with(kept);
+            ((most - before) as usize, calculated)
+        })
+    }
+
+    #[test]
+    fn proofs_take_what_is_calculated() {
+        for set in [OptionSet::Fast96, OptionSet::Regular96] {
+            for kept in [0, 1, COMPOSITION_COLUMNS] {
+                let (taken, calculated) = taken(set, kept);
+                // What does not depend on the run is not calculated.
+                let fixed = 2 << 20;
+                assert!(taken <= calculated + fixed, "{taken} of {calculated}");
+                assert!(taken >= calculated / 4 * 3, "{taken} of {calculated}");
+            }
+        }
+    }
+
+    #[test]
+    fn as_much_is_kept_as_there_is_memory_for() {
+        let memory = Memory {
+            least: 1000,
+            coset: 300,
+        };
+        assert_eq!(memory.kept_within(999), None);
+        for (bytes, kept) in [(1000, 0), (1299, 0), (1300, 1), (1999, 3), (1 << 20, 4)] {
+            assert_eq!(memory.kept_within(bytes), Some(kept));
+            assert!(memory.with(kept) <= bytes);
+        }
+    }
+}
