@@ -7,7 +7,7 @@ use winter_math::FieldElement;
 
 use crate::{
     columns::{
-        AceRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, cells_of, column_numbers,
+        CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, cells_of, column_numbers,
     },
     opcode::HALT,
     public::{PublicInputs, ROOT_MARK},
@@ -148,7 +148,7 @@ pub fn resources() -> Vec<Boundary> {
 
 /// Circuits: an evaluation starts on row 0, and the last row is of none.
 pub fn circuits() -> Vec<Boundary> {
-    let at = column_numbers::<AceRow<usize>>();
+    let at = column_numbers::<CircuitRow<usize>>();
     let mut list = List::default();
     list.first("first_start", at.start, ONE);
     let [g0, g1, g2, g3] = at.gate;

@@ -8,7 +8,7 @@ use winter_math::FieldElement;
 use crate::{
     algebra::{Algebra, Degree},
     columns::{
-        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
     },
 };
 
@@ -66,7 +66,7 @@ pub type ResourceFrame<'a, E> = Frame<'a, ResourceRow<E>, E>;
 /// Two consecutive rows of the ROM.
 pub type RomFrame<'a, E> = Frame<'a, RomRow<E>, E>;
 /// Two consecutive rows of the evaluations of circuits.
-pub type CircuitFrame<'a, E> = Frame<'a, AceRow<E>, E>;
+pub type CircuitFrame<'a, E> = Frame<'a, CircuitRow<E>, E>;
 
 /// Receives the constraints of a table, always in the same order.
 pub trait ConstraintBuilder {

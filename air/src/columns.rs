@@ -2,7 +2,7 @@
 //!
 //! Each table has a struct of its columns: [`CoreRow`] (system, decoder, operand stack),
 //! [`RangeRow`], [`HasherRow`], [`MemoryRow`], [`BitwiseRow`], [`ResourceRow`], [`RomRow`] and
-//! [`AceRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
+//! [`CircuitRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
 //! borrowed as a row; nothing else computes column indices.
 
 use core::mem::size_of;
@@ -291,7 +291,7 @@ pub struct RomRow<T> {
 /// Values are elements of the quadratic extension, lower coefficient first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct AceRow<T> {
+pub struct CircuitRow<T> {
     /// Memory context, see `lookup::context_key`.
     pub context: T,
     /// Gates: upper 16 bits of `right_id - id - 1`; range-checked.
@@ -797,7 +797,7 @@ cells!(
     TokenCells,
     MemoryRow,
     RomRow,
-    AceRow
+    CircuitRow
 );
 
 /// A row in which every cell is the number of its column: the typed way to name columns.

@@ -12,10 +12,10 @@ use crate::{
     algebra::Degree,
     boundary::{self, Boundary},
     builder::{Catalog, ConstraintBuilder, ConstraintInfo, CoreFrame, Frame, Periodic},
-    chiplets::{ace, bitwise, hasher, memory, rom, table},
+    chiplets::{bitwise, circuits, hasher, memory, resources, rom},
     columns::{
-        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
-        cells_of_rows, cells_of_rows_mut,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow,
+        RomRow, cells_of_rows, cells_of_rows_mut,
     },
     decoder,
     lookup::{LookupBuilder, LookupCatalog, MessageInfo, Packing},
@@ -144,11 +144,11 @@ tables! {
     /// AND and XOR: two rows an operation.
     Bitwise(bitwise: BitwiseRow, bitwise, |_| Vec::new())
     /// Resource tables: two rows an operation.
-    Resources(resources: ResourceRow, table, |_| boundary::resources())
+    Resources(resources: ResourceRow, resources, |_| boundary::resources())
     /// The public records: one row each.
     Rom(rom: RomRow, rom, |_| Vec::new())
     /// Evaluations of circuits, below each other.
-    Circuits(circuits: AceRow, ace, |_| boundary::circuits())
+    Circuits(circuits: CircuitRow, circuits, |_| boundary::circuits())
 }
 
 /// The core's constraints and messages: those of its sections.

@@ -305,7 +305,7 @@ fn columns_are_those_of_the_code() {
         "IntrinsicCols",
         "MemoryRow",
         "RomRow",
-        "AceRow",
+        "CircuitRow",
         "CallCols",
         "EndCols",
     ];

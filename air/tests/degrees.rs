@@ -22,9 +22,9 @@ const LOWER: [(&str, usize); 6] = [
     ("stack.next[12]", 4),
     ("stack.next[13]", 4),
     ("stack.u32_div[1]", 4),
-    ("table.outcome_copies[0]", 2),
-    ("table.outcome_copies[1]", 2),
-    ("table.outcome_copies[2]", 2),
+    ("resources.outcome_copies[0]", 2),
+    ("resources.outcome_copies[1]", 2),
+    ("resources.outcome_copies[2]", 2),
 ];
 
 /// Rows of the random traces.

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use miden_cvm_air::{
     columns::{
-        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
-        column_numbers,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow,
+        RomRow, column_numbers,
     },
     table::Table,
 };
@@ -29,11 +29,11 @@ impl Default for Names {
                 Table::Hasher => listed("hasher.", &column_numbers::<HasherRow<usize>>()),
                 Table::Memory => listed("memory.", &column_numbers::<MemoryRow<usize>>()),
                 Table::Bitwise => listed("bitwise.", &column_numbers::<BitwiseRow<usize>>()),
-                Table::Resources => listed("table.", &resources),
+                Table::Resources => listed("resources.", &resources),
                 Table::Rom => listed("rom.", &column_numbers::<RomRow<usize>>()),
-                Table::Circuits => listed("ace.", &column_numbers::<AceRow<usize>>()),
+                Table::Circuits => listed("circuits.", &column_numbers::<CircuitRow<usize>>()),
             }),
-            outcomes: listed("table.outcome.", resources.outcome()),
+            outcomes: listed("resources.outcome.", resources.outcome()),
         }
     }
 }
@@ -137,13 +137,16 @@ mod tests {
         assert_eq!(names.of(Table::Range, 0, 0), "range.hi");
         assert_eq!(names.of(Table::Hasher, 3, 0), "hasher.address");
         assert_eq!(names.of(Table::Memory, 1, 2), "memory.word[1]");
-        assert_eq!(names.of(Table::Resources, 2, 0), "table.op.new");
+        assert_eq!(names.of(Table::Resources, 2, 0), "resources.op.new");
         assert_eq!(
             names.of(Table::Resources, 3, 0),
-            "table.outcome.writes_state"
+            "resources.outcome.writes_state"
         );
         let last = Table::Resources.width() - 1;
-        assert_eq!(names.of(Table::Resources, 3, last), "table.request.third");
+        assert_eq!(
+            names.of(Table::Resources, 3, last),
+            "resources.request.third"
+        );
         for table in Table::ALL {
             let columns = 0..table.width();
             let all: BTreeSet<_> = columns.map(|column| names.of(table, 0, column)).collect();

@@ -7,7 +7,7 @@ use miden_cvm_air::{
     air::periodic_rows,
     boundary::Boundary,
     builder::{PERIOD, Periodic, Violations},
-    columns::{AceRow, Cells, CoreRow, HasherRow, MemoryRow, ResourceRow, RomRow, cells_of},
+    columns::{Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, ResourceRow, RomRow, cells_of},
     lookup::Bus,
     opcode::{CALL, DYNCALL, END, HALT},
     public::PublicInputs,
@@ -343,7 +343,7 @@ pub fn row_kind(table: Table, row: &[Felt], number: usize) -> Vec<bool> {
             set(&[rom.kernel, rom.link, rom.segment])
         }
         Table::Circuits => {
-            let circuit = AceRow::from_cells(row);
+            let circuit = CircuitRow::from_cells(row);
             let [g0, g1, g2, g3] = circuit.gate;
             let [start, read, fetch, end] =
                 [circuit.start, circuit.read, circuit.fetch, circuit.end];

@@ -7,7 +7,7 @@ use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     chiplets::hasher::{REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
     columns::{
-        AceRow, BitwiseRow, Cells, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceOutcome,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceOutcome,
         ResourceRow, RomRow, cells_of, column_numbers,
     },
     opcode::{
@@ -72,7 +72,7 @@ pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
             let padding = rom.kernel + rom.link + rom.segment == ZERO;
             padding && column == column_numbers::<RomRow<usize>>().multiplicity
         }
-        Table::Circuits => is_unread_in_circuit(AceRow::from_cells(row), column),
+        Table::Circuits => is_unread_in_circuit(CircuitRow::from_cells(row), column),
     }
 }
 
@@ -156,7 +156,7 @@ fn is_unread_at_the_end(table: Table, column: usize) -> bool {
         Table::Resources => column >= size_of::<ResourceOutcome<u8>>(),
         Table::Rom => true,
         Table::Circuits => {
-            let at = column_numbers::<AceRow<usize>>();
+            let at = column_numbers::<CircuitRow<usize>>();
             let [g0, g1, g2, g3] = at.gate;
             ![at.start, at.read, at.fetch, g0, g1, g2, g3].contains(&column)
         }
@@ -295,8 +295,8 @@ fn is_unread_in_outcome(row: &ResourceRow<Felt>, column: usize) -> bool {
 
 /// Circuits: what belongs to gates on the other rows, the word on rows that read none, and how often
 /// wires are looked up on rows that have none.
-fn is_unread_in_circuit(row: &AceRow<Felt>, column: usize) -> bool {
-    let at = column_numbers::<AceRow<usize>>();
+fn is_unread_in_circuit(row: &CircuitRow<Felt>, column: usize) -> bool {
+    let at = column_numbers::<CircuitRow<usize>>();
     let [g0, g1, g2, g3] = at.gate;
     let kinds = [at.start, at.read, at.fetch, g0, g1, g2, g3];
     if !kinds.iter().any(|&kind| cells_of(row)[kind] == ONE) {

@@ -329,9 +329,9 @@ fn of_hasher(name: &str, at: At<'_>, place: usize) -> Option<Vec<Polynomial>> {
 
 /// What has to be zero on rows of operations on resources.
 fn of_resources(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
-    let cell = |name: &str| at.cell(&format!("table.{name}"));
+    let cell = |name: &str| at.cell(&format!("resources.{name}"));
     let asked = |name: &str| cell(&format!("request.{name}"));
-    let after = |name: &str| at.cell(&format!("table.outcome.{name}'"));
+    let after = |name: &str| at.cell(&format!("resources.outcome.{name}'"));
     let (handle, own) = (cell("handle"), cell("own"));
     let state = |i: usize| cell(&format!("state[{i}]"));
     let entry = |i: usize| cell(&format!("entry[{i}]"));
@@ -365,7 +365,7 @@ fn of_resources(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
             sub(&after("token.resource"), &resource),
         ]
     };
-    let operation = name.split([',']).next()?.strip_prefix("table.op.")?;
+    let operation = name.split([',']).next()?.strip_prefix("resources.op.")?;
     Some(match operation {
         "new" => allocates(state(3), asked("input"), int(1)),
         "rep" => [named(), answers(&entry(0))].concat(),
@@ -381,7 +381,7 @@ fn of_resources(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
             parts.push(sub(&after("token.mark"), &mark));
             parts.push(sub(&after("token.own"), &own));
             parts.push(sub(&after("token.rep"), &entry(0)));
-            if name.contains("table.own") {
+            if name.contains("resources.own") {
                 parts.push(sub(&entry(2), &int(1)));
                 parts.extend(frees(state(3)));
             } else {
@@ -450,10 +450,10 @@ fn of_others(table: Table, name: &str, at: At<'_>, place: usize) -> Option<Vec<P
                 })
                 .collect()
         }
-        Table::Circuits if name.starts_with("ace.gate") => {
-            let pair = |name: &str| [0, 1].map(|i| at.cell(&format!("ace.{name}[{i}]")));
+        Table::Circuits if name.starts_with("circuits.gate") => {
+            let pair = |name: &str| [0, 1].map(|i| at.cell(&format!("circuits.{name}[{i}]")));
             let (left, right, value) = (pair("left"), pair("right"), pair("value"));
-            let (is_sum, is_product) = (at.cell("ace.add"), at.cell("ace.mul"));
+            let (is_sum, is_product) = (at.cell("circuits.add"), at.cell("circuits.mul"));
             let is_difference = sub(&sub(&int(1), &is_sum), &is_product);
             let product = pair_mul(&left, &right);
             (0..2)
@@ -495,7 +495,10 @@ fn chiplets_are_what_they_are_defined_as() {
                 let wrong = (0..parts.len()).filter(|&i| !is_zero(&kind, &parts[i]));
                 failed.extend(wrong.map(|part| (name.clone(), place, part)));
                 if table == Table::Resources {
-                    let cell = problem.cells.find("table.request.kind").expect("a cell");
+                    let cell = problem
+                        .cells
+                        .find("resources.request.kind")
+                        .expect("a cell");
                     let operation = name.split(',').next().unwrap_or_default();
                     let of_kind = kind.constants.get(&cell).expect("a kind of call");
                     let operations = kinds_of_calls.entry(of_kind.as_int()).or_default();

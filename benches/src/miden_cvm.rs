@@ -159,7 +159,7 @@ impl Prepared for Linked {
             range: lengths.range,
             hasher: lengths.hasher,
             bitwise: lengths.bitwise,
-            table: lengths.table,
+            table: lengths.resources,
             memory: lengths.memory,
             rom: lengths.rom,
             padded: lengths.height(Table::Core),

@@ -1,7 +1,7 @@
 //! Arithmetic circuits: instructions, wires, and what an evaluation leaves for the trace.
 
 use miden_core::{Felt, FieldElement, QuadFelt, Word};
-use miden_cvm_air::chiplets::ace::{ID_BITS, MAX_WIRES};
+use miden_cvm_air::chiplets::circuits::{ID_BITS, MAX_WIRES};
 
 use crate::{context::ContextId, error::AceError};
 

@@ -92,7 +92,7 @@ impl AnalyzeCommand {
         let outcome = Outcome::new(&AnalyzeAnswer {
             folded: self.folded.as_ref().map(|path| path.display().to_string()),
             code: CodeAnswer::new(&loaded.target),
-            rows: Rows::of(&trace.lengths),
+            rows: trace.lengths,
             tables: Padding::of_all(&trace.lengths),
             instances,
             procedures,
@@ -130,40 +130,13 @@ struct AnalyzeAnswer {
     /// Where the folded stacks are.
     #[serde(skip_serializing_if = "Option::is_none")]
     folded: Option<String>,
-    rows: Rows,
+    /// Rows that are used of each table of the trace.
+    rows: TraceLengths,
     /// The tables that are there.
     tables: Vec<Padding>,
     instances: Vec<InstanceProfile>,
     procedures: Vec<ProcedureProfile>,
     intrinsics: Vec<IntrinsicProfile>,
-}
-
-/// Rows that are used of each table of the trace.
-#[derive(Debug, Serialize)]
-struct Rows {
-    core: usize,
-    range: usize,
-    hasher: usize,
-    memory: usize,
-    bitwise: usize,
-    resources: usize,
-    rom: usize,
-    circuits: usize,
-}
-
-impl Rows {
-    fn of(lengths: &TraceLengths) -> Self {
-        Self {
-            core: lengths.cycles,
-            range: lengths.range,
-            hasher: lengths.hasher,
-            memory: lengths.memory,
-            bitwise: lengths.bitwise,
-            resources: lengths.table,
-            rom: lengths.rom,
-            circuits: lengths.ace,
-        }
-    }
 }
 
 /// What it costs that the heights of a table's pieces are powers of two, with rows of padding.
@@ -259,7 +232,7 @@ impl fmt::Display for AnalyzeAnswer {
             percent(empty, all)
         )?;
 
-        let total = rows.core;
+        let total = rows.cycles;
         writeln!(
             f,
             "\n{:<28} {:>10}  of the run    entries",

@@ -59,7 +59,7 @@ fn segments(lengths: TraceLengths) -> [f64; 6] {
         lengths.range.max(BYTES),
         lengths.hasher,
         lengths.bitwise,
-        lengths.table,
+        lengths.resources,
         lengths.memory,
     ]
     .map(|rows| rows as f64)

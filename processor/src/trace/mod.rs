@@ -20,6 +20,7 @@ use miden_cvm_air::{
     public::{PublicInputs, ROOT_STATE},
     table::{Table, Trace},
 };
+use serde::Serialize;
 use thiserror::Error;
 
 use self::{
@@ -60,24 +61,25 @@ pub struct ExecutionTrace {
 }
 
 /// The number of rows of use that each table of a trace has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct TraceLengths {
-    /// Cycles.
+    /// Cycles: rows of the core table.
+    #[serde(rename = "core")]
     pub cycles: usize,
     /// Rows of the range table.
     pub range: usize,
     /// Rows of the hasher.
     pub hasher: usize,
+    /// Rows of the memory.
+    pub memory: usize,
     /// Rows of the bitwise operations.
     pub bitwise: usize,
     /// Rows of the resource tables.
-    pub table: usize,
-    /// Rows of the memory.
-    pub memory: usize,
+    pub resources: usize,
     /// Rows of the ROM.
     pub rom: usize,
     /// Rows of the circuits.
-    pub ace: usize,
+    pub circuits: usize,
 }
 
 impl TraceLengths {
@@ -89,9 +91,9 @@ impl TraceLengths {
             Table::Hasher => self.hasher,
             Table::Memory => self.memory,
             Table::Bitwise => self.bitwise,
-            Table::Resources => self.table,
+            Table::Resources => self.resources,
             Table::Rom => self.rom,
-            Table::Circuits => self.ace,
+            Table::Circuits => self.circuits,
         }
     }
 
@@ -197,10 +199,10 @@ impl TraceBuilder {
             range: ranges.rows(),
             hasher: tables.hasher.rows(),
             bitwise: tables.bitwise.rows(),
-            table: tables.table.rows(),
+            resources: tables.resources.rows(),
             memory: tables.memory.rows(),
             rom: tables.rom.rows(),
-            ace: tables.ace.rows(),
+            circuits: tables.circuits.rows(),
         };
         if Table::ALL
             .iter()
@@ -487,8 +489,10 @@ impl Tracer for TraceBuilder {
 
     fn table(&mut self, access: &TableAccess) {
         let below = self.core.below_top();
-        let ChipletRecorders { table, memory, .. } = &mut self.chiplets;
-        table.table(access, below, memory);
+        let ChipletRecorders {
+            resources, memory, ..
+        } = &mut self.chiplets;
+        resources.table(access, below, memory);
     }
 
     fn log_precompile(&mut self, clk: u32, input: &[Felt; 12], output: &[Felt; 12]) {
@@ -516,12 +520,14 @@ impl Tracer for TraceBuilder {
     }
 
     fn circuit(&mut self, evaluation: CircuitEvaluation) {
-        self.chiplets.ace.record(evaluation);
+        self.chiplets.circuits.record(evaluation);
     }
 
     fn kernel_memory(&mut self, access: &KernelAccess) {
-        let ChipletRecorders { table, memory, .. } = &mut self.chiplets;
-        table.kernel(access, memory);
+        let ChipletRecorders {
+            resources, memory, ..
+        } = &mut self.chiplets;
+        resources.kernel(access, memory);
     }
 
     fn instance_created(&mut self, context: ContextId, at: CreationTime) {

@@ -56,7 +56,7 @@ fn trace(case: &Case) -> Result<miden_cvm_processor::ExecutionTrace, TracedExecu
 fn lengths_are_those_of_the_book() {
     let circuit = Circuit::random(&mut random_from(3), 122, 27, false);
     let trace = trace(&circuit.case("as large as the core library's", 0)).expect("it is valid");
-    assert_eq!(trace.lengths.ace, 258);
+    assert_eq!(trace.lengths.circuits, 258);
     assert_valid("as large as the core library's", &trace);
 }
 
@@ -86,7 +86,7 @@ fn instances_have_circuits_of_their_own() {
             circuit(3).evaluation(8)
         ));
     assert_valid("a component's circuits", &trace);
-    assert_eq!(trace.lengths.ace, 4 * 8);
+    assert_eq!(trace.lengths.circuits, 4 * 8);
 }
 
 /// Where the core library's verifier of proofs has what its constraints are evaluated from.
@@ -186,7 +186,7 @@ fn constraints_of_the_core_library_are_evaluated() {
     assert!(compare(&fits));
     let trace = trace(&fits).expect("it does not trap");
     assert_valid("the core library's constraints", &trace);
-    assert_eq!(trace.lengths.ace, 258);
+    assert_eq!(trace.lengths.circuits, 258);
     variables[composition][1] ^= 1;
     assert!(!compare(&case(&variables)));
 }

@@ -1,6 +1,6 @@
 //! The answers of messages, and the bounds that they state.
 
-use miden_cvm_air::{chiplets::ace::MAX_WIRES, lookup::Bus};
+use miden_cvm_air::{chiplets::circuits::MAX_WIRES, lookup::Bus};
 
 /// Messages by which something becomes known.
 #[derive(Debug, Clone, Copy)]

@@ -88,12 +88,12 @@ pub const CONSEQUENCES: &[Consequence] = &[
         why: "any other value needs position 0, and so -1 on the row before",
     },
     Consequence {
-        name: "ace.end_binary",
+        name: "circuits.end_binary",
         of: &[
-            "ace.start",
-            "ace.end_after_gate",
-            "ace.after_last_gate",
-            "ace.kind_binary",
+            "circuits.start",
+            "circuits.end_after_gate",
+            "circuits.after_last_gate",
+            "circuits.kind_binary",
         ],
         ahead: false,
         why: "with any other value the next row is a fetch, and of no kind",

@@ -6,22 +6,22 @@ use miden_cvm_air::{
     table::Trace,
 };
 
-pub mod ace;
 pub mod bitwise;
+pub mod circuits;
 pub mod hasher;
 pub mod memory;
 pub mod range;
+pub mod resources;
 pub mod rom;
-pub mod table;
 
 use self::{
-    ace::AceRecorder,
     bitwise::{BitwiseRecorder, BitwiseTable},
+    circuits::CircuitRecorder,
     hasher::{HasherRecorder, HasherRequestError, Unhash},
     memory::{Access, MemoryRecorder, MemoryTable},
     range::RangeCounts,
+    resources::{ResourceRecorder, ResourceTable},
     rom::RomRecorder,
-    table::{ResourceTable, TableRecorder},
 };
 
 /// Number of rows of a hasher cycle.
@@ -35,13 +35,13 @@ pub struct ChipletRecorders {
     /// Bitwise operations.
     pub bitwise: BitwiseRecorder,
     /// Operations on resource tables.
-    pub table: TableRecorder,
+    pub resources: ResourceRecorder,
     /// Accesses of memory.
     pub memory: MemoryRecorder,
     /// Lookups of public records.
     pub rom: RomRecorder,
     /// Evaluations of circuits.
-    pub ace: AceRecorder,
+    pub circuits: CircuitRecorder,
 }
 
 impl ChipletRecorders {
@@ -50,18 +50,18 @@ impl ChipletRecorders {
         Self {
             hasher: HasherRecorder::default(),
             bitwise: BitwiseRecorder::default(),
-            table: TableRecorder::default(),
+            resources: ResourceRecorder::default(),
             memory: MemoryRecorder::default(),
             rom,
-            ace: AceRecorder::default(),
+            circuits: CircuitRecorder::default(),
         }
     }
 
     /// The number of rows that what was recorded so far takes at least in the longest table.
     #[inline]
     pub fn rows(&self) -> usize {
-        let private = self.memory.rows().max(self.table.rows());
-        self.hasher.rows().max(private).max(self.ace.rows())
+        let private = self.memory.rows().max(self.resources.rows());
+        self.hasher.rows().max(private).max(self.circuits.rows())
     }
 
     /// Unhashes a segment of static data into memory: the hasher's cycles, the writes, and the
@@ -97,20 +97,20 @@ impl ChipletRecorders {
         let Self {
             hasher,
             bitwise,
-            table,
+            resources,
             memory,
             rom,
-            ace,
+            circuits,
         } = self;
         hasher.count_ranges(ranges);
-        ace.count_ranges(ranges);
+        circuits.count_ranges(ranges);
         ChipletTables {
             hasher,
             bitwise: bitwise.finish(),
-            table: table.finish(ranges),
+            resources: resources.finish(ranges),
             memory: memory.finish(ranges),
             rom,
-            ace,
+            circuits,
         }
     }
 }
@@ -123,13 +123,13 @@ pub struct ChipletTables {
     /// Bitwise operations.
     pub bitwise: BitwiseTable,
     /// Operations on resource tables.
-    pub table: ResourceTable,
+    pub resources: ResourceTable,
     /// Accesses of memory.
     pub memory: MemoryTable,
     /// Public records.
     pub rom: RomRecorder,
     /// Evaluations of circuits.
-    pub ace: AceRecorder,
+    pub circuits: CircuitRecorder,
 }
 
 impl ChipletTables {
@@ -139,9 +139,9 @@ impl ChipletTables {
         rayon::scope(|scope| {
             scope.spawn(|_| self.memory.fill(&mut trace.memory));
             scope.spawn(|_| self.bitwise.fill(&mut trace.bitwise));
-            scope.spawn(|_| self.table.fill(&mut trace.resources));
+            scope.spawn(|_| self.resources.fill(&mut trace.resources));
             scope.spawn(|_| self.rom.fill(&mut trace.rom));
-            scope.spawn(|_| self.ace.fill(&mut trace.circuits));
+            scope.spawn(|_| self.circuits.fill(&mut trace.circuits));
             self.hasher.fill(&mut trace.hasher);
         });
     }

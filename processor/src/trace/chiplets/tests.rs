@@ -444,7 +444,7 @@ impl Run {
                     num_eval: Felt::new(gates.len() as u64),
                 },
             );
-            self.recorders.ace.record(CircuitEvaluation {
+            self.recorders.circuits.record(CircuitEvaluation {
                 context,
                 clk,
                 address,
@@ -465,7 +465,7 @@ impl Run {
             (Table::Memory, sections.memory.rows()),
             (Table::Bitwise, sections.bitwise.rows()),
             (Table::Rom, sections.rom.rows()),
-            (Table::Circuits, sections.ace.rows()),
+            (Table::Circuits, sections.circuits.rows()),
         ] {
             tables.resize(table, table.height_for(rows));
         }

@@ -146,7 +146,7 @@ fn a_handle_that_is_sent_as_another_type() {
     // The entry says of which type it is, and nobody compares.
     forged.table(send).entry[1] = two;
     forged.outcome(send).state[1] = two;
-    forged.settles_to(&["table.entry_resource"]);
+    forged.settles_to(&["resources.entry_resource"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_borrow_that_is_sent_as_own() {
     table.entry[2] = ZERO;
     forged.outcome(send).state[1] = two;
     // What it drops after that is no longer there.
-    forged.settles_to(&["memory.value", "table.entry_own"]);
+    forged.settles_to(&["memory.value", "resources.entry_own"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use miden_cvm_air::{
 };
 
 use super::{
-    Forgery, ace, resources,
+    Forgery, circuits, resources,
     toolkit::{CYCLE, State, trace_of},
 };
 use crate::{common::Case, composition::Builder};
@@ -333,7 +333,7 @@ fn an_outcome_on_the_last_row() {
 #[test]
 fn circuits_that_do_not_begin_or_end() {
     // The evaluation ends with the table, where its result is not looked at.
-    let mut forged = ace::honest();
+    let mut forged = circuits::honest();
     let rows = &mut forged.trace.circuits;
     let used = rows.iter().filter(|row| row.gate[3] == ONE).count();
     assert_eq!((used, rows.len()), (1, 8));
@@ -343,7 +343,7 @@ fn circuits_that_do_not_begin_or_end() {
         assert!(found.contains(name), "{found:?}");
     }
     // It begins with its first variables, which nobody asked for.
-    let mut forged = ace::honest();
+    let mut forged = circuits::honest();
     forged.trace.circuits.remove(0);
     let padding = *forged.trace.circuits.last().expect("padding");
     forged.trace.circuits.push(padding);
@@ -459,7 +459,7 @@ fn absent_tables_that_are_needed() {
             trace_of(&Case::with_kernel("rom", kernel, "begin syscall.f end")),
             "bus.KernelProcedure",
         ),
-        (Table::Circuits, ace::honest(), "bus.Circuit"),
+        (Table::Circuits, circuits::honest(), "bus.Circuit"),
     ];
     for (table, mut forged, expected) in needed {
         assert!(table.is_optional());

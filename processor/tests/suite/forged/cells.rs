@@ -265,9 +265,9 @@ fn no_cell_of_a_chiplet_can_be_changed() {
         ),
         (Table::Memory, &["memory.delta", "memory.padding"]),
         (Table::Bitwise, &["bitwise.unused"]),
-        (Table::Resources, &["table.outcome_unused"]),
+        (Table::Resources, &["resources.outcome_unused"]),
         (Table::Rom, &["rom.unused"]),
-        (Table::Circuits, &["ace.start"]),
+        (Table::Circuits, &["circuits.start"]),
     ] {
         let (kinds, violated) =
             change_every_cell(table, |row, number, _| row_kind(table, row, number));

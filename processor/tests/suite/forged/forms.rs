@@ -244,8 +244,8 @@ fn flags_of_operations_on_tables() {
         edit(forged.table(receive));
         forged.settle().violations()
     };
-    assert!(with(|row| row.own = TWO).contains("table.flag_binary"));
-    assert!(with(|row| row.op.receive = TWO).contains("table.op_binary"));
-    assert!(with(|row| row.op.rep = ONE).contains("table.one_op"));
-    assert!(with(|row| row.back = ONE).contains("table.token_back"));
+    assert!(with(|row| row.own = TWO).contains("resources.flag_binary"));
+    assert!(with(|row| row.op.receive = TWO).contains("resources.op_binary"));
+    assert!(with(|row| row.op.rep = ONE).contains("resources.one_op"));
+    assert!(with(|row| row.back = ONE).contains("resources.token_back"));
 }

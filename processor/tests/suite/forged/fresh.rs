@@ -274,11 +274,11 @@ fn handles_that_do_not_cross_as_they_should() {
     let mut forged = traced(&bank("note::keeps"), GIVES);
     let received = 4;
     forged.outcome(received).token.resource += ONE;
-    forged.settles_to_more_than(&["bus.Token", "table.token_resource"]);
+    forged.settles_to_more_than(&["bus.Token", "resources.token_resource"]);
     // It is made one of that type.
     let mut forged = traced(&bank("note::keeps"), GIVES);
     forged.outcome(received).entry[1] += ONE;
-    forged.settles_to_more_than(&["table.entry"]);
+    forged.settles_to_more_than(&["resources.entry"]);
 }
 
 #[test]

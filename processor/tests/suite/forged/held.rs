@@ -51,7 +51,7 @@ fn another_instance_than_the_one_that_is_held() {
     let mut forged = traced();
     entered(&mut forged, Felt::new(first));
     forged.table(asked).request.output = Felt::new(first);
-    forged.settles_to(&["table.output"]);
+    forged.settles_to(&["resources.output"]);
     forged.table(asked).entry[0] = Felt::new(first);
     forged.settles_to(&["memory.value"]);
     let mut forged = traced();
@@ -60,7 +60,7 @@ fn another_instance_than_the_one_that_is_held() {
     row.request.output = Felt::new(first);
     row.entry[0] = Felt::new(first);
     row.handle = ONE;
-    forged.settles_to(&["table.handle_named", "table.outcome_copies"]);
+    forged.settles_to(&["resources.handle_named", "resources.outcome_copies"]);
     forged.outcome(asked).handle = ONE;
     forged.table(asked).request.input = ONE;
     forged.settles_to(&["bus.Table"]);

@@ -5,13 +5,13 @@
 //! order of the memory accesses, hash computations), so that nothing but the rule under attack is
 //! left to object. The tests name all violations where they can, not only the one that matters.
 
-mod ace;
 mod alone;
 mod boundary;
 mod callers;
 mod calls;
 mod campaign;
 pub mod cells;
+mod circuits;
 mod components;
 mod control;
 mod crypto;

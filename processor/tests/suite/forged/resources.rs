@@ -73,7 +73,7 @@ fn ask(forged: &mut Forgery, nth: usize, input: Felt) {
 fn a_handle_that_was_never_given() {
     let mut forged = traced(&[1], TWO);
     ask(&mut forged, DROP, Felt::new(3));
-    forged.settles_to(&["table.handle_named"]);
+    forged.settles_to(&["resources.handle_named"]);
     forged.table(DROP).handle = Felt::new(3);
     let row = *forged.table(DROP);
     let outcome = forged.outcome(DROP);
@@ -83,7 +83,7 @@ fn a_handle_that_was_never_given() {
     forged.settles_to(&["memory.value"]);
     forged.table(DROP).entry = [ZERO; 4];
     forged.table(DROP).witness = row.request.mark.inv();
-    forged.settles_to(&["table.entry_own", "table.entry_resource"]);
+    forged.settles_to(&["resources.entry_own", "resources.entry_resource"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_handle_of_another_type() {
     let outcome = forged.outcome(DROP);
     outcome.handle = two;
     outcome.state[1] = two;
-    forged.settles_to(&["table.entry_resource"]);
+    forged.settles_to(&["resources.entry_resource"]);
     // Under the other type's link, which it has not named.
     forged.table(DROP).request.resource = two;
     forged.settles_to(&["bus.Table"]);
@@ -133,7 +133,7 @@ fn a_handle_that_is_used_twice() {
     forged.settles_to(&["memory.value"]);
     // The entry is free.
     forged.table(last).entry = [ZERO; 4];
-    forged.settles_to(&["table.entry_own", "table.entry_resource"]);
+    forged.settles_to(&["resources.entry_own", "resources.entry_resource"]);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_token_that_is_received_twice_or_by_a_third() {
     assert_eq!(forged.table(second).op.receive, ONE);
     let token = forged.outcome(first).token;
     forged.outcome(second).token = token;
-    forged.settles_to(&["bus.Token", "table.token_id", "table.token_mark"]);
+    forged.settles_to(&["bus.Token", "resources.token_id", "resources.token_mark"]);
     // With everything that the pair says of it.
     forged.table(second).request.sender = token.mark;
     forged.table(second).request.input = token.id;
@@ -172,7 +172,7 @@ fn a_token_with_other_contents() {
     let look = 4;
     assert_eq!(forged.table(look).op.receive_rep, ONE);
     forged.outcome(look).token.rep = ONE;
-    forged.settles_to_more_than(&["bus.Token", "table.output"]);
+    forged.settles_to_more_than(&["bus.Token", "resources.output"]);
     // A borrow that becomes the ownership.
     let mut forged = traced(
         &[],
@@ -184,14 +184,14 @@ fn a_token_with_other_contents() {
     forged.outcome(borrow).token.own = ONE;
     forged.outcome(borrow).entry[2] = ONE;
     forged.outcome(borrow).state[3] = ZERO;
-    forged.settles_to_more_than(&["bus.Token", "table.kind"]);
+    forged.settles_to_more_than(&["bus.Token", "resources.kind"]);
     // A token that nobody made.
     let mut forged = traced(&[], main);
     forged.outcome(receive).takes = ZERO;
-    forged.settles_to(&["bus.Token", "table.outcome_flags"]);
+    forged.settles_to(&["bus.Token", "resources.outcome_flags"]);
     let send = 1;
     forged.outcome(send).puts = ZERO;
-    forged.settles_to(&["table.outcome_flags"]);
+    forged.settles_to(&["resources.outcome_flags"]);
 }
 
 #[test]
@@ -231,11 +231,11 @@ fn borrows_that_are_not_counted_or_left_behind() {
     forged.outcome(receive).state[3] = ZERO;
     forged.table(drop).state[3] = ZERO;
     forged.outcome(drop).state[3] = -ONE;
-    forged.settles_to_more_than(&["table.state", "memory.value"]);
+    forged.settles_to_more_than(&["resources.state", "memory.value"]);
     // Dropped, but not counted down: it is still there when the call ends.
     let mut forged = traced(&[], main);
     forged.outcome(drop).state[3] = ONE;
-    forged.settles_to(&["memory.value", "table.state"]);
+    forged.settles_to(&["memory.value", "resources.state"]);
     // A loan that the lender's entry does not show.
     let mut forged = traced(&[], main);
     let lend = 3;
@@ -243,13 +243,13 @@ fn borrows_that_are_not_counted_or_left_behind() {
     let mark = forged.outcome(lend).entry[3];
     assert_ne!(mark, ZERO);
     forged.outcome(lend).entry[3] = ZERO;
-    forged.settles_to_more_than(&["memory.value", "table.entry"]);
+    forged.settles_to_more_than(&["memory.value", "resources.entry"]);
     // Nothing of a lent handle may leave under the same mark.
     let mut forged = traced(&[], main);
     let last = 6;
     let mark = forged.table(last).request.mark;
     forged.table(last).entry[3] = mark;
-    forged.settles_to(&["memory.value", "table.entry_not_lent"]);
+    forged.settles_to(&["memory.value", "resources.entry_not_lent"]);
 }
 
 #[test]
@@ -262,9 +262,9 @@ fn a_free_list_that_hands_out_a_used_index() {
     forged.table(second).handle = ONE;
     forged.outcome(second).handle = ONE;
     // The entry is not free, whatever the pair says of it.
-    forged.settles_to_more_than(&["memory.value", "table.handle_new"]);
+    forged.settles_to_more_than(&["memory.value", "resources.handle_new"]);
     forged.table(second).entry = [Felt::new(42), ONE, ONE, ZERO];
-    forged.settles_to_more_than(&["table.entry_free", "table.handle_new"]);
+    forged.settles_to_more_than(&["resources.entry_free", "resources.handle_new"]);
     // A head of the free list that is none.
     let mut forged = traced(&[], main);
     let row = forged.table(second);
@@ -276,9 +276,9 @@ fn a_free_list_that_hands_out_a_used_index() {
     // A table that does not get longer.
     let mut forged = traced(&[], main);
     forged.outcome(second).state[2] = Felt::new(2);
-    forged.settles_to(&["table.state"]);
+    forged.settles_to(&["resources.state"]);
     forged.table(second).grows = ZERO;
-    forged.settles_to_more_than(&["table.grows_not"]);
+    forged.settles_to_more_than(&["resources.grows_not"]);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn destructors_that_are_skipped_or_run_twice() {
         // The table says whether there is one.
         forged.table(drop).destroys = ZERO;
         forged.table(drop).request.destroys = ZERO;
-        forged.settles_to_more_than(&["bus.Table", "table.destroys", "table.output"]);
+        forged.settles_to_more_than(&["bus.Table", "resources.destroys", "resources.output"]);
         // The row is one that ends at once.
         set_opcode(&mut forged.core(destroy).op, INTRINSIC);
         forged.settles_to_more_than(&["decoder.intrinsic_ends", "decoder.destructor_destroys"]);
@@ -324,7 +324,7 @@ fn destructors_that_are_skipped_or_run_twice() {
         let mut forged = traced(&[], main);
         forged.core(destroy + 1).stack.top[0] += ONE;
         forged.table(drop).request.output += ONE;
-        forged.settles_to_more_than(&["table.output"]);
+        forged.settles_to_more_than(&["resources.output"]);
         // At the very beginning, out of nothing.
         let mut forged = traced(&[], main);
         set_opcode(&mut forged.core(0).op, calls);
@@ -340,9 +340,9 @@ fn dropping_what_a_running_instance_defines() {
     let drop = 3;
     assert_eq!(forged.outcome(drop).guards, ONE);
     forged.outcome(drop).guards = ZERO;
-    forged.settles_to(&["table.guards"]);
+    forged.settles_to(&["resources.guards"]);
     forged.table(drop).by_definer = ONE;
-    forged.settles_to(&["table.kind"]);
+    forged.settles_to(&["resources.kind"]);
     // At another instance, which does not run.
     let mut forged = traced(&[], main);
     forged.table(drop).request.home = Felt::new(2);
@@ -449,13 +449,13 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     forged.settles_to_more_than(&["bus.Table", "memory.value"]);
     let mut forged = trace();
     forged.outcome(store).value = ONE;
-    forged.settles_to_more_than(&["memory.value", "table.memory_value"]);
+    forged.settles_to_more_than(&["memory.value", "resources.memory_value"]);
     // A number whose space of states is another space: no 48 bits.
     let mut forged = trace();
     let other = ONE + Felt::new(4).inv();
     forged.table(load).request.second = other;
     forged.outcome(load).context = other;
-    forged.settles_to_more_than(&["bus.Table", "table.memory_context"]);
+    forged.settles_to_more_than(&["bus.Table", "resources.memory_context"]);
     forged.table(load).limbs = [other, ZERO, ZERO];
     forged.settles_to_more_than(&["bus.Range"]);
     // Limbs out of range that make up the right number.
@@ -466,9 +466,9 @@ fn the_kernel_reaches_memory_and_nothing_else() {
         forged
     };
     let two_16 = Felt::new(1 << 16);
-    limbs([ONE - two_16, ONE, ZERO]).settles_without(&["table.limb0"]);
-    limbs([ONE, -two_16, ONE]).settles_without(&["table.limb1"]);
-    limbs([ONE, ONE, -two_16.inv()]).settles_without(&["table.limb2"]);
+    limbs([ONE - two_16, ONE, ZERO]).settles_without(&["resources.limb0"]);
+    limbs([ONE, -two_16, ONE]).settles_without(&["resources.limb1"]);
+    limbs([ONE, ONE, -two_16.inv()]).settles_without(&["resources.limb2"]);
     // An instance that was not created.
     let mut forged = trace();
     let third = Felt::new(5);
@@ -480,5 +480,5 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     let outcome = forged.outcome(load);
     outcome.context = third;
     outcome.value = ZERO;
-    forged.settles_to_more_than(&["table.memory_created"]);
+    forged.settles_to_more_than(&["resources.memory_created"]);
 }

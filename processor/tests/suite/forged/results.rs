@@ -10,7 +10,7 @@ use miden_core::{
 };
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
 
-use super::{Forgery, ace, crypto::merkle, polynomials::fri, streams::encryption};
+use super::{Forgery, circuits, crypto::merkle, polynomials::fri, streams::encryption};
 use crate::{
     common::Case,
     coverage::{is_user, operations},
@@ -70,7 +70,7 @@ fn honest(op: &Operation) -> Forgery {
         MpVerify(_) | MrUpdate => return merkle(*op, 5),
         FriE2F4 => return fri(),
         CryptoStream => return encryption().0,
-        EvalCircuit => return ace::honest(),
+        EvalCircuit => return circuits::honest(),
         _ => {}
     }
     let counting: Vec<u64> = (1..=16).collect();

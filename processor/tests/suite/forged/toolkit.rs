@@ -7,8 +7,8 @@ use miden_cvm_air::{
     check::check,
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{
-        AceRow, BitwiseRow, CallCols, Cells, CoreRow, EndCols, HasherRow, MemoryRow, OpcodeCols,
-        RangeRow, ResourceOutcome, ResourceRow, RomRow, cells_of,
+        BitwiseRow, CallCols, Cells, CircuitRow, CoreRow, EndCols, HasherRow, MemoryRow,
+        OpcodeCols, RangeRow, ResourceOutcome, ResourceRow, RomRow, cells_of,
     },
     lookup::{Bus, LookupBuilder, Message, Slot},
     opcode::{
@@ -468,7 +468,7 @@ impl Forgery {
 
     /// The rows of evaluations of circuits.
     pub fn circuits(&self) -> core::ops::Range<usize> {
-        let is_used = |row: &AceRow<Felt>| {
+        let is_used = |row: &CircuitRow<Felt>| {
             [row.start, row.read, row.fetch].contains(&ONE) || row.gate.contains(&ONE)
         };
         let rows = self.trace.circuits.iter();
@@ -515,7 +515,7 @@ impl Forgery {
     }
 
     /// Writes evaluations of circuits, and padding after them.
-    pub fn set_circuits(&mut self, rows: &[AceRow<Felt>]) {
+    pub fn set_circuits(&mut self, rows: &[CircuitRow<Felt>]) {
         set_rows(Table::Circuits, &mut self.trace.circuits, rows);
     }
 
@@ -671,9 +671,9 @@ impl Forgery {
                 "bitwise.",
                 "rom.",
                 "range.",
-                "ace.first_variable",
-                "ace.second_variable",
-                "ace.result",
+                "circuits.first_variable",
+                "circuits.second_variable",
+                "circuits.result",
             ];
             if m.bus == Bus::Range {
                 if m.name != "range.number" {
@@ -699,10 +699,16 @@ impl Forgery {
         let mut counts = BTreeMap::new();
         for m in self.messages() {
             let second = match m.name {
-                "hasher.output" | "ace.second_variable" => true,
-                "hasher.input" | "hasher.absorb" | "hasher.digest" | "bitwise.operation"
-                | "rom.kernel" | "rom.link" | "rom.segment" | "ace.first_variable"
-                | "ace.result" => false,
+                "hasher.output" | "circuits.second_variable" => true,
+                "hasher.input"
+                | "hasher.absorb"
+                | "hasher.digest"
+                | "bitwise.operation"
+                | "rom.kernel"
+                | "rom.link"
+                | "rom.segment"
+                | "circuits.first_variable"
+                | "circuits.result" => false,
                 _ => continue,
             };
             let cells = m.cells.iter().map(Felt::as_int).collect();

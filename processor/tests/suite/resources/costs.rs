@@ -30,7 +30,7 @@ fn rows(round: &str) -> Rows {
     let lengths = |rounds: usize| {
         let main = format!("begin {} end", format!(" {round} ").repeat(rounds));
         let lengths = builder.trace(&main).lengths;
-        [lengths.cycles, lengths.table, lengths.memory]
+        [lengths.cycles, lengths.resources, lengths.memory]
     };
     // A power of two more, so that the number of joins grows evenly.
     let (few, many) = (lengths(16), lengths(32));

@@ -6,41 +6,41 @@ use super::{
     Rows, When, given_at, passed,
 };
 
-const PUTS: When = &[("table.outcome.puts", 1)];
-const TAKES: When = &[("table.outcome.takes", 1)];
-const GUARDS: When = &[("table.outcome.guards", 1)];
-const ACCESSES: When = &[("table.outcome.accesses", 1)];
+const PUTS: When = &[("resources.outcome.puts", 1)];
+const TAKES: When = &[("resources.outcome.takes", 1)];
+const GUARDS: When = &[("resources.outcome.guards", 1)];
+const ACCESSES: When = &[("resources.outcome.accesses", 1)];
 
 /// The flags of the messages that the row of an outcome sends and receives.
-const FLAGS: &str = "table.outcome.writes_state table.outcome.writes_entry table.outcome.puts \
-    table.outcome.takes table.outcome.guards table.outcome.accesses";
+const FLAGS: &str = "resources.outcome.writes_state resources.outcome.writes_entry resources.outcome.puts \
+    resources.outcome.takes resources.outcome.guards resources.outcome.accesses";
 /// The cells that the row of an outcome has whatever was asked.
-const ALWAYS: &str = "table.outcome.time table.outcome.context table.outcome.home \
-    table.outcome.handle table.outcome.state table.outcome.entry table.outcome.address \
-    table.outcome.is_write";
+const ALWAYS: &str = "resources.outcome.time resources.outcome.context resources.outcome.home \
+    resources.outcome.handle resources.outcome.state resources.outcome.entry resources.outcome.address \
+    resources.outcome.is_write";
 
 const GIVEN: &[Given] = &[
     // No two operations have a kind of call in common.
-    given_at(Even, "table.op.*", &[], ASKED),
+    given_at(Even, "resources.op.*", &[], ASKED),
     // Rows that nobody asks.
     given_at(
         Even,
-        "table.request.time table.request.context table.request.home",
+        "resources.request.time resources.request.context resources.request.home",
         &[
-            ("table.op.new", 0),
-            ("table.op.rep", 0),
-            ("table.op.drop", 0),
-            ("table.op.send", 0),
-            ("table.op.receive", 0),
-            ("table.op.receive_rep", 0),
-            ("table.op.memory", 0),
+            ("resources.op.new", 0),
+            ("resources.op.rep", 0),
+            ("resources.op.drop", 0),
+            ("resources.op.send", 0),
+            ("resources.op.receive", 0),
+            ("resources.op.receive_rep", 0),
+            ("resources.op.memory", 0),
         ],
         CHOICE,
     ),
     given_at(
         Even,
-        "table.outcome.token.*'",
-        &[("table.op.discard", 1)],
+        "resources.outcome.token.*'",
+        &[("resources.op.discard", 1)],
         CHOICE,
     ),
     Given {
@@ -48,10 +48,10 @@ const GIVEN: &[Given] = &[
         ..given_at(Odd, FLAGS, &[], BEFORE)
     },
     given_at(Odd, ALWAYS, &[], BEFORE),
-    given_at(Odd, "table.outcome.token.*", PUTS, BEFORE),
-    given_at(Odd, "table.outcome.token.*", TAKES, BEFORE),
-    given_at(Odd, "table.outcome.home_state", GUARDS, BEFORE),
-    given_at(Odd, "table.outcome.value", ACCESSES, BEFORE),
+    given_at(Odd, "resources.outcome.token.*", PUTS, BEFORE),
+    given_at(Odd, "resources.outcome.token.*", TAKES, BEFORE),
+    given_at(Odd, "resources.outcome.home_state", GUARDS, BEFORE),
+    given_at(Odd, "resources.outcome.value", ACCESSES, BEFORE),
 ];
 
 pub const ROWS: Rows = Rows {
@@ -59,16 +59,28 @@ pub const ROWS: Rows = Rows {
     passed: &[
         passed(FLAGS, &[]),
         passed(ALWAYS, &[]),
-        passed("table.outcome.token.*", &[("table.outcome.puts'", 1)]),
-        passed("table.outcome.token.*", &[("table.outcome.takes'", 1)]),
-        passed("table.outcome.home_state", &[("table.outcome.guards'", 1)]),
-        passed("table.outcome.value", &[("table.outcome.accesses'", 1)]),
+        passed(
+            "resources.outcome.token.*",
+            &[("resources.outcome.puts'", 1)],
+        ),
+        passed(
+            "resources.outcome.token.*",
+            &[("resources.outcome.takes'", 1)],
+        ),
+        passed(
+            "resources.outcome.home_state",
+            &[("resources.outcome.guards'", 1)],
+        ),
+        passed(
+            "resources.outcome.value",
+            &[("resources.outcome.accesses'", 1)],
+        ),
     ],
     kinds: &[
-        "table.op.*",
-        "table.own",
-        "table.by_definer",
-        "table.destructible",
+        "resources.op.*",
+        "resources.own",
+        "resources.by_definer",
+        "resources.destructible",
     ],
     others: "no operation; outcomes",
     looks_ahead: true,

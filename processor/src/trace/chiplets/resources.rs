@@ -26,7 +26,7 @@ type Pair = (ResourceRow<Felt>, ResourceOutcome<Felt>);
 
 /// The table operations of a run.
 #[derive(Debug, Clone, Default)]
-pub struct TableRecorder {
+pub struct ResourceRecorder {
     operations: Vec<Operation>,
     /// The tokens that were sent and not received yet, by id.
     tokens: HashMap<u32, Token>,
@@ -39,7 +39,7 @@ enum Operation {
     Kernel(KernelAccess),
 }
 
-impl TableRecorder {
+impl ResourceRecorder {
     /// The number of rows that what was recorded so far takes at least.
     #[inline]
     pub fn rows(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Evaluations of circuits.
 
 use miden_core::{Felt, FieldElement, ONE, Operation, QuadFelt, ZERO};
-use miden_cvm_air::{columns::AceRow, opcode::EVALCIRCUIT};
+use miden_cvm_air::{columns::CircuitRow, opcode::EVALCIRCUIT};
 
 use super::{Forgery, toolkit::trace_of};
 use crate::common::{
@@ -73,19 +73,19 @@ fn give(forgery: &mut Forgery, inputs: &[u64]) {
 }
 
 /// The row number `row` of the circuits.
-fn at(forgery: &mut Forgery, row: usize) -> &mut AceRow<Felt> {
+fn at(forgery: &mut Forgery, row: usize) -> &mut CircuitRow<Felt> {
     &mut forgery.trace.circuits[row]
 }
 
 /// Changes all rows of evaluations.
-fn each(forgery: &mut Forgery, mut edit: impl FnMut(&mut AceRow<Felt>)) {
+fn each(forgery: &mut Forgery, mut edit: impl FnMut(&mut CircuitRow<Felt>)) {
     for row in forgery.circuits() {
         edit(&mut forgery.trace.circuits[row]);
     }
 }
 
 /// Inserts or removes rows of evaluations.
-fn splice(forgery: &mut Forgery, rows: core::ops::Range<usize>, new: &[AceRow<Felt>]) {
+fn splice(forgery: &mut Forgery, rows: core::ops::Range<usize>, new: &[CircuitRow<Felt>]) {
     let mut circuits = forgery.trace.circuits[forgery.circuits()].to_vec();
     circuits.splice(rows, new.iter().copied());
     forgery.set_circuits(&circuits);
@@ -96,7 +96,7 @@ fn quad([a, b]: [Felt; 2]) -> QuadFelt {
 }
 
 /// Returns the result of a gate's operation for its operands, by its flags.
-fn apply(row: &AceRow<Felt>) -> [Felt; 2] {
+fn apply(row: &CircuitRow<Felt>) -> [Felt; 2] {
     let (left, right) = (quad(row.left), quad(row.right));
     let result = match (row.mul == ONE, row.add == ONE) {
         (true, _) => left * right,
@@ -107,7 +107,7 @@ fn apply(row: &AceRow<Felt>) -> [Felt; 2] {
 }
 
 /// Limbs of how far an operand is from its gate; one that comes later has none that fit.
-fn gap(row: &AceRow<Felt>, operand: Felt) -> [Felt; 2] {
+fn gap(row: &CircuitRow<Felt>, operand: Felt) -> [Felt; 2] {
     let distance = operand - row.id - ONE;
     match distance.as_int() {
         value if value >> 32 == 0 => [value & 0xffff, value >> 16].map(Felt::new),
@@ -116,7 +116,7 @@ fn gap(row: &AceRow<Felt>, operand: Felt) -> [Felt; 2] {
 }
 
 /// Reads an instruction into a gate's cells, whatever it says.
-fn decode(row: &mut AceRow<Felt>, code: u64) {
+fn decode(row: &mut CircuitRow<Felt>, code: u64) {
     let id = |shift: u32| Felt::new(code >> shift & 0x3fff_ffff);
     row.left_id = id(0);
     row.right_id = id(30);
@@ -178,9 +178,9 @@ fn a_result_that_is_none() {
                 }
             });
             let expected: &[&str] = if row + 1 == ROWS {
-                &["ace.result", "ace.output"]
+                &["circuits.result", "circuits.output"]
             } else {
-                &["ace.result"]
+                &["circuits.result"]
             };
             forged.settles_to(expected);
         }
@@ -191,7 +191,7 @@ fn a_result_that_is_none() {
     circuit.instructions[1] = instruction(SUB, 3, 3);
     let mut forged = honest();
     pose(&mut forged, &circuit, [[1, 2], [0; 2], [0; 2], [0; 2]]);
-    forged.settles_to(&["ace.result"]);
+    forged.settles_to(&["circuits.result"]);
     pose(
         &mut forged,
         &circuit,
@@ -216,7 +216,7 @@ fn an_output_that_is_not_zero() {
         circuit.variables = vec![output, [0, 0]];
         let mut forged = honest();
         pose(&mut forged, &circuit, [output; 4]);
-        forged.settles_to(&["ace.output"]);
+        forged.settles_to(&["circuits.output"]);
     }
 }
 
@@ -229,17 +229,17 @@ fn another_instruction() {
     core::mem::swap(&mut row.left, &mut row.right);
     row.left_gap = gap(row, row.left_id);
     [row.right_gap_low, row.right_gap_high] = gap(row, row.right_id);
-    forged.settles_to(&["ace.instruction"]);
+    forged.settles_to(&["circuits.instruction"]);
     // Another operation with the same result, zero.
     let mut forged = honest();
     at(&mut forged, ROWS - 1).mul = ZERO;
-    forged.settles_to(&["ace.instruction"]);
+    forged.settles_to(&["circuits.instruction"]);
     // Another wire with the same value.
     let mut forged = honest();
     let row = at(&mut forged, GATE + 1);
     row.right_id = Felt::new(3);
     [row.right_gap_low, row.right_gap_high] = gap(row, row.right_id);
-    forged.settles_to(&["ace.instruction"]);
+    forged.settles_to(&["circuits.instruction"]);
     // Instructions that change between the row that reads them and the gate.
     let mut forged = honest();
     for row in FETCH + 1..ROWS {
@@ -247,7 +247,7 @@ fn another_instruction() {
         row.word[3] = Felt::new(instruction(SUB, 1, 1));
         row.mul *= ONE - row.gate[3];
     }
-    forged.settles_to(&["ace.instructions"]);
+    forged.settles_to(&["circuits.instructions"]);
     // A gate that takes the instruction of the next one, as both were the fourth.
     let mut forged = honest();
     at(&mut forged, ROWS - 2).gate = [ZERO, ZERO, ZERO, ONE];
@@ -257,7 +257,7 @@ fn another_instruction() {
     row.right = [ZERO; 2];
     forged.settle();
     let found = forged.violations();
-    assert!(found.contains("ace.after_gate"), "{found:?}");
+    assert!(found.contains("circuits.after_gate"), "{found:?}");
 }
 
 #[test]
@@ -267,12 +267,12 @@ fn an_operation_that_is_none() {
     circuit.instructions[3] = instruction(3, 1, 1);
     let mut forged = honest();
     pose(&mut forged, &circuit, [[7, 2], [0; 2], [0; 2], [0; 2]]);
-    forged.settles_to(&["ace.operation_binary"]);
+    forged.settles_to(&["circuits.operation_binary"]);
     // Or thrice a product; or a sum and a half.
     for (mul, add) in [(Felt::new(3), ZERO), (ZERO, Felt::new(3) / Felt::new(2))] {
         let row = at(&mut forged, ROWS - 1);
         (row.mul, row.add) = (mul, add);
-        forged.settles_to(&["ace.operation_binary"]);
+        forged.settles_to(&["circuits.operation_binary"]);
     }
 }
 
@@ -317,24 +317,24 @@ fn gates_in_a_circle() {
     let values = [[12, 7], [7, 2], [0, 0], [0, 0]];
     let mut forged = honest();
     pose(&mut forged, &circuit, values);
-    forged.settles_without(&["ace.left_gap_low"]);
+    forged.settles_without(&["circuits.left_gap_low"]);
     // The difference is -2: with a lower limb that is one, and an upper one that is not.
     at(&mut forged, GATE).left_gap = [Felt::new(0xfffe), -ONE];
-    forged.settles_without(&["ace.left_gap_high"]);
+    forged.settles_without(&["circuits.left_gap_high"]);
     at(&mut forged, GATE).left_gap = [ZERO; 2];
-    forged.settles_to(&["ace.left_before"]);
+    forged.settles_to(&["circuits.left_before"]);
 
     let mut exchanged = circuit.clone();
     exchanged.instructions[0] = instruction(ADD, 5, 2);
     let mut forged = honest();
     pose(&mut forged, &exchanged, values);
-    forged.settles_without(&["ace.right_gap_low"]);
+    forged.settles_without(&["circuits.right_gap_low"]);
     let row = at(&mut forged, GATE);
     (row.right_gap_low, row.right_gap_high) = (Felt::new(0xfffe), -ONE);
-    forged.settles_without(&["ace.right_gap_high"]);
+    forged.settles_without(&["circuits.right_gap_high"]);
     let row = at(&mut forged, GATE);
     (row.right_gap_low, row.right_gap_high) = (ZERO, ZERO);
-    forged.settles_to(&["ace.right_before"]);
+    forged.settles_to(&["circuits.right_before"]);
 
     // A gate that is its own operand.
     let mut own = smallest();
@@ -404,7 +404,7 @@ fn a_wire_of_another_circuit() {
     let time = at(&mut forged, ROWS).time;
     for row in 0..ROWS {
         let first = *at(&mut forged, row);
-        *at(&mut forged, ROWS + row) = AceRow { time, ..first };
+        *at(&mut forged, ROWS + row) = CircuitRow { time, ..first };
     }
     forged.settles_to(&["memory.value"]);
     // At its own time.
@@ -420,7 +420,7 @@ fn a_wire_of_another_circuit() {
         at(&mut forged, row).time = time;
         forged.settle();
         let found = forged.violations();
-        assert!(found.contains("ace.kept"), "{found:?}");
+        assert!(found.contains("circuits.kept"), "{found:?}");
     }
 }
 
@@ -482,7 +482,7 @@ fn another_circuit_than_was_asked_for() {
         let mut forged = honest();
         at(&mut forged, row).context += Felt::new(8);
         forged.settle();
-        assert!(forged.violations().contains("ace.kept"));
+        assert!(forged.violations().contains("circuits.kept"));
     }
 }
 
@@ -495,13 +495,13 @@ fn variables_that_are_gates() {
         inputs[11..13].copy_from_slice(&[6 - num_eval, num_eval]);
         give(&mut forged, &inputs);
         each(&mut forged, |row| row.num_eval = Felt::new(num_eval));
-        forged.settles_to(&["ace.variables"]);
+        forged.settles_to(&["circuits.variables"]);
         // Honest again as soon as there are variables.
         let num_eval = Felt::new(4);
         for row in FETCH..ROWS {
             at(&mut forged, row).num_eval = num_eval;
         }
-        forged.settles_to(&["ace.kept", "ace.variables"]);
+        forged.settles_to(&["circuits.kept", "circuits.variables"]);
     }
     // No variables, and the evaluation reads none.
     let mut forged = honest();
@@ -512,7 +512,7 @@ fn variables_that_are_gates() {
     let start = at(&mut forged, START);
     start.id = Felt::new(3);
     start.address = Felt::new(4);
-    forged.settles_to(&["ace.after_start", "bus.Wire"]);
+    forged.settles_to(&["circuits.after_start", "bus.Wire"]);
 }
 
 #[test]
@@ -538,9 +538,9 @@ fn memory_that_is_something_else() {
     pose(&mut forged, &circuit, [[0; 2]; 4]);
     give(&mut forged, &inputs(&smallest()));
     at(&mut forged, READ).address = Felt::new(40);
-    forged.settles_to(&["ace.address"]);
+    forged.settles_to(&["circuits.address"]);
     at(&mut forged, START).address = Felt::new(40);
-    forged.settles_to(&["ace.address", "bus.Circuit"]);
+    forged.settles_to(&["circuits.address", "bus.Circuit"]);
 }
 
 #[test]
@@ -564,7 +564,7 @@ fn an_evaluation_cut_short() {
         splice(&mut forged, rows..ROWS, &[]);
         forged.settle();
         let found = forged.violations();
-        let after = found.iter().any(|name| name.starts_with("ace.after"));
+        let after = found.iter().any(|name| name.starts_with("circuits.after"));
         assert!(after, "{rows}: {found:?}");
     }
     // It says that it is over: the gate's result is zero, and more gates were to come.
@@ -574,7 +574,7 @@ fn an_evaluation_cut_short() {
         at(&mut forged, row).end = ONE;
         forged.settle();
         let found = forged.violations();
-        for name in ["ace.end_after_gate", "ace.end_id"] {
+        for name in ["circuits.end_after_gate", "circuits.end_id"] {
             assert!(found.contains(name), "{name} is not in {found:?}");
         }
     }
@@ -593,22 +593,22 @@ fn an_evaluation_cut_short() {
     assert_eq!(forged.circuits().len(), 12);
     splice(&mut forged, 7..12, &[]);
     at(&mut forged, 6).end = ONE;
-    forged.settles_to(&["ace.end_id"]);
+    forged.settles_to(&["circuits.end_id"]);
     // It counts from further below, as if the circuit had half of the gates.
     each(&mut forged, |row| row.id -= Felt::new(4));
     forged.settle();
     let found = forged.violations();
-    assert!(found.contains("ace.variables"), "{found:?}");
+    assert!(found.contains("circuits.variables"), "{found:?}");
     // It does not end.
     let mut forged = honest();
     at(&mut forged, ROWS - 1).end = ZERO;
     forged.settle();
-    assert!(forged.violations().contains("ace.after_last_gate"));
+    assert!(forged.violations().contains("circuits.after_last_gate"));
     let mut forged = twice();
     at(&mut forged, ROWS - 1).end = ZERO;
     forged.settle();
     let found = forged.violations();
-    for name in ["ace.after_last_gate", "ace.kept"] {
+    for name in ["circuits.after_last_gate", "circuits.kept"] {
         assert!(found.contains(name), "{name} is not in {found:?}");
     }
 }
@@ -621,14 +621,14 @@ fn an_evaluation_without_a_beginning() {
     forged.settles_to(&["boundary.first_start", "bus.Circuit"]);
     let mut forged = twice();
     splice(&mut forged, ROWS..ROWS + 1, &[]);
-    forged.settles_to(&["ace.start", "bus.Circuit"]);
+    forged.settles_to(&["circuits.start", "bus.Circuit"]);
     // A second beginning on the way.
     let mut forged = honest();
     let start = *at(&mut forged, START);
     splice(&mut forged, READ..READ, &[start]);
     forged.settle();
     let found = forged.violations();
-    for name in ["ace.after_start", "bus.Circuit"] {
+    for name in ["circuits.after_start", "bus.Circuit"] {
         assert!(found.contains(name), "{name} is not in {found:?}");
     }
 }
@@ -643,8 +643,8 @@ fn rows_of_no_kind_or_of_two() {
         forged.settle();
         // What follows does not follow, or the last gate does not.
         let name = match row + 1 {
-            ROWS => "ace.after_gate",
-            _ => "ace.start",
+            ROWS => "circuits.after_gate",
+            _ => "circuits.start",
         };
         assert!(forged.violations().contains(name), "{row}");
     }
@@ -652,14 +652,14 @@ fn rows_of_no_kind_or_of_two() {
     let mut forged = honest();
     at(&mut forged, GATE).read = ONE;
     forged.settle();
-    assert!(forged.violations().contains("ace.kind_binary"));
+    assert!(forged.violations().contains("circuits.kind_binary"));
     // Halves of two kinds.
     let half = ONE / Felt::new(2);
     let mut forged = honest();
     let row = at(&mut forged, READ);
     (row.read, row.fetch) = (half, half);
     forged.settle();
-    assert!(forged.violations().contains("ace.kind_binary"));
+    assert!(forged.violations().contains("circuits.kind_binary"));
 }
 
 #[test]
@@ -674,14 +674,14 @@ fn a_wire_stated_twice() {
     }
     forged.settle();
     let found = forged.violations();
-    assert!(found.contains("ace.id"), "{found:?}");
+    assert!(found.contains("circuits.id"), "{found:?}");
     // A gate once more, at the number of another one.
     for row in GATE..ROWS - 1 {
         let mut forged = honest();
         let id = at(&mut forged, row).id;
         at(&mut forged, row + 1).id = id;
         forged.settle();
-        assert!(forged.violations().contains("ace.id"), "{row}");
+        assert!(forged.violations().contains("circuits.id"), "{row}");
     }
 }
 

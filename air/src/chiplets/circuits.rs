@@ -17,7 +17,7 @@ use miden_core::Felt;
 use crate::{
     algebra::Algebra,
     builder::{CircuitFrame, ConstraintBuilder},
-    columns::AceRow,
+    columns::CircuitRow,
     lookup::{CircuitRequest, LookupBuilder, MemoryWord, RangeCheck, Slot, Wire},
 };
 
@@ -33,7 +33,7 @@ const WORD: u64 = 4;
 
 /// 1 on the rows of gates.
 #[inline(always)]
-fn gates<E: Algebra>(row: &AceRow<E>) -> E {
+fn gates<E: Algebra>(row: &CircuitRow<E>) -> E {
     let [g0, g1, g2, g3] = row.gate;
     g0 + g1 + g2 + g3
 }
@@ -50,7 +50,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &
 #[inline(always)]
 fn order<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (frame.cur, frame.next);
-    let AceRow {
+    let CircuitRow {
         start,
         read,
         fetch,
@@ -60,29 +60,33 @@ fn order<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     } = *cur;
     let some = start + read + fetch + gates(cur);
     b.assert_zeros(
-        "ace.kind_binary",
+        "circuits.kind_binary",
         2,
         [start, read, fetch, g0, g1, g2, g3, some].map(Algebra::binary),
     );
-    b.assert_zero("ace.end_binary", 2, end.binary());
-    b.assert_zero("ace.end_after_gate", 2, end * g3.not());
+    b.assert_zero("circuits.end_binary", 2, end.binary());
+    b.assert_zero("circuits.end_after_gate", 2, end * g3.not());
 
     // What goes on says itself with what; otherwise an evaluation starts, or padding comes.
     let going_on = some - end;
     b.assert_zero(
-        "ace.start",
+        "circuits.start",
         2,
         going_on.not() * (next.read + next.fetch + gates(next)),
     );
-    b.assert_zero("ace.after_start", 2, start * next.read.not());
-    b.assert_zero("ace.after_read", 2, read * (next.read + next.fetch).not());
-    b.assert_zero("ace.after_fetch", 2, fetch * next.gate[0].not());
+    b.assert_zero("circuits.after_start", 2, start * next.read.not());
+    b.assert_zero(
+        "circuits.after_read",
+        2,
+        read * (next.read + next.fetch).not(),
+    );
+    b.assert_zero("circuits.after_fetch", 2, fetch * next.gate[0].not());
     b.assert_zeros(
-        "ace.after_gate",
+        "circuits.after_gate",
         2,
         core::array::from_fn::<_, 3, _>(|i| cur.gate[i] * next.gate[i + 1].not()),
     );
-    b.assert_zero("ace.after_last_gate", 2, (g3 - end) * next.fetch.not());
+    b.assert_zero("circuits.after_last_gate", 2, (g3 - end) * next.fetch.not());
 }
 
 /// Constrains the cells that stay the same during an evaluation, and its counters.
@@ -91,7 +95,7 @@ fn counters<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) 
     let (cur, next) = (frame.cur, frame.next);
     let going_on = cur.start + cur.read + cur.fetch + gates(cur) - cur.end;
     b.assert_zeros(
-        "ace.kept",
+        "circuits.kept",
         2,
         [
             going_on * (next.context - cur.context),
@@ -101,20 +105,20 @@ fn counters<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) 
     );
     let words = cur.read + cur.fetch;
     b.assert_zero(
-        "ace.address",
+        "circuits.address",
         2,
         going_on * (next.address - cur.address - words.scale(Felt::new(WORD))),
     );
     let wires = cur.read + cur.read + gates(cur);
-    b.assert_zero("ace.id", 2, going_on * (next.id - cur.id + wires));
+    b.assert_zero("circuits.id", 2, going_on * (next.id - cur.id + wires));
     // The last variable is the wire before the first gate's.
     b.assert_zero(
-        "ace.variables",
+        "circuits.variables",
         3,
         cur.read * next.fetch * (cur.id - cur.num_eval - B::Expr::ONE),
     );
-    b.assert_zero("ace.end_id", 2, cur.end * cur.id);
-    b.assert_zeros("ace.output", 2, cur.value.map(|x| cur.end * x));
+    b.assert_zero("circuits.end_id", 2, cur.end * cur.id);
+    b.assert_zeros("circuits.output", 2, cur.value.map(|x| cur.end * x));
 }
 
 /// A gate: what it is, by its instruction, and its result.
@@ -128,7 +132,7 @@ fn gate<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let [g0, g1, g2, _] = cur.gate;
     let carries = cur.fetch + g0 + g1 + g2;
     b.assert_zeros(
-        "ace.instructions",
+        "circuits.instructions",
         2,
         core::array::from_fn::<_, 4, _>(|i| carries * (next.word[i] - cur.word[i])),
     );
@@ -136,9 +140,9 @@ fn gate<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     for (&flag, &instruction) in cur.gate.iter().zip(&cur.word) {
         chosen += flag * instruction;
     }
-    let AceRow { mul, add, .. } = *cur;
+    let CircuitRow { mul, add, .. } = *cur;
     b.assert_zeros(
-        "ace.operation_binary",
+        "circuits.operation_binary",
         3,
         [mul, add, mul + add].map(|flag| is_gate * flag.binary()),
     );
@@ -146,26 +150,26 @@ fn gate<B: ConstraintBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let instruction = cur.left_id
         + cur.right_id.scale(Felt::new(1 << ID_BITS))
         + operation.scale(Felt::new(1 << (2 * ID_BITS)));
-    b.assert_zero("ace.instruction", 2, chosen - is_gate * instruction);
+    b.assert_zero("circuits.instruction", 2, chosen - is_gate * instruction);
 
     // Operands come before the gate: what is between their numbers is not negative.
     let upper = Felt::new(1 << 16);
     let [low, high] = cur.left_gap;
     b.assert_zero(
-        "ace.left_before",
+        "circuits.left_before",
         2,
         is_gate * (cur.left_id - cur.id - one - low - high.scale(upper)),
     );
     let right_gap = cur.right_gap_low + cur.right_gap_high.scale(upper);
     b.assert_zero(
-        "ace.right_before",
+        "circuits.right_before",
         2,
         is_gate * (cur.right_id - cur.id - one - right_gap),
     );
 
     let product = extension_product(cur.left, cur.right);
     b.assert_zeros(
-        "ace.result",
+        "circuits.result",
         4,
         core::array::from_fn::<_, 2, _>(|i| {
             let right = cur.right[i];
@@ -195,7 +199,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let flag = row.start;
     b.add(
         first,
-        "ace.request",
+        "circuits.request",
         flag,
         -flag,
         CircuitRequest {
@@ -209,7 +213,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let flag = row.read + row.fetch;
     b.add(
         first,
-        "ace.word",
+        "circuits.word",
         flag,
         flag,
         MemoryWord {
@@ -226,7 +230,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let flag = row.read;
     b.add(
         second,
-        "ace.first_variable",
+        "circuits.first_variable",
         flag,
         flag * count0,
         Wire {
@@ -237,7 +241,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     );
     b.add(
         third,
-        "ace.second_variable",
+        "circuits.second_variable",
         flag,
         flag * count1,
         Wire {
@@ -250,7 +254,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     let flag = gates(row);
     b.add(
         first,
-        "ace.left",
+        "circuits.left",
         flag,
         -flag,
         Wire {
@@ -261,7 +265,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     );
     b.add(
         second,
-        "ace.result",
+        "circuits.result",
         flag,
         flag * count0,
         Wire {
@@ -272,7 +276,7 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
     );
     b.add(
         third,
-        "ace.right",
+        "circuits.right",
         flag,
         -flag,
         Wire {
@@ -284,10 +288,10 @@ pub fn lookups<B: LookupBuilder>(frame: &CircuitFrame<'_, B::Expr>, b: &mut B) {
 
     let [left_low, left_high] = row.left_gap;
     for (slot, (name, value)) in Slot::CHECK.into_iter().zip([
-        ("ace.left_gap_low", left_low),
-        ("ace.left_gap_high", left_high),
-        ("ace.right_gap_low", row.right_gap_low),
-        ("ace.right_gap_high", row.right_gap_high),
+        ("circuits.left_gap_low", left_low),
+        ("circuits.left_gap_high", left_high),
+        ("circuits.right_gap_low", row.right_gap_low),
+        ("circuits.right_gap_high", row.right_gap_high),
     ]) {
         b.add(slot, name, one, -flag, RangeCheck { value });
     }

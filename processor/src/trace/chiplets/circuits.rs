@@ -1,7 +1,7 @@
 //! The table of circuits: evaluations below each other.
 
 use miden_core::{Felt, FieldElement, ONE, QuadFelt, ZERO};
-use miden_cvm_air::{columns::AceRow, lookup::Space};
+use miden_cvm_air::{columns::CircuitRow, lookup::Space};
 use rayon::prelude::*;
 
 use super::{memory_context, range::RangeCounts};
@@ -9,12 +9,12 @@ use crate::circuit::{CircuitEvaluation, Gate, GateOperation};
 
 /// The evaluations of a run.
 #[derive(Debug, Clone, Default)]
-pub struct AceRecorder {
+pub struct CircuitRecorder {
     evaluations: Vec<CircuitEvaluation>,
     rows: usize,
 }
 
-impl AceRecorder {
+impl CircuitRecorder {
     /// Records an evaluation. What it reads of memory is not recorded here.
     pub fn record(&mut self, evaluation: CircuitEvaluation) {
         self.rows += rows_of(&evaluation);
@@ -38,7 +38,7 @@ impl AceRecorder {
     }
 
     /// Writes a table of zeros: the evaluations come first.
-    pub fn fill(&self, rows: &mut [AceRow<Felt>]) {
+    pub fn fill(&self, rows: &mut [CircuitRow<Felt>]) {
         let mut rest = rows;
         let mut parts = Vec::with_capacity(self.evaluations.len());
         for evaluation in &self.evaluations {
@@ -82,7 +82,7 @@ fn rows_of(evaluation: &CircuitEvaluation) -> usize {
 }
 
 /// Writes an evaluation into exactly its rows.
-fn fill(evaluation: &CircuitEvaluation, rows: &mut [AceRow<Felt>]) {
+fn fill(evaluation: &CircuitEvaluation, rows: &mut [CircuitRow<Felt>]) {
     let CircuitEvaluation {
         context,
         clk,
@@ -152,7 +152,7 @@ const WORD: Felt = Felt::new(4);
 
 /// Writes rows with what all of them show.
 struct Cursor<'a> {
-    rows: core::slice::IterMut<'a, AceRow<Felt>>,
+    rows: core::slice::IterMut<'a, CircuitRow<Felt>>,
     /// Context, time, number of gates.
     kept: [Felt; 3],
     address: Felt,
@@ -162,7 +162,7 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     /// Writes the next row.
-    fn row(&mut self, write: impl FnOnce(&mut AceRow<Felt>)) {
+    fn row(&mut self, write: impl FnOnce(&mut CircuitRow<Felt>)) {
         let Some(row) = self.rows.next() else { return };
         let [context, time, num_eval] = self.kept;
         row.context = context;

@@ -53,7 +53,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
         + op.send * request.time
         + op.receive_rep * outcome.token.rep
         + op.memory * (one - row.own) * outcome.value;
-    b.assert_zero("table.output", 4, asks * (request.output - answer));
+    b.assert_zero("resources.output", 4, asks * (request.output - answer));
 
     let flags = [
         (outcome.writes_state, op.new + op.receive + row.frees),
@@ -66,7 +66,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
         (outcome.accesses, op.memory),
     ];
     b.assert_zeros(
-        "table.outcome_flags",
+        "resources.outcome_flags",
         2,
         flags.map(|(cell, flag)| asks * (cell - flag)),
     );
@@ -82,14 +82,14 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
         ),
     ];
     b.assert_zeros(
-        "table.outcome_copies",
+        "resources.outcome_copies",
         3,
         copies.map(|(cell, value)| asks * (cell - value)),
     );
     let answers = frame.periodic.odd;
     let cells = cells_of::<B::Expr, _>(row);
     b.assert_zeros(
-        "table.outcome_unused",
+        "resources.outcome_unused",
         2,
         core::array::from_fn::<_, { ROW_WIDTH - OUTCOME_WIDTH }, _>(|i| {
             answers * cells[OUTCOME_WIDTH + i]
@@ -122,17 +122,17 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
         op.memory,
         op.discard,
     ];
-    b.assert_zeros("table.op_binary", 3, ops.map(|op| asks * op.binary()));
+    b.assert_zeros("resources.op_binary", 3, ops.map(|op| asks * op.binary()));
     let sum = ops.iter().fold(B::Expr::ZERO, |sum, &op| sum + op);
-    b.assert_zero("table.one_op", 3, asks * sum.binary());
+    b.assert_zero("resources.one_op", 3, asks * sum.binary());
     b.assert_zeros(
-        "table.flag_binary",
+        "resources.flag_binary",
         3,
         [own, by_definer, destructible, back, grows].map(|flag| asks * flag.binary()),
     );
     // Flags that an operation has no use for are zero.
     b.assert_zeros(
-        "table.flag_unused",
+        "resources.flag_unused",
         3,
         [
             (op.drop + op.send + op.receive + op.memory).not() * own,
@@ -156,16 +156,20 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
         + op.receive * (of(Intrinsic::RecvBorrow) - own)
         + op.receive_rep * code(receive_rep)
         + op.memory * (of(Intrinsic::Load) + own);
-    b.assert_zero("table.kind", 3, asks * (request.kind - kinds));
+    b.assert_zero("resources.kind", 3, asks * (request.kind - kinds));
 
-    b.assert_zero("table.frees", 3, asks * (frees - op.drop - op.send * own));
     b.assert_zero(
-        "table.destroys",
+        "resources.frees",
+        3,
+        asks * (frees - op.drop - op.send * own),
+    );
+    b.assert_zero(
+        "resources.destroys",
         4,
         asks * (destroys - op.drop * own * destructible),
     );
     b.assert_zero(
-        "table.request_destroys",
+        "resources.request_destroys",
         2,
         asks * (request.destroys - destroys),
     );
@@ -179,24 +183,24 @@ fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &m
         op, grows, request, ..
     } = *row;
     let [_, free, len, _] = row.state;
-    b.assert_zero("table.grows", 3, asks * grows * free);
+    b.assert_zero("resources.grows", 3, asks * grows * free);
     b.assert_zero(
-        "table.grows_not",
+        "resources.grows_not",
         3,
         asks * (grows.not() - free * row.free_inv),
     );
     b.assert_zero(
-        "table.handle_new",
+        "resources.handle_new",
         4,
         asks * (op.new + op.receive) * (row.handle - free - grows * len),
     );
     b.assert_zero(
-        "table.handle_named",
+        "resources.handle_named",
         3,
         asks * (op.rep + op.drop + op.send) * (row.handle - request.input),
     );
     let some = op.new + op.rep + op.drop + op.send + op.receive;
-    b.assert_zero("table.handle_none", 3, asks * some.not() * row.handle);
+    b.assert_zero("resources.handle_none", 3, asks * some.not() * row.handle);
 }
 
 /// The state of the instance: free list, length of the table, borrows.
@@ -219,7 +223,7 @@ fn state<B: ConstraintBuilder>(
         changes * borrows + borrowed,
     ];
     b.assert_zeros(
-        "table.state",
+        "resources.state",
         3,
         core::array::from_fn::<_, 4, _>(|i| asks * (outcome.state[i] - after[i])),
     );
@@ -227,7 +231,7 @@ fn state<B: ConstraintBuilder>(
     // destructor: it must not be running.
     let drops_own = op.drop * own;
     b.assert_zero(
-        "table.guards",
+        "resources.guards",
         4,
         asks * (outcome.guards - (drops_own - row.destroys) * row.by_definer.not()),
     );
@@ -253,23 +257,23 @@ fn entry<B: ConstraintBuilder>(
     let allocates = op.new + op.receive;
     let named = op.rep + op.drop + op.send;
     b.assert_zeros(
-        "table.entry_free",
+        "resources.entry_free",
         3,
         [resource, owned, lent].map(|cell| asks * allocates * cell),
     );
     b.assert_zero(
-        "table.entry_resource",
+        "resources.entry_resource",
         3,
         asks * named * (resource - request.resource),
     );
     b.assert_zero(
-        "table.entry_own",
+        "resources.entry_own",
         4,
         asks * (op.drop * (owned - own) + op.send * own * owned.not()),
     );
     // A handle is lent while the mark under which that happened is the current one.
     b.assert_zero(
-        "table.entry_not_lent",
+        "resources.entry_not_lent",
         4,
         asks * frees * ((request.mark - lent) * row.witness).not(),
     );
@@ -286,7 +290,7 @@ fn entry<B: ConstraintBuilder>(
         lends * request.mark,
     ];
     b.assert_zeros(
-        "table.entry",
+        "resources.entry",
         3,
         core::array::from_fn::<_, 4, _>(|i| asks * (outcome.entry[i] - after[i])),
     );
@@ -316,7 +320,7 @@ fn token<B: ConstraintBuilder>(
     } = outcome.token;
     let receives = op.receive + op.receive_rep;
     b.assert_zero(
-        "table.token_id",
+        "resources.token_id",
         3,
         asks * (op.send * (id - request.time) + receives * (id - request.input)),
     );
@@ -324,24 +328,28 @@ fn token<B: ConstraintBuilder>(
     // borrows do not come back with it.
     let sent = mark - back * (mark + mark);
     b.assert_zero(
-        "table.token_mark",
+        "resources.token_mark",
         4,
         asks * (op.send * (mark - request.mark)
             + op.receive * (request.sender - sent)
             + op.receive_rep * (request.sender - mark)),
     );
-    b.assert_zero("table.token_back", 3, asks * back * own.not());
+    b.assert_zero("resources.token_back", 3, asks * back * own.not());
     b.assert_zero(
-        "table.token_resource",
+        "resources.token_resource",
         3,
         asks * (op.send + receives) * (resource - request.resource),
     );
     b.assert_zero(
-        "table.token_own",
+        "resources.token_own",
         3,
         asks * (op.send + receives) * (owned - own),
     );
-    b.assert_zero("table.token_rep", 3, asks * op.send * (rep - row.entry[0]));
+    b.assert_zero(
+        "resources.token_rep",
+        3,
+        asks * op.send * (rep - row.entry[0]),
+    );
 }
 
 /// The access of a context's memory for the kernel: of a context that was created.
@@ -363,17 +371,17 @@ fn memory<B: ConstraintBuilder>(
     let context = l0 + l1.scale(Felt::new(1 << 16)) + l2.scale(Felt::new(1 << 32));
     // Where there is no context the limbs, which are range-checked all the same, are zero.
     b.assert_zero(
-        "table.memory_context",
+        "resources.memory_context",
         3,
         asks * (op.memory * request.second - context),
     );
     b.assert_zero(
-        "table.memory_created",
+        "resources.memory_created",
         4,
         asks * op.memory * (row.state[2] * row.witness).not(),
     );
     b.assert_zero(
-        "table.memory_value",
+        "resources.memory_value",
         4,
         asks * op.memory * own * (outcome.value - request.third),
     );
@@ -390,7 +398,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
     let asked = asks * (named + op.receive_rep + op.memory);
     b.add(
         Slot::WIDE[0],
-        "table.request",
+        "resources.request",
         asked,
         -asked,
         TableRequest { request },
@@ -403,11 +411,11 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         value: row.state,
     };
     let flag = asks * (op.new + op.receive + row.frees);
-    b.add(Slot::WIDE[1], "table.state", flag, flag, state);
+    b.add(Slot::WIDE[1], "resources.state", flag, flag, state);
     let flag = asks * op.memory;
     b.add(
         Slot::WIDE[1],
-        "table.memory_state",
+        "resources.memory_state",
         flag,
         flag,
         MemoryWord {
@@ -423,10 +431,10 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         ..state
     };
     let flag = asks * named;
-    b.add(Slot::WIDE[2], "table.entry", flag, flag, entry);
+    b.add(Slot::WIDE[2], "resources.entry", flag, flag, entry);
 
     let one = B::Expr::ONE;
-    let names = ["table.limb0", "table.limb1", "table.limb2"];
+    let names = ["resources.limb0", "resources.limb1", "resources.limb2"];
     for (slot, (name, value)) in Slot::CHECK
         .into_iter()
         .zip(names.into_iter().zip(row.limbs))
@@ -439,7 +447,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
     let flag = answers * (outcome.puts + outcome.takes);
     b.add(
         Slot::WIDE[0],
-        "table.token",
+        "resources.token",
         flag,
         answers * (outcome.puts - outcome.takes),
         Token {
@@ -455,11 +463,11 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         is_write: zero,
         value: [zero, free, len, borrows],
     };
-    b.add(Slot::WIDE[0], "table.definer_state", flag, flag, home);
+    b.add(Slot::WIDE[0], "resources.definer_state", flag, flag, home);
     let flag = answers * outcome.accesses;
     b.add(
         Slot::WIDE[0],
-        "table.memory",
+        "resources.memory",
         flag,
         flag,
         MemoryElement {
@@ -478,7 +486,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         value: outcome.state,
     };
     let flag = answers * outcome.writes_state;
-    b.add(Slot::WIDE[1], "table.state_after", flag, flag, state);
+    b.add(Slot::WIDE[1], "resources.state_after", flag, flag, state);
     let entry = MemoryWord {
         context: space_key(outcome.context, Space::Table),
         address: four(outcome.handle),
@@ -486,5 +494,5 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         ..state
     };
     let flag = answers * outcome.writes_entry;
-    b.add(Slot::WIDE[2], "table.entry_after", flag, flag, entry);
+    b.add(Slot::WIDE[2], "resources.entry_after", flag, flag, entry);
 }
