@@ -8,6 +8,9 @@
 //!
 //! [`verify_forest`] recomputes the digests of code that was loaded from elsewhere.
 
+// What derives diagnostics names it.
+extern crate alloc;
+
 pub mod abi;
 mod assembly;
 mod bindings;

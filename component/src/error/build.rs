@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use miden_assembly::diagnostics::{Diagnostic, miette};
 use miden_core::Word;
 use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
@@ -26,13 +27,17 @@ pub(crate) const TWO_KINDS: &str = "both `@fresh` and `@isolated`";
 /// so do the types of that domain.
 pub(crate) const ISOLATED_HANDLES: &str = "handles in an isolated function";
 
+/// The most characters of a line that an error shows.
+const MAX_SHOWN: usize = 160;
+
 /// A mistake in one of the files that a component or a composition is made of.
 ///
-/// It displays as `file:line: what is wrong`, with the remedy on the next line.
+/// It displays as `file:line: what is wrong`, with the line itself and the remedy below.
 #[derive(Debug, Error)]
 #[error(
-    "{}{}: {problem}\n  help: {}{}",
-    .file.display(), line_suffix(*.line), meant(.similar), .problem.remedy_in(.file)
+    "{}{}: {problem}{}\n  help: {}{}",
+    .file.display(), line_suffix(*.line), excerpt(*.line, .text), meant(.similar),
+    .problem.remedy_in(.file)
 )]
 #[non_exhaustive]
 pub struct BuildError {
@@ -40,6 +45,8 @@ pub struct BuildError {
     pub file: PathBuf,
     /// Its line, counted from 1; `None` if the mistake is the file itself.
     pub line: Option<u32>,
+    /// The text of that line, if it is known.
+    pub text: Option<String>,
     /// The problem.
     pub problem: Box<Problem>,
     /// The name that was probably meant, if it is a name that is wrong and there is one like it.
@@ -52,6 +59,7 @@ impl BuildError {
         Self {
             file: file.into(),
             line,
+            text: None,
             problem: Box::new(problem),
             similar: None,
         }
@@ -60,6 +68,14 @@ impl BuildError {
     /// Returns an error that concerns `file` as a whole.
     pub(crate) fn in_file(file: impl Into<PathBuf>, problem: Problem) -> Self {
         Self::new(file, None, problem)
+    }
+
+    /// The same error, which shows its line of this text of the file.
+    pub(crate) fn showing(mut self, text: &str) -> Self {
+        let index = self.line.and_then(|line| line.checked_sub(1));
+        let line = index.and_then(|index| text.lines().nth(index as usize));
+        self.text = line.map(|line| line.trim_end().chars().take(MAX_SHOWN).collect());
+        self
     }
 
     /// The same error, which says which of the `known` names was probably meant by `name`.
@@ -98,6 +114,14 @@ fn meant(similar: &Option<String>) -> String {
     meant.unwrap_or_default()
 }
 
+/// A line of a file, below the message about it.
+fn excerpt(line: Option<u32>, text: &Option<String>) -> String {
+    match (line, text) {
+        (Some(line), Some(text)) => format!("\n  {line} | {text}"),
+        _ => String::new(),
+    }
+}
+
 fn column_prefix(column: Option<u32>) -> String {
     column.map_or(String::new(), |column| format!("column {column}: "))
 }
@@ -107,12 +131,13 @@ fn line_suffix(line: Option<u32>) -> String {
 }
 
 /// A problem, without its place.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum Problem {
     // FILES
     /// A file or folder cannot be read.
     #[error("{what} `{}` cannot be read: {reason}", .path.display())]
+    #[diagnostic(help("put the {what} there, or correct the path"))]
     Unreadable {
         /// The kind of file or folder that it was to be.
         what: &'static str,
@@ -123,21 +148,33 @@ pub enum Problem {
     },
     /// The bytes are no text.
     #[error("the byte 0x{0:02x} is not UTF-8")]
+    #[diagnostic(help("save the file as UTF-8"))]
     NotText(u8),
     /// The text is no TOML, or it has a key or value that does not belong there.
     #[error("{0}")]
+    #[diagnostic(help("correct the entry; the book lists the keys of both files"))]
     Toml(String),
     /// A workspace names a component twice.
     #[error("the member `{0}` is there twice")]
+    #[diagnostic(help("remove one of them"))]
     MemberTwice(String),
     /// A WIT package has the binary form.
     #[error("`{0}` is a WIT package in its binary form, and only texts are read")]
+    #[diagnostic(help(
+        "make a text of it: `wasm-tools component wit {0} -o {}.wit`",
+        _0.trim_end_matches(".wasm")
+    ))]
     BinaryWit(String),
     /// An instance names a folder that is no component.
     #[error("`{}` is not a component", .0.display())]
+    #[diagnostic(help(
+        "name a folder that has a `component.toml`, or a `.masp` package, relative to the \
+         composition file"
+    ))]
     NotAComponent(PathBuf),
     /// An instance names a package that cannot be used.
     #[error("`{}` cannot be used: {reason}", .path.display())]
+    #[diagnostic(help("build it again with the tool that made it"))]
     Package {
         /// The package.
         path: PathBuf,
@@ -147,17 +184,26 @@ pub enum Problem {
     },
     /// A file that `component.toml` names as a library is not an assembled library.
     #[error("`{}` is not an assembled library", .0.display())]
+    #[diagnostic(help(
+        "name a `.masl` or `.masp` file; a folder of sources is given with `-l`, or put under \
+         `sources`"
+    ))]
     NotALibrary(PathBuf),
     /// A folder is reached again from inside itself.
     #[error("the folder `{}` contains itself", .0.display())]
+    #[diagnostic(help("remove the symbolic link that leads back to it"))]
     FolderCycle(PathBuf),
     /// A path leads out of the component's folder.
     #[error("`{0}` leads out of the component's folder")]
+    #[diagnostic(help(
+        "move the file below the folder of `component.toml`, which holds all of a component"
+    ))]
     OutsideFolder(String),
 
     // NAMES
     /// A name does not have the form that names have.
     #[error("`{name}` is not a name for {what}")]
+    #[diagnostic(help("{}", names_remedy(.what)))]
     Name {
         /// The kind of thing that is named.
         what: &'static str,
@@ -166,6 +212,7 @@ pub enum Problem {
     },
     /// A text that is part of an import's identity is empty or has control characters in it.
     #[error("the {what} `{text}` is empty or has control characters in it")]
+    #[diagnostic(help("give a text of printable characters"))]
     Identity {
         /// The kind of text: an interface, a version, a function.
         what: &'static str,
@@ -174,33 +221,41 @@ pub enum Problem {
     },
     /// A hexadecimal digest is malformed.
     #[error("`{0}` is not a digest")]
+    #[diagnostic(help("write it as 0x and 64 hexadecimal digits"))]
     Digest(String),
 
     /// Brackets of a WIT or WAC text nest too deep.
     #[error("more than {MAX_BRACKETS} brackets are open here")]
+    #[diagnostic(help("give the inner parts names of their own"))]
     Brackets,
 
     // WIT
     /// There is no WIT where it should be.
     #[error("there are no `.wit` files")]
+    #[diagnostic(help("put the world into a `.wit` file there"))]
     NoWit,
     /// The WIT parser refuses the text.
     #[error("{0}")]
+    #[diagnostic(help("correct the WIT; the Component Model's `WIT.md` describes it"))]
     Wit(String),
     /// The WIT package does not have the world, or it is not clear which one is meant.
     #[error("{0}")]
+    #[diagnostic(help("name the world with `world` in `component.toml`"))]
     World(String),
     /// The world asks for something that Miden does not support.
     #[error("Miden cannot express {0}")]
+    #[diagnostic(help("{}", wit_remedy(_0)))]
     WitUnsupported(&'static str),
     /// The types of a function are too large.
     #[error("the types of this function have more than {0} parts")]
+    #[diagnostic(help("split the function, or use lists"))]
     WitTypeSize(usize),
     /// A component or a composition has more of something than a limit allows.
     #[error(
         "{what} has more {} than the limit `{}` of {allowed}; raise the limit if that is meant",
         .limit.unit(), .limit.name()
     )]
+    #[diagnostic(help("`--limit {}=…` raises it", limit.name()))]
     Limit {
         /// The limit.
         limit: LimitName,
@@ -212,12 +267,15 @@ pub enum Problem {
 
     /// A world was chosen, but there is no WIT that could have it.
     #[error("`world` is given, but no `wit`")]
+    #[diagnostic(help("add `wit`, or remove `world`"))]
     WorldAlone,
     /// Bindings are asked for, and there is no world.
     #[error("the component has no WIT world")]
+    #[diagnostic(help("add `wit` with the WIT that describes it"))]
     NoWorld,
     /// An entry is for something that the world does not have.
     #[error("the world `{world}` {what} no `{name}`")]
+    #[diagnostic(help("{}", world_remedy(.known)))]
     NotInWorld {
         /// Either `exports` or `imports`.
         what: &'static str,
@@ -232,12 +290,18 @@ pub enum Problem {
     #[error(
         "the world `{0}` exports no function, so no part of a component with it could be called"
     )]
+    #[diagnostic(help("export a function, or an interface with functions"))]
     NothingExported(String),
     /// An entry repeats what the world says.
     #[error("the entry `{0}` repeats what the component's world says")]
+    #[diagnostic(help(
+        "name a procedure for an export, or a `root` for a single function that is imported; \
+         everything else is in the WIT"
+    ))]
     SaidByWorld(String),
     /// Two entries say what one function is.
     #[error("`{function}` is named by two entries: `{first}` and `{second}`")]
+    #[diagnostic(help("keep one of the two entries"))]
     NamedTwice {
         /// The function.
         function: String,
@@ -248,6 +312,7 @@ pub enum Problem {
     },
     /// An export of the world has no procedure.
     #[error("the world exports `{function}` ({location}), but no procedure is named for it")]
+    #[diagnostic(help("{}", implementation_remedy(.function)))]
     NotImplemented {
         /// The function.
         function: String,
@@ -258,18 +323,25 @@ pub enum Problem {
     // SOURCES
     /// A component without a single source.
     #[error("the component has no sources")]
+    #[diagnostic(help("list at least one `.masm` file under `sources`"))]
     NoSources,
     /// A source whose path is no module path.
     #[error("the path of the source `{0}` is not a module path")]
+    #[diagnostic(help(
+        "name `.masm` files, or folders of them, with lower-case letters, digits and `_`"
+    ))]
     SourceName(String),
     /// A source that would be a module in which stubs or wrappers are.
     #[error("the module name `{0}` belongs to what is generated")]
+    #[diagnostic(help("rename the file"))]
     ReservedModule(String),
     /// Two sources give the same module.
     #[error("the module `{0}` has two sources")]
+    #[diagnostic(help("list each file once under `sources`"))]
     DuplicateModule(String),
     /// The sources cannot be assembled.
     #[error("{}{fault}", column_prefix(*.column))]
+    #[diagnostic(help("{}", fault_remedy(.fault)))]
     Assembly {
         /// The column, counted from 1.
         column: Option<u32>,
@@ -278,16 +350,19 @@ pub enum Problem {
     },
     /// The stubs of imports cannot be assembled.
     #[error("stubs of imports: {0}")]
+    #[diagnostic(help("rename the imports that it names"))]
     Stubs(SourceError),
 
     // EXPORTS, IMPORTS, CALLS
     /// An export does not name what implements it, or does so twice.
     #[error("export `{0}` does not name its procedure")]
+    #[diagnostic(help("give `procedure`, or `module` for all functions of a WIT interface"))]
     ExportForm(String),
     /// An export names a procedure that the sources do not have, or do not make public.
     #[error(
         "export `{export}` names procedure `{procedure}`, but there is no such public procedure"
     )]
+    #[diagnostic(help("{}", procedure_remedy(.candidates)))]
     ExportWithoutProcedure {
         /// The export.
         export: String,
@@ -298,18 +373,25 @@ pub enum Problem {
     },
     /// A version without an interface it could belong to.
     #[error("`{0}` states a version but no interface")]
+    #[diagnostic(help("add `interface`, or remove `version`"))]
     VersionAlone(String),
     /// An import is none of a function, a resource type and an exact procedure, or several.
     #[error(
         "import `{0}` must have either `interface` and `function`, or `interface` and `resource`, \
          or `root`"
     )]
+    #[diagnostic(help(
+        "give `interface` and `function` to import by name, `interface` and `resource` to import \
+         a resource type, `interface` and `instances = true` to import handles to instances, or \
+         `root` to import one exact procedure"
+    ))]
     ImportForm(String),
     /// A resource type names a destructor that the sources do not have, or do not make public.
     #[error(
         "resource type `{resource}` names destructor `{procedure}`, but there is no such public \
          procedure"
     )]
+    #[diagnostic(help("name it as `module::procedure` and declare it with `pub proc`"))]
     DestructorWithoutProcedure {
         /// The resource type.
         resource: String,
@@ -318,9 +400,11 @@ pub enum Problem {
     },
     /// Two resource types whose wrappers would be one module, or two entries for one type.
     #[error("the resource type `{0}` is there twice, own and imported ones counted together")]
+    #[diagnostic(help("rename or remove one of them; `-` counts as `_`"))]
     DuplicateResource(String),
     /// Two imports with one digest, so that a call could mean either.
     #[error("the imports `{first}` and `{second}` have the same root")]
+    #[diagnostic(help("remove one of them"))]
     DuplicateImport {
         /// One of them.
         first: String,
@@ -329,6 +413,7 @@ pub enum Problem {
     },
     /// The procedure that gives memory, or that sets up an instance, does not exist.
     #[error("`{key}` names `{procedure}`, but there is no such public procedure")]
+    #[diagnostic(help("{}", procedure_remedy(.candidates)))]
     NoProcedure {
         /// The key of `component.toml`.
         key: &'static str,
@@ -339,18 +424,28 @@ pub enum Problem {
     },
     /// A procedure is to set up instances of a component without bindings that could execute it.
     #[error("`init` is given, but no `wit`")]
+    #[diagnostic(help("add `wit` with the component's world, or call the procedure in your code"))]
     InitWithoutWorld,
     /// A procedure declared as reached by dyncall does not exist.
     #[error("`dyncall` names `{0}`, which is neither a public procedure nor an import")]
+    #[diagnostic(help(
+        "name a `pub proc` as `module::procedure`, or an import as `imports::name`"
+    ))]
     DyncallWithoutProcedure(String),
     /// Code of the component executes an import instead of calling it.
     #[error("import `{0}` is executed by `exec`, or exported, instead of being called")]
+    #[diagnostic(help(
+        "use `call.imports::{0}`: an import runs in another instance; a component that only \
+         passes it on is left out by wiring its users to the implementation"
+    ))]
     ExecutedImport(String),
     /// Code of the component executes a procedure that is not part of it.
     #[error("the component executes procedure {0}, which it does not contain")]
+    #[diagnostic(help("add the library with that procedure, or `call` it as an import by root"))]
     ForeignCode(Word),
     /// Code of the component calls a procedure that is neither its own nor imported.
     #[error("the component calls procedure {0}, which is neither its own nor imported")]
+    #[diagnostic(help("declare an import with `root = \"{0}\"`, or correct the digest"))]
     UnlinkedCall(Word),
 
     // STATIC DATA
@@ -358,20 +453,32 @@ pub enum Problem {
     #[error(
         "a data segment must have exactly one of `felts`, `words`, `file`, and `type` with `value`"
     )]
+    #[diagnostic(help(
+        "keep one: `felts = [1, 2]`, `words = [\"0x…\"]`, `file = \"data.bin\"`, or `type = \
+         \"string\"` with `value = '\"text\"'`"
+    ))]
     DataForm,
     /// A data segment without an address that the code could not find.
     #[error("a data segment without `address` must have a `label`")]
+    #[diagnostic(help(
+        "add `address`, or a `label`, whose constant has the address that the build chooses"
+    ))]
     DataAddress,
     /// Data without addresses takes too much room.
     #[error(
         "the data segments without `address` do not end below 2^29, where memory for messages begins"
     )]
+    #[diagnostic(help("give some of them an `address`"))]
     DataRoom,
     /// Two labels make one constant.
     #[error("another label already makes the constant `{0}`")]
+    #[diagnostic(help("rename it; `a` makes the constants `A` and `A_LENGTH`"))]
     DataLabel(String),
     /// A text that is no type.
     #[error("`{ty}` is no type: {error}")]
+    #[diagnostic(help(
+        "write a type of WIT, such as `list<u32>`, or a name that an interface of the world has"
+    ))]
     DataType {
         /// The text.
         ty: String,
@@ -380,18 +487,23 @@ pub enum Problem {
     },
     /// A value that is none of its type.
     #[error(transparent)]
+    #[diagnostic(help("write the value in WAVE: `\"text\"`, `[1, 2]`, `{{a: 1, b: some(2)}}`"))]
     DataValue(ValueError),
     /// A format was given for inline data.
     #[error("`format` says how a `file` is read, but this data segment has none")]
+    #[diagnostic(help("remove `format`"))]
     DataFormat,
     /// A data segment without elements.
     #[error("the data segment at address {0} is empty")]
+    #[diagnostic(help("give it data, or remove the segment"))]
     DataEmpty(u32),
     /// A data segment does not begin with a word.
     #[error("the data segment's address {0} is not a multiple of 4")]
+    #[diagnostic(help("move it to {} or {}", _0 & !3, (_0 & !3).saturating_add(4)))]
     DataUnaligned(u32),
     /// A data segment reaches beyond the addresses that static data may have.
     #[error("the data segment at address {address} has {length} elements and ends beyond 2^31")]
+    #[diagnostic(help("choose a lower address: locals and the frame pointer live from 2^31 on"))]
     DataRange {
         /// Its first address.
         address: u32,
@@ -402,6 +514,9 @@ pub enum Problem {
     #[error(
         "the data segment at address {second} overlaps the one at {first}, which ends at {end}"
     )]
+    #[diagnostic(help(
+        "move the second one to {end} or beyond; segments are padded to 8 elements"
+    ))]
     DataOverlap {
         /// Address of the lower segment.
         first: u32,
@@ -412,9 +527,15 @@ pub enum Problem {
     },
     /// A value that is no field element.
     #[error("`{0}` is not a field element")]
+    #[diagnostic(help(
+        "write an integer from 0 to 18446744069414584320; above 2^63 - 1, as a string"
+    ))]
     NotAnElement(String),
     /// A file of field elements that is not a whole number of them.
     #[error("`{}` has {length} bytes, not a multiple of 8", .path.display())]
+    #[diagnostic(help(
+        "write each element as 8 little-endian bytes, or read the file as `u8` or `u32`"
+    ))]
     DataLength {
         /// The file.
         path: PathBuf,
@@ -423,6 +544,7 @@ pub enum Problem {
     },
     /// The data does not have the hash that it was declared to have.
     #[error("the data has commitment {actual}, not {expected}")]
+    #[diagnostic(help("restore the data, or correct `commitment` if the change was meant"))]
     DataCommitment {
         /// The hash that was declared.
         expected: Word,
@@ -433,9 +555,11 @@ pub enum Problem {
     // WEBASSEMBLY
     /// The module is refused.
     #[error(transparent)]
+    #[diagnostic(help("change the module's source, or its build"))]
     Wasm(Box<miden_cvm_wasm::WasmError>),
     /// The module does not have a function as the world has it.
     #[error("the module has no `{function}` of the type that the world gives it: {expected}")]
+    #[diagnostic(help("generate the module's bindings from the same WIT"))]
     WasmSignature {
         /// The name that the module would export it by, or imports it by.
         function: String,
@@ -444,41 +568,63 @@ pub enum Problem {
     },
     /// A component in the binary format that is not understood.
     #[error("`wasm` names a component that cannot be used: {0}")]
+    #[diagnostic(help(
+        "make it with `wasm-tools component new` of a core module for `wasm32-unknown-unknown`, \
+         or give that module and `wit`"
+    ))]
     WasmBinary(String),
     /// A world that wants an operating system.
     #[error("`wasm` names code for a system with WASI; it imports `{}`", .0.join("`, `"))]
+    #[diagnostic(help(
+        "nothing here is a file, a clock or a terminal: compile for `wasm32-unknown-unknown`"
+    ))]
     Wasi(Vec<String>),
     /// A module together with what is not its own, or without a world.
     #[error("`wasm` is given {0}")]
+    #[diagnostic(help("give `wasm` and `wit`, and write other code as a component of its own"))]
     WasmForm(&'static str),
 
     // COMPOSITIONS
     /// Assembled code without a world that would say what it is for.
     #[error("`package` is given, but no `wit`")]
+    #[diagnostic(help("add `wit` with a world whose exports the package implements"))]
     PackageWithoutWorld,
     /// The text is no WAC.
     #[error("{0}")]
+    #[diagnostic(help("correct the document; `wac` of the Component Model describes it"))]
     Wac(String),
     /// The WAC document asks for something that compositions do not support.
     #[error("the document has {0}, which compositions do not support")]
+    #[diagnostic(help("put them into the WIT of the components"))]
     WacUnsupported(&'static str),
     /// A name stands for two things.
     #[error("the name `{0}` is given twice")]
+    #[diagnostic(help("rename one of them"))]
     WacTwice(String),
     /// An export without a name.
     #[error("`{0}` is exported as a whole, but without a name")]
+    #[diagnostic(help(
+        "add `...` to export everything it has, or `as` and a name after the one to export"
+    ))]
     WacExport(String),
     /// A composition is an instance of itself.
     #[error("the composition `{}` contains itself", .0.display())]
+    #[diagnostic(help("name another component"))]
     CompositionCycle(PathBuf),
     /// An instance has the name that stands for what is around a composition.
     #[error("an instance cannot be called `import`")]
+    #[diagnostic(help("rename it; in wires `import` stands for what is around a composition"))]
     ReservedInstance,
     /// A wire leads out of a composition that is no component of another.
     #[error("there is nothing around this composition that could provide it")]
+    #[diagnostic(help("wire it to an instance, or use the composition in another"))]
     NothingOutside,
     /// A wire leads out of a composition, and nothing is there.
     #[error("what is around instance `{composition}` does not give it `{import}`")]
+    #[diagnostic(help(
+        "add `\"{import}\" = \"instance\"` to the imports of `{composition}` where that is an \
+         instance"
+    ))]
     UnmetByOutside {
         /// The composition, as an instance.
         composition: String,
@@ -487,18 +633,25 @@ pub enum Problem {
     },
     /// A wire leads back to itself.
     #[error("the wire `{0}` leads back to itself")]
+    #[diagnostic(help("wire it to an instance of a component"))]
     WireCycle(String),
     /// The composition does not say which export runs.
     #[error("the composition has no `main`")]
+    #[diagnostic(help("add `main = \"instance.export\"`"))]
     NoMain,
     /// A reference to an export that is not `instance.export`.
     #[error("`{0}` is not of the form `instance.export`")]
+    #[diagnostic(help("write the instance's name, a dot and the export's name"))]
     Reference(String),
     /// An instance that is not declared.
     #[error("there is no instance `{0}`")]
+    #[diagnostic(help("declare it as `[instances.{0}]`, or correct the name"))]
     UnknownInstance(String),
     /// An export that the instance's component does not have.
     #[error("instance `{instance}` (component `{component}`) has no export `{export}`")]
+    #[diagnostic(help(
+        "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the name"
+    ))]
     UnknownExport {
         /// The instance.
         instance: String,
@@ -511,6 +664,7 @@ pub enum Problem {
     #[error(
         "instance `{instance}` (component `{component}`) defines no resource type `{resource}`"
     )]
+    #[diagnostic(help("{}", resource_remedy(.component, .resource)))]
     UnknownResource {
         /// The instance.
         instance: String,
@@ -521,12 +675,15 @@ pub enum Problem {
     },
     /// A composition that is a component of another gives intrinsics to the kernel.
     #[error("a composition that is part of another gives intrinsics to the kernel")]
+    #[diagnostic(help("move `[kernel]` to the composition that is run"))]
     NestedKernel,
     /// The composition gives intrinsics to a kernel that is not there.
     #[error("the composition gives intrinsics to a kernel, but it is linked without one")]
+    #[diagnostic(help("give the kernel (`--kernel`), or remove `[kernel]`"))]
     NoKernel,
     /// An import that is not wired.
     #[error("import `{import}` of instance `{instance}` (component `{component}`) is unmet")]
+    #[diagnostic(help("{}", wire_remedy(.instance, .import, *.by_interface)))]
     UnmetImport {
         /// The instance.
         instance: String,
@@ -542,6 +699,7 @@ pub enum Problem {
         "the import `{import}` ({location}) is expected of instance `{instance}` (component \
          `{component}`), which does not offer it"
     )]
+    #[diagnostic(help("{}", interface_remedy(.offered)))]
     NoInterface {
         /// The interface.
         import: String,
@@ -556,6 +714,9 @@ pub enum Problem {
     },
     /// An interface is offered that lacks a resource type of the one imported.
     #[error("the import {import} has the resource type `{resource}`, and {offered} does not")]
+    #[diagnostic(help(
+        "wire it to an instance whose interface has the type, or correct the WIT on one side"
+    ))]
     NoResource {
         /// The type.
         resource: String,
@@ -566,6 +727,9 @@ pub enum Problem {
     },
     /// A function is offered that is not the one imported.
     #[error("import `{import}`: expected {expected}, offered {offered}")]
+    #[diagnostic(help(
+        "wire it to an instance that offers the expected function, or correct the WIT on one side"
+    ))]
     WrongFunction {
         /// The import.
         import: String,
@@ -576,6 +740,7 @@ pub enum Problem {
     },
     /// A function is offered whose handles are of another type than those of the one imported.
     #[error("import `{import}`: expected handles of {expected}, offered are handles of {offered}")]
+    #[diagnostic(help("wire the interface of the type to the same instance on both sides"))]
     WrongResource {
         /// The import.
         import: String,
@@ -586,9 +751,11 @@ pub enum Problem {
     },
     /// Compositions nest too deep.
     #[error("more than {MAX_COMPOSITIONS} compositions are one inside the other here")]
+    #[diagnostic(help("put instances of the inner ones into an outer one"))]
     CompositionDepth,
     /// Two wires from one import.
     #[error("import `{import}` is wired twice: as `{first}` and as `{second}`")]
+    #[diagnostic(help("keep one of the two wires"))]
     WiredTwice {
         /// The import.
         import: String,
@@ -599,6 +766,7 @@ pub enum Problem {
     },
     /// Two things that a composition offers by names that stand for the same.
     #[error("`{asked}` could be `{first}` or `{second}`")]
+    #[diagnostic(help("ask for it by its full name, with its version"))]
     Ambiguous {
         /// The name that is asked for.
         asked: String,
@@ -609,21 +777,27 @@ pub enum Problem {
     },
     /// Two exports of a composition with one name.
     #[error("`{0}` is exported twice")]
+    #[diagnostic(help("remove one of them, or give it another name with `as`"))]
     ExportTwice(String),
     /// The exports of an instance meet none of the imports that are left.
     #[error("`{0}` has nothing that an import which is not wired yet asks for")]
+    #[diagnostic(help("remove it, or name another instance"))]
     SpreadOfNothing(String),
     /// All exports of an instance are exported already, or there are none.
     #[error("`{0}` has no exports besides those that are exported already")]
+    #[diagnostic(help("remove it, or name another instance"))]
     NothingToExport(String),
     /// The `...` that stands for all other imports is not the last argument.
     #[error("`...` is not the last argument")]
+    #[diagnostic(help("move it behind all other arguments"))]
     FillNotLast,
     /// The exports of something that is no instance are asked for.
     #[error("`{0}` is no instance, and has no exports")]
+    #[diagnostic(help("spread the instance that it belongs to"))]
     NotAnInstance(String),
     /// A wire from an import that the component does not have.
     #[error("component `{component}` has no import `{import}`")]
+    #[diagnostic(help("remove the line, or declare the import in the component"))]
     UnknownImport {
         /// The component of the instance.
         component: String,
@@ -632,6 +806,7 @@ pub enum Problem {
     },
     /// An import wants another kind of call than the export takes.
     #[error("import `{import}` expects {expected} calls, but `{export}` takes {actual} ones")]
+    #[diagnostic(help("wire it to an export of the expected kind, or change `kind` on one side"))]
     WrongKind {
         /// The import.
         import: String,
@@ -644,6 +819,7 @@ pub enum Problem {
     },
     /// An import and its export state different interfaces.
     #[error("import `{import}` is of interface {expected}, but `{export}` is of {actual}")]
+    #[diagnostic(help("wire it to an export of the same interface and version"))]
     WrongInterface {
         /// The import.
         import: String,
@@ -656,6 +832,7 @@ pub enum Problem {
     },
     /// An import by exact root is wired to an export with another one.
     #[error("import `{import}` is the procedure {expected}, but `{export}` is {actual}")]
+    #[diagnostic(help("wire it to the export that is this procedure, or correct `root`"))]
     WrongRoot {
         /// The import.
         import: String,
@@ -668,9 +845,13 @@ pub enum Problem {
     },
     /// More instances than an index can tell apart.
     #[error("the composition has {0} instances, more than {MAX_INSTANCES}")]
+    #[diagnostic(help("use fewer instances"))]
     TooManyInstances(usize),
     /// Two links with the same key that mean different things.
     #[error("a call to {digest} by instance `{instance}` would mean both {first} and {second}")]
+    #[diagnostic(help(
+        "make the procedures differ, or import the one that is not meant by interface and function"
+    ))]
     LinkConflict {
         /// The calling instance.
         instance: String,
@@ -686,6 +867,10 @@ pub enum Problem {
         "instance `{instance}` calls new instances of `{target}`, which defines the resource type \
          `{resource}`"
     )]
+    #[diagnostic(help(
+        "make the export shared or isolated: a new instance would have types of its own, of which \
+         nobody else has handles"
+    ))]
     FreshDefiner {
         /// The calling instance.
         instance: String,
@@ -696,6 +881,9 @@ pub enum Problem {
     },
     /// An import of instances is wired to something that an instance has.
     #[error("import `{import}` is one of instances, and is wired to `{wire}`")]
+    #[diagnostic(help(
+        "name the instance alone: what the program makes are further ones of its component"
+    ))]
     InstanceOfWhat {
         /// The import.
         import: String,
@@ -704,9 +892,11 @@ pub enum Problem {
     },
     /// An export is said to be held.
     #[error("export `{0}` is `held`, which only imports are")]
+    #[diagnostic(help("leave `kind` out: who holds an instance calls its shared exports"))]
     HeldExport(String),
     /// The records that linking gives are refused.
     #[error(transparent)]
+    #[diagnostic(help("correct the component or the wiring that it names"))]
     Records(#[from] CompositionError),
 }
 
@@ -761,279 +951,52 @@ impl Problem {
 
     /// Returns the remedy for the writer of the files.
     pub fn remedy(&self) -> String {
-        match self {
-            Self::Unreadable { what, .. } => {
-                format!("put the {what} there, or correct the path")
-            }
-            Self::NotText(_) => "save the file as UTF-8".into(),
-            Self::Toml(_) => "correct the entry; the book lists the keys of both files".into(),
-            Self::NotAComponent(_) => {
-                "name a folder that has a `component.toml`, or a `.masp` package, relative to the \
-                 composition file"
-                    .into()
-            }
-            Self::MemberTwice(_) => "remove one of them".into(),
-            Self::BinaryWit(path) => format!(
-                "make a text of it: `wasm-tools component wit {path} -o {}.wit`",
-                path.trim_end_matches(".wasm")
-            ),
-            Self::Wasm(_) => "change the module's source, or its build".into(),
-            Self::WasmSignature { .. } => {
-                "generate the module's bindings from the same WIT".into()
-            }
-            Self::WasmBinary(_) => {
-                "make it with `wasm-tools component new` of a core module for \
-                 `wasm32-unknown-unknown`, or give that module and `wit`"
-                    .into()
-            }
-            Self::Wasi(_) => {
-                "nothing here is a file, a clock or a terminal: compile for `wasm32-unknown-unknown`"
-                    .into()
-            }
-            Self::WasmForm(_) => {
-                "give `wasm` and `wit`, and write other code as a component of its own".into()
-            }
-            Self::PackageWithoutWorld => {
-                "add `wit` with a world whose exports the package implements".into()
-            }
-            Self::Package { .. } => "build it again with the tool that made it".into(),
-            Self::NotALibrary(_) => {
-                "name a `.masl` or `.masp` file; a folder of sources is given with `-l`, or put under \
-                 `sources`"
-                    .into()
-            }
-            Self::FolderCycle(_) => "remove the symbolic link that leads back to it".into(),
-            Self::OutsideFolder(_) => {
-                "move the file below the folder of `component.toml`, which holds all of a component"
-                    .into()
-            }
-            Self::Name { what, .. } => names_remedy(what),
-            Self::Identity { .. } => "give a text of printable characters".into(),
-            Self::Digest(_) => "write it as 0x and 64 hexadecimal digits".into(),
-            Self::Brackets => "give the inner parts names of their own".into(),
-            Self::NoWit => "put the world into a `.wit` file there".into(),
-            Self::Wit(_) => "correct the WIT; the Component Model's `WIT.md` describes it".into(),
-            Self::World(_) => "name the world with `world` in `component.toml`".into(),
-            Self::WitUnsupported(what) => wit_remedy(what),
-            Self::WitTypeSize(_) => "split the function, or use lists".into(),
-            Self::NoWorld => "add `wit` with the WIT that describes it".into(),
-            Self::WorldAlone => "add `wit`, or remove `world`".into(),
-            Self::NotInWorld { known, .. } if known.is_empty() => "remove the entry".into(),
-            Self::NotInWorld { known, .. } => format!("the world has `{known}`"),
-            Self::NothingExported(_) => "export a function, or an interface with functions".into(),
-            Self::SaidByWorld(_) => {
-                "name a procedure for an export, or a `root` for a single function that is \
-                 imported; everything else is in the WIT"
-                    .into()
-            }
-            Self::Limit { limit, .. } => format!("`--limit {}=…` raises it", limit.name()),
-            Self::NamedTwice { .. } => "keep one of the two entries".into(),
-            Self::NoResource { .. } => {
-                "wire it to an instance whose interface has the type, or correct the WIT on one side"
-                    .into()
-            }
-            Self::NotImplemented { function, .. } => match function.rsplit_once('#') {
-                Some((interface, _)) => format!("add `[exports.\"{interface}\"]` with `module`"),
-                None => format!("add `[exports.{function}]` with `procedure`"),
-            },
-            Self::ExportForm(_) => {
-                "give `procedure`, or `module` for all functions of a WIT interface".into()
-            }
-            Self::NoProcedure { candidates, .. } => procedure_remedy(candidates),
-            Self::InitWithoutWorld => {
-                "add `wit` with the component's world, or call the procedure in your code".into()
-            }
-            Self::NoSources => "list at least one `.masm` file under `sources`".into(),
-            Self::SourceName(_) => {
-                "name `.masm` files, or folders of them, with lower-case letters, digits and `_`"
-                    .into()
-            }
-            Self::ReservedModule(_) => "rename the file".into(),
-            Self::DuplicateModule(_) => "list each file once under `sources`".into(),
-            Self::Assembly {
-                fault: SourceFault::Limit { limit, .. },
-                ..
-            } => format!("`--limit {}=…` raises it", limit.name()),
-            Self::Assembly { .. } => "correct the assembly at the place shown above".into(),
-            Self::Stubs(_) => "rename the imports that it names".into(),
-            Self::ExportWithoutProcedure { candidates, .. } => procedure_remedy(candidates),
-            Self::VersionAlone(_) => "add `interface`, or remove `version`".into(),
-            Self::ImportForm(_) => {
-                "give `interface` and `function` to import by name, `interface` and `resource` to \
-                 import a resource type, `interface` and `instances = true` to import handles to \
-                 instances, or `root` to import one exact procedure"
-                    .into()
-            }
-            Self::DestructorWithoutProcedure { .. } => {
-                "name it as `module::procedure` and declare it with `pub proc`".into()
-            }
-            Self::DuplicateResource(_) => "rename or remove one of them; `-` counts as `_`".into(),
-            Self::DuplicateImport { .. } => "remove one of them".into(),
-            Self::DyncallWithoutProcedure(_) => {
-                "name a `pub proc` as `module::procedure`, or an import as `imports::name`".into()
-            }
-            Self::ExecutedImport(import) => format!(
-                "use `call.imports::{import}`: an import runs in another instance; a component \
-                 that only passes it on is left out by wiring its users to the implementation"
-            ),
-            Self::ForeignCode(_) => {
-                "add the library with that procedure, or `call` it as an import by root".into()
-            }
-            Self::UnlinkedCall(root) => {
-                format!("declare an import with `root = \"{root}\"`, or correct the digest")
-            }
-            Self::DataForm => {
-                "keep one: `felts = [1, 2]`, `words = [\"0x…\"]`, `file = \"data.bin\"`, or `type = \"string\"` \
-                 with `value = '\"text\"'`"
-                    .into()
-            }
-            Self::DataAddress => {
-                "add `address`, or a `label`, whose constant has the address that the build chooses".into()
-            }
-            Self::DataRoom => "give some of them an `address`".into(),
-            Self::DataLabel(_) => "rename it; `a` makes the constants `A` and `A_LENGTH`".into(),
-            Self::DataType { .. } => {
-                "write a type of WIT, such as `list<u32>`, or a name that an interface of the world has".into()
-            }
-            Self::DataValue(_) => {
-                "write the value in WAVE: `\"text\"`, `[1, 2]`, `{a: 1, b: some(2)}`".into()
-            }
-            Self::DataFormat => "remove `format`".into(),
-            Self::DataEmpty(_) => "give it data, or remove the segment".into(),
-            Self::DataUnaligned(address) => {
-                format!(
-                    "move it to {} or {}",
-                    address & !3,
-                    (address & !3).saturating_add(4)
-                )
-            }
-            Self::DataRange { .. } => {
-                "choose a lower address: locals and the frame pointer live from 2^31 on".into()
-            }
-            Self::DataOverlap { end, .. } => {
-                format!("move the second one to {end} or beyond; segments are padded to 8 elements")
-            }
-            Self::NotAnElement(_) => {
-                "write an integer from 0 to 18446744069414584320; above 2^63 - 1, as a string"
-                    .into()
-            }
-            Self::DataLength { .. } => {
-                "write each element as 8 little-endian bytes, or read the file as `u8` or `u32`"
-                    .into()
-            }
-            Self::DataCommitment { .. } => {
-                "restore the data, or correct `commitment` if the change was meant".into()
-            }
-            Self::Wac(_) => "correct the document; `wac` of the Component Model describes it".into(),
-            Self::WacUnsupported(_) => "put them into the WIT of the components".into(),
-            Self::WacTwice(_) => "rename one of them".into(),
-            Self::WacExport(_) => {
-                "add `...` to export everything it has, or `as` and a name after the one to export"
-                    .into()
-            }
-            Self::CompositionCycle(_) => "name another component".into(),
-            Self::ReservedInstance => {
-                "rename it; in wires `import` stands for what is around a composition".into()
-            }
-            Self::NothingOutside => "wire it to an instance, or use the composition in another".into(),
-            Self::UnmetByOutside {
-                composition,
-                import,
-            } => format!(
-                "add `\"{import}\" = \"instance\"` to the imports of `{composition}` where that is an \
-                 instance"
-            ),
-            Self::WireCycle(_) => "wire it to an instance of a component".into(),
-            Self::NoMain => "add `main = \"instance.export\"`".into(),
-            Self::Reference(_) => "write the instance's name, a dot and the export's name".into(),
-            Self::UnknownInstance(name) => {
-                format!("declare it as `[instances.{name}]`, or correct the name")
-            }
-            Self::UnknownExport {
-                component, export, ..
-            } => format!(
-                "add `[exports.{export}]` to the `component.toml` of `{component}`, or correct the \
-                 name"
-            ),
-            Self::UnknownResource { resource, .. } if resource.contains('#') => {
-                "wire it to an instance whose world exports the type".into()
-            }
-            Self::UnknownResource {
-                component,
-                resource,
-                ..
-            } => format!(
-                "add `[resources.{resource}]` to the `component.toml` of `{component}`, or correct \
-                 the name"
-            ),
-            Self::NestedKernel => "move `[kernel]` to the composition that is run".into(),
-            Self::NoKernel => "give the kernel (`--kernel`), or remove `[kernel]`".into(),
-            Self::UnmetImport {
-                instance,
-                import,
-                by_interface: true,
-                ..
-            } => format!(
-                "add `\"{import}\" = \"instance\"` under `[instances.{instance}.imports]`"
-            ),
-            Self::NoInterface { offered, .. } if offered.is_empty() => {
-                "wire each function to an export: this component exports no interface of WIT".into()
-            }
-            Self::NoInterface { offered, .. } => format!("it offers `{offered}`"),
-            Self::WrongFunction { .. } => {
-                "wire it to an instance that offers the expected function, or correct the WIT on one \
-                 side"
-                    .into()
-            }
-            Self::WrongResource { .. } => {
-                "wire the interface of the type to the same instance on both sides".into()
-            }
-            Self::UnmetImport {
-                instance, import, ..
-            } => format!(
-                "add `{import} = \"instance.export\"` under `[instances.{instance}.imports]`"
-            ),
-            Self::CompositionDepth => "put instances of the inner ones into an outer one".into(),
-            Self::WiredTwice { .. } => "keep one of the two wires".into(),
-            Self::Ambiguous { .. } => "ask for it by its full name, with its version".into(),
-            Self::ExportTwice(_) => "remove one of them, or give it another name with `as`".into(),
-            Self::SpreadOfNothing(_) | Self::NothingToExport(_) => {
-                "remove it, or name another instance".into()
-            }
-            Self::FillNotLast => "move it behind all other arguments".into(),
-            Self::NotAnInstance(_) => "spread the instance that it belongs to".into(),
-            Self::UnknownImport { .. } => {
-                "remove the line, or declare the import in the component".into()
-            }
-            Self::WrongKind { .. } => {
-                "wire it to an export of the expected kind, or change `kind` on one side".into()
-            }
-            Self::WrongInterface { .. } => {
-                "wire it to an export of the same interface and version".into()
-            }
-            Self::WrongRoot { .. } => {
-                "wire it to the export that is this procedure, or correct `root`".into()
-            }
-            Self::TooManyInstances(_) => "use fewer instances".into(),
-            Self::LinkConflict { .. } => {
-                "make the procedures differ, or import the one that is not meant by interface and \
-                 function"
-                    .into()
-            }
-            Self::FreshDefiner { .. } => {
-                "make the export shared or isolated: a new instance would have types of its own, of \
-                 which nobody else has handles"
-                    .into()
-            }
-            Self::InstanceOfWhat { .. } => {
-                "name the instance alone: what the program makes are further ones of its component"
-                    .into()
-            }
-            Self::HeldExport(_) => {
-                "leave `kind` out: who holds an instance calls its shared exports".into()
-            }
-            Self::Records(_) => "correct the component or the wiring that it names".into(),
-        }
+        self.help().map(|help| help.to_string()).unwrap_or_default()
+    }
+}
+
+fn world_remedy(known: &str) -> String {
+    match known {
+        "" => "remove the entry".into(),
+        known => format!("the world has `{known}`"),
+    }
+}
+
+fn implementation_remedy(function: &str) -> String {
+    match function.rsplit_once('#') {
+        Some((interface, _)) => format!("add `[exports.\"{interface}\"]` with `module`"),
+        None => format!("add `[exports.{function}]` with `procedure`"),
+    }
+}
+
+fn resource_remedy(component: &str, resource: &str) -> String {
+    match resource.contains('#') {
+        true => "wire it to an instance whose world exports the type".into(),
+        false => format!(
+            "add `[resources.{resource}]` to the `component.toml` of `{component}`, or correct the name"
+        ),
+    }
+}
+
+fn interface_remedy(offered: &str) -> String {
+    match offered {
+        "" => "wire each function to an export: this component exports no interface of WIT".into(),
+        offered => format!("it offers `{offered}`"),
+    }
+}
+
+fn wire_remedy(instance: &str, import: &str, by_interface: bool) -> String {
+    let wire = match by_interface {
+        true => format!("\"{import}\" = \"instance\""),
+        false => format!("{import} = \"instance.export\""),
+    };
+    format!("add `{wire}` under `[instances.{instance}.imports]`")
+}
+
+fn fault_remedy(fault: &SourceFault) -> String {
+    match fault {
+        SourceFault::Limit { limit, .. } => format!("`--limit {}=…` raises it", limit.name()),
+        _ => "correct the assembly at the place shown above".into(),
     }
 }
 

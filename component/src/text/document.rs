@@ -51,7 +51,8 @@ impl Document {
 
     /// An error at a place in this file, given as a range of bytes.
     pub(crate) fn error(&self, span: Range<usize>, problem: Problem) -> BuildError {
-        BuildError::new(&self.path, Some(self.line(span.start)), problem)
+        let line = self.line(span.start);
+        BuildError::new(&self.path, Some(line), problem).showing(&self.text)
     }
 
     /// An error at the place of an entry.

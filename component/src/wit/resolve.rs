@@ -137,19 +137,24 @@ fn refused(sources: &WitSources, map: &SourceMap, span: Span, message: String) -
 /// An error at a place of a source.
 fn at(sources: &WitSources, map: &SourceMap, span: Span, problem: Problem) -> BuildError {
     match place(sources, map, span) {
-        Some((file, line)) => BuildError::new(file, Some(line), problem),
+        Some((file, line, text)) => BuildError::new(file, Some(line), problem).showing(text),
         None => BuildError::in_file(&sources.base, problem),
     }
 }
 
-fn place(sources: &WitSources, map: &SourceMap, span: Span) -> Option<(PathBuf, u32)> {
+/// The file and the line of a place, and the text of the file.
+fn place<'a>(
+    sources: &'a WitSources,
+    map: &SourceMap,
+    span: Span,
+) -> Option<(PathBuf, u32, &'a str)> {
     let location = map.resolve_span(span)?;
     let text = match sources.files.iter().find(|file| file.path == location.path) {
         Some(file) => file.text.as_str(),
         None => PACKAGE,
     };
     let line = line_of(text, location.range.start);
-    Some((sources.location(location.path), line))
+    Some((sources.location(location.path), line, text))
 }
 
 /// The names of the interfaces that a world declares itself.
@@ -644,7 +649,7 @@ impl Resolver<'_> {
 
     fn location(&self, span: Span) -> String {
         match place(self.sources, &self.resolve.source_map, span) {
-            Some((file, line)) => format!("{}:{line}", file.display()),
+            Some((file, line, _)) => format!("{}:{line}", file.display()),
             None => self.sources.base.display().to_string(),
         }
     }

@@ -1,5 +1,7 @@
 //! Every mistake in the files of a component or a composition is an error with its place.
 
+use std::fs;
+
 use crate::support::Files;
 use miden_cvm_component::{BuildError, LinkedComposition, Problem, SourceFault, Toolchain};
 
@@ -94,12 +96,25 @@ fn refused_files(files: &Files, (file, line): (&str, Option<u32>)) -> Problem {
     let BuildError {
         file: path,
         line: found,
+        text: shown,
         problem,
         ..
     } = error;
     assert_eq!((path, found), (files.path(file), line), "{text}");
     let place = line.map_or(format!("{file}: "), |line| format!("{file}:{line}: "));
     assert!(text.contains(&place), "{text}");
+    if file.ends_with(".toml") && !matches!(*problem, Problem::NotText(_)) {
+        assert_eq!(shown.is_some(), line.is_some(), "{text}");
+    }
+    if let (Some(line), Some(shown)) = (line, shown) {
+        let written = fs::read_to_string(files.path(file)).expect("the file");
+        let written = written.lines().nth(line as usize - 1).expect("the line");
+        assert_eq!(written.trim_end(), shown);
+        assert!(
+            text.contains(&format!("\n  {line} | {shown}\n  help: ")),
+            "{text}"
+        );
+    }
     let (_, help) = text.rsplit_once("\n  help: ").expect("a remedy");
     assert!(!help.is_empty(), "{text}");
     *problem

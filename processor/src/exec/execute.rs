@@ -159,6 +159,16 @@ fn find_node(forest: &MastForest, node_id: MastNodeId) -> OpResult<&MastNode> {
         .ok_or_else(|| Box::new(Trap::MastNodeNotFoundInForest { node_id }))
 }
 
+/// The hash input of a node with two children.
+fn hash_children(
+    forest: &MastForest,
+    first: MastNodeId,
+    second: MastNodeId,
+) -> OpResult<[Felt; 8]> {
+    let [first, second] = [find_node(forest, first)?, find_node(forest, second)?];
+    Ok(hash_input(first.digest(), second.digest()))
+}
+
 impl<T: Tracer> Process<T> {
     /// Goes on with a walk, until its end or until it asks a question.
     pub(crate) fn walk(
@@ -304,11 +314,7 @@ impl<T: Tracer> Process<T> {
         join: &JoinNode,
     ) -> OpResult<Next> {
         if T::ENABLED {
-            let children = [
-                find_node(forest, join.first())?,
-                find_node(forest, join.second())?,
-            ];
-            let input = hash_input(children[0].digest(), children[1].digest());
+            let input = hash_children(forest, join.first(), join.second())?;
             self.row(start_row(NodeKind::Join, join.digest(), &input));
         }
         self.advance()?;
@@ -325,11 +331,7 @@ impl<T: Tracer> Process<T> {
         split: &SplitNode,
     ) -> OpResult<Next> {
         if T::ENABLED {
-            let children = [
-                find_node(forest, split.on_true())?,
-                find_node(forest, split.on_false())?,
-            ];
-            let input = hash_input(children[0].digest(), children[1].digest());
+            let input = hash_children(forest, split.on_true(), split.on_false())?;
             self.row(start_row(NodeKind::Split, split.digest(), &input));
         }
         let value = self.stack.get(0);
