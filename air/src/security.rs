@@ -14,14 +14,14 @@ use core::{fmt, str::FromStr};
 use libm::{floor, log2, sqrt};
 use miden_air::HashFunction;
 use miden_core::Felt;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use thiserror::Error;
 use winter_math::StarkField;
 
 use crate::{MAX_DEGREE, air::CvmAir};
 
 /// The security of a proof in bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Security {
     /// By theorems alone.
     pub proven: u32,
@@ -31,6 +31,17 @@ pub struct Security {
     pub conjectured: u32,
     /// The figures for the parts, of which the two above are the minimum.
     pub parts: SecurityParts,
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            proven,
+            conjectured,
+            ..
+        } = self;
+        write!(f, "{proven} bits proven, {conjectured} bits conjectured")
+    }
 }
 
 /// A least security that is asked for, in bits.
@@ -125,6 +136,32 @@ pub struct SecurityParts {
     pub unique_decoding: Rounds,
     /// The protocol, proven up to the Johnson bound.
     pub list_decoding: Rounds,
+}
+
+impl Serialize for SecurityParts {
+    /// A proof by either theorem is as strong as the weakest of its rounds; those are told besides.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Theorems {
+            unique_decoding: Rounds,
+            list_decoding: Rounds,
+        }
+        let mut parts = serializer.serialize_struct("SecurityParts", 9)?;
+        parts.serialize_field("protocol", &self.protocol)?;
+        parts.serialize_field("unique_decoding", &self.unique_decoding.least())?;
+        parts.serialize_field("list_decoding", &self.list_decoding.least())?;
+        parts.serialize_field("collisions", &self.collisions)?;
+        parts.serialize_field("lookups", &self.lookups)?;
+        parts.serialize_field("constraints", &self.constraints)?;
+        parts.serialize_field("out_of_domain", &self.out_of_domain)?;
+        parts.serialize_field("quotients", &self.quotients)?;
+        let rounds = Theorems {
+            unique_decoding: self.unique_decoding,
+            list_decoding: self.list_decoding,
+        };
+        parts.serialize_field("rounds", &rounds)?;
+        parts.end()
+    }
 }
 
 /// The rounds of the protocol, each with its security in bits, as far as they depend on how close a

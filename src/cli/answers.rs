@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use miden_cvm::{Heights, Rounds, Security, SecurityParts, Table};
+use miden_cvm::{Heights, Security, SecurityParts, Table};
 use serde::{Serialize, Serializer};
 
 /// Writes how many computations the verifier repeats, if there are any.
@@ -42,118 +42,40 @@ impl fmt::Display for TablesAnswer {
     }
 }
 
-/// The security of a proof in bits, and what it is made of.
-#[derive(Debug, Serialize)]
-pub struct SecurityAnswer {
-    proven: u32,
-    conjectured: u32,
-    parts: PartsAnswer,
-}
-
-#[derive(Debug, Serialize)]
-struct PartsAnswer {
-    protocol: u32,
-    unique_decoding: u32,
-    list_decoding: u32,
-    collisions: u32,
-    lookups: u32,
-    constraints: u32,
-    out_of_domain: u32,
-    quotients: u32,
-    rounds: RegimesAnswer,
-}
-
-/// The rounds of the protocol under either kind of theorem.
-#[derive(Debug, Serialize)]
-struct RegimesAnswer {
-    unique_decoding: Rounds,
-    list_decoding: Rounds,
-}
-
-impl From<Security> for SecurityAnswer {
-    fn from(security: Security) -> Self {
-        let SecurityParts {
-            protocol,
-            unique_decoding,
-            list_decoding,
-            collisions,
-            lookups,
-            constraints,
-            out_of_domain,
-            quotients,
-        } = security.parts;
-        Self {
-            proven: security.proven,
-            conjectured: security.conjectured,
-            parts: PartsAnswer {
-                protocol,
-                unique_decoding: unique_decoding.least(),
-                list_decoding: list_decoding.least(),
-                collisions,
-                lookups,
-                constraints,
-                out_of_domain,
-                quotients,
-                rounds: RegimesAnswer {
-                    unique_decoding,
-                    list_decoding,
-                },
-            },
-        }
-    }
-}
-
-impl SecurityAnswer {
-    /// Writes it with its parts, a line for each kind of them.
-    pub fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PartsAnswer {
-            protocol,
-            unique_decoding,
-            list_decoding,
-            collisions,
-            lookups,
-            constraints,
-            out_of_domain,
-            quotients,
-            rounds,
-        } = &self.parts;
-        writeln!(f, "security     {self}")?;
-        writeln!(
-            f,
-            "  protocol   {protocol} conjectured; proven {unique_decoding} by unique decoding, \
-             {list_decoding} by list decoding"
-        )?;
-        writeln!(
-            f,
-            "  errors     lookups {lookups}, point out of domain {out_of_domain}, batching of \
-             constraints {constraints} and of quotients {quotients}"
-        )?;
-        let rounds = if unique_decoding > list_decoding {
-            &rounds.unique_decoding
-        } else {
-            &rounds.list_decoding
-        };
-        writeln!(
-            f,
-            "  proven     queries {}, folding {}, batching of quotients {}, point out of domain {}, \
-             batching of constraints {}",
-            rounds.queries,
-            rounds.folding,
-            rounds.quotients,
-            rounds.out_of_domain,
-            rounds.constraints
-        )?;
-        writeln!(f, "  hash       {collisions} against collisions")
-    }
-}
-
-impl fmt::Display for SecurityAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            proven,
-            conjectured,
-            parts: _,
-        } = self;
-        write!(f, "{proven} bits proven, {conjectured} bits conjectured")
-    }
+/// Writes the security of a proof with its parts, a line for each kind of them.
+pub fn write_security(f: &mut fmt::Formatter<'_>, security: &Security) -> fmt::Result {
+    let SecurityParts {
+        protocol,
+        collisions,
+        lookups,
+        constraints,
+        out_of_domain,
+        quotients,
+        unique_decoding,
+        list_decoding,
+    } = &security.parts;
+    writeln!(f, "security     {security}")?;
+    writeln!(
+        f,
+        "  protocol   {protocol} conjectured; proven {} by unique decoding, {} by list decoding",
+        unique_decoding.least(),
+        list_decoding.least()
+    )?;
+    writeln!(
+        f,
+        "  errors     lookups {lookups}, point out of domain {out_of_domain}, batching of \
+         constraints {constraints} and of quotients {quotients}"
+    )?;
+    let rounds = if unique_decoding.least() > list_decoding.least() {
+        unique_decoding
+    } else {
+        list_decoding
+    };
+    writeln!(
+        f,
+        "  proven     queries {}, folding {}, batching of quotients {}, point out of domain {}, \
+         batching of constraints {}",
+        rounds.queries, rounds.folding, rounds.quotients, rounds.out_of_domain, rounds.constraints
+    )?;
+    writeln!(f, "  hash       {collisions} against collisions")
 }

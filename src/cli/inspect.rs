@@ -9,14 +9,14 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     CodeDescription, Component, Composition, Finding, Inputs, Intrinsic, LinkKind,
-    LinkedComposition, Loader, PackageKind, Proof, PublicInputs, Records, StatedCall, Statement,
-    Target, Word, describe_code, findings, target_file, to_wave,
+    LinkedComposition, Loader, PackageKind, Proof, PublicInputs, Records, Security, StatedCall,
+    Statement, Target, Word, describe_code, findings, target_file, to_wave,
 };
 use serde::Serialize;
 
 use super::{
     advisories::AdvisoriesAnswer,
-    answers::{SecurityAnswer, TablesAnswer},
+    answers::{TablesAnswer, write_security},
     files,
     kind::{Kind, MAX_FILE_LEN, is_not, not_a},
     libraries::{Libraries, refused},
@@ -105,8 +105,7 @@ impl InspectCommand {
                 bytes,
                 security: proof
                     .settings()
-                    .security(proof.heights(), &PublicInputs::default())
-                    .into(),
+                    .security(proof.heights(), &PublicInputs::default()),
             }),
         }
     }
@@ -983,7 +982,7 @@ struct ProofAnswer {
     bytes: usize,
     /// As of an open program: a statement's records count as lookups too, but the statement is
     /// elsewhere.
-    security: SecurityAnswer,
+    security: Security,
 }
 
 impl fmt::Display for ProofAnswer {
@@ -994,6 +993,6 @@ impl fmt::Display for ProofAnswer {
             self.bytes, self.tables
         )?;
         writeln!(f, "settings     {}, made for {}", self.settings, self.level)?;
-        self.security.write(f)
+        write_security(f, &self.security)
     }
 }

@@ -6,13 +6,13 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use clap::{Args, ValueEnum};
 use miden_cvm::{
     HashFunction, Inputs, MAX_HEIGHT, MinSecurity, OptionSet, ProofSettings, ProveOptions,
-    ProvenRun, execute, prove_run,
+    ProvenRun, Security, execute, prove_run,
 };
 use serde::Serialize;
 use tracing::{Dispatch, dispatcher};
 
 use super::{
-    answers::{SecurityAnswer, TablesAnswer, write_precompiles},
+    answers::{TablesAnswer, write_precompiles},
     files::{self, Outputs},
     outcome::{Failure, Outcome},
     progress::Progress,
@@ -186,7 +186,7 @@ impl ProveCommand {
             outputs: OutputsAnswer::new(&stack),
             precompiles: proof.requests().len(),
             settings: settings.to_string(),
-            security: settings.security(proof.heights(), &public).into(),
+            security: settings.security(proof.heights(), &public),
             run_seconds,
             prove_seconds,
             timings: match self.timings {
@@ -237,7 +237,7 @@ struct ProveAnswer {
     outputs: OutputsAnswer,
     precompiles: usize,
     settings: String,
-    security: SecurityAnswer,
+    security: Security,
     run_seconds: f64,
     prove_seconds: f64,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -8,11 +8,13 @@ use std::{
 };
 
 use clap::Args;
-use miden_cvm::{Expectations, Felt, MAX_PROOF_LEN, MinSecurity, Records, Statement, Word, verify};
+use miden_cvm::{
+    Expectations, Felt, MAX_PROOF_LEN, MinSecurity, Records, Security, Statement, Word, verify,
+};
 use serde::Serialize;
 
 use super::{
-    answers::{SecurityAnswer, TablesAnswer, write_precompiles},
+    answers::{TablesAnswer, write_precompiles, write_security},
     files,
     kind::{Kind, not_a},
     outcome::{Failure, Outcome},
@@ -107,7 +109,7 @@ impl VerifyCommand {
             verify_seconds,
             tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),
-            security: verified.security.into(),
+            security: verified.security,
             advisories: records.map_or_else(Vec::new, |records| records.advisories().to_vec()),
         })
     }
@@ -173,7 +175,7 @@ struct VerifyAnswer {
     verify_seconds: f64,
     tables: TablesAnswer,
     settings: String,
-    security: SecurityAnswer,
+    security: Security,
     /// Those about the code, if the records say so.
     advisories: Vec<String>,
 }
@@ -185,7 +187,7 @@ impl fmt::Display for VerifyAnswer {
             "valid        {}\ntables       {}",
             self.settings, self.tables
         )?;
-        self.security.write(f)?;
+        write_security(f, &self.security)?;
         writeln!(f, "program      {}", self.program_hash)?;
         if let Some(composition) = &self.composition {
             writeln!(f, "composition  {composition}")?;

@@ -3,6 +3,7 @@
 mod advisories;
 mod compile;
 mod debug;
+mod formats;
 mod kinds;
 mod limits;
 mod lying;

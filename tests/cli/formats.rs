@@ -1,0 +1,491 @@
+//! Every file and every answer has the fields that the book lists, and no others.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use miden_core::utils::Deserializable;
+use serde_json::Map;
+
+use super::*;
+
+const BOOK: &str = include_str!("../../docs/src/formats.md");
+
+/// The table of a section: rows of path and type.
+#[derive(Default)]
+struct Section<'a> {
+    /// The section whose fields are there too.
+    includes: Option<&'a str>,
+    rows: Vec<(String, String)>,
+}
+
+/// The book's formats, and what of them was there.
+struct Formats<'a> {
+    sections: BTreeMap<String, Section<'a>>,
+    seen: RefCell<BTreeSet<(String, String)>>,
+}
+
+/// A field as a section lists it.
+#[derive(Clone, Copy)]
+struct Field<'a> {
+    section: &'a str,
+    path: &'a str,
+    ty: &'a str,
+}
+
+impl<'a> Formats<'a> {
+    fn read(book: &'a str) -> Self {
+        let mut sections: BTreeMap<String, Section<'_>> = BTreeMap::new();
+        let mut heading = String::new();
+        for line in book.lines() {
+            if let Some(title) = line.strip_prefix("### ") {
+                heading = title.replace('`', "");
+                sections.insert(heading.clone(), Section::default());
+            }
+            let Some(section) = sections.get_mut(&heading) else {
+                continue;
+            };
+            if let Some(included) = line.strip_prefix("The fields of [") {
+                section.includes = included.split(']').next();
+            }
+            if let Some(row) = line.strip_prefix("| `") {
+                let (path, rest) = row.split_once("` | ").expect("a path");
+                let ty = rest.split(" |").next().expect("a type");
+                // A link to another section is its name.
+                let ty = match ty.split_once('[') {
+                    Some((before, link)) => {
+                        let name = link.split(']').next().expect("a name");
+                        format!("{before}{name}")
+                    }
+                    None => ty.into(),
+                };
+                section.rows.push((path.into(), ty));
+            }
+        }
+        Self {
+            sections,
+            seen: RefCell::default(),
+        }
+    }
+
+    /// The fields of a section that are right below a path.
+    fn fields(&self, name: &str, prefix: &str) -> BTreeMap<&str, Field<'_>> {
+        let (name, section) = self.sections.get_key_value(name).expect("a section");
+        let mut fields = match section.includes {
+            Some(included) if prefix.is_empty() => self.fields(included, ""),
+            _ => BTreeMap::new(),
+        };
+        for (path, ty) in &section.rows {
+            if let Some(key) = path.strip_prefix(prefix)
+                && !key.contains(['.', '['])
+            {
+                let section = name;
+                fields.insert(key, Field { section, path, ty });
+            }
+        }
+        fields
+    }
+
+    /// Checks an object whose fields a section lists below a path.
+    fn object(&self, name: &str, prefix: &str, object: &Map<String, Value>) -> Result<(), String> {
+        let fields = self.fields(name, prefix);
+        for (key, value) in object {
+            let field = fields.get(key.as_str());
+            let field = field.ok_or_else(|| format!("{name}: no `{prefix}{key}`, {value}"))?;
+            let Field { section, path, ty } = *field;
+            self.seen.borrow_mut().insert((section.into(), path.into()));
+            let ty = ty.strip_prefix("optional ").unwrap_or(ty);
+            self.value(Field { ty, ..*field }, path, value)?;
+        }
+        for (key, Field { path, ty, .. }) in fields {
+            if !object.contains_key(key) && !ty.starts_with("optional ") {
+                return Err(format!("{name}: `{path}` is missing"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a value of a field, or a value in it, which is at `path`.
+    fn value(&self, field: Field<'_>, path: &str, value: &Value) -> Result<(), String> {
+        let Field { section, ty, .. } = field;
+        let inner = |ty| Field { ty, ..field };
+        let fits = match (ty, value) {
+            ("text", Value::String(_))
+            | ("number", Value::Number(_))
+            | ("bool", Value::Bool(_))
+            | ("null", Value::Null) => true,
+            ("object", Value::Object(object)) => {
+                return self.object(section, &format!("{path}."), object);
+            }
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        if let (Some(ty), Value::Array(values)) = (ty.strip_prefix("list of "), value) {
+            let path = format!("{path}[]");
+            let mut values = values.iter();
+            return values.try_for_each(|value| self.value(inner(ty), &path, value));
+        }
+        if let (Some(ty), Value::Object(values)) = (ty.strip_prefix("map of "), value) {
+            let path = format!("{path}.<>");
+            let mut values = values.values();
+            return values.try_for_each(|value| self.value(inner(ty), &path, value));
+        }
+        if !ty.starts_with("list of ")
+            && !ty.starts_with("map of ")
+            && let Some((first, second)) = ty.split_once(" or ")
+        {
+            let first = self.value(inner(first), path, value);
+            return first.or_else(|_| self.value(inner(second), path, value));
+        }
+        match value {
+            Value::Object(object) if self.sections.contains_key(ty) => self.object(ty, "", object),
+            _ => Err(format!("{section}: `{path}` is no {ty}: {value}")),
+        }
+    }
+
+    /// Checks a whole file, or the whole of an answer.
+    fn check(&self, section: &str, value: &Value) {
+        let object = value.as_object().expect("an object");
+        if let Err(error) = self.object(section, "", object) {
+            panic!("{error}");
+        }
+    }
+
+    /// Checks the answer of a command.
+    fn answer(&self, section: &str, finished: Finished) {
+        let mut answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        let fields = answer.as_object_mut().expect("an object");
+        let of_all = ["status", "warnings", "error"].into_iter();
+        let of_all = of_all.filter_map(|key| fields.remove_entry(key)).collect();
+        self.check("Every answer", &Value::Object(of_all));
+        self.check(section, &answer);
+    }
+
+    /// Checks a file of JSON.
+    fn file(&self, section: &str, path: &Path) {
+        let bytes = fs::read(path).expect("a file");
+        self.check(section, &serde_json::from_slice(&bytes).expect("JSON"));
+    }
+
+    /// Checks the section of a package.
+    fn section(&self, section: &str, name: &str, package: &Path) {
+        let bytes = fs::read(package).expect("a package");
+        let package = Package::read_from_bytes(&bytes).expect("a package");
+        let mut sections = package.sections.iter();
+        let data = sections.find(|section| section.id.as_str() == name);
+        let data = data.expect("the section").data.as_ref();
+        self.check(section, &serde_json::from_slice(data).expect("JSON"));
+    }
+
+    /// Checks the keys of a table in a file of TOML: those that the refusal of another one names.
+    fn keys(&self, section: &str, prefix: &str, finished: Finished) {
+        let answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        let error = answer["error"].as_str().expect("an error");
+        let (_, names) = error.split_once("`zzz`, expected ").expect("the keys");
+        let names = names.lines().next().expect("a line").split('`').skip(1);
+        let names: BTreeSet<&str> = names.step_by(2).collect();
+        let fields = self.fields(section, prefix);
+        assert_eq!(fields.keys().copied().collect::<BTreeSet<_>>(), names);
+        let paths = fields
+            .values()
+            .map(|field| (section.into(), field.path.into()));
+        self.seen.borrow_mut().extend(paths);
+    }
+
+    /// Checks that everything that the book lists was there.
+    fn is_complete(&self) {
+        let rows = self.sections.iter().flat_map(|(name, section)| {
+            let rows = section.rows.iter();
+            rows.map(|(path, _)| (name.clone(), path.clone()))
+        });
+        let seen = self.seen.borrow();
+        let unseen: Vec<_> = rows.filter(|row| !seen.contains(row)).collect();
+        assert!(unseen.is_empty(), "never there: {unseen:#?}");
+    }
+}
+
+const TILL: &str = "package my:till@1.0.0;
+    interface till {
+        use my:types/money@1.0.0.{amount};
+        put: func(a: amount) -> amount;
+        same: func(a: amount) -> amount;
+    }";
+
+const SHOP: &str = "package my:shop@1.0.0;
+    world shop {
+        import my:till/till@1.0.0;
+        export main: func(a: u32) -> u32;
+        /// @test
+        export is-right: func();
+        /// @test
+        export is-wrong: func();
+    }";
+
+/// A composition of two components with WIT, one of which has public data and a test that fails; and
+/// programs and inputs of which answers have something to tell.
+fn fixture() -> Folder {
+    Folder::new(&[
+        (
+            "parts/workspace.toml",
+            "members = [\"shop\", \"till\"]\nwit = \"wit\"\n",
+        ),
+        (
+            "parts/wit/types.wit",
+            "package my:types@1.0.0; interface money { type amount = u32; }",
+        ),
+        ("parts/wit/till.wit", TILL),
+        (
+            "parts/till/component.toml",
+            "name = \"till\"\nwit = \"till.wit\"\nsources = [\"till.masm\"]\n\
+             [exports.\"my:till/till@1.0.0\"]\nmodule = \"till\"\n",
+        ),
+        (
+            "parts/till/till.wit",
+            "package my:desk; world desk { export my:till/till@1.0.0; }",
+        ),
+        (
+            "parts/till/till.masm",
+            "pub proc put push.1 add end\npub proc same push.1 add end",
+        ),
+        (
+            "parts/shop/component.toml",
+            "name = \"shop\"\nwit = \"shop.wit\"\nsources = [\"shop.masm\"]\n\
+             [exports.main]\nprocedure = \"shop::main\"\n\
+             [exports.is-right]\nprocedure = \"shop::is_right\"\n\
+             [exports.is-wrong]\nprocedure = \"shop::is_wrong\"\n\
+             [[data]]\nlabel = \"numbers\"\nfelts = [1, 2, 3, 4, 5, 6, 7, 8]\npublic = true\n",
+        ),
+        ("parts/shop/shop.wit", SHOP),
+        (
+            "parts/shop/shop.masm",
+            "use bindings::my::till::till\n\
+             pub proc main exec.till::put end\n\
+             pub proc is_right push.1 drop end\n\
+             pub proc is_wrong push.0 assert.err=\"no\" end\n",
+        ),
+        (
+            "parts/parts.toml",
+            "main = \"shop.main\"\n[instances.shop]\ncomponent = \"shop\"\n\
+             imports.till = \"till\"\n[instances.till]\ncomponent = \"till\"\n",
+        ),
+        (
+            "old/old.toml",
+            "main = \"old.main\"\n[instances.old]\ncomponent = \"old\"\n",
+        ),
+        (
+            "old/old/component.toml",
+            "name = \"old\"\nsources = [\"old.masm\"]\n[exports.main]\nprocedure = \"old::main\"\n",
+        ),
+        ("old/old/old.masm", "pub proc main push.8 ilog2 drop end"),
+        (
+            "keccak.masm",
+            "use miden::core::crypto::hashes::keccak256\n\
+             begin push.1 mem_store.400 push.4 push.400 exec.keccak256::hash_bytes dropw dropw end",
+        ),
+        (
+            "trap.masm",
+            "proc f push.0 assert.err=\"no\" end begin exec.f end",
+        ),
+        ("library/a.masm", "pub proc f add end"),
+    ])
+}
+
+/// A digest of small numbers.
+fn digest(first: u8) -> String {
+    format!("0x{first:02x}{}", "0".repeat(62))
+}
+
+#[test]
+fn files_and_answers_are_those_of_the_book() {
+    let formats = Formats::read(BOOK);
+    let folder = fixture();
+    let path = |name: &str| folder.path(name);
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let answer = |section: &str, command: &[&str], target: &Path, others: &[&str]| {
+        let options: Vec<&str> = others.iter().copied().chain(["--json"]).collect();
+        formats.answer(section, on(command, target, &options));
+    };
+    let (parts, fib, vault) = (path("parts/parts.toml"), example("fib"), example("vault"));
+
+    // Runs and proofs.
+    answer("run", &["run"], &fib, &[]);
+    answer("run", &["run"], &parts, &["--invoke", "main(3)"]);
+    let old = path("old");
+    answer("run", &["run"], &old, &["--published-library"]);
+    answer("Error", &["run"], &path("trap.masm"), &[]);
+    for (target, name, others) in [
+        (&parts, "parts", &["--invoke", "main(3)", "--timings"][..]),
+        (&vault, "vault", &[]),
+        (&path("keccak.masm"), "keccak", &[]),
+    ] {
+        let proof = text(&path(&format!("{name}.proof")));
+        let statement = path(&format!("{name}.json"));
+        let statement_text = text(&statement);
+        let mut options = vec!["-p", &proof, "-s", &statement_text];
+        options.extend(others);
+        answer("prove", &["prove"], target, &options);
+        formats.file("Statement", &statement);
+    }
+    let (proof, statement) = (path("parts.proof"), path("parts.json"));
+    answer(
+        "verify",
+        &["verify", "-p"],
+        &proof,
+        &["-s", &text(&statement)],
+    );
+
+    // Reports.
+    let folded = text(&path("folded"));
+    answer("analyze", &["analyze"], &vault, &["--folded", &folded]);
+    answer("test", &["test"], &path("parts"), &[]);
+    answer("audit", &["audit"], &vault, &["-n", "60"]);
+    let ledger = example("ledger");
+    let lies = ["--advice", "-n", "20", "--all"];
+    answer("audit --advice", &["audit"], &ledger, &lies);
+    answer("rows", &["rows"], &ledger, &["-n", "3"]);
+    formats.answer("air", miden_cvm(["air", "--json"]));
+
+    // Packages.
+    let program = text(&path("fib.masp"));
+    let source = example("fib/fib.masm");
+    answer("compile", &["compile"], &source, &["-o", &program]);
+    let library = text(&path("a.masl"));
+    answer("bundle", &["bundle"], &path("library"), &["-o", &library]);
+    let written = "component new and component bindings";
+    answer(written, &["component", "new"], &path("new"), &[]);
+    let bindings = text(&path("bindings"));
+    let shop = path("parts/shop");
+    answer(
+        written,
+        &["component", "bindings"],
+        &shop,
+        &["-o", &bindings],
+    );
+    let till = path("till.masp");
+    let output = text(&till);
+    let component = path("parts/till");
+    answer(
+        "component build",
+        &["component", "build"],
+        &component,
+        &["-o", &output],
+    );
+    formats.section("Component section", "miden_cvm_component", &till);
+    for (target, name) in [
+        (&parts, "parts"),
+        (&vault, "vault"),
+        (&ledger, "ledger"),
+        (&old, "old"),
+    ] {
+        let (package, records) = (
+            path(&format!("{name}.masp")),
+            path(&format!("{name}.records")),
+        );
+        let (output, records_text) = (text(&package), text(&records));
+        let mut options = vec!["-o", &output, "-r", &records_text];
+        options.extend((name == "old").then_some("--published-library"));
+        answer("compose", &["compose"], target, &options);
+        formats.file("Records", &records);
+        formats.section("Composition section", "miden_cvm_composition", &package);
+    }
+
+    // What is in files.
+    let (zero, one) = (digest(0), digest(1));
+    let inputs = serde_json::json!({
+        "operand_stack": ["1"],
+        "advice_stack": ["3"],
+        "advice_map": { (one.clone()): [7, 8] },
+        "merkle_store": [
+            { "merkle_tree": [zero, one] },
+            { "sparse_merkle_tree": [[3, one]] },
+            { "partial_merkle_tree": [[[1, 0], one], [[1, 1], one]] },
+        ],
+    });
+    let inputs = folder.write("all.inputs", inputs.to_string());
+    formats.file("Inputs", &inputs);
+    answer("run", &["run"], &fib, &["-i", &text(&inputs)]);
+    for (section, target) in [
+        ("inspect, a composition", &vault),
+        ("inspect, a composition", &parts),
+        ("inspect, a component", &shop),
+        ("inspect, a program", &fib),
+        ("inspect, a package or a library", &path("fib.masp")),
+        ("inspect, a package or a library", &path("a.masl")),
+        ("inspect, records", &path("vault.records")),
+        ("inspect, inputs", &inputs),
+        ("inspect, a proof", &proof),
+    ] {
+        answer(section, &["inspect"], target, &[]);
+    }
+    let of = ["--of", &text(&parts)];
+    answer("inspect, a statement", &["inspect"], &statement, &of);
+    answer("inspect, a graph", &["inspect"], &parts, &["--dot"]);
+
+    // Keys of TOML.
+    let refused = |name: &str, text: &str, command: &[&str], target: &str| {
+        folder.write(name, text);
+        on(command, &path(target), &["--json"])
+    };
+    for (prefix, table) in [
+        ("", ""),
+        ("exports.<>.", "[exports.a]\n"),
+        ("imports.<>.", "[imports.a]\n"),
+        ("resources.<>.", "[resources.a]\n"),
+        ("data[].", "[[data]]\n"),
+    ] {
+        let text = format!("name = \"a\"\n{table}zzz = 1\n");
+        let file = "wrong/component.toml";
+        let finished = refused(file, &text, &["component", "build"], "wrong");
+        formats.keys("component.toml", prefix, finished);
+    }
+    for (prefix, table) in [
+        ("", ""),
+        ("kernel.", "[kernel]\n"),
+        ("instances.<>.", "[instances.a]\ncomponent = \"a\"\n"),
+    ] {
+        let text = format!("{table}zzz = 1\n");
+        let finished = refused("wrong.toml", &text, &["run"], "wrong.toml");
+        formats.keys("Composition file", prefix, finished);
+    }
+    let file = "none/workspace.toml";
+    let finished = refused(file, "zzz = 1\n", &["component", "build"], "none");
+    formats.keys("workspace.toml", "", finished);
+
+    formats.is_complete();
+}
+
+/// The test of the formats notices what it should.
+#[test]
+fn other_fields_and_types_are_noticed() {
+    let formats = Formats::read(
+        "### a\n| `x` | number | |\n| `y` | optional list of object | |\n| `y[].z` | null or text | |\n\
+         ### b\nThe fields of [a](#a), and:\n| `m` | map of [a](#a) | |\n",
+    );
+    let is = |section: &str, value: Value| {
+        let object = value.as_object().expect("an object");
+        formats.object(section, "", object).is_ok()
+    };
+    use serde_json::json;
+    assert!(is("a", json!({ "x": 1 })));
+    assert!(is(
+        "a",
+        json!({ "x": 1, "y": [{ "z": null }, { "z": "" }] })
+    ));
+    assert!(is("b", json!({ "x": 1, "m": { "k": { "x": 2 } } })));
+    for wrong in [
+        json!({}),
+        json!({ "x": "1" }),
+        json!({ "x": null }),
+        json!({ "x": 1, "z": 1 }),
+        json!({ "x": 1, "y": {} }),
+        json!({ "x": 1, "y": [{}] }),
+        json!({ "x": 1, "y": [{ "z": 1 }] }),
+    ] {
+        assert!(!is("a", wrong.clone()), "{wrong}");
+    }
+    assert!(!is("b", json!({ "x": 1, "m": { "k": {} } })));
+    assert!(!is("b", json!({ "m": {} })));
+}
