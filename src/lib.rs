@@ -22,6 +22,7 @@ pub mod advice;
 mod call;
 pub mod debug;
 mod inputs;
+mod portable;
 mod profile;
 mod target;
 mod testing;
@@ -32,6 +33,7 @@ pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
     heights::{Heights, MAX_HEIGHT},
+    options::hash_name,
     proof::MAX_PROOF_LEN,
     table::{Table, Trace},
 };
@@ -67,6 +69,7 @@ pub use miden_cvm_verifier::{
     StatementError, Verified, VerifierError, default_registry,
 };
 use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
+pub use portable::{INPUTS_MAGIC, TARGET_MAGIC};
 pub use profile::{
     Cost, InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Spent, StackProfile,
     profile,

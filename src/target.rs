@@ -21,7 +21,10 @@ use miden_cvm_component::{
 use miden_cvm_library::{Finding, core_library, findings, published_core_library};
 use thiserror::Error;
 
-use crate::{AdviceInputs, Composition, DefaultHost, StdoutWriter, call::RootFunction};
+use crate::{
+    AdviceInputs, Composition, DefaultHost, StdoutWriter, call::RootFunction,
+    portable::TARGET_MAGIC,
+};
 
 /// The names of the composition file that a folder is read by, the first that is there.
 pub const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
@@ -53,6 +56,24 @@ pub struct Target {
     pub(crate) sources: Option<Arc<DefaultSourceManager>>,
     warnings: Vec<Warning>,
     files: Vec<PathBuf>,
+}
+
+/// What a run needs of a target.
+pub(crate) struct Needed {
+    pub(crate) program: Program,
+    pub(crate) composition: Option<Composition>,
+    pub(crate) static_data: AdviceMap,
+    pub(crate) forests: Vec<Arc<MastForest>>,
+}
+
+impl From<Needed> for Target {
+    fn from(needed: Needed) -> Self {
+        let mut target = Self::from(needed.program);
+        target.composition = needed.composition;
+        target.static_data = needed.static_data;
+        target.forests.extend(needed.forests);
+        target
+    }
 }
 
 /// The code of an instance.
@@ -528,15 +549,18 @@ impl Loader {
         Ok(self.completed(target, path))
     }
 
-    /// Loads a program or a composition from the bytes of a package, or a program from Miden assembly.
-    /// `name` is what errors call it by.
+    /// Loads a program or a composition from the bytes of a package or from those that
+    /// [`Target::to_bytes`] gives, or a program from Miden assembly. `name` is what errors call it by.
     ///
     /// # Errors
     /// Returns an error if the bytes are neither, or if there is a mistake in them.
     pub fn load_bytes(&self, bytes: &[u8], name: &Path) -> Result<Target, TargetError> {
-        let target = match bytes.starts_with(PACKAGE_MAGIC) {
-            true => self.read_package(bytes, name)?,
-            false => self.assemble(name, bytes)?,
+        let target = if bytes.starts_with(PACKAGE_MAGIC) {
+            self.read_package(bytes, name)?
+        } else if bytes.starts_with(TARGET_MAGIC) {
+            Target::from_bytes(bytes).map_err(|reason| unusable(name, reason))?
+        } else {
+            self.assemble(name, bytes)?
         };
         Ok(self.completed(target, name))
     }

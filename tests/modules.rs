@@ -183,7 +183,7 @@ fn folders(graph: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeMap<Module, BTree
 }
 
 /// The folders of the crates.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     ".",
     "air",
     "audit",
@@ -193,6 +193,7 @@ const CRATES: [&str; 11] = [
     "precompiles",
     "processor",
     "prover",
+    "service",
     "verifier",
     "wasm",
 ];
@@ -250,9 +251,13 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
         .split("\n[")
         .filter_map(|section| section.strip_prefix("dependencies]"));
     let lines = sections.flat_map(str::lines);
-    let names = lines.filter_map(|line| line.strip_prefix("miden-cvm-"));
+    let names = lines.filter_map(|line| line.strip_prefix("miden-"));
     names
         .filter_map(|name| name.split(['.', ' ']).next())
+        .filter_map(|name| match name {
+            "cvm" => Some("cvm"),
+            _ => name.strip_prefix("cvm-"),
+        })
         .map(str::to_owned)
         .collect()
 }

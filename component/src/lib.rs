@@ -33,7 +33,10 @@ pub use bindings::{
     stubs::{STUB_MODULE, StubIdentity},
 };
 pub use code::{
-    artifact::{library_bytes, package_program, read_library, read_program},
+    artifact::{
+        forest_bytes, library_bytes, package_program, read_forest, read_library, read_program,
+        read_value,
+    },
     verify::verify_forest,
 };
 pub use describe::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};

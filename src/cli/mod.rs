@@ -19,6 +19,7 @@ mod progress;
 mod prove;
 mod rows;
 mod run;
+mod service;
 mod source;
 mod test;
 mod timings;
@@ -77,6 +78,11 @@ enum Command {
     Rows(rows::RowsCommand),
     /// Print the AIR: columns, constraints and messages of all tables, as JSON
     Air,
+    /// Take jobs from others and prove them; `miden-cvm-service` has to be installed
+    Serve(service::ServiceCommand),
+    /// Take jobs from a queue that several machines share, and prove them; `miden-cvm-service` has to be
+    /// installed
+    Worker(service::ServiceCommand),
     /// Print a script that completes this command line in a shell
     Completions {
         /// The shell
@@ -127,6 +133,8 @@ pub fn main() -> ExitCode {
                 Command::Bundle(command) => command.run(),
                 Command::Compose(command) => command.run(),
                 Command::Inspect(command) => command.run(),
+                Command::Serve(command) => command.run("serve"),
+                Command::Worker(command) => command.run("worker"),
                 Command::Air => Ok(Outcome::of_json(
                     miden_cvm_audit::spec::json::specification(),
                 )),

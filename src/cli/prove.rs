@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    HashFunction, Inputs, MAX_HEIGHT, MinSecurity, OptionSet, ProofSettings, ProveOptions,
-    ProvenRun, Security, execute, prove_run,
+    Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MinSecurity, OptionSet, Proof,
+    ProofSettings, ProveOptions, ProvenRun, Security, Statement, execute, prove_run, verify,
 };
 use serde::Serialize;
 use tracing::{Dispatch, dispatcher};
@@ -17,7 +17,8 @@ use super::{
     outcome::{Failure, Outcome},
     progress::Progress,
     run::{CallAnswer, CodeAnswer, OutputsAnswer},
-    source::Source,
+    service::{Fetched, RemoteArgs},
+    source::{Loaded, Source},
     timings::{Timing, Timings},
 };
 
@@ -49,6 +50,8 @@ pub struct ProveCommand {
     /// Report each phase and its progress as lines of JSON on the standard error
     #[arg(long)]
     progress: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
     /// The parameters of the proof; all but `fast` go with conjectured bits only
     #[arg(long, value_enum, default_value_t = Preset::Fast)]
     preset: Preset,
@@ -149,28 +152,25 @@ impl ProveCommand {
             }
             _ => None,
         };
-        let started = Instant::now();
-        let timings = Arc::new(Timings::new(progress.clone()));
-        // There is one proof in a process. Without it, phases are not shown, and nothing else is lost.
-        dispatcher::set_global_default(Dispatch::new(timings.clone())).ok();
-        let trace = loaded.trace()?;
-        let run_seconds = started.elapsed().as_secs_f64();
-
-        let cycles = trace.lengths.cycles;
-        let public = trace.public.clone();
-
-        progress.stage("proving");
-        let mut options = ProveOptions::from(settings);
-        options.memory = self.memory;
-        let started = Instant::now();
-        let ProvenRun {
-            outputs: stack,
-            proof,
+        let Made {
+            cycles,
             statement,
-        } = prove_run(trace, &options).map_err(Failure::failed)?;
-        let prove_seconds = started.elapsed().as_secs_f64();
+            proof,
+            run_seconds,
+            prove_seconds,
+            timings,
+        } = match self.fetch(&loaded, settings, &progress)? {
+            Some(made) => made,
+            None => {
+                let mut options = ProveOptions::from(settings);
+                options.memory = self.memory;
+                make(&mut loaded, &options, &progress)?
+            }
+        };
         drop(progress);
 
+        let public = statement.public_inputs();
+        let stack = &public.stack_outputs;
         let bytes = proof.to_bytes();
         let mut json = serde_json::to_vec_pretty(&statement).map_err(Failure::failed)?;
         json.push(b'\n');
@@ -181,16 +181,16 @@ impl ProveCommand {
             call: loaded
                 .call
                 .as_ref()
-                .map(|call| CallAnswer::new(call, &stack, advice.as_ref()))
+                .map(|call| CallAnswer::new(call, stack, advice.as_ref()))
                 .transpose()?,
-            outputs: OutputsAnswer::new(&stack),
+            outputs: OutputsAnswer::new(stack),
             precompiles: proof.requests().len(),
             settings: settings.to_string(),
-            security: settings.security(proof.heights(), &public),
+            security: settings.security(proof.heights(), public),
             run_seconds,
             prove_seconds,
             timings: match self.timings {
-                true => timings.phases(),
+                true => timings,
                 false => Vec::new(),
             },
             proof_bytes: bytes.len(),
@@ -200,6 +200,74 @@ impl ProveCommand {
         let outcome = outputs.answered(outcome);
         outputs.write([&bytes[..], &json])?;
         Ok(outcome)
+    }
+
+    /// Has the run proven somewhere else, if that is wanted, and verifies what comes back: nobody there is
+    /// trusted.
+    fn fetch(
+        &self,
+        loaded: &Loaded,
+        settings: ProofSettings,
+        progress: &Progress,
+    ) -> Result<Option<Made>, Failure> {
+        if !self.remote.is_given() {
+            return Ok(None);
+        }
+        if *loaded.options.limits() != Limits::default() {
+            return Err(Failure::usage(
+                "the service has limits of its own: leave out those of the run (`--limit`)",
+            ));
+        }
+        let Loaded {
+            target,
+            inputs,
+            options,
+            ..
+        } = loaded;
+        let fetched = self
+            .remote
+            .prove(target, inputs, options, settings, progress)?;
+        let Some(Fetched {
+            cycles,
+            run_seconds,
+            prove_seconds,
+            statement,
+            proof,
+        }) = fetched
+        else {
+            return Ok(None);
+        };
+        progress.stage("verifying");
+        let public = statement.public_inputs();
+        if public.program_hash != target.program().hash()
+            || public.kernel != *target.program().kernel()
+            || public.composition.as_ref() != target.composition()
+            || public.stack_inputs[..] != inputs.stack[..]
+        {
+            return Err(Failure::failed(
+                "the service sent a statement about another run",
+            ));
+        }
+        let rejected = |error| {
+            Failure::failed(format!(
+                "the service sent a proof that is rejected: {error}"
+            ))
+        };
+        let expectations = Expectations::from(settings.set().level());
+        let verified = verify(&statement, &proof, &expectations);
+        let verified = verified.map_err(|error| rejected(error.to_string()))?;
+        if verified.settings != settings {
+            return Err(rejected(format!("it was made with {}", verified.settings)));
+        }
+        let proof = Proof::from_bytes(&proof).map_err(|error| rejected(error.to_string()))?;
+        Ok(Some(Made {
+            cycles,
+            statement,
+            proof,
+            run_seconds,
+            prove_seconds,
+            timings: Vec::new(),
+        }))
     }
 
     fn settings(&self) -> Result<ProofSettings, Failure> {
@@ -222,6 +290,41 @@ impl ProveCommand {
         };
         ProofSettings::new(set, self.hash.into()).map_err(Failure::usage)
     }
+}
+
+/// A proof, and what it took.
+struct Made {
+    cycles: usize,
+    statement: Statement,
+    proof: Proof,
+    run_seconds: f64,
+    prove_seconds: f64,
+    timings: Vec<Timing>,
+}
+
+/// Runs and proves here.
+fn make(loaded: &mut Loaded, options: &ProveOptions, progress: &Progress) -> Result<Made, Failure> {
+    let started = Instant::now();
+    let timings = Arc::new(Timings::new(progress.clone()));
+    // There is one proof in a process. Without it, phases are not shown, and nothing else is lost.
+    dispatcher::set_global_default(Dispatch::new(timings.clone())).ok();
+    let trace = loaded.trace()?;
+    let run_seconds = started.elapsed().as_secs_f64();
+    let cycles = trace.lengths.cycles;
+
+    progress.stage("proving");
+    let started = Instant::now();
+    let ProvenRun {
+        proof, statement, ..
+    } = prove_run(trace, options).map_err(Failure::failed)?;
+    Ok(Made {
+        cycles,
+        statement,
+        proof,
+        run_seconds,
+        prove_seconds: started.elapsed().as_secs_f64(),
+        timings: timings.phases(),
+    })
 }
 
 /// The answer of `prove`.

@@ -7,6 +7,7 @@ mod formats;
 mod kinds;
 mod limits;
 mod lying;
+mod service;
 mod testing;
 mod traps;
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use std::{
 use miden_assembly::Library;
 use miden_core::{
     AdviceMap, Program,
+    mast::MastForest,
     utils::{ByteReader, Deserializable, DeserializationError, Serializable},
 };
 use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
@@ -45,7 +46,7 @@ pub fn read_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> {
             MastArtifact::Executable(_) => Err(ArtifactError::NotALibrary),
         };
     }
-    let library: Library = read(bytes, "library")?;
+    let library: Library = read_value(bytes, "library")?;
     verify_forest(library.mast_forest())?;
     Ok(Arc::new(library))
 }
@@ -86,13 +87,32 @@ pub fn library_bytes(library: &Library) -> Result<Vec<u8>, ArtifactError> {
 
 /// Reads a package, with the digests of its code recomputed.
 pub(crate) fn read_package(bytes: &[u8]) -> Result<Package, ArtifactError> {
-    let package: Package = read(bytes, "package")?;
+    let package: Package = read_value(bytes, "package")?;
     verify_forest(package.mast.mast_forest())?;
     Ok(package)
 }
 
-/// Reads a value from all of `bytes`.
-fn read<T: Deserializable>(bytes: &[u8], what: &'static str) -> Result<T, ArtifactError> {
+/// Code by itself, without names and debug information but with the messages of its assertions.
+pub fn forest_bytes(forest: &MastForest) -> Vec<u8> {
+    stripped(forest).to_bytes()
+}
+
+/// Reads code by itself.
+///
+/// # Errors
+/// Returns an error if the bytes are none, or if a digest in it is not that of its code.
+pub fn read_forest(bytes: &[u8]) -> Result<Arc<MastForest>, ArtifactError> {
+    let forest: MastForest = read_value(bytes, "code")?;
+    verify_forest(&forest)?;
+    Ok(Arc::new(forest))
+}
+
+/// Reads a value of a published type from all of `bytes`, whatever they are; `what` is its name in
+/// errors. The digests of code are not looked at.
+///
+/// # Errors
+/// Returns an error if the bytes are no such value, or if there are more of them.
+pub fn read_value<T: Deserializable>(bytes: &[u8], what: &'static str) -> Result<T, ArtifactError> {
     let malformed = |reason: String| ArtifactError::Format { what, reason };
     let mut reader = BoundedReader::new(bytes);
     // The reader is not looked at after a panic.

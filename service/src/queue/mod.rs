@@ -1,0 +1,125 @@
+//! The engine: where jobs wait, and where what is known of them and their objects is kept.
+//!
+//! It knows nothing of what jobs are. A record is changed only by who has seen its last version, so
+//! that the rules of [`crate::jobs`] hold however many servers and workers there are.
+
+pub mod embedded;
+pub mod nats;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+use crate::{
+    job::{Digest, JobId, Priority},
+    record::{Record, WorkerStatus},
+};
+
+/// Why the engine did not do something.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QueueError {
+    /// As many jobs wait as may.
+    #[error("the queue is full: as many jobs wait as may")]
+    Full,
+    /// There is no such object.
+    #[error("the object {0} is not there any more")]
+    NoObject(Digest),
+    /// The engine cannot be reached, or cannot write.
+    #[error("the queue does not work: {0}")]
+    Broken(String),
+}
+
+impl QueueError {
+    /// That the engine does not work, for the reason that an error gives.
+    pub fn broken(error: impl ToString) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// A record, and the version of it that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The record.
+    pub record: Record,
+    /// Its version.
+    pub version: u64,
+}
+
+/// The engine of a service.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Keeps an object under its name.
+    async fn put(&self, object: Digest, bytes: Bytes) -> Result<(), QueueError>;
+
+    /// Returns an object.
+    async fn get(&self, object: Digest) -> Result<Bytes, QueueError>;
+
+    /// Forgets an object, if it is there.
+    async fn delete(&self, object: Digest) -> Result<(), QueueError>;
+
+    /// Keeps a record if there is none of its job; returns `false` if there is one.
+    async fn create(&self, record: &Record) -> Result<bool, QueueError>;
+
+    /// Returns the record of a job.
+    async fn load(&self, id: JobId) -> Result<Option<Seen>, QueueError>;
+
+    /// Replaces a record; returns `false` if it was changed since that version was seen.
+    async fn store(&self, record: &Record, version: u64) -> Result<bool, QueueError>;
+
+    /// Forgets a record; returns `false` if it was changed since that version was seen.
+    async fn remove(&self, id: JobId, version: u64) -> Result<bool, QueueError>;
+
+    /// The jobs that there are records of.
+    async fn ids(&self) -> Result<Vec<JobId>, QueueError>;
+
+    /// Tells the jobs whose records change from now on.
+    fn changes(&self) -> broadcast::Receiver<JobId>;
+
+    /// Lets a job wait for a worker.
+    async fn push(&self, id: JobId, priority: Priority) -> Result<(), QueueError>;
+
+    /// Lets a job of an earlier run of the service wait again, if no worker has it; however many do.
+    async fn resume(&self, record: &Record) -> Result<(), QueueError>;
+
+    /// Waits for a job, the most urgent one first.
+    async fn pull(&self) -> Result<Box<dyn Lease>, QueueError>;
+
+    /// How long a job is a worker's that is not heard of.
+    fn lease(&self) -> Duration;
+
+    /// Keeps what a worker tells of itself.
+    async fn tell(&self, worker: &WorkerStatus) -> Result<(), QueueError>;
+
+    /// What workers told of themselves last.
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, QueueError>;
+}
+
+/// A job that is a worker's, as long as its time is extended before it is over.
+#[async_trait]
+pub trait Lease: Send {
+    /// The job.
+    fn id(&self) -> JobId;
+
+    /// Returns `true` if another lease of the job ended by itself, or the job was given back.
+    fn is_again(&self) -> bool;
+
+    /// Begins its time anew.
+    async fn extend(&mut self) -> Result<(), QueueError>;
+
+    /// Ends it for good: nobody need have the job any more.
+    async fn finish(self: Box<Self>) -> Result<(), QueueError>;
+
+    /// Ends it, so that another one gets the job after some time.
+    async fn give_back(self: Box<Self>, delay: Duration) -> Result<(), QueueError>;
+}
+
+/// Changes that are kept for who is slow to read them.
+const KEPT_CHANGES: usize = 4096;
+
+/// A new channel of changes.
+fn changes() -> broadcast::Sender<JobId> {
+    broadcast::channel(KEPT_CHANGES).0
+}

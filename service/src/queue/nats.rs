@@ -1,0 +1,451 @@
+//! The engine on NATS JetStream, for servers and workers on several machines.
+//!
+//! Jobs wait in a stream, each with one message that a worker holds until it is done; records are
+//! entries of a bucket, whose revisions are their versions; objects are objects.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_nats::{
+    ConnectOptions,
+    jetstream::{
+        self, AckKind, Context, Message,
+        consumer::{AckPolicy, PullConsumer, pull},
+        kv::{CreateErrorKind, Operation, Store, UpdateErrorKind},
+        object_store::{self, GetErrorKind, ObjectStore},
+        stream::{self, DiscardPolicy, RetentionPolicy, StorageType},
+    },
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::{
+    io::AsyncReadExt,
+    sync::broadcast,
+    time::{sleep, timeout},
+};
+use tracing::warn;
+
+use super::{Lease, Queue, QueueError, Seen, changes};
+use crate::{
+    job::{Digest, JobId, Priority},
+    record::{Record, State, WorkerStatus},
+};
+
+/// The stream of jobs that wait, and the buckets of everything else.
+const STREAM: &str = "MIDEN_CVM_JOBS";
+const SUBJECT: &str = "miden-cvm.jobs";
+const RECORDS: &str = "miden-cvm-records";
+const WORKERS: &str = "miden-cvm-workers";
+const OBJECTS: &str = "miden-cvm-objects";
+
+/// How often a worker asks for jobs that it was not told of.
+const ASK: Duration = Duration::from_secs(1);
+
+/// How long a worker is known that is not heard of, in leases.
+const KNOWN_LEASES: u32 = 30;
+
+/// How a server sets up the engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The jobs that may wait at one time, with those that workers have.
+    pub capacity: usize,
+    /// How long a job is a worker's that is not heard of.
+    pub lease: Duration,
+}
+
+/// The engine on NATS.
+pub struct Nats {
+    context: Context,
+    stream: stream::Stream,
+    consumers: BTreeMap<Priority, PullConsumer>,
+    records: Store,
+    workers: Store,
+    objects: ObjectStore,
+    lease: Duration,
+    changes: broadcast::Sender<JobId>,
+}
+
+impl Nats {
+    /// Connects to the server at an address, and sets the engine up, or takes it as a server has set it
+    /// up.
+    ///
+    /// # Errors
+    /// Returns an error if the server cannot be reached or has no JetStream, or if nobody has set the
+    /// engine up.
+    pub async fn connect(url: &str, settings: Option<Settings>) -> Result<Self, QueueError> {
+        let client = ConnectOptions::new()
+            .name("miden-cvm-service")
+            .retry_on_initial_connect()
+            .connection_timeout(Duration::from_secs(5))
+            .connect(url);
+        let client = client.await.map_err(QueueError::broken)?;
+        let context = jetstream::new(client);
+        let missing = |error: &dyn ToString| {
+            QueueError::broken(format!(
+                "there is nothing to take jobs from at {url}, start `miden-cvm serve --nats` first: {}",
+                error.to_string()
+            ))
+        };
+        let stream = match settings {
+            Some(Settings { capacity, lease }) => {
+                let config = stream::Config {
+                    name: STREAM.into(),
+                    subjects: vec![format!("{SUBJECT}.*")],
+                    retention: RetentionPolicy::WorkQueue,
+                    discard: DiscardPolicy::New,
+                    max_messages: i64::try_from(capacity).unwrap_or(i64::MAX),
+                    storage: StorageType::File,
+                    ..stream::Config::default()
+                };
+                // A server may still be on its way up.
+                let stream = ready(|| context.get_or_create_stream(config.clone())).await?;
+                context
+                    .update_stream(config)
+                    .await
+                    .map_err(QueueError::broken)?;
+                for bucket in [RECORDS, WORKERS] {
+                    let created = context.get_or_create_stream(bucket_of(bucket)).await;
+                    created.map_err(QueueError::broken)?;
+                }
+                let objects = context.create_object_store(object_store::Config {
+                    bucket: OBJECTS.into(),
+                    storage: StorageType::File,
+                    ..object_store::Config::default()
+                });
+                for priority in Priority::ALL {
+                    let name = priority.name();
+                    let config = pull::Config {
+                        durable_name: Some(name.into()),
+                        filter_subject: format!("{SUBJECT}.{name}"),
+                        ack_policy: AckPolicy::Explicit,
+                        ack_wait: lease,
+                        // Attempts are counted by the rules.
+                        max_deliver: -1,
+                        max_ack_pending: -1,
+                        ..pull::Config::default()
+                    };
+                    stream
+                        .create_consumer(config)
+                        .await
+                        .map_err(QueueError::broken)?;
+                }
+                objects.await.map_err(QueueError::broken)?;
+                stream
+            }
+            None => ready(|| context.get_stream(STREAM))
+                .await
+                .map_err(|error| missing(&error))?,
+        };
+        let records = context
+            .get_key_value(RECORDS)
+            .await
+            .map_err(|error| missing(&error))?;
+        let workers = context
+            .get_key_value(WORKERS)
+            .await
+            .map_err(|error| missing(&error))?;
+        let objects = context
+            .get_object_store(OBJECTS)
+            .await
+            .map_err(|error| missing(&error))?;
+        let mut consumers = BTreeMap::new();
+        let mut lease = Duration::ZERO;
+        for priority in Priority::ALL {
+            let consumer: PullConsumer = stream
+                .get_consumer(priority.name())
+                .await
+                .map_err(|error| missing(&error))?;
+            lease = consumer.cached_info().config.ack_wait;
+            consumers.insert(priority, consumer);
+        }
+        let changes = changes();
+        tokio::spawn(follow(records.clone(), changes.clone()));
+        Ok(Self {
+            context,
+            stream,
+            consumers,
+            records,
+            workers,
+            objects,
+            lease,
+            changes,
+        })
+    }
+
+    /// Puts the message of a job into the stream.
+    async fn publish(&self, id: JobId, priority: Priority) -> Result<(), QueueError> {
+        let subject = format!("{SUBJECT}.{}", priority.name());
+        let published = match self.context.publish(subject, id.to_string().into()).await {
+            Ok(acknowledged) => acknowledged.await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = published else { return Ok(()) };
+        let info = self.stream.get_info().await;
+        match info.is_ok_and(|info| {
+            i64::try_from(info.state.messages)
+                .is_ok_and(|waiting| waiting >= info.config.max_messages)
+        }) {
+            true => Err(QueueError::Full),
+            false => Err(QueueError::broken(error)),
+        }
+    }
+}
+
+/// The stream that is a bucket of entries. The client's own way of making one asks the server for what
+/// servers before 2.10 do not tell.
+fn bucket_of(name: &str) -> stream::Config {
+    stream::Config {
+        name: format!("KV_{name}"),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        allow_rollup: true,
+        allow_direct: true,
+        deny_delete: true,
+        ..stream::Config::default()
+    }
+}
+
+/// Asks until there is an answer, for as long as a server takes to start.
+async fn ready<T, E, F>(ask: impl Fn() -> F) -> Result<T, QueueError>
+where
+    E: ToString,
+    F: Future<Output = Result<T, E>>,
+{
+    const TRIES: u32 = 5;
+    for _ in 1..TRIES {
+        if let Ok(answer) = ask().await {
+            return Ok(answer);
+        }
+        sleep(ASK).await;
+    }
+    ask().await.map_err(QueueError::broken)
+}
+
+/// Tells the changes of records for as long as somebody may listen. After a break all records may have
+/// changed.
+async fn follow(records: Store, changes: broadcast::Sender<JobId>) {
+    loop {
+        match records.watch_with_history(">").await {
+            Ok(mut watch) => {
+                while let Some(Ok(entry)) = watch.next().await {
+                    if let Ok(id) = entry.key.parse() {
+                        changes.send(id).ok();
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "changes are not followed for now"),
+        }
+        sleep(ASK).await;
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<Bytes, QueueError> {
+    let json = serde_json::to_vec(value).map_err(QueueError::broken)?;
+    Ok(json.into())
+}
+
+#[async_trait]
+impl Queue for Nats {
+    async fn put(&self, object: Digest, bytes: Bytes) -> Result<(), QueueError> {
+        let name = object.to_string();
+        if let Ok(info) = self.objects.info(&name).await
+            && !info.deleted
+        {
+            return Ok(());
+        }
+        let put = self.objects.put(name.as_str(), &mut &bytes[..]).await;
+        put.map_err(QueueError::broken)?;
+        Ok(())
+    }
+
+    async fn get(&self, object: Digest) -> Result<Bytes, QueueError> {
+        let mut found = match self.objects.get(object.to_string()).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == GetErrorKind::NotFound => {
+                return Err(QueueError::NoObject(object));
+            }
+            Err(error) => return Err(QueueError::broken(error)),
+        };
+        let mut bytes = Vec::new();
+        found
+            .read_to_end(&mut bytes)
+            .await
+            .map_err(QueueError::broken)?;
+        Ok(bytes.into())
+    }
+
+    async fn delete(&self, object: Digest) -> Result<(), QueueError> {
+        // It may not be there.
+        self.objects.delete(object.to_string()).await.ok();
+        Ok(())
+    }
+
+    async fn create(&self, record: &Record) -> Result<bool, QueueError> {
+        let created = self
+            .records
+            .create(record.id.to_string(), json(record)?)
+            .await;
+        match created {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(QueueError::broken(error)),
+        }
+    }
+
+    async fn load(&self, id: JobId) -> Result<Option<Seen>, QueueError> {
+        let entry = self.records.entry(id.to_string()).await;
+        let entry = entry.map_err(QueueError::broken)?;
+        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
+            return Ok(None);
+        };
+        let record = serde_json::from_slice(&entry.value).map_err(QueueError::broken)?;
+        Ok(Some(Seen {
+            record,
+            version: entry.revision,
+        }))
+    }
+
+    async fn store(&self, record: &Record, version: u64) -> Result<bool, QueueError> {
+        let key = record.id.to_string();
+        match self.records.update(key, json(record)?, version).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
+            Err(error) => Err(QueueError::broken(error)),
+        }
+    }
+
+    async fn remove(&self, id: JobId, version: u64) -> Result<bool, QueueError> {
+        let key = id.to_string();
+        match self
+            .records
+            .purge_expect_revision(&key, Some(version))
+            .await
+        {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(false),
+            Err(error) => Err(QueueError::broken(error)),
+        }
+    }
+
+    async fn ids(&self) -> Result<Vec<JobId>, QueueError> {
+        let mut keys = self.records.keys().await.map_err(QueueError::broken)?;
+        let mut ids = Vec::new();
+        while let Some(key) = keys.next().await {
+            ids.extend(key.map_err(QueueError::broken)?.parse::<JobId>());
+        }
+        Ok(ids)
+    }
+
+    fn changes(&self) -> broadcast::Receiver<JobId> {
+        self.changes.subscribe()
+    }
+
+    async fn push(&self, id: JobId, priority: Priority) -> Result<(), QueueError> {
+        self.publish(id, priority).await
+    }
+
+    async fn resume(&self, record: &Record) -> Result<(), QueueError> {
+        match record.state {
+            // Its message may never have been sent. A second one does no harm.
+            State::Queued => match self.publish(record.id, record.priority).await {
+                Err(QueueError::Full) => Ok(()),
+                published => published,
+            },
+            _ => Ok(()),
+        }
+    }
+
+    async fn pull(&self) -> Result<Box<dyn Lease>, QueueError> {
+        let mut changes = self.changes();
+        loop {
+            for priority in Priority::ALL {
+                let Some(consumer) = self.consumers.get(&priority) else {
+                    continue;
+                };
+                let messages = consumer.fetch().max_messages(1).messages().await;
+                let mut messages = messages.map_err(QueueError::broken)?;
+                let Some(message) = messages.next().await else {
+                    continue;
+                };
+                let message = message.map_err(QueueError::broken)?;
+                let text = str::from_utf8(&message.payload).unwrap_or_default();
+                let Ok(id) = text.parse() else {
+                    warn!("a message that names no job is dropped");
+                    message.ack().await.map_err(QueueError::broken)?;
+                    continue;
+                };
+                let delivered = message.info().map_err(QueueError::broken)?.delivered;
+                return Ok(Box::new(NatsLease {
+                    id,
+                    is_again: delivered > 1,
+                    message,
+                }));
+            }
+            // A job that is new is a change.
+            timeout(ASK, changes.recv()).await.ok();
+        }
+    }
+
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    async fn tell(&self, worker: &WorkerStatus) -> Result<(), QueueError> {
+        let put = self.workers.put(&worker.name, json(worker)?).await;
+        put.map_err(QueueError::broken)?;
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>, QueueError> {
+        let mut keys = self.workers.keys().await.map_err(QueueError::broken)?;
+        let mut workers = Vec::new();
+        while let Some(key) = keys.next().await {
+            let key = key.map_err(QueueError::broken)?;
+            let found = self.workers.get(&key).await.map_err(QueueError::broken)?;
+            let told = found.map(|bytes| serde_json::from_slice(&bytes));
+            let told: Option<WorkerStatus> = told.transpose().map_err(QueueError::broken)?;
+            match told {
+                Some(worker) if !worker.is_healthy(self.lease * KNOWN_LEASES) => {
+                    self.workers.purge(&key).await.map_err(QueueError::broken)?;
+                }
+                told => workers.extend(told),
+            }
+        }
+        Ok(workers)
+    }
+}
+
+/// A message that this worker has.
+struct NatsLease {
+    id: JobId,
+    is_again: bool,
+    message: Message,
+}
+
+#[async_trait]
+impl Lease for NatsLease {
+    fn id(&self) -> JobId {
+        self.id
+    }
+
+    fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    async fn extend(&mut self) -> Result<(), QueueError> {
+        let told = self.message.ack_with(AckKind::Progress).await;
+        told.map_err(QueueError::broken)
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), QueueError> {
+        let told = self.message.double_ack().await;
+        told.map_err(QueueError::broken)
+    }
+
+    async fn give_back(self: Box<Self>, delay: Duration) -> Result<(), QueueError> {
+        let told = self.message.ack_with(AckKind::Nak(Some(delay))).await;
+        told.map_err(QueueError::broken)
+    }
+}

@@ -1,0 +1,9 @@
+//! The service as its clients and operators meet it.
+
+mod clients;
+mod commands;
+mod deploy;
+mod failures;
+mod host;
+mod shared;
+mod workers;

@@ -1,0 +1,254 @@
+//! The prover service, which is a program of its own: nobody else has its network stack.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, BufRead, BufReader, Read, Write},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use clap::{Args, ValueEnum};
+use miden_cvm::{
+    ExecutionOptions, Inputs, MAX_PROOF_LEN, ProofSettings, Statement, Target, hash_name,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    outcome::{Failure, Outcome},
+    progress::Progress,
+    verify::MAX_STATEMENT_LEN,
+};
+
+/// The name of the program.
+const PROGRAM: &str = "miden-cvm-service";
+
+/// The exit code with which it says that the service is not there or has no room.
+const UNAVAILABLE: i32 = 3;
+
+/// Runs a command of the service.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct ServiceCommand {
+    /// What the command takes; `--help` tells
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+impl ServiceCommand {
+    /// Runs it in the place of this process, where the system can, so that signals reach it.
+    ///
+    /// # Errors
+    /// Returns an error if the program is not installed, or if it fails.
+    pub fn run(&self, name: &str) -> Result<Outcome, Failure> {
+        let mut command = Command::new(program());
+        command.arg(name).args(&self.arguments);
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt;
+            Err(missing(&command.exec()))
+        }
+        #[cfg(not(unix))]
+        match command.status().map_err(|error| missing(&error))? {
+            status if status.success() => Ok(Outcome::nothing()),
+            status => Err(Failure::failed(format!("{PROGRAM} ended with {status}"))),
+        }
+    }
+}
+
+/// The program beside this one, or else the one that is found by its name.
+fn program() -> PathBuf {
+    let name = format!("{PROGRAM}{}", env::consts::EXE_SUFFIX);
+    let beside = env::current_exe().ok();
+    let beside = beside.and_then(|this| Some(this.parent()?.join(&name)));
+    beside.filter(|path| path.is_file()).unwrap_or(name.into())
+}
+
+/// That the program cannot be started.
+fn missing(error: &io::Error) -> Failure {
+    Failure::failed(match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "`{PROGRAM}` is neither beside this program nor in PATH: install it with `cargo install \
+             {PROGRAM}`, or build it with `cargo build --release -p {PROGRAM}`"
+        ),
+        _ => format!("`{PROGRAM}` cannot be started: {error}"),
+    })
+}
+
+/// A prover somewhere else.
+#[derive(Debug, Args)]
+pub struct RemoteArgs {
+    /// Have the run proven by the service at this address, such as `http://127.0.0.1:7700`; the
+    /// environment variable MIDEN_CVM_TOKEN has the token that it wants to be shown
+    #[arg(long, value_name = "URL")]
+    remote: Option<String>,
+    /// The certificate, in PEM, of who signed the service's, if the system does not trust it
+    #[arg(long, value_name = "FILE", requires = "remote")]
+    remote_authority: Option<PathBuf>,
+    /// The place among other jobs that wait
+    #[arg(long, value_enum, default_value_t = Priority::Normal, requires = "remote")]
+    priority: Priority,
+    /// The seconds after which the proof is worth nothing
+    #[arg(long, value_name = "SECONDS", requires = "remote")]
+    deadline: Option<u32>,
+    /// Prove here if the service is not there or has no room
+    #[arg(long, requires = "remote")]
+    or_here: bool,
+}
+
+/// Places among others that wait.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Priority {
+    High,
+    Normal,
+    Low,
+}
+
+/// A proof that was made somewhere else.
+pub struct Fetched {
+    /// The cycles of the run.
+    pub cycles: usize,
+    /// The time of the run there.
+    pub run_seconds: f64,
+    /// The time of the proof there.
+    pub prove_seconds: f64,
+    /// The statement.
+    pub statement: Statement,
+    /// The proof.
+    pub proof: Vec<u8>,
+}
+
+/// The line that is before statement and proof.
+#[derive(Debug, Deserialize)]
+struct Head {
+    cycles: usize,
+    run_seconds: f64,
+    prove_seconds: f64,
+    statement_bytes: usize,
+    proof_bytes: usize,
+}
+
+impl RemoteArgs {
+    /// Returns `true` if the run is to be proven somewhere else.
+    pub fn is_given(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Has a run proven; nothing if it is to be proven here after all. What comes back is not looked at
+    /// yet.
+    ///
+    /// # Errors
+    /// Returns an error if there is no proof.
+    pub fn prove(
+        &self,
+        target: &Target,
+        inputs: &Inputs,
+        options: &ExecutionOptions,
+        settings: ProofSettings,
+        progress: &Progress,
+    ) -> Result<Option<Fetched>, Failure> {
+        let Some(url) = &self.remote else {
+            return Ok(None);
+        };
+        let (target, inputs) = (target.to_bytes(), inputs.to_bytes());
+        let priority = self.priority.to_possible_value();
+        let priority = priority.map_or_else(String::new, |value| value.get_name().to_owned());
+        let mut command = Command::new(program());
+        command
+            .args(["submit", "--url", url, "--priority", &priority])
+            .args(["--set", &format!("{:?}", settings.set())])
+            .args(["--hash", hash_name(settings.hash())])
+            .args(["--max-cycles", &options.max_cycles().to_string()])
+            .args(["--target-bytes", &target.len().to_string()]);
+        if let Some(file) = &self.remote_authority {
+            command.arg("--authority").arg(file);
+        }
+        if let Some(seconds) = self.deadline {
+            command.args(["--deadline", &seconds.to_string()]);
+        }
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| missing(&error))?;
+        let (answer, told) = talk(&mut process, [target, inputs], progress)?;
+        let status = process.wait().map_err(Failure::failed)?;
+        if status.code() == Some(UNAVAILABLE) && self.or_here {
+            progress.warn(format!("{told}: the run is proven here"));
+            return Ok(None);
+        }
+        if !status.success() {
+            return Err(Failure::failed(told));
+        }
+        let malformed = || Failure::failed(format!("`{PROGRAM}` is of another version than this"));
+        let end = answer.iter().position(|byte| *byte == b'\n');
+        let (line, parts) = answer.split_at(end.ok_or_else(malformed)? + 1);
+        let head: Head = serde_json::from_slice(line).map_err(|_| malformed())?;
+        let (statement, proof) = parts
+            .split_at_checked(head.statement_bytes)
+            .ok_or_else(malformed)?;
+        if proof.len() != head.proof_bytes {
+            return Err(malformed());
+        }
+        let statement = serde_json::from_slice(statement)
+            .map_err(|error| Failure::failed(format!("the service sent no statement: {error}")))?;
+        Ok(Some(Fetched {
+            cycles: head.cycles,
+            run_seconds: head.run_seconds,
+            prove_seconds: head.prove_seconds,
+            statement,
+            proof: proof.into(),
+        }))
+    }
+}
+
+/// The most bytes of an answer.
+const MAX_ANSWER: u64 = MAX_STATEMENT_LEN + MAX_PROOF_LEN as u64 + (1 << 16);
+
+/// Writes a job to the process, and reads what it answers and what it tells, all at once;
+/// shows the states of the job.
+fn talk(
+    process: &mut Child,
+    parts: [Vec<u8>; 2],
+    progress: &Progress,
+) -> Result<(Vec<u8>, String), Failure> {
+    let streams = (
+        process.stdin.take(),
+        process.stdout.take(),
+        process.stderr.take(),
+    );
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = streams else {
+        return Err(Failure::failed("the process has no standard streams"));
+    };
+    thread::scope(|scope| {
+        // A process that does not read all says why.
+        scope.spawn(move || parts.iter().try_for_each(|part| stdin.write_all(part)));
+        let told = scope.spawn(move || {
+            let mut told = Vec::new();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                match phase(&line) {
+                    Some(phase) => progress.stage(phase),
+                    None => told.push(line),
+                }
+            }
+            told.join("\n").trim_start_matches("error: ").to_owned()
+        });
+        let mut answer = Vec::new();
+        stdout
+            .take(MAX_ANSWER)
+            .read_to_end(&mut answer)
+            .map_err(Failure::failed)?;
+        Ok((answer, told.join().unwrap_or_default()))
+    })
+}
+
+/// The state of a job that a line tells.
+fn phase(line: &str) -> Option<&'static str> {
+    let told: Value = serde_json::from_str(line).ok()?;
+    let told = told.get("phase")?.as_str()?;
+    let known = ["queued", "proving", "verifying"];
+    known.into_iter().find(|phase| *phase == told)
+}

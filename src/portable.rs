@@ -1,0 +1,253 @@
+//! Targets and inputs as bytes: all that a run needs, for another machine, and nothing else.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use miden_core::{
+    AdviceMap, Felt, StackInputs, Word,
+    crypto::merkle::{InnerNodeInfo, MerkleStore},
+    utils::{ByteReader, ByteWriter, Deserializable, DeserializationError, Serializable},
+};
+use miden_cvm_component::{
+    ArtifactError, forest_bytes, package_program, read_forest, read_program, read_value,
+};
+use miden_cvm_library::core_library;
+use miden_cvm_verifier::Records;
+
+use crate::{AdviceInputs, Inputs, Target, target::Needed};
+
+/// The bytes that a target begins with; the last one is a version.
+pub const TARGET_MAGIC: &[u8] = b"MCVMTGT\x01";
+
+/// The bytes that inputs begin with; the last one is a version.
+pub const INPUTS_MAGIC: &[u8] = b"MCVMINP\x01";
+
+/// The parts of a target. Code is kept as bytes, to be checked when it is read.
+struct TargetParts {
+    /// The program, as a package.
+    program: Vec<u8>,
+    /// The records of the composition in JSON; empty for an open program.
+    composition: Vec<u8>,
+    static_data: AdviceMap,
+    /// The code that the host provides besides, each with its own digests.
+    code: Vec<Vec<u8>>,
+}
+
+impl Serializable for TargetParts {
+    fn write_into<W: ByteWriter>(&self, target: &mut W) {
+        self.program.write_into(target);
+        self.composition.write_into(target);
+        self.static_data.write_into(target);
+        self.code.write_into(target);
+    }
+}
+
+impl Deserializable for TargetParts {
+    fn read_from<R: ByteReader>(source: &mut R) -> Result<Self, DeserializationError> {
+        Ok(Self {
+            program: Vec::read_from(source)?,
+            composition: Vec::read_from(source)?,
+            static_data: AdviceMap::read_from(source)?,
+            code: Vec::read_from(source)?,
+        })
+    }
+}
+
+impl Target {
+    /// The target as bytes: its program, composition, static data and code. They are the same for the
+    /// same target, wherever it is made. Names and sources are left out, so that a trap tells less.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let core = core_library().mast_forest();
+        // The order in which a host is given its code plays no part.
+        let others = self.forests().iter();
+        let others = others.filter(|forest| !Arc::ptr_eq(forest, core));
+        let code: BTreeSet<Vec<u8>> = others.map(|forest| forest_bytes(forest)).collect();
+        let composition = self.composition().cloned().map(Records::from);
+        let composition = composition.and_then(|records| serde_json::to_vec(&records).ok());
+        let parts = TargetParts {
+            program: package_program(self.program(), "target"),
+            composition: composition.unwrap_or_default(),
+            static_data: self.static_data().clone(),
+            code: code.into_iter().collect(),
+        };
+        let mut bytes = TARGET_MAGIC.to_vec();
+        parts.write_into(&mut bytes);
+        bytes
+    }
+
+    /// Reads what [`Target::to_bytes`] gives. Whatever the bytes are, lengths in them are bounded by
+    /// their own, digests of code are recomputed, and the rules of compositions are checked.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes are no target.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
+        const WHAT: &str = "target";
+        let parts: TargetParts = read_value(behind(bytes, TARGET_MAGIC, WHAT)?, WHAT)?;
+        let composition = match parts.composition.as_slice() {
+            [] => None,
+            json => {
+                let records: Records =
+                    serde_json::from_slice(json).map_err(|error| malformed(WHAT, error))?;
+                let composition = records.composition().clone();
+                composition
+                    .validate()
+                    .map_err(|error| malformed(WHAT, error))?;
+                Some(composition)
+            }
+        };
+        let program = read_program(&parts.program)?;
+        let forests = parts.code.iter().map(|code| read_forest(code));
+        Ok(Self::from(Needed {
+            program: Arc::unwrap_or_clone(program),
+            composition,
+            static_data: parts.static_data,
+            forests: forests.collect::<Result<_, _>>()?,
+        }))
+    }
+}
+
+/// A node of a Merkle store, with its children.
+type Node = (Word, Word, Word);
+
+fn value(node: InnerNodeInfo) -> Word {
+    node.value
+}
+
+/// Inputs in the published encoding of their parts.
+struct InputParts(Inputs);
+
+impl Serializable for InputParts {
+    fn write_into<W: ByteWriter>(&self, target: &mut W) {
+        let Inputs { stack, advice } = &self.0;
+        stack.write_into(target);
+        advice.stack.write_into(target);
+        advice.map.write_into(target);
+        // Every store has the nodes of empty trees.
+        let empty: BTreeSet<Word> = MerkleStore::default().inner_nodes().map(value).collect();
+        let nodes = advice.store.inner_nodes();
+        let nodes = nodes.filter(|node| !empty.contains(&node.value));
+        let nodes: Vec<Node> = nodes
+            .map(|node| (node.value, node.left, node.right))
+            .collect();
+        nodes.write_into(target);
+    }
+}
+
+impl Deserializable for InputParts {
+    fn read_from<R: ByteReader>(source: &mut R) -> Result<Self, DeserializationError> {
+        let stack = StackInputs::read_from(source)?;
+        let advice = AdviceInputs {
+            stack: Vec::<Felt>::read_from(source)?,
+            map: AdviceMap::read_from(source)?,
+            // The published reader of stores makes room for as many nodes as the bytes say.
+            store: {
+                let mut store = MerkleStore::default();
+                let nodes = Vec::<Node>::read_from(source)?.into_iter();
+                store.extend(nodes.map(|(value, left, right)| InnerNodeInfo {
+                    value,
+                    left,
+                    right,
+                }));
+                store
+            },
+        };
+        Ok(Self(Inputs { stack, advice }))
+    }
+}
+
+impl Inputs {
+    /// The inputs as bytes, which are the same for the same inputs.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = INPUTS_MAGIC.to_vec();
+        InputParts(self.clone()).write_into(&mut bytes);
+        bytes
+    }
+
+    /// Reads what [`Inputs::to_bytes`] gives. Whatever the bytes are, lengths in them are bounded by
+    /// their own.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes are no inputs.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
+        const WHAT: &str = "inputs";
+        let InputParts(inputs) = read_value(behind(bytes, INPUTS_MAGIC, WHAT)?, WHAT)?;
+        Ok(inputs)
+    }
+}
+
+/// What is behind the bytes that it has to begin with.
+fn behind<'a>(
+    bytes: &'a [u8],
+    magic: &[u8],
+    what: &'static str,
+) -> Result<&'a [u8], ArtifactError> {
+    bytes
+        .strip_prefix(magic)
+        .ok_or_else(|| malformed(what, "it begins with something else"))
+}
+
+fn malformed(what: &'static str, reason: impl ToString) -> ArtifactError {
+    ArtifactError::Format {
+        what,
+        reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{ExecutionOptions, Loader, execute};
+
+    fn example(name: &str) -> (Target, Inputs) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples")
+            .join(name);
+        let target = Loader::new().load(&folder).expect("a target");
+        let file = crate::target_file(&folder).expect("a file");
+        let inputs = Inputs::read(&file.with_extension("inputs")).unwrap_or_default();
+        (target, inputs)
+    }
+
+    /// A composition that went through bytes is the same: it runs alike, and gives the same bytes.
+    #[test]
+    fn targets_and_inputs_go_through_bytes() {
+        for name in ["ledger", "vault"] {
+            let (target, inputs) = example(name);
+            let bytes = target.to_bytes();
+            let read = Target::from_bytes(&bytes).expect("a target");
+            assert_eq!(read.to_bytes(), bytes);
+            let input_bytes = inputs.to_bytes();
+            let read_inputs = Inputs::from_bytes(&input_bytes).expect("inputs");
+            assert_eq!(read_inputs.to_bytes(), input_bytes);
+            let run = |target: &Target, inputs: Inputs| {
+                let options = ExecutionOptions::default();
+                let (stack, advice) = (inputs.stack, inputs.advice);
+                let output = execute(target, stack, advice, &mut target.host(), options);
+                let output = output.expect("a run");
+                (output.stack, output.cycles)
+            };
+            assert_eq!(run(&read, read_inputs), run(&target, inputs));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_target_or_inputs_are_refused() {
+        let (target, inputs) = example("vault");
+        let (target, inputs) = (target.to_bytes(), inputs.to_bytes());
+        for length in (0..target.len()).step_by(target.len() / 200 + 1) {
+            Target::from_bytes(&target[..length]).expect_err("a target without its end");
+            let mut changed = target.clone();
+            changed[length] ^= 0x5a;
+            if let Ok(read) = Target::from_bytes(&changed) {
+                // What is left is another target, and no mistake of the reader.
+                Target::from_bytes(&read.to_bytes()).expect("a target");
+            }
+        }
+        for length in 0..inputs.len().min(200) {
+            Inputs::from_bytes(&inputs[..length]).expect_err("inputs without their end");
+        }
+        Inputs::from_bytes(&target).expect_err("a target, and no inputs");
+        Target::from_bytes(&inputs).expect_err("inputs, and no target");
+    }
+}
