@@ -1,148 +1,306 @@
 #!/usr/bin/env python3
-"""Prints the tables of the book's measurements that need no peer: programs, hash functions, growth.
+"""Prints the tables of the book's measurements.
 
     cargo build --release --locked
-    benches/figures.py target/release/miden-cvm [programs | hashes | growth ...] [--runs N] [--max-log N]
+    benches/figures.py [programs | hashes | sets | growth | threads ...] [--runs N] [--max-log N]
 
 Every figure is the median of runs in processes of their own. What is compared takes turns, so that a machine that
-gets slower does so for all. Processor time is of the whole process, user and system, so assembling and running the
-program are in it; so is reading the statement in that of the verifier.
+gets slower does so for all, and ratios are medians of the ratios of one turn. All processes of a turn have the same
+deepest stack input, which no program reads: it changes the transcript, so that the time for the proof of work is not
+that of one lucky or unlucky proof. Processor time is of the whole process, user and system, so assembling and running
+the program are in it. The time for verification is the verifier's alone, from the proof's bytes on, the least of fifteen.
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 
-from sets import program, run
-
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+LEDGER = ROOT / "examples/ledger"
 PROGRAMS = {
     "fib_1k": HERE / "programs/fib_1k.masm",
     "sha256": HERE / "programs/sha256.masm",
     "fib_64k": HERE / "programs/fib_64k.masm",
-    "ledger": HERE.parent / "examples/ledger",
+    "ledger": LEDGER,
     "blake3_100": HERE / "programs/blake3_100.masm",
 }
 FAST = ["--security", "conjectured:96"]
+REGULAR = [*FAST, "--preset", "regular"]
 CONTENDERS = {
     "`Fast96`": FAST,
     "`Fast96`, Blake3-192": [*FAST, "--hash", "blake3-192"],
-    "`Regular96`": [*FAST, "--preset", "regular"],
+    "`Regular96`": REGULAR,
     "`Proven100`, the default": [],
 }
 HASHES = ["blake3-256", "blake3-192", "poseidon2", "rpx", "rpo"]
+SETS = {
+    "`Proven100`": [],
+    "`Proven128`": ["--security", "128"],
+    "`Fast96`": FAST,
+    "`Fast128`": ["--security", "conjectured:128"],
+    "`Regular96`": REGULAR,
+    "`Regular128`": ["--security", "conjectured:128", "--preset", "regular"],
+    "`Recursive96`": [*FAST, "--preset", "recursive"],
+    "`Recursive128`": ["--security", "conjectured:128", "--preset", "recursive"],
+}
+
+
+class Refused(Exception):
+    """A process that ended with an error."""
+
+
+class Run:
+    """A process that ended well: its answer in JSON, and what it used."""
+
+    def __init__(self, command, threads=None):
+        """Runs a command from a process of its own, which reports what its child used."""
+        environment = dict(os.environ)
+        if threads is not None:
+            environment["RAYON_NUM_THREADS"] = str(threads)
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            answer = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            report = [answer.returncode, answer.stdout, answer.stderr, used.ru_utime + used.ru_stime, used.ru_maxrss]
+            with os.fdopen(write, "w") as out:
+                json.dump(report, out)
+            os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as out:
+            code, answer, error, self.seconds, kibibytes = json.load(out)
+        os.waitpid(child, 0)
+        if code != 0:
+            raise Refused(error.strip() or answer.strip())
+        self.answer = json.loads(answer)
+        self.mebibytes = kibibytes / 1024
 
 
 class Proof:
     """What one proof and its verification took."""
 
-    def __init__(self, binary, target, options, threads=None):
-        environment = dict(os.environ)
-        if threads is not None:
-            environment["RAYON_NUM_THREADS"] = str(threads)
-        with tempfile.TemporaryDirectory() as folder:
-            files = ["-p", os.path.join(folder, "p"), "-s", os.path.join(folder, "s")]
-            made = run([binary, "prove", str(target), "--json", *files, *options], environment)
-            security = options[:2] if options[:1] == ["--security"] else []
-            checked = run([binary, "verify", "--json", *files, *security], environment)
+    def __init__(self, made, verify_seconds):
         self.cycles = made.answer["cycles"]
-        self.seconds, self.mebibytes = made.seconds, made.kibibytes / 1024
-        self.wall = made.answer["run_seconds"] + made.answer["prove_seconds"]
+        self.seconds, self.mebibytes = made.seconds, made.mebibytes
         self.kibibytes = made.answer["proof_bytes"] / 1024
-        self.verify = checked.seconds * 1000
+        self.verify = verify_seconds * 1000
+
+
+class Tools:
+    """The command line, and a folder for what it writes."""
+
+    def __init__(self, arguments, folder):
+        self.binary, self.folder = arguments.binary, Path(folder)
+        self.files = ["-p", self.folder / "proof", "-s", self.folder / "statement"]
+
+    def inputs(self, target, salt):
+        """A file with the inputs of a target, and a deepest stack input."""
+        advice = []
+        if target == LEDGER:
+            advice = json.loads((LEDGER / "ledger.inputs").read_text())["advice_stack"]
+        path = self.folder / "inputs"
+        stack = [*["0"] * 15, str(salt)]
+        path.write_text(json.dumps({"operand_stack": stack, "advice_stack": advice}))
+        return path
+
+    def prove(self, target, options, salt=0, threads=None):
+        """Proves a target with this project, and verifies the proof."""
+        inputs = ["--input", self.inputs(target, salt)]
+        made = Run([self.binary, "prove", target, "--json", *self.files, *inputs, *options], threads)
+        security = options[:2] if options[:1] == ["--security"] else []
+        verify = least_time([self.binary, "verify", "--json", *self.files, *security])
+        return Proof(made, verify)
+
+    def write(self, name, source):
+        """A file with a program."""
+        path = self.folder / name
+        path.write_text(source)
+        return path
+
+
+def least_time(command, runs=15):
+    """The least time that a verifier took: it is so short that another process can take its place for longer."""
+    return min(Run(command).answer["verify_seconds"] for _ in range(runs))
+
+
+def fibonacci(log):
+    """Fibonacci numbers in a loop, with just below 2^log cycles: a round takes three for each step, and some."""
+    steps, around = 40, 13
+    rounds = ((1 << log) - 64) // (3 * steps + around)
+    return f"""begin
+    push.1 push.{rounds}
+    dup neq.0
+    while.true
+        movdn.2
+        repeat.{steps}
+            swap dup.1 add
+        end
+        movup.2 sub.1
+        dup neq.0
+    end
+    drop swap drop
+end
+"""
 
 
 class Median:
-    """The medians of several proofs, with the ratio of processor times to others made in the same turns."""
+    """The medians of several proofs, with ratios to others made in the same turns."""
 
     def __init__(self, proofs, others):
         def of(field):
             return statistics.median(getattr(proof, field) for proof in proofs)
 
+        def to(field):
+            pairs = zip(proofs, others)
+            return statistics.median(getattr(one, field) / getattr(other, field) for one, other in pairs)
+
         self.cycles = proofs[0].cycles
-        self.seconds, self.mebibytes, self.wall = of("seconds"), of("mebibytes"), of("wall")
+        self.seconds, self.mebibytes = of("seconds"), of("mebibytes")
         self.kibibytes, self.verify = of("kibibytes"), of("verify")
-        self.ratio = statistics.median(one.seconds / other.seconds for one, other in zip(proofs, others))
+        self.processor_ratio = to("seconds")
 
 
 def turns(runs, takes):
-    """The medians of what each of these functions measures, next to the first one."""
-    made = [[take() for take in takes] for _ in range(runs)]
+    """The medians of what each of these functions measures with a salt, next to the last one."""
+    made = [[take(salt) for take in takes] for salt in range(1, runs + 1)]
     columns = list(zip(*made))
-    return [Median(column, columns[0]) for column in columns]
+    return [Median(column, columns[-1]) for column in columns]
 
 
-def table(head):
+def table(*head):
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
 
 
-def programs(binary, arguments):
-    table(["program", "cycles", "settings", "processor", "peak", "proof", "verify"])
+def row(*cells):
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def programs(tools, arguments):
+    table("program", "cycles", "settings", "processor", "peak", "proof", "verify")
     for name, target in PROGRAMS.items():
-        takes = [lambda options=options: Proof(binary, target, options) for options in CONTENDERS.values()]
+        takes = [lambda salt, options=options: tools.prove(target, options, salt) for options in CONTENDERS.values()]
         for contender, m in zip(CONTENDERS, turns(arguments.runs, takes)):
-            print(
-                f"| `{name}` | {m.cycles:,} | {contender} | {m.seconds:.2f} s | {m.mebibytes:,.0f} MiB "
-                f"| {m.kibibytes:.1f} KiB | {m.verify:.1f} ms |",
-                flush=True,
+            cells = [f"{m.seconds:.2f} s", f"{m.mebibytes:,.0f} MiB", f"{m.kibibytes:.1f} KiB", f"{m.verify:.1f} ms"]
+            row(f"`{name}`", f"{m.cycles:,}", contender, *cells)
+
+
+def hashes(tools, arguments):
+    table("hash", "processor", "to Blake3-256", "proof", "verify")
+    path = tools.write("fib.masm", fibonacci(16))
+    # What the others are compared with takes the last turn.
+    names = HASHES[::-1]
+    takes = [lambda salt, name=name: tools.prove(path, [*FAST, "--hash", name], salt) for name in names]
+    for name, m in reversed(list(zip(names, turns(arguments.runs, takes)))):
+        ratio = f"{m.processor_ratio:.2f}"
+        row(name, f"{m.seconds:.2f} s", ratio, f"{m.kibibytes:.1f} KiB", f"{m.verify:.1f} ms")
+
+
+def sets(tools, arguments):
+    table("set", "rows", "cycles", "processor time", "peak memory", "proof")
+    for log in (log for log in (12, 16, 20) if log <= arguments.max_log):
+        path = tools.write("fib.masm", fibonacci(log))
+        for name, options in SETS.items():
+            try:
+                [m] = turns(1, [lambda salt: tools.prove(path, options, salt)])
+            except Refused as error:
+                row(name, f"2^{log}", str(error))
+                continue
+            cells = [f"{m.seconds:.1f} s", f"{m.mebibytes:,.0f} MiB", f"{m.kibibytes:.1f} KiB"]
+            row(name, f"2^{log}", f"{m.cycles:,}", *cells)
+
+
+def growth(tools, arguments):
+    head = ["cycles", "processor", "a cycle", "2 threads", "peak", "a cycle", "proof", "verify"]
+    table("settings", *head)
+    measured = {"`Fast96`": (FAST, 22), "`Proven100`": ([], 20)}
+    for name in HASHES[1:]:
+        measured[f"`Fast96`, {name}"] = ([*FAST, "--hash", name], 18)
+    for name, (options, max_log) in measured.items():
+        for log in range(10, min(max_log, arguments.max_log) + 1, 2):
+            path = tools.write("fib.masm", fibonacci(log))
+            takes = [lambda salt, n=n: tools.prove(path, options, salt, n) for n in (2, 1)]
+            # From 2^20 rows on, one turn takes minutes.
+            two, one = turns(arguments.runs if log < 20 else 1, takes)
+            row(
+                name,
+                f"{one.cycles:,}",
+                f"{one.seconds:.2f} s",
+                f"{one.seconds / one.cycles * 1e6:.1f} µs",
+                f"{two.processor_ratio:.2f}",
+                f"{one.mebibytes:,.0f} MiB",
+                f"{one.mebibytes / one.cycles * 1024:.2f} KiB",
+                f"{one.kibibytes:.1f} KiB",
+                f"{one.verify:.1f} ms",
             )
 
 
-def with_fibonacci(log, take):
-    """Takes a measurement of Fibonacci in a loop with just below 2^log cycles."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "fib.masm")
-        Path(path).write_text(program(1 << log))
-        return take(path)
+def threads(tools, arguments):
+    """What one thread does alone: the one that a proof is made on waits while others work for it. The rest is taken to
+    be divided among all cores there are."""
+    table("cycles", "processor", "serial", "of it running", "16 cores", "64 cores")
+    for log in (log for log in (16, 18, 20) if log <= arguments.max_log):
+        path = tools.write("fib.masm", fibonacci(log))
+        total, alone = own_thread([tools.binary, "prove", path, *FAST, *tools.files])
+        made = Run([tools.binary, "run", path, "--json"])
+        serial = alone / total
+        speedups = (1 / (serial + (1 - serial) / cores) for cores in (16, 64))
+        cells = [f"{total:.2f} s", f"{serial:.1%}", f"{made.seconds / total:.1%}"]
+        row(f"{made.answer['cycles']:,}", *cells, *(f"{speedup:.1f} times as fast" for speedup in speedups))
 
 
-def hashes(binary, arguments):
-    table(["hash", "processor", "to Blake3-256", "proof", "verify"])
+def own_thread(command):
+    """The processor time of a process, and what of it is not that of the two threads that others give work to, which
+    take the most; as far as it was seen before the process ended."""
 
-    def measure(path):
-        takes = [lambda name=name: Proof(binary, path, [*FAST, "--hash", name]) for name in HASHES]
-        for name, m in zip(HASHES, turns(arguments.runs, takes)):
-            print(
-                f"| {name} | {m.seconds:.2f} s | {m.ratio:.2f} | {m.kibibytes:.1f} KiB | {m.verify:.1f} ms |",
-                flush=True,
-            )
+    def seconds(path):
+        fields = (path / "stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
-    with_fibonacci(16, measure)
-
-
-def growth(binary, arguments):
-    table(["cycles", "processor", "a cycle", "2 threads", "peak", "a cycle", "proof", "verify"])
-
-    def measure(path):
-        one, two = turns(arguments.runs, [lambda n=n: Proof(binary, path, FAST, n) for n in (1, 2)])
-        print(
-            f"| {one.cycles:,} | {one.seconds:.2f} s | {one.seconds / one.cycles * 1e6:.1f} µs | {two.ratio:.2f} "
-            f"| {one.mebibytes:,.0f} MiB | {one.mebibytes / one.cycles * 1024:.2f} KiB | {one.kibibytes:.1f} KiB "
-            f"| {one.verify:.1f} ms |",
-            flush=True,
-        )
-
-    for log in range(10, arguments.max_log + 1, 2):
-        with_fibonacci(log, measure)
+    quiet = subprocess.DEVNULL
+    environment = {**os.environ, "RAYON_NUM_THREADS": "2"}
+    process = subprocess.Popen(list(map(str, command)), stdout=quiet, stderr=quiet, env=environment)
+    folder = Path(f"/proc/{process.pid}")
+    times = {}
+    while process.poll() is None:
+        try:
+            times.update({thread.name: seconds(thread) for thread in (folder / "task").iterdir()})
+        except (OSError, ValueError):
+            # A thread has ended.
+            pass
+        time.sleep(0.01)
+    if process.wait() != 0:
+        raise Refused(f"{command[0]} failed")
+    return sum(times.values()), sum(sorted(times.values())[:-2])
 
 
 def main():
-    tables = {"programs": programs, "hashes": hashes, "growth": growth}
+    tables = {
+        "programs": programs,
+        "hashes": hashes,
+        "sets": sets,
+        "growth": growth,
+        "threads": threads,
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary")
     parser.add_argument("tables", nargs="*", metavar="table", help=f"of {', '.join(tables)}; all, if none is named")
+    parser.add_argument("--binary", default=ROOT / "target/release/miden-cvm", help="the command line")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--max-log", type=int, default=20)
+    parser.add_argument("--max-log", type=int, default=22, help="leave out what has more than 2^N rows")
     arguments = parser.parse_args()
     unknown = set(arguments.tables) - set(tables)
     if unknown:
         parser.error(f"there is no table {', '.join(sorted(unknown))}")
-    for name in arguments.tables or tables:
-        tables[name](arguments.binary, arguments)
-        print()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.tables or tables:
+            tables[name](Tools(arguments, folder), arguments)
+            print()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ use winterfell::math::FieldElement;
 use crate::{
     evaluator::quotient_cosets,
     fft::{Direction, Transform, reversed_powers},
-    lde::{Cosets, Segment},
+    lde::{Cosets, Segment, copies},
     packed::{LANES, Packed},
 };
 
@@ -31,7 +31,7 @@ impl<E: FieldElement<BaseField = Felt>> Composition<E> {
     /// Zero, for a longest piece of `length` rows.
     pub fn new(length: usize) -> Self {
         Self {
-            coefficients: vec![[E::ZERO; COMPOSITION_COLUMNS]; length],
+            coefficients: copies([E::ZERO; COMPOSITION_COLUMNS], length),
         }
     }
 

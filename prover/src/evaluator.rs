@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
-    lde::{CosetValues, Cosets, Segment},
+    lde::{CosetValues, Cosets, Segment, copies},
     packed::{LANES, Packed},
     program::{BLOCK, Block, Extended, Program},
 };
@@ -159,7 +159,7 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
             }
             cells
         };
-        let mut result = vec![<E as FieldElement>::ZERO; length];
+        let mut result = copies(<E as FieldElement>::ZERO, length);
         result
             .par_chunks_mut(CHUNK * BLOCK)
             .enumerate()

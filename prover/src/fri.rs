@@ -7,6 +7,7 @@ use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
     channel::Channel,
+    lde::copies,
     tree::{Tree, hash_rows},
 };
 
@@ -39,7 +40,7 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
         let layers = (0..layers)
             .map(|_| {
                 let rows = values.len() / folding;
-                let mut hashes = vec![Digest::default(); rows];
+                let mut hashes = copies(Digest::default(), rows);
                 hashes
                     .par_chunks_mut(CHUNK)
                     .enumerate()

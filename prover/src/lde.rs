@@ -470,6 +470,13 @@ fn extension_powers<E: FieldElement>(base: E, factor: E, length: usize) -> Vec<E
     powers
 }
 
+/// So many copies of a value, written by all threads: most of it is the system's work, which gives
+/// pages to who writes to them first.
+pub fn copies<T: Copy + Send + Sync>(value: T, count: usize) -> Vec<T> {
+    let copies = rayon::iter::repeat_n(value, count);
+    copies.with_min_len(STRETCH).collect()
+}
+
 /// A sequence in bit-reversed order.
 pub fn reversed<T: Copy + Send + Sync>(items: &[T]) -> Vec<T> {
     (0..items.len())

@@ -5,10 +5,7 @@
 //! the widest unit that the processor has. It is several times as fast as one element at a time,
 //! whose conditional corrections become unpredictable branches.
 
-use core::{
-    num::Wrapping,
-    ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign},
-};
+use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 
 use miden_core::Felt;
 use miden_cvm_air::algebra::Algebra;
@@ -97,14 +94,13 @@ pub fn sub(a: u64, b: u64) -> u64 {
 #[inline(always)]
 pub fn product(a: u64, b: u64) -> (u64, u64) {
     // Nothing overflows, and nothing is checked either: builds that check would not be vectorized.
-    let [a0, a1, b0, b1] = [a & EPSILON, a >> 32, b & EPSILON, b >> 32].map(Wrapping);
-    let low_half = Wrapping(EPSILON);
-    let low = a0 * b0;
-    let middle = a0 * b1 + (low >> 32);
-    let other = a1 * b0 + (middle & low_half);
-    let high = a1 * b1 + (middle >> 32) + (other >> 32);
-    let low = (other << 32) | (low & low_half);
-    (low.0, high.0)
+    let (mul, add) = (u64::wrapping_mul, u64::wrapping_add);
+    let (a0, a1, b0, b1) = (a & EPSILON, a >> 32, b & EPSILON, b >> 32);
+    let low = mul(a0, b0);
+    let middle = add(mul(a0, b1), low >> 32);
+    let other = add(mul(a1, b0), middle & EPSILON);
+    let high = add(add(mul(a1, b1), middle >> 32), other >> 32);
+    ((other << 32) | (low & EPSILON), high)
 }
 
 /// `low + 2^64 high`, where `high` is below the modulus, divided by 2^64: Montgomery's reduction.

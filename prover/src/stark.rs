@@ -26,7 +26,7 @@ use crate::{
     composition::Composition,
     evaluator::{PieceEvaluator, quotient_cosets},
     fri::Layers,
-    lde::{Cosets, Segment, basis, reversed},
+    lde::{Cosets, Segment, basis, copies, reversed},
     tree::{Tree, hash_extension},
 };
 
@@ -269,7 +269,7 @@ impl Columns {
         let longest = air.longest();
         let mut weights = powers(gamma);
         // In bit-reversed order, lifted columns are what columns begin with.
-        let mut pieces = vec![E::ZERO; longest];
+        let mut pieces = copies(E::ZERO, longest);
         for (i, piece) in air.pieces().iter().enumerate() {
             let to = &mut pieces[..piece.height];
             let main: Vec<E> = (0..piece.table.width()).map(|_| weights()).collect();
@@ -294,7 +294,7 @@ impl Columns {
         let segment = Segment::of_elements(&coefficients);
         let cosets = domains.longest();
         let blowup = cosets.blowup();
-        let mut values = vec![E::ZERO; cosets.num_steps()];
+        let mut values = copies(E::ZERO, cosets.num_steps());
         let mut on_coset = segment.values();
         for coset in 0..blowup {
             segment.evaluate(cosets, coset, &mut on_coset);

@@ -10,7 +10,7 @@ use winterfell::math::FieldElement;
 
 use crate::{
     hash,
-    lde::{CosetValues, Cosets, Segment},
+    lde::{CosetValues, Cosets, Segment, copies},
     packed::VectorUnit,
 };
 
@@ -37,7 +37,7 @@ where
         .map(|segment| segment.width() / F::EXTENSION_DEGREE)
         .collect();
     let total = widths.iter().sum();
-    let mut hashes = vec![Digest::default(); cosets.num_steps()];
+    let mut hashes = copies(Digest::default(), cosets.num_steps());
     let mut room: Vec<CosetValues> = Vec::new();
     for coset in 0..blowup {
         if room.is_empty() {
@@ -102,7 +102,8 @@ impl Tree {
             let half = level.len() / 2;
             let rows = extensions.next_if(|rows| rows.len() == half);
             let (left, right) = level.split_at(half);
-            let mut next = left.to_vec();
+            let mut next: Vec<Digest> =
+                left.par_iter().with_min_len(MERGE_CHUNK).copied().collect();
             next.par_chunks_mut(MERGE_CHUNK)
                 .enumerate()
                 .for_each(|(chunk, nodes)| {

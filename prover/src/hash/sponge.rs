@@ -9,7 +9,7 @@
     reason = "a lane is an index into several arrays"
 )]
 
-use core::{marker::PhantomData, num::Wrapping};
+use core::marker::PhantomData;
 
 use miden_core::{
     Felt,
@@ -206,12 +206,14 @@ impl Field {
 
     #[inline(always)]
     fn square(self, a: u64) -> u64 {
-        // Nothing of it overflows, and nothing is checked, as in `product`.
-        let [a0, a1] = [a & EPSILON, a >> 32].map(Wrapping);
-        let (low, middle, high) = (a0 * a0, a0 * a1, a1 * a1);
+        // Nothing of it overflows, and nothing is checked, as in `product`. Code that is any larger would
+        // not be inlined, and so not be vectorized.
+        let (mul, add) = (u64::wrapping_mul, u64::wrapping_add);
+        let (a0, a1) = (a & EPSILON, a >> 32);
+        let (low, middle, high) = (mul(a0, a0), mul(a0, a1), mul(a1, a1));
         // The middle counts 2^33 times.
-        let high = high + ((middle + (low >> 33)) >> 31);
-        self.reduce(a.wrapping_mul(a), high.0)
+        let high = add(high, add(middle, low >> 33) >> 31);
+        self.reduce(mul(a, a), high)
     }
 
     #[inline(always)]
