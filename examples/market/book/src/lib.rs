@@ -4,8 +4,6 @@
 
 extern crate alloc;
 
-mod heap;
-
 use alloc::{
     collections::BTreeMap,
     rc::Rc,
@@ -13,6 +11,14 @@ use alloc::{
     vec::Vec,
 };
 use core::cell::{Cell, RefCell};
+
+#[global_allocator]
+static HEAP: miden_cvm_guest::Heap = miden_cvm_guest::Heap::new();
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
 
 wit_bindgen::generate!({ path: "book.wit", world: "book", generate_all });
 

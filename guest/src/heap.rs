@@ -1,4 +1,4 @@
-//! Memory from the end of the program's data on, and what happens when something goes wrong.
+//! Memory from the end of the program's data on.
 
 use core::{
     alloc::{GlobalAlloc, Layout},
@@ -8,14 +8,30 @@ use core::{
 /// Blocks of one size are given again when they are free: powers of two, from 16 bytes on.
 const CLASSES: usize = 24;
 
-/// Free blocks by size, each of which begins with the address of the next, and the end of what was given.
-struct Heap(UnsafeCell<([usize; CLASSES], usize)>);
+/// An allocator whose memory begins where the module's own ends, and grows with what is asked for:
+///
+/// ```ignore
+/// #[global_allocator]
+/// static HEAP: miden_cvm_guest::Heap = miden_cvm_guest::Heap::new();
+/// ```
+// Free blocks by size, each of which begins with the address of the next, and the end of what was given.
+pub struct Heap(UnsafeCell<([usize; CLASSES], usize)>);
+
+impl Heap {
+    /// An allocator that has given nothing yet. A module has one.
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new(([0; CLASSES], 0)))
+    }
+}
+
+impl Default for Heap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 // SAFETY: an instance has one thread.
 unsafe impl Sync for Heap {}
-
-#[global_allocator]
-static HEAP: Heap = Heap(UnsafeCell::new(([0; CLASSES], 0)));
 
 fn class(layout: Layout) -> usize {
     let size = layout
@@ -61,9 +77,4 @@ unsafe impl GlobalAlloc for Heap {
         unsafe { *block.cast() = *first };
         *first = block as usize;
     }
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    core::arch::wasm32::unreachable()
 }
