@@ -9,6 +9,7 @@ mod artifacts;
 mod flips;
 mod sources;
 mod texts;
+mod wasm;
 
 use std::{fs, path::Path};
 
@@ -16,6 +17,7 @@ pub use artifacts::{Known, another, known, package, proof};
 pub use flips::{Flips, flip};
 pub use sources::{component, composition, modules, names, source, wac, wit};
 pub use texts::{inputs, statement};
+pub use wasm::wasm;
 
 /// A kind of input.
 pub struct Target {
@@ -28,7 +30,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "proof",
         check: proof,
@@ -78,6 +80,11 @@ pub const TARGETS: [Target; 11] = [
         name: "wac",
         check: wac,
         seeds: sources::wac_seeds,
+    },
+    Target {
+        name: "wasm",
+        check: wasm,
+        seeds: wasm::wasm_seeds,
     },
     Target {
         name: "inputs",

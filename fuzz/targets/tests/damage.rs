@@ -211,6 +211,11 @@ fn modules() {
 }
 
 #[test]
+fn wasm() {
+    damaged("wasm", 60);
+}
+
+#[test]
 fn names() {
     damaged("names", 300);
 }
