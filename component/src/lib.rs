@@ -56,6 +56,8 @@ pub use source::{
     data::Segment,
     new_file::NewFile,
     scaffold::{Language, bindings, new_component},
+    system::system_component,
+    wasm::CompiledModule,
     workspace::{WORKSPACE_FILE, Workspace},
     world::ComponentWorld,
 };

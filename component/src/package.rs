@@ -43,6 +43,7 @@ use crate::{
     source::{
         component::{Component, Export, Import, ImportKey},
         data::Segment,
+        wasm::CompiledModule,
         world::ComponentWorld,
     },
     text::names::{check_identity, check_name},
@@ -79,6 +80,8 @@ pub(crate) struct ComponentSection {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     aliases: BTreeMap<Hex, Vec<String>>,
     unused_imports: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compiled: Option<CompiledModule>,
 }
 
 /// The WIT world: its texts, and what they come to.
@@ -305,6 +308,7 @@ impl Component {
                 .map(|(digest, names)| (Hex(*digest), names.clone()))
                 .collect(),
             unused_imports: self.unused_imports.clone(),
+            compiled: self.compiled.clone(),
         }
     }
 
@@ -487,6 +491,7 @@ impl ComponentSection {
                 .map(|(digest, names)| (digest.0, names))
                 .collect(),
             unused_imports: self.unused_imports,
+            compiled: self.compiled,
             files: vec![path.into()],
             warnings: Vec::new(),
         })

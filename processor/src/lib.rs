@@ -39,7 +39,7 @@ pub use forests::Position;
 pub use host::{
     AsyncHost, BaseHost, DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host,
     Host as SyncHost, HostFuture, HostFuture as FutureMaybeSend, MastForestStore,
-    MemMastForestStore, RegistryError, StdoutWriter, core_library_handlers,
+    MemMastForestStore, RegistryError, StdoutWriter, TEXT_TRACE, core_library_handlers,
 };
 pub use machine::{memory::Memory, process::Process, stack::Stack, view::ProcessState};
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};

@@ -9,6 +9,7 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use miden_cvm::{
     Component, Language, Loader, WORKSPACE_FILE, Workspace, bindings, findings, new_component,
+    system_component,
 };
 use serde::Serialize;
 
@@ -51,6 +52,9 @@ struct New {
     /// The language that it is written in
     #[arg(long, value_name = "LANGUAGE", default_value = "masm")]
     lang: Lang,
+    /// Make the component that is the system for those that were compiled for WASI
+    #[arg(long, conflicts_with_all = ["wit", "world", "lang"])]
+    system: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -131,7 +135,11 @@ impl New {
             .unwrap_or_default()
             .to_string_lossy();
         let (wit, world) = (self.wit.as_deref(), self.world.as_deref());
-        let made = new_component(&name, wit, world, self.lang.into()).map_err(Failure::failed)?;
+        let made = match self.system {
+            true => system_component(&name),
+            false => new_component(&name, wit, world, self.lang.into()),
+        };
+        let made = made.map_err(Failure::failed)?;
         let made = made.into_iter().map(|file| (file.path, file.text));
         write_all(&self.folder, made, &[])
     }

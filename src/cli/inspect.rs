@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    CodeDescription, Component, Composition, Finding, Inputs, Intrinsic, LinkKind,
+    CodeDescription, CompiledModule, Component, Composition, Finding, Inputs, Intrinsic, LinkKind,
     LinkedComposition, Loader, PackageKind, Proof, PublicInputs, Records, Security, StatedCall,
     Statement, Target, Word, describe_code, findings, target_file, to_wave,
 };
@@ -556,6 +556,9 @@ struct ComponentAnswer {
     segments: Vec<SegmentAnswer>,
     /// Nodes of its code.
     nodes: usize,
+    /// What became of its core module of WebAssembly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compiled: Option<CompiledModule>,
     advisories: AdvisoriesAnswer,
 }
 
@@ -655,6 +658,7 @@ impl ComponentAnswer {
             resources: own.chain(imported).collect(),
             segments: segments.collect(),
             nodes: component.forest.nodes().len(),
+            compiled: component.compiled.clone(),
             advisories: AdvisoriesAnswer::new(&findings(&component.forest)),
         }
     }
@@ -664,6 +668,28 @@ impl fmt::Display for ComponentAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "component    {}, {} nodes", self.name, self.nodes)?;
         self.advisories.write(f)?;
+        if let Some(compiled) = &self.compiled {
+            let CompiledModule {
+                bytes,
+                functions,
+                dropped,
+                data,
+                memory_end,
+            } = compiled;
+            writeln!(
+                f,
+                "module       {bytes} bytes, {} functions compiled, {} dropped",
+                functions.len(),
+                dropped.len()
+            )?;
+            writeln!(
+                f,
+                "               {data} elements at first, all memory below {memory_end}"
+            )?;
+            for name in dropped {
+                writeln!(f, "               dropped {name}")?;
+            }
+        }
         if let Some(world) = &self.world {
             writeln!(f, "world        {world}")?;
         }

@@ -374,6 +374,10 @@ fn files_and_answers_are_those_of_the_book() {
         &["-o", &output],
     );
     formats.section("Component section", "miden_cvm_component", &till);
+    let compiled = example("kernels/kernels");
+    let kernels = path("kernels.masp");
+    on(&["component", "build"], &compiled, &["-o", &text(&kernels)]).answer();
+    formats.section("Component section", "miden_cvm_component", &kernels);
     for (target, name) in [
         (&parts, "parts"),
         (&vault, "vault"),
@@ -411,6 +415,7 @@ fn files_and_answers_are_those_of_the_book() {
         ("inspect, a composition", &vault),
         ("inspect, a composition", &parts),
         ("inspect, a component", &shop),
+        ("inspect, a component", &kernels),
         ("inspect, a program", &fib),
         ("inspect, a package or a library", &path("fib.masp")),
         ("inspect, a package or a library", &path("a.masl")),

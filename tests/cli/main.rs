@@ -5,6 +5,7 @@ mod compile;
 mod debug;
 mod formats;
 mod kinds;
+mod languages;
 mod limits;
 mod lying;
 mod service;

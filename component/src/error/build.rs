@@ -573,10 +573,11 @@ pub enum Problem {
          or give that module and `wit`"
     ))]
     WasmBinary(String),
-    /// A world that wants an operating system.
-    #[error("`wasm` names code for a system with WASI; it imports `{}`", .0.join("`, `"))]
+    /// A world that wants more of an operating system than there is.
+    #[error("`wasm` names code for a system with WASI, and what it imports is not there: `{}`", .0.join("`, `"))]
     #[diagnostic(help(
-        "nothing here is a file, a clock or a terminal: compile for `wasm32-unknown-unknown`"
+        "there are streams, clocks and random numbers, and no files or sockets: do without what \
+         needs these, or compile for `wasm32-unknown-unknown`"
     ))]
     Wasi(Vec<String>),
     /// A module together with what is not its own, or without a world.

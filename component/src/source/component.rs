@@ -36,7 +36,7 @@ use crate::{
         libraries::{assembled_code, with_libraries},
         manifest::{ExportEntry, ImportEntry, Manifest},
         resources::Declared,
-        wasm::WasmModule,
+        wasm::{CompiledModule, WasmModule},
         workspace::Workspace,
         world::{ComponentWorld, ImportEntries, find_procedure, implementations, import_roots},
     },
@@ -80,6 +80,8 @@ pub struct Component {
     pub aliases: BTreeMap<Word, Vec<String>>,
     /// Imports that no code calls and no `dyncall` names.
     pub unused_imports: Vec<String>,
+    /// What became of its core module, if it is compiled from WebAssembly.
+    pub compiled: Option<CompiledModule>,
     /// The files, and the folders of WIT, that it was read from.
     pub files: Vec<PathBuf>,
     /// The assembler's warnings about its sources.
@@ -277,6 +279,7 @@ impl Component {
             procedures,
             aliases,
             unused_imports,
+            compiled: wasm.map(WasmModule::into_summary),
             files,
             warnings,
         })

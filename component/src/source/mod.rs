@@ -9,6 +9,7 @@ pub(crate) mod manifest;
 pub(crate) mod new_file;
 pub(crate) mod resources;
 pub(crate) mod scaffold;
+pub(crate) mod system;
 pub(crate) mod wasm;
 pub(crate) mod workspace;
 pub(crate) mod world;

@@ -14,6 +14,7 @@ mod mistakes;
 mod model_cases;
 mod nesting;
 mod packages;
+mod rebuilt;
 mod resources;
 mod running;
 mod sources;

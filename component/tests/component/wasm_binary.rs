@@ -105,9 +105,10 @@ fn components_that_are_not_understood_are_refused_by_what_they_have() {
         ),
         (
             "(component
-                (import \"wasi:io/error@0.2.6\" (instance (export \"f\" (func))))
-                (import \"wasi:cli/stderr@0.2.6\" (instance (export \"f\" (func)))))",
-            "imports `wasi:io/error@0.2.6`, `wasi:cli/stderr@0.2.6`",
+                (import \"wasi:http/types@0.2.6\" (instance (export \"f\" (func))))
+                (import \"wasi:cli/stderr@0.2.6\" (instance (export \"f\" (func))))
+                (import \"wasi:sockets/tcp@0.2.6\" (instance (export \"f\" (func)))))",
+            "is not there: `wasi:http/types@0.2.6`, `wasi:sockets/tcp@0.2.6`",
         ),
         ("(component (core module))", "not made an instance once"),
         (

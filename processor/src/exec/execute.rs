@@ -17,7 +17,7 @@ use crate::{
     error::{OpResult, Trap},
     exec::ops::Outcome,
     forests::{ForestId, Forests, Missing, Position, Procedure},
-    host::BaseHost,
+    host::{BaseHost, TEXT_TRACE},
     machine::process::{Process, hash_input},
     tracer::{EndRow, NodeKind, OpRow, RowKind, StartRow, Tracer},
 };
@@ -786,7 +786,9 @@ impl<T: Tracer> Process<T> {
             Decorator::Debug(options) => host
                 .on_debug(&mut self.state(), options)
                 .map_err(|error| Box::new(Trap::DebugHandlerError(error))),
-            Decorator::Trace(_) if !self.options.tracing() => Ok(()),
+            Decorator::Trace(trace_id) if *trace_id != TEXT_TRACE && !self.options.tracing() => {
+                Ok(())
+            }
             Decorator::Trace(trace_id) => {
                 host.on_trace(&mut self.state(), *trace_id)
                     .map_err(|error| {

@@ -4,6 +4,13 @@ use miden_core::{DebugOptions, FMP_ADDR, Felt};
 
 use crate::machine::view::ProcessState;
 
+/// The id of trace decorators that print a text: its bytes are elements of memory, from the address on top
+/// of the stack on, and their number is below that. They are reached whenever decorators are run.
+pub const TEXT_TRACE: u32 = u32::from_be_bytes(*b"text");
+
+/// The most bytes of a text that are printed.
+const MAX_TEXT: u32 = 1 << 16;
+
 /// Writes to the standard output.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StdoutWriter;
@@ -91,11 +98,14 @@ impl<W: fmt::Write> DebugPrinter<W> {
         }
     }
 
-    /// Prints that a trace decorator was reached.
+    /// Prints that a trace decorator was reached, or the text that it is about.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn print_trace(&mut self, state: &ProcessState<'_>, trace_id: u32) -> fmt::Result {
+        if trace_id == TEXT_TRACE {
+            return self.writer.write_str(&text(state));
+        }
         writeln!(
             self.writer,
             "trace {trace_id} reached before cycle {} in context {}",
@@ -129,4 +139,18 @@ impl<W: fmt::Write> DebugPrinter<W> {
             None => writeln!(self.writer, "  {label}: empty"),
         }
     }
+}
+
+/// The text that a decorator prints.
+fn text(state: &ProcessState<'_>) -> String {
+    let [first, length] = [0, 1].map(|place| {
+        let element = state.get_stack_item(place).as_int();
+        u32::try_from(element).unwrap_or_default()
+    });
+    let bytes = (0..length.min(MAX_TEXT)).map(|number| {
+        let address = first.checked_add(number);
+        let byte = address.and_then(|address| state.get_mem_value(state.ctx(), address));
+        byte.map_or(0, |byte| byte.as_int() as u8)
+    });
+    String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use asynchronous::{AsyncHost, HostFuture};
 pub use core_library::core_library_handlers;
-pub use debug::{DebugPrinter, StdoutWriter};
+pub use debug::{DebugPrinter, StdoutWriter, TEXT_TRACE};
 pub use default::DefaultHost;
 pub use handlers::{EventHandler, EventHandlerRegistry, RegistryError};
 use miden_core::{DebugOptions, EventId, EventName, Felt, Word, mast::MastForest};

@@ -417,22 +417,38 @@ impl Emitter<'_> {
         if counted {
             saved.push(self.layout.depth);
         }
+        let order: Vec<usize> = (0..inst.args.len()).collect();
+        // Where what is saved would put the arguments out of reach, it goes below them.
+        let deepest = inst.args.iter().filter_map(|arg| match self.loc(*arg) {
+            Loc::Slot(slot) => self.machine.depth(slot),
+            _ => None,
+        });
+        let reach = deepest.max().unwrap_or(0) + saved.len() + order.len();
+        let goes_below = reach > 15 && order.len() <= 15;
+        if goes_below {
+            self.arrange(&inst.args, &[&order])?;
+        }
         let mut slots = Vec::new();
         for cell in &saved {
             self.line(format!("mem_load.{cell}"));
+            if counted && *cell == self.layout.depth {
+                self.line(format!(
+                    "dup.0 push.1 sub u32assert.err=\"wasm: call stack exhausted\" mem_store.{cell}"
+                ));
+            }
+            match order.len() {
+                1 if goes_below => self.line("swap"),
+                count @ 2.. if goes_below => self.line(format!("movdn.{count}")),
+                _ => {}
+            }
             let slot = self.machine.new_slot();
             self.machine.slots.push(slot);
             self.machine.hold(Loc::Slot(slot));
             slots.push(slot);
         }
-        if counted {
-            self.line(format!(
-                "dup.0 push.1 sub u32assert.err=\"wasm: call stack exhausted\" mem_store.{}",
-                self.layout.depth
-            ));
+        if !goes_below {
+            self.arrange(&inst.args, &[&order])?;
         }
-        let order: Vec<usize> = (0..inst.args.len()).collect();
-        self.arrange(&inst.args, &[&order])?;
         match way {
             Way::Exec(procedure) => self.line(format!("exec.{procedure}")),
             Way::Memory(cell) => self.line(format!("push.{cell} dynexec")),

@@ -21,6 +21,7 @@ use miden_core::{
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::composition::SEGMENT_BLOCK;
 use miden_cvm_wasm::{Cell, Import, Options, Passing, ValueType, compile};
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use wasmparser::Parser;
 
@@ -31,7 +32,7 @@ use crate::{
     bindings::{BINDINGS_MODULE, BindingsModule, Code, Implementation, resources::WorldTypes},
     code::library::Procedures,
     error::{BuildError, Problem},
-    source::{data::Segment, files::inside, manifest::Manifest},
+    source::{data::Segment, files::inside, manifest::Manifest, system},
     text::document::Document,
     wit::{
         Function, FunctionName, Interface, InterfaceName, ResourceName, World, find::full_name,
@@ -51,11 +52,24 @@ const REALLOC: &str = "cabi_realloc";
 /// The module's function that runs before all others, but for its start function.
 const INITIALIZE: &str = "_initialize";
 
-/// The namespace of the interfaces that an operating system has.
-const WASI: &str = "wasi:";
-
 /// The procedure of the boundary that sets up an instance.
 const INIT: &str = "init";
+
+/// What became of a component's core module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompiledModule {
+    /// The module's bytes.
+    pub bytes: usize,
+    /// The functions that were compiled, imports among them.
+    pub functions: Vec<String>,
+    /// The functions that no export can reach, which were left out.
+    pub dropped: Vec<String>,
+    /// The elements of memory that are not zero at first.
+    pub data: usize,
+    /// The first address behind linear memory, tables, and what else the module uses.
+    pub memory_end: u32,
+}
 
 /// A module, compiled.
 pub(crate) struct WasmModule {
@@ -66,6 +80,7 @@ pub(crate) struct WasmModule {
     destructors: Vec<(ResourceName, String)>,
     has_init: bool,
     memory: BTreeMap<u32, Cell>,
+    summary: CompiledModule,
 }
 
 impl WasmModule {
@@ -100,15 +115,8 @@ impl WasmModule {
                 return Err(fails(Problem::WasmForm(what)));
             }
         }
-        let wasi: Vec<String> = world
-            .imports
-            .iter()
-            .map(|interface| interface.name.to_string())
-            .filter(|name| name.starts_with(WASI))
-            .collect();
-        if !wasi.is_empty() {
-            return Err(fails(Problem::Wasi(wasi)));
-        }
+        let imports = world.imports.iter().map(|interface| &interface.name);
+        system::check(imports).map_err(fails)?;
         let bytes = read(document, folder, entry)?;
         let is_component = Parser::is_component(&bytes);
         if is_component && manifest.wit.is_some() {
@@ -150,19 +158,33 @@ impl WasmModule {
             }
         }
         let imported = imports(world, types);
-        let targets = imported.iter().enumerate().map(|(number, import)| {
-            let (params, results) = import.core_type();
-            let target = Import {
-                procedure: format!("{BOUNDARY}::{}", import_name(number)),
-                passing: import.passing(),
-                params,
-                results,
-            };
-            ((import.module.clone(), import.name.clone()), target)
-        });
+        let mut targets: BTreeMap<_, _> = imported
+            .iter()
+            .enumerate()
+            .map(|(number, import)| {
+                let (params, results) = import.core_type();
+                let target = Import {
+                    procedure: format!("{BOUNDARY}::{}", import_name(number)),
+                    passing: import.passing(),
+                    params,
+                    results,
+                };
+                ((import.module.clone(), import.name.clone()), target)
+            })
+            .collect();
+        // A world has one of several versions that are as good.
+        for (module, name) in binary::imports(bytes) {
+            let mut known = targets.iter().filter(|((_, known), _)| known == name);
+            let target = known.find(|((known, _), _)| is_version_of(module, known));
+            if let Some(target) = target.map(|(_, target)| target.clone()) {
+                targets
+                    .entry((module.into(), name.into()))
+                    .or_insert(target);
+            }
+        }
         let options = Options {
             exports: Some(wanted),
-            imports: targets.collect(),
+            imports: targets,
             fixed_memory,
             access: true,
             ..Options::default()
@@ -249,8 +271,20 @@ impl WasmModule {
             exports,
             destructors,
             has_init: !first.is_empty(),
+            summary: CompiledModule {
+                bytes: bytes.len(),
+                functions: compiled.functions.into_values().collect(),
+                dropped: compiled.dropped,
+                data: compiled.memory.len(),
+                memory_end: compiled.memory_end,
+            },
             memory: compiled.memory,
         })
+    }
+
+    /// What became of the module.
+    pub(crate) fn into_summary(self) -> CompiledModule {
+        self.summary
     }
 
     /// The procedure that gives memory for messages.
@@ -325,6 +359,14 @@ impl WasmModule {
         });
         segments.collect()
     }
+}
+
+/// Whether a core module means the interface `known` by this name, if in another version.
+fn is_version_of(module: &str, known: &str) -> bool {
+    let parsed = |name: &str| name.parse::<InterfaceName>().ok();
+    parsed(module)
+        .zip(parsed(known))
+        .is_some_and(|(module, known)| module.accepts(&known))
 }
 
 /// The core type that a module exports a function of its world by: parameters and results.

@@ -12,16 +12,17 @@ mod contents;
 use std::collections::BTreeMap;
 
 use wasmparser::{
-    ComponentExternalKind, ExternalKind, Parser, Validator,
+    ComponentExternalKind, ExternalKind, Parser, Payload, Validator,
     component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentItem, ResourceId},
     types::TypesRef,
 };
-use wit_component::{DecodedWasm, OutputToString, WitPrinter, metadata};
+use wit_component::{ComponentEncoder, DecodedWasm, OutputToString, WitPrinter, metadata};
+use wit_parser::{Resolve, WorldId, WorldKey};
 
 use between::{Between, exports, module_name};
 use contents::{Contents, CoreFunction, CoreInstance, Function, Lift};
 
-use super::REALLOC;
+use super::{REALLOC, is_version_of};
 use crate::{
     assembly::guard::{Failure, guarded},
     error::Problem,
@@ -63,18 +64,28 @@ fn reading<T: Send>(work: impl FnOnce() -> Result<T, Problem> + Send) -> Result<
 pub(super) fn world(bytes: &[u8]) -> Result<Option<String>, Problem> {
     reading(|| {
         let fails = |error| refused(format!("its world cannot be read: {error:#}"));
+        let component = |bytes: &[u8]| match wit_component::decode(bytes).map_err(fails)? {
+            DecodedWasm::Component(resolve, world) => Ok((resolve, world)),
+            DecodedWasm::WitPackage(..) => Err(refused("it has no code, but only WIT")),
+        };
         let (resolve, world) = if Parser::is_component(bytes) {
-            match wit_component::decode(bytes).map_err(fails)? {
-                DecodedWasm::Component(resolve, world) => (resolve, world),
-                DecodedWasm::WitPackage(..) => return Err(refused("it has no code, but only WIT")),
-            }
+            component(bytes)?
         } else {
             // That it is a module at all is for the compiler to say.
-            match metadata::decode(bytes) {
+            let (resolve, world) = match metadata::decode(bytes) {
                 Ok((Some(_), found)) => (found.resolve, found.world),
                 Ok((None, _)) => return Ok(None),
                 Err(_) if Validator::new().validate_all(bytes).is_err() => return Ok(None),
                 Err(error) => return Err(fails(error)),
+            };
+            // A C library for WASI comes with all of it; a component has what is used.
+            match imports_wasi(&resolve, world) {
+                true => {
+                    let mut encoder = ComponentEncoder::default();
+                    encoder.module(bytes).map_err(fails)?;
+                    component(&encoder.encode().map_err(fails)?)?
+                }
+                false => (resolve, world),
             }
         };
         let Some(package) = resolve.worlds[world].package else {
@@ -86,6 +97,31 @@ pub(super) fn world(bytes: &[u8]) -> Result<Option<String>, Problem> {
         printer.print(&resolve, package, &others).map_err(fails)?;
         Ok(Some(printer.output.to_string()))
     })
+}
+
+/// Whether a world imports interfaces of WASI.
+fn imports_wasi(resolve: &Resolve, world: WorldId) -> bool {
+    let mut imports = resolve.worlds[world].imports.keys();
+    imports.any(|key| match key {
+        WorldKey::Interface(id) => {
+            let package = resolve.interfaces[*id].package;
+            package.is_some_and(|id| resolve.packages[id].name.namespace == "wasi")
+        }
+        WorldKey::Name(_) => false,
+    })
+}
+
+/// What a core module imports: of which module, and what. Nothing behind what cannot be read.
+pub(super) fn imports(bytes: &[u8]) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+        if let Payload::ImportSection(section) = payload {
+            for import in section.into_imports().map_while(Result::ok) {
+                found.push((import.module, import.name));
+            }
+        }
+    }
+    found
 }
 
 /// The core module of a component.
@@ -272,7 +308,8 @@ impl<'a> Linked<'_, 'a> {
                 }
                 let is_right = match self.source(*index) {
                     Some(Source::Imported(of, function)) => {
-                        (of.unwrap_or(ROOT), function) == (from, name)
+                        let of = of.unwrap_or(ROOT);
+                        function == *name && (of == *from || is_version_of(from, of))
                     }
                     Some(Source::Resource(kind, resource)) => {
                         name.strip_prefix(kind)
