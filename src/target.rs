@@ -22,8 +22,7 @@ use miden_cvm_library::{Finding, core_library, findings, published_core_library}
 use thiserror::Error;
 
 use crate::{
-    AdviceInputs, Composition, DefaultHost, StdoutWriter, call::RootFunction,
-    portable::TARGET_MAGIC,
+    AdviceInputs, Composition, DefaultHost, StdoutWriter, TARGET_MAGIC, call::RootFunction,
 };
 
 /// The names of the composition file that a folder is read by, the first that is there.
