@@ -75,11 +75,12 @@ impl Target {
         let (name, _) = text.split_once('(').unwrap_or((text, ""));
         let name = name.trim();
         let found = self.select(name)?;
-        // WAVE knows labels only; the name of an interface is none.
-        let params = &text[text.find('(').unwrap_or(text.len())..];
-        let call = format!("call{params}");
-        let call = parse_call(&call)?;
-        let params = typed_params(&found, &call)?;
+        // WAVE knows labels only, and the name of an interface is none. One that is as long keeps the places.
+        let open = text.find('(').unwrap_or(text.len());
+        let call = "f".repeat(open) + &text[open..];
+        let params = parse_call(&call)
+            .and_then(|call| typed_params(&found, &call))
+            .map_err(|error| error.in_text(text))?;
         self.typed_call(found, params)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,7 @@ use miden_core::{
     },
     errors::InputError,
 };
+use miden_cvm_component::read_file;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -156,7 +157,11 @@ impl Inputs {
     /// # Errors
     /// Returns an error if the file cannot be read or is not of the form that [`Inputs`] describes.
     pub fn read(path: &Path) -> Result<Self, InputsFileError> {
-        fs::read_to_string(path)
+        read_file(path)
+            .and_then(|bytes| {
+                String::from_utf8(bytes)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            })
             .map_err(InputsError::Unreadable)
             .and_then(|text| Self::from_json(&text))
             .map_err(|reason| InputsFileError {
@@ -170,6 +175,12 @@ impl Inputs {
     /// # Errors
     /// Returns the first thing that is not of the form that [`Inputs`] describes.
     pub fn from_json(text: &str) -> Result<Self, InputsError> {
+        // A list would be taken for the fields in their order.
+        if text.trim_start().starts_with('[') {
+            return Err(InputsError::Json(serde::de::Error::custom(
+                "inputs are an object, with fields such as `operand_stack`",
+            )));
+        }
         let document: Document = serde_json::from_str(text).map_err(InputsError::Json)?;
         let stack = numbers("operand_stack", &document.operand_stack)?;
         let stack = StackInputs::new(stack).map_err(InputsError::Stack)?;

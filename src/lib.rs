@@ -46,11 +46,11 @@ pub use miden_cvm_component::wit::Function;
 pub use miden_cvm_component::{
     ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE,
     CodeDescription, CompiledModule, Component, Composition, CompositionError, ExportDescription,
-    Intrinsic, Language, LimitName, LinkKind, LinkRecord, LinkedComposition, NewFile, PackageError,
-    PackageKind, Right, SegmentRecord, SourceError, SourceFault, SourceText, SourceWarning,
-    Toolchain, WORKSPACE_FILE, Warning, Workspace, bindings, describe_code, library_bytes,
-    new_component, package_kind, package_program, read_library, read_program, similar_name,
-    similar_path, system_component,
+    Intrinsic, Language, LimitName, LinkKind, LinkRecord, LinkedComposition, MAX_FILE_LEN, NewFile,
+    PackageError, PackageKind, Right, SegmentRecord, SourceError, SourceFault, SourceText,
+    SourceWarning, Toolchain, WORKSPACE_FILE, Warning, Workspace, bindings, describe_code,
+    library_bytes, new_component, package_kind, package_program, read_library, read_program,
+    similar_name, similar_path, system_component,
 };
 pub use miden_cvm_library::{
     ADVISORIES, Advisory, Finding, core_library, correct, findings, published_core_library,

@@ -16,7 +16,8 @@ use miden_cvm_air::composition::FIRST_INSTANCE_TYPE;
 use miden_cvm_component::{
     ArtifactError, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE, Component, INSTANCES,
     LinkedComposition, PackageError, SourceError, SourceText, SourceWarning, Toolchain,
-    WORKSPACE_FILE, Warning, kernel_stubs, read_library, read_program,
+    WORKSPACE_FILE, Warning, kernel_stubs, read_file, read_library, read_linked_library,
+    read_program,
 };
 use miden_cvm_library::{Finding, core_library, findings, published_core_library};
 use thiserror::Error;
@@ -519,7 +520,7 @@ impl Loader {
         let library = if path.is_dir() {
             self.assemble_library(path, None)?
         } else if matches!(extension(path), Some("masl" | "masp")) {
-            read_library(&read(path)?).map_err(|reason| unusable(path, reason))?
+            read_linked_library(&read(path)?).map_err(|reason| unusable(path, reason))?
         } else {
             check_readable(path)?;
             return Err(TargetError::UnknownLibrary(path.into()));
@@ -770,7 +771,7 @@ fn extension(path: &Path) -> Option<&str> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TargetError> {
-    fs::read(path).map_err(|reason| TargetError::Unreadable {
+    read_file(path).map_err(|reason| TargetError::Unreadable {
         path: path.into(),
         reason,
     })

@@ -17,6 +17,7 @@ mod bindings;
 mod code;
 mod describe;
 mod error;
+mod file;
 mod limits;
 mod link;
 mod package;
@@ -34,8 +35,8 @@ pub use bindings::{
 };
 pub use code::{
     artifact::{
-        forest_bytes, library_bytes, package_program, read_forest, read_library, read_program,
-        read_value,
+        forest_bytes, library_bytes, package_program, read_forest, read_library,
+        read_linked_library, read_program, read_value,
     },
     verify::verify_forest,
 };
@@ -43,6 +44,7 @@ pub use describe::{CodeDescription, ExportDescription, PackageKind, describe_cod
 pub use error::{
     ArtifactError, BuildError, ForestError, PackageError, Problem, SourceError, SourceFault, Step,
 };
+pub use file::{MAX_FILE_LEN, read_file};
 pub use limits::{AssemblyLimits, LimitName};
 pub use link::{Instance, LinkedComposition, Warning, graph::Edge};
 pub use miden_cvm_air::composition::{

@@ -21,6 +21,15 @@ pub fn similar_name<N: AsRef<str>>(
     if name.len() > MAX_NAME {
         return None;
     }
+    // A name without the interface before it is meant if there is one such.
+    let known: Vec<N> = known.into_iter().collect();
+    let mut whole = known.iter().filter(|known| {
+        let behind = known.as_ref().rsplit_once('#');
+        behind.is_some_and(|(_, behind)| behind == name)
+    });
+    if let (Some(whole), None) = (whole.next(), whole.next()) {
+        return Some(whole.as_ref().to_owned());
+    }
     let allowed = name.chars().count().div_ceil(3);
     let near = known.into_iter().filter_map(|known| {
         let known = known.as_ref();
@@ -84,6 +93,12 @@ mod tests {
         ] {
             assert_eq!(similar_name(name, known).as_deref(), meant, "{name}");
         }
+        let functions = ["my:a/b#add", "my:a/b#adds", "my:a/b#get", "my:a/c#get"];
+        assert_eq!(
+            similar_name("add", functions).as_deref(),
+            Some("my:a/b#add")
+        );
+        assert_eq!(similar_name("get", functions), None);
         assert_eq!(
             similar_name(&"a".repeat(1 << 20), ["a".repeat(1 << 20)]),
             None

@@ -4,7 +4,7 @@ use core::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use miden_cvm::{findings, library_bytes, package_program, target_file};
+use miden_cvm::{MAX_FILE_LEN, findings, library_bytes, package_program, target_file};
 use serde::Serialize;
 
 use super::{
@@ -16,7 +16,6 @@ use super::{
     outcome::{Failure, Outcome},
     progress::Progress,
     run::CodeAnswer,
-    source::MAX_TARGET_LEN,
 };
 
 /// Assembles a program into a package.
@@ -60,7 +59,7 @@ impl CompileCommand {
         let loader = self.libraries.loader(self.limits.assembly())?;
         let target = match is_standard {
             true => {
-                let bytes = files::read(&file, MAX_TARGET_LEN)?;
+                let bytes = files::read(&file, MAX_FILE_LEN)?;
                 loader.load_bytes(&bytes, "standard input".as_ref())
             }
             false => loader.load(&file),

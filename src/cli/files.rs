@@ -1,7 +1,7 @@
 //! Reading and writing files.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -288,8 +288,7 @@ impl Place {
             Err(error) => return Err(error),
         };
         // The only way to know that the folder can be written is to do it.
-        let name = file.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-        let (temporary, _) = create(folder_of(&file), name)?;
+        let (temporary, _) = create(folder_of(&file))?;
         fs::remove_file(temporary)?;
         Ok(Self::File(file))
     }
@@ -360,8 +359,7 @@ const MAX_ATTEMPTS: u32 = 1000;
 /// before: into a new file in the same folder, which then takes its name.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let (temporary, file) = create(folder, name)?;
+    let (temporary, file) = create(folder)?;
     let written = write_all(file, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // The first error is the one to be told.
@@ -372,13 +370,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Makes a new file in a folder. Its name begins with a dot and ends with `.tmp`, so nothing takes it
-/// for a file of ours if it is left behind.
-fn create(folder: &Path, name: &OsStr) -> io::Result<(PathBuf, File)> {
+/// for a file of ours if it is left behind; it is short, so that the one which it gets can be as long as names may be.
+fn create(folder: &Path) -> io::Result<(PathBuf, File)> {
     for attempt in 0..MAX_ATTEMPTS {
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}-{attempt}.tmp", process::id()));
-        let path = folder.join(hidden);
+        let path = folder.join(format!(".miden-cvm-{}-{attempt}.tmp", process::id()));
         match File::create_new(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

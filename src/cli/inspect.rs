@@ -9,8 +9,8 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     CodeDescription, CompiledModule, Component, Composition, Finding, Inputs, Intrinsic, LinkKind,
-    LinkedComposition, Loader, PackageKind, Proof, PublicInputs, Records, Security, StatedCall,
-    Statement, Target, Word, describe_code, findings, target_file, to_wave,
+    LinkedComposition, Loader, MAX_FILE_LEN, PackageKind, Proof, PublicInputs, Records, Security,
+    StatedCall, Statement, Target, Word, describe_code, findings, target_file, to_wave,
 };
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use super::{
     advisories::AdvisoriesAnswer,
     answers::{TablesAnswer, write_security},
     files,
-    kind::{Kind, MAX_FILE_LEN, is_not, not_a},
+    kind::{Kind, is_not, not_a},
     libraries::{Libraries, refused},
     limits::BuildLimits,
     outcome::{Failure, Outcome},

@@ -6,16 +6,13 @@ use std::{
     path::Path,
 };
 
-use miden_cvm::{PackageKind, Proof, WORKSPACE_FILE, package_kind, target_file};
+use miden_cvm::{MAX_FILE_LEN, PackageKind, Proof, WORKSPACE_FILE, package_kind, target_file};
 use serde_json::Value;
 
 use super::outcome::Failure;
 
 /// The name of the file that makes a folder a component.
 pub const COMPONENT_FILE: &str = "component.toml";
-
-/// The most bytes that a file has which is looked at as a whole: room for all records that there can be.
-pub const MAX_FILE_LEN: u64 = 1 << 28;
 
 /// The kind of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,9 +233,14 @@ pub fn is_not(path: &Path, wanted: &str) -> Failure {
     Failure::usage(told.unwrap_or_else(|| format!("`{}` is not {wanted}", path.display())))
 }
 
-/// That a file is not what was wanted, but something else; nothing if it is not known what.
+/// That a file is not what was wanted, but something else; nothing if it is not known what, or if it is
+/// what was wanted with a mistake in it.
 pub fn not_a(path: &Path, wanted: &str) -> Option<String> {
     let (what, advice) = Kind::of(path).told()?;
+    // By its name and what it looks like it is what was wanted, but damaged.
+    if what == wanted {
+        return None;
+    }
     let mut text = format!("`{}` is {what}, not {wanted}", path.display());
     if !advice.is_empty() {
         text += &format!(": {advice}");

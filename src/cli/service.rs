@@ -11,7 +11,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    ExecutionOptions, Inputs, MAX_PROOF_LEN, ProofSettings, Statement, Target, hash_name,
+    ExecutionOptions, Inputs, MAX_FILE_LEN, MAX_PROOF_LEN, ProofSettings, Statement, Target,
+    hash_name,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +20,6 @@ use serde_json::Value;
 use super::{
     outcome::{Failure, Outcome},
     progress::Progress,
-    verify::MAX_STATEMENT_LEN,
 };
 
 /// The name of the program.
@@ -206,7 +206,7 @@ impl RemoteArgs {
 }
 
 /// The most bytes of an answer.
-const MAX_ANSWER: u64 = MAX_STATEMENT_LEN + MAX_PROOF_LEN as u64 + (1 << 16);
+const MAX_ANSWER: u64 = MAX_FILE_LEN + MAX_PROOF_LEN as u64 + (1 << 16);
 
 /// Writes a job to the process, and reads what it answers and what it tells, all at once;
 /// shows the states of the job.

@@ -8,8 +8,8 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, Target, TargetError,
-    TracedExecutionError, TypedCall, execute_traced, target_file,
+    DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, MAX_FILE_LEN, Target,
+    TargetError, TracedExecutionError, TypedCall, execute_traced, target_file,
 };
 
 use super::{
@@ -20,12 +20,6 @@ use super::{
     outcome::Failure,
     progress::Progress,
 };
-
-/// The most bytes that are read of a target on the standard input.
-pub const MAX_TARGET_LEN: u64 = 1 << 28;
-
-/// The most bytes that are read of inputs on the standard input.
-const MAX_INPUTS_LEN: u64 = 1 << 30;
 
 /// The target of a run and its inputs.
 #[derive(Debug, Clone, Args)]
@@ -143,7 +137,7 @@ impl Source {
                     "the target and its inputs cannot both be the standard input",
                 ));
             }
-            let bytes = files::read(&file, MAX_TARGET_LEN)?;
+            let bytes = files::read(&file, MAX_FILE_LEN)?;
             loader.load_bytes(&bytes, "standard input".as_ref())
         } else {
             loader.load(&file)
@@ -158,7 +152,7 @@ impl Source {
         let own = file.with_extension("inputs");
         let inputs = match &self.input {
             Some(path) if files::is_standard(path) => {
-                let bytes = files::read(path, MAX_INPUTS_LEN)?;
+                let bytes = files::read(path, MAX_FILE_LEN)?;
                 String::from_utf8(bytes)
                     .map_err(|_| Failure::failed("the inputs on the standard input are not text"))
                     .and_then(|text| {
@@ -183,7 +177,9 @@ impl Source {
         };
         let mut target = target;
         let call = self.invoke.as_ref().map(|call| target.call(call));
-        let call = call.transpose().map_err(Failure::usage)?;
+        let call = call
+            .transpose()
+            .map_err(|error| Failure::usage(format!("--invoke: {error}")))?;
         let inputs = match &call {
             Some(call) => call.inputs(inputs),
             None => inputs,

@@ -9,7 +9,8 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    Expectations, Felt, MAX_PROOF_LEN, MinSecurity, Records, Security, Statement, Word, verify,
+    Expectations, Felt, MAX_FILE_LEN, MAX_PROOF_LEN, MinSecurity, Records, Security, Statement,
+    Word, verify,
 };
 use serde::Serialize;
 
@@ -20,9 +21,6 @@ use super::{
     outcome::{Failure, Outcome},
     progress::Progress,
 };
-
-/// The most bytes that a statement may have: room for all records that there can be.
-pub const MAX_STATEMENT_LEN: u64 = 1 << 28;
 
 /// Verifies a proof.
 #[derive(Debug, Args)]
@@ -72,7 +70,7 @@ impl VerifyCommand {
             ));
         }
         let proof = read(&self.proof, MAX_PROOF_LEN as u64, "a proof")?;
-        let statement = read(&self.statement, MAX_STATEMENT_LEN, "a statement")?;
+        let statement = read(&self.statement, MAX_FILE_LEN, "a statement")?;
         let statement: Statement = serde_json::from_slice(&statement).map_err(|error| {
             let name = files::name(&self.statement);
             let other = other_kind(&self.statement, Kind::Statement, "a statement");
@@ -145,7 +143,7 @@ fn whole(error: &dyn Error) -> String {
 /// The records in a file.
 fn records(path: &Path) -> Result<Records, Failure> {
     let wanted = "the records of a composition";
-    let records = read(path, MAX_STATEMENT_LEN, wanted)?;
+    let records = read(path, MAX_FILE_LEN, wanted)?;
     serde_json::from_slice(&records).map_err(|error| {
         let told = format!(
             "{} has no records of a composition: {error}",

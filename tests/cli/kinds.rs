@@ -686,6 +686,11 @@ fn new_components_build() {
             "only.wit",
             "package my:only; interface t { type a = u32; } world only { export t; }",
         ),
+        (
+            "both.wit",
+            "package my:both; interface a { get: func(); } interface b { get: func(); } \
+             world both { import a; import b; export a; export b; }",
+        ),
     ]);
     let new = |name: &str, others: &[&str]| on(&["component", "new"], &folder.path(name), others);
     let build = |name: &str| on(&["component", "build"], &folder.path(name), &[]);
@@ -717,12 +722,15 @@ fn new_components_build() {
         "const",
         "type",
         "enum",
+        "use_",
+        "a__b-",
+        "v2_3-x",
     ] {
         new(name, &[]).answer();
         let built = build(name);
         assert_eq!(built.code, 0, "{name}: {}", built.stderr);
     }
-    for world in ["two", "types"] {
+    for world in ["two", "types", "both"] {
         let wit = folder.path(&format!("{world}.wit"));
         new(
             &format!("of-{world}"),
@@ -732,6 +740,13 @@ fn new_components_build() {
         let built = build(&format!("of-{world}"));
         assert_eq!(built.code, 0, "{world}: {}", built.stderr);
     }
+    // What is imported is said in one source, so that all of them together grow with the world.
+    let told = fs::read_dir(folder.path("of-both")).expect("a folder");
+    let told = told.filter_map(|entry| fs::read_to_string(entry.expect("an entry").path()).ok());
+    let told: usize = told
+        .map(|text| text.matches("use bindings::my::both::").count())
+        .sum();
+    assert_eq!(told, 2);
     for world in ["none", "only"] {
         let wit = folder.path(&format!("{world}.wit"));
         let error = new("nothing", &["--wit", wit.to_str().expect("text")]).error(1);
@@ -797,4 +812,59 @@ fn libraries_and_kernels_are_taken_by_every_command() {
         assert!([1, 2].contains(&finished.code), "{option} {wrong}");
         assert!(!finished.stderr.contains("gave up"), "{}", finished.stderr);
     }
+    let kernel = path("kernel.masl");
+    on(
+        &["bundle", "--as-kernel"],
+        &folder.path("kernel.masm"),
+        &["-o", &kernel],
+    )
+    .answer();
+    let error = on(&["run"], &folder.path("app.toml"), &["-l", &kernel]).error(1);
+    assert!(error.contains("a kernel, not a library"), "{error}");
+    folder.write(
+        "app/component.toml",
+        "name = \"app\"\nsources = [\"app.masm\"]\nlibraries = [\"../kernel.masl\"]\n",
+    );
+    let error = on(&["component", "build"], &folder.path("app"), &[]).error(1);
+    assert!(error.contains("a kernel, not a library"), "{error}");
+}
+
+/// What has the name and the form of what is wanted, and a mistake, is not called something else.
+#[test]
+fn damaged_files_are_told_by_their_mistake() {
+    let deep = format!("{{\"operand_stack\":{}1", "[".repeat(500));
+    let folder = Folder::new(&[
+        ("main.masm", "begin add end"),
+        ("deep.inputs", &deep),
+        ("list.inputs", "[]"),
+        ("other.json", "{\"operand_stack\": 3}"),
+        ("s.json", "{\"program_hash\": 1, \"stack_inputs\": 2}"),
+        ("proof", "no proof"),
+    ]);
+    for inputs in ["deep.inputs", "list.inputs", "other.json"] {
+        let path = folder.path(inputs);
+        let options = ["-i", path.to_str().expect("text")];
+        let error = on(&["run"], &folder.path("main.masm"), &options).error(1);
+        assert!(error.contains(inputs), "{error}");
+        assert!(
+            error.contains("at line 1 column") || error.contains("are an object"),
+            "{error}"
+        );
+        assert!(!error.contains("not inputs"), "{error}");
+    }
+    let (proof, statement) = (folder.path("proof"), folder.path("s.json"));
+    let proof = ["-p", proof.to_str().expect("text")];
+    let error = on(&["verify", "-s"], &statement, &proof).error(1);
+    assert!(error.contains("s.json"), "{error}");
+    assert!(!error.contains("not a statement"), "{error}");
+    // A call that is none says which option has it.
+    let call = format!("main({}", "[".repeat(500));
+    let error = on(&["run"], &example("ledger"), &["--invoke", &call]).error(2);
+    assert!(error.contains("--invoke: "), "{error}");
+    // It is told as it was written, with the places in it.
+    let error = on(&["run"], &example("ledger"), &["--invoke", "main(x)"]).error(2);
+    assert!(
+        error.contains("`main(x)`") && error.contains("5..6"),
+        "{error}"
+    );
 }

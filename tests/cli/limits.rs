@@ -36,6 +36,51 @@ fn the_stack_does_not_grow_without_end() {
     );
 }
 
+/// A file need not have an end, whatever it is read as.
+#[test]
+fn files_are_read_up_to_a_bound() {
+    let folder = Folder::new(&[
+        ("main.masm", "begin add end"),
+        (
+            "app/component.toml",
+            "name = \"app\"\nsources = [\"app.masm\"]\n",
+        ),
+        (
+            "wit/component.toml",
+            "name = \"wit\"\nwit = \"world.wit\"\n",
+        ),
+    ]);
+    for name in [
+        "in.json",
+        "long.masm",
+        "long.masl",
+        "long.masp",
+        "long.toml",
+        "app/app.masm",
+        "wit/world.wit",
+    ] {
+        // It takes no room on the disk.
+        let file = std::fs::File::create(folder.path(name)).expect("a file");
+        file.set_len(miden_cvm::MAX_FILE_LEN + 1).expect("a length");
+    }
+    let path = |name: &str| folder.path(name).to_string_lossy().into_owned();
+    let [main, inputs, library] = ["main.masm", "in.json", "long.masl"].map(path);
+    for command in [
+        vec!["run", &main, "-i", &inputs],
+        vec!["run", &main, "-l", &library],
+        vec!["run", &path("long.masm")],
+        vec!["run", &path("long.masp")],
+        vec!["compose", &path("long.toml")],
+        vec!["component", "build", &path("app")],
+        vec!["component", "build", &path("wit")],
+    ] {
+        let finished = miden_cvm(&command);
+        assert!([1, 2].contains(&finished.code), "{command:?}");
+        let told = finished.stderr;
+        assert!(told.contains("268435456 bytes"), "{command:?}: {told}");
+    }
+}
+
 /// Limits of assembling and linking hold wherever something is built.
 #[test]
 fn limits_bound_what_is_built() {

@@ -1088,8 +1088,22 @@ fn composed_packages_take_the_cycles_of_their_parts() {
         ),
         ("small.toml", "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n"),
         ("small.inputs", "{ \"operand_stack\": [\"3\"] }"),
+        ("nop/component.toml", "name = \"nop\"\nsources = [\"nop.masm\"]\n[exports.main]\nprocedure = \"nop::main\"\n"),
+        (
+            // Both have one digest, and not the same number of cycles.
+            "nop/nop.masm",
+            "pub proc short push.2 exp.3 drop end
+             proc twice exec.short exec.short swap swap end
+             pub proc main
+                 push.1 if.true push.2 exp.3 drop nop else exec.short end
+                 push.1 if.true exec.short else exec.twice end
+                 push.0 if.true nop else exec.twice end
+             end",
+        ),
+        ("nop.toml", "main = \"nop.main\"\n[instances.nop]\ncomponent = \"nop\"\n"),
     ]);
     let small = (folder.path("small.toml"), folder.path("small.inputs"));
+    let nop = (folder.path("nop.toml"), folder.path("small.inputs"));
     let examples = [
         "ledger/ledger.wac",
         "vault/vault.toml",
@@ -1097,7 +1111,7 @@ fn composed_packages_take_the_cycles_of_their_parts() {
         "exchange/exchange.toml",
     ];
     let examples = examples.map(|path| (example(path), example(path).with_extension("inputs")));
-    for (target, inputs) in examples.into_iter().chain([small]) {
+    for (target, inputs) in examples.into_iter().chain([small, nop]) {
         let package = folder.path("packed.masp");
         let package_text = package.to_str().expect("text");
         on(&["compose"], &target, &["-o", package_text]).answer();

@@ -228,6 +228,23 @@ fn leftovers_are_no_files() {
     assert_eq!(run(), before);
 }
 
+/// An output can have the longest name that a file can have; a longer one is refused.
+#[test]
+fn names_are_as_long_as_they_may_be() {
+    let folder = Folder::new(&[("main.masm", "begin add end")]);
+    let program = folder.path("main.masm");
+    let run = |length: usize| {
+        let output = folder.path(&"n".repeat(length));
+        let options = ["-o", output.to_str().expect("text")];
+        miden_cvm(args("run", &program, &options))
+    };
+    run(255).answer();
+    assert!(folder.path(&"n".repeat(255)).is_file());
+    let error = run(256).error(1);
+    assert!(error.contains("cannot be written"), "{error}");
+    assert_eq!(folder.left_behind(), 0);
+}
+
 /// What cannot be written is found out before there is anything to lose: this program does not end.
 #[test]
 fn outputs_are_checked_before_the_work() {

@@ -44,6 +44,7 @@ use self::{
 };
 use crate::{
     error::{SourceError, SourceFault},
+    file::read_file,
     limits::{AssemblyLimits, LimitName},
     text::line_of,
 };
@@ -71,7 +72,7 @@ impl SourceText {
     /// # Errors
     /// Returns an error if it cannot be read, or if it is no text.
     pub fn read(path: &Path, module: &str) -> Result<Self, SourceError> {
-        let bytes = fs::read(path)
+        let bytes = read_file(path)
             .map_err(|error| SourceFault::Unreadable(error.to_string()).in_file(path))?;
         Self::from_bytes(path, module, bytes)
     }

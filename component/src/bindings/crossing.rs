@@ -53,7 +53,7 @@ impl Crossing {
 
     /// Whether the call traps if the result is no value of its type, so that nobody else has to look.
     pub(super) fn checks_result(&self) -> bool {
-        self.result_is_integer && self.keeping == Keeping::ThreeWords
+        self.result_is_integer && self.keeping != Keeping::Below
     }
 
     /// `[params] -> [results]`, and nothing else of the stack is touched.
@@ -116,6 +116,18 @@ impl Crossing {
                     "dropw dropw exec.::{ABI_MODULE}::restore_two_words"
                 ));
             }
+            Keeping::TwoWords if results == 1 => {
+                code.line(match self.checks_result() {
+                    true => format!("exec.::{ABI_MODULE}::restore_two_words_below_u32"),
+                    false => format!("exec.::{ABI_MODULE}::restore_two_words_below_one"),
+                });
+            }
+            Keeping::TwoWords if results <= 3 => {
+                code.line(format!(
+                    "exec.::{ABI_MODULE}::restore_two_words_below_three"
+                ));
+                drop_below(code, results, 3 - results);
+            }
             Keeping::TwoWords => {
                 code.line(format!(
                     "swapdw exec.::{ABI_MODULE}::restore_two_words swapdw"
@@ -152,7 +164,7 @@ fn drop_below(code: &mut Code, above: usize, count: usize) {
 
 /// What an export does so that it leaves no more elements than it finds, however its procedure takes the
 /// parameters off the stack: where fewer than 16 would be left, zeros come in from below, and then there
-/// are too many once the results are there.
+/// are too many once the results are there, as many as these at most.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Depth {
     params: usize,
@@ -167,26 +179,26 @@ impl Depth {
         }
     }
 
-    /// Whether the procedure has to find as many elements more as it takes. Without results it does not
-    /// matter, and with many of them the depth is looked at in the end.
-    pub(super) fn is_raised(&self) -> bool {
-        (1..=MAX_CLEARED).contains(&self.results)
-    }
-
-    /// Raises the depth by the number of parameters, which stay on top.
-    pub(super) fn raise(&self, code: &mut Code) {
-        if self.is_raised() && self.params > 0 {
-            code.words(&format!("dup.{} ", self.params - 1).repeat(self.params));
-        }
+    /// Whether the parameters are checked in copies, which stay: one, and more than four, are checked in fewer
+    /// cycles so. There can be results then whose number is taken off below them in the end.
+    pub(super) fn checks_copies(&self) -> bool {
+        (1..=MAX_CLEARED).contains(&self.results) && !matches!(self.params, 2..=4)
     }
 
     /// Leaves 16 elements.
     pub(super) fn lower(&self, code: &mut Code) {
-        if self.results > MAX_CLEARED {
-            code.line("exec.::miden::core::sys::truncate_stack");
-        } else {
-            drop_below(code, self.results, self.results);
+        let behind = self.results.saturating_sub(MAX_CLEARED);
+        if behind == 0 {
+            return drop_below(code, self.results, self.results);
         }
+        code.line(format!("exec.::{ABI_MODULE}::put_away_two_words"));
+        drop_below(code, behind, behind);
+        // What is behind the results is not needed any more.
+        code.line(match behind {
+            1..=4 => "swapw.2",
+            _ => "swapdw",
+        });
+        code.line(format!("exec.::{ABI_MODULE}::restore_two_words"));
     }
 }
 

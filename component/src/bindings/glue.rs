@@ -305,7 +305,7 @@ impl<'a> Lists<'a> {
     pub(super) fn receive_params(&mut self, code: &mut Code, params: &Passing, depth: Depth) {
         let elements = leaves(&params.types);
         let all_integers = elements.iter().all(|(_, ty)| integer_len(ty) > 0);
-        if !params.by_message && all_integers && depth.is_raised() {
+        if !params.by_message && all_integers && depth.checks_copies() {
             // Going around once, all parameters come by the top, where they are checked.
             let length = params.flat.len();
             let turn = format!("dup.{} ", length.saturating_sub(1));
@@ -313,7 +313,6 @@ impl<'a> Lists<'a> {
             let last = format!("{turn}{CHECK_INTEGERS}");
             code.words(&(checked.repeat(length / 2) + &last.repeat(length % 2)));
         } else {
-            depth.raise(code);
             self.lift(code, params);
         }
     }

@@ -51,6 +51,20 @@ pub fn read_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> {
     Ok(Arc::new(library))
 }
 
+/// Reads a library that sources are to be assembled with; a kernel is none.
+///
+/// # Errors
+/// Returns an error if the bytes are no library, if a digest in it is not that of its code, or if it is a
+/// kernel.
+pub fn read_linked_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> {
+    let library = read_library(bytes)?;
+    let is_kernel = library.exports().any(|export| export.path().is_in_kernel());
+    match is_kernel {
+        true => Err(ArtifactError::Kernel),
+        false => Ok(library),
+    }
+}
+
 /// A program as a package, which is the same for the same source wherever it is made: without debug
 /// information, but with the messages of its assertions.
 pub fn package_program(program: &Program, name: &str) -> Vec<u8> {

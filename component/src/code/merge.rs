@@ -74,24 +74,27 @@ pub(crate) fn merged(
 /// A node of one of several forests.
 type Place = (usize, MastNodeId);
 
+/// What tells nodes apart: the digest, which is the same whatever no-ops pad a basic block, the number of
+/// operations with them, and what the children are in the merged forest.
+type Form = (Word, u32, Vec<MastNodeId>);
+
 /// Puts the nodes of several forests into one.
 struct Merger<'f> {
     forests: &'f [&'f MastForest],
-    /// The node that stands for all with its digest: of several basic blocks the one with the fewest
-    /// no-ops.
+    /// The node that external nodes with its digest stand for: of several basic blocks the one with the
+    /// fewest no-ops.
     chosen: HashMap<Word, Place>,
     /// Where nodes are in the merged forest.
     places: HashMap<Place, MastNodeId>,
+    /// The nodes of the merged forest.
+    forms: HashMap<Form, MastNodeId>,
     merged: MastForest,
 }
 
 impl<'f> Merger<'f> {
     fn new(forests: &'f [&'f MastForest]) -> Self {
         let mut chosen: HashMap<Word, Place> = HashMap::new();
-        let operations = |(forest, id): Place| match &forests[forest][id] {
-            MastNode::Block(block) => block.num_operations(),
-            _ => 0,
-        };
+        let operations = |(forest, id): Place| operations(&forests[forest][id]);
         for (index, forest) in forests.iter().enumerate() {
             let ids = (0..forest.num_nodes()).map(MastNodeId::from);
             for (id, node) in ids.zip(forest.nodes()) {
@@ -109,6 +112,7 @@ impl<'f> Merger<'f> {
             forests,
             chosen,
             places: HashMap::new(),
+            forms: HashMap::new(),
             merged: MastForest::new(),
         }
     }
@@ -124,23 +128,35 @@ impl<'f> Merger<'f> {
             }
             let (index, id) = place;
             let node = &self.forests[index][id];
-            let chosen = self.chosen.get(&node.digest()).copied().unwrap_or(place);
-            let mut needed: Vec<Place> = Vec::new();
-            if chosen == place {
-                let mut children = Vec::new();
-                node.append_children_to(&mut children);
-                needed.extend(children.into_iter().map(|child| (index, child)));
-            } else {
-                needed.push(chosen);
-            }
-            needed.retain(|place| !self.places.contains_key(place));
-            if needed.is_empty() {
-                let added = match self.places.get(&chosen) {
-                    Some(&added) => added,
-                    None => self.copy(index, node)?,
+            let meant = self.chosen.get(&node.digest()).copied();
+            let meant = meant.filter(|_| node.is_external());
+            let needed: Vec<Place> = match meant {
+                Some(meant) => vec![meant],
+                None => {
+                    let mut children = Vec::new();
+                    node.append_children_to(&mut children);
+                    children.into_iter().map(|child| (index, child)).collect()
+                }
+            };
+            let found: Vec<MastNodeId> = needed
+                .iter()
+                .filter_map(|place| self.places.get(place).copied())
+                .collect();
+            if found.len() == needed.len() {
+                let added = match (meant, found.as_slice()) {
+                    (Some(_), [added]) => *added,
+                    _ => {
+                        let form = (node.digest(), operations(node), found);
+                        match self.forms.get(&form) {
+                            Some(&added) => added,
+                            None => {
+                                let added = self.copy(index, node)?;
+                                self.forms.insert(form, added);
+                                added
+                            }
+                        }
+                    }
                 };
-                // External nodes with one digest are one node too.
-                self.chosen.entry(node.digest()).or_insert(place);
                 self.places.insert(place, added);
                 pending.pop();
             } else if open.insert(place) {
@@ -188,6 +204,14 @@ impl<'f> Merger<'f> {
             }
         };
         added.map_err(|error| error.to_string())
+    }
+}
+
+/// The operations of a basic block, with its no-ops; none for other nodes.
+fn operations(node: &MastNode) -> u32 {
+    match node {
+        MastNode::Block(block) => block.num_operations(),
+        _ => 0,
     }
 }
 

@@ -24,6 +24,9 @@ pub enum ArtifactError {
     /// The package holds a program, and a library was wanted.
     #[error("the package holds a program, not a library")]
     NotALibrary,
+    /// A kernel was given in the place of a library.
+    #[error("it is a kernel, not a library: `--kernel` takes it")]
+    Kernel,
 }
 
 /// Code whose digests are not those of what it contains.

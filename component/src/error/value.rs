@@ -80,6 +80,20 @@ pub enum ValueError {
     MessageLength,
 }
 
+impl ValueError {
+    /// The same about a text as it was written, of which another one was read.
+    #[must_use]
+    pub fn in_text(self, text: &str) -> Self {
+        match self {
+            Self::Text { reason, .. } => Self::Text {
+                text: text.into(),
+                reason,
+            },
+            other => other,
+        }
+    }
+}
+
 /// A text that is no type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TypeError {

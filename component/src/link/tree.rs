@@ -18,6 +18,7 @@ use crate::{
     COMPONENT_FILE,
     assembly::toolchain::Toolchain,
     error::{BuildError, Problem},
+    file::read_file,
     limits::{AssemblyLimits, LimitName, MAX_COMPOSITIONS},
     link::{
         file::{CompositionFile, InstanceEntry, OUTSIDE, split_target},
@@ -817,7 +818,7 @@ impl Place {
         if self.canonical.is_dir() {
             return Component::load(&self.written, toolchain);
         }
-        let bytes = fs::read(&self.canonical).map_err(|error| {
+        let bytes = read_file(&self.canonical).map_err(|error| {
             let problem = Problem::Unreadable {
                 what: "package",
                 path: self.written.clone(),

@@ -1,6 +1,6 @@
 //! Static data: from the entries of a `component.toml` to segments.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use miden_core::{Felt, StarkField, Word};
 use miden_crypto::hash::rpo::Rpo256;
@@ -11,6 +11,7 @@ use crate::{
     abi::{Placed, place_value},
     bindings::BindingsModule,
     error::{BuildError, Problem},
+    file::read_file,
     source::{
         files::inside,
         manifest::{DataEntry, DataFormat, Element},
@@ -199,7 +200,7 @@ fn read_elements(
                 .format
                 .as_ref()
                 .map_or(DataFormat::U32, |format| *format.get_ref());
-            read_file(folder, file.get_ref(), format).map_err(|p| document.error_at(file, p))?
+            elements_of(folder, file.get_ref(), format).map_err(|p| document.error_at(file, p))?
         }
         (None, None, None, Some(ty), Some(value)) => {
             let found = parse_type(ty.get_ref(), types).map_err(|error| {
@@ -289,9 +290,9 @@ pub(crate) fn parse_word(text: &str) -> Result<Word, Problem> {
     Word::try_from(text).map_err(|_| Problem::Digest(text.into()))
 }
 
-fn read_file(folder: &Path, entry: &str, format: DataFormat) -> Result<Vec<Felt>, Problem> {
+fn elements_of(folder: &Path, entry: &str, format: DataFormat) -> Result<Vec<Felt>, Problem> {
     let path = folder.join(inside(entry)?);
-    let bytes = fs::read(&path).map_err(|error| Problem::Unreadable {
+    let bytes = read_file(&path).map_err(|error| Problem::Unreadable {
         what: "data file",
         path: path.clone(),
         reason: error.to_string(),

@@ -2,6 +2,7 @@
 
 use crate::{
     source::{new_file::NewFile, wasm::exported_type},
+    text::names::wit_name,
     wit::{World, find::full_name, masm_name, module_names},
 };
 use miden_cvm_wasm::ValueType;
@@ -12,7 +13,7 @@ const WIT_BINDGEN: &str = "0.57.1";
 /// The world that a component in Rust or C starts from without another one: functions of the world itself
 /// need no path in either language.
 pub(super) fn starter(name: &str) -> String {
-    let name = name.replace('_', "-");
+    let name = wit_name(name);
     format!(
         "package my:%{name}@0.1.0;\n\n\
          world {name}-world {{\n    \

@@ -10,8 +10,9 @@ use toml::Spanned;
 
 use crate::{
     assembly::toolchain::Toolchain,
-    code::artifact::read_library,
+    code::artifact::read_linked_library,
     error::{BuildError, Problem},
+    file::read_file,
     source::{files::inside, manifest::Manifest},
     text::document::Document,
 };
@@ -59,12 +60,12 @@ pub(crate) fn assembled_code(
 
 /// The assembled code in a file.
 fn read_code(what: &'static str, path: PathBuf) -> Result<Arc<Library>, Problem> {
-    let bytes = std::fs::read(&path).map_err(|error| Problem::Unreadable {
+    let bytes = read_file(&path).map_err(|error| Problem::Unreadable {
         what,
         path: path.clone(),
         reason: error.to_string(),
     })?;
-    read_library(&bytes).map_err(|error| Problem::Package {
+    read_linked_library(&bytes).map_err(|error| Problem::Package {
         path,
         reason: Box::new(error.into()),
     })

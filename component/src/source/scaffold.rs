@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     bindings::{
-        Bindings, BindingsModule, Implementation, is_bindings_module,
+        BINDINGS_MODULE, Bindings, BindingsModule, Implementation, is_bindings_module,
         resources::{Handles, RESOURCE_MODULE, WorldTypes},
         skeleton,
         stubs::STUB_MODULE,
@@ -26,7 +26,10 @@ use crate::{
         workspace::Workspace,
         world::{ComponentWorld, find_procedure, implementations, import_roots},
     },
-    text::{document::Document, names::check_name},
+    text::{
+        document::Document,
+        names::{check_name, wit_name},
+    },
     wit::{
         Interface, InterfaceName, WitFile, WitSources, World, destructor_name, masm_name,
         module_names, resolve_world,
@@ -106,8 +109,14 @@ fn assembly(name: &str, world: Option<&str>, resolved: &World) -> Vec<NewFile> {
     }
     let types = WorldTypes::of(resolved);
     let mut notes = String::new();
-    for interface in &resolved.imports {
-        notes += &format!("# {} is to be had with `exec`.\n", interface.name);
+    let imports = module_names(resolved.imports.iter().map(|interface| &interface.name));
+    for (interface, module) in resolved.imports.iter().zip(imports) {
+        if !interface.functions.is_empty() {
+            notes += &format!(
+                "# Functions of {}: `use {BINDINGS_MODULE}::{module}`.\n",
+                interface.name
+            );
+        }
         notes += &types.described(interface, true);
     }
     let mut entries_of = String::new();
@@ -135,11 +144,12 @@ fn assembly(name: &str, world: Option<&str>, resolved: &World) -> Vec<NewFile> {
         .collect();
     manifest += &format!("sources = [{}]\n{entries_of}", listed.join(", "));
     let mut files = vec![NewFile::new(crate::COMPONENT_FILE, manifest)];
-    files.extend(
-        modules
-            .into_iter()
-            .map(|(module, text)| NewFile::new(format!("{module}.masm"), format!("{notes}{text}"))),
-    );
+    // What is imported is said once, however many sources there are.
+    if let Some((_, first)) = modules.first_mut() {
+        first.insert_str(0, &notes);
+    }
+    let modules = modules.into_iter();
+    files.extend(modules.map(|(module, text)| NewFile::new(format!("{module}.masm"), text)));
     files
 }
 
@@ -200,7 +210,7 @@ fn entries(interface: &Interface, module: &str) -> String {
 }
 
 fn starter(name: &str) -> String {
-    let name = name.replace('_', "-");
+    let name = wit_name(name);
     format!(
         "package my:%{name}@0.1.0;\n\n\
          /// The functions that the component offers.\n\

@@ -42,3 +42,35 @@ fn check(what: &'static str, name: &str, others: fn(char) -> bool) -> Result<(),
         })
     }
 }
+
+/// A component's name as WIT has names: words of letters and digits that begin with a letter, with one `-` between
+/// them.
+pub(crate) fn wit_name(name: &str) -> String {
+    let mut words = String::new();
+    for word in name.split(['-', '_']).filter(|word| !word.is_empty()) {
+        if !words.is_empty() && !word.starts_with(|first: char| first.is_ascii_digit()) {
+            words.push('-');
+        }
+        words += word;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_wit_have_whole_words() {
+        for (name, wit) in [
+            ("ledger", "ledger"),
+            ("my_ledger", "my-ledger"),
+            ("use_", "use"),
+            ("a__b-_c", "a-b-c"),
+            ("a-1", "a1"),
+            ("v2_3x-y", "v23x-y"),
+        ] {
+            assert_eq!(wit_name(name), wit);
+        }
+    }
+}

@@ -1,6 +1,11 @@
 //! From the texts of WIT packages to a world.
 
-use std::{cell::Cell, collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use miden_cvm_air::composition::LinkKind;
 use wit_parser::{
@@ -21,7 +26,7 @@ use crate::{
     error::{BuildError, ISOLATED_HANDLES, Problem, TWO_KINDS},
     limits::{AssemblyLimits, LimitName},
     text::{
-        line_of,
+        Lines, line_of,
         nesting::{bracket_too_deep, without_empty_comments},
     },
 };
@@ -68,6 +73,9 @@ pub(crate) fn resolve_world(
         Resolver {
             sources,
             resolve: &resolve,
+            lines: all_texts(sources)
+                .map(|(path, text)| (path, Lines::of(text)))
+                .collect(),
             inline: inline_interfaces(&resolve, world),
             parts: Cell::new(0),
             all_parts: Cell::new(0),
@@ -79,7 +87,7 @@ pub(crate) fn resolve_world(
         Ok(resolved) => resolved,
         Err(Failure::Panicked(reason) | Failure::NoThread(reason)) => {
             let problem = Problem::Wit(format!("the WIT parser gave up on it: {reason}"));
-            Err(BuildError::in_file(&sources.base, problem))
+            Err(BuildError::in_file(sources.whole(), problem))
         }
     }
 }
@@ -123,11 +131,25 @@ fn select(sources: &WitSources, world: Option<&str>) -> Result<(Resolve, WorldId
         refused(sources, &resolve.source_map, kind.span(), kind.to_string())
     })?;
     let selected = resolve.select_world(&[package], world).map_err(|error| {
-        let error = BuildError::in_file(&sources.base, Problem::World(error.to_string()));
+        let error = BuildError::in_file(sources.whole(), Problem::World(beginning(&error)));
         let known = resolve.packages[package].worlds.keys();
         error.with_similar(world.unwrap_or_default(), known)
     })?;
     Ok((resolve, selected))
+}
+
+/// The most lines of a list that an error shows.
+const MAX_LISTED: usize = 20;
+
+/// The message of an error, which can list all worlds that there are.
+fn beginning(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let (count, mut lines) = (text.lines().count(), text.lines());
+    let shown: Vec<&str> = lines.by_ref().take(MAX_LISTED).collect();
+    match count.saturating_sub(MAX_LISTED) {
+        0 => text,
+        others => format!("{}\n  and {others} others", shown.join("\n")),
+    }
 }
 
 fn refused(sources: &WitSources, map: &SourceMap, span: Span, message: String) -> BuildError {
@@ -138,7 +160,7 @@ fn refused(sources: &WitSources, map: &SourceMap, span: Span, message: String) -
 fn at(sources: &WitSources, map: &SourceMap, span: Span, problem: Problem) -> BuildError {
     match place(sources, map, span) {
         Some((file, line, text)) => BuildError::new(file, Some(line), problem).showing(text),
-        None => BuildError::in_file(&sources.base, problem),
+        None => BuildError::in_file(sources.whole(), problem),
     }
 }
 
@@ -149,12 +171,16 @@ fn place<'a>(
     span: Span,
 ) -> Option<(PathBuf, u32, &'a str)> {
     let location = map.resolve_span(span)?;
-    let text = match sources.files.iter().find(|file| file.path == location.path) {
-        Some(file) => file.text.as_str(),
-        None => PACKAGE,
-    };
+    let (_, text) = all_texts(sources).find(|(path, _)| *path == location.path)?;
     let line = line_of(text, location.range.start);
     Some((sources.location(location.path), line, text))
+}
+
+/// All texts that a world can be in, with their paths.
+fn all_texts(sources: &WitSources) -> impl Iterator<Item = (&str, &str)> {
+    let files = sources.files.iter();
+    let files = files.map(|file| (file.path.as_str(), file.text.as_str()));
+    files.chain(std::iter::once((PACKAGE_FILE, PACKAGE)))
 }
 
 /// The names of the interfaces that a world declares itself.
@@ -176,6 +202,8 @@ fn inline_interfaces(resolve: &Resolve, world: WorldId) -> BTreeMap<InterfaceId,
 struct Resolver<'a> {
     sources: &'a WitSources,
     resolve: &'a Resolve,
+    /// The lines of all texts, by their paths.
+    lines: HashMap<&'a str, Lines>,
     inline: BTreeMap<InterfaceId, String>,
     /// Parts of the types of the function at hand, so far.
     parts: Cell<usize>,
@@ -259,7 +287,7 @@ impl Resolver<'_> {
                     "`{}` has no function `{unknown}`",
                     interface.name.without_version()
                 ));
-                return Err(BuildError::in_file(&self.sources.base, problem));
+                return Err(BuildError::in_file(self.sources.whole(), problem));
             }
         }
         Ok(())
@@ -284,7 +312,7 @@ impl Resolver<'_> {
                         "`{}` has handles of `{resource}`, which the world does not have there",
                         function.name
                     ));
-                    return Err(BuildError::in_file(&self.sources.base, problem));
+                    return Err(BuildError::in_file(self.sources.whole(), problem));
                 }
             }
         }
@@ -648,9 +676,14 @@ impl Resolver<'_> {
     }
 
     fn location(&self, span: Span) -> String {
-        match place(self.sources, &self.resolve.source_map, span) {
-            Some((file, line, _)) => format!("{}:{line}", file.display()),
-            None => self.sources.base.display().to_string(),
+        let place = self.resolve.source_map.resolve_span(span);
+        let place = place.and_then(|place| Some((self.lines.get(place.path)?, place)));
+        match place {
+            Some((lines, place)) => {
+                let file = self.sources.location(place.path);
+                format!("{}:{}", file.display(), lines.line(place.range.start))
+            }
+            None => self.sources.whole().display().to_string(),
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct WitFile {
 /// All WIT files of a component and where they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WitSources {
-    /// The folder, or the file if it is a single one; it is put before paths in errors.
+    /// The folder that the files are in; it is put before their paths in errors.
     pub(crate) base: PathBuf,
     /// The files, sorted by path.
     pub(crate) files: Vec<WitFile>,
@@ -124,6 +124,14 @@ impl WitSources {
         }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
+    }
+
+    /// Where all of it is, for errors about no single place: the folder, or the only file.
+    pub(crate) fn whole(&self) -> PathBuf {
+        match self.files.as_slice() {
+            [file] => self.location(&file.path),
+            _ => self.base.clone(),
+        }
     }
 
     /// Where a file is.

@@ -291,3 +291,20 @@ fn versions_match_within_a_track() {
         );
     }
 }
+
+#[test]
+fn errors_without_a_line_have_their_file_and_an_end() {
+    let worlds: String = (0..100)
+        .map(|number| format!("world w{number} {{}}\n"))
+        .collect();
+    let error = refusal(&format!("package a:b;\n{worlds}"));
+    assert!(error.starts_with("wit/a.wit: "), "{error}");
+    assert!(error.contains("others"), "{error}");
+    assert!(error.lines().count() < 30, "{error}");
+    let two = [
+        ("a.wit", "package a:b; world v {}"),
+        ("b.wit", "package a:b; world w {}"),
+    ];
+    let error = read(&two, None).expect_err("two worlds").to_string();
+    assert!(error.starts_with("wit: "), "{error}");
+}

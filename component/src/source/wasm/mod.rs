@@ -32,6 +32,7 @@ use crate::{
     bindings::{BINDINGS_MODULE, BindingsModule, Code, Implementation, resources::WorldTypes},
     code::library::Procedures,
     error::{BuildError, Problem},
+    file::read_file,
     source::{data::Segment, files::inside, manifest::Manifest, system},
     text::document::Document,
     wit::{
@@ -382,7 +383,7 @@ fn read(
 ) -> Result<Vec<u8>, BuildError> {
     let fails = |problem| document.error_at(entry, problem);
     let path = folder.join(inside(entry.get_ref()).map_err(fails)?);
-    std::fs::read(&path).map_err(|error| {
+    read_file(&path).map_err(|error| {
         fails(Problem::Unreadable {
             what: "module",
             path,
