@@ -54,7 +54,7 @@ impl Default for AssemblyLimits {
         Self {
             source_bytes: 1 << 24,
             assembled_instructions: 1 << 21,
-            link_steps: 1 << 33,
+            link_steps: 1 << 34,
             type_parts: 1 << 18,
             wired_parts: 1 << 22,
         }

@@ -53,7 +53,7 @@ pub(super) fn check(
             .sum();
         // To find one name, the assembler makes a table of all of the module, in which it follows each
         // import by searching for it.
-        let table = 100 * items as u64 + 2 * names.local_steps(number).saturating_mul(items as u64);
+        let table = 400 * items as u64 + 2 * names.local_steps(number).saturating_mul(items as u64);
         let resolving = table.saturating_mul((2 * items + references) as u64);
         steps.take(unit, 0, "resolving the names of this module", resolving)?;
     }
