@@ -12,8 +12,8 @@ const MAX_TEXT: usize = 1 << 15;
 /// Compiles bytes as a module. What comes of it is assembly that is right.
 pub fn wasm(bytes: &[u8]) {
     let options = Options {
-        skip_unsupported: bytes.len() % 2 == 0,
-        fixed_memory: bytes.len() % 3 == 0,
+        skip_unsupported: bytes.len().is_multiple_of(2),
+        fixed_memory: bytes.len().is_multiple_of(3),
         access: true,
         ..Options::default()
     };
