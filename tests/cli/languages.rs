@@ -1,6 +1,10 @@
 //! Components in other languages than assembly: a crate of the registry, Merkle trees, a system.
 
-use std::{fmt::Write, path::PathBuf, sync::LazyLock};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use miden_core::{
     Felt, Word,
@@ -13,22 +17,25 @@ use serde_json::Value;
 
 use super::{Folder, example, on};
 
-/// The example's package, which needs no assembler.
-fn notary() -> PathBuf {
-    static FOLDER: LazyLock<Folder> = LazyLock::new(|| {
-        let folder = Folder::new(&[]);
-        let package = folder.path("notary.masp");
-        let package = package.to_str().expect("a path in UTF-8");
-        on(
-            &["compose"],
-            &example("notary/notary.toml"),
-            &["-o", package],
-        )
-        .answer();
-        folder
-    });
-    FOLDER.path("notary.masp")
+/// The package of an example, which needs no assembler.
+struct Composed(LazyLock<Folder>);
+
+impl Composed {
+    fn path(&self) -> PathBuf {
+        self.0.path("composed.masp")
+    }
 }
+
+fn compose(target: &str) -> Folder {
+    let folder = Folder::new(&[]);
+    let package = folder.path("composed.masp");
+    let package = package.to_str().expect("a path in UTF-8");
+    on(&["compose"], &example(target), &["-o", package]).answer();
+    folder
+}
+
+static NOTARY: Composed = Composed(LazyLock::new(|| compose("notary/notary.toml")));
+static DIARY: Composed = Composed(LazyLock::new(|| compose("diary/diary.toml")));
 
 /// The result of a call of the notary, or why it trapped.
 fn noted(call: &str, inputs: &str) -> Result<String, String> {
@@ -37,7 +44,7 @@ fn noted(call: &str, inputs: &str) -> Result<String, String> {
     let inputs = inputs.to_str().expect("a path in UTF-8");
     let finished = on(
         &["run"],
-        &notary(),
+        &NOTARY.path(),
         &["--json", "--invoke", call, "-i", inputs],
     );
     let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
@@ -188,7 +195,7 @@ fn lies_about_trees_are_refused() {
         let options = [
             "--advice", "--json", "-n", "60", "--invoke", &call, "-i", inputs,
         ];
-        let json = on(&["audit"], &notary(), &options).json();
+        let json = on(&["audit"], &NOTARY.path(), &options).json();
         assert_eq!(
             json["findings"].as_array().map(Vec::len),
             Some(0),
@@ -220,4 +227,51 @@ fn a_system_is_made_and_built() {
         compiled.as_array().is_some_and(|names| names.len() >= 3),
         "{compiled}"
     );
+}
+
+/// A call of the diary.
+fn diary(target: &Path, call: &str, advice: &[u64]) -> (Value, String) {
+    let advice: Vec<String> = advice.iter().map(|felt| format!("\"{felt}\"")).collect();
+    let inputs = format!(r#"{{ "advice_stack": [{}] }}"#, advice.join(", "));
+    let folder = Folder::new(&[("inputs.json", inputs.as_str())]);
+    let inputs = folder.path("inputs.json");
+    let inputs = inputs.to_str().expect("a path in UTF-8");
+    let call = format!("diary:diary/pages@1.0.0#{call}");
+    let options = ["--json", "--debug", "--invoke", &call, "-i", inputs];
+    let finished = on(&["run"], target, &options);
+    let json = serde_json::from_str(&finished.stdout).expect("JSON");
+    (json, finished.stderr)
+}
+
+#[test]
+fn rust_with_its_standard_library_has_a_system() {
+    // A package has nothing to print, and no need to be assembled.
+    let (json, printed) = diary(&example("diary/diary.toml"), "write(\"dear diary\")", &[]);
+    assert_eq!(json["call"]["result"], "1", "{json:#}");
+    assert!(printed.contains("0: dear diary\n"), "{printed}");
+
+    // A map of the standard library has a random seed.
+    let package = DIARY.path();
+    let (json, _) = diary(&package, "most()", &[1, 2, 3, 4]);
+    assert_eq!(json["call"]["result"], "[]", "{json:#}");
+    let (json, _) = diary(&package, "most()", &[]);
+    assert_eq!(json["status"], "error", "{json:#}");
+
+    let seconds = 1_700_000_000;
+    let (json, _) = diary(&package, "time()", &[7, seconds, 0, 0, 1, 5, 1]);
+    let result = format!("({}, 5)", seconds * 1_000_000_000 + 7);
+    assert_eq!(json["call"]["result"], result, "{json:#}");
+    let (json, _) = diary(&package, "time()", &[7, seconds, 0, 5, 1, 0, 1]);
+    let error = json["error"].to_string();
+    assert!(error.contains("wasi: the clock was set back"), "{error}");
+
+    for (call, reason) in [
+        ("read(3)", "wasm: unreachable"),
+        ("leave(0)", "wasi: exit"),
+        ("leave(2)", "wasi: exit with an error"),
+    ] {
+        let (json, _) = diary(&package, call, &[]);
+        let error = json["error"].to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }
