@@ -1,6 +1,6 @@
 //! Code with advisories: assembled with the published library, or elsewhere.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{ffi::OsStr, fs, path::Path, sync::Arc};
 
 use miden_assembly::Assembler;
 use miden_core::utils::Serializable;
@@ -45,8 +45,12 @@ fn examples_keep_their_hashes() {
         let target = if program.exists() { &program } else { &folder };
         let run = |published: bool| {
             let mut run = args("run", target, &["--json"]);
-            if name == "operations" {
-                run.extend(["--kernel".as_ref(), kernel.as_os_str()]);
+            match &*name {
+                "operations" => run.extend(["--kernel".as_ref(), kernel.as_os_str()]),
+                // Their functions are called with values.
+                "diary" => run.extend(["--invoke", "write(\"dear diary\")"].map(OsStr::new)),
+                "notary" => run.extend(["--invoke", "seal(\"aGVsbG8=\")"].map(OsStr::new)),
+                _ => {}
             }
             if published {
                 run.push("--published-library".as_ref());
