@@ -106,7 +106,7 @@ class Tools:
         if target == LEDGER:
             advice = json.loads((LEDGER / "ledger.inputs").read_text())["advice_stack"]
         path = self.folder / "inputs"
-        stack = [*["0"] * 15, str(salt)]
+        stack = [str(salt), *["0"] * 15]
         path.write_text(json.dumps({"operand_stack": stack, "advice_stack": advice}))
         return path
 
