@@ -2,7 +2,8 @@
 """Prints the tables of the book's measurements.
 
     cargo build --release --locked
-    benches/figures.py [programs | hashes | sets | growth | threads ...] [--runs N] [--max-log N]
+    (cd benches; cargo build --release --locked --ignore-rust-version)
+    benches/figures.py [peers | programs | hashes | sets | growth | threads | calls ...] [--runs N] [--max-log N]
 
 Every figure is the median of runs in processes of their own. What is compared takes turns, so that a machine that
 gets slower does so for all, and ratios are medians of the ratios of one turn. All processes of a turn have the same
@@ -51,6 +52,11 @@ SETS = {
     "`Recursive128`": ["--security", "conjectured:128", "--preset", "recursive"],
 }
 
+# The versions of miden-vm, the one that ratios are to last.
+OLD_PEER, PEER_BLAKE3, PEER = "0.20.6", "1.0.0-rc.0-blake3-256", "1.0.0-rc.0"
+# What of a stack at the end all have in common: `ledger` ends with a digest of each one's own hash function.
+COMPARABLE = {"ledger": [*range(4), *range(8, 16)]}
+
 
 class Refused(Exception):
     """A process that ended with an error."""
@@ -86,27 +92,28 @@ class Run:
 class Proof:
     """What one proof and its verification took."""
 
-    def __init__(self, made, verify_seconds):
-        self.cycles = made.answer["cycles"]
-        self.seconds, self.mebibytes = made.seconds, made.mebibytes
+    def __init__(self, made, wall, outputs, verify_seconds):
+        self.cycles = made.answer.get("cycles")
+        self.seconds, self.mebibytes, self.wall = made.seconds, made.mebibytes, wall
         self.kibibytes = made.answer["proof_bytes"] / 1024
+        self.outputs = outputs
         self.verify = verify_seconds * 1000
 
 
 class Tools:
-    """The command line, and a folder for what it writes."""
+    """The command line of this project, and the peers'."""
 
     def __init__(self, arguments, folder):
-        self.binary, self.folder = arguments.binary, Path(folder)
+        self.binary, self.peer, self.folder = arguments.binary, arguments.peer, Path(folder)
         self.files = ["-p", self.folder / "proof", "-s", self.folder / "statement"]
 
-    def inputs(self, target, salt):
+    def inputs(self, target, salt, top_first=False):
         """A file with the inputs of a target, and a deepest stack input."""
         advice = []
         if target == LEDGER:
             advice = json.loads((LEDGER / "ledger.inputs").read_text())["advice_stack"]
         path = self.folder / "inputs"
-        stack = [str(salt), *["0"] * 15]
+        stack = [str(salt), *["0"] * 15][:: -1 if top_first else 1]
         path.write_text(json.dumps({"operand_stack": stack, "advice_stack": advice}))
         return path
 
@@ -116,7 +123,27 @@ class Tools:
         made = Run([self.binary, "prove", target, "--json", *self.files, *inputs, *options], threads)
         security = options[:2] if options[:1] == ["--security"] else []
         verify = least_time([self.binary, "verify", "--json", *self.files, *security])
-        return Proof(made, verify)
+        wall = made.answer["run_seconds"] + made.answer["prove_seconds"]
+        return Proof(made, wall, made.answer["stack"], verify)
+
+    def prove_with(self, peer, target, salt):
+        """Proves a target with a peer, and verifies the proof."""
+        source = target if target != LEDGER else self.ledger_for(peer)
+        rest = ["--inputs", self.inputs(target, salt, True), "--proof", self.folder / "peer-proof"]
+        made = Run([self.peer, peer, source, "prove", *rest])
+        verify = least_time([self.peer, peer, source, "verify", *rest])
+        outputs = list(map(str, made.answer["outputs"]))
+        return Proof(made, made.answer["wall_seconds"], outputs, verify)
+
+    def ledger_for(self, peer):
+        """The work of the example `ledger` without components, with its data in the advice."""
+        data = (LEDGER / "deps/bank/ledger/rates.bin").read_bytes()
+        version = "miden_0_20" if peer == OLD_PEER else "miden_1_0"
+        programs = HERE / "programs/ledger"
+        parts = [advice_entry("RATES", data), (programs / f"{version}.masm").read_text()]
+        path = self.folder / "ledger.masm"
+        path.write_text("\n".join([*parts, (programs / "ledger.masm").read_text()]))
+        return path
 
     def write(self, name, source):
         """A file with a program."""
@@ -128,6 +155,12 @@ class Tools:
 def least_time(command, runs=15):
     """The least time that a verifier took: it is so short that another process can take its place for longer."""
     return min(Run(command).answer["verify_seconds"] for _ in range(runs))
+
+
+def advice_entry(name, data):
+    """Puts elements of 8 bytes each into the advice map under their commitment, which becomes a constant."""
+    elements = (int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))
+    return f"adv_map {name} = [{', '.join(map(str, elements))}]\n"
 
 
 def fibonacci(log):
@@ -164,12 +197,17 @@ class Median:
         self.cycles = proofs[0].cycles
         self.seconds, self.mebibytes = of("seconds"), of("mebibytes")
         self.kibibytes, self.verify = of("kibibytes"), of("verify")
-        self.processor_ratio = to("seconds")
+        self.processor_ratio, self.wall_ratio = to("seconds"), to("wall")
+        self.memory_ratio, self.proof_ratio = to("mebibytes"), to("kibibytes")
 
 
-def turns(runs, takes):
-    """The medians of what each of these functions measures with a salt, next to the last one."""
+def turns(runs, takes, compared=None):
+    """The medians of what each of these functions measures with a salt, next to the last one. What they agree on, of
+    the outputs, is compared if it is given."""
     made = [[take(salt) for take in takes] for salt in range(1, runs + 1)]
+    for proofs in made:
+        if compared and len({tuple(proof.outputs[i] for i in compared) for proof in proofs}) != 1:
+            raise Refused("the contenders end with different outputs")
     columns = list(zip(*made))
     return [Median(column, columns[-1]) for column in columns]
 
@@ -180,6 +218,27 @@ def table(*head):
 
 def row(*cells):
     print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def peers(tools, arguments):
+    table("program", "contender", "processor", "wall", "peak", "proof", "verify")
+    for name, target in PROGRAMS.items():
+        ours = {"`Fast96`": FAST, "`Regular96`": REGULAR}
+        takes = [lambda salt, options=options: tools.prove(target, options, salt) for options in ours.values()]
+        # The old one needs 11 GB for this program.
+        peers = [PEER_BLAKE3, PEER] if name == "blake3_100" else [OLD_PEER, PEER_BLAKE3, PEER]
+        takes += [lambda salt, peer=peer: tools.prove_with(peer, target, salt) for peer in peers]
+        compared = COMPARABLE.get(name, range(16))
+        for contender, m in zip([*ours, *peers], turns(arguments.runs, takes, compared)):
+            row(
+                f"`{name}`",
+                contender,
+                f"{m.seconds:.2f} s ({m.processor_ratio:.2f})",
+                f"{m.wall:.2f} s ({m.wall_ratio:.2f})",
+                f"{m.mebibytes:,.0f} MiB ({m.memory_ratio:.2f})",
+                f"{m.kibibytes:.1f} KiB ({m.proof_ratio:.2f})",
+                f"{m.verify:.1f} ms",
+            )
 
 
 def programs(tools, arguments):
@@ -280,17 +339,47 @@ def own_thread(command):
     return sum(times.values()), sum(sorted(times.values())[:-2])
 
 
+def calls(tools, arguments):
+    """Rows that a round of a loop takes in 0.20.6. A test of the components counts them for this project."""
+    columns = ["cycles", "range", "hasher", "bitwise", "memory"]
+    table("one round in 0.20.6", *columns)
+    cycles = HERE / "programs/cycles"
+    data = advice_entry("DATA", (cycles / "loaded/data.bin").read_bytes())
+    loaded = tools.write("loaded.masm", data + (cycles / "call_loaded.masm").read_text())
+
+    def a_round(source, more=32):
+        def rows(rounds):
+            path = tools.write("inputs", json.dumps({"advice_stack": [str(rounds)]}))
+            return Run([tools.peer, OLD_PEER, source, "rows", "--inputs", path]).answer
+
+        one, many = rows(1), rows(1 + more)
+        return {column: (many[column] - one[column]) / more for column in columns}
+
+    call, with_data = a_round(cycles / "call.masm"), a_round(loaded)
+    subjects = {
+        "a call and return": call,
+        "16 KiB by `adv_pipe` and a check": {column: with_data[column] - call[column] for column in columns},
+        "a list of 1,000 felts by Miden's means": a_round(cycles / "call_list.masm"),
+        "a commitment that the callee opens": a_round(cycles / "call_commitment.masm"),
+    }
+    for subject, rows in subjects.items():
+        row(subject, *(f"{rows[column]:,.1f}".removesuffix(".0") for column in columns))
+
+
 def main():
     tables = {
+        "peers": peers,
         "programs": programs,
         "hashes": hashes,
         "sets": sets,
         "growth": growth,
         "threads": threads,
+        "calls": calls,
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", metavar="table", help=f"of {', '.join(tables)}; all, if none is named")
     parser.add_argument("--binary", default=ROOT / "target/release/miden-cvm", help="the command line")
+    parser.add_argument("--peer", default=HERE / "target/release/peer", help="the peers' command line")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--max-log", type=int, default=22, help="leave out what has more than 2^N rows")
     arguments = parser.parse_args()

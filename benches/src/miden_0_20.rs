@@ -1,4 +1,4 @@
-//! The peer this project starts from: `miden-vm` 0.20.6, on Winterfell.
+//! The version this project starts from: 0.20.6, on Winterfell.
 
 use miden_core_lib::CoreLibrary;
 use miden_vm::{
@@ -6,54 +6,43 @@ use miden_vm::{
     ProvingOptions, StackInputs, StackOutputs,
 };
 
-use crate::{
-    contender::{Contender, ContenderError, Prepared, Proven, Rows, Stage},
-    program::{Code, Task},
-};
+use crate::peer::{Assembled, Inputs, Peer, PeerError, Proven, Rows, Stage};
 
-/// Elements of the stack that a verifier is given.
-const STACK: usize = 16;
-
-const NAME: &str = "miden-vm-0.20.6";
-
-/// `miden-vm` 0.20.6 as published, proving on all cores.
+/// `miden-vm` 0.20.6 as published: 96 conjectured bits with Blake3-192, its default.
 #[derive(Debug)]
 pub struct Miden0_20;
 
-impl Contender for Miden0_20 {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn prepare(&self, task: &Task<'_>) -> Result<Box<dyn Prepared>, ContenderError> {
-        let source = match task.code {
-            Code::Open(source) => source.to_owned(),
-            Code::Composed { plain, .. } => plain.for_miden_0_20(),
-        };
-        let advice_stack = task
-            .advice_stack()
-            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
+impl Peer for Miden0_20 {
+    fn assemble(&self, source: &str, inputs: &Inputs) -> Result<Box<dyn Assembled>, PeerError> {
         let advice = AdviceInputs::default()
-            .with_stack_values(advice_stack)
-            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))?;
+            .with_stack_values(inputs.advice_stack.iter().copied())
+            .map_err(|error| Stage::Assemble.failed(error))?;
+        // This version takes the deepest element first.
+        let stack = StackInputs::try_from_ints(inputs.operand_stack.iter().rev().copied())
+            .map_err(|error| Stage::Assemble.failed(error))?;
         let program = Assembler::default()
             .with_dynamic_library(CoreLibrary::default())
             .and_then(|assembler| assembler.assemble_program(source))
-            .map_err(|report| ContenderError::new(NAME, Stage::Assemble, report))?;
-        Ok(Box::new(Assembled { program, advice }))
+            .map_err(|report| Stage::Assemble.failed(report))?;
+        Ok(Box::new(Program {
+            program,
+            advice,
+            stack,
+        }))
     }
 }
 
-struct Assembled {
+struct Program {
     program: miden_vm::Program,
     advice: AdviceInputs,
+    stack: StackInputs,
 }
 
-impl Assembled {
-    fn host(&self) -> Result<DefaultHost, ContenderError> {
+impl Program {
+    fn host(&self) -> Result<DefaultHost, PeerError> {
         DefaultHost::default()
             .with_library(&CoreLibrary::default())
-            .map_err(|error| ContenderError::new(NAME, Stage::Assemble, error))
+            .map_err(|error| Stage::Assemble.failed(error))
     }
 
     /// This version's own default. With Blake3-256 its verifier accepts 128-bit options only.
@@ -62,51 +51,42 @@ impl Assembled {
     }
 }
 
-/// A stack with `salt` at its bottom: this version takes the deepest element first.
-fn stack_inputs(salt: u32, stage: Stage) -> Result<StackInputs, ContenderError> {
-    let mut elements = [0; STACK];
-    elements[0] = u64::from(salt);
-    StackInputs::try_from_ints(elements).map_err(|error| ContenderError::new(NAME, stage, error))
-}
-
-impl Prepared for Assembled {
-    fn prove(&self, salt: u32) -> Result<Proven, ContenderError> {
+impl Assembled for Program {
+    fn prove(&self) -> Result<Proven, PeerError> {
         let (outputs, proof) = miden_vm::prove(
             &self.program,
-            stack_inputs(salt, Stage::Prove)?,
+            self.stack.clone(),
             self.advice.clone(),
             &mut self.host()?,
             self.options(),
         )
-        .map_err(|error| ContenderError::new(NAME, Stage::Prove, error))?;
+        .map_err(|error| Stage::Prove.failed(error))?;
         Ok(Proven {
-            salt,
             outputs: outputs.as_int_vec(),
             proof: proof.to_bytes(),
         })
     }
 
-    fn verify(&self, proven: &Proven) -> Result<(), ContenderError> {
+    fn verify(&self, proven: &Proven) -> Result<(), PeerError> {
         let proof = ExecutionProof::from_bytes(&proven.proof)
-            .map_err(|error| ContenderError::new(NAME, Stage::Verify, error))?;
+            .map_err(|error| Stage::Verify.failed(error))?;
         let outputs = StackOutputs::try_from_ints(proven.outputs.iter().copied())
-            .map_err(|error| ContenderError::new(NAME, Stage::Verify, error))?;
+            .map_err(|error| Stage::Verify.failed(error))?;
         let program = ProgramInfo::from(self.program.clone());
-        let inputs = stack_inputs(proven.salt, Stage::Verify)?;
-        miden_vm::verify(program, inputs, outputs, proof)
-            .map_err(|error| ContenderError::new(NAME, Stage::Verify, error))?;
+        miden_vm::verify(program, self.stack.clone(), outputs, proof)
+            .map_err(|error| Stage::Verify.failed(error))?;
         Ok(())
     }
 
-    fn rows(&self) -> Result<Rows, ContenderError> {
+    fn rows(&self) -> Result<Rows, PeerError> {
         let trace = miden_vm::execute(
             &self.program,
-            StackInputs::default(),
+            self.stack.clone(),
             self.advice.clone(),
             &mut self.host()?,
             *self.options().execution_options(),
         )
-        .map_err(|error| ContenderError::new(NAME, Stage::Execute, error))?;
+        .map_err(|error| Stage::Execute.failed(error))?;
         let lengths = trace.trace_len_summary();
         let chiplets = lengths.chiplets_trace_len();
         Ok(Rows {
@@ -114,9 +94,7 @@ impl Prepared for Assembled {
             range: lengths.range_trace_len(),
             hasher: chiplets.hash_chiplet_len(),
             bitwise: chiplets.bitwise_chiplet_len(),
-            table: 0,
             memory: chiplets.memory_chiplet_len(),
-            rom: chiplets.kernel_rom_len(),
             padded: lengths.padded_trace_len(),
         })
     }

@@ -1,8 +1,11 @@
-//! The cost of calls with lists and with handles, in rows of each segment, is the one that the book
-//! states. The programs are those of the benchmarks, which count the same and add what the peers
-//! take.
+//! The cost of calls, of static data, and of calls with lists and with handles, in rows of each
+//! segment, is the one that the book states. The programs are those of the benchmarks, which count
+//! what a peer takes.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use miden_core::Felt;
 use miden_cvm_component::{LinkedComposition, Toolchain};
@@ -19,13 +22,22 @@ const ROUNDS: u64 = 32;
 /// The rows of each segment that one more round of a benchmark's program takes: cycles, range, hasher,
 /// bitwise, resource tables, memory.
 fn rows(program: &str) -> [f64; 6] {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/programs");
-    let path = folder.join(program);
+    rows_of(&programs().join(program))
+}
+
+/// The folder of the benchmarks' programs.
+fn programs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/programs")
+}
+
+/// The same of the program or composition with this path.
+fn rows_of(path: &Path) -> [f64; 6] {
+    let name = path.display();
     let run = |rounds: u64| {
         let advice = AdviceInputs::default().with_stack([Felt::new(rounds)]);
-        let lengths = if program.ends_with(".masm") {
+        let lengths = if path.extension().is_some_and(|ending| ending == "masm") {
             let trace = execute_traced(
-                &assemble(&path),
+                &assemble(path),
                 None,
                 &Default::default(),
                 advice,
@@ -33,10 +45,10 @@ fn rows(program: &str) -> [f64; 6] {
                 ExecutionOptions::default(),
             );
             trace
-                .unwrap_or_else(|error| panic!("{program}: {error}"))
+                .unwrap_or_else(|error| panic!("{name}: {error}"))
                 .lengths
         } else {
-            let linked = LinkedComposition::load(&path, &Toolchain::new());
+            let linked = LinkedComposition::load(path, &Toolchain::new());
             let linked = linked.unwrap_or_else(|error| panic!("{error}"));
             let inputs = Inputs {
                 advice,
@@ -80,11 +92,42 @@ fn cells(rows: [f64; 6]) -> String {
     cells.join(" | ")
 }
 
+/// The program whose callee loads 16 KiB from the advice and checks them, with these.
+fn call_loaded() -> Files {
+    let read = |name: &str| fs::read(programs().join("cycles").join(name)).expect("it is there");
+    let data = read("loaded/data.bin");
+    let (elements, _) = data.as_chunks();
+    let elements: Vec<String> = elements
+        .iter()
+        .map(|&element| u64::from_le_bytes(element).to_string())
+        .collect();
+    let program = String::from_utf8(read("call_loaded.masm")).expect("a text");
+    let data = format!("adv_map DATA = [{}]\n", elements.join(", "));
+    Files::new(&[("call_loaded.masm", &(data + &program))])
+}
+
 #[test]
-fn the_book_has_the_rows_of_calls_with_lists_and_handles() {
+fn the_book_has_the_rows_of_calls_and_of_what_goes_with_them() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/measurements.md");
     let page = fs::read_to_string(path).expect("the book's page");
+    let less = |[all, part]: [[f64; 6]; 2]| -> [f64; 6] {
+        std::array::from_fn(|segment| all[segment] - part[segment])
+    };
+    let isolated = rows("cycles/isolated.toml");
+    let open = rows("cycles/call.masm");
+    let loaded = rows_of(&call_loaded().path("call_loaded.masm"));
     let expected = [
+        ("shared call and return", rows("cycles/shared.toml")),
+        ("isolated call and return", isolated),
+        ("Miden's `call` and return, in an open program here", open),
+        (
+            "16 KiB of static data",
+            less([rows("cycles/loaded.toml"), isolated]),
+        ),
+        (
+            "16 KiB by `adv_pipe` and a check, in an open program here",
+            less([loaded, open]),
+        ),
         ("a list of 1,000 felts", rows("cycles/lists.toml")),
         ("the same by Miden's means", rows("cycles/call_list.masm")),
         (
