@@ -586,7 +586,7 @@ fn every_cycle_belongs_to_an_instance_and_a_procedure() {
     let procedures = json["procedures"].as_array().expect("a list");
     let post = procedures
         .iter()
-        .find(|p| p["name"] == "ledger:ledger::post");
+        .find(|p| p["name"] == "ledger:exports::bank::ledger::ledger::post = ledger:ledger::post");
     let post = post.expect("a procedure with its name");
     assert_eq!(
         (&post["instance"], &post["executions"]),
@@ -1144,7 +1144,7 @@ fn folded_stacks_have_all_cycles() {
     assert_eq!(Some(cycles.sum()), json["rows"]["core"].as_u64());
     let post = text
         .lines()
-        .find(|line| line.contains("ledger ledger:ledger::post"))
+        .find(|line| line.contains(" = ledger:ledger::post"))
         .expect("a procedure of another instance");
     assert!(post.contains(';'), "{post}");
     let again = folder.path("again.txt");

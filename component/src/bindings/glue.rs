@@ -353,6 +353,14 @@ impl<'a> Lists<'a> {
                 length => integers.extend(at..at + length),
             }
         }
+        // Receiving what is on top takes no instruction but the call: the others come after it, in one block with
+        // those of the procedure.
+        let on_top =
+            |(at, ty): &(usize, &Type)| *at == 0 && matches!(ty, Type::Own(_) | Type::Borrow(_));
+        if others.first().is_some_and(on_top) {
+            let (at, ty) = others.remove(0);
+            self.receive_stack(code, ty, at);
+        }
         check_integers(code, &integers);
         for (at, ty) in others {
             self.receive_stack(code, ty, at);

@@ -3,15 +3,15 @@
 //! The assembler makes one block of instructions that follow each other, but not of those around an `exec` of a
 //! procedure with a call in it: each such `exec` would take eight cycles for nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use miden_assembly::{
     Path as MasmPath,
-    ast::{Alias, AliasTarget, Block, Instruction, InvocationTarget, Module, Op},
+    ast::{Alias, AliasTarget, Block, Instruction, InvocationTarget, Module, Op, Procedure},
     debuginfo::{Span, Spanned},
 };
 
-use super::{BINDINGS_MODULE, resources::RESOURCE_MODULE};
+use super::{BINDINGS_MODULE, EXPORTS_MODULE, is_bindings_module, resources::RESOURCE_MODULE};
 
 /// The most instructions that the assembler has in a block.
 const MAX_BLOCK: usize = u16::MAX as usize;
@@ -27,11 +27,7 @@ const NAMESPACES: [&str; 2] = [BINDINGS_MODULE, RESOURCE_MODULE];
 pub(crate) fn inline(modules: &mut [Box<Module>]) {
     let procedures: Procedures = modules
         .iter()
-        .filter(|module| {
-            let path = module.path().to_relative();
-            let first = path.as_str().split("::").next();
-            first.is_some_and(|first| NAMESPACES.contains(&first))
-        })
+        .filter(|module| is_in(module, &NAMESPACES))
         .flat_map(|module| {
             module
                 .procedures()
@@ -51,10 +47,7 @@ pub(crate) fn inline(modules: &mut [Box<Module>]) {
         return;
     }
     for module in modules {
-        let imports: HashMap<String, String> = module
-            .aliases()
-            .filter_map(|alias| Some((alias.name().to_string(), imported(alias)?)))
-            .collect();
+        let imports = imports(module);
         for procedure in module.procedures_mut() {
             inline_block(procedure.body_mut(), &procedures, &imports);
         }
@@ -76,6 +69,14 @@ fn portable(op: &Op) -> Option<Instruction> {
         _ => true,
     };
     means_the_same.then(|| (**instruction).clone())
+}
+
+/// The imports of a module, by the names that it has for them.
+fn imports(module: &Module) -> HashMap<String, String> {
+    let imports = module.aliases();
+    imports
+        .filter_map(|alias| Some((alias.name().to_string(), imported(alias)?)))
+        .collect()
 }
 
 /// What an import stands for.
@@ -136,15 +137,149 @@ fn named<'p>(
     let Instruction::Exec(target) = &**instruction else {
         return None;
     };
-    let path = match target {
-        InvocationTarget::Symbol(name) => imports.get(name.as_str())?.clone(),
-        InvocationTarget::Path(path) if path.is_absolute() => relative(path.inner()),
+    procedures.get(&path_of(target, imports)?)
+}
+
+/// The path of a procedure that is not of the module that names it, or is named by its path there.
+fn path_of(target: &InvocationTarget, imports: &HashMap<String, String>) -> Option<String> {
+    match target {
+        InvocationTarget::Symbol(name) => imports.get(name.as_str()).cloned(),
+        InvocationTarget::Path(path) if path.is_absolute() => Some(relative(path.inner())),
         InvocationTarget::Path(path) => {
             let path = relative(path.inner());
             let (first, rest) = path.split_once("::")?;
-            format!("{}::{rest}", imports.get(first)?)
+            Some(format!("{}::{rest}", imports.get(first)?))
         }
-        InvocationTarget::MastRoot(_) => return None,
-    };
-    procedures.get(&path)
+        InvocationTarget::MastRoot(_) => None,
+    }
+}
+
+/// Puts what the procedure of an export does before and after the one that implements it into that one, if
+/// nothing else executes, calls or names it: the blocks at its ends are one with those of the export then.
+/// `named` are the procedures that something else than code names.
+pub(crate) fn join_exports<'n>(
+    modules: &mut [Box<Module>],
+    named: impl IntoIterator<Item = &'n str>,
+) {
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    let code = modules.iter().flat_map(|module| used(module));
+    for path in code.chain(named.into_iter().map(unquoted)) {
+        *uses.entry(path).or_default() += 1;
+    }
+    let wrappings: HashMap<String, Wrapping> = modules
+        .iter()
+        .filter(|module| is_in(module, &[EXPORTS_MODULE]))
+        .flat_map(|module| module.procedures())
+        .filter_map(Wrapping::of)
+        .filter(|(path, _)| uses.get(path) == Some(&1))
+        .collect();
+    let mut joined = HashSet::new();
+    for module in modules.iter_mut() {
+        let module_path = module.path().to_relative().to_string();
+        for procedure in module.procedures_mut() {
+            let path = unquoted(&format!("{module_path}::{}", procedure.name()));
+            if procedure.num_locals() == 0
+                && has_nodes(procedure.body())
+                && let Some(wrapping) = wrappings.get(&path)
+                && wrapping.join(procedure.body_mut())
+            {
+                joined.insert(path);
+            }
+        }
+    }
+    let exports = modules
+        .iter_mut()
+        .filter(|module| is_in(module, &[EXPORTS_MODULE]));
+    for export in exports.flat_map(|module| module.procedures_mut()) {
+        if let Some((path, wrapping)) = Wrapping::of(export)
+            && joined.contains(&path)
+        {
+            *export.body_mut() = Block::new(export.body().span(), vec![wrapping.exec]);
+        }
+    }
+}
+
+/// What the procedure of an export does, if it is nothing but instructions that mean the same in every module.
+struct Wrapping {
+    before: Vec<Op>,
+    /// The `exec` of the procedure that implements the export.
+    exec: Op,
+    after: Vec<Op>,
+}
+
+impl Wrapping {
+    /// The procedure that implements an export, and what is done around it.
+    fn of(export: &Procedure) -> Option<(String, Self)> {
+        let mut executed = None;
+        for (at, op) in export.iter().enumerate() {
+            if let Instruction::Exec(InvocationTarget::Path(path)) = portable(op)?
+                && let path = unquoted(&relative(path.inner()))
+                && !is_bindings_module(&path)
+                && executed.replace((at, path)).is_some()
+            {
+                return None;
+            }
+        }
+        let (at, path) = executed?;
+        let ops: Vec<Op> = export.iter().cloned().collect();
+        let wrapping = Self {
+            before: ops[..at].to_vec(),
+            exec: ops[at].clone(),
+            after: ops[at + 1..].to_vec(),
+        };
+        Some((path, wrapping))
+    }
+
+    /// Puts what is done around a procedure into it, if it has room for that and there is any.
+    fn join(&self, body: &mut Block) -> bool {
+        let around = self.before.len() + self.after.len();
+        if around == 0 || body.len() + around > MAX_BLOCK {
+            return false;
+        }
+        let ops = self.before.iter().chain(body.iter()).chain(&self.after);
+        *body = Block::new(body.span(), ops.cloned().collect());
+        true
+    }
+}
+
+/// The procedures that a module's code and imports name, each as often as procedures and imports do.
+fn used(module: &Module) -> Vec<String> {
+    let imports = imports(module);
+    let module_path = module.path().to_relative();
+    let invoked = module.procedures().flat_map(Procedure::invoked);
+    let invoked = invoked.filter_map(|invoke| match &invoke.target {
+        InvocationTarget::Symbol(name) if !imports.contains_key(name.as_str()) => {
+            Some(format!("{}::{name}", module_path.as_str()))
+        }
+        target => path_of(target, &imports),
+    });
+    let used = invoked.chain(imports.values().cloned());
+    used.map(|path| unquoted(&path)).collect()
+}
+
+/// A path without the quotes that parts of it can have.
+fn unquoted(path: &str) -> String {
+    path.replace('"', "")
+}
+
+/// Whether a module lies below one of some.
+fn is_in(module: &Module, namespaces: &[&str]) -> bool {
+    let path = module.path().to_relative();
+    let first = path.as_str().split("::").next();
+    first.is_some_and(|first| namespaces.contains(&first))
+}
+
+/// Whether there is more in a block than one basic block has.
+fn has_nodes(block: &Block) -> bool {
+    block.iter().any(|op| match op {
+        Op::Inst(instruction) => matches!(
+            **instruction,
+            Instruction::Exec(_)
+                | Instruction::Call(_)
+                | Instruction::SysCall(_)
+                | Instruction::DynExec
+                | Instruction::DynCall
+        ),
+        Op::If { .. } | Op::While { .. } | Op::Repeat { .. } => true,
+    })
 }

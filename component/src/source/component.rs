@@ -19,7 +19,7 @@ use crate::{
     assembly::{Assembled, SourceText, SourceWarning, toolchain::Toolchain},
     bindings::{
         BINDINGS_MODULE, Bindings, BindingsModule, Implementation,
-        inline::inline,
+        inline::{inline, join_exports},
         is_bindings_module,
         resources::{IntrinsicImport, RESOURCE_MODULE, ResourceImport, ResourceType},
         stubs::{STUB_MODULE, StubIdentity, stub_library},
@@ -351,6 +351,8 @@ struct BuildPlan<'m> {
     kinds: BTreeMap<FunctionName, LinkKind>,
     /// The constants of static data, if it has labels.
     constants: Option<BindingsModule>,
+    /// What `component.toml` says that code reaches by its digest.
+    dynamic: &'m [Spanned<String>],
 }
 
 impl<'m> BuildPlan<'m> {
@@ -374,6 +376,7 @@ impl<'m> BuildPlan<'m> {
                 init: None,
                 kinds: BTreeMap::new(),
                 constants,
+                dynamic: &manifest.dyncall,
             });
         };
         let packaged = package.map(public_procedures).unwrap_or_default();
@@ -437,6 +440,7 @@ impl<'m> BuildPlan<'m> {
             kinds: kinds.collect(),
             bindings: Some(bindings),
             constants,
+            dynamic: &manifest.dyncall,
         })
     }
 }
@@ -635,6 +639,8 @@ fn assemble(
     });
     parsed.append(assembly.parse_library(generated.collect())?);
     inline(parsed.modules_mut());
+    let named = plan.dynamic.iter().map(|entry| entry.get_ref().as_str());
+    join_exports(parsed.modules_mut(), named.chain(types.destructor_paths()));
     let Assembled { code, warnings } = assembly.parsed_library(parsed)?;
     Ok(AssembledComponent {
         library: code,

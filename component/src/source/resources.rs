@@ -206,6 +206,12 @@ impl Declared {
             .collect()
     }
 
+    /// The paths of the destructors' procedures.
+    pub(crate) fn destructor_paths(&self) -> impl Iterator<Item = &str> {
+        let destructors = self.destructors.values();
+        destructors.map(|procedure| procedure.get_ref().as_str())
+    }
+
     /// The nodes of the destructors.
     ///
     /// # Errors

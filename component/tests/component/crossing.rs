@@ -202,3 +202,118 @@ fn a_procedure_that_leaves_more_than_its_results_traps() {
         "{error}"
     );
 }
+
+/// A composition whose `callee` exports functions of one number, each with the procedure that implements it.
+fn exporting(exports: &[(&str, &str)], more: &str, code: &str, main: &str) -> Files {
+    let functions: String = exports
+        .iter()
+        .map(|(function, _)| format!("{function}: func(a: u32) -> u32;\n"))
+        .collect();
+    let procedures: String = exports
+        .iter()
+        .map(|(function, procedure)| {
+            format!("exports.\"test:calls/calls#{function}\".procedure = '{procedure}'\n")
+        })
+        .collect();
+    let wit = format!(
+        "package test:calls@1.0.0;
+         interface calls {{ {functions} }}
+         interface logs {{ log: func(); }}
+         world app {{ import calls; export main: func(); }}
+         world callee {{ import logs; export calls; }}
+         world log {{ export logs; }}"
+    );
+    Files::new(&[
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"calls.wit\"\nworld = \"app\"\nsources = [\"app.masm\"]\n\
+             exports.main.procedure = \"app::main\"\n",
+        ),
+        ("app/calls.wit", &wit),
+        (
+            "app/app.masm",
+            &format!("use bindings::test::calls::calls\npub proc main {main} end\n"),
+        ),
+        (
+            "callee/component.toml",
+            &format!(
+                "name = \"callee\"\nwit = \"calls.wit\"\nworld = \"callee\"\n\
+                 sources = [\"code.masm\"]\n{more}\n{procedures}"
+            ),
+        ),
+        ("callee/calls.wit", &wit),
+        (
+            "callee/code.masm",
+            &format!("use bindings::test::calls::logs\n{code}"),
+        ),
+        (
+            "log/component.toml",
+            "name = \"log\"\nwit = \"calls.wit\"\nworld = \"log\"\nsources = [\"log.masm\"]\n\
+             exports.logs.module = \"log\"\n",
+        ),
+        ("log/calls.wit", &wit),
+        ("log/log.masm", "pub proc log nop end"),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+             imports.\"test:calls/calls\" = \"callee\"\n\
+             [instances.callee]\ncomponent = \"callee\"\nimports.\"test:calls/logs\" = \"log\"\n\
+             [instances.log]\ncomponent = \"log\"\n",
+        ),
+    ])
+}
+
+/// A procedure with a call in it, that takes any element and leaves one.
+const ADDS: &str = "pub proc add exec.logs::log add.1 end\n";
+
+/// Whether the export `add` of the callee is its procedure `code::add`.
+fn is_one(files: &Files) -> bool {
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    run_checked(&linked, Inputs::default());
+    let callee = linked.instances.iter().find(|i| i.name == "callee");
+    let component = &callee.expect("an instance").component;
+    let digest = component.exports["test:calls/calls@1.0.0#add"].digest;
+    let names = component.procedures.get(&digest).into_iter();
+    let mut names = names.chain(component.aliases.get(&digest).into_iter().flatten());
+    names.any(|name| name == "code::add")
+}
+
+const CALLS_ADD: &str = "push.4 exec.calls::add push.5 assert_eq";
+
+#[test]
+fn what_an_export_does_is_part_of_a_procedure_that_nothing_else_uses() {
+    let add = [("add", "code::add")];
+    assert!(is_one(&exporting(&add, "", ADDS, CALLS_ADD)));
+    let unchecked = "push.4294967296 call.::imports::test::calls::calls::add";
+    let files = exporting(&add, "", ADDS, unchecked);
+    let error = run(&files.link().expect("a composition"), Inputs::default());
+    let error = error.expect_err("no u32").to_string();
+    assert!(error.contains("canonical ABI: integer"), "{error}");
+}
+
+/// The procedure takes elements that are no `u32` from those that execute it inside the component.
+#[test]
+fn procedures_that_something_else_uses_are_what_they_were() {
+    let both = [("add", "code::add"), ("twice", "code::twice")];
+    let calls = format!("{CALLS_ADD} push.4 exec.calls::twice push.6 assert_eq");
+    let twice = "push.4294967296 add exec.add exec.add push.4294967296 sub";
+    let uses = [
+        format!("pub proc twice {twice} end"),
+        format!("pub proc twice exec.inner end proc inner {twice} end"),
+        "pub proc twice add.2 procref.add dropw end".into(),
+    ];
+    for code in uses {
+        assert!(!is_one(&exporting(
+            &both,
+            "",
+            &format!("{ADDS}{code}"),
+            &calls
+        )));
+    }
+    let add = [("add", "code::add")];
+    let dynamic = "dyncall = [\"code::add\"]";
+    assert!(!is_one(&exporting(&add, dynamic, ADDS, CALLS_ADD)));
+    let again = [("add", "code::add"), ("more", "code::add")];
+    let calls = format!("{CALLS_ADD} push.7 exec.calls::more push.8 assert_eq");
+    assert!(!is_one(&exporting(&again, "", ADDS, &calls)));
+}
