@@ -20,6 +20,7 @@
 
 pub mod advice;
 mod call;
+mod claims;
 pub mod debug;
 mod inputs;
 mod portable;
@@ -29,6 +30,7 @@ mod testing;
 mod trap;
 
 pub use call::{CallError, StatedCall, TypedCall, to_wave};
+pub use claims::{Claimed, claims_of};
 pub use inputs::{Inputs, InputsError, InputsFileError, Place};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
@@ -63,12 +65,14 @@ pub use miden_cvm_processor::{
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
-    Expectations, HashFunction, MinSecurity, OptionSet, ParseSecurityError, PrecompileRequest,
-    PrecompileVerifier, PrecompileVerifierRegistry, Proof, ProofError, ProofSettings, PublicInputs,
-    Records, RequestError, Rounds, Security, SecurityParts, SettingsError, Statement,
-    StatementError, Verified, VerifierError, default_registry,
+    CLAIM_EVENT, Claim, ClaimError, ClaimedProgram, ClaimedRun, ClaimsError, Expectations,
+    HashFunction, MinSecurity, OptionSet, ParseSecurityError, PrecompileRequest,
+    PrecompileVerifier, PrecompileVerifierRegistry, Proof, ProofError, ProofSettings,
+    ProvenStatement, PublicInputs, Records, RequestError, Rounds, Security, SecurityParts,
+    SettingsError, Statement, StatementError, Verified, VerifiedClaim, VerifiedClaims,
+    VerifierError, default_registry, verify_claims,
 };
-use miden_cvm_verifier::{PrecompileVerificationError, check_requests};
+use miden_cvm_verifier::{PrecompileVerificationError, check_requests, with_claims};
 pub use portable::{INPUTS_MAGIC, TARGET_MAGIC};
 pub use profile::{
     Cost, InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Spent, StackProfile,
@@ -302,7 +306,8 @@ pub fn prove_run(run: ExecutionTrace, proving: &ProveOptions) -> Result<ProvenRu
         requests,
         ..
     } = run;
-    match check_requests(&requests, public.precompile_transcript, &default_registry()) {
+    let registry = with_claims(&default_registry());
+    match check_requests(&requests, public.precompile_transcript, &registry) {
         Err(RequestError::Unverified(PrecompileVerificationError::VerifierNotFound { .. })) => {}
         checked => checked?,
     }
@@ -316,7 +321,8 @@ pub fn prove_run(run: ExecutionTrace, proving: &ProveOptions) -> Result<ProvenRu
 }
 
 /// Verifies that `proof` proves `statement`, and that both are as expected. What the run left to
-/// the core library's precompiles is computed again; a run that used others is rejected.
+/// the core library's precompiles is computed again; a run that used others is rejected, and so is one
+/// that makes claims, for which there is [`verify_claims`].
 ///
 /// # Errors
 /// Returns the reason for which the proof is rejected.

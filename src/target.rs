@@ -20,10 +20,13 @@ use miden_cvm_component::{
     read_program,
 };
 use miden_cvm_library::{Finding, core_library, findings, published_core_library};
+use miden_cvm_verifier::{CLAIM_EVENT, ClaimedProgram};
 use thiserror::Error;
 
 use crate::{
-    AdviceInputs, Composition, DefaultHost, StdoutWriter, TARGET_MAGIC, call::RootFunction,
+    AdviceInputs, Composition, DefaultHost, ExecutionOptions, StdoutWriter, TARGET_MAGIC,
+    call::RootFunction,
+    claims::{Claimed, Claims},
 };
 
 /// The names of the composition file that a folder is read by, the first that is there.
@@ -51,6 +54,8 @@ pub struct Target {
     core_names: BTreeMap<Word, Vec<String>>,
     /// Information about the code of the instances, by index.
     code: Vec<InstanceCode>,
+    /// What calls of claimed instances are claims of.
+    claims: Arc<[Claimed]>,
     /// The functions that the root exports, if it has a world.
     pub(crate) functions: Vec<RootFunction>,
     pub(crate) sources: Option<Arc<DefaultSourceManager>>,
@@ -98,6 +103,7 @@ impl From<Program> for Target {
             library_names: BTreeMap::new(),
             core_names: BTreeMap::new(),
             code: Vec::new(),
+            claims: Arc::default(),
             functions: Vec::new(),
             sources: None,
             warnings: Vec::new(),
@@ -123,8 +129,14 @@ impl From<LinkedComposition> for Target {
     fn from(linked: LinkedComposition) -> Self {
         let resources = linked.resource_names();
         let functions = root_functions(&linked);
+        let claims = linked
+            .claims
+            .iter()
+            .map(|claim| Claimed::new(claim))
+            .collect();
         let mut target = Self::from(linked.program);
         target.functions = functions;
+        target.claims = claims;
         target.resources = resources;
         target.composition = Some(linked.composition);
         target.static_data = linked.advice_map;
@@ -237,6 +249,34 @@ impl Target {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The exports of claimed instances that it calls. What is claimed in them, they have.
+    pub fn claims(&self) -> &[Claimed] {
+        &self.claims
+    }
+
+    /// What claims of a program are about, here or in what is claimed here.
+    pub fn claimed(&self, program: ClaimedProgram) -> Option<&Claimed> {
+        let mut claims = self.claims.iter();
+        claims.find_map(|claimed| match claimed.program() == program {
+            true => Some(claimed),
+            false => claimed.target().claimed(program),
+        })
+    }
+
+    /// Sets how claimed instances are run: the advice of each, by its name, if there is some, and the options
+    /// of all.
+    pub fn prepare_claims(
+        &mut self,
+        advice: &dyn Fn(&str) -> Option<AdviceInputs>,
+        options: ExecutionOptions,
+    ) {
+        let mut claims = self.claims.to_vec();
+        for claimed in &mut claims {
+            claimed.prepare(advice, options);
+        }
+        self.claims = claims.into();
+    }
+
     /// All code that the host provides; the program's own is not among it.
     pub fn forests(&self) -> &[Arc<MastForest>] {
         &self.forests
@@ -298,11 +338,17 @@ impl Target {
     }
 
     /// A host that provides the code of all libraries, components and the kernel, and answers the
-    /// events of the core library.
+    /// events of the core library and of claimed instances, which it runs for their results.
     pub fn host(&self) -> DefaultHost<StdoutWriter> {
         let mut host = DefaultHost::default();
         for forest in &self.forests {
             host.load_forest(forest.clone());
+        }
+        if !self.claims.is_empty() {
+            // No event of the core library has this name.
+            let claims = Arc::new(Claims(self.claims.clone()));
+            let registered = host.register_handler(CLAIM_EVENT, claims);
+            debug_assert!(registered.is_ok());
         }
         match &self.sources {
             Some(sources) => host.with_source_manager(sources.clone()),

@@ -19,6 +19,7 @@ pub mod builder;
 pub mod canonical;
 pub mod check;
 pub mod chiplets;
+pub mod claim;
 pub mod coin;
 pub mod columns;
 pub mod composition;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use miden_cvm::{Heights, Security, SecurityParts, Table};
+use miden_cvm::{Claim, Felt, Heights, Security, SecurityParts, Table, Target};
 use serde::{Serialize, Serializer};
 
 /// Writes how many computations the verifier repeats, if there are any.
@@ -10,6 +10,60 @@ pub fn write_precompiles(f: &mut fmt::Formatter<'_>, precompiles: usize) -> fmt:
     match precompiles {
         0 => Ok(()),
         count => writeln!(f, "precompiles  {count} computed again by the verifier"),
+    }
+}
+
+/// Elements as decimal numbers.
+pub fn numbers(elements: &[Felt]) -> Vec<String> {
+    elements.iter().map(ToString::to_string).collect()
+}
+
+/// A claim that a run makes.
+#[derive(Debug, Serialize)]
+pub struct ClaimAnswer {
+    /// The instance and the export, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
+    program_hash: String,
+    composition: String,
+    caller: String,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl ClaimAnswer {
+    /// A claim that a run of the target makes.
+    pub fn new(claim: &Claim, target: &Target) -> Self {
+        let claimed = target.claimed(claim.run.program);
+        let call = claimed.map(|claimed| format!("{}.{}", claimed.instance(), claimed.export()));
+        Self {
+            call,
+            ..Self::from(claim)
+        }
+    }
+}
+
+impl From<&Claim> for ClaimAnswer {
+    fn from(claim: &Claim) -> Self {
+        Self {
+            call: None,
+            program_hash: claim.run.program.program_hash.to_hex(),
+            composition: claim.run.program.composition.to_hex(),
+            caller: claim.caller.to_hex(),
+            inputs: numbers(&claim.run.inputs),
+            outputs: numbers(&claim.run.outputs),
+        }
+    }
+}
+
+impl fmt::Display for ClaimAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.call {
+            Some(call) => write!(f, "{call}")?,
+            None => write!(f, "{} in {}", self.program_hash, self.composition)?,
+        }
+        let (inputs, outputs) = (self.inputs.join(", "), self.outputs.join(", "));
+        write!(f, ": [{inputs}] -> [{outputs}]")
     }
 }
 

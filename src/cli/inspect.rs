@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     advisories::AdvisoriesAnswer,
-    answers::{TablesAnswer, write_security},
+    answers::{TablesAnswer, numbers, write_security},
     files,
     kind::{Kind, is_not, not_a},
     libraries::{Libraries, refused},
@@ -957,7 +957,6 @@ impl StatementAnswer {
     fn of(statement: &Statement) -> Self {
         let public = statement.public_inputs();
         let composition = public.composition.as_ref();
-        let numbers = |stack: &[miden_cvm::Felt]| stack.iter().map(ToString::to_string).collect();
         Self {
             kind: "statement",
             program_hash: public.program_hash.to_hex(),

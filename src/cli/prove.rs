@@ -1,18 +1,23 @@
 //! `prove`.
 
 use core::fmt;
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MinSecurity, OptionSet, Proof,
-    ProofSettings, ProveOptions, ProvenRun, Security, Statement, execute, prove_run, verify,
+    Claim, Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MAX_PROOF_LEN, MinSecurity,
+    OptionSet, Proof, ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs, Statement,
+    claims_of, execute, prove_run, verify,
 };
 use serde::Serialize;
 use tracing::{Dispatch, dispatcher};
 
 use super::{
-    answers::{TablesAnswer, write_precompiles},
+    answers::{ClaimAnswer, TablesAnswer, numbers, write_precompiles},
     files::{self, Outputs},
     outcome::{Failure, Outcome},
     progress::Progress,
@@ -50,6 +55,13 @@ pub struct ProveCommand {
     /// Report each phase and its progress as lines of JSON on the standard error
     #[arg(long)]
     progress: bool,
+    /// Prove, in place of the run, the claim with this number of another proof (`--of`); proof and
+    /// statement go, if nothing else is said, beside the target with `.claim-N` before their endings
+    #[arg(long, value_name = "N", requires = "of", conflicts_with_all = ["input", "invoke"])]
+    claim: Option<usize>,
+    /// The proof that makes the claim
+    #[arg(long, value_name = "FILE", requires = "claim")]
+    of: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
     /// The parameters of the proof; all but `fast` go with conjectured bits only
@@ -124,9 +136,17 @@ impl ProveCommand {
         };
         let longest = settings.set().max_height() as u32 - 1;
         let mut loaded = self.source.load(&progress, longest)?;
-        let beside = |given: &Option<PathBuf>, ending| {
+        let claim = match (self.claim, &self.of) {
+            (Some(number), Some(of)) => Some(take_claim(&mut loaded, number, of)?),
+            _ => None,
+        };
+        let beside = |given: &Option<PathBuf>, ending: &str| {
             let say = "the proof (`-p`) and the statement (`-s`) go";
-            files::or_beside(given.as_ref(), &loaded.file, ending, say)
+            let ending = match self.claim {
+                Some(number) => format!("claim-{number}.{ending}"),
+                None => ending.to_owned(),
+            };
+            files::or_beside(given.as_ref(), &loaded.file, &ending, say)
         };
         let proof_path = beside(&self.proof, "proof")?;
         let statement_path = beside(&self.statement, "statement.json")?;
@@ -164,11 +184,16 @@ impl ProveCommand {
             None => {
                 let mut options = ProveOptions::from(settings);
                 options.memory = self.memory;
-                make(&mut loaded, &options, &progress)?
+                make(&mut loaded, claim.as_ref(), &options, &progress)?
             }
         };
         drop(progress);
+        check_claim(claim.as_ref(), &statement.public_inputs().stack_outputs)?;
 
+        let claims = claims_of(&proof);
+        let claims = claims
+            .iter()
+            .map(|claim| ClaimAnswer::new(claim, &loaded.target));
         let public = statement.public_inputs();
         let stack = &public.stack_outputs;
         let bytes = proof.to_bytes();
@@ -184,7 +209,8 @@ impl ProveCommand {
                 .map(|call| CallAnswer::new(call, stack, advice.as_ref()))
                 .transpose()?,
             outputs: OutputsAnswer::new(stack),
-            precompiles: proof.requests().len(),
+            precompiles: proof.requests().len() - claims.len(),
+            claims: claims.collect(),
             settings: settings.to_string(),
             security: settings.security(proof.heights(), public),
             run_seconds,
@@ -212,6 +238,11 @@ impl ProveCommand {
     ) -> Result<Option<Made>, Failure> {
         if !self.remote.is_given() {
             return Ok(None);
+        }
+        if !loaded.target.claims().is_empty() {
+            return Err(Failure::usage(
+                "the service does not run claimed instances: prove it here, without `--remote`",
+            ));
         }
         if *loaded.options.limits() != Limits::default() {
             return Err(Failure::usage(
@@ -302,8 +333,49 @@ struct Made {
     timings: Vec<Timing>,
 }
 
+/// Puts, in the place of a target and its inputs, those of a claim that is made in a proof.
+fn take_claim(loaded: &mut Loaded, number: usize, of: &Path) -> Result<Claim, Failure> {
+    let bytes = files::read(of, MAX_PROOF_LEN as u64)?;
+    let proof = Proof::from_bytes(&bytes)
+        .map_err(|error| Failure::failed(format!("{}: {error}", files::name(of))))?;
+    let claims = claims_of(&proof);
+    let Some(claim) = claims.get(number).copied() else {
+        return Err(Failure::usage(format!(
+            "--claim {number}: the proof makes {} claims, which are numbered from 0",
+            claims.len()
+        )));
+    };
+    let Some(claimed) = loaded.target.claimed(claim.run.program) else {
+        return Err(Failure::failed(format!(
+            "claim {number} is of the program {} in the composition {}, which is no claimed instance here",
+            claim.run.program.program_hash, claim.run.program.composition
+        )));
+    };
+    loaded.inputs = claimed.inputs(&claim);
+    loaded.target = claimed.target().clone();
+    loaded.read.push(of.into());
+    Ok(claim)
+}
+
+/// Checks that a run has the results that are claimed of it.
+fn check_claim(claim: Option<&Claim>, outputs: &StackOutputs) -> Result<(), Failure> {
+    match claim {
+        Some(claim) if claim.run.outputs[..] != outputs[..] => Err(Failure::failed(format!(
+            "the claim is not true: it says that the run ends with [{}], but it ends with [{}]",
+            numbers(&claim.run.outputs).join(", "),
+            numbers(&outputs[..]).join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Runs and proves here.
-fn make(loaded: &mut Loaded, options: &ProveOptions, progress: &Progress) -> Result<Made, Failure> {
+fn make(
+    loaded: &mut Loaded,
+    claim: Option<&Claim>,
+    options: &ProveOptions,
+    progress: &Progress,
+) -> Result<Made, Failure> {
     let started = Instant::now();
     let timings = Arc::new(Timings::new(progress.clone()));
     // There is one proof in a process. Without it, phases are not shown, and nothing else is lost.
@@ -311,6 +383,7 @@ fn make(loaded: &mut Loaded, options: &ProveOptions, progress: &Progress) -> Res
     let trace = loaded.trace()?;
     let run_seconds = started.elapsed().as_secs_f64();
     let cycles = trace.lengths.cycles;
+    check_claim(claim, &trace.public.stack_outputs)?;
 
     progress.stage("proving");
     let started = Instant::now();
@@ -339,6 +412,8 @@ struct ProveAnswer {
     #[serde(flatten)]
     outputs: OutputsAnswer,
     precompiles: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<ClaimAnswer>,
     settings: String,
     security: Security,
     run_seconds: f64,
@@ -359,6 +434,9 @@ impl fmt::Display for ProveAnswer {
         }
         write!(f, "{}", self.outputs)?;
         write_precompiles(f, self.precompiles)?;
+        for (number, claim) in self.claims.iter().enumerate() {
+            writeln!(f, "claim {number:<6} {claim}")?;
+        }
         writeln!(
             f,
             "tables       {}, in {:.2} s",

@@ -2,14 +2,15 @@
 
 use core::fmt;
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use miden_cvm::{
-    DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, MAX_FILE_LEN, Target,
-    TargetError, TracedExecutionError, TypedCall, execute_traced, target_file,
+    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, MAX_FILE_LEN,
+    StackInputs, Target, TargetError, TracedExecutionError, TypedCall, execute_traced, target_file,
 };
 
 use super::{
@@ -31,6 +32,10 @@ pub struct Source {
     /// there are any
     #[arg(short, long = "input", value_name = "FILE")]
     input: Option<PathBuf>,
+    /// The advice of a claimed instance, as inputs in JSON without an operand stack; can be given
+    /// several times
+    #[arg(long = "claim-input", value_name = "INSTANCE=FILE", value_parser = claim_input)]
+    claim_inputs: Vec<(String, PathBuf)>,
     #[command(flatten)]
     libraries: Libraries,
     /// Call this function of the root's world, with values in WAVE: `main("alice", 3)`; the result is
@@ -191,6 +196,8 @@ impl Source {
             .with_debug(self.debug)
             .with_tracing(self.trace)
             .with_limits(Limit::all(&self.limits));
+        let advice = self.claim_advice(&target, &mut read)?;
+        target.prepare_claims(&|instance| advice.get(instance).cloned(), options);
         Ok(Loaded {
             target,
             file,
@@ -200,6 +207,53 @@ impl Source {
             call,
         })
     }
+}
+
+impl Source {
+    /// Reads the advice of claimed instances.
+    fn claim_advice(
+        &self,
+        target: &Target,
+        read: &mut Vec<PathBuf>,
+    ) -> Result<BTreeMap<String, AdviceInputs>, Failure> {
+        let mut all = BTreeMap::new();
+        for (instance, path) in &self.claim_inputs {
+            if !claims(target, instance) {
+                return Err(Failure::usage(format!(
+                    "--claim-input: the composition has no claimed instance `{instance}`"
+                )));
+            }
+            read.push(path.clone());
+            let Inputs { stack, advice } = Inputs::read(path).map_err(Failure::failed)?;
+            if stack[..] != StackInputs::default()[..] {
+                return Err(Failure::failed(format!(
+                    "inputs `{}`: a claimed instance gets its operand stack from who calls it: leave out \
+                     `operand_stack`",
+                    path.display()
+                )));
+            }
+            if all.insert(instance.clone(), advice).is_some() {
+                return Err(Failure::usage(format!(
+                    "--claim-input: the advice of `{instance}` is given twice"
+                )));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Whether an instance is claimed, or claimed in what is claimed.
+fn claims(target: &Target, instance: &str) -> bool {
+    let mut claimed = target.claims().iter();
+    claimed.any(|claimed| claimed.instance() == instance || claims(claimed.target(), instance))
+}
+
+/// Reads `INSTANCE=FILE`.
+fn claim_input(text: &str) -> Result<(String, PathBuf), String> {
+    let (instance, file) = text
+        .split_once('=')
+        .ok_or("it is the name of a claimed instance, `=` and a file")?;
+    Ok((instance.to_owned(), file.into()))
 }
 
 /// Returns the failure for an error of a target; for a file that is something else, it says what it is.

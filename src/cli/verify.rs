@@ -9,13 +9,13 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    Expectations, Felt, MAX_FILE_LEN, MAX_PROOF_LEN, MinSecurity, Records, Security, Statement,
-    Word, verify,
+    ClaimsError, Expectations, MAX_FILE_LEN, MAX_PROOF_LEN, MinSecurity, ProvenStatement, Records,
+    Security, Statement, VerifiedClaim, Word, default_registry, verify_claims,
 };
 use serde::Serialize;
 
 use super::{
-    answers::{TablesAnswer, write_precompiles, write_security},
+    answers::{ClaimAnswer, TablesAnswer, numbers, write_precompiles, write_security},
     files,
     kind::{Kind, not_a},
     outcome::{Failure, Outcome},
@@ -45,6 +45,13 @@ pub struct VerifyCommand {
     /// `conjectured:96`
     #[arg(long, value_name = "BITS", default_value = "100")]
     security: MinSecurity,
+    /// The proof of a claim that the run makes, or that another claim's proof makes; its statement is
+    /// beside it, with the ending `.statement.json`. Can be given several times
+    #[arg(long = "claim-proof", value_name = "FILE")]
+    claim_proofs: Vec<PathBuf>,
+    /// Accept claims without a proof, and list them: then the statement is true only if they are
+    #[arg(long)]
+    open_claims: bool,
 }
 
 impl VerifyCommand {
@@ -70,15 +77,14 @@ impl VerifyCommand {
             ));
         }
         let proof = read(&self.proof, MAX_PROOF_LEN as u64, "a proof")?;
-        let statement = read(&self.statement, MAX_FILE_LEN, "a statement")?;
-        let statement: Statement = serde_json::from_slice(&statement).map_err(|error| {
-            let name = files::name(&self.statement);
-            let other = other_kind(&self.statement, Kind::Statement, "a statement");
-            Failure::failed(match other {
-                Some(other) => format!("{name} is no statement: {error}\n  {other}"),
-                None => format!("{name} is no statement: {error}"),
-            })
-        })?;
+        let statement = statement(&self.statement)?;
+        let mut claim_proofs = Vec::with_capacity(self.claim_proofs.len());
+        for path in &self.claim_proofs {
+            files::not_standard(path, "the statement of a claim is beside its proof")?;
+            let proof = read(path, MAX_PROOF_LEN as u64, "a proof")?;
+            let statement = self::statement(&path.with_extension("statement.json"))?;
+            claim_proofs.push((statement, proof));
+        }
         let records = self.records.as_deref().map(records).transpose()?;
         let mut expectations = Expectations::from(self.security);
         expectations.program_hash = self.program_hash;
@@ -87,23 +93,51 @@ impl VerifyCommand {
             None => self.composition,
         };
         let started = Instant::now();
-        let verified = verify(&statement, &proof, &expectations).map_err(|error| {
-            let rejected = format!("the proof is rejected: {}", whole(&error));
+        let of_claims: Vec<ProvenStatement<'_>> = claim_proofs
+            .iter()
+            .map(|(statement, proof)| ProvenStatement {
+                public: statement.public_inputs(),
+                proof,
+            })
+            .collect();
+        let run = ProvenStatement {
+            public: statement.public_inputs(),
+            proof: &proof,
+        };
+        let checked = verify_claims(run, &of_claims, &expectations, &default_registry());
+        let checked = checked.map_err(|error| {
+            let mut rejected = format!("the proof is rejected: {}", whole(&error));
+            for index in proofs_in(&error) {
+                let path = self.claim_proofs[index].display();
+                rejected += &format!("\n  proof {index} of a claim is `{path}`");
+            }
             Failure::failed(match other_kind(&self.proof, Kind::Proof, "a proof") {
                 Some(other) => format!("{rejected}\n  {other}"),
                 None => rejected,
             })
         })?;
+        let open: Vec<String> = checked
+            .open()
+            .map(|c| ClaimAnswer::from(c).to_string())
+            .collect();
+        if !open.is_empty() && !self.open_claims {
+            return Err(Failure::failed(format!(
+                "the run makes claims that are not proven:\n  {}\n  help: give their proofs (`--claim-proof`), \
+                 or accept the statement as one that is true if they are (`--open-claims`)",
+                open.join("\n  ")
+            )));
+        }
+        let verified = checked.run;
         let verify_seconds = started.elapsed().as_secs_f64();
         drop(progress);
         let public = statement.public_inputs();
-        let numbers = |stack: &[Felt]| stack.iter().map(ToString::to_string).collect();
         Outcome::new(&VerifyAnswer {
             program_hash: verified.program_hash.to_hex(),
             composition: verified.composition.map(|commitment| commitment.to_hex()),
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompiles: verified.precompiles,
+            claims: checked.claims.iter().map(ClaimVerified::from).collect(),
             verify_seconds,
             tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),
@@ -127,6 +161,19 @@ fn other_kind(path: &Path, wanted: Kind, name: &str) -> Option<String> {
         true => None,
         false => not_a(path, name),
     }
+}
+
+/// The statement in a file.
+fn statement(path: &Path) -> Result<Statement, Failure> {
+    let statement = read(path, MAX_FILE_LEN, "a statement")?;
+    serde_json::from_slice(&statement).map_err(|error| {
+        let name = files::name(path);
+        let other = other_kind(path, Kind::Statement, "a statement");
+        Failure::failed(match other {
+            Some(other) => format!("{name} is no statement: {error}\n  {other}"),
+            None => format!("{name} is no statement: {error}"),
+        })
+    })
 }
 
 /// An error with its reasons.
@@ -161,6 +208,33 @@ fn digest(text: &str) -> Result<Word, String> {
     word.map_err(|error| format!("a digest is `0x` and 64 hexadecimal digits: {error}"))
 }
 
+/// The positions of the proofs that an error is about.
+fn proofs_in(error: &ClaimsError) -> Vec<usize> {
+    match error {
+        ClaimsError::Proof { index, .. }
+        | ClaimsError::Foreign(index)
+        | ClaimsError::Circular(index) => vec![*index],
+        ClaimsError::Twice { first, second } => vec![*first, *second],
+        _ => Vec::new(),
+    }
+}
+
+/// A claim, and whether a proof of it was verified.
+#[derive(Debug, Serialize)]
+struct ClaimVerified {
+    claim: ClaimAnswer,
+    is_proven: bool,
+}
+
+impl From<&VerifiedClaim> for ClaimVerified {
+    fn from(verified: &VerifiedClaim) -> Self {
+        Self {
+            claim: ClaimAnswer::from(&verified.claim),
+            is_proven: verified.proof.is_some(),
+        }
+    }
+}
+
 /// The answer of `verify` when the proof is valid.
 #[derive(Debug, Serialize)]
 struct VerifyAnswer {
@@ -169,6 +243,8 @@ struct VerifyAnswer {
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
     precompiles: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<ClaimVerified>,
     /// From the bytes of the proof on.
     verify_seconds: f64,
     tables: TablesAnswer,
@@ -195,6 +271,11 @@ impl fmt::Display for VerifyAnswer {
         }
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
-        write_precompiles(f, self.precompiles)
+        write_precompiles(f, self.precompiles)?;
+        for ClaimVerified { claim, is_proven } in &self.claims {
+            let state = if *is_proven { "proven" } else { "open" };
+            writeln!(f, "claim        {state}: {claim}")?;
+        }
+        Ok(())
     }
 }

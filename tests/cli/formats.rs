@@ -337,6 +337,22 @@ fn files_and_answers_are_those_of_the_book() {
         &["-s", &text(&statement)],
     );
 
+    let claims = claims::folder("twice");
+    let (claims_proof, claims_statement) = (path("claims.proof"), text(&path("claims.json")));
+    let secret = format!("scale={}", text(&claims.path("secret.json")));
+    let proof_text = text(&claims_proof);
+    let options = [
+        "-p",
+        &proof_text,
+        "-s",
+        &claims_statement,
+        "--claim-input",
+        &secret,
+    ];
+    answer("prove", &["prove"], &claims.path("claimed.toml"), &options);
+    let options = ["-s", &claims_statement, "--open-claims"];
+    answer("verify", &["verify", "-p"], &claims_proof, &options);
+
     // Reports.
     let folded = text(&path("folded"));
     answer("analyze", &["analyze"], &vault, &["--folded", &folded]);

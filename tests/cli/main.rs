@@ -1,6 +1,7 @@
 //! The command line, as a user and as a script meets it.
 
 mod advisories;
+mod claims;
 mod compile;
 mod debug;
 mod formats;

@@ -61,6 +61,11 @@ pub enum VerifierError {
         /// The number of rows.
         rows: usize,
     },
+    /// The run makes claims, and nobody has looked at proofs of them.
+    #[error(
+        "the run makes {0} claims of other runs, so that its proof alone does not prove the statement"
+    )]
+    Claims(usize),
     /// The requests to precompiles are not those of the run, or cannot be repeated.
     #[error(transparent)]
     Requests(#[from] RequestError),

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod claims;
 mod element;
 mod error;
 mod precompiles;
@@ -19,12 +20,15 @@ mod reader;
 mod stark;
 mod statement;
 
+use alloc::vec::Vec;
 pub use miden_core::precompile::{
     PrecompileRequest, PrecompileVerificationError, PrecompileVerifier, PrecompileVerifierRegistry,
 };
+
 use miden_core::{Felt, Word};
 use miden_cvm_air::{air::CvmAir, composition::Composition};
 pub use miden_cvm_air::{
+    claim::{CLAIM_EVENT, Claim, ClaimError, ClaimedProgram, ClaimedRun},
     heights::Heights,
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
@@ -36,6 +40,9 @@ use winter_air::FieldExtension;
 use winter_math::fields::{CubeExtension, QuadExtension};
 
 pub use crate::{
+    claims::{
+        ClaimsError, ProvenStatement, VerifiedClaim, VerifiedClaims, verify_claims, with_claims,
+    },
     error::VerifierError,
     precompiles::{RequestError, check_requests, default_registry},
     reader::LayoutError,
@@ -83,7 +90,8 @@ pub struct Verified {
 }
 
 /// Verifies that `proof` is a proof of a run with these public inputs, and that they and it are as
-/// expected. The run may have used the core library's precompiles, and no others.
+/// expected. The run may have used the core library's precompiles, and no others, and may make no
+/// claims: for these there is [`verify_claims`].
 ///
 /// # Errors
 /// Returns why the proof is rejected. No input makes it panic, or allocate more than in proportion
@@ -107,6 +115,20 @@ pub fn verify_with(
     expectations: &Expectations,
     registry: &PrecompileVerifierRegistry,
 ) -> Result<Verified, VerifierError> {
+    let registry = with_claims(registry);
+    match check(public, proof, expectations, &registry)? {
+        (verified, claims) if claims.is_empty() => Ok(verified),
+        (_, claims) => Err(VerifierError::Claims(claims.len())),
+    }
+}
+
+/// Verifies a proof; returns the claims that its run makes too, without those of their proofs.
+fn check(
+    public: &PublicInputs,
+    proof: &[u8],
+    expectations: &Expectations,
+    registry: &PrecompileVerifierRegistry,
+) -> Result<(Verified, Vec<Claim>), VerifierError> {
     statement::check(public)?;
     let program_hash = public.program_hash;
     if let Some(expected) = expectations.program_hash
@@ -157,12 +179,18 @@ pub fn verify_with(
     }?;
     // Last, since a run without a proof is not worth repeating anything of it.
     check_requests(proof.requests(), public.precompile_transcript, registry)?;
-    Ok(Verified {
+    let requests = proof.requests().iter();
+    let claims = requests.filter(|request| request.event_id() == CLAIM_EVENT.to_event_id());
+    // They are claims: their commitments were computed.
+    let claims = claims.filter_map(|request| Claim::from_calldata(request.calldata()).ok());
+    let claims: Vec<Claim> = claims.collect();
+    let verified = Verified {
         settings,
         security,
         heights,
         program_hash,
         composition,
-        precompiles: proof.requests().len(),
-    })
+        precompiles: proof.requests().len() - claims.len(),
+    };
+    Ok((verified, claims))
 }

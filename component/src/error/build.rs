@@ -13,7 +13,7 @@ use super::{
     value::{TypeError, ValueError},
 };
 use crate::{
-    limits::{LimitName, MAX_BRACKETS, MAX_COMPOSITIONS},
+    limits::{LimitName, MAX_BRACKETS, MAX_CLAIM_DEPTH, MAX_CLAIMED_EXPORTS, MAX_COMPOSITIONS},
     similar::{similar_name, similar_path},
 };
 
@@ -128,6 +128,71 @@ fn column_prefix(column: Option<u32>) -> String {
 
 fn line_suffix(line: Option<u32>) -> String {
     line.map(|line| format!(":{line}")).unwrap_or_default()
+}
+
+/// Why calls of an instance cannot be claims.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ClaimProblem {
+    /// It is what runs.
+    #[error("it is the root, whose run is what is proven")]
+    Root,
+    /// It is a composition.
+    #[error("it is a composition, not an instance of a component")]
+    Composition,
+    /// A call of it shares something with its caller.
+    #[error("instance `{caller}` calls it with a call that is {kind}, and not isolated")]
+    Called {
+        /// The calling instance.
+        caller: String,
+        /// The kind of the call.
+        kind: LinkKind,
+    },
+    /// Another instance has handles of it, or of its resource types.
+    #[error("instance `{0}` has handles of its resource types, or of instances of it")]
+    Types(String),
+    /// The composition has a kernel.
+    #[error("the composition has a kernel, whose memory a run of its own would not share")]
+    Kernel,
+    /// What it is a claim of makes that very claim.
+    #[error("what it calls leads back to a call of it: the claim would rest on itself")]
+    Circular,
+    /// Claims are in claims in claims.
+    #[error("it is behind {MAX_CLAIM_DEPTH} claimed instances that call one another")]
+    TooDeep,
+    /// Too many exports of claimed instances are called.
+    #[error("more than {MAX_CLAIMED_EXPORTS} exports of claimed instances are called")]
+    TooMany,
+    /// The code of its component has `caller`.
+    #[error(
+        "the code of component `{0}` has `caller`, which a run of its own has no other word for \
+             than zeros"
+    )]
+    ReadsCaller(String),
+    /// Code that it reaches asks for the caller's instance.
+    #[error("component `{0}` asks for the id of its caller's instance, and ids are those of a run")]
+    ReadsCallersInstance(String),
+    /// Code that it reaches reads the clock.
+    #[error("the code of component `{0}` reads the clock, which is that of a run")]
+    ReadsClock(String),
+}
+
+impl ClaimProblem {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Composition => "claim instances in the composition, with `claimed` in its file",
+            Self::Called { .. } | Self::Types(_) => {
+                "claim only what shares nothing with its callers, or remove `claimed`"
+            }
+            Self::Circular => "remove `claimed` from one of the instances on the way",
+            Self::TooDeep | Self::TooMany => "claim fewer instances",
+            Self::ReadsCaller(_) | Self::ReadsCallersInstance(_) => {
+                "pass what it has to know of its caller as an input, or remove `claimed`"
+            }
+            Self::ReadsClock(_) => "pass what has to be unique as an input, or remove `claimed`",
+            Self::Root | Self::Kernel => "remove `claimed`",
+        }
+    }
 }
 
 /// A problem, without its place.
@@ -678,6 +743,15 @@ pub enum Problem {
     #[error("a composition that is part of another gives intrinsics to the kernel")]
     #[diagnostic(help("move `[kernel]` to the composition that is run"))]
     NestedKernel,
+    /// An instance is claimed that cannot be.
+    #[error("instance `{instance}` is claimed, but {reason}")]
+    #[diagnostic(help("{}", .reason.remedy()))]
+    Claimed {
+        /// The instance.
+        instance: String,
+        /// Why it cannot be.
+        reason: ClaimProblem,
+    },
     /// The composition gives intrinsics to a kernel that is not there.
     #[error("the composition gives intrinsics to a kernel, but it is linked without one")]
     #[diagnostic(help("give the kernel (`--kernel`), or remove `[kernel]`"))]

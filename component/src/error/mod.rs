@@ -8,7 +8,7 @@ mod value;
 
 pub use self::{
     artifact::{ArtifactError, ForestError},
-    build::{BuildError, Problem},
+    build::{BuildError, ClaimProblem, Problem},
     package::PackageError,
     source::{SourceError, SourceFault, Step},
     value::{TypeError, ValueError},

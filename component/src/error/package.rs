@@ -28,6 +28,12 @@ pub enum PackageError {
         /// The form that this version reads.
         known: u32,
     },
+    /// The composition has a claimed instance.
+    #[error(
+        "instance `{0}` is claimed, and a package does not say what is claimed: run the composition from \
+         its file"
+    )]
+    Claims(String),
     /// The section says something about the code or the WIT that is not so.
     #[error("the package is wrong about {what}: {reason}")]
     Wrong {

@@ -56,6 +56,9 @@ pub(crate) struct InstanceEntry {
     /// instance and its type.
     #[serde(default)]
     pub(crate) imports: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// Whether calls of it are claims, which its owner proves, and are not run.
+    #[serde(default)]
+    pub(crate) claimed: bool,
     /// Instances that meet what is not in `imports`, if they can.
     #[serde(skip)]
     pub(crate) others: Vec<Spanned<String>>,

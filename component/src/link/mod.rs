@@ -1,6 +1,7 @@
 //! Linking: from a composition file to the records that the verifier sees and the code that runs.
 
 pub(crate) mod authority;
+pub(crate) mod claims;
 mod file;
 pub(crate) mod graph;
 pub(crate) mod package;
@@ -16,18 +17,17 @@ use std::{
 };
 
 use miden_assembly::DefaultSourceManager;
-use miden_core::{
-    AdviceMap, Kernel, Operation, Program, Word,
-    mast::{MastForest, MastNode},
-};
+use miden_core::{AdviceMap, Kernel, Operation, Program, Word, mast::MastForest};
 use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, PublicData, SegmentRecord};
 use miden_cvm_library::{Finding, findings};
 
 use crate::{
     assembly::{SourceWarning, toolchain::Toolchain},
-    error::{BuildError, Problem},
+    error::{BuildError, ClaimProblem, Problem},
+    limits::{MAX_CLAIM_DEPTH, MAX_CLAIMED_EXPORTS},
     link::{
         authority::Authority,
+        claims::{ClaimedExport, caller_of, executes, stand_in},
         tree::{Placed, Scope, Tree},
         wiring::{Wire, Wiring, unknown_export},
     },
@@ -46,8 +46,11 @@ pub struct LinkedComposition {
     pub forests: Vec<Arc<MastForest>>,
     /// The static data of all instances under its commitments, for the advice map.
     pub advice_map: AdviceMap,
-    /// The instances by index; index 0 is the root.
+    /// The instances by index; index 0 is the root. In the place of a claimed one stands what makes the
+    /// claims.
     pub instances: Vec<Instance>,
+    /// The exports of claimed instances that it calls.
+    pub claims: Vec<Arc<ClaimedExport>>,
     /// Names of procedures by digest, as `component:module::procedure`, for diagnostics.
     pub procedures: BTreeMap<Word, String>,
     /// The warnings: what is suspicious, but no error.
@@ -63,7 +66,9 @@ impl LinkedComposition {
     pub fn findings(&self) -> BTreeSet<Finding> {
         let forests = self.forests.iter().map(|forest| &**forest);
         let forests = forests.chain([&**self.program.mast_forest()]);
-        forests.flat_map(findings).collect()
+        let claims = self.claims.iter();
+        let of_claims = claims.flat_map(|claim| claim.composition.findings());
+        forests.flat_map(findings).chain(of_claims).collect()
     }
 }
 
@@ -209,98 +214,29 @@ impl Linker<'_> {
             untyped.extend(self.untyped(source, &wires));
             links.extend(self.links_of(source, wires, &authority)?);
         }
-        let alive = reachable(&links, &authority.uses());
-        // Indices count what is left, in the same order.
-        let indices: BTreeMap<u32, u32> = alive.iter().copied().zip(0..).collect();
-        links.retain_mut(|link| {
-            let (source, target) = (indices.get(&link.source), indices.get(&link.target));
-            if let (Some(source), Some(target)) = (source, target) {
-                (link.source, link.target) = (*source, *target);
-            }
-            source.is_some()
-        });
-        let (kept, dropped): (Vec<_>, Vec<_>) = (0..)
+        let uses = authority.uses();
+        check_claimed(tree, &uses, kernel.is_some())?;
+        let network = Network {
+            path: self.path,
+            tree,
+            toolchain,
+            links,
+            uses,
+            authority,
+        };
+        let mut made = Made::default();
+        let linked = network.compose(&Run::Main(program), &mut made)?;
+        let (alive, dropped): (Vec<_>, Vec<_>) = (0..)
             .zip(&tree.instances)
-            .partition(|(index, _)| alive.contains(index));
-        let kept: Vec<&Placed> = kept.into_iter().map(|(_, instance)| instance).collect();
-        let mut segments = Vec::new();
-        let mut public_data = Vec::new();
-        let mut advice_map = AdviceMap::default();
-        for (index, instance) in (0..).zip(&kept) {
-            for segment in &instance.component.segments {
-                if segment.is_public {
-                    public_data.push(PublicData {
-                        instance: index,
-                        address: segment.address,
-                        elements: segment.elements.to_vec(),
-                    });
-                    continue;
-                }
-                segments.push(SegmentRecord {
-                    instance: index,
-                    address: segment.address,
-                    length: segment.elements.len() as u32,
-                    commitment: segment.commitment,
-                });
-                advice_map.insert(segment.commitment, segment.elements.clone());
-            }
-        }
-        let mut records = authority.records(&indices);
-        let sources = toolchain.source_manager();
-        records
-            .intrinsics
-            .extend(authority.of_kernel(kernel.is_some(), &sources)?);
-        let composition = Composition::new(kept.len() as u32, links, segments)
-            .and_then(|composition| {
-                composition.with_resources(records.resources, records.intrinsics)
-            })
-            .and_then(|composition| composition.with_public_data(public_data))
-            .map_err(|error| BuildError::in_file(self.path, error.into()))?;
-
-        let components = components(&kept);
-        let mut forests: Vec<Arc<MastForest>> = components
-            .iter()
-            .map(|component| component.forest.clone())
-            .collect();
-        forests.extend(kernel.map(|kernel| kernel.mast_forest().clone()));
-        let mut procedures = BTreeMap::new();
-        for component in &components {
-            for (digest, name) in &component.procedures {
-                let name = format!("{}:{name}", component.name);
-                procedures.entry(*digest).or_insert(name);
-            }
-        }
+            .partition(|(index, _)| made.reached.contains(index));
+        let alive = alive.into_iter().map(|(_, placed)| &placed.component);
+        let components = distinct(alive);
+        let dropped = dropped.into_iter().map(|(_, instance)| instance);
+        let warnings = warnings(dropped, &components).into_iter();
         Ok(LinkedComposition {
-            warnings: warnings(
-                dropped.into_iter().map(|(_, instance)| instance),
-                &components,
-            )
-            .into_iter()
-            .chain(untyped)
-            .collect(),
-            composition,
-            program,
-            forests,
-            advice_map,
-            instances: kept
-                .iter()
-                .map(|placed| Instance {
-                    name: placed.name.clone(),
-                    component: placed.component.clone(),
-                })
-                .collect(),
-            procedures,
-            source_manager: toolchain.source_manager(),
-            files: tree
-                .scopes
-                .iter()
-                .flat_map(Scope::files)
-                .chain(
-                    components
-                        .iter()
-                        .flat_map(|component| component.files.clone()),
-                )
-                .collect(),
+            warnings: warnings.chain(untyped).collect(),
+            files: files(tree, &components),
+            ..linked
         })
     }
 
@@ -348,6 +284,7 @@ impl Linker<'_> {
             if kind.is_of_instance_alone() {
                 self.check_new(instance, wire.target)?;
             }
+            self.check_claim(source, &wire, kind)?;
             let link = LinkRecord {
                 source,
                 digest: import.digest,
@@ -383,6 +320,25 @@ impl Linker<'_> {
         Ok(links.into_values())
     }
 
+    /// Checks that a call of a claimed instance is one that a claim can stand for.
+    fn check_claim(&self, source: u32, wire: &Wire<'_>, kind: LinkKind) -> Result<(), BuildError> {
+        if !self.tree.is_claimed(wire.target) {
+            return Ok(());
+        }
+        let reason = if kind != LinkKind::Isolated {
+            let caller = self.tree.instances[source as usize].name.clone();
+            ClaimProblem::Called { caller, kind }
+        } else if source == wire.target {
+            ClaimProblem::Circular
+        } else {
+            return Ok(());
+        };
+        let instance = &self.tree.instances[source as usize];
+        let document = Wiring(&self.tree).document(instance);
+        let problem = self.tree.claimed(wire.target, reason);
+        Err(document.error(wire.place.clone(), problem))
+    }
+
     /// Checks that a new instance of `target` can do what the one that exists does.
     fn check_new(&self, instance: &Placed, target: u32) -> Result<(), BuildError> {
         let target = &self.tree.instances[target as usize];
@@ -406,34 +362,316 @@ impl Linker<'_> {
     }
 }
 
-/// The instances that the root reaches over links or by using their resource types, and the root.
-fn reachable(links: &[LinkRecord], uses: &[(u32, u32)]) -> BTreeSet<u32> {
-    let mut targets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    let links = links.iter().map(|link| (link.source, link.target));
-    for (source, target) in links.chain(uses.iter().copied()) {
-        targets.entry(source).or_default().push(target);
+/// Checks that no claimed instance is the root, or has types that others have handles of, and that
+/// there is no kernel, whose state claims would share.
+fn check_claimed(tree: &Tree, uses: &[(u32, u32)], has_kernel: bool) -> Result<(), BuildError> {
+    for (index, placed) in (0..).zip(&tree.instances) {
+        if !tree.is_claimed(index) {
+            continue;
+        }
+        let mut users = uses.iter();
+        let user = users.find(|(user, definer)| *definer == index && user != definer);
+        let reason = match user {
+            _ if index == 0 => ClaimProblem::Root,
+            _ if has_kernel => ClaimProblem::Kernel,
+            Some((user, _)) => ClaimProblem::Types(tree.instances[*user as usize].name.clone()),
+            None => continue,
+        };
+        return Err(Wiring(tree).error_at(placed, tree.claimed(index, reason)));
     }
-    let mut reached = BTreeSet::from([0]);
-    let mut pending = vec![0];
-    while let Some(source) = pending.pop() {
-        let next = targets.remove(&source).unwrap_or_default();
-        pending.extend(next.into_iter().filter(|target| reached.insert(*target)));
+    Ok(())
+}
+
+/// What a composition is there to run.
+enum Run {
+    /// The root's main export.
+    Main(Program),
+    /// A procedure that a claimed instance exports.
+    Claim { instance: u32, callee: Word },
+}
+
+/// What was made on the way to a composition.
+#[derive(Default)]
+struct Made {
+    /// The exports of claimed instances that are called, by the instance and the digest.
+    claims: BTreeMap<(u32, Word), Arc<ClaimedExport>>,
+    /// The claimed instances whose compositions are being made.
+    open: Vec<u32>,
+    /// The instances that a composition has.
+    reached: BTreeSet<u32>,
+}
+
+/// Instances and all their links, from which compositions are made.
+struct Network<'a> {
+    path: &'a Path,
+    tree: &'a Tree,
+    toolchain: &'a Toolchain,
+    links: Vec<LinkRecord>,
+    uses: Vec<(u32, u32)>,
+    authority: Authority<'a>,
+}
+
+impl Network<'_> {
+    /// Makes the composition in which something runs: what is claimed in it has its own.
+    fn compose(&self, run: &Run, made: &mut Made) -> Result<LinkedComposition, BuildError> {
+        let tree = self.tree;
+        let (start, first) = match run {
+            Run::Main(_) => (0, 0),
+            // The root is what calls it.
+            Run::Claim { instance, .. } => (*instance, 1),
+        };
+        let is_claimed = |index: u32| index != start && tree.is_claimed(index);
+        let alive = self.reachable(start);
+        made.reached.extend(&alive);
+        if let Run::Claim { .. } = run {
+            self.check_readers(start, alive.iter().filter(|index| !is_claimed(**index)))?;
+        }
+        // Indices count what is left, in the same order.
+        let indices: BTreeMap<u32, u32> = alive.iter().copied().zip(first..).collect();
+        let mut links = Vec::new();
+        let mut claimed: BTreeMap<u32, BTreeMap<Word, Arc<ClaimedExport>>> = BTreeMap::new();
+        for link in &self.links {
+            let (Some(source), Some(target)) =
+                (indices.get(&link.source), indices.get(&link.target))
+            else {
+                continue;
+            };
+            if is_claimed(link.source) {
+                continue;
+            }
+            // A call of an own procedure is no claim.
+            if tree.is_claimed(link.target) && link.source != link.target {
+                let claim = self.claim(link, made)?;
+                let calls = claimed.entry(link.target).or_default();
+                calls.insert(link.callee, claim);
+            }
+            links.push(LinkRecord {
+                source: *source,
+                target: *target,
+                ..*link
+            });
+        }
+        let mut instances = Vec::with_capacity(alive.len() + 1);
+        let program = match run {
+            Run::Main(program) => program.clone(),
+            Run::Claim { instance, callee } => {
+                let placed = &tree.instances[*instance as usize];
+                let assembly = self.toolchain.assembly_alone();
+                let (caller, main) = caller_of(*callee, &assembly)
+                    .map_err(|problem| Wiring(tree).error_at(placed, problem))?;
+                let program = Program::new(caller.forest.clone(), main);
+                links.push(LinkRecord {
+                    source: 0,
+                    digest: *callee,
+                    kind: LinkKind::Isolated,
+                    target: indices[instance],
+                    callee: *callee,
+                });
+                instances.push(Instance {
+                    name: "claim".into(),
+                    component: Arc::new(caller),
+                });
+                program
+            }
+        };
+        let claims = claimed.values().flat_map(BTreeMap::values).cloned();
+        let claims = claims.collect();
+        // What a digest means in the place of a claimed instance.
+        let mut stand_ins: BTreeMap<(u32, Word), Word> = BTreeMap::new();
+        for (index, position) in &indices {
+            let placed = &tree.instances[*index as usize];
+            let component = match is_claimed(*index) {
+                false => placed.component.clone(),
+                true => {
+                    let calls = claimed.remove(index).unwrap_or_default();
+                    let assembly = self.toolchain.assembly_alone();
+                    let (component, digests) = stand_in(&placed.component, &calls, &assembly)
+                        .map_err(|problem| Wiring(tree).error_at(placed, problem))?;
+                    let digests = digests.into_iter();
+                    stand_ins.extend(digests.map(|(of, digest)| ((*position, of), digest)));
+                    Arc::new(component)
+                }
+            };
+            instances.push(Instance {
+                name: placed.name.clone(),
+                component,
+            });
+        }
+        for link in &mut links {
+            if let Some(digest) = stand_ins.get(&(link.target, link.callee)) {
+                link.callee = *digest;
+            }
+        }
+        let (segments, public_data, advice_map) = static_data(&instances);
+        let own: BTreeMap<u32, u32> = indices
+            .iter()
+            .map(|(index, position)| (*index, *position))
+            .filter(|(index, _)| !is_claimed(*index))
+            .collect();
+        let mut records = self.authority.records(&own);
+        let kernel = self.toolchain.kernel();
+        if let Run::Main(_) = run {
+            let sources = self.toolchain.source_manager();
+            let of_kernel = self.authority.of_kernel(kernel.is_some(), &sources)?;
+            records.intrinsics.extend(of_kernel);
+        }
+        let composition = Composition::new(instances.len() as u32, links, segments)
+            .and_then(|composition| {
+                composition.with_resources(records.resources, records.intrinsics)
+            })
+            .and_then(|composition| composition.with_public_data(public_data))
+            .map_err(|error| BuildError::in_file(self.path, error.into()))?;
+
+        let components = distinct(instances.iter().map(|instance| &instance.component));
+        let mut forests: Vec<Arc<MastForest>> = components
+            .iter()
+            .map(|component| component.forest.clone())
+            .collect();
+        forests.extend(kernel.map(|kernel| kernel.mast_forest().clone()));
+        let mut procedures = BTreeMap::new();
+        for component in &components {
+            for (digest, name) in &component.procedures {
+                let name = format!("{}:{name}", component.name);
+                procedures.entry(*digest).or_insert(name);
+            }
+        }
+        Ok(LinkedComposition {
+            composition,
+            program,
+            forests,
+            advice_map,
+            instances,
+            claims,
+            procedures,
+            warnings: Vec::new(),
+            source_manager: self.toolchain.source_manager(),
+            files: files(tree, &components),
+        })
     }
-    reached
+
+    /// The claim that a call of a claimed instance makes.
+    fn claim(&self, link: &LinkRecord, made: &mut Made) -> Result<Arc<ClaimedExport>, BuildError> {
+        let LinkRecord { target, callee, .. } = *link;
+        if let Some(known) = made.claims.get(&(target, callee)) {
+            return Ok(known.clone());
+        }
+        let placed = &self.tree.instances[target as usize];
+        let refused = |reason| {
+            let problem = self.tree.claimed(target, reason);
+            Err(Wiring(self.tree).error_at(placed, problem))
+        };
+        if made.open.contains(&target) {
+            return refused(ClaimProblem::Circular);
+        }
+        if made.open.len() >= MAX_CLAIM_DEPTH {
+            return refused(ClaimProblem::TooDeep);
+        }
+        if made.claims.len() >= MAX_CLAIMED_EXPORTS {
+            return refused(ClaimProblem::TooMany);
+        }
+        let mut exports = placed.component.exports.iter();
+        let called = (callee, link.kind);
+        let export = exports.find(|(_, export)| (export.digest, export.kind) == called);
+        made.open.push(target);
+        let run = Run::Claim {
+            instance: target,
+            callee,
+        };
+        let composition = self.compose(&run, made)?;
+        made.open.pop();
+        let claim = Arc::new(ClaimedExport {
+            instance: placed.name.clone(),
+            // A link leads to an export.
+            export: export.map_or_else(|| callee.to_hex(), |(name, _)| name.clone()),
+            composition: Arc::new(composition),
+        });
+        made.claims.insert((target, callee), claim.clone());
+        Ok(claim)
+    }
+
+    /// The instances that one reaches over links or by using their resource types, and itself. What a
+    /// claimed one reaches further is not among them.
+    fn reachable(&self, start: u32) -> BTreeSet<u32> {
+        let mut targets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let links = self.links.iter().map(|link| (link.source, link.target));
+        for (source, target) in links.chain(self.uses.iter().copied()) {
+            if source == start || !self.tree.is_claimed(source) {
+                targets.entry(source).or_default().push(target);
+            }
+        }
+        let mut reached = BTreeSet::from([start]);
+        let mut pending = vec![start];
+        while let Some(source) = pending.pop() {
+            let next = targets.remove(&source).unwrap_or_default();
+            pending.extend(next.into_iter().filter(|target| reached.insert(*target)));
+        }
+        reached
+    }
+
+    /// Checks that no code of a claimed instance, or of those that it reaches, reads what is not the same
+    /// in a run of its own.
+    fn check_readers<'i>(
+        &self,
+        start: u32,
+        instances: impl Iterator<Item = &'i u32>,
+    ) -> Result<(), BuildError> {
+        let component = |index: u32| &self.tree.instances[index as usize].component;
+        for index in instances {
+            let is_called = Arc::ptr_eq(component(*index), component(start));
+            if let Some(reason) = component(*index).reads_of_run(is_called) {
+                let placed = &self.tree.instances[start as usize];
+                let problem = self.tree.claimed(start, reason);
+                return Err(Wiring(self.tree).error_at(placed, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The static data of instances: what is hashed, what is public, and the elements of the former.
+fn static_data(instances: &[Instance]) -> (Vec<SegmentRecord>, Vec<PublicData>, AdviceMap) {
+    let mut segments = Vec::new();
+    let mut public_data = Vec::new();
+    let mut advice_map = AdviceMap::default();
+    for (index, instance) in (0..).zip(instances) {
+        for segment in &instance.component.segments {
+            if segment.is_public {
+                public_data.push(PublicData {
+                    instance: index,
+                    address: segment.address,
+                    elements: segment.elements.to_vec(),
+                });
+                continue;
+            }
+            segments.push(SegmentRecord {
+                instance: index,
+                address: segment.address,
+                length: segment.elements.len() as u32,
+                commitment: segment.commitment,
+            });
+            advice_map.insert(segment.commitment, segment.elements.clone());
+        }
+    }
+    (segments, public_data, advice_map)
 }
 
 /// The components, each once, in the order of the first instances of them.
-fn components(instances: &[&Placed]) -> Vec<Arc<Component>> {
+fn distinct<'a>(all: impl Iterator<Item = &'a Arc<Component>>) -> Vec<Arc<Component>> {
     let mut components: Vec<Arc<Component>> = Vec::new();
-    for instance in instances {
-        if !components
-            .iter()
-            .any(|known| Arc::ptr_eq(known, &instance.component))
-        {
-            components.push(instance.component.clone());
+    for component in all {
+        if !components.iter().any(|known| Arc::ptr_eq(known, component)) {
+            components.push(component.clone());
         }
     }
     components
+}
+
+/// The composition's files, and those of its components.
+fn files(tree: &Tree, components: &[Arc<Component>]) -> Vec<PathBuf> {
+    let components = components.iter();
+    let of_components = components.flat_map(|component| component.files.clone());
+    let of_scopes = tree.scopes.iter().flat_map(Scope::files);
+    of_scopes.chain(of_components).collect()
 }
 
 fn warnings<'a>(
@@ -449,18 +687,11 @@ fn warnings<'a>(
             component: component.name.clone(),
             import: import.clone(),
         }));
-        if reads_clock(&component.forest) {
+        if executes(&component.forest, Operation::Clk) {
             let component = component.name.clone();
             warnings.push(Warning::ReadsClock { component });
         }
         warnings.extend(component.warnings.iter().cloned().map(Warning::Source));
     }
     warnings
-}
-
-fn reads_clock(forest: &MastForest) -> bool {
-    forest.nodes().iter().any(|node| match node {
-        MastNode::Block(block) => block.raw_operations().any(|op| *op == Operation::Clk),
-        _ => false,
-    })
 }

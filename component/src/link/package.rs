@@ -53,6 +53,9 @@ impl LinkedComposition {
     /// # Errors
     /// Returns an error if the code of the components does not go into one forest.
     pub fn to_package(&self, name: &str) -> Result<Vec<u8>, PackageError> {
+        if let Some(claim) = self.claims.first() {
+            return Err(PackageError::Claims(claim.instance.clone()));
+        }
         let own = [self.program.mast_forest()];
         let forests: Vec<&MastForest> = own
             .into_iter()
@@ -185,6 +188,7 @@ impl LinkedComposition {
             program,
             composition,
             instances,
+            claims: Vec::new(),
             procedures,
             warnings: Vec::new(),
             source_manager: Arc::new(DefaultSourceManager::default()),

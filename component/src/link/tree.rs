@@ -17,7 +17,7 @@ use toml::Spanned;
 use crate::{
     COMPONENT_FILE,
     assembly::toolchain::Toolchain,
-    error::{BuildError, Problem},
+    error::{BuildError, ClaimProblem, Problem},
     file::read_file,
     limits::{AssemblyLimits, LimitName, MAX_COMPOSITIONS},
     link::{
@@ -178,6 +178,18 @@ impl Tree {
     pub(crate) fn entry(&self, placed: &Placed) -> Option<(&Spanned<String>, &InstanceEntry)> {
         let instances = &self.scopes[placed.scope].file.instances;
         instances.get_key_value(placed.local.as_str())
+    }
+
+    /// Whether calls of an instance are claimed and not run.
+    pub(crate) fn is_claimed(&self, index: u32) -> bool {
+        let entry = self.entry(&self.instances[index as usize]);
+        entry.is_some_and(|(_, entry)| entry.claimed)
+    }
+
+    /// The problem of a claimed instance.
+    pub(crate) fn claimed(&self, index: u32, reason: ClaimProblem) -> Problem {
+        let instance = self.instances[index as usize].name.clone();
+        Problem::Claimed { instance, reason }
     }
 
     /// Puts an instance first and the others in the order of their names.
@@ -686,6 +698,14 @@ impl Loader {
             let full = format!("{prefix}{local}");
             let place = Place::find(document, &component)?;
             let node = if place.is_composition {
+                let entry = self.scopes[scope].file.instances.get(local.as_str());
+                if entry.is_some_and(|entry| entry.claimed) {
+                    let problem = Problem::Claimed {
+                        instance: full,
+                        reason: ClaimProblem::Composition,
+                    };
+                    return Err(document.error_at(&name, problem));
+                }
                 if self.open.contains(&place.canonical) {
                     let problem = Problem::CompositionCycle(place.written);
                     return Err(document.error_at(&component, problem));

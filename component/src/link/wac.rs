@@ -209,6 +209,7 @@ impl Reader<'_> {
         let mut entry = InstanceEntry {
             component: Spanned::new(place.clone(), folder),
             imports: BTreeMap::new(),
+            claimed: false,
             others: Vec::new(),
         };
         for (number, argument) in new.arguments.iter().enumerate() {

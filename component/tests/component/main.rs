@@ -2,6 +2,7 @@
 
 mod bytes;
 mod canonical_abi;
+mod claims;
 mod component_model;
 mod costs;
 mod crossing;

@@ -1,0 +1,563 @@
+//! Claimed instances: runs whose calls of them are claims, and the proofs of these.
+
+use std::sync::{Arc, LazyLock};
+
+use miden_core::{ZERO, precompile::PrecompileRequest};
+use miden_cvm::{
+    AdviceInputs, AdviceMutation, CLAIM_EVENT, Claim, ClaimedProgram, ClaimedRun, ClaimsError,
+    ExecutionOptions, Expectations, Felt, HashFunction, HostError, Loader, MinSecurity,
+    ProcessState, ProofSettings, ProveError, ProveOptions, ProvenRun, ProvenStatement,
+    RequestError, StackInputs, Target, VerifiedClaims, VerifierError, Word, claims_of,
+    default_registry, execute_traced, prove, prove_run, verify, verify_claims,
+};
+use serde_json::Value;
+
+use super::{Folder, on, stack};
+
+const APP: &str = r#"
+name = "app"
+sources = ["app.masm"]
+[exports.main]
+procedure = "app::main"
+[exports.twice]
+procedure = "app::twice"
+[exports.many]
+procedure = "app::many"
+[imports.weigh]
+interface = "my:scale"
+function = "weigh"
+"#;
+
+/// Two calls, the second with the results of the first; two with the same inputs; as many
+/// as the first input says.
+const APP_CODE: &str = "
+pub proc main
+    call.imports::weigh
+    push.1 add call.imports::weigh
+end
+pub proc twice
+    dropw call.imports::weigh
+    dropw call.imports::weigh
+end
+pub proc many
+    push.0 mem_store
+    push.1
+    while.true
+        movup.15 add.1 movdn.15
+        call.imports::weigh
+        push.0 mem_load sub.1 dup push.0 mem_store neq.0
+    end
+end
+";
+
+const SCALE: &str = r#"
+name = "scale"
+sources = ["scale.masm"]
+[exports.weigh]
+procedure = "scale::weigh"
+kind = "isolated"
+[imports.tally]
+interface = "my:tally"
+function = "tally"
+"#;
+
+/// The weight is a secret of the owner's, the second input, and how often the tally was called, which
+/// is kept in an instance that is shared in the call.
+const SCALE_CODE: &str = "
+pub proc weigh
+    call.imports::tally
+    call.imports::tally
+    add
+    adv_push.1 add
+end
+";
+
+const TALLY: &str = r#"
+name = "tally"
+sources = ["tally.masm"]
+[exports.tally]
+procedure = "tally::tally"
+[exports.alone]
+procedure = "tally::tally"
+kind = "isolated"
+[[data]]
+address = 0
+felts = [10]
+"#;
+
+/// It counts, and adds the digest of who has called.
+const TALLY_CODE: &str = "
+pub proc tally
+    push.0 mem_load add.1 dup push.0 mem_store swap drop
+    padw caller add add add add
+end
+";
+
+const COMPOSITION: &str = r#"
+main = "app.MAIN"
+[instances.app]
+component = "app"
+imports.weigh = "scale.weigh"
+[instances.scale]
+component = "scale"
+claimed = CLAIMED
+imports.tally = "tally.tally"
+[instances.tally]
+component = "tally"
+"#;
+
+const SECRET: &str = r#"{ "advice_stack": ["1000"] }"#;
+
+pub(super) fn folder(main: &str) -> Folder {
+    let composition = COMPOSITION.replace("MAIN", main);
+    let claimed = composition.replace("CLAIMED", "true");
+    let inline = composition.replace("CLAIMED", "false");
+    Folder::new(&[
+        ("app/component.toml", APP),
+        ("app/app.masm", APP_CODE),
+        ("scale/component.toml", SCALE),
+        ("scale/scale.masm", SCALE_CODE),
+        ("tally/component.toml", TALLY),
+        ("tally/tally.masm", TALLY_CODE),
+        ("claimed.toml", &claimed),
+        ("inline.toml", &inline),
+        ("inputs.json", r#"{ "operand_stack": ["5", "6"] }"#),
+        (
+            "both.json",
+            r#"{ "operand_stack": ["5", "6"], "advice_stack": ["1000", "1000"] }"#,
+        ),
+        ("secret.json", SECRET),
+    ])
+}
+
+fn load(folder: &Folder, secret: u64) -> Target {
+    let mut target = Loader::new()
+        .load(&folder.path("claimed.toml"))
+        .expect("a composition");
+    prepare(&mut target, secret);
+    target
+}
+
+fn prepare(target: &mut Target, secret: u64) {
+    let advice = AdviceInputs::default().with_stack([Felt::new(secret)]);
+    let of_scale = |instance: &str| (instance == "scale").then(|| advice.clone());
+    target.prepare_claims(&of_scale, ExecutionOptions::default());
+}
+
+fn expectations() -> Expectations {
+    Expectations::from(MinSecurity::Conjectured(96))
+}
+
+fn proving() -> ProveOptions {
+    let settings = ProofSettings::preset(expectations().min_security, HashFunction::Blake3_256);
+    ProveOptions::from(settings.expect("settings"))
+}
+
+fn inputs() -> StackInputs {
+    StackInputs::new(vec![Felt::new(5), Felt::new(6)]).expect("inputs")
+}
+
+fn prove_it(target: &Target, stack: StackInputs, advice: AdviceInputs) -> ProvenRun {
+    let options = ExecutionOptions::default();
+    prove(
+        target,
+        stack,
+        advice,
+        &mut target.host(),
+        options,
+        &proving(),
+    )
+    .expect("a proof")
+}
+
+fn prove_claim(target: &Target, claim: &Claim) -> ProvenRun {
+    let claimed = target.claimed(claim.run.program).expect("what is claimed");
+    let inputs = claimed.inputs(claim);
+    prove_it(claimed.target(), inputs.stack, inputs.advice)
+}
+
+fn verified(run: &ProvenRun, claims: &[&ProvenRun]) -> Result<VerifiedClaims, ClaimsError> {
+    let bytes: Vec<Vec<u8>> = claims.iter().map(|run| run.proof.to_bytes()).collect();
+    let claims = claims.iter().zip(&bytes);
+    let claims: Vec<ProvenStatement<'_>> = claims
+        .map(|(run, proof)| ProvenStatement {
+            public: run.statement.public_inputs(),
+            proof,
+        })
+        .collect();
+    let run = ProvenStatement {
+        public: run.statement.public_inputs(),
+        proof: &run.proof.to_bytes(),
+    };
+    verify_claims(run, &claims, &expectations(), &default_registry())
+}
+
+/// A run with two claims, and the proofs of these.
+struct Proven {
+    run: ProvenRun,
+    claims: [ProvenRun; 2],
+}
+
+static PROVEN: LazyLock<Proven> = LazyLock::new(|| {
+    let target = load(&folder("main"), 1000);
+    let run = prove_it(&target, inputs(), AdviceInputs::default());
+    let [first, second] = claims_of(&run.proof).try_into().expect("two claims");
+    Proven {
+        run,
+        claims: [first, second].map(|claim| prove_claim(&target, &claim)),
+    }
+});
+
+/// The run with other requests beside its proof.
+fn with_requests(requests: Vec<PrecompileRequest>) -> ProvenRun {
+    let ProvenRun {
+        outputs,
+        proof,
+        statement,
+    } = PROVEN.run.clone();
+    ProvenRun {
+        outputs,
+        proof: proof.with_requests(requests).expect("a proof"),
+        statement,
+    }
+}
+
+#[test]
+fn claims_are_proven_by_the_owner_and_verified() {
+    let folder = folder("main");
+    let path = |name: &str| folder.path(name).display().to_string();
+    let (claimed, inline) = (folder.path("claimed.toml"), folder.path("inline.toml"));
+    let secret = format!("scale={}", path("secret.json"));
+    let fast = ["--security", "conjectured:96"];
+
+    let options = [
+        "--json",
+        "-i",
+        &path("inputs.json"),
+        "--claim-input",
+        &secret,
+    ];
+    let made = on(&["prove"], &claimed, &[&options[..], &fast].concat()).json();
+    let whole = on(&["run"], &inline, &["--json", "-i", &path("both.json")]).json();
+    assert_eq!(stack(&made, 16), stack(&whole, 16));
+    let claims = made["claims"].as_array().expect("claims");
+    assert_eq!(claims.len(), 2);
+    assert_eq!(claims[0]["call"], "scale.weigh");
+    assert_eq!(claims[0]["inputs"][0], "6");
+
+    let (proof, statement) = (path("claimed.proof"), path("claimed.statement.json"));
+    let verify = |others: &[&str]| {
+        let files = ["-p", &proof, "-s", &statement];
+        super::miden_cvm([&["verify"], &files[..], &fast, others].concat())
+    };
+    let open = verify(&[]).error(1);
+    assert!(open.contains("claims that are not proven"), "{open}");
+    let listed = verify(&["--open-claims", "--json"]).json();
+    assert_eq!(listed["claims"][1]["is_proven"], Value::Bool(false));
+
+    for number in ["0", "1"] {
+        let options = ["--claim", number, "--of", &proof, "--claim-input", &secret];
+        on(&["prove"], &claimed, &[&options[..], &fast].concat()).answer();
+    }
+    let of = |number: usize| path(&format!("claimed.claim-{number}.proof"));
+    let one = verify(&["--claim-proof", &of(1)]).error(1);
+    assert!(one.contains("claims that are not proven"), "{one}");
+    let both = verify(&["--claim-proof", &of(1), "--claim-proof", &of(0), "--json"]).json();
+    for claim in both["claims"].as_array().expect("claims") {
+        assert_eq!(claim["is_proven"], Value::Bool(true));
+    }
+    let twice = verify(&["--claim-proof", &of(1), "--claim-proof", &of(1)]).error(1);
+    assert!(twice.contains("prove the same claim"), "{twice}");
+
+    // Another secret has other results than those that are claimed.
+    folder.write("secret.json", SECRET.replace("1000", "1001"));
+    let options = ["--claim", "0", "--of", &proof, "--claim-input", &secret];
+    let other = on(&["prove"], &claimed, &[&options[..], &fast].concat()).error(1);
+    assert!(other.contains("the claim is not true"), "{other}");
+    let options = ["--claim", "2", "--of", &proof];
+    let none = on(&["prove"], &claimed, &options).error(2);
+    assert!(none.contains("makes 2 claims"), "{none}");
+    let options = ["--claim-input", "tally=x.json"];
+    let unclaimed = on(&["run"], &claimed, &options).error(2);
+    assert!(
+        unclaimed.contains("no claimed instance `tally`"),
+        "{unclaimed}"
+    );
+    let package = on(&["compose"], &claimed, &[]).error(1);
+    assert!(package.contains("instance `scale` is claimed"), "{package}");
+}
+
+#[test]
+fn a_proof_with_claims_is_none_without_their_proofs() {
+    let Proven { run, claims } = &*PROVEN;
+    let bytes = run.proof.to_bytes();
+    let alone = verify(&run.statement, &bytes, &expectations());
+    assert!(matches!(alone, Err(VerifierError::Claims(2))));
+
+    let [first, second] = claims;
+    let none = verified(run, &[]).expect("a proof with open claims");
+    assert_eq!(none.open().count(), 2);
+    let one = verified(run, &[second]).expect("a proof with an open claim");
+    let open: Vec<Claim> = one.open().copied().collect();
+    assert_eq!(open, claims_of(&run.proof)[..1]);
+    let both = verified(run, &[second, first]).expect("a proof");
+    assert_eq!(both.open().count(), 0);
+}
+
+#[test]
+fn requests_that_are_not_those_of_the_run_are_refused() {
+    let run = &PROVEN.run;
+    let requests = run.proof.requests();
+    let [first, second] = [0, 1].map(|number: usize| requests[number].clone());
+    let changed = |change: &dyn Fn(&mut Claim)| {
+        let mut claim = claims_of(&run.proof)[0];
+        change(&mut claim);
+        vec![claim.request(), second.clone()]
+    };
+    let word = Word::new([Felt::new(7); 4]);
+    let lies: [(&str, Vec<PrecompileRequest>); 10] = [
+        ("none", vec![]),
+        ("missing", vec![first.clone()]),
+        ("swapped", vec![second.clone(), first.clone()]),
+        (
+            "doubled",
+            vec![first.clone(), second.clone(), second.clone()],
+        ),
+        ("reused", vec![first.clone(), first.clone()]),
+        ("caller", changed(&|claim| claim.caller = word)),
+        (
+            "program",
+            changed(&|claim| claim.run.program.program_hash = word),
+        ),
+        (
+            "composition",
+            changed(&|claim| claim.run.program.composition = word),
+        ),
+        (
+            "inputs",
+            changed(&|claim| claim.run.inputs[15] = Felt::new(1)),
+        ),
+        (
+            "outputs",
+            changed(&|claim| claim.run.outputs[0] = Felt::new(1)),
+        ),
+    ];
+    for (what, requests) in lies {
+        let refused = verified(&with_requests(requests), &[]);
+        let is_other = matches!(
+            refused,
+            Err(ClaimsError::Run(VerifierError::Requests(
+                RequestError::Transcript { .. }
+            )))
+        );
+        assert!(is_other, "{what}");
+    }
+}
+
+#[test]
+fn proofs_of_other_claims_are_refused() {
+    let Proven { run, claims } = &*PROVEN;
+    let [first, second] = claims;
+    let twice = verified(run, &[first, second, first]);
+    assert!(matches!(
+        twice,
+        Err(ClaimsError::Twice {
+            first: 0,
+            second: 2
+        })
+    ));
+    // The run itself is none of its claims.
+    let foreign = verified(run, &[first, run]);
+    assert!(matches!(foreign, Err(ClaimsError::Foreign(1))));
+    // The same instance with another secret, and so with other results.
+    let other = prove_it(&load(&folder("main"), 7), inputs(), AdviceInputs::default());
+    let target = load(&folder("main"), 7);
+    let of_other = prove_claim(&target, &claims_of(&other.proof)[0]);
+    let foreign = verified(run, &[first, second, &of_other]);
+    assert!(matches!(foreign, Err(ClaimsError::Foreign(2))));
+    // One claim's proof with the statement of the other one.
+    let swapped = ProvenRun {
+        proof: second.proof.clone(),
+        ..first.clone()
+    };
+    let refused = verified(run, &[&swapped]);
+    assert!(matches!(refused, Err(ClaimsError::Proof { index: 0, .. })));
+    // A proof that is too weak.
+    let strong = Expectations::default();
+    let bytes = run.proof.to_bytes();
+    let run = ProvenStatement {
+        public: run.statement.public_inputs(),
+        proof: &bytes,
+    };
+    let weak = verify_claims(run, &[], &strong, &default_registry());
+    assert!(matches!(
+        weak,
+        Err(ClaimsError::Run(VerifierError::Security { .. }))
+    ));
+}
+
+#[test]
+fn a_run_that_is_claimed_twice_is_proven_once() {
+    let target = load(&folder("twice"), 1000);
+    let run = prove_it(&target, inputs(), AdviceInputs::default());
+    let claims = claims_of(&run.proof);
+    assert_eq!(claims.len(), 2);
+    assert_eq!(claims[0], claims[1]);
+    let proof = prove_claim(&target, &claims[0]);
+    let checked = verified(&run, &[&proof]).expect("a proof");
+    assert_eq!(checked.claims.len(), 1);
+    assert_eq!(checked.open().count(), 0);
+}
+
+/// A host that answers with other results makes a proof, but of a claim that nobody can prove.
+#[test]
+fn results_of_a_lying_host_stay_open() {
+    let folder = folder("main");
+    let lying = prove_it(&load(&folder, 999), inputs(), AdviceInputs::default());
+    let honest = load(&folder, 1000);
+    let checked = verified(&lying, &[]).expect("a proof with open claims");
+    assert_eq!(checked.open().count(), 2);
+    for claim in claims_of(&lying.proof) {
+        let proof = prove_claim(&honest, &claim);
+        assert_ne!(proof.outputs[..], claim.run.outputs[..]);
+        assert!(matches!(
+            verified(&lying, &[&proof]),
+            Err(ClaimsError::Foreign(0))
+        ));
+    }
+    // One that notes another claim than the run absorbs has no proof at all.
+    let mut host = honest.host();
+    host.unregister_handler(&CLAIM_EVENT);
+    let claim = claims_of(&lying.proof)[0];
+    let lie = move |_: &ProcessState<'_>| -> Result<Vec<AdviceMutation>, HostError> {
+        Ok(vec![
+            AdviceMutation::extend_stack([ZERO; 16]),
+            AdviceMutation::extend_precompile_requests([claim.request()]),
+        ])
+    };
+    host.register_handler(CLAIM_EVENT, Arc::new(lie))
+        .expect("a handler");
+    let options = ExecutionOptions::default();
+    let traced = execute_traced(
+        &honest,
+        inputs(),
+        AdviceInputs::default(),
+        &mut host,
+        options,
+    );
+    let refused = prove_run(traced.expect("a run"), &proving());
+    assert!(refused.is_err_and(|error| matches!(error, ProveError::Requests(_))));
+}
+
+/// Code can absorb any claim, also that of its own run: that proves nothing.
+#[test]
+fn a_claim_does_not_rest_on_itself() {
+    // The event stands in front of every claim.
+    let [t0, t1, t2, t3] = *claims_of(&PROVEN.run.proof)[0].commitment().tag();
+    let event = CLAIM_EVENT.as_str().to_owned();
+    let code = format!(
+        "pub proc main
+            emit.event(\"{event}\")
+            push.{t0}.{t1}.{t2}.{t3} padw adv_loadw log_precompile dropw dropw dropw
+        end"
+    );
+    let folder = Folder::new(&[
+        (
+            "liar/component.toml",
+            "name = \"liar\"\nsources = [\"liar.masm\"]\n[exports.main]\nprocedure = \"liar::main\"\n",
+        ),
+        ("liar/liar.masm", &code),
+        (
+            "liar.toml",
+            "main = \"liar.main\"\n[instances.liar]\ncomponent = \"liar\"\n",
+        ),
+    ]);
+    let target = Loader::new()
+        .load(&folder.path("liar.toml"))
+        .expect("a composition");
+    let composition = target.composition().expect("a composition").commitment();
+    let zeros = [ZERO; 16];
+    let claim = Claim {
+        caller: Word::default(),
+        run: ClaimedRun {
+            program: ClaimedProgram {
+                program_hash: target.program().hash(),
+                composition,
+            },
+            inputs: zeros,
+            outputs: zeros,
+        },
+    };
+    let mut host = target.host();
+    let note = move |_: &ProcessState<'_>| -> Result<Vec<AdviceMutation>, HostError> {
+        Ok(vec![
+            AdviceMutation::extend_stack(claim.commitment().comm_calldata().into_iter().rev()),
+            AdviceMutation::extend_precompile_requests([claim.request()]),
+        ])
+    };
+    host.register_handler(CLAIM_EVENT, Arc::new(note))
+        .expect("a handler");
+    let (stack, advice) = (StackInputs::default(), AdviceInputs::default());
+    let options = ExecutionOptions::default();
+    let run = prove(&target, stack, advice, &mut host, options, &proving()).expect("a proof");
+    assert_eq!(run.outputs[..], zeros);
+    let open = verified(&run, &[]).expect("a proof with an open claim");
+    assert_eq!(open.open().count(), 1);
+    let circular = verified(&run, &[&run]);
+    assert!(matches!(circular, Err(ClaimsError::Circular(0))));
+}
+
+/// What is claimed in a claim is proven apart, and has to be.
+#[test]
+fn claims_of_claims_are_proven_too() {
+    let folder = folder("twice");
+    let nested = COMPOSITION
+        .replace("MAIN", "twice")
+        .replace("CLAIMED", "true")
+        .replace("\"tally.tally\"", "\"tally.alone\"")
+        .replace(
+            "component = \"tally\"",
+            "component = \"tally\"\nclaimed = true",
+        );
+    folder.write("claimed.toml", nested);
+    let quiet = TALLY_CODE.replace("padw caller add add add add", "");
+    folder.write("tally/tally.masm", quiet);
+    let target = load(&folder, 1000);
+    let run = prove_it(&target, inputs(), AdviceInputs::default());
+    let outer = prove_claim(&target, &claims_of(&run.proof)[0]);
+    let within = claims_of(&outer.proof);
+    assert_eq!(within.len(), 2);
+    // The tally is new in each of its calls.
+    assert_eq!(within[0].run.outputs[0], within[1].run.outputs[0]);
+    assert_ne!(within[0].caller, Word::default());
+    let half = verified(&run, &[&outer]).expect("a proof with open claims");
+    assert_eq!(half.open().copied().collect::<Vec<_>>(), within);
+    let inner: Vec<ProvenRun> = within
+        .iter()
+        .map(|claim| prove_claim(&target, claim))
+        .collect();
+    let all = verified(&run, &[&inner[1], &inner[0], &outer]).expect("a proof");
+    assert_eq!(all.open().count(), 0);
+    // Without what it is for, a proof is none of a claim.
+    let foreign = verified(&run, &[&inner[0]]);
+    assert!(matches!(foreign, Err(ClaimsError::Foreign(0))));
+}
+
+/// What a claimed call costs: the book has the figures.
+#[test]
+fn a_claimed_call_is_cheap() {
+    let target = load(&folder("many"), 1000);
+    let lengths = |count: u64| {
+        let stack = StackInputs::new(vec![Felt::new(7), Felt::new(count)]).expect("inputs");
+        let options = ExecutionOptions::default();
+        let host = &mut target.host();
+        let run = execute_traced(&target, stack, AdviceInputs::default(), host, options);
+        run.expect("a run").lengths
+    };
+    let (one, two) = (lengths(1), lengths(2));
+    let cycles = two.cycles - one.cycles;
+    let hasher = two.hasher - one.hasher;
+    // With those of the loop; what both calls have in common is hashed once.
+    assert!(cycles <= 150, "{cycles}");
+    assert_eq!(hasher, 40);
+}
