@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use miden_core::{ZERO, precompile::PrecompileRequest};
 use miden_cvm::{
     AdviceInputs, AdviceMutation, CLAIM_EVENT, Claim, ClaimedProgram, ClaimedRun, ClaimsError,
-    ExecutionOptions, Expectations, Felt, HashFunction, HostError, Loader, MinSecurity,
+    ExecutionOptions, Expectations, Felt, HashFunction, HostError, Kernel, Loader, MinSecurity,
     ProcessState, ProofSettings, ProveError, ProveOptions, ProvenRun, ProvenStatement,
     RequestError, StackInputs, Target, VerifiedClaims, VerifierError, Word, claims_of,
     default_registry, execute_traced, prove, prove_run, verify, verify_claims,
@@ -283,6 +283,11 @@ fn claims_are_proven_by_the_owner_and_verified() {
         unclaimed.contains("no claimed instance `tally`"),
         "{unclaimed}"
     );
+    let remote = on(&["prove"], &claimed, &["--remote", "http://127.0.0.1:1"]).error(2);
+    assert!(
+        remote.contains("does not run claimed instances"),
+        "{remote}"
+    );
     let package = on(&["compose"], &claimed, &[]).error(1);
     assert!(package.contains("instance `scale` is claimed"), "{package}");
 }
@@ -382,14 +387,23 @@ fn proofs_of_other_claims_are_refused() {
     };
     let refused = verified(run, &[&swapped]);
     assert!(matches!(refused, Err(ClaimsError::Proof { index: 0, .. })));
-    // A proof that is too weak.
-    let strong = Expectations::default();
+    // A kernel is not in a program's hash, so that a claim is about none.
+    let mut with_kernel = first.statement.public_inputs().clone();
+    with_kernel.kernel = Kernel::new(&[Word::new([Felt::new(1); 4])]).expect("a kernel");
     let bytes = run.proof.to_bytes();
-    let run = ProvenStatement {
+    let whole = ProvenStatement {
         public: run.statement.public_inputs(),
         proof: &bytes,
     };
-    let weak = verify_claims(run, &[], &strong, &default_registry());
+    let of_kernel = ProvenStatement {
+        public: &with_kernel,
+        proof: &first.proof.to_bytes(),
+    };
+    let foreign = verify_claims(whole, &[of_kernel], &expectations(), &default_registry());
+    assert!(matches!(foreign, Err(ClaimsError::Foreign(0))));
+    // A proof that is too weak.
+    let strong = Expectations::default();
+    let weak = verify_claims(whole, &[], &strong, &default_registry());
     assert!(matches!(
         weak,
         Err(ClaimsError::Run(VerifierError::Security { .. }))

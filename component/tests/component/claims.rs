@@ -1,6 +1,7 @@
 //! What can be claimed, and what is refused.
 
 use crate::support::Files;
+use miden_assembly::Assembler;
 use miden_cvm_component::{ClaimProblem, LinkKind, LinkedComposition, Problem, Toolchain};
 
 const APP: &str = r#"
@@ -245,6 +246,20 @@ fn types_of_a_claimed_instance_are_used_by_nobody_else() {
         ),
     ];
     assert_eq!(refused(&types), ClaimProblem::Types("app".into()));
+}
+
+/// Its memory is one for the whole run, and what is claimed is another run.
+#[test]
+fn there_are_no_claims_beside_a_kernel() {
+    let kernel = Assembler::default().assemble_kernel("pub proc nothing push.1 drop end");
+    let toolchain = Toolchain::new().with_kernel(kernel.expect("a kernel"));
+    let files = files(&[]);
+    let path = files.path("composition.toml");
+    let error = LinkedComposition::load(&path, &toolchain).expect_err("a claim beside a kernel");
+    assert!(
+        error.to_string().contains("the composition has a kernel"),
+        "{error}"
+    );
 }
 
 #[test]
