@@ -14,6 +14,7 @@ use miden_core::{
     },
     errors::InputError,
 };
+use miden_cvm_air::canonical::Object;
 use miden_cvm_component::read_file;
 use serde::{
     Deserialize, Deserializer,
@@ -175,13 +176,8 @@ impl Inputs {
     /// # Errors
     /// Returns the first thing that is not of the form that [`Inputs`] describes.
     pub fn from_json(text: &str) -> Result<Self, InputsError> {
-        // A list would be taken for the fields in their order.
-        if text.trim_start().starts_with('[') {
-            return Err(InputsError::Json(serde::de::Error::custom(
-                "inputs are an object, with fields such as `operand_stack`",
-            )));
-        }
-        let document: Document = serde_json::from_str(text).map_err(InputsError::Json)?;
+        let Object(document): Object<Document> =
+            serde_json::from_str(text).map_err(InputsError::Json)?;
         let stack = numbers("operand_stack", &document.operand_stack)?;
         let stack = StackInputs::new(stack).map_err(InputsError::Stack)?;
         let advice = AdviceInputs::default()

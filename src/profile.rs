@@ -427,7 +427,7 @@ impl Tracer for CycleCounter {
         } = self;
         self.open.begin(&kind, |digest, parent| {
             let parent = parent.map(|procedure: &OpenProcedure| procedure.node);
-            let is_known = known.contains(&digest);
+            let is_known = known.contains(&digest) && state.is_procedure();
             is_known.then(|| procedures.begin(place, digest, parent, *cycles))
         });
         if let RowKind::Start(start) = kind

@@ -86,7 +86,7 @@ impl Target {
         };
         Some(TrapDescription {
             reason,
-            rule: trap.rule(),
+            rule: trap.rule().to_owned(),
             cycle: *cycle,
             place: self.place(location),
             calls: calls.iter().map(|call| self.place(call)).collect(),

@@ -535,14 +535,36 @@ pub enum AceError {
     TooManyWires(u64),
 }
 
-impl Trap {
-    /// The name of the rule that was broken: that of the variant.
-    pub fn rule(&self) -> String {
-        let text = format!("{self:?}");
-        let end = text.find(|c: char| !c.is_ascii_alphanumeric());
-        text[..end.unwrap_or(text.len())].into()
-    }
+/// Names the rules, each the variant of the traps that break it.
+macro_rules! rules {
+    ($($name:ident)*) => {
+        impl Trap {
+            /// The names of all rules that a run can break.
+            pub const RULES: &[&str] = &[$(stringify!($name)),*];
 
+            /// The name of the rule that was broken: that of the variant.
+            pub fn rule(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    AceChipError AdviceError CircularExternalNode CycleLimitExceeded DecoratorNotFoundInForest
+    DebugHandlerError TraceHandlerError DivideByZero DynamicNodeNotFound EventError
+    FailedAssertion InvalidFriDomainSegment InvalidFriLayerFolding InvalidStackDepthOnReturn
+    LogArgumentZero MalformedMastForestInHost MastNodeNotFoundInForest MemoryError
+    NoMastForestWithProcedure MerklePathVerificationFailed MerkleUpdateOfOtherNode
+    NotBinaryValueIf NotBinaryValueOp NotBinaryValueLoop NotU32Values OutputStackOverflow
+    SyscallTargetNotInKernel ControlFlowInBlock NotLinked InstanceRunning DynamicIntrinsic
+    UnknownHandle WrongResourceType HandleLent HandleNotOwned BorrowsRemain TableFull UnknownToken
+    WrongTokenType WrongOwnership BorrowInResult UnknownContext CallInSyscall LimitExceeded
+}
+
+impl Trap {
     /// The instances that the trap is about, as far as it names any.
     pub fn instances(&self) -> Vec<u16> {
         match *self {

@@ -6,7 +6,7 @@
 use miden_core::{
     EventId, Felt, Operation, QuadFelt, Word,
     crypto::merkle::MerklePath,
-    mast::{OP_BATCH_SIZE, OpBatch},
+    mast::{MastNodeExt, OP_BATCH_SIZE, OpBatch},
     stack::MIN_STACK_DEPTH,
 };
 
@@ -22,7 +22,7 @@ use crate::{
     circuit::CircuitEvaluation,
     context::ContextId,
     error::Trap,
-    forests::Position,
+    forests::{Forests, Position},
 };
 
 /// Receives what a run does, cycle by cycle.
@@ -199,6 +199,25 @@ pub struct RowState<'a> {
     pub overflow_pointer: u32,
     /// The boundaries between contexts that were crossed last.
     pub marks: Marks,
+    /// The place in the code.
+    pub(crate) position: Position,
+    /// The code.
+    pub(crate) forests: &'a Forests,
+}
+
+impl RowState<'_> {
+    /// Whether the node that begins is a procedure, given that one has its digest: not if its forest has the
+    /// procedure as another node, so that this one is code that only equals it. Equal code without debug
+    /// information is one node, and then a procedure wherever it is executed.
+    pub fn is_procedure(&self) -> bool {
+        let (Some(forest), Some(id)) = (self.position.forest, self.position.node) else {
+            return true;
+        };
+        let forest = self.forests.get(forest);
+        let digest = |id| forest.get_node_by_id(id).map(MastNodeExt::digest);
+        let mut roots = forest.procedure_roots().iter();
+        forest.is_procedure_root(id) || !roots.any(|&root| digest(root) == digest(id))
+    }
 }
 
 /// The kind of a row: what its cycle does.

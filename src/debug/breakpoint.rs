@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use miden_cvm_processor::Trap;
 use thiserror::Error;
 
 use super::{
@@ -64,6 +65,14 @@ pub enum BreakpointError {
         /// The file.
         file: String,
         /// The files that code comes from.
+        known: Vec<String>,
+    },
+    /// No rule has the name.
+    #[error("no rule is called `{rule}`; the rules are {}", .known.join(", "))]
+    UnknownRule {
+        /// The name.
+        rule: String,
+        /// The rules that there are.
         known: Vec<String>,
     },
     /// No code comes from the line or those after it.
@@ -133,6 +142,13 @@ impl Breakpoint {
                 }
             }
             Self::Instance(name) => known_instance(&name).map(|()| Self::Instance(name)),
+            Self::Trap { rule: Some(rule) } if !Trap::RULES.contains(&rule.as_str()) => {
+                let known = Trap::RULES
+                    .iter()
+                    .map(|known| (*known).to_owned())
+                    .collect();
+                Err(BreakpointError::UnknownRule { rule, known })
+            }
             Self::Cycle(_) | Self::Trap { .. } => Ok(self),
         }
     }

@@ -55,7 +55,8 @@ impl Tracer for Follower {
     fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>) {
         let known = &self.known;
         self.open.begin(&kind, |digest, _| {
-            known.contains(&digest).then_some(Opened {
+            let is_procedure = known.contains(&digest) && state.is_procedure();
+            is_procedure.then_some(Opened {
                 digest,
                 context: state.context,
                 in_kernel: state.in_syscall,

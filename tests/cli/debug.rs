@@ -210,7 +210,7 @@ fn start(words: &[&str], target: Option<&Path>) -> Child {
 fn lines_drive_it() {
     let folder = trapping();
     let lines = "break bank.masm:3\ncontinue\nwhere\nbs\nstack\ninstances\nlist\ncontinue\ncontinue\n\
-                 bc\nbc\ngoto 0\nbreak cellar\nfly\nused\nquit\nstack\n";
+                 bc\nbc\ngoto 0\nbreak cellar\nbreak trap Poverty\nfly\nused\nquit\nstack\n";
     let text = told(&folder.path("shop"), lines);
     for part in [
         "breakpoint 1 at line ",
@@ -227,6 +227,8 @@ fn lines_drive_it() {
         "too poor",
         "at the start",
         "error: no procedure is called `cellar`",
+        "error: no rule is called `Poverty`; the rules are AceChipError, ",
+        ", FailedAssertion, ",
         "error: `fly` is no command",
     ] {
         assert!(text.contains(part), "{part}: {text}");

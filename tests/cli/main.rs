@@ -1205,6 +1205,45 @@ fn equal_code_has_the_names_of_its_own_component() {
     assert_eq!(names, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
+/// Code that equals a procedure is none, wherever it stands.
+#[test]
+fn code_that_equals_a_procedure_has_the_name_of_its_own() {
+    let body = "push.1 while.true push.0 end";
+    let executions = |main: &str| -> Vec<(String, u64)> {
+        let code = format!("proc mine {body} end\nbegin {main} end");
+        let folder = Folder::new(&[("main.masm", &code)]);
+        let json = on(
+            &["analyze"],
+            &folder.path("main.masm"),
+            &["--json", "-n", "9"],
+        );
+        let json = json.json();
+        let procedures = json["procedures"].as_array().expect("a list").iter();
+        let mut found: Vec<(String, u64)> = procedures
+            .map(|p| {
+                let name = p["name"].as_str().expect("a text").to_owned();
+                (name, p["executions"].as_u64().expect("a number"))
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let main = ("main".to_owned(), 1);
+    let mine = |count| ("mine".to_owned(), count);
+    for (code, count) in [
+        (format!("push.1 if.true {body} else exec.mine end"), 0),
+        (format!("push.0 if.true {body} else exec.mine end"), 1),
+        (format!("push.0 if.true exec.mine else {body} end"), 0),
+        (format!("{body} push.0 if.true exec.mine end {body}"), 0),
+        (format!("exec.mine {body} exec.mine"), 2),
+        (format!("push.1 while.true {body} exec.mine push.0 end"), 1),
+    ] {
+        let mut expected = vec![main.clone()];
+        expected.extend((count > 0).then(|| mine(count)));
+        assert_eq!(executions(&code), expected, "{code}");
+    }
+}
+
 /// Lines of JSON say which phase begins and how much is done.
 #[test]
 fn progress_is_told_in_lines() {

@@ -238,6 +238,8 @@ impl<T: Tracer> Process<T> {
                 depth: self.stack.depth() as u32,
                 overflow_pointer: self.stack.overflow_pointer(),
                 marks: self.marks,
+                position: self.position,
+                forests: &self.forests,
             };
             self.tracer.row(&state, kind);
         }
