@@ -25,6 +25,7 @@ pub mod debug;
 mod inputs;
 mod portable;
 mod profile;
+mod reasons;
 mod target;
 mod testing;
 mod trap;
@@ -78,6 +79,7 @@ pub use profile::{
     Cost, InstanceProfile, IntrinsicProfile, ProcedureProfile, Profile, Spent, StackProfile,
     profile,
 };
+pub use reasons::with_reasons;
 pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
 pub use testing::{Passes, Test, TestError, Verdict};
 use thiserror::Error;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use miden_cvm::with_reasons;
 use thiserror::Error;
 use tonic::{
     Code, Request, Status,
@@ -121,10 +122,10 @@ impl Remote {
                 None => ClientTlsConfig::new().with_native_roots(),
             };
             let secured = endpoint.tls_config(tls);
-            endpoint = secured.map_err(|error| address(whole(&error)))?;
+            endpoint = secured.map_err(|error| address(with_reasons(&error)))?;
         }
         let channel = endpoint.connect().await;
-        let channel = channel.map_err(|error| ClientError::Unavailable(whole(&error)))?;
+        let channel = channel.map_err(|error| ClientError::Unavailable(with_reasons(&error)))?;
         Ok(ProverClient::new(channel))
     }
 
@@ -208,15 +209,4 @@ impl Remote {
             _ => Err(ClientError::Incomplete),
         }
     }
-}
-
-/// An error with its reasons.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut reason = error.source();
-    while let Some(error) = reason {
-        text += &format!(": {error}");
-        reason = error.source();
-    }
-    text
 }

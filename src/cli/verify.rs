@@ -2,7 +2,6 @@
 
 use core::fmt;
 use std::{
-    error::Error,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -10,7 +9,7 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     ClaimsError, Expectations, MAX_FILE_LEN, MAX_PROOF_LEN, MinSecurity, ProvenStatement, Records,
-    Security, Statement, VerifiedClaim, Word, default_registry, verify_claims,
+    Security, Statement, VerifiedClaim, Word, default_registry, verify_claims, with_reasons,
 };
 use serde::Serialize;
 
@@ -106,7 +105,7 @@ impl VerifyCommand {
         };
         let checked = verify_claims(run, &of_claims, &expectations, &default_registry());
         let checked = checked.map_err(|error| {
-            let mut rejected = format!("the proof is rejected: {}", whole(&error));
+            let mut rejected = format!("the proof is rejected: {}", with_reasons(&error));
             for index in proofs_in(&error) {
                 let path = self.claim_proofs[index].display();
                 rejected += &format!("\n  proof {index} of a claim is `{path}`");
@@ -174,17 +173,6 @@ fn statement(path: &Path) -> Result<Statement, Failure> {
             None => format!("{name} is no statement: {error}"),
         })
     })
-}
-
-/// An error with its reasons.
-fn whole(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut reason = error.source();
-    while let Some(error) = reason {
-        text += &format!(": {error}");
-        reason = error.source();
-    }
-    text
 }
 
 /// The records in a file.
