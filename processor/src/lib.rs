@@ -40,6 +40,7 @@ pub use host::{
     AsyncHost, BaseHost, DebugPrinter, DefaultHost, EventHandler, EventHandlerRegistry, Host,
     Host as SyncHost, HostFuture, HostFuture as FutureMaybeSend, MastForestStore,
     MemMastForestStore, RegistryError, StdoutWriter, TEXT_TRACE, core_library_handlers,
+    location::file_and_line,
 };
 pub use machine::{memory::Memory, process::Process, stack::Stack, view::ProcessState};
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};

@@ -11,7 +11,7 @@ use miden_core::{
     Decorator, Word,
     mast::{MastForest, MastNodeExt},
 };
-use miden_cvm_processor::Position;
+use miden_cvm_processor::{Position, file_and_line};
 
 use super::running::Running;
 use crate::{
@@ -83,22 +83,22 @@ impl<'t> CodeMap<'t> {
             if !self.procedures.contains(name) {
                 self.procedures.insert(name.into());
             }
-            let found = op.location().and_then(|location| {
+            let resolve = |location: &_| {
                 let sources = self.target.sources.as_ref()?;
-                let span = sources.location_to_span(location.clone())?;
-                Some((
-                    location.uri(),
-                    sources.file_line_col(span).ok()?.line.to_u32(),
-                ))
-            });
-            if let Some((file, line)) = found {
-                match self.lines.get_mut(file.as_str()) {
+                let span = sources.location_to_span(Clone::clone(location))?;
+                Some(sources.file_line_col(span).ok()?.line.to_u32())
+            };
+            let found = op
+                .location()
+                .map(|location| file_and_line(location, resolve));
+            if let Some((file, Some(line))) = found {
+                match self.lines.get_mut(file) {
                     Some(lines) => {
                         lines.insert(line);
                     }
                     None => {
                         let lines = BTreeSet::from([line]);
-                        self.lines.insert(file.as_str().into(), lines);
+                        self.lines.insert(file.into(), lines);
                     }
                 }
             }

@@ -230,3 +230,49 @@ fn traps_in_bindings_name_no_file_that_is_not_there() {
     let shown = after["place"]["source"].as_str().expect("a line");
     assert_eq!(written.lines().nth(line - 1).map(str::trim), Some(shown));
 }
+
+/// Code that was compiled from another language has the lines of its source, as far as its debug information
+/// says.
+#[test]
+fn traps_in_compiled_code_have_the_lines_of_its_source() {
+    let module = include_bytes!("../../wasm/tests/lines/lines.wasm");
+    let folder = Folder::new(&[
+        (
+            "lines/lines.toml",
+            "main = \"math.divide\"\n[instances.math]\ncomponent = \"math\"\n",
+        ),
+        (
+            "lines/math/component.toml",
+            "name = \"math\"\nwit = \"math.wit\"\nwasm = \"math.wasm\"\n",
+        ),
+        (
+            "lines/math/math.wit",
+            "package my:math; world math { \
+             export divide: func(a: u32, b: u32) -> u32; \
+             export caller: func(a: u32, b: u32) -> u32; }",
+        ),
+    ]);
+    folder.write("lines/math/math.wasm", module);
+    let target = folder.path("lines");
+    for (call, line, reason) in [
+        ("divide(7, 0)", 5, "division by zero"),
+        ("caller(7, 101)", 10, "wasm: unreachable"),
+    ] {
+        let (text, trap) = trap(&target, "run", &["--invoke", call]);
+        assert_eq!(trap["place"]["file"], "./lines.c", "{text}");
+        assert_eq!(trap["place"]["line"], line, "{text}");
+        assert_eq!(trap["place"]["is_generated"], false, "{text}");
+        let place = format!("(./lines.c:{line})");
+        assert!(text.contains(&place) && text.contains(reason), "{text}");
+    }
+    // A table that is damaged is left out, with a word about it.
+    let place = module.windows(11).rposition(|name| name == b".debug_line");
+    let mut damaged = module.to_vec();
+    damaged[place.expect("the section") + 15] = 9;
+    folder.write("lines/math/math.wasm", &damaged);
+    let finished = on(&["run"], &target, &["--invoke", "divide(7, 2)", "--json"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    let warning = json["warnings"][0].to_string();
+    assert!(warning.contains("`math.wasm` are not known"), "{warning}");
+}

@@ -8,14 +8,15 @@ use std::{
 use wasmparser::{ExternalKind, ValType};
 
 use crate::{
-    WasmError,
-    emit::{Calls, Emitter, Failure, Way},
+    LineFault, SourceLines, WasmError,
+    emit::{Calls, Code, Emitter, Failure, Way},
     entry::{entry, import},
     facts::{Facts, follow},
     graph::{Graph, groups},
     ir::{Body, Callee, Import, Node, Op, Passing, ValueType},
     layout::{Image, Initial, Layout},
     limits,
+    lines::LineTable,
     liveness::{analyze, count_uses},
     module::Module,
     permute::Known,
@@ -85,6 +86,8 @@ pub struct Compiled {
     pub functions: BTreeMap<String, String>,
     /// Functions that no export can reach, and that are left out.
     pub dropped: Vec<String>,
+    /// The lines of the source language that the assembly comes from; or why they are not known.
+    pub source_lines: Result<SourceLines, LineFault>,
     /// Exports that were left out because they cannot be compiled, and why.
     pub refused: Vec<(String, WasmError)>,
 }
@@ -401,7 +404,8 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
             "read8", "read16", "read32", "write8", "write16", "write32", "bounds",
         ]);
     }
-    let mut text = String::from("# Compiled from WebAssembly.\n\n");
+    let mut all = Code::default();
+    all.push("# Compiled from WebAssembly.\n\n", 0);
     let mut functions = BTreeMap::new();
     for function in graph.keys() {
         let name = &plan.names[function];
@@ -418,7 +422,7 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
                 target.passing,
             )?;
             let code = import(name, target, (&params, &results), &layout, &mut known);
-            text.push_str(&code);
+            all.push(&code, 0);
             continue;
         };
         plan.current.set(*function);
@@ -434,10 +438,10 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
         .ok_or_else(|| WasmError::Pressure {
             function: module.name(*function),
         })?;
-        text.push_str(&code);
+        all.append(code);
     }
     let (code, tables) = procedures(&runtime, &layout);
-    text.push_str(&code);
+    all.push(&code, 0);
     let start = module.start.map(|start| plan.names[&start].clone());
     let mut exports = Vec::new();
     for (number, (name, function, passing)) in (0..).zip(&exported) {
@@ -454,7 +458,7 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
             &layout,
             &mut known,
         );
-        text.push_str(&code);
+        all.push(&code, 0);
         functions.insert(procedure.clone(), name.clone());
         exports.push(Export {
             name: name.clone(),
@@ -463,6 +467,8 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
             results,
         });
     }
+    let Code { text, offsets } = all;
+    let source_lines = LineTable::read(&module.debug).map(|table| table.lines(&offsets));
     let mut image = Image::new();
     if tables.powers
         || text.contains(&format!("push.{} add mem_load", layout.powers))
@@ -515,6 +521,7 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
         memory_end: layout.next.next_multiple_of(8),
         functions,
         dropped,
+        source_lines,
         refused,
     })
 }
@@ -551,7 +558,7 @@ fn emit(
     layout: &mut Layout,
     known: &mut Known,
     runtime: &mut BTreeSet<&'static str>,
-) -> Option<String> {
+) -> Option<Code> {
     let mut weights = vec![0; body.vars as usize];
     weigh(&body.nodes, 0, &mut weights);
     let mut uses = vec![0; body.vals as usize];
@@ -572,9 +579,9 @@ fn emit(
             uses.clone(),
         );
         match emitter.function(body) {
-            Ok(text) => {
+            Ok(code) => {
                 layout.take(cells.len() as u32);
-                return Some(text);
+                return Some(code);
             }
             Err(Failure::Reach(vars)) => {
                 for var in vars {

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     rc::Rc,
 };
 
@@ -17,6 +16,32 @@ use crate::{
     machine::{Loc, Machine, SlotId},
     permute::{Item, Known, Move, moves},
 };
+
+/// Assembly, and for each line of it the place in the module of the instruction that it comes from; 0 if
+/// it comes from none.
+#[derive(Debug, Default)]
+pub(crate) struct Code {
+    pub(crate) text: String,
+    pub(crate) offsets: Vec<u64>,
+}
+
+impl Code {
+    /// Adds whole lines.
+    pub(crate) fn push(&mut self, lines: &str, offset: u64) {
+        self.text.push_str(lines);
+        let count = lines.bytes().filter(|byte| *byte == b'\n').count();
+        self.offsets.resize(self.offsets.len() + count, offset);
+    }
+
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.text.push_str(&other.text);
+        self.offsets.append(&mut other.offsets);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
 
 /// Where a path leads: what is done there is the same.
 type Class = u32;
@@ -120,8 +145,10 @@ pub(crate) struct Emitter<'e> {
     pub(crate) runtime: &'e mut BTreeSet<&'static str>,
     machine: Machine,
     uses: Vec<u32>,
-    text: String,
-    parts: Vec<String>,
+    code: Code,
+    parts: Vec<Code>,
+    /// The place in the module of the instruction that is emitted.
+    offset: u64,
     open: usize,
     recursion: usize,
     lives: BTreeMap<Class, Rc<Set>>,
@@ -152,8 +179,9 @@ impl<'e> Emitter<'e> {
             runtime,
             machine: Machine::default(),
             uses,
-            text: String::new(),
+            code: Code::default(),
             parts: Vec::new(),
+            offset: 0,
             open: 0,
             recursion: 0,
             lives: BTreeMap::new(),
@@ -162,7 +190,7 @@ impl<'e> Emitter<'e> {
     }
 
     /// The procedure, and those that it is split into.
-    pub(crate) fn function(mut self, body: &Body) -> Emitted<String> {
+    pub(crate) fn function(mut self, body: &Body) -> Emitted<Code> {
         self.machine = Machine::default().with_layout(&body.params);
         for param in body.params.iter().rev() {
             if let Some(cell) = self.cells.get(param).copied()
@@ -202,18 +230,22 @@ impl<'e> Emitter<'e> {
             meeting: Rc::new(meeting),
         };
         self.run(&body.nodes, None, &context)?;
-        let mut text = String::new();
-        self.parts.push(std::mem::take(&mut self.text));
+        let mut code = Code::default();
+        self.parts.push(std::mem::take(&mut self.code));
         let last = self.parts.len() - 1;
-        for (index, part) in self.parts.iter().enumerate() {
+        for (index, part) in self.parts.into_iter().enumerate() {
             let name = match index == last {
                 true => self.name.clone(),
                 false => format!("{}__{index}", self.name),
             };
-            let body = if part.is_empty() { "    nop\n" } else { part };
-            let _ = write!(text, "pub proc {name}\n{body}end\n\n");
+            code.push(&format!("pub proc {name}\n"), 0);
+            if part.is_empty() {
+                code.push("    nop\n", 0);
+            }
+            code.append(part);
+            code.push("end\n\n", 0);
         }
-        Ok(text)
+        Ok(code)
     }
 
     fn class(&mut self, live: Rc<Set>) -> Class {
@@ -223,11 +255,9 @@ impl<'e> Emitter<'e> {
     }
 
     fn line(&mut self, line: impl AsRef<str>) {
-        for _ in 0..=self.open.min(12) {
-            self.text.push_str("    ");
-        }
-        self.text.push_str(line.as_ref());
-        self.text.push('\n');
+        let indent = "    ".repeat(self.open.min(12) + 1);
+        self.code
+            .push(&format!("{indent}{}\n", line.as_ref()), self.offset);
     }
 
     // THE STACK
@@ -708,7 +738,8 @@ impl<'e> Emitter<'e> {
                 Node::Inst(inst) => self.inst(inst)?,
                 Node::Set(var, arg, dead) => self.set(*var, *arg, *dead)?,
                 Node::Exit(label) => return self.finish(context.labels[label], context),
-                Node::Trap(name) => {
+                Node::Trap(name, offset) => {
+                    self.offset = *offset;
                     self.line(format!("push.0 assert.err=\"wasm: {name}\""));
                     return Ok(());
                 }
@@ -939,17 +970,17 @@ impl<'e> Emitter<'e> {
     /// Emits what is in a block, as a procedure of its own if it is nested deep.
     fn part(&mut self, emit: impl FnOnce(&mut Self) -> Emitted) -> Emitted {
         if self.open < OPEN_BLOCKS {
-            let before = self.text.len();
+            let before = self.code.text.len();
             emit(self)?;
-            if self.text.len() == before {
+            if self.code.text.len() == before {
                 self.line("nop");
             }
             return Ok(());
         }
-        let text = std::mem::take(&mut self.text);
+        let code = std::mem::take(&mut self.code);
         let open = std::mem::take(&mut self.open);
         emit(self)?;
-        let part = std::mem::replace(&mut self.text, text);
+        let part = std::mem::replace(&mut self.code, code);
         self.open = open;
         if part.is_empty() {
             self.line("nop");

@@ -78,6 +78,28 @@ pub enum WasmError {
     },
 }
 
+/// Debug information that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// The line tables are no valid DWARF.
+    #[error("the line table at {offset:#x} of `.debug_line` is damaged: {message}")]
+    Damaged {
+        /// The place of the table in the section.
+        offset: u64,
+        /// The reader's message.
+        message: String,
+    },
+    /// The line tables pass a limit.
+    #[error("{what} may be at most {max}")]
+    Limit {
+        /// The quantity that is limited.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+    },
+}
+
 impl From<wasmparser::Error> for WasmError {
     fn from(error: wasmparser::Error) -> Self {
         Self::Invalid {

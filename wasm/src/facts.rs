@@ -205,7 +205,7 @@ impl Facts {
                 Node::Scope { body, .. } | Node::Loop { body, .. } => {
                     changed |= self.pass(&body.nodes, known, widen);
                 }
-                Node::Exit(_) | Node::Trap(_) => {}
+                Node::Exit(_) | Node::Trap(..) => {}
             }
         }
         changed

@@ -171,6 +171,8 @@ pub(crate) struct Inst {
     pub(crate) results: Vec<Val>,
     /// The variables that live after a call that may come back to this function.
     pub(crate) live_after: Option<Rc<Set>>,
+    /// The place in the module of what it comes from.
+    pub(crate) offset: u64,
 }
 
 /// Where a sequence of nodes can lead.
@@ -215,7 +217,8 @@ pub(crate) enum Node {
         after: Rc<Set>,
     },
     Exit(Label),
-    Trap(&'static str),
+    /// A trap, and the place in the module of what it comes from.
+    Trap(&'static str, u64),
 }
 
 impl Arm {
@@ -258,7 +261,7 @@ pub(crate) fn flow_of(nodes: &[Node]) -> Flow {
                 flow.exits.insert(*label);
                 flow.falls = false;
             }
-            Node::Trap(_) => flow.falls = false,
+            Node::Trap(..) => flow.falls = false,
         }
         if !flow.falls {
             break;

@@ -17,6 +17,7 @@ mod graph;
 mod ir;
 mod layout;
 mod limits;
+mod lines;
 mod liveness;
 mod machine;
 mod module;
@@ -26,5 +27,6 @@ mod translate;
 mod webs;
 
 pub use compile::{Cell, Compiled, Export, Options, compile};
-pub use error::WasmError;
+pub use error::{LineFault, WasmError};
 pub use ir::{Import, Passing, ValueType};
+pub use lines::SourceLines;

@@ -27,5 +27,17 @@ pub(crate) const BODY_BYTES: u64 = 1 << 19;
 /// Calls of recursive functions that are open at one time.
 pub(crate) const RECURSION: u32 = 8_192;
 
+/// Lines of the source language that debug information tells of.
+pub(crate) const LINES: usize = 1 << 20;
+
+/// Files of the source language.
+pub(crate) const LINE_FILES: usize = 1 << 14;
+
+/// Bytes of the header of a line table.
+pub(crate) const LINE_HEADER: u32 = 1 << 18;
+
+/// Bytes of the name of a folder, or of a file in it; what is longer is left out.
+pub(crate) const PATH: usize = 512;
+
 /// Bytes of a function's name that are kept.
 pub(crate) const NAME: usize = 256;

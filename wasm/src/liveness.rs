@@ -71,7 +71,7 @@ pub(crate) fn count_uses(nodes: &[Node], uses: &mut [u32]) {
             Node::Scope { body, .. } | Node::Loop { body, .. } => {
                 count_uses(&body.nodes, uses);
             }
-            Node::Exit(_) | Node::Trap(_) => {}
+            Node::Exit(_) | Node::Trap(..) => {}
         }
     }
 }
@@ -189,7 +189,7 @@ fn live(
                 live_now = head;
             }
             Node::Exit(label) => live_now = labels[*label as usize].clone(),
-            Node::Trap(_) => live_now = Set::default(),
+            Node::Trap(..) => live_now = Set::default(),
         }
     }
     live_now

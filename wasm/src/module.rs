@@ -11,7 +11,7 @@ use wasmparser::{
     ValType, Validator, WasmFeatures,
 };
 
-use crate::{WasmError, limits};
+use crate::{WasmError, limits, lines::DebugSections};
 
 /// A module, with function bodies as they stand in the file.
 pub(crate) struct Module<'a> {
@@ -30,6 +30,7 @@ pub(crate) struct Module<'a> {
     pub(crate) elements: Vec<Elements>,
     pub(crate) data: Vec<Data<'a>>,
     pub(crate) names: BTreeMap<u32, String>,
+    pub(crate) debug: DebugSections<'a>,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +124,7 @@ impl<'a> Module<'a> {
             elements: Vec::new(),
             data: Vec::new(),
             names: BTreeMap::new(),
+            debug: DebugSections::default(),
         };
         for payload in Parser::new(0).parse_all(bytes) {
             module.section(payload?, imported)?;
@@ -273,6 +275,10 @@ impl<'a> Module<'a> {
                     });
                 }
             }
+            Payload::CodeSectionStart { range, .. } => {
+                self.debug.code = range.start;
+                self.debug.code_length = range.end - range.start;
+            }
             Payload::CodeSectionEntry(body) => {
                 let mut operators = body.get_operators_reader()?;
                 while !self.grows && !operators.eof() {
@@ -281,6 +287,12 @@ impl<'a> Module<'a> {
                 self.bodies.push(body);
             }
             Payload::CustomSection(reader) => {
+                match reader.name() {
+                    ".debug_line" => self.debug.lines = reader.data(),
+                    ".debug_str" => self.debug.strings = reader.data(),
+                    ".debug_line_str" => self.debug.line_strings = reader.data(),
+                    _ => {}
+                }
                 if let KnownCustom::Name(names) = reader.as_known() {
                     // Names are comments: a damaged section is no reason to refuse the module.
                     for name in names.into_iter().flatten() {

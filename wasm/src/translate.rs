@@ -105,6 +105,8 @@ struct Translator<'m, 'a> {
     labels: Label,
     callees: BTreeSet<u32>,
     indirect: BTreeSet<u32>,
+    /// The place in the module of the instruction that is translated.
+    offset: u64,
 }
 
 /// The reason why a translation stops.
@@ -173,6 +175,7 @@ pub(crate) fn translate(
         labels: 1,
         callees: BTreeSet::new(),
         indirect: BTreeSet::new(),
+        offset: range.start,
     };
     for ty in ty.params() {
         let slot = this.slot(*ty).map_err(unsupported)?;
@@ -233,6 +236,7 @@ pub(crate) fn translate(
                 _ => continue,
             }
         }
+        this.offset = offset;
         this.operator(&operator)
             .map_err(|what| Stop::Unsupported { offset, what })?;
     }
@@ -298,6 +302,7 @@ impl Translator<'_, '_> {
             args,
             results,
             live_after: None,
+            offset: self.offset,
         })
     }
 
@@ -621,7 +626,7 @@ impl Translator<'_, '_> {
         match operator {
             O::Nop => {}
             O::Unreachable => {
-                self.nodes.push(Node::Trap("unreachable"));
+                self.nodes.push(Node::Trap("unreachable", self.offset));
                 self.die();
             }
             O::Block { blockty } => self.open(Kind::Block, *blockty)?,

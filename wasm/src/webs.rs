@@ -64,7 +64,7 @@ fn rename(nodes: &mut [Node], name: &mut impl FnMut(Var) -> Var) {
                 rename(&mut els.nodes, name);
             }
             Node::Scope { body, .. } | Node::Loop { body, .. } => rename(&mut body.nodes, name),
-            Node::Exit(_) | Node::Trap(_) => {}
+            Node::Exit(_) | Node::Trap(..) => {}
         }
     }
 }
@@ -173,7 +173,7 @@ impl Webs {
                     self.arrive(*label);
                     return false;
                 }
-                Node::Trap(_) => return false,
+                Node::Trap(..) => return false,
             }
         }
         true

@@ -178,7 +178,7 @@ impl Component {
             library,
             imports: declared,
             intrinsics,
-            warnings,
+            mut warnings,
         } = assemble(
             &document,
             &plan,
@@ -191,6 +191,9 @@ impl Component {
 
         let named = public_procedures(&library);
         let mut dynamic_wasm = BTreeSet::new();
+        if let (Some(wasm), Some(place)) = (&wasm, &manifest.wasm) {
+            warnings.extend(wasm.line_warning(&document, place));
+        }
         if let Some(wasm) = &wasm {
             segments.extend(wasm.segments(library.mast_forest(), &named));
             dynamic_wasm = wasm.dynamic(&named);
@@ -623,7 +626,11 @@ fn assemble(
         module: compiled.path.clone(),
         text: compiled.text.clone(),
     });
-    parsed.append(assembly.parse_library(compiled.collect())?);
+    let mut compiled = assembly.parse_library(compiled.collect())?;
+    if let Some(wasm) = wasm {
+        wasm.locate(compiled.modules_mut(), &toolchain.source_manager());
+    }
+    parsed.append(compiled);
     check_implementations(document, plan, parsed.modules(), package)?;
     let bindings = plan.bindings.iter().flat_map(|bindings| &bindings.modules);
     let generated = bindings.chain(&plan.constants).cloned();

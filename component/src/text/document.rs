@@ -61,7 +61,7 @@ impl Document {
     }
 
     /// The line, counted from 1, on which the byte at `offset` stands.
-    fn line(&self, offset: usize) -> u32 {
+    pub(crate) fn line(&self, offset: usize) -> u32 {
         line_of(&self.text, offset)
     }
 }

@@ -5,6 +5,8 @@ use miden_core::{
     mast::{DecoratorId, MastForest, MastNode, MastNodeErrorContext, MastNodeId},
 };
 
+use miden_debug_types::Location as SourceLocation;
+
 use crate::{error::Location, host::BaseHost};
 
 /// The place of a node, or of one of a basic block's operations, as far as it is known.
@@ -21,12 +23,28 @@ pub(crate) fn locate(
     location.procedure = Some(assembly_op.context_name().to_owned());
     location.instruction = Some(assembly_op.op().to_owned());
     if let Some(place) = assembly_op.location() {
-        location.file = Some(place.uri().as_str().to_owned());
-        location.line = host
-            .resolve_location(place)
-            .map(|found| found.line.to_u32());
+        let resolve = |place: &_| Some(host.resolve_location(place)?.line.to_u32());
+        let (file, line) = file_and_line(place, resolve);
+        location.file = Some(file.to_owned());
+        location.line = line;
     }
     location
+}
+
+/// The file and the line of a place. Code that is compiled from another language has the line in the
+/// fragment of the URI, as `src/lib.rs#L12`, since its source is not at hand; for other code `resolve` finds
+/// it in the source.
+pub fn file_and_line(
+    place: &SourceLocation,
+    resolve: impl FnOnce(&SourceLocation) -> Option<u32>,
+) -> (&str, Option<u32>) {
+    let uri = place.uri().as_str();
+    let fragment = uri.rsplit_once("#L");
+    let numbered = fragment.and_then(|(file, line)| Some((file, line.parse().ok()?)));
+    match numbered {
+        Some((file, line)) => (file, Some(line)),
+        None => (uri, resolve(place)),
+    }
 }
 
 /// The instruction that a node or operation comes from.

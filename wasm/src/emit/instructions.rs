@@ -21,6 +21,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn inst(&mut self, inst: &Inst) -> Emitted {
+        self.offset = inst.offset;
         let args = inst.args.as_slice();
         let max = u64::from(u32::MAX);
         let product =

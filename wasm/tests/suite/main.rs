@@ -2,5 +2,6 @@
 
 mod instructions;
 mod kernels;
+mod lines;
 mod specification;
 mod support;

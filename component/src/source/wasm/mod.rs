@@ -6,6 +6,7 @@
 mod binary;
 mod boundary;
 mod layout;
+mod lines;
 mod transfer;
 
 use std::{
@@ -20,7 +21,7 @@ use miden_core::{
 };
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::composition::SEGMENT_BLOCK;
-use miden_cvm_wasm::{Cell, Import, Options, Passing, ValueType, compile};
+use miden_cvm_wasm::{Cell, Import, LineFault, Options, Passing, SourceLines, ValueType, compile};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use wasmparser::Parser;
@@ -81,6 +82,7 @@ pub(crate) struct WasmModule {
     destructors: Vec<(ResourceName, String)>,
     has_init: bool,
     memory: BTreeMap<u32, Cell>,
+    source_lines: Result<SourceLines, LineFault>,
     summary: CompiledModule,
 }
 
@@ -280,6 +282,7 @@ impl WasmModule {
                 memory_end: compiled.memory_end,
             },
             memory: compiled.memory,
+            source_lines: compiled.source_lines,
         })
     }
 
