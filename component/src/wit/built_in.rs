@@ -10,7 +10,7 @@ const WORD: &str = "record { w3: felt, w2: felt, w1: felt, w0: felt }";
 const STATE: &str = "tuple<felt, felt, felt, felt, felt, felt, felt, felt, felt, felt, felt, felt>";
 
 /// Interface, function, and what it is in assembly: `[parameters] -> [result]`, the first element on top.
-const FUNCTIONS: [(&str, &str, &str); 14] = [
+const FUNCTIONS: [(&str, &str, &str); 15] = [
     ("field", "add: func(a: felt, b: felt) -> felt", "add"),
     ("field", "sub: func(a: felt, b: felt) -> felt", "swap sub"),
     ("field", "mul: func(a: felt, b: felt) -> felt", "mul"),
@@ -20,6 +20,11 @@ const FUNCTIONS: [(&str, &str, &str); 14] = [
         "rpo",
         "merge: func(a: {word}, b: {word}) -> {word}",
         "swapw hmerge",
+    ),
+    (
+        "rpo",
+        "hash: func(elements: list<felt>) -> {word}",
+        "exec.::miden::core::crypto::hashes::rpo256::hash_elements",
     ),
     (
         "merkle",

@@ -1,6 +1,6 @@
 //! Modules that do not keep to the Canonical ABI, and what they may rely on if they do.
 
-use miden_core::{Felt, Word};
+use miden_core::{Felt, StackInputs, Word};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_component::{BuildError, Problem};
 use miden_cvm_processor::AdviceInputs;
@@ -22,7 +22,7 @@ pub fn module(text: &str) -> Vec<u8> {
 }
 
 /// Memory for others from 4096 on.
-const REALLOC: &str = "
+pub const REALLOC: &str = "
     (memory (export \"memory\") 1)
     (global $next (mut i32) (i32.const 4096))
     (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32)
@@ -441,6 +441,93 @@ fn built_in_functions_are_instructions() {
     assert_eq!(outputs(&output)[..2], [0, 21]);
     let error = run(&link(&files), inputs([3, 8])).expect_err("another hash");
     assert!(error.to_string().contains("miden:cvm: assert"), "{error}");
+}
+
+/// The hash of a range of linear memory is that of its elements; what is no element, or is not there, traps.
+#[test]
+fn ranges_of_linear_memory_are_hashed() {
+    const PLACE: u32 = 1024;
+    let wit = "package a:b;
+        world w {
+            import miden:cvm/rpo@1.0.0;
+            use miden:cvm/core-types@1.0.0.{word};
+            export main: func(place: u32, length: u32, first: u64) -> word;
+        }";
+    let wat = format!(
+        "(module
+            (import \"miden:cvm/rpo@1.0.0\" \"hash\" (func $hash (param i32 i32 i32)))
+            (memory (export \"memory\") 1)
+            (func (export \"main\") (param $place i32) (param $length i32) (param $first i64) (result i32)
+                (local $index i32)
+                (loop $next
+                    (i64.store offset={PLACE}
+                        (i32.shl (local.get $index) (i32.const 3))
+                        (i64.add (local.get $first) (i64.extend_i32_u (local.get $index))))
+                    (local.set $index (i32.add (local.get $index) (i32.const 1)))
+                    (br_if $next (i32.lt_u (local.get $index) (i32.const 100))))
+                (call $hash (local.get $place) (local.get $length) (i32.const 64))
+                (i32.const 64)))"
+    );
+    let files = Files::new(&[
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nwasm = \"app.wasm\"\n",
+        ),
+        ("app/app.wit", wit),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n",
+        ),
+    ]);
+    files.write("app/app.wasm", &module(&wat));
+    let linked = link(&files);
+    let hash = |place: u32, length: u32, first: u64| {
+        let (high, low) = (first >> 32, first & 0xffff_ffff);
+        // The last one is on top.
+        let values = [low, high, u64::from(length), u64::from(place)].map(Felt::new);
+        let inputs = Inputs {
+            stack: StackInputs::new(values.to_vec()).expect("few values"),
+            ..Inputs::default()
+        };
+        run(&linked, inputs)
+    };
+    for (skipped, length, first) in [
+        (0, 0, 7),
+        (0, 1, 7),
+        (1, 7, 1 << 32),
+        (3, 8, 0xffff_ffff_0000_0000 - 99),
+        (0, 9, 1 << 63),
+        (2, 98, 0),
+    ] {
+        let place = PLACE + 8 * skipped;
+        let elements: Vec<Felt> = (skipped..skipped + length)
+            .map(|index| Felt::new(first + u64::from(index)))
+            .collect();
+        let expected = Rpo256::hash_elements(&elements);
+        let mut expected = expected
+            .as_elements()
+            .iter()
+            .map(Felt::as_int)
+            .collect::<Vec<_>>();
+        expected.reverse();
+        let output = hash(place, length, first).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(outputs(&output)[..4], expected, "{length} from {place}");
+    }
+    for (place, length, first, trap) in [
+        (PLACE + 4, 1, 0, "canonical ABI: pointer is not aligned"),
+        (65_528, 2, 0, "wasm: out of bounds memory access"),
+        (65_536, 1, 0, "wasm: out of bounds memory access"),
+        (0xffff_fff8, 3, 0, "wasm: out of bounds memory access"),
+        (8, 1 << 29, 0, "wasm: out of bounds memory access"),
+        (0, u32::MAX, 0, "wasm: out of bounds memory access"),
+        (PLACE, 4, 0xffff_ffff_0000_0001 - 3, "canonical ABI: felt"),
+    ] {
+        let error = hash(place, length, first).expect_err("a trap");
+        assert!(
+            error.to_string().contains(trap),
+            "{place}, {length}: {error}"
+        );
+    }
 }
 
 #[test]
