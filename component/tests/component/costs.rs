@@ -7,13 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miden_core::Felt;
+use miden_core::{Felt, StackInputs};
 use miden_cvm_component::{LinkedComposition, Toolchain};
 use miden_cvm_processor::{AdviceInputs, ExecutionOptions, TraceLengths, execute_traced};
 
 use crate::{
     examples::assemble,
     support::{Files, Inputs, host, traced},
+    wasm::replace,
+    wasm_boundary::{REALLOC, module},
 };
 
 /// The number of rounds over which the rows of one are averaged.
@@ -270,4 +272,153 @@ fn the_book_has_the_cycles_of_calls_by_type() {
         .filter(|row| !page.contains(row))
         .collect();
     assert!(missing.is_empty(), "the book lacks\n{}", missing.join("\n"));
+}
+
+/// A value that goes from one language to another: its name, its type, how assembly pushes it, its core
+/// types, and its core values.
+const ARGUMENTS: [(&str, &str, &str, &str, &str); 5] = [
+    ("`u32`", "u32", "push.7", "i32", "(i32.const 7)"),
+    (
+        "record of two `u32`",
+        "point",
+        "push.7 push.8",
+        "i32 i32",
+        "(i32.const 8) (i32.const 7)",
+    ),
+    (
+        "`string` of 16 characters",
+        "string",
+        "push.16 push.4096",
+        "i32 i32",
+        "(i32.const 64) (i32.const 16)",
+    ),
+    (
+        "`list<u32>` of 16",
+        "list<u32>",
+        "push.16 push.4096",
+        "i32 i32",
+        "(i32.const 64) (i32.const 16)",
+    ),
+    (
+        "a borrowed handle",
+        "borrow<thing>",
+        "dup.1",
+        "i32",
+        "(local.get $thing)",
+    ),
+];
+
+const COSTS: &str = "test:costs/costs@1.0.0";
+
+/// The cycles of one more round of a loop that sends a value to another component, whose function does
+/// nothing: for caller and callee in assembly (`false`) or WebAssembly (`true`).
+fn cycles_between(
+    (_, ty, pushed, core, args): (&str, &str, &str, &str, &str),
+    (from_wasm, to_wasm): (bool, bool),
+) -> f64 {
+    let wit = format!(
+        "package test:costs@1.0.0;
+         interface costs {{
+             record point {{ x: u32, y: u32 }}
+             resource thing {{ constructor(number: u32); }}
+             there: func(value: {ty});
+         }}
+         world app {{ import costs; export main: func(rounds: u32); }}
+         world callee {{ export costs; }}"
+    );
+    let ones = vec!["1"; 16].join(", ");
+    let dropped = "drop ".repeat(core.split(' ').count());
+    let files = Files::new(&[
+        (
+            "app/component.toml",
+            &format!(
+                "name = \"app\"\nwit = \"app.wit\"\nworld = \"app\"\nsources = [\"app.masm\"]\n\
+                 exports.main.procedure = \"app::main\"\n\
+                 [[data]]\naddress = {LIST}\nfelts = [{ones}]\n"
+            ),
+        ),
+        ("app/app.wit", &wit),
+        (
+            "app/app.masm",
+            &format!(
+                "use bindings::test::costs::costs\n\
+                 pub proc main\n\
+                     push.5 exec.costs::thing__constructor swap dup neq.0\n\
+                     while.true {pushed} exec.costs::there sub.1 dup neq.0 end\n\
+                     drop drop\n\
+                 end\n"
+            ),
+        ),
+        (
+            "callee/component.toml",
+            "name = \"callee\"\nwit = \"callee.wit\"\nworld = \"callee\"\n\
+             sources = [\"code.masm\"]\nexports.costs.module = \"code\"\n",
+        ),
+        ("callee/callee.wit", &wit),
+        (
+            "callee/code.masm",
+            &format!(
+                "use resources::test::costs::costs::thing\n\
+                 pub proc thing__constructor exec.thing::new end\n\
+                 pub proc there {dropped} end\n"
+            ),
+        ),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n\
+             imports.costs = \"callee\"\n[instances.callee]\ncomponent = \"callee\"\n",
+        ),
+    ]);
+    if from_wasm {
+        let ones = "\\01\\00\\00\\00".repeat(16);
+        let wat = format!(
+            "(module
+                (import \"{COSTS}\" \"there\" (func $there (param {core})))
+                (import \"{COSTS}\" \"[constructor]thing\" (func $make (param i32) (result i32)))
+                (memory (export \"memory\") 1)
+                (data (i32.const 64) \"{ones}\")
+                (func (export \"main\") (param $rounds i32) (local $thing i32)
+                    (local.set $thing (call $make (i32.const 5)))
+                    (loop $next
+                        (call $there {args})
+                        (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1)))
+                        (br_if $next (local.get $rounds)))))"
+        );
+        replace(&files, "app", "app", &module(&wat));
+    }
+    if to_wasm {
+        let wat = format!(
+            "(module
+                (import \"[export]{COSTS}\" \"[resource-new]thing\"
+                    (func $new (param i32) (result i32)))
+                {REALLOC}
+                (func (export \"{COSTS}#[constructor]thing\") (param i32) (result i32)
+                    (call $new (local.get 0)))
+                (func (export \"{COSTS}#there\") (param {core})))"
+        );
+        replace(&files, "callee", "callee", &module(&wat));
+    }
+    let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
+    let cycles = |rounds: u64| {
+        let inputs = Inputs {
+            stack: StackInputs::new(vec![Felt::new(rounds)]).expect("one value"),
+            ..Inputs::default()
+        };
+        traced(&linked, inputs).lengths.cycles as f64
+    };
+    (cycles(1 + ROUNDS) - cycles(1)) / ROUNDS as f64
+}
+
+#[test]
+fn the_book_has_the_cycles_of_calls_between_languages() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/wasm.md");
+    let page = fs::read_to_string(path).expect("the book's page");
+    let rows = ARGUMENTS.map(|argument| {
+        let ways = [(false, false), (false, true), (true, false), (true, true)];
+        let cycles = ways.map(|way| format!("{:.0}", cycles_between(argument, way)));
+        format!("| {} | {} |\n", argument.0, cycles.join(" | "))
+    });
+    let table = rows.concat();
+    println!("{table}");
+    assert!(page.contains(&table), "the book has to say:\n{table}");
 }
