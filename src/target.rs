@@ -224,7 +224,8 @@ impl Target {
     pub fn resource_name(&self, number: u32) -> Option<String> {
         match number.checked_sub(FIRST_INSTANCE_TYPE) {
             Some(of) => {
-                let instance = self.instances.get(of as usize)?;
+                // Those that are none of the composition's are installed.
+                let instance = self.instances.get(of as usize).map_or("*", |name| name);
                 Some(format!("{instance}.{INSTANCES}"))
             }
             None => self.resources.get(number as usize).cloned(),

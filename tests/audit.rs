@@ -111,6 +111,7 @@ fn nothing_survives_and_everything_objects() {
         campaign(trace("vault/vault.toml", None), 12_000),
         campaign(trace("ledger/ledger.wac", None), 6_000),
         campaign(trace("accounts/accounts.toml", None), 6_000),
+        campaign(trace("transaction/transaction.toml", None), 16_000),
         campaign(trace("fib/fib.masm", None), 2_000),
     ];
     let public = trace("fib/fib.masm", None).public;

@@ -7,7 +7,8 @@ use winter_math::FieldElement;
 
 use crate::{
     columns::{
-        CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, cells_of, column_numbers,
+        CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow, ResourceRow, cells_of,
+        column_numbers,
     },
     opcode::HALT,
     public::{PublicInputs, ROOT_MARK},
@@ -155,6 +156,19 @@ pub fn circuits() -> Vec<Boundary> {
     let kinds = [at.start, at.read, at.fetch, g0, g1, g2, g3];
     for (i, column) in kinds.into_iter().enumerate() {
         list.last(&alloc::format!("last_circuit[{i}]"), column, ZERO);
+    }
+    list.0
+}
+
+/// The installed instances: row 0 continues no record, and the last row says nothing.
+pub fn instances() -> Vec<Boundary> {
+    let at = column_numbers::<InstanceRow<usize>>();
+    let mut list = List::default();
+    for (i, column) in at.op.blocks_after_first().into_iter().enumerate() {
+        list.first(&alloc::format!("first_block[{i}]"), column, ZERO);
+    }
+    for (i, &column) in cells_of::<usize, _>(&at.op).iter().enumerate() {
+        list.last(&alloc::format!("last_instance[{i}]"), column, ZERO);
     }
     list.0
 }

@@ -8,7 +8,8 @@ use winter_math::FieldElement;
 use crate::{
     algebra::{Algebra, Degree},
     columns::{
-        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow, RomRow,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
+        ResourceRow, RomRow,
     },
 };
 
@@ -67,6 +68,8 @@ pub type ResourceFrame<'a, E> = Frame<'a, ResourceRow<E>, E>;
 pub type RomFrame<'a, E> = Frame<'a, RomRow<E>, E>;
 /// Two consecutive rows of the evaluations of circuits.
 pub type CircuitFrame<'a, E> = Frame<'a, CircuitRow<E>, E>;
+/// Two consecutive rows of the installed instances.
+pub type InstanceFrame<'a, E> = Frame<'a, InstanceRow<E>, E>;
 
 /// Receives the constraints of a table, always in the same order.
 pub trait ConstraintBuilder {

@@ -1,8 +1,8 @@
 //! The main columns of the tables.
 //!
 //! Each table has a struct of its columns: [`CoreRow`] (system, decoder, operand stack),
-//! [`RangeRow`], [`HasherRow`], [`MemoryRow`], [`BitwiseRow`], [`ResourceRow`], [`RomRow`] and
-//! [`CircuitRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
+//! [`RangeRow`], [`HasherRow`], [`MemoryRow`], [`BitwiseRow`], [`ResourceRow`], [`RomRow`],
+//! [`CircuitRow`] and [`InstanceRow`]. Every struct is `#[repr(C)]` and holds nothing but `T`, so a slice of cells is
 //! borrowed as a row; nothing else computes column indices.
 
 use core::mem::size_of;
@@ -337,6 +337,93 @@ pub struct CircuitRow<T> {
     pub right_id: T,
     /// Gates: the right operand.
     pub right: [T; 2],
+}
+
+/// A row of the instances that a program installs: a block of a component's record, an event, or a
+/// link that follows from records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct InstanceRow<T> {
+    /// The kind of the row, one-hot; padding has none.
+    pub op: InstanceOps<T>,
+    /// Blocks: 1 on the last one of a record. Wire: 1 for the last import.
+    pub last: T,
+    /// Install: 1 if there are imports. Generic, specific: 1 for a call of what is held. Builtin: 1 if
+    /// it tells components. Segment: 1 for the last one.
+    pub flag: T,
+    /// Index of the instance.
+    pub index: T,
+    /// Blocks: the row at which the hasher absorbs the block.
+    pub address: T,
+    /// Blocks: number of blocks to come. Wire: number of imports that were not wired before. Specific:
+    /// number of the resource type + 1, 0 for a call.
+    pub left: T,
+    /// Commitment of the component.
+    pub commitment: [T; 4],
+    /// The block. Specific: the meaning of the link. Tell: the last four are the state of the instance.
+    pub block: [T; 8],
+    /// The number of lookups of what the row states.
+    pub multiplicity: T,
+    /// Index of the instance that a link leads to.
+    pub target: T,
+    /// The digest that is executed there. Other rows keep their witnesses here.
+    pub callee: [T; 4],
+    /// 1 if the target has static data. Install: the number of instances of the composition.
+    pub payload: T,
+    /// What an intrinsic's row has asked.
+    pub request: InstanceRequest<T>,
+}
+
+/// The kinds of rows of the installed instances, a flag for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct InstanceOps<T> {
+    /// An instance is installed: the first block of its component's record.
+    pub install: T,
+    /// A block: an import that no call goes over.
+    pub import: T,
+    /// A block: an import, and the link that its wire makes of it.
+    pub resolved: T,
+    /// A block: a procedure of the component's own.
+    pub own: T,
+    /// A block: a call of what is held, or a procedure for handles to instances.
+    pub generic: T,
+    /// A block: another procedure of the VM.
+    pub builtin: T,
+    /// A block: an export.
+    pub export: T,
+    /// A block: a segment of static data.
+    pub segment: T,
+    /// An import of an instance is wired.
+    pub wire: T,
+    /// A generic link for one instance.
+    pub specific: T,
+    /// The commitment of an instance's component is told.
+    pub tell: T,
+}
+
+/// The cells of a request that an intrinsic's row makes of the installed instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct InstanceRequest<T> {
+    /// Cycle + 1.
+    pub time: T,
+    /// Id of the running context.
+    pub context: T,
+    /// Id of the root's context in the home domain of the running instance.
+    pub home: T,
+    /// The current mark.
+    pub mark: T,
+    /// The mark under which tokens were sent that can be received.
+    pub sender: T,
+    /// The top of the stack before.
+    pub input: T,
+    /// The top of the stack after.
+    pub output: T,
+    /// The element below the top.
+    pub second: T,
+    /// The element below that.
+    pub third: T,
 }
 
 /// The even row of an operation on a resource table: what is asked, and what is found.
@@ -685,6 +772,22 @@ impl<T: Copy> CoreRow<T> {
     }
 }
 
+impl<T: Copy> InstanceOps<T> {
+    /// The kinds of the blocks of a record but the first.
+    #[inline(always)]
+    pub fn blocks_after_first(&self) -> [T; 7] {
+        [
+            self.import,
+            self.resolved,
+            self.own,
+            self.generic,
+            self.builtin,
+            self.export,
+            self.segment,
+        ]
+    }
+}
+
 impl<T> ResourceRow<T> {
     /// The cells as those of an odd row.
     #[inline(always)]
@@ -797,7 +900,10 @@ cells!(
     TokenCells,
     MemoryRow,
     RomRow,
-    CircuitRow
+    CircuitRow,
+    InstanceRow,
+    InstanceOps,
+    InstanceRequest
 );
 
 /// A row in which every cell is the number of its column: the typed way to name columns.

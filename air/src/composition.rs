@@ -7,7 +7,7 @@ mod kind;
 use alloc::vec::Vec;
 
 use miden_core::{
-    Felt, Word,
+    Felt, Word, ZERO,
     utils::{ByteReader, ByteWriter, Deserializable, DeserializationError, Serializable},
 };
 use miden_crypto::hash::rpo::Rpo256;
@@ -26,6 +26,10 @@ pub const MAX_INSTANCES: u32 = 1 << 16;
 /// The number that stands for the kernel where a record names the calling instance: the kernel runs
 /// in the root's context, but has links of its own.
 pub const KERNEL_SOURCE: u32 = MAX_INSTANCES;
+
+/// The number that stands for every installed instance where a record names an instance that handles
+/// or calls of what is held lead to.
+pub const INSTALLED: u32 = MAX_INSTANCES;
 
 /// The most resource types that a composition may have.
 pub const MAX_RESOURCES: usize = 1 << 16;
@@ -62,6 +66,12 @@ pub struct LinkRecord {
 }
 
 impl LinkRecord {
+    /// Returns `true` if the link leads to any installed instance that the caller holds, and the callee
+    /// is the key of an export, with zeros.
+    pub fn is_by_key(&self) -> bool {
+        self.kind == LinkKind::Held && self.target == INSTALLED
+    }
+
     /// The key of the record in canonical order: no two records share it.
     fn key(&self) -> (u32, [u64; 4]) {
         (self.source, key_of(self.digest))
@@ -101,7 +111,8 @@ pub struct IntrinsicRecord {
 }
 
 impl IntrinsicRecord {
-    /// The instance whose instances the type is of, if it is a type of instances.
+    /// The instance whose instances the type is of, if it is a type of instances; [`INSTALLED`] for all
+    /// installed ones.
     pub fn instances_of(&self) -> Option<u32> {
         self.resource.checked_sub(FIRST_INSTANCE_TYPE)
     }
@@ -414,8 +425,10 @@ impl Composition {
             return Err(CompositionError::InstanceCount(count));
         }
         for (link, record) in self.links.iter().enumerate() {
+            // What is held can be any installed instance; then the callee is a key.
+            let by_key = record.is_by_key() && record.callee.as_elements()[1..] == [ZERO; 3];
             for index in [record.source, record.target] {
-                if index >= count {
+                if index >= count && !(by_key && index == INSTALLED) {
                     return Err(CompositionError::LinkInstance { link, index, count });
                 }
             }
@@ -500,6 +513,9 @@ impl Composition {
         let mut pending = Vec::new();
         for link in &self.links {
             let enters_domain = link.kind == LinkKind::Isolated;
+            if link.is_by_key() {
+                continue;
+            }
             elsewhere[link.target as usize] |= link.kind != LinkKind::Shared;
             pending.extend(enters_domain.then_some(link.target));
         }
@@ -512,7 +528,7 @@ impl Composition {
             let links = self.links[start..]
                 .iter()
                 .take_while(|link| link.source == source);
-            for link in links {
+            for link in links.filter(|link| !link.is_by_key()) {
                 elsewhere[link.target as usize] = true;
                 pending.push(link.target);
             }
@@ -577,7 +593,7 @@ impl Composition {
             let of = record.instances_of();
             let definer = self.definer_of(record);
             let exists = match of {
-                Some(of) => of < count,
+                Some(of) => of < count || of == INSTALLED,
                 None => definer.is_some() || resource == 0 && !intrinsic.has_resource(),
             };
             if !exists {
@@ -588,7 +604,7 @@ impl Composition {
                 });
             }
             let is_fit = match intrinsic.right() {
-                Right::Maker => of.is_some(),
+                Right::Maker => of.is_some_and(|of| of != INSTALLED),
                 // What the handle of an instance stands for is the VM's business alone.
                 Right::Definer => of.is_none() && definer == Some(source),
                 Right::Holder => true,
@@ -771,7 +787,7 @@ impl Composition {
 }
 
 /// The elements of a digest as integers, by which records are ordered.
-fn key_of(digest: Word) -> [u64; 4] {
+pub(crate) fn key_of(digest: Word) -> [u64; 4] {
     let elements = digest.as_elements();
     core::array::from_fn(|i| elements[i].as_int())
 }

@@ -91,7 +91,7 @@ impl Table {
     /// as the current row, and what belongs to it; and in two tables a first one.
     pub const fn margin(self) -> usize {
         match self {
-            Self::Core | Self::Range | Self::Rom | Self::Circuits => 1,
+            Self::Core | Self::Range | Self::Rom | Self::Circuits | Self::Instances => 1,
             Self::Memory | Self::Bitwise | Self::Resources => 2,
             Self::Hasher => PERIOD,
         }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn heights_are_those_of_pieces() {
-        let heights = Heights::new([16, 512, 39, 8, 0, 0, 64, 0]).expect("allowed heights");
+        let heights = Heights::new([16, 512, 39, 8, 0, 0, 64, 0, 0]).expect("allowed heights");
         assert_eq!(heights.highest(), 512);
         let tables = [
             Table::Core,
@@ -268,13 +268,13 @@ mod tests {
         assert_eq!(pieces.iter().filter(|piece| whole(piece)).count(), 4);
         assert_eq!(pieces[3].phase(), 7);
         for refused in [
-            [4, 512, 32, 8, 8, 8, 8, 8],
-            [16, 8, 32, 8, 8, 8, 8, 8],
-            [16, 512, 4, 8, 8, 8, 8, 8],
-            [24, 512, 32, 8, 8, 8, 8, 8],
-            [16, 512, 32, 8, 1, 8, 8, 8],
-            [16, 512, 32, 8, 8, 4, 8, 8],
-            [2 * MAX_HEIGHT, 512, 32, 8, 8, 8, 8, 8],
+            [4, 512, 32, 8, 8, 8, 8, 8, 8],
+            [16, 8, 32, 8, 8, 8, 8, 8, 8],
+            [16, 512, 4, 8, 8, 8, 8, 8, 8],
+            [24, 512, 32, 8, 8, 8, 8, 8, 8],
+            [16, 512, 32, 8, 1, 8, 8, 8, 8],
+            [16, 512, 32, 8, 8, 4, 8, 8, 8],
+            [2 * MAX_HEIGHT, 512, 32, 8, 8, 8, 8, 8, 8],
         ] {
             assert_eq!(Heights::new(refused), None);
         }

@@ -22,6 +22,7 @@ pub mod chiplets;
 pub mod claim;
 pub mod coin;
 pub mod columns;
+pub mod component;
 pub mod composition;
 pub mod decoder;
 pub mod hash;

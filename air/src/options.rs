@@ -373,9 +373,9 @@ mod tests {
             let longest = 1 << longest;
             for allowed in [
                 [512; Table::COUNT],
-                [8, 16, 8, 8, 0, 0, 0, 0],
-                [1 << 16, 512, 32, 16, 8, 8, 8, 8],
-                [longest, 512, longest - 3, 512, 512, longest, 512, 512],
+                [8, 16, 8, 8, 0, 0, 0, 0, 0],
+                [1 << 16, 512, 32, 16, 8, 8, 8, 8, 8],
+                [longest, 512, longest - 3, 512, 512, longest, 512, 512, 512],
             ] {
                 assert!(allows(allowed), "{set:?}, {allowed:?}");
             }

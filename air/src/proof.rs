@@ -24,7 +24,7 @@ pub const MAGIC: [u8; 4] = *b"MCVP";
 
 /// The version of the format, of the protocol and of the AIR: a proof is for this one only, and
 /// transcripts begin with it.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 
 /// Number of bytes of the header.
 pub const HEADER_LEN: usize = 16 + HEIGHT_LEN * Table::COUNT;
@@ -249,7 +249,7 @@ mod tests {
         let requests = [5, 6].map(|id| PrecompileRequest::new(EventId::from_u64(id), [9].into()));
         Proof::new(
             settings,
-            heights([1 << 10, 1 << 9, (1 << 12) + 15, 1 << 8, 0, 8, 0, 16]),
+            heights([1 << 10, 1 << 9, (1 << 12) + 15, 1 << 8, 0, 8, 0, 16, 0]),
             [1, 2, 3].into(),
         )
         .and_then(|proof| proof.with_requests(requests.into()))
@@ -276,7 +276,7 @@ mod tests {
         assert!(matches!(altered(5, 0), ProofError::Settings(_)));
         assert_eq!(altered(6, 0), ProofError::OptionSet(0));
         assert_eq!(altered(7, 7), ProofError::Tables(7));
-        assert_eq!(altered(7, 9), ProofError::Tables(9));
+        assert_eq!(altered(7, 10), ProofError::Tables(10));
         let refused = |table: Table, height: u32| {
             let mut rows = proof().heights().rows();
             rows[table as usize] = height;
@@ -299,7 +299,7 @@ mod tests {
         refused(Table::Bitwise, 15);
         let longest = Proof::new(
             ProofSettings::default(),
-            heights([1 << 24, 512, 32, 8, 0, 0, 0, 0]),
+            heights([1 << 24, 512, 32, 8, 0, 0, 0, 0, 0]),
             [1, 2, 3].into(),
         )
         .expect("tables with which the set reaches its level");
@@ -307,7 +307,7 @@ mod tests {
         bytes[11] = 2;
         assert_eq!(
             Proof::from_bytes(&bytes),
-            Err(ProofError::Heights([1 << 25, 512, 32, 8, 0, 0, 0, 0]))
+            Err(ProofError::Heights([1 << 25, 512, 32, 8, 0, 0, 0, 0, 0]))
         );
         assert_eq!(
             altered(HEADER_LEN - 8, 4),
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn lengths_out_of_range_are_refused() {
         let settings = ProofSettings::default();
-        let rows = [1 << 27, 512, 512, 512, 512, 512, 512, 512];
+        let rows = [1 << 27, 512, 512, 512, 512, 512, 512, 512, 512];
         assert_eq!(
             Proof::new(settings, heights(rows), Vec::new()),
             Err(ProofError::Heights(rows.map(|rows| rows as u32)))

@@ -11,7 +11,10 @@ use winter_math::{FieldElement, ToElements, batch_inversion};
 
 use crate::{
     columns::cells_of,
-    composition::{Composition, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK, SegmentRecord},
+    component::{FactKind, INSTALLED},
+    composition::{
+        Composition, Intrinsic, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK, SegmentRecord,
+    },
     lookup::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
         MemoryWord, Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
@@ -181,11 +184,15 @@ pub const ROOT_STATE: [Felt; 4] = [Felt::new(1), Felt::new(0), Felt::new(1), Fel
 
 /// A link record as the coordinates that its ROM row has.
 pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<Felt> {
+    let by_key = link.is_by_key();
     LinkCoords {
         source: Felt::from(link.source),
         digest: link.digest.into(),
-        kind: Felt::from(link.kind.code()),
-        target: Felt::from(link.target),
+        kind: Felt::from(match by_key {
+            true => FactKind::Held as u8,
+            false => link.kind.code(),
+        }),
+        target: Felt::from(if by_key { 0 } else { link.target }),
         callee: link.callee.into(),
         payload: Felt::from(u8::from(!composition.segments_of(link.target).is_empty())),
     }
@@ -195,11 +202,26 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
 pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> LinkCoords<Felt> {
     let resource = composition.resource_of(record);
     let definer = composition.definer_of(record);
-    let number = definer.map_or(0, |_| record.resource + 1);
+    let number = match record.intrinsic {
+        // The first index that an installed instance can have.
+        Intrinsic::Install => composition.num_instances(),
+        _ => definer.map_or(0, |_| record.resource + 1),
+    };
+    let code = composition.call_of(record).code();
+    if record.instances_of() == Some(INSTALLED) {
+        return LinkCoords {
+            source: Felt::from(record.source),
+            digest: record.digest.into(),
+            kind: Felt::from(FactKind::Generic as u8 + code),
+            target: Felt::ZERO,
+            callee: [Felt::ZERO; 4],
+            payload: Felt::ZERO,
+        };
+    }
     LinkCoords {
         source: Felt::from(record.source),
         digest: record.digest.into(),
-        kind: Felt::from(composition.call_of(record).code()),
+        kind: Felt::from(code),
         target: Felt::from(definer.unwrap_or_default()),
         callee: resource
             .and_then(|r| r.destructor)

@@ -12,10 +12,10 @@ use crate::{
     algebra::Degree,
     boundary::{self, Boundary},
     builder::{Catalog, ConstraintBuilder, ConstraintInfo, CoreFrame, Frame, Periodic},
-    chiplets::{bitwise, circuits, hasher, memory, resources, rom},
+    chiplets::{bitwise, circuits, hasher, instances, memory, resources, rom},
     columns::{
-        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow,
-        RomRow, cells_of_rows, cells_of_rows_mut,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
+        ResourceRow, RomRow, cells_of_rows, cells_of_rows_mut,
     },
     decoder,
     lookup::{LookupBuilder, LookupCatalog, MessageInfo, Packing},
@@ -149,6 +149,8 @@ tables! {
     Rom(rom: RomRow, rom, |_| Vec::new())
     /// Evaluations of circuits, below each other.
     Circuits(circuits: CircuitRow, circuits, |_| boundary::circuits())
+    /// Instances that the program installs, with the records of their components.
+    Instances(instances: InstanceRow, instances, |_| boundary::instances())
 }
 
 /// The core's constraints and messages: those of its sections.
@@ -204,7 +206,7 @@ impl Table {
     pub const fn is_optional(self) -> bool {
         matches!(
             self,
-            Self::Bitwise | Self::Resources | Self::Rom | Self::Circuits
+            Self::Bitwise | Self::Resources | Self::Rom | Self::Circuits | Self::Instances
         )
     }
 

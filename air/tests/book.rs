@@ -306,6 +306,9 @@ fn columns_are_those_of_the_code() {
         "MemoryRow",
         "RomRow",
         "CircuitRow",
+        "InstanceRow",
+        "InstanceOps",
+        "InstanceRequest",
         "CallCols",
         "EndCols",
     ];
@@ -617,6 +620,8 @@ fn cells(ty: &str) -> usize {
         ("ResourceOps<T>", _) => 8,
         ("TableRequestCells<T>", _) => 12,
         ("TokenCells<T>", _) => 5,
+        ("InstanceOps<T>", _) => 11,
+        ("InstanceRequest<T>", _) => 9,
         (_, Some("STACK_TOP")) => STACK_TOP,
         (_, Some(number)) => number.parse().expect("a number of cells"),
         _ => panic!("`{ty}` has an unknown number of cells"),
@@ -642,7 +647,14 @@ fn slot_name(table: Table, slot: usize) -> String {
         ("OVERFLOW", &Slot::OVERFLOW),
         ("OPERAND", Slot::OPERAND.as_flattened()),
     ];
-    let others: [(&str, &[Slot]); 2] = [("WIDE", &Slot::WIDE), ("CHECK", &Slot::CHECK)];
+    if table == Table::Instances && Slot(slot) == Slot::FACT {
+        return "FACT".into();
+    }
+    let others: [(&str, &[Slot]); 3] = [
+        ("WIDE", &Slot::WIDE),
+        ("WORD", &Slot::WORD),
+        ("CHECK", &Slot::CHECK),
+    ];
     let groups = match table {
         Table::Core => &core[..],
         _ => &others,

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use miden_cvm_air::{
     columns::{
-        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceRow,
-        RomRow, column_numbers,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
+        ResourceRow, RomRow, column_numbers,
     },
     table::Table,
 };
@@ -32,6 +32,7 @@ impl Default for Names {
                 Table::Resources => listed("resources.", &resources),
                 Table::Rom => listed("rom.", &column_numbers::<RomRow<usize>>()),
                 Table::Circuits => listed("circuits.", &column_numbers::<CircuitRow<usize>>()),
+                Table::Instances => listed("instances.", &column_numbers::<InstanceRow<usize>>()),
             }),
             outcomes: listed("resources.outcome.", resources.outcome()),
         }

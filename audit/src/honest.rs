@@ -7,7 +7,10 @@ use miden_cvm_air::{
     air::periodic_rows,
     boundary::Boundary,
     builder::{PERIOD, Periodic, Violations},
-    columns::{Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, ResourceRow, RomRow, cells_of},
+    columns::{
+        Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, ResourceRow, RomRow,
+        cells_of,
+    },
     lookup::Bus,
     opcode::{CALL, DYNCALL, END, HALT},
     public::PublicInputs,
@@ -280,7 +283,9 @@ pub fn is_padding(table: Table, before: Option<&[Felt]>, row: &[Felt], number: u
             let ops = &ResourceRow::from_cells(even).op;
             !cells_of::<Felt, _>(ops).contains(&ONE)
         }
-        Table::Rom | Table::Circuits => !row_kind(table, row, number).contains(&true),
+        Table::Rom | Table::Circuits | Table::Instances => {
+            !row_kind(table, row, number).contains(&true)
+        }
     }
 }
 
@@ -348,6 +353,12 @@ pub fn row_kind(table: Table, row: &[Felt], number: usize) -> Vec<bool> {
             let [start, read, fetch, end] =
                 [circuit.start, circuit.read, circuit.fetch, circuit.end];
             set(&[start, read, fetch, g0, g1, g2, g3, end])
+        }
+        Table::Instances => {
+            let instance = InstanceRow::from_cells(row);
+            let mut kind = set(cells_of(&instance.op));
+            kind.extend(set(&[instance.last, instance.flag]));
+            kind
         }
     }
 }

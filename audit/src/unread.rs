@@ -7,8 +7,8 @@ use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     chiplets::hasher::{REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
     columns::{
-        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, MemoryRow, RangeRow, ResourceOutcome,
-        ResourceRow, RomRow, cells_of, column_numbers,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
+        ResourceOutcome, ResourceRow, RomRow, cells_of, column_numbers,
     },
     opcode::{
         CALL, CALLER, CALLER_ID, CRYPTOSTREAM, DESTROY, DESTRUCTOR, DYN, DYNCALL, END, EQ, EQZ,
@@ -73,6 +73,8 @@ pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
             padding && column == column_numbers::<RomRow<usize>>().multiplicity
         }
         Table::Circuits => is_unread_in_circuit(CircuitRow::from_cells(row), column),
+        // Cells that a kind of row has no use for are zero.
+        Table::Instances => false,
     }
 }
 
@@ -159,6 +161,10 @@ fn is_unread_at_the_end(table: Table, column: usize) -> bool {
             let at = column_numbers::<CircuitRow<usize>>();
             let [g0, g1, g2, g3] = at.gate;
             ![at.start, at.read, at.fetch, g0, g1, g2, g3].contains(&column)
+        }
+        Table::Instances => {
+            let at = column_numbers::<InstanceRow<usize>>();
+            !cells_of::<usize, _>(&at.op).contains(&column)
         }
     }
 }

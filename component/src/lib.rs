@@ -42,12 +42,15 @@ pub use code::{
 };
 pub use describe::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
 pub use error::{
-    ArtifactError, BuildError, ClaimProblem, ForestError, PackageError, Problem, SourceError,
-    SourceFault, Step,
+    ArtifactError, BuildError, ClaimProblem, ForestError, NotInstallable, PackageError, Problem,
+    SourceError, SourceFault, Step,
 };
 pub use file::{MAX_FILE_LEN, read_file};
 pub use limits::{AssemblyLimits, LimitName};
-pub use link::{Instance, LinkedComposition, Warning, claims::ClaimedExport, graph::Edge};
+pub use link::{
+    Instance, LinkedComposition, Warning, claims::ClaimedExport, graph::Edge,
+    installed::function_key,
+};
 pub use miden_cvm_air::composition::{
     Composition, CompositionError, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord,
     ResourceRecord, Right, SegmentRecord,

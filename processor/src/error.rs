@@ -6,7 +6,7 @@ use std::{error::Error, sync::Arc};
 use miden_core::{
     EventId, EventName, Felt, Operation, QuadFelt, Word, mast::MastNodeId, stack::MIN_STACK_DEPTH,
 };
-use miden_cvm_air::composition::CompositionError;
+use miden_cvm_air::{component::ComponentError, composition::CompositionError};
 use thiserror::Error;
 
 use crate::{
@@ -30,6 +30,26 @@ pub type AssertError = HostError;
 
 /// The result of an operation that can fail: traps are rare and large, so they are boxed.
 pub(crate) type OpResult<V = ()> = Result<V, Box<Trap>>;
+
+/// Why a component cannot be installed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ComponentFault {
+    /// The elements in the advice map are not those of the commitment.
+    #[error("its record is not what the commitment says")]
+    Record,
+    /// The elements are not a record.
+    #[error("{0}")]
+    Content(ComponentError),
+    /// A segment is not there as the record has it.
+    #[error("its static data at address {address} {what}")]
+    Data {
+        /// The address of the segment.
+        address: u32,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
 
 /// The program did not start, or did not finish.
 #[derive(Debug, Error)]
@@ -366,6 +386,71 @@ pub enum Trap {
         /// The instance that was called.
         instance: u16,
     },
+    /// A call into an instance that has imports which are not wired yet, or a wire that leads there.
+    #[error(
+        "component {instance} cannot be entered before all of its imports are wired: {left} are not"
+    )]
+    NotWired {
+        /// The instance that was called.
+        instance: u16,
+        /// The number of imports that are not wired.
+        left: u32,
+    },
+    /// A call over an import that is wired to an instance, or of an instance that the caller holds,
+    /// which does not export what is called.
+    #[error(
+        "component {instance} calls a function of component {target} that this does not export (key {key})"
+    )]
+    NoExport {
+        /// The calling instance.
+        instance: u16,
+        /// The instance that is called.
+        target: u16,
+        /// The key of the function.
+        key: Felt,
+    },
+    /// A wire for an instance whose imports are all wired.
+    #[error("component {instance} has no import that is not wired yet")]
+    NothingToWire {
+        /// The instance that was to be wired.
+        instance: u16,
+    },
+    /// A wire for an instance that another one has installed.
+    #[error(
+        "component {instance} wires an import of component {target}, which it has not installed"
+    )]
+    NotMaker {
+        /// The calling instance.
+        instance: u16,
+        /// The instance that was to be wired.
+        target: u16,
+    },
+    /// An instance that is installed, or wired, in the domain of an isolated call.
+    #[error("component {instance} cannot install or wire instances within an isolated call")]
+    InstalledElsewhere {
+        /// The calling instance.
+        instance: u16,
+    },
+    /// A component of which the advice map has no record.
+    #[error("there is no record of a component in the advice map under {}", .commitment.to_hex())]
+    UnknownComponent {
+        /// The commitment of the component.
+        commitment: Word,
+    },
+    /// A component that cannot be installed.
+    #[error("the component {} cannot be installed: {reason}", .commitment.to_hex())]
+    InvalidComponent {
+        /// The commitment of the component.
+        commitment: Word,
+        /// The reason.
+        reason: ComponentFault,
+    },
+    /// The id of a context that no installed instance has.
+    #[error("{id} is not the id of an installed instance that exists")]
+    NotInstalled {
+        /// The id.
+        id: Felt,
+    },
     /// An intrinsic that is reached by a dynamic call.
     #[error("component {instance} calls an intrinsic dynamically, by the digest {}", .digest.to_hex())]
     DynamicIntrinsic {
@@ -562,6 +647,8 @@ rules! {
     SyscallTargetNotInKernel ControlFlowInBlock NotLinked InstanceRunning DynamicIntrinsic
     UnknownHandle WrongResourceType HandleLent HandleNotOwned BorrowsRemain TableFull UnknownToken
     WrongTokenType WrongOwnership BorrowInResult UnknownContext CallInSyscall LimitExceeded
+    NotWired NoExport NothingToWire NotMaker InstalledElsewhere UnknownComponent InvalidComponent
+    NotInstalled
 }
 
 impl Trap {
@@ -577,10 +664,17 @@ impl Trap {
             | Self::HandleNotOwned { instance, .. }
             | Self::BorrowsRemain { instance, .. }
             | Self::TableFull { instance }
+            | Self::NotWired { instance, .. }
+            | Self::NothingToWire { instance }
+            | Self::InstalledElsewhere { instance }
             | Self::UnknownToken { instance, .. }
             | Self::WrongTokenType { instance, .. }
             | Self::WrongOwnership { instance, .. }
             | Self::BorrowInResult { instance, .. } => vec![instance],
+            Self::NoExport {
+                instance, target, ..
+            }
+            | Self::NotMaker { instance, target } => vec![instance, target],
             _ => Vec::new(),
         }
     }

@@ -24,6 +24,7 @@ pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
 pub use bulk::BulkLimitExceeded;
 pub use calls::{
     crossing::{CreationTime, Crossing, Entered, Frame},
+    installed::{InstanceAccess, InstanceOp, LoadedComponent},
     instances::RuntimeInstance,
     resources::{Entry, Handle, KernelAccess, Marks, Sender, TableAccess, Token},
     state::InstanceState,
@@ -31,8 +32,8 @@ pub use calls::{
 pub use circuit::{CircuitEvaluation, Gate, GateOperation};
 pub use context::{ContextId, INDEX_BITS};
 pub use error::{
-    AceError, AssertError, DebugError, EventError, ExecutionError, HostError, LoadError, Location,
-    MemoryError, TraceHandlerError, Trap, TrapReport,
+    AceError, AssertError, ComponentFault, DebugError, EventError, ExecutionError, HostError,
+    LoadError, Location, MemoryError, TraceHandlerError, Trap, TrapReport,
 };
 pub use exec::run::Run;
 pub use forests::Position;

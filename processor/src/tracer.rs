@@ -10,12 +10,13 @@ use miden_core::{
     stack::MIN_STACK_DEPTH,
 };
 
-use miden_cvm_air::composition::{IntrinsicCall, PublicData, SegmentRecord};
+use miden_cvm_air::composition::{Intrinsic, IntrinsicCall, PublicData, SegmentRecord};
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
     calls::{
         crossing::{CreationTime, Entered, Frame},
+        installed::InstanceAccess,
         resources::{KernelAccess, Marks, TableAccess},
         state::InstanceState,
     },
@@ -75,6 +76,10 @@ pub trait Tracer {
     /// finds there what it calls.
     #[inline(always)]
     fn table(&mut self, _access: &TableAccess) {}
+
+    /// The cycle is an intrinsic's and installs or wires an instance, or tells what its component is.
+    #[inline(always)]
+    fn instances(&mut self, _access: &InstanceAccess) {}
 
     /// The cycle is an intrinsic's and accesses the memory of some context for the kernel.
     #[inline(always)]
@@ -283,7 +288,8 @@ pub struct IntrinsicRow {
     pub named: Word,
     /// The meaning of the call.
     pub call: IntrinsicCall,
-    /// Number of the resource type; 0 if it has none.
+    /// Number of the resource type; 0 if it has none. Of the one that installs instances: the number of
+    /// those of the composition.
     pub resource: u32,
     /// Index of the type's definer; 0 if it has none.
     pub definer: u16,
@@ -297,11 +303,13 @@ pub struct IntrinsicRow {
 }
 
 impl IntrinsicRow {
-    /// The resource type as the link table has it: its number + 1, or 0 if it has none.
+    /// The resource type as the link table has it: its number + 1, or 0 if it has none. Of the intrinsic
+    /// that installs instances: the first index that they can have.
     pub fn payload(&self) -> u32 {
-        match self.call.intrinsic.has_resource() {
-            true => self.resource + 1,
-            false => 0,
+        match self.call.intrinsic {
+            Intrinsic::Install => self.resource,
+            intrinsic if intrinsic.has_resource() => self.resource + 1,
+            _ => 0,
         }
     }
 }

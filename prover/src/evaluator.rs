@@ -361,6 +361,7 @@ mod tests {
             512 - 2,
             512,
             512,
+            512,
         ];
         let heights = Heights::new(heights).expect("allowed heights");
         let air =

@@ -680,7 +680,7 @@ fn heights_of(trace: &Trace) -> [usize; Table::COUNT] {
 fn honest() -> (Trace, PublicInputs) {
     let source = "begin push.7 mem_store.3 mem_load.3 add u32assert push.6 u32and end";
     let (trace, public) = run(source);
-    assert_eq!(heights_of(&trace), [32, 512, 16, 8, 8, 0, 0, 0]);
+    assert_eq!(heights_of(&trace), [32, 512, 16, 8, 8, 0, 0, 0, 0]);
     (trace, public)
 }
 
@@ -694,7 +694,7 @@ fn cut() -> (Trace, PublicInputs) {
             repeat.12 swap end
         end";
     let (mut trace, public) = run(source);
-    assert_eq!(heights_of(&trace), [64, 512, 32, 8, 8, 0, 0, 0]);
+    assert_eq!(heights_of(&trace), [64, 512, 32, 8, 8, 0, 0, 0, 0]);
     trace.core.truncate(47);
     // Rows of zeros come before the accesses, and each of them checks six zeros.
     let more = 22 - trace.memory.len();
@@ -711,7 +711,7 @@ fn cut() -> (Trace, PublicInputs) {
     let mut rows = trace.range.iter_mut();
     let zero = rows.find(|row| row.multiplicity != ZERO && row.hi + row.lo == ZERO);
     zero.expect("zero is checked").multiplicity += zeros;
-    assert_eq!(heights_of(&trace), [47, 512, 39, 22, 8, 0, 0, 0]);
+    assert_eq!(heights_of(&trace), [47, 512, 39, 22, 8, 0, 0, 0, 0]);
     (trace, public)
 }
 

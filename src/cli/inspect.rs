@@ -554,6 +554,9 @@ struct ComponentAnswer {
     imports: Vec<ImportAnswer>,
     resources: Vec<ResourceAnswer>,
     segments: Vec<SegmentAnswer>,
+    /// The commitment by which a program can install the component; nothing if none can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    installed_by: Option<String>,
     /// Nodes of its code.
     nodes: usize,
     /// What became of its core module of WebAssembly.
@@ -659,6 +662,10 @@ impl ComponentAnswer {
             segments: segments.collect(),
             nodes: component.forest.nodes().len(),
             compiled: component.compiled.clone(),
+            installed_by: component
+                .record()
+                .ok()
+                .map(|record| record.commitment().to_hex()),
             advisories: AdvisoriesAnswer::new(&findings(&component.forest)),
         }
     }
@@ -692,6 +699,9 @@ impl fmt::Display for ComponentAnswer {
         }
         if let Some(world) = &self.world {
             writeln!(f, "world        {world}")?;
+        }
+        if let Some(commitment) = &self.installed_by {
+            writeln!(f, "installed by {commitment}")?;
         }
         for export in &self.exports {
             writeln!(f, "export       {}", export.name)?;
@@ -821,11 +831,11 @@ impl CompositionAnswer {
                             import: linked.import_of(link).map(|(name, _)| name.to_owned()),
                             kind: link.kind,
                             digest: link.digest.to_hex(),
+                            // What is no instance of the composition is any that is installed.
                             target: linked
                                 .instances
                                 .get(link.target as usize)
-                                .map(|target| target.name.clone())
-                                .unwrap_or_default(),
+                                .map_or_else(|| "*".into(), |target| target.name.clone()),
                             export: linked.export_of(link).map(ToOwned::to_owned),
                             callee: link.callee.to_hex(),
                         })

@@ -398,6 +398,7 @@ fn files_and_answers_are_those_of_the_book() {
         (&parts, "parts"),
         (&vault, "vault"),
         (&ledger, "ledger"),
+        (&example("transaction"), "transaction"),
         (&old, "old"),
     ] {
         let (package, records) = (

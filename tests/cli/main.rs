@@ -947,6 +947,35 @@ fn the_exchange_is_proven_and_verified() {
     prove_composition("exchange");
 }
 
+/// What a transaction installs is proven, and stands in no statement.
+#[test]
+fn the_transaction_is_proven_and_verified() {
+    let proven = Proven::new(&example("transaction"), &[]);
+    let commitment = proven.answer["composition"].as_str().expect("a commitment");
+    let verified = proven.verify(&["--composition", commitment]).json();
+    assert_eq!(verified["stack_outputs"], proven.answer["stack"]);
+    assert_ne!(verified["tables"]["instances"], 0);
+    let statement = proven.statement();
+    assert_eq!(statement["composition"]["instances"], 1);
+    assert_eq!(stack(&proven.answer, 6)[4..], [92, 62]);
+
+    // Outputs of other accounts or notes, rights that the root does not have, and more instances, after
+    // which the indices of what is installed begin.
+    for output in 0..6 {
+        rejection(proven.verify_claim(|claim| claim["stack_outputs"][output] = 1.into()));
+    }
+    for records in ["links", "intrinsics"] {
+        rejection(proven.verify_claim(|claim| {
+            let records = claim["composition"][records].as_array_mut();
+            records.expect("records").pop();
+        }));
+    }
+    rejection(proven.verify_claim(|claim| claim["composition"]["instances"] = 2.into()));
+    rejection(proven.verify_claim(|claim| {
+        claim["composition"]["links"][0]["target"] = 0.into();
+    }));
+}
+
 #[test]
 fn resource_types_and_what_is_done_with_them_are_shown() {
     let account = "vault.bank:vault/vault@1.0.0#account";

@@ -32,6 +32,13 @@ pub enum Intrinsic {
     Caller,
     /// Makes an instance; an own handle to it.
     Instantiate,
+    /// Makes an instance of the component whose commitment is the word at an address; an own handle to it.
+    Install,
+    /// Wires the next import of an instance that the caller has installed to another one that it holds.
+    Wire,
+    /// Writes the commitment of the component of an installed instance, by the id of a context of it, to
+    /// the word at an address.
+    Component,
 }
 
 /// Who an intrinsic can be linked to.
@@ -85,7 +92,7 @@ const RESOURCE: Option<&str> = Some("resource");
 const HANDLE: Option<&str> = Some("handle");
 
 #[rustfmt::skip]
-const TABLE: [Facts; 11] = [
+const TABLE: [Facts; 14] = [
     facts(Intrinsic::New, 2, (RESOURCE, "new"), "rep → handle", Right::Definer),
     facts(Intrinsic::Rep, 3, (RESOURCE, "rep"), "handle → rep", Right::Definer),
     facts(Intrinsic::Drop, 4, (RESOURCE, "drop"), "handle → 0", Right::Holder),
@@ -97,6 +104,9 @@ const TABLE: [Facts; 11] = [
     facts(Intrinsic::Store, 14, (None, "store"), "[address, context, element] → [0, context, element]", Right::Kernel),
     facts(Intrinsic::Caller, 17, (None, "caller"), "x → id", Right::Instance),
     facts(Intrinsic::Instantiate, 18, (None, "instantiate"), "x → handle", Right::Maker),
+    facts(Intrinsic::Install, 19, (None, "install"), "address → handle", Right::Instance),
+    facts(Intrinsic::Wire, 20, (None, "wire"), "[handle, target] → [0, target]", Right::Instance),
+    facts(Intrinsic::Component, 21, (None, "component"), "[address, id] → [0, id]", Right::Instance),
 ];
 
 const _: () = {
@@ -205,6 +215,13 @@ impl IntrinsicCall {
     /// The number that a destructor adds to the meaning of a call.
     pub const DESTRUCTIBLE_CODE: u8 = 2;
 
+    /// The call that drops a handle to an instance.
+    pub const INSTANCE_DROP: Self = Self {
+        intrinsic: Intrinsic::Drop,
+        by_definer: true,
+        destructible: false,
+    };
+
     /// The call of an intrinsic about which there is no more to say.
     pub const fn of(intrinsic: Intrinsic) -> Self {
         Self {
@@ -261,6 +278,6 @@ mod tests {
             .collect();
         let distinct: BTreeSet<u8> = codes.iter().copied().collect();
         assert_eq!(distinct.len(), codes.len());
-        assert_eq!(distinct, (0..=18).collect());
+        assert_eq!(distinct, (0..=21).collect());
     }
 }

@@ -461,6 +461,8 @@ pub enum Space {
     /// Word i: entry i of the instance's resource table, \[representation, type + 1, own, lent\], or
     /// \[next, 0, 0, 0\] if it is free.
     Table = 3,
+    /// Word 0 of the root's: the number of instances that were installed, \[number, 0, 0, 0\].
+    Installed = 4,
     /// Word 0 of the root's: the state of the precompile transcript, whichever instance records.
     Transcript = 7,
 }

@@ -54,6 +54,10 @@ impl Slot {
     ];
     /// The other tables: messages of any width.
     pub const WIDE: [Self; 3] = [Self(0), Self(1), Self(2)];
+    /// The installed instances: what a row states.
+    pub const FACT: Self = Self(5);
+    /// The installed instances: words of memory, and the digest of a record.
+    pub const WORD: [Self; 5] = [Self(3), Self(4), Self(6), Self(7), Self(8)];
     /// The other tables: facts about single numbers.
     pub const CHECK: [Self; 6] = [Self(14), Self(15), Self(16), Self(17), Self(18), Self(19)];
     /// The number of slots.

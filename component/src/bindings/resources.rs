@@ -23,9 +23,9 @@ use crate::wit::{
 /// The module below which a component finds the wrappers of its intrinsics.
 pub const RESOURCE_MODULE: &str = "resources";
 
-/// The stub by which any component asks for the context that called in:
-/// `call.imports::intrinsics::caller`.
-const CALLER_STUB: &str = "intrinsics::caller";
+/// The module of the stubs by which any component asks something of the VM, such as
+/// `call.imports::intrinsics::caller` for the context that called in.
+const INSTANCE_STUBS: &str = "intrinsics";
 
 /// A resource type that a component defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,17 +282,19 @@ impl WorldTypes {
                 });
             }
         }
-        stubs.push(IntrinsicStub {
+        let of_any = Intrinsic::ALL.into_iter();
+        let of_any = of_any.filter(|intrinsic| intrinsic.right() == Right::Instance);
+        stubs.extend(of_any.map(|intrinsic| IntrinsicStub {
             identity: StubIdentity {
-                name: CALLER_STUB.into(),
+                name: format!("{INSTANCE_STUBS}::{}", intrinsic.identifier()),
                 interface: String::new(),
                 version: String::new(),
-                function: "[caller]".into(),
+                function: format!("[{}]", intrinsic.canonical_name()),
             },
-            intrinsic: Intrinsic::Caller,
+            intrinsic,
             resource: None,
             is_imported: false,
-        });
+        }));
         stubs
     }
 }
@@ -439,7 +441,12 @@ pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
                  before returning.",
                 stub.clone(),
             ),
-            Intrinsic::Load | Intrinsic::Store | Intrinsic::Caller => continue,
+            Intrinsic::Load
+            | Intrinsic::Store
+            | Intrinsic::Caller
+            | Intrinsic::Install
+            | Intrinsic::Wire
+            | Intrinsic::Component => continue,
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");

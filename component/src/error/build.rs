@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use miden_assembly::diagnostics::{Diagnostic, miette};
 use miden_core::Word;
-use miden_cvm_air::composition::{CompositionError, LinkKind, MAX_INSTANCES};
+use miden_cvm_air::composition::{CompositionError, Intrinsic, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
 
+use super::install::NotInstallable;
 use super::{
     package::PackageError,
     source::{SourceError, SourceFault},
@@ -172,6 +173,11 @@ pub enum ClaimProblem {
     /// Code that it reaches asks for the caller's instance.
     #[error("component `{0}` asks for the id of its caller's instance, and ids are those of a run")]
     ReadsCallersInstance(String),
+    /// Code that it reaches installs instances, or asks what they are.
+    #[error(
+        "component `{0}` installs instances or asks for their components, and these are those of a run"
+    )]
+    Installs(String),
     /// Code that it reaches reads the clock.
     #[error("the code of component `{0}` reads the clock, which is that of a run")]
     ReadsClock(String),
@@ -190,7 +196,7 @@ impl ClaimProblem {
                 "pass what it has to know of its caller as an input, or remove `claimed`"
             }
             Self::ReadsClock(_) => "pass what has to be unique as an input, or remove `claimed`",
-            Self::Root | Self::Kernel => "remove `claimed`",
+            Self::Root | Self::Kernel | Self::Installs(_) => "remove `claimed`",
         }
     }
 }
@@ -953,6 +959,34 @@ pub enum Problem {
         target: String,
         /// One of its resource types.
         resource: String,
+    },
+    /// An import that is no call of what is held, nor handles to instances, is wired to all of them.
+    #[error("import `{0}` is wired to `*`, whatever instances the program installs")]
+    #[diagnostic(help(
+        "make it `kind = \"held\"` with an interface and a function, or wire it to an instance"
+    ))]
+    AnyInstance(String),
+    /// An instance installs others without the right to it.
+    #[error("instance `{instance}` calls `{}`, and has no `installs` in the composition", .intrinsic.identifier())]
+    #[diagnostic(help(
+        "add `installs` to its entry: the components that a run has at hand, or `[]`"
+    ))]
+    NoRightToInstall {
+        /// The instance.
+        instance: String,
+        /// The intrinsic.
+        intrinsic: Intrinsic,
+    },
+    /// A component cannot be installed.
+    #[error("component `{component}` cannot be installed: {reason}")]
+    #[diagnostic(help(
+        "make it an instance of the composition, or leave out what cannot be installed"
+    ))]
+    NotInstallable {
+        /// The component.
+        component: String,
+        /// The reason.
+        reason: NotInstallable,
     },
     /// An import of instances is wired to something that an instance has.
     #[error("import `{import}` is one of instances, and is wired to `{wire}`")]

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod build;
+mod install;
 mod package;
 mod source;
 mod value;
@@ -9,6 +10,7 @@ mod value;
 pub use self::{
     artifact::{ArtifactError, ForestError},
     build::{BuildError, ClaimProblem, Problem},
+    install::NotInstallable,
     package::PackageError,
     source::{SourceError, SourceFault, Step},
     value::{TypeError, ValueError},

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use miden_assembly::DefaultSourceManager;
-use miden_cvm_air::composition::{
-    FIRST_INSTANCE_TYPE, IntrinsicRecord, KERNEL_SOURCE, ResourceRecord,
+use miden_cvm_air::{
+    component::INSTALLED,
+    composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, ResourceRecord},
 };
 use toml::Spanned;
 
@@ -15,7 +16,7 @@ use crate::{
     },
     error::{BuildError, Problem},
     link::{
-        file::split_reference,
+        file::{ANY, split_reference},
         tree::{Placed, Tree},
         wiring::{Wire, Wiring, versioned},
     },
@@ -81,7 +82,9 @@ impl<'a> Authority<'a> {
         let users = (0..).zip(&self.types);
         let uses = users.flat_map(|(source, types)| {
             let imported = types.imported.values();
-            imported.map(move |(definer, _)| (source, *definer))
+            let definers = imported.map(|(definer, _)| *definer);
+            let definers = definers.filter(|definer| *definer != INSTALLED);
+            definers.map(move |definer| (source, definer))
         });
         uses.collect()
     }
@@ -117,6 +120,7 @@ impl<'a> Authority<'a> {
                     Some(name) => {
                         let of = types.get(name, call.is_imported);
                         of.and_then(|of| match of {
+                            (INSTALLED, _) => Some(FIRST_INSTANCE_TYPE + INSTALLED),
                             (of, INSTANCES) => {
                                 indices.get(&of).map(|index| FIRST_INSTANCE_TYPE + index)
                             }
@@ -190,6 +194,9 @@ impl<'a> Authority<'a> {
     }
 
     fn describe(&self, (definer, name): TypeOf<'_>) -> String {
+        if definer == INSTALLED {
+            return "handles to installed instances".into();
+        }
         let instance = &self.wiring.0.instances[definer as usize].name;
         format!("`{name}` of instance `{instance}`")
     }
@@ -198,6 +205,19 @@ impl<'a> Authority<'a> {
     /// it has those that its code does something with.
     fn types_of(&self, source: u32, instance: &'a Placed) -> Result<Types<'a>, BuildError> {
         let component = &*instance.component;
+        let mut calls = component.intrinsics.iter();
+        let installs =
+            calls.find(|call| [Intrinsic::Install, Intrinsic::Wire].contains(&call.intrinsic));
+        let entry = self.wiring.0.entry(instance).map(|(_, entry)| entry);
+        if let Some(call) = installs
+            && entry.is_none_or(|entry| entry.installs.is_none())
+        {
+            let problem = Problem::NoRightToInstall {
+                instance: instance.name.clone(),
+                intrinsic: call.intrinsic,
+            };
+            return Err(self.wiring.error_at(instance, problem));
+        }
         let own = component.resources.keys();
         let mut types = Types {
             own: own
@@ -268,6 +288,9 @@ impl<'a> Authority<'a> {
     ) -> Result<TypeOf<'a>, BuildError> {
         let tree = self.wiring.0;
         let at_wire = |problem| self.wiring.document(instance).error_at(wire, problem);
+        if import.is_of_instances() && wire.get_ref() == ANY {
+            return Ok((INSTALLED, INSTANCES));
+        }
         if import.is_of_instances() {
             let target = tree.target(instance.scope, wire, None)?;
             return match target.item {

@@ -215,6 +215,11 @@ impl Component {
         if intrinsics.any(|call| call.intrinsic == Intrinsic::Caller) {
             return Some(ClaimProblem::ReadsCallersInstance(component()));
         }
+        let of_installed = [Intrinsic::Install, Intrinsic::Wire, Intrinsic::Component];
+        let mut intrinsics = self.intrinsics.iter();
+        if intrinsics.any(|call| of_installed.contains(&call.intrinsic)) {
+            return Some(ClaimProblem::Installs(component()));
+        }
         executes(&self.forest, Operation::Clk).then(|| ClaimProblem::ReadsClock(component()))
     }
 }

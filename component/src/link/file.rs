@@ -11,6 +11,9 @@ use crate::{bindings::kernel::read_kernel_intrinsics, error::Problem};
 /// The instance that stands, in a composition used as a component, for what is around it.
 pub(crate) const OUTSIDE: &str = "import";
 
+/// The wire of calls of what is held, and of handles, to whatever instances the program installs.
+pub(crate) const ANY: &str = "*";
+
 /// A composition file as it is written; nothing is checked yet but the form.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +62,9 @@ pub(crate) struct InstanceEntry {
     /// Whether calls of it are claims, which its owner proves, and are not run.
     #[serde(default)]
     pub(crate) claimed: bool,
+    /// The right to install instances, and the components that a run has at hand for it; the records of
+    /// the composition have nothing of them.
+    pub(crate) installs: Option<Vec<Spanned<String>>>,
     /// Instances that meet what is not in `imports`, if they can.
     #[serde(skip)]
     pub(crate) others: Vec<Spanned<String>>,

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use miden_cvm_air::composition::{LinkKind, LinkRecord};
+use miden_cvm_air::{
+    component::INSTALLED,
+    composition::{LinkKind, LinkRecord},
+};
 
 use crate::{
     link::LinkedComposition,
@@ -38,6 +41,11 @@ impl LinkedComposition {
             })
         });
         edges.collect()
+    }
+
+    /// Returns `true` if calls lead to whatever instances the program installs.
+    fn leads_to_installed(&self) -> bool {
+        self.composition.links().iter().any(LinkRecord::is_by_key)
     }
 
     /// The import that a link is for, and its name; nothing if it is for an own procedure.
@@ -79,6 +87,9 @@ impl LinkedComposition {
                 quoted(&format!("{}\\n{}", instance.name, instance.component.name))
             );
         }
+        if self.leads_to_installed() {
+            let _ = writeln!(text, "    i{INSTALLED} [label=\"*\"];");
+        }
         for edge in self.edges() {
             let Drawing { style, .. } = Drawing::of(edge.kind);
             let label = quoted(&edge.label);
@@ -101,6 +112,9 @@ impl LinkedComposition {
                 instance.name, instance.component.name
             ));
             let _ = writeln!(text, "    i{index}[{label}]");
+        }
+        if self.leads_to_installed() {
+            let _ = writeln!(text, "    i{INSTALLED}[\"*\"]");
         }
         for edge in self.edges() {
             let Drawing { arrow, .. } = Drawing::of(edge.kind);

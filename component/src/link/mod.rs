@@ -4,6 +4,7 @@ pub(crate) mod authority;
 pub(crate) mod claims;
 mod file;
 pub(crate) mod graph;
+pub(crate) mod installed;
 pub(crate) mod package;
 mod tree;
 mod wac;
@@ -17,8 +18,11 @@ use std::{
 };
 
 use miden_assembly::DefaultSourceManager;
-use miden_core::{AdviceMap, Kernel, Operation, Program, Word, mast::MastForest};
-use miden_cvm_air::composition::{Composition, LinkKind, LinkRecord, PublicData, SegmentRecord};
+use miden_core::{AdviceMap, Kernel, Operation, Program, Word, ZERO, mast::MastForest};
+use miden_cvm_air::{
+    component::INSTALLED,
+    composition::{Composition, LinkKind, LinkRecord, PublicData, SegmentRecord},
+};
 use miden_cvm_library::{Finding, findings};
 
 use crate::{
@@ -51,6 +55,9 @@ pub struct LinkedComposition {
     pub instances: Vec<Instance>,
     /// The exports of claimed instances that it calls.
     pub claims: Vec<Arc<ClaimedExport>>,
+    /// The components that its instances install. The records have nothing of them; their own are in the
+    /// advice map.
+    pub installed: Vec<Arc<Component>>,
     /// Names of procedures by digest, as `component:module::procedure`, for diagnostics.
     pub procedures: BTreeMap<Word, String>,
     /// The warnings: what is suspicious, but no error.
@@ -230,7 +237,7 @@ impl Linker<'_> {
             .zip(&tree.instances)
             .partition(|(index, _)| made.reached.contains(index));
         let alive = alive.into_iter().map(|(_, placed)| &placed.component);
-        let components = distinct(alive);
+        let components = distinct(alive.chain(tree.installed.values()));
         let dropped = dropped.into_iter().map(|(_, instance)| instance);
         let warnings = warnings(dropped, &components).into_iter();
         Ok(LinkedComposition {
@@ -293,6 +300,21 @@ impl Linker<'_> {
                 callee: wire.export.digest,
             };
             links.insert(import.digest, link);
+        }
+        for (name, import) in &component.imports {
+            if let Some(key) = import.function_key()
+                && import.is_called
+                && Wiring(&self.tree).is_any(instance, name)
+            {
+                let link = LinkRecord {
+                    source,
+                    digest: import.digest,
+                    kind: LinkKind::Held,
+                    target: INSTALLED,
+                    callee: Word::new([key, ZERO, ZERO, ZERO]),
+                };
+                links.insert(import.digest, link);
+            }
         }
         let kind = match component.resources.is_empty() {
             true => LinkKind::Fresh,
@@ -431,16 +453,18 @@ impl Network<'_> {
         let mut links = Vec::new();
         let mut claimed: BTreeMap<u32, BTreeMap<Word, Arc<ClaimedExport>>> = BTreeMap::new();
         for link in &self.links {
-            let (Some(source), Some(target)) =
-                (indices.get(&link.source), indices.get(&link.target))
-            else {
+            // Installed instances have one number for all.
+            let is_by_key = link.target == INSTALLED;
+            let target = is_by_key.then_some(&INSTALLED);
+            let target = target.or_else(|| indices.get(&link.target));
+            let (Some(source), Some(target)) = (indices.get(&link.source), target) else {
                 continue;
             };
             if is_claimed(link.source) {
                 continue;
             }
             // A call of an own procedure is no claim.
-            if tree.is_claimed(link.target) && link.source != link.target {
+            if !is_by_key && tree.is_claimed(link.target) && link.source != link.target {
                 let claim = self.claim(link, made)?;
                 let calls = claimed.entry(link.target).or_default();
                 calls.insert(link.callee, claim);
@@ -502,7 +526,25 @@ impl Network<'_> {
                 link.callee = *digest;
             }
         }
-        let (segments, public_data, advice_map) = static_data(&instances);
+        let (segments, public_data, mut advice_map) = static_data(&instances);
+        // Isolated calls install nothing, and claims are such.
+        let installed: Vec<Arc<Component>> = match run {
+            Run::Main(_) => tree.installed.values().cloned().collect(),
+            Run::Claim { .. } => Vec::new(),
+        };
+        for component in &installed {
+            let record = component.record().map_err(|reason| {
+                let problem = Problem::NotInstallable {
+                    component: component.name.clone(),
+                    reason,
+                };
+                BuildError::in_file(self.path, problem)
+            })?;
+            advice_map.insert(record.commitment(), record.to_elements());
+            for segment in &component.segments {
+                advice_map.insert(segment.commitment, segment.elements.clone());
+            }
+        }
         let own: BTreeMap<u32, u32> = indices
             .iter()
             .map(|(index, position)| (*index, *position))
@@ -522,7 +564,8 @@ impl Network<'_> {
             .and_then(|composition| composition.with_public_data(public_data))
             .map_err(|error| BuildError::in_file(self.path, error.into()))?;
 
-        let components = distinct(instances.iter().map(|instance| &instance.component));
+        let of_instances = instances.iter().map(|instance| &instance.component);
+        let components = distinct(of_instances.chain(&installed));
         let mut forests: Vec<Arc<MastForest>> = components
             .iter()
             .map(|component| component.forest.clone())
@@ -542,6 +585,7 @@ impl Network<'_> {
             advice_map,
             instances,
             claims,
+            installed,
             procedures,
             warnings: Vec::new(),
             source_manager: self.toolchain.source_manager(),
@@ -593,7 +637,8 @@ impl Network<'_> {
     /// claimed one reaches further is not among them.
     fn reachable(&self, start: u32) -> BTreeSet<u32> {
         let mut targets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        let links = self.links.iter().map(|link| (link.source, link.target));
+        let links = self.links.iter().filter(|link| link.target != INSTALLED);
+        let links = links.map(|link| (link.source, link.target));
         for (source, target) in links.chain(self.uses.iter().copied()) {
             if source == start || !self.tree.is_claimed(source) {
                 targets.entry(source).or_default().push(target);

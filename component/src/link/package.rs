@@ -36,6 +36,9 @@ struct CompositionSection {
     /// The records, as the statement's transcript has them, in hexadecimal digits.
     records: String,
     instances: Vec<InstanceRecord>,
+    /// The components that instances install, by position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    installed: Vec<usize>,
     components: Vec<ComponentSection>,
 }
 
@@ -68,23 +71,26 @@ impl LinkedComposition {
         forest.advice_map_mut().extend(self.advice_map.clone());
 
         let mut components: Vec<Arc<Component>> = Vec::new();
-        let instances = self.instances.iter().map(|instance| {
-            let known = components
-                .iter()
-                .position(|component| Arc::ptr_eq(component, &instance.component));
-            InstanceRecord {
-                name: instance.name.clone(),
-                component: known.unwrap_or_else(|| {
-                    components.push(instance.component.clone());
+        let mut position = |component: &Arc<Component>| {
+            let mut known = components.iter();
+            known
+                .position(|known| Arc::ptr_eq(known, component))
+                .unwrap_or_else(|| {
+                    components.push(component.clone());
                     components.len() - 1
-                }),
-            }
+                })
+        };
+        let instances = self.instances.iter().map(|instance| InstanceRecord {
+            name: instance.name.clone(),
+            component: position(&instance.component),
         });
         let instances = instances.collect();
+        let installed = self.installed.iter().map(position).collect();
         let section = CompositionSection {
             form: FORM,
             records: to_hex(&self.composition.to_bytes()),
             instances,
+            installed,
             components: components
                 .iter()
                 .map(|component| component.section())
@@ -175,6 +181,16 @@ impl LinkedComposition {
             })
             .collect::<Result<Vec<_>, PackageError>>()?;
         check_main(&program, &instances)?;
+        let installed = section.installed.iter().map(|&position| {
+            let component = components
+                .get(position)
+                .ok_or_else(|| wrong("what it installs", "there is no such component"))?;
+            component
+                .record()
+                .map_err(|error| wrong("what it installs", error))?;
+            Ok(component.clone())
+        });
+        let installed = installed.collect::<Result<Vec<_>, PackageError>>()?;
         let mut procedures = BTreeMap::new();
         for component in &components {
             for (digest, name) in &component.procedures {
@@ -189,6 +205,7 @@ impl LinkedComposition {
             composition,
             instances,
             claims: Vec::new(),
+            installed,
             procedures,
             warnings: Vec::new(),
             source_manager: Arc::new(DefaultSourceManager::default()),

@@ -126,6 +126,8 @@ pub(crate) struct Tree {
     pub(crate) scopes: Vec<Scope>,
     /// The instances, the root first, then the others in the order of their names.
     pub(crate) instances: Vec<Placed>,
+    /// The components that instances install, by their folders or packages.
+    pub(crate) installed: BTreeMap<PathBuf, Arc<Component>>,
     /// The export that the root runs, by name.
     pub(crate) main: String,
     /// References that were followed so far.
@@ -142,11 +144,13 @@ impl Tree {
             open: Vec::new(),
             scopes: Vec::new(),
             instances: Vec::new(),
+            installed: BTreeMap::new(),
         };
         loader.composition(path, None, "")?;
         let mut tree = Self {
             scopes: loader.scopes,
             instances: loader.instances,
+            installed: loader.installed,
             main: String::new(),
             steps: Cell::new(0),
         };
@@ -646,6 +650,8 @@ struct Loader {
     open: Vec<PathBuf>,
     scopes: Vec<Scope>,
     instances: Vec<Placed>,
+    /// Components that are installed, by their paths as compositions have them.
+    installed: BTreeMap<PathBuf, Arc<Component>>,
 }
 
 impl Loader {
@@ -678,6 +684,8 @@ impl Loader {
             .iter()
             .map(|(name, entry)| (name.clone(), entry.component.clone()))
             .collect();
+        let installs = file.instances.values().filter_map(|e| e.installs.as_ref());
+        let installs: Vec<Spanned<String>> = installs.flatten().cloned().collect();
         self.scopes.push(Scope {
             document,
             file,
@@ -720,16 +728,7 @@ impl Loader {
                 let parent = Some((scope, local.clone()));
                 Node::Composition(self.composition(&place.written, parent, &format!("{full}/"))?)
             } else {
-                let key = (place.canonical.clone(), self.libraries.clone());
-                let known = self.components.get(&key).cloned();
-                let loaded = match known {
-                    Some(loaded) => loaded,
-                    None => {
-                        let loaded = Arc::new(place.load(document, &component, &self.toolchain)?);
-                        self.components.insert(key, loaded.clone());
-                        loaded
-                    }
-                };
+                let loaded = self.component(scope, &place, &component)?;
                 self.instances.push(Placed {
                     name: full,
                     scope,
@@ -740,11 +739,47 @@ impl Loader {
             };
             self.scopes[scope].nodes.insert(local, node);
         }
+        for entry in installs {
+            let document = &self.scopes[scope].document;
+            let place = Place::find(document, &entry)?;
+            if place.is_composition {
+                let problem = Problem::NotAComponent(place.written);
+                return Err(document.error_at(&entry, problem));
+            }
+            let component = self.component(scope, &place, &entry)?;
+            if let Err(reason) = component.record() {
+                let problem = Problem::NotInstallable {
+                    component: component.name.clone(),
+                    reason,
+                };
+                return Err(self.scopes[scope].document.error_at(&entry, problem));
+            }
+            self.installed.insert(place.written, component);
+        }
         self.open.pop();
         if let Some(outer) = outer {
             (self.toolchain, self.libraries) = outer;
         }
         Ok(scope)
+    }
+}
+
+impl Loader {
+    /// The component at a place, read once.
+    fn component(
+        &mut self,
+        scope: usize,
+        place: &Place,
+        entry: &Spanned<String>,
+    ) -> Result<Arc<Component>, BuildError> {
+        let key = (place.canonical.clone(), self.libraries.clone());
+        if let Some(known) = self.components.get(&key) {
+            return Ok(known.clone());
+        }
+        let document = &self.scopes[scope].document;
+        let loaded = Arc::new(place.load(document, entry, &self.toolchain)?);
+        self.components.insert(key, loaded.clone());
+        Ok(loaded)
     }
 }
 

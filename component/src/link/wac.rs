@@ -210,6 +210,7 @@ impl Reader<'_> {
             component: Spanned::new(place.clone(), folder),
             imports: BTreeMap::new(),
             claimed: false,
+            installs: None,
             others: Vec::new(),
         };
         for (number, argument) in new.arguments.iter().enumerate() {

@@ -8,7 +8,7 @@ use toml::Spanned;
 use crate::{
     error::{BuildError, Problem},
     link::{
-        file::{OUTSIDE, split_reference},
+        file::{ANY, OUTSIDE, split_reference},
         tree::{Placed, Tree},
     },
     source::component::{Component, Export, Import, ImportKey, imported_names},
@@ -48,6 +48,14 @@ impl<'a> Wiring<'a> {
         let mut functions: Vec<(&InterfaceName, &Spanned<String>)> = Vec::new();
         for (key, wire) in &entry.imports {
             if let Some((name, import)) = component.imports.get_key_value(key.get_ref()) {
+                if wire.get_ref() == ANY {
+                    // It leads to no instance of the composition.
+                    if import.kind != Some(LinkKind::Held) || import.function_key().is_none() {
+                        let problem = Problem::AnyInstance(name.clone());
+                        return Err(self.document(instance).error_at(wire, problem));
+                    }
+                    continue;
+                }
                 functions.extend(
                     import
                         .function
@@ -107,7 +115,7 @@ impl<'a> Wiring<'a> {
         self.check_spreads(instance, &wired, &wires)?;
         for (name, import) in &component.imports {
             let needed = import.is_called || import.function.is_none();
-            if !needed || wires.contains_key(name.as_str()) {
+            if !needed || wires.contains_key(name.as_str()) || self.is_any(instance, name) {
                 continue;
             }
             let imported = import.function.as_ref().and_then(|(interface, _)| {
@@ -140,6 +148,13 @@ impl<'a> Wiring<'a> {
             }
         }
         Ok(wires)
+    }
+
+    /// Returns `true` if an import leads to whatever instances the program installs.
+    pub(crate) fn is_any(&self, instance: &Placed, import: &str) -> bool {
+        let entry = self.0.entry(instance).map(|(_, entry)| entry);
+        let wire = entry.and_then(|entry| entry.imports.get(import));
+        wire.is_some_and(|wire| wire.get_ref() == ANY)
     }
 
     /// Checks that each of the instances that meet what is left meets something.

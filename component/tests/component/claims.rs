@@ -290,6 +290,11 @@ fn what_reads_the_run_around_it_is_not_claimed() {
         "help call.imports::intrinsics::caller end",
     )]);
     assert_eq!(id, ClaimProblem::ReadsCallersInstance("helper".into()));
+    let installed = refused(&[(
+        "help caller end",
+        "help call.imports::intrinsics::component end",
+    )]);
+    assert_eq!(installed, ClaimProblem::Installs("helper".into()));
 }
 
 #[test]

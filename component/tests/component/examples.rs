@@ -661,6 +661,175 @@ fn wallet_accepts_only_the_approved_script() {
     );
 }
 
+// TRANSACTION
+
+/// What a transaction is told: the commitments of the account's component and of the note's.
+fn told(linked: &LinkedComposition) -> Inputs {
+    let commitment = |name: &str| {
+        let mut installed = linked.installed.iter();
+        let component = installed.find(|component| component.name == name);
+        let record = component.expect("a component").record();
+        record.expect("it can be installed").commitment()
+    };
+    let words = ["account", "note"].map(commitment);
+    let mut inputs = Inputs::default();
+    inputs.advice.stack = words
+        .iter()
+        .flat_map(|word| word.as_elements())
+        .copied()
+        .collect();
+    inputs
+}
+
+/// Runs the transaction with files changed.
+fn with_transaction(changes: &[(&str, &str, &str)]) -> Result<Vec<u64>, String> {
+    let files = copy_of("transaction");
+    for (file, old, new) in changes {
+        change(&files, file, old, new);
+    }
+    let linked = LinkedComposition::load(&files.path("transaction.toml"), &Toolchain::new());
+    let linked = linked.map_err(|error| error.to_string())?;
+    let inputs = told(&linked);
+    let run = run(&linked, inputs);
+    run.map(|output| outputs(&output))
+        .map_err(|error| error.to_string())
+}
+
+/// Expects a run of the changed transaction to fail.
+fn transaction_fails(changes: &[(&str, &str, &str)], reason: &str) {
+    let error = with_transaction(changes).expect_err("it fails");
+    assert!(error.contains(reason), "{error}");
+}
+
+#[test]
+fn a_transaction_shows_nothing_of_what_it_installs() {
+    let path = examples().join("transaction/transaction.toml");
+    let linked = link(&path);
+    let inputs = told(&linked);
+    let beside = Inputs::beside(&path);
+    assert_eq!(
+        beside.advice.stack, inputs.advice.stack,
+        "the inputs are of these components"
+    );
+    run_checked(&linked, Inputs::beside(&path));
+    let output = run(&linked, beside).unwrap_or_else(|error| panic!("{error}"));
+    let words: Vec<Word> = told(&linked)
+        .advice
+        .stack
+        .chunks(4)
+        .map(|word| Word::new([word[0], word[1], word[2], word[3]]))
+        .collect();
+    let id = Rpo256::merge(&[words[0], words[1]]);
+    let id: Vec<u64> = id.iter().rev().map(|felt| felt.as_int()).collect();
+    let first = 100 + 30 + 12 - 50;
+    assert_eq!(
+        outputs(&output)[..6],
+        [&id[..], &[first, 5 + 7 + 50]].concat()
+    );
+    // Another note is another run of the same composition.
+    let files = copy_of("transaction");
+    change(&files, "note/note.masm", "u32div.2", "u32div.3");
+    let other = link(&files.path("transaction.toml"));
+    assert_eq!(other.composition, linked.composition);
+    assert_eq!(other.composition.num_instances(), 1);
+    assert_ne!(told(&other).advice.stack, told(&linked).advice.stack);
+    assert!(run(&other, told(&other)).is_ok());
+}
+
+#[test]
+fn a_transaction_installs_what_it_was_told() {
+    let linked = link(&examples().join("transaction/transaction.toml"));
+    let mut inputs = told(&linked);
+    inputs.advice.stack[0] += Felt::new(1);
+    let error = run(&linked, inputs).expect_err("there is no such component");
+    assert!(
+        error.to_string().contains("no record of a component"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_note_enters_exports_alone() {
+    // A procedure that the account keeps to itself, called by its interface, and by its digest.
+    transaction_fails(
+        &[(
+            "note/component.toml",
+            "function = \"deposit\"",
+            "function = \"set_balance\"",
+        )],
+        "does not export",
+    );
+    let linked = link(&examples().join("transaction/transaction.toml"));
+    let account = linked.installed.iter().find(|c| c.name == "account");
+    let deposit = account.expect("the account").exports["deposit"].digest;
+    let called = format!("call.{}", deposit.to_hex());
+    assert!(
+        with_transaction(&[("note/note.masm", "call.imports::deposit swap", &called)]).is_err()
+    );
+    // What only the maker of an account may have it do.
+    transaction_fails(
+        &[(
+            "note/component.toml",
+            "function = \"deposit\"",
+            "function = \"pay\"",
+        )],
+        "only who opened the account pays from it",
+    );
+}
+
+#[test]
+fn a_note_does_not_pass_for_an_account() {
+    // The transaction is told that the note's component is the account's: it does not export what
+    // accounts do.
+    let linked = link(&examples().join("transaction/transaction.toml"));
+    let mut inputs = told(&linked);
+    let note = inputs.advice.stack[4..].to_vec();
+    inputs.advice.stack[..4].copy_from_slice(&note);
+    let error = run(&linked, inputs).expect_err("a note cannot be opened");
+    assert!(error.to_string().contains("does not export"), "{error}");
+}
+
+#[test]
+fn rights_over_what_is_installed_are_the_compositions_to_give() {
+    transaction_fails(
+        &[(
+            "transaction.toml",
+            "installs = [\"account\", \"note\"]\n",
+            "",
+        )],
+        "`installs`",
+    );
+    transaction_fails(
+        &[(
+            "note/note.masm",
+            "u32div.2",
+            "u32div.2 push.0 call.imports::intrinsics::install drop",
+        )],
+        "cannot have",
+    );
+    transaction_fails(
+        &[(
+            "app/component.toml",
+            "function = \"consume\"\nkind = \"held\"",
+            "function = \"consume\"",
+        )],
+        "whatever instances",
+    );
+    transaction_fails(
+        &[(
+            "account/component.toml",
+            "[imports.account]",
+            "[resources.thing]\ninterface = \"bank:thing\"\n\n[imports.account]",
+        )],
+        "defines the resource type",
+    );
+    let public = "felts = [1_000_000]\npublic = true";
+    transaction_fails(
+        &[("account/component.toml", "felts = [1_000_000]", public)],
+        "is public",
+    );
+}
+
 // ACCOUNTS
 
 /// Runs the accounts with one of their files changed.

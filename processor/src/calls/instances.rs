@@ -12,6 +12,7 @@ use crate::{
     advice::AdviceProvider,
     calls::{
         crossing::{Crossing, Entered},
+        installed::{Installations, Installed, InstanceOp, LoadedComponent, Meaning},
         resources::{Entry, Handle, Marks, TableAccess, Token},
         state::InstanceState,
         tables::{Change, Quota, Table, Tokens},
@@ -72,6 +73,7 @@ pub struct RuntimeInstance<'a> {
 #[derive(Debug)]
 pub(crate) struct Instances {
     composition: Composition,
+    installations: Installations,
     /// Elements of the static data by their commitment.
     data: HashMap<Word, Arc<[Felt]>>,
     /// The places of instances in `tables`.
@@ -101,6 +103,41 @@ type Place = usize;
 /// The context of an instance of `index` whose handle stands for `domain`: a cycle + 1.
 fn held_context(domain: Felt, index: u16) -> ContextId {
     ContextId::new(domain.as_int() as u32, index)
+}
+
+/// How an installed instance calls an intrinsic.
+fn builtin(intrinsic: Intrinsic) -> IntrinsicCallee {
+    let call = match intrinsic {
+        Intrinsic::Drop => IntrinsicCall::INSTANCE_DROP,
+        intrinsic => IntrinsicCall::of(intrinsic),
+    };
+    IntrinsicCallee {
+        call,
+        resource: match intrinsic.has_resource() {
+            true => Installations::ANY_TYPE,
+            false => 0,
+        },
+        definer: 0,
+        destructor: None,
+    }
+}
+
+/// An operation of the VM itself on a handle to an installed instance.
+fn handle_callee(intrinsic: Intrinsic, index: u16) -> IntrinsicCallee {
+    IntrinsicCallee {
+        call: IntrinsicCall::of(intrinsic),
+        resource: FIRST_INSTANCE_TYPE + u32::from(index),
+        definer: ContextId::ROOT.index(),
+        destructor: None,
+    }
+}
+
+/// The caller, as what the VM itself asks of its table names it: without marks.
+fn within_vm(by: Calling) -> Calling {
+    Calling {
+        marks: Marks::NONE,
+        ..by
+    }
 }
 
 /// What an intrinsic did to the table of the caller, if it sent, received and destroyed nothing.
@@ -189,6 +226,7 @@ impl Instances {
         root.state.entered_by = Some(ContextId::ROOT);
         Ok(Self {
             composition: composition.clone(),
+            installations: Installations::new(composition),
             data,
             places: HashMap::from([(ContextId::ROOT, 0)]),
             tables: vec![root],
@@ -216,29 +254,126 @@ impl Instances {
     /// If there is no link for it, the target is running, or the caller does not hold it.
     pub fn resolve(&mut self, digest: Word, last: Felt, by: Calling) -> OpResult<Callee> {
         let source = by.context.index();
-        let link = match self.composition.resolve(source.into(), digest) {
-            Some(Resolved::Call(link)) => *link,
-            Some(Resolved::Intrinsic(record)) => {
-                return Ok(Callee::Intrinsic(self.intrinsic(record)));
-            }
-            None => {
-                return Err(Box::new(Trap::NotLinked {
+        if let Some(installed) = self.installations.get(source) {
+            let component = installed.component.clone();
+            let not_linked = || {
+                Box::new(Trap::NotLinked {
                     instance: source,
                     digest,
-                }));
+                })
+            };
+            let link = |kind, target: u16, callee| LinkRecord {
+                source: source.into(),
+                digest,
+                kind,
+                target: target.into(),
+                callee,
+            };
+            let (_, meaning) = component.call(digest).ok_or_else(not_linked)?;
+            return match meaning {
+                Meaning::Import(import) => {
+                    let target = installed.wire(import.slot).ok_or_else(not_linked)?;
+                    let callee = self.export(source, target, import.key)?;
+                    self.resolve_link(&link(import.kind, target, callee), last, by)
+                }
+                Meaning::Own => self.resolve_link(&link(LinkKind::Fresh, source, digest), last, by),
+                Meaning::Held(key) => self.resolve_by_key(digest, key, last, by),
+                Meaning::Builtin(intrinsic) => Ok(Callee::Intrinsic(builtin(intrinsic))),
+            };
+        }
+        match self.composition.resolve(source.into(), digest) {
+            Some(Resolved::Call(link)) => {
+                let link = *link;
+                match link.is_by_key() {
+                    true => self.resolve_by_key(digest, link.callee.as_elements()[0], last, by),
+                    false => self.resolve_link(&link, last, by),
+                }
             }
-        };
+            Some(Resolved::Intrinsic(record)) => Ok(Callee::Intrinsic(self.intrinsic(record))),
+            None => Err(Box::new(Trap::NotLinked {
+                instance: source,
+                digest,
+            })),
+        }
+    }
+
+    /// What a call over a link means.
+    fn resolve_link(&mut self, link: &LinkRecord, last: Felt, by: Calling) -> OpResult<Callee> {
         // A valid composition has no more instances than an index can name.
         let target = link.target as u16;
         let own = by.clk + 1;
         let domain = match link.kind {
             LinkKind::Shared => by.home,
             LinkKind::Isolated | LinkKind::Fresh => own,
-            LinkKind::Held => return self.resolve_held(&link, last, by),
+            LinkKind::Held => return self.resolve_held(link, last, by),
         };
         let home = if link.kind.keeps_home() { by.home } else { own };
-        let entered = self.entered(&link, ContextId::new(domain, target), home)?;
+        let entered = self.entered(link, ContextId::new(domain, target), home)?;
         Ok(Callee::Procedure(entered, None))
+    }
+
+    /// What a call of the export means that has a key, of the installed instance that has this handle in
+    /// the caller's table.
+    fn resolve_by_key(
+        &mut self,
+        digest: Word,
+        key: Felt,
+        handle: Felt,
+        by: Calling,
+    ) -> OpResult<Callee> {
+        let source = by.context.index();
+        let table = &self.tables[self.current()];
+        let found = table.type_of(handle);
+        let Some(target) = found.and_then(|found| self.installations.index_of_type(found)) else {
+            // Of what type it is, or that it is none, is the error.
+            table.get(handle, Installations::ANY_TYPE)?;
+            return Err(Box::new(Trap::UnknownHandle {
+                instance: source,
+                handle,
+            }));
+        };
+        let link = LinkRecord {
+            source: source.into(),
+            digest,
+            kind: LinkKind::Held,
+            target: target.into(),
+            callee: self.export(source, target, key)?,
+        };
+        self.resolve_held(&link, handle, by)
+    }
+
+    /// The procedure that an installed instance exports under a key.
+    fn export(&self, source: u16, target: u16, key: Felt) -> OpResult<Word> {
+        let installed = self.installations.get(target);
+        let export = installed.and_then(|installed| installed.component.export(key));
+        let (_, digest) = export.ok_or_else(|| {
+            Box::new(Trap::NoExport {
+                instance: source,
+                target,
+                key,
+            })
+        })?;
+        Ok(digest)
+    }
+
+    /// What the caller's table says of the type of an intrinsic for handles to any installed instance:
+    /// which instance it is that the handle, or the token, leads to.
+    pub fn specify(&self, callee: &IntrinsicCallee, input: Felt) -> IntrinsicCallee {
+        if callee.resource != Installations::ANY_TYPE {
+            return *callee;
+        }
+        let found = match callee.call.intrinsic {
+            Intrinsic::RecvOwn | Intrinsic::RecvBorrow => self.tokens.type_of(input),
+            _ => self.tables[self.current()].type_of(input),
+        };
+        match found.and_then(|found| self.installations.index_of_type(found)) {
+            Some(index) => IntrinsicCallee {
+                resource: FIRST_INSTANCE_TYPE + u32::from(index),
+                definer: index,
+                ..*callee
+            },
+            None => *callee,
+        }
     }
 
     /// What a call of the instance means that has this handle in the caller's table.
@@ -261,6 +396,14 @@ impl Instances {
     /// # Errors
     /// If it is running.
     fn entered(&self, link: &LinkRecord, context: ContextId, home: u32) -> OpResult<Entered> {
+        if let Some(installed) = self.installations.get(context.index())
+            && installed.left() != 0
+        {
+            return Err(Box::new(Trap::NotWired {
+                instance: context.index(),
+                left: installed.left(),
+            }));
+        }
         let state = self.state_to_enter(context)?;
         Ok(Entered {
             crossing: Crossing::Link(link.kind),
@@ -285,10 +428,11 @@ impl Instances {
 
     fn intrinsic(&self, record: &IntrinsicRecord) -> IntrinsicCallee {
         let resource = self.composition.resource_of(record);
+        let of = self.composition.definer_of(record);
         IntrinsicCallee {
             call: self.composition.call_of(record),
             resource: record.resource,
-            definer: self.composition.definer_of(record).unwrap_or_default() as u16,
+            definer: of.and_then(|of| u16::try_from(of).ok()).unwrap_or_default(),
             destructor: resource.and_then(|resource| resource.destructor),
         }
     }
@@ -420,6 +564,10 @@ impl Instances {
         if callee.resource < FIRST_INSTANCE_TYPE || !handle.own {
             return Vec::new();
         }
+        let installed = self.installations.get(callee.definer);
+        if installed.is_some_and(|installed| installed.is_wired_to) {
+            return Vec::new();
+        }
         self.end(vec![held_context(handle.rep, callee.definer)])
     }
 
@@ -537,7 +685,12 @@ impl Instances {
                     ..access(callee, by, input, output, change)
                 }
             }
-            Intrinsic::Load | Intrinsic::Store | Intrinsic::Caller => return Ok(None),
+            Intrinsic::Load
+            | Intrinsic::Store
+            | Intrinsic::Caller
+            | Intrinsic::Install
+            | Intrinsic::Wire
+            | Intrinsic::Component => return Ok(None),
         };
         Ok(Some(access))
     }
@@ -566,15 +719,164 @@ impl Instances {
         })
     }
 
+    // INSTALLED INSTANCES
+    // --------------------------------------------------------------------------------------------
+
+    /// The component of a commitment, read from the advice map.
+    ///
+    /// # Errors
+    /// If it is not there, or cannot be installed.
+    pub fn component(
+        &mut self,
+        commitment: Word,
+        advice: &AdviceProvider,
+    ) -> OpResult<Arc<LoadedComponent>> {
+        self.installations
+            .component(commitment, advice, &mut self.data)
+    }
+
+    /// Installs an instance of a component. `address` is that of the commitment.
+    ///
+    /// # Errors
+    /// If this is an isolated call, or there is no room for another instance or its handle.
+    pub fn install(
+        &mut self,
+        component: Arc<LoadedComponent>,
+        address: u32,
+        by: Calling,
+    ) -> OpResult<InstanceOp> {
+        self.check_home(by)?;
+        let index = self.installations.next_index()?;
+        let callee = handle_callee(Intrinsic::New, index);
+        let place = self.current();
+        let content = Handle {
+            rep: ZERO,
+            resource: callee.resource,
+            own: true,
+            lent: 0,
+        };
+        let change = self.tables[place].add(content, &mut self.quota)?;
+        let output = Felt::from(change.handle);
+        let handle = access(&callee, within_vm(by), ZERO, output, change);
+        self.installations.push(component.clone(), by.context);
+        Ok(InstanceOp::Install {
+            address,
+            index,
+            first: self.installations.first(),
+            component,
+            handle: Box::new(handle),
+        })
+    }
+
+    /// Wires the next import of an instance to another one.
+    ///
+    /// # Errors
+    /// If the caller does not hold both or has not installed the first, if nothing is left to wire, or
+    /// the second one is running or not wired itself.
+    pub fn wire(&mut self, [handle, target]: [Felt; 2], by: Calling) -> OpResult<InstanceOp> {
+        self.check_home(by)?;
+        let source = by.context.index();
+        let look = |handle| {
+            let any = IntrinsicCallee {
+                resource: Installations::ANY_TYPE,
+                ..handle_callee(Intrinsic::Rep, 0)
+            };
+            let callee = self.specify(&any, handle);
+            let index = callee.definer;
+            let look = IntrinsicCallee {
+                definer: any.definer,
+                ..callee
+            };
+            let found = self.look_up(&look, handle, within_vm(by))?;
+            Ok::<_, Box<Trap>>((index, found))
+        };
+        let ((index, first), (target, second)) = (look(handle)?, look(target)?);
+        let Some(installed) = self.installations.get(index) else {
+            return Err(Box::new(Trap::UnknownHandle {
+                instance: source,
+                handle,
+            }));
+        };
+        let left = installed.left();
+        if left == 0 {
+            return Err(Box::new(Trap::NothingToWire { instance: index }));
+        }
+        if installed.maker != by.context {
+            return Err(Box::new(Trap::NotMaker {
+                instance: source,
+                target: index,
+            }));
+        }
+        let open = self.installations.get(target).map_or(0, Installed::left);
+        if open != 0 {
+            return Err(Box::new(Trap::NotWired {
+                instance: target,
+                left: open,
+            }));
+        }
+        let state = self.state_to_enter(ContextId::new(by.home, target))?;
+        if let Some(installed) = self.installations.get_mut(target) {
+            installed.is_wired_to = true;
+        }
+        if let Some(installed) = self.installations.get_mut(index) {
+            installed.wires.push(target);
+        }
+        Ok(InstanceOp::Wire {
+            index,
+            left,
+            target,
+            state,
+            handles: Box::new([first, second]),
+        })
+    }
+
+    /// The commitment of the component of an installed instance, by the id of a context. `address` is where
+    /// it is written to.
+    ///
+    /// # Errors
+    /// If there is no such instance, or it was never entered.
+    pub fn tell_component(&self, id: Felt, address: u32) -> OpResult<InstanceOp> {
+        let found = ContextId::from_u64(id.as_int()).and_then(|context| {
+            let installed = self.installations.get(context.index())?;
+            let state = self.state_of(context);
+            (state.len != 0).then(|| (context, state, installed.component.commitment()))
+        });
+        let (context, state, commitment) = found.ok_or(Trap::NotInstalled { id })?;
+        Ok(InstanceOp::Tell {
+            address,
+            index: context.index(),
+            commitment,
+            context,
+            state,
+        })
+    }
+
+    /// Checks that this is no isolated call, whose domain would have the instances.
+    fn check_home(&self, by: Calling) -> OpResult {
+        match by.home == ContextId::ROOT.domain() {
+            true => Ok(()),
+            false => Err(Box::new(Trap::InstalledElsewhere {
+                instance: by.context.index(),
+            })),
+        }
+    }
+
     // DATA
     // --------------------------------------------------------------------------------------------
 
+    /// The segments of an instance.
+    fn segments_of(&self, instance: u16) -> Vec<SegmentRecord> {
+        match self.installations.get(instance) {
+            Some(installed) => installed.component.segments(instance),
+            None => self.composition.segments_of(instance.into()).to_vec(),
+        }
+    }
+
     /// The static data of an instance: the records in order, with their elements.
     pub fn static_data(&self, instance: u16) -> Vec<(SegmentRecord, Arc<[Felt]>)> {
-        self.composition
-            .segments_of(instance.into())
-            .iter()
-            .filter_map(|segment| Some((*segment, self.data.get(&segment.commitment)?.clone())))
+        self.segments_of(instance)
+            .into_iter()
+            .filter_map(|segment| Some((segment, self.data.get(&segment.commitment)?.clone())))
             .collect()
     }
 
@@ -583,7 +885,7 @@ impl Instances {
     /// # Errors
     /// If the run has created instances with too much of it.
     pub fn count_static_data(&mut self, instance: u16) -> OpResult {
-        let segments = self.composition.segments_of(instance.into());
+        let segments = self.segments_of(instance);
         let elements = segments.iter().map(|segment| u64::from(segment.length));
         match self.data_left.checked_sub(elements.sum()) {
             Some(left) => {

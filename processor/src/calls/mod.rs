@@ -2,6 +2,7 @@
 //! left.
 
 pub(crate) mod crossing;
+pub(crate) mod installed;
 pub(crate) mod instances;
 pub(crate) mod resources;
 pub(crate) mod state;

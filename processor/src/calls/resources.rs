@@ -81,6 +81,12 @@ impl Marks {
         sender: Sender::None,
     };
 
+    /// What the VM asks of a table by itself: no boundary says anything of it.
+    pub const NONE: Self = Self {
+        current: 0,
+        sender: Sender::None,
+    };
+
     fn crossed(self, clk: u32, crossing: Crossing, sender: fn(u64) -> Sender) -> Self {
         Self {
             current: u64::from(clk) + 1,

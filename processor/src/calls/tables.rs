@@ -106,6 +106,15 @@ impl Table {
         }
     }
 
+    /// The type of the handle at an index, if there is one.
+    pub fn type_of(&self, index: Felt) -> Option<u32> {
+        let place = usize::try_from(index.as_int()).ok()?.checked_sub(1)?;
+        match self.entries.get(place)? {
+            Entry::Handle(content) => Some(content.resource),
+            Entry::Free { .. } => None,
+        }
+    }
+
     /// Like [`Table::get`], for a handle that is about to be taken out.
     ///
     /// # Errors
@@ -247,6 +256,13 @@ impl Tokens {
         quota.give_back(self.arriving.len());
         self.arriving.clear();
         core::mem::swap(&mut self.arriving, &mut self.sent);
+    }
+
+    /// The type of what a token carries that can be received, if it is one.
+    pub fn type_of(&self, id: Felt) -> Option<u32> {
+        let number = u32::try_from(id.as_int()).ok()?;
+        let found = self.arriving.iter().find(|sent| sent.token.id == number)?;
+        Some(found.token.resource)
     }
 
     /// The running component `instance` receives the token `id`.

@@ -430,6 +430,9 @@ impl<T: Tracer> Process<T> {
             match self.resolve_call(callee)? {
                 Callee::Procedure(entered, held) => (NodeKind::Call, entered, held),
                 Callee::Intrinsic(intrinsic) => {
+                    if let Some(digest) = self.unknown_export(&intrinsic)? {
+                        return Ok(walk.ask(Question::Forest(digest), Continuation::Start(id)));
+                    }
                     match self.call_intrinsic(&intrinsic, call.digest(), callee)? {
                         Some(entered) => (NodeKind::Call, entered, None),
                         None => {
@@ -551,7 +554,7 @@ impl<T: Tracer> Process<T> {
         if let Some(procedure) = self.forests.find(Forests::MAIN, digest) {
             return Ok(procedure);
         }
-        // The host was asked before the first cycle.
+        // The host was asked before the first cycle, or when the instance was installed.
         let answer = self.forests.answer(digest);
         self.forests
             .check_external(digest, answer.unwrap_or(Err(Missing::Forest)))

@@ -6,11 +6,13 @@ use miden_cvm_air::composition::Intrinsic;
 use crate::{
     calls::{
         crossing::Entered,
+        installed::{InstanceAccess, InstanceOp},
         instances::{Instances, IntrinsicCallee},
         resources::KernelAccess,
     },
     context::ContextId,
     error::{OpResult, Trap},
+    forests::Forests,
     machine::{memory::to_address, process::Process},
     tracer::{IntrinsicRow, RowKind, Tracer},
 };
@@ -40,6 +42,9 @@ impl<T: Tracer> Process<T> {
         };
         match callee.call.intrinsic {
             Intrinsic::Caller => self.tell_caller(row)?,
+            Intrinsic::Install | Intrinsic::Wire | Intrinsic::Component => {
+                self.access_instances(row)?;
+            }
             Intrinsic::Load => self.access_for_kernel(row, false)?,
             Intrinsic::Store => self.access_for_kernel(row, true)?,
             _ => return self.access_table(callee, row),
@@ -59,6 +64,12 @@ impl<T: Tracer> Process<T> {
         let (input, by) = (self.stack.get(0), self.calling());
         let Some(instances) = &mut self.instances else {
             return Ok(None);
+        };
+        let callee = &instances.specify(callee, input);
+        let row = IntrinsicRow {
+            resource: callee.resource,
+            definer: callee.definer,
+            ..row
         };
         let Some(access) = instances.apply(callee, input, by)? else {
             return Ok(None);
@@ -82,6 +93,81 @@ impl<T: Tracer> Process<T> {
         self.stack.set(0, access.output);
         self.advance()?;
         Ok(entered)
+    }
+
+    /// The procedure that an instance about to be installed exports and no loaded forest has; the host is
+    /// to be asked for it.
+    ///
+    /// # Errors
+    /// If the intrinsic would trap for the component.
+    pub(crate) fn unknown_export(&mut self, callee: &IntrinsicCallee) -> OpResult<Option<Word>> {
+        if callee.call.intrinsic != Intrinsic::Install {
+            return Ok(None);
+        }
+        let (_, commitment) = self.fetch_word(self.stack.get(0))?;
+        let Some(instances) = &mut self.instances else {
+            return Ok(None);
+        };
+        let component = instances.component(commitment, &self.advice)?;
+        let mut exports = component.component().exports.iter();
+        let found = exports.find(|export| {
+            self.forests.find(Forests::MAIN, &export.digest).is_none()
+                && self.forests.answer(&export.digest).is_none()
+        });
+        Ok(found.map(|export| export.digest))
+    }
+
+    /// Installs an instance, wires one, or tells the commitment of its component.
+    ///
+    /// # Errors
+    /// If the address is no word's, or as [`Instances::install`], [`Instances::wire`] and
+    /// [`Instances::tell_component`].
+    fn access_instances(&mut self, row: IntrinsicRow) -> OpResult {
+        let inputs = [0, 1, 2].map(|position| self.stack.get(position));
+        let by = self.calling();
+        // Two of them name a word of the caller's memory.
+        let word = match row.call.intrinsic {
+            Intrinsic::Wire => None,
+            _ => Some(self.fetch_word(inputs[0])?),
+        };
+        let Some(instances) = &mut self.instances else {
+            return Ok(());
+        };
+        let op = match (row.call.intrinsic, word) {
+            (Intrinsic::Install, Some((address, commitment))) => {
+                let component = instances.component(commitment, &self.advice)?;
+                instances.install(component, address, by)?
+            }
+            (_, Some((address, _))) => instances.tell_component(inputs[1], address)?,
+            (_, None) => instances.wire([inputs[0], inputs[1]], by)?,
+        };
+        let (resource, output) = match &op {
+            InstanceOp::Install { first, handle, .. } => (*first, handle.output),
+            InstanceOp::Wire { .. } => (0, ZERO),
+            InstanceOp::Tell {
+                address,
+                commitment,
+                ..
+            } => {
+                let slot = self.memory.open(self.context);
+                self.memory.write_word(slot, *address, *commitment)?;
+                (0, ZERO)
+            }
+        };
+        if T::ENABLED {
+            self.row(RowKind::Intrinsic(IntrinsicRow { resource, ..row }));
+            self.tracer.instances(&InstanceAccess {
+                clk: self.clk,
+                context: self.context,
+                home: self.home,
+                marks: self.marks,
+                inputs,
+                output,
+                op,
+            });
+        }
+        self.stack.set(0, output);
+        self.advance()
     }
 
     /// Tells the running instance the id of the context that called in.

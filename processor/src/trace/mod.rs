@@ -14,7 +14,7 @@ use miden_core::{
     ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
-    composition::{Composition, KERNEL_SOURCE, PublicData, SegmentRecord},
+    composition::{Composition, IntrinsicCall, KERNEL_SOURCE, PublicData, SegmentRecord},
     heights::MAX_HEIGHT,
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
@@ -27,6 +27,7 @@ use self::{
     chiplets::{
         ChipletRecorders,
         hasher::{HasherRequestError, Unhash},
+        instances::{InstanceRecorder, Others},
         memory::Access,
         memory_context,
         rom::{RomRecorder, UnknownRecord},
@@ -37,6 +38,7 @@ use crate::{
     ContextId,
     calls::{
         crossing::{CreationTime, Crossing},
+        installed::InstanceAccess,
         resources::{KernelAccess, TableAccess},
         state::InstanceState,
     },
@@ -80,6 +82,8 @@ pub struct TraceLengths {
     pub rom: usize,
     /// Rows of the circuits.
     pub circuits: usize,
+    /// Rows of the installed instances.
+    pub instances: usize,
 }
 
 impl TraceLengths {
@@ -94,6 +98,7 @@ impl TraceLengths {
             Table::Resources => self.resources,
             Table::Rom => self.rom,
             Table::Circuits => self.circuits,
+            Table::Instances => self.instances,
         }
     }
 
@@ -154,7 +159,10 @@ impl TraceBuilder {
             kernel: kernel.clone(),
             composition: composition.cloned(),
             core: CoreTrace::default(),
-            chiplets: ChipletRecorders::new(RomRecorder::new(kernel, composition)),
+            chiplets: ChipletRecorders::new(
+                RomRecorder::new(kernel, composition),
+                InstanceRecorder::new(composition),
+            ),
             callers: HashMap::new(),
             root_data: Vec::new(),
             transcript: [ZERO; 4],
@@ -203,6 +211,7 @@ impl TraceBuilder {
             memory: tables.memory.rows(),
             rom: tables.rom.rows(),
             circuits: tables.circuits.rows(),
+            instances: tables.instances.rows(),
         };
         if Table::ALL
             .iter()
@@ -293,12 +302,9 @@ impl TraceBuilder {
         hasher.request_input(address);
 
         let payload = self.destroyed.take().unwrap_or_else(|| {
-            let has_data = row.entered.is_some_and(|entered| {
-                let index = u32::from(entered.context.index());
-                self.composition
-                    .as_ref()
-                    .is_some_and(|c| !c.segments_of(index).is_empty())
-            });
+            let has_data = row
+                .entered
+                .is_some_and(|entered| self.has_data(entered.context.index()));
             u32::from(has_data)
         });
         self.core.start(state, row, address, payload);
@@ -310,7 +316,7 @@ impl TraceBuilder {
             let result = self.chiplets.rom.request_kernel(named);
             self.note(result);
         } else if self.composition.is_some() {
-            self.request_link(state, named);
+            self.request_link(state, named, entered.context.index(), None);
             if entered.crossing == Crossing::OwnDestructor {
                 return;
             }
@@ -335,7 +341,7 @@ impl TraceBuilder {
 
     fn intrinsic(&mut self, state: &RowState<'_>, row: &IntrinsicRow) {
         // The link is looked up by the first row, and again by one that calls a destructor.
-        self.request_link(state, row.named);
+        self.request_link(state, row.named, row.definer, Some(row.call));
         if row.destroys {
             self.destroyed = Some(row.payload());
             self.core.intrinsic(state, row, 0);
@@ -355,12 +361,43 @@ impl TraceBuilder {
         self.place_root_data();
     }
 
-    fn request_link(&mut self, state: &RowState<'_>, named: Word) {
+    /// Returns `true` if an instance begins with static data.
+    fn has_data(&self, instance: u16) -> bool {
+        match (
+            self.chiplets.instances.component(instance),
+            &self.composition,
+        ) {
+            (Some(component), _) => !component.component().segments.is_empty(),
+            (None, Some(composition)) => !composition.segments_of(instance.into()).is_empty(),
+            (None, None) => false,
+        }
+    }
+
+    /// The segments of an instance of the composition, or of an installed one.
+    fn segments_of(&self, instance: u16) -> Vec<SegmentRecord> {
+        match (
+            self.chiplets.instances.component(instance),
+            &self.composition,
+        ) {
+            (Some(component), _) => component.segments(instance),
+            (None, Some(composition)) => composition.segments_of(instance.into()).to_vec(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn request_link(
+        &mut self,
+        state: &RowState<'_>,
+        named: Word,
+        target: u16,
+        call: Option<IntrinsicCall>,
+    ) {
         let source = match state.in_syscall {
             true => KERNEL_SOURCE,
             false => u32::from(state.context.index()),
         };
-        let result = self.chiplets.rom.request_link(source, named);
+        let ChipletRecorders { rom, instances, .. } = &mut self.chiplets;
+        let result = instances.request_link(source, named, target, call, rom);
         self.note(result);
     }
 
@@ -391,10 +428,7 @@ impl TraceBuilder {
 
     /// Records a segment that is written to the memory of a new instance.
     fn unhash(&mut self, context: ContextId, time: u32, segment: &SegmentRecord, data: &[Felt]) {
-        let Some(composition) = &self.composition else {
-            return;
-        };
-        let segments = composition.segments_of(segment.instance);
+        let segments = self.segments_of(context.index());
         let number = segments
             .iter()
             .position(|s| s.address == segment.address)
@@ -493,6 +527,22 @@ impl Tracer for TraceBuilder {
             resources, memory, ..
         } = &mut self.chiplets;
         resources.table(access, below, memory);
+    }
+
+    fn instances(&mut self, access: &InstanceAccess) {
+        let ChipletRecorders {
+            hasher,
+            memory,
+            resources,
+            instances,
+            ..
+        } = &mut self.chiplets;
+        let mut others = Others {
+            hasher,
+            memory,
+            resources,
+        };
+        instances.record(access, &mut others);
     }
 
     fn log_precompile(&mut self, clk: u32, input: &[Felt; 12], output: &[Felt; 12]) {

@@ -9,9 +9,12 @@ use miden_assembly::{
 use miden_core::{
     AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO, crypto::hash::Rpo256,
 };
-use miden_cvm_air::composition::{
-    Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind,
-    LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
+use miden_cvm_air::{
+    component::{Builtin, Component, INSTALLED},
+    composition::{
+        Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind,
+        LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
+    },
 };
 use miden_cvm_processor::{
     AdviceInputs, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionOptions,
@@ -36,7 +39,7 @@ const STUBS: &str = "
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
-const INTRINSICS: [(&str, Intrinsic); 11] = [
+const INTRINSICS: [(&str, Intrinsic); 14] = [
     ("new", Intrinsic::New),
     ("rep", Intrinsic::Rep),
     ("drop", Intrinsic::Drop),
@@ -48,6 +51,9 @@ const INTRINSICS: [(&str, Intrinsic); 11] = [
     ("store", Intrinsic::Store),
     ("caller", Intrinsic::Caller),
     ("instantiate", Intrinsic::Instantiate),
+    ("install", Intrinsic::Install),
+    ("wire", Intrinsic::Wire),
+    ("component", Intrinsic::Component),
 ];
 
 /// All stubs: imports, those in `more`, and the intrinsics of every type.
@@ -240,6 +246,64 @@ impl Builder {
                 intrinsic: Intrinsic::Caller,
                 resource: 0,
             }));
+        self
+    }
+
+    /// Gives the root all that it takes to install instances, with handles under the stubs of type 3; it
+    /// calls them by `calls`, stubs with the keys of exports.
+    pub fn installs(mut self, calls: &[(&str, u64)]) -> Self {
+        for (name, intrinsic) in INTRINSICS {
+            let of_handles = intrinsic.right() == Right::Holder;
+            if of_handles || intrinsic.right() == Right::Instance {
+                self.intrinsics.push(IntrinsicRecord {
+                    source: 0,
+                    digest: self.stub(&stub_name(name, intrinsic, 3)),
+                    intrinsic,
+                    resource: match of_handles {
+                        true => FIRST_INSTANCE_TYPE + INSTALLED,
+                        false => 0,
+                    },
+                });
+            }
+        }
+        for (stub, key) in calls {
+            self.links.push(LinkRecord {
+                source: 0,
+                digest: self.stub(stub),
+                kind: LinkKind::Held,
+                target: INSTALLED,
+                callee: Word::from([Felt::new(*key), ZERO, ZERO, ZERO]),
+            });
+        }
+        self
+    }
+
+    /// Gives a component that can be installed the procedures for handles, under the stubs of type 3, and
+    /// those that tell callers and components.
+    pub fn with_handles(&self, mut component: Component) -> Component {
+        for (name, intrinsic) in INTRINSICS {
+            let told = [Intrinsic::Caller, Intrinsic::Component].contains(&intrinsic);
+            if told || intrinsic.right() == Right::Holder {
+                component.builtins.push(Builtin {
+                    digest: self.stub(&stub_name(name, intrinsic, 3)),
+                    intrinsic,
+                });
+            }
+        }
+        component
+    }
+
+    /// Puts a component's record into the advice.
+    pub fn installable(mut self, component: &Component) -> Self {
+        let elements = component.to_elements();
+        self.data.insert(component.commitment(), elements);
+        self
+    }
+
+    /// Puts static data into the advice.
+    pub fn advised(mut self, values: &[Felt]) -> Self {
+        self.data
+            .insert(Rpo256::hash_elements(values), values.to_vec());
         self
     }
 

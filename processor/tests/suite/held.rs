@@ -264,6 +264,9 @@ fn records_say_who_may_do_what() {
                 | Intrinsic::Load
                 | Intrinsic::Store
                 | Intrinsic::Caller
+                | Intrinsic::Install
+                | Intrinsic::Wire
+                | Intrinsic::Component
         );
         assert_eq!(
             with(record(0, intrinsic, of(1))).is_ok(),

@@ -13,6 +13,7 @@ mod decorators;
 mod forged;
 mod fresh;
 mod held;
+mod installed;
 mod limits;
 mod oracle;
 mod public;

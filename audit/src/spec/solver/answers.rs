@@ -125,12 +125,13 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new(
         Bus::Link,
         &[0, 1, 2, 3, 4],
-        "the verifier checks that a caller and a digest have one link",
+        "a caller and a digest have one link, by the verifier's check or by its component's record; facts of \
+         the same form have numbers that no call has",
     ),
     Function::new(
         Bus::Segment,
         &[0, 1],
-        "the verifier checks that the segments of an instance are numbered",
+        "the segments of an instance are numbered, by the verifier's check or by its component's record",
     ),
     Function {
         asks: Asks::Sent,

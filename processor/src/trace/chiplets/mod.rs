@@ -9,6 +9,7 @@ use miden_cvm_air::{
 pub mod bitwise;
 pub mod circuits;
 pub mod hasher;
+pub mod instances;
 pub mod memory;
 pub mod range;
 pub mod resources;
@@ -18,6 +19,7 @@ use self::{
     bitwise::{BitwiseRecorder, BitwiseTable},
     circuits::CircuitRecorder,
     hasher::{HasherRecorder, HasherRequestError, Unhash},
+    instances::{InstanceRecorder, InstanceTable},
     memory::{Access, MemoryRecorder, MemoryTable},
     range::RangeCounts,
     resources::{ResourceRecorder, ResourceTable},
@@ -42,11 +44,13 @@ pub struct ChipletRecorders {
     pub rom: RomRecorder,
     /// Evaluations of circuits.
     pub circuits: CircuitRecorder,
+    /// Installed instances.
+    pub instances: InstanceRecorder,
 }
 
 impl ChipletRecorders {
     /// Returns empty recorders, for a run with these public records.
-    pub fn new(rom: RomRecorder) -> Self {
+    pub fn new(rom: RomRecorder, instances: InstanceRecorder) -> Self {
         Self {
             hasher: HasherRecorder::default(),
             bitwise: BitwiseRecorder::default(),
@@ -54,6 +58,7 @@ impl ChipletRecorders {
             memory: MemoryRecorder::default(),
             rom,
             circuits: CircuitRecorder::default(),
+            instances,
         }
     }
 
@@ -61,7 +66,8 @@ impl ChipletRecorders {
     #[inline]
     pub fn rows(&self) -> usize {
         let private = self.memory.rows().max(self.resources.rows());
-        self.hasher.rows().max(private).max(self.circuits.rows())
+        let events = self.circuits.rows().max(self.instances.rows());
+        self.hasher.rows().max(private).max(events)
     }
 
     /// Unhashes a segment of static data into memory: the hasher's cycles, the writes, and the
@@ -70,12 +76,15 @@ impl ChipletRecorders {
     /// # Errors
     /// If the data is no whole number of blocks, or the segment is no public record.
     pub fn unhash(&mut self, segment: &Unhash<'_>) -> Result<(), HasherRequestError> {
-        self.rom
-            .request_segment(segment.instance, segment.number)
-            .map_err(|_| HasherRequestError::Segment {
-                instance: segment.instance,
-                segment: segment.number,
+        let (instance, number) = (segment.instance, segment.number);
+        if !self.instances.request_segment(instance, number) {
+            self.rom.request_segment(instance, number).map_err(|_| {
+                HasherRequestError::Segment {
+                    instance,
+                    segment: number,
+                }
             })?;
+        }
         self.hasher.unhash(segment)?;
         for (i, word) in segment.data.chunks_exact(4).enumerate() {
             let mut value = [Felt::new(0); 4];
@@ -101,6 +110,7 @@ impl ChipletRecorders {
             memory,
             rom,
             circuits,
+            instances,
         } = self;
         hasher.count_ranges(ranges);
         circuits.count_ranges(ranges);
@@ -111,6 +121,7 @@ impl ChipletRecorders {
             memory: memory.finish(ranges),
             rom,
             circuits,
+            instances: instances.finish(ranges),
         }
     }
 }
@@ -130,6 +141,8 @@ pub struct ChipletTables {
     pub rom: RomRecorder,
     /// Evaluations of circuits.
     pub circuits: CircuitRecorder,
+    /// Installed instances.
+    pub instances: InstanceTable,
 }
 
 impl ChipletTables {
@@ -142,6 +155,7 @@ impl ChipletTables {
             scope.spawn(|_| self.resources.fill(&mut trace.resources));
             scope.spawn(|_| self.rom.fill(&mut trace.rom));
             scope.spawn(|_| self.circuits.fill(&mut trace.circuits));
+            scope.spawn(|_| self.instances.fill(&mut trace.instances));
             self.hasher.fill(&mut trace.hasher);
         });
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use miden_core::{Felt, Kernel, ONE, Word, ZERO};
 use miden_cvm_air::{
     columns::{RomRow, cells_of},
+    component::FactKind,
     composition::Composition,
     public::{intrinsic_coords, link_coords, segment_coords},
 };
@@ -134,6 +135,14 @@ impl RomRecorder {
             .ok_or(UnknownRecord::Link { instance, digest })?;
         self.records[*row].lookups += 1;
         Ok(())
+    }
+
+    /// The key of a link to any installed instance, 0 for that of an intrinsic; nothing if it is no such
+    /// link.
+    pub fn generic_link(&self, instance: u32, digest: Word) -> Option<Felt> {
+        let row = self.links.get(&(instance, digest))?;
+        let [_, _, _, _, _, kind, _, key, ..] = self.records[*row].cells;
+        (kind.as_int() >= FactKind::Generic as u64).then_some(key)
     }
 
     /// Records a lookup of a segment.

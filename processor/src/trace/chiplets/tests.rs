@@ -22,6 +22,7 @@ use super::{
     CYCLE, ChipletRecorders,
     bitwise::BitwiseRecorder,
     hasher::{HasherRequestError, Unhash},
+    instances::InstanceRecorder,
     memory::Access,
     memory_context,
     range::RangeCounts,
@@ -124,7 +125,10 @@ impl Run {
                 requests.send(ONE, SegmentRow { segment });
             }
         }
-        let recorders = ChipletRecorders::new(RomRecorder::new(&kernel, composition));
+        let recorders = ChipletRecorders::new(
+            RomRecorder::new(&kernel, composition),
+            InstanceRecorder::new(composition),
+        );
         Self {
             recorders,
             requests,
@@ -913,7 +917,7 @@ fn degrees_are_as_declared() {
 fn messages_are_packed_into_few_columns() {
     let widths = Table::ALL.map(|table| table.packing().width());
     // Fractions with ungated denominators share a column, four at most.
-    assert_eq!(widths[1..], [1, 3, 2, 1, 3, 1, 3]);
+    assert_eq!(widths[1..], [1, 3, 2, 1, 3, 1, 3, 6]);
 }
 
 /// Every cell that means something is bound: changed alone, it violates a constraint or unbalances a

@@ -19,6 +19,7 @@ mod data;
 mod forms;
 mod fresh;
 mod held;
+mod installed;
 mod memory;
 mod operations;
 mod polynomials;

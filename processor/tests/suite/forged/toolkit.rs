@@ -7,8 +7,8 @@ use miden_cvm_air::{
     check::check,
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{
-        BitwiseRow, CallCols, Cells, CircuitRow, CoreRow, EndCols, HasherRow, MemoryRow,
-        OpcodeCols, RangeRow, ResourceOutcome, ResourceRow, RomRow, cells_of,
+        BitwiseRow, CallCols, Cells, CircuitRow, CoreRow, EndCols, HasherRow, InstanceRow,
+        MemoryRow, OpcodeCols, RangeRow, ResourceOutcome, ResourceRow, RomRow, cells_of,
     },
     lookup::{Bus, LookupBuilder, Message, Slot},
     opcode::{
@@ -27,6 +27,19 @@ use crate::common::Case;
 
 /// Rows of a hasher cycle.
 pub const CYCLE: usize = 8;
+
+/// What rows of installed instances state.
+const INSTANCE_FACTS: [&str; 9] = [
+    "instances.component",
+    "instances.link",
+    "instances.own_link",
+    "instances.generic",
+    "instances.builtin",
+    "instances.export",
+    "instances.segment",
+    "instances.wire",
+    "instances.specific",
+];
 
 /// A state of the hasher: capacity, then rate.
 pub type State = [Felt; STATE_WIDTH];
@@ -519,6 +532,11 @@ impl Forgery {
         set_rows(Table::Circuits, &mut self.trace.circuits, rows);
     }
 
+    /// Writes the rows of installed instances, and padding after them.
+    pub fn set_instances(&mut self, rows: &[InstanceRow<Felt>]) {
+        set_rows(Table::Instances, &mut self.trace.instances, rows);
+    }
+
     /// Inserts hasher cycles as the cycles from row `at` on; all references to hasher rows follow.
     pub fn insert_cycles(&mut self, at: usize, cycles: &[[HasherRow<Felt>; CYCLE]]) {
         let count = Felt::new((cycles.len() * CYCLE) as u64);
@@ -680,6 +698,7 @@ impl Forgery {
                     *numbers.entry(m.cells[0].as_int()).or_default() -= m.count;
                 }
             } else if !answers.iter().any(|prefix| m.name.starts_with(prefix))
+                && !INSTANCE_FACTS.contains(&m.name)
                 || m.name == "hasher.segment"
             {
                 let cells = m.cells.iter().map(Felt::as_int).collect();
@@ -709,6 +728,7 @@ impl Forgery {
                 | "rom.segment"
                 | "circuits.first_variable"
                 | "circuits.result" => false,
+                name if INSTANCE_FACTS.contains(&name) => false,
                 _ => continue,
             };
             let cells = m.cells.iter().map(Felt::as_int).collect();
@@ -734,6 +754,9 @@ impl Forgery {
         }
         for (i, row) in self.trace.circuits.iter_mut().enumerate() {
             row.multiplicity = both(Table::Circuits, i);
+        }
+        for (i, row) in self.trace.instances.iter_mut().enumerate() {
+            row.multiplicity = count(Table::Instances, i, false);
         }
     }
 

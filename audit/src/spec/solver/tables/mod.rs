@@ -4,6 +4,7 @@ mod bitwise;
 mod circuits;
 mod core;
 mod hasher;
+mod instances;
 mod memory;
 mod range;
 mod resources;
@@ -39,6 +40,7 @@ impl Rows {
             Table::Resources => &resources::ROWS,
             Table::Rom => &rom::ROWS,
             Table::Circuits => &circuits::ROWS,
+            Table::Instances => &instances::ROWS,
         }
     }
 }

@@ -1,0 +1,31 @@
+//! Why a component cannot be installed.
+
+use miden_cvm_air::{component::ComponentError, composition::Intrinsic};
+use thiserror::Error;
+
+/// Why a component cannot be installed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NotInstallable {
+    /// It defines a resource type.
+    #[error("it defines the resource type `{0}`, and types are those of a composition's instances")]
+    DefinesType(String),
+    /// It has handles to resources of a composition's instance.
+    #[error("it imports the resource type `{0}`, which only instances of a composition can have")]
+    ImportsType(String),
+    /// It imports an exact procedure.
+    #[error("its import `{0}` is one exact procedure, where a program wires instances")]
+    Root(String),
+    /// It calls an intrinsic that installed components cannot have.
+    #[error("it calls `{}`, which instances that a program installs cannot have", .0.path())]
+    Intrinsic(Intrinsic),
+    /// Its static data is public, but what is installed is in no statement.
+    #[error(
+        "its static data at address {0} is public, which only a composition's instances can have: leave out \
+         `public`, so that it is hashed"
+    )]
+    PublicData(u32),
+    /// Its record would not be valid.
+    #[error(transparent)]
+    Record(#[from] ComponentError),
+}

@@ -1,0 +1,141 @@
+//! Components that a program installs: their records, which no composition has.
+
+use std::collections::BTreeSet;
+
+use miden_core::{Felt, Word};
+use miden_crypto::hash::rpo::Rpo256;
+use miden_cvm_air::{
+    component::{self, Builtin, Keyed},
+    composition::{Intrinsic, LinkKind, Right},
+};
+
+use crate::{
+    error::NotInstallable,
+    source::component::{Component, Export, Import, ImportKey},
+};
+
+/// The key of a function of an interface: the first element of the RPO hash of a text.
+pub fn function_key(interface: &str, version: &str, function: &str) -> Felt {
+    Rpo256::hash(format!("miden-cvm function\n{interface}\n{version}\n{function}").as_bytes())[0]
+}
+
+impl Import {
+    /// The key of the export that it can lead to; nothing if it names an exact procedure.
+    pub(crate) fn function_key(&self) -> Option<Felt> {
+        match &self.key {
+            ImportKey::Function(of) => Some(function_key(&of.interface, &of.version, &of.function)),
+            ImportKey::Root => None,
+        }
+    }
+}
+
+impl Export {
+    /// The key by which imports lead to it; nothing if it is of no interface.
+    fn function_key(&self, name: &str) -> Option<Felt> {
+        let (interface, version) = self.interface.as_ref()?;
+        let function = self
+            .function
+            .as_ref()
+            .map_or(name, |(_, function)| function);
+        Some(function_key(interface, version, function))
+    }
+}
+
+impl Component {
+    /// The record by which a program installs instances of the component, with its commitment.
+    ///
+    /// # Errors
+    /// Returns an error if the component has something that only instances of a composition can have.
+    pub fn record(&self) -> Result<component::Component, NotInstallable> {
+        if let Some(name) = self.resources.keys().next() {
+            return Err(NotInstallable::DefinesType(name.clone()));
+        }
+        let mut types = self.resource_imports.iter();
+        if let Some((name, _)) = types.find(|(_, import)| !import.is_of_instances()) {
+            return Err(NotInstallable::ImportsType(name.clone()));
+        }
+        if let Some(segment) = self.segments.iter().find(|segment| segment.is_public) {
+            return Err(NotInstallable::PublicData(segment.address));
+        }
+        // An import is an interface: all of its functions lead to one instance.
+        let mut interfaces = BTreeSet::new();
+        let mut imports: Vec<((&str, &str), component::Import)> = Vec::new();
+        let mut held = Vec::new();
+        for (name, import) in &self.imports {
+            if !import.is_called {
+                continue;
+            }
+            let ImportKey::Function(of) = &import.key else {
+                return Err(NotInstallable::Root(name.clone()));
+            };
+            let (digest, key) = (
+                import.digest,
+                function_key(&of.interface, &of.version, &of.function),
+            );
+            if import.kind == Some(LinkKind::Held) {
+                held.push(Keyed { digest, key });
+                continue;
+            }
+            let interface = (of.interface.as_str(), of.version.as_str());
+            interfaces.insert(interface);
+            let import = component::Import {
+                digest,
+                key,
+                slot: 0,
+                kind: import.kind.unwrap_or(LinkKind::Shared),
+            };
+            imports.push((interface, import));
+        }
+        let slot = |interface| {
+            (1..)
+                .zip(&interfaces)
+                .find(|(_, other)| **other == interface)
+        };
+        for (interface, import) in &mut imports {
+            import.slot = slot(*interface).map_or(0, |(slot, _)| slot);
+        }
+        imports.sort_by_key(|(_, import)| import.slot);
+        let mut builtins = Vec::new();
+        for call in &self.intrinsics {
+            let intrinsic = call.intrinsic;
+            let may = match intrinsic.right() {
+                Right::Holder => true,
+                Right::Instance => ![Intrinsic::Install, Intrinsic::Wire].contains(&intrinsic),
+                Right::Definer | Right::Maker | Right::Kernel => false,
+            };
+            if !may {
+                return Err(NotInstallable::Intrinsic(intrinsic));
+            }
+            builtins.push(Builtin {
+                digest: call.digest,
+                intrinsic,
+            });
+        }
+        let exports = self.exports.iter().filter_map(|(name, export)| {
+            Some(Keyed {
+                digest: export.digest,
+                key: export.function_key(name)?,
+            })
+        });
+        let imported: BTreeSet<Word> = imports.iter().map(|(_, i)| i.digest).collect();
+        let own = self.own_calls.iter().copied();
+        let record = component::Component {
+            exports: exports.collect(),
+            own: own.filter(|digest| !imported.contains(digest)).collect(),
+            imports: imports.into_iter().map(|(_, import)| import).collect(),
+            held,
+            builtins,
+            segments: self
+                .segments
+                .iter()
+                .map(|segment| component::Segment {
+                    address: segment.address,
+                    length: segment.elements.len() as u32,
+                    commitment: segment.commitment,
+                })
+                .collect(),
+        };
+        record.validate()?;
+        Ok(record)
+    }
+}

@@ -1,0 +1,322 @@
+//! Instances that a program installs: by the commitments of their components, with wires that it lays.
+
+use std::{collections::HashMap, sync::Arc};
+
+use miden_core::{Felt, Word, crypto::hash::Rpo256};
+use miden_cvm_air::{
+    component::{Component, INSTALLED, Import},
+    composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, MAX_INSTANCES, SegmentRecord},
+};
+
+use crate::{
+    advice::AdviceProvider,
+    calls::{
+        resources::{Marks, TableAccess},
+        state::InstanceState,
+    },
+    context::ContextId,
+    error::{ComponentFault, OpResult, Trap},
+};
+
+/// What an intrinsic does to the installed instances, or asks of them.
+#[derive(Debug, Clone)]
+pub struct InstanceAccess {
+    /// The cycle.
+    pub clk: u32,
+    /// The running instance.
+    pub context: ContextId,
+    /// The domain into which its shared calls go.
+    pub home: u32,
+    /// The boundaries crossed last.
+    pub marks: Marks,
+    /// The top three elements of the stack before.
+    pub inputs: [Felt; 3],
+    /// The top of the stack after.
+    pub output: Felt,
+    /// The operation.
+    pub op: InstanceOp,
+}
+
+/// An operation on the installed instances.
+#[derive(Debug, Clone)]
+pub enum InstanceOp {
+    /// An instance is installed.
+    Install {
+        /// The address of the commitment in the caller's memory.
+        address: u32,
+        /// Its index.
+        index: u16,
+        /// The number of instances of the composition, which have the indices below.
+        first: u32,
+        /// Its component.
+        component: Arc<LoadedComponent>,
+        /// The new handle.
+        handle: Box<TableAccess>,
+    },
+    /// An import is wired.
+    Wire {
+        /// The instance whose import it is.
+        index: u16,
+        /// The number of imports that were not wired before.
+        left: u32,
+        /// The instance that it is wired to.
+        target: u16,
+        /// The state of that.
+        state: InstanceState,
+        /// The look at both handles.
+        handles: Box<[TableAccess; 2]>,
+    },
+    /// The commitment of a component is told.
+    Tell {
+        /// The address in the caller's memory that it is written to.
+        address: u32,
+        /// The index of the instance.
+        index: u16,
+        /// The commitment.
+        commitment: Word,
+        /// The context of the instance.
+        context: ContextId,
+        /// The state of that.
+        state: InstanceState,
+    },
+}
+
+/// An instance that was installed.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    pub component: Arc<LoadedComponent>,
+    /// The context that has installed it, and may wire its imports.
+    pub maker: ContextId,
+    /// Targets of the imports that are wired, the one with the highest number first.
+    pub wires: Vec<u16>,
+    /// `true` if an import of another instance is wired to it.
+    pub is_wired_to: bool,
+}
+
+impl Installed {
+    /// The number of imports that are not wired yet.
+    pub fn left(&self) -> u32 {
+        self.num_slots() - self.wires.len() as u32
+    }
+
+    /// The instance that an import is wired to.
+    pub fn wire(&self, slot: u32) -> Option<u16> {
+        let position = self.num_slots().checked_sub(slot)?;
+        self.wires.get(position as usize).copied()
+    }
+
+    fn num_slots(&self) -> u32 {
+        self.component.component.num_slots()
+    }
+}
+
+/// The instances that a run has installed, and the components that it has read.
+#[derive(Debug, Default)]
+pub(crate) struct Installations {
+    instances: Vec<Installed>,
+    components: HashMap<Word, Arc<LoadedComponent>>,
+    /// The number of instances of the composition.
+    first: u32,
+}
+
+impl Installations {
+    /// Nothing is installed beside the instances of the composition.
+    pub fn new(composition: &Composition) -> Self {
+        Self {
+            first: composition.num_instances(),
+            ..Self::default()
+        }
+    }
+
+    /// The first index that an installed instance has.
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// The installed instance of an index.
+    pub fn get(&self, index: u16) -> Option<&Installed> {
+        let position = u32::from(index).checked_sub(self.first)?;
+        self.instances.get(position as usize)
+    }
+
+    /// The installed instance of an index, to be changed.
+    pub fn get_mut(&mut self, index: u16) -> Option<&mut Installed> {
+        let position = u32::from(index).checked_sub(self.first)?;
+        self.instances.get_mut(position as usize)
+    }
+
+    /// The index of the installed instances that handles of a type lead to; nothing for other types.
+    pub fn index_of_type(&self, resource: u32) -> Option<u16> {
+        let index = u16::try_from(resource.checked_sub(FIRST_INSTANCE_TYPE)?).ok()?;
+        self.get(index).map(|_| index)
+    }
+
+    /// The number of the type that stands for those of all installed instances.
+    pub const ANY_TYPE: u32 = FIRST_INSTANCE_TYPE + INSTALLED;
+
+    /// The index that the next instance gets.
+    ///
+    /// # Errors
+    /// If there is none left.
+    pub fn next_index(&self) -> OpResult<u16> {
+        let index = self.first as usize + self.instances.len();
+        u16::try_from(index).map_err(|_| {
+            Box::new(Trap::LimitExceeded {
+                limit: "indices of instances",
+                max: MAX_INSTANCES.into(),
+            })
+        })
+    }
+
+    /// Adds an instance, which has no wires yet.
+    pub fn push(&mut self, component: Arc<LoadedComponent>, maker: ContextId) {
+        self.instances.push(Installed {
+            component,
+            maker,
+            wires: Vec::new(),
+            is_wired_to: false,
+        });
+    }
+
+    /// Reads the component of a commitment from the advice map, with its static data.
+    ///
+    /// # Errors
+    /// If a part of it is missing, or is not what its commitment says.
+    pub fn component(
+        &mut self,
+        commitment: Word,
+        advice: &AdviceProvider,
+        data: &mut HashMap<Word, Arc<[Felt]>>,
+    ) -> OpResult<Arc<LoadedComponent>> {
+        if let Some(component) = self.components.get(&commitment) {
+            return Ok(component.clone());
+        }
+        let invalid = |reason| Box::new(Trap::InvalidComponent { commitment, reason });
+        let Some(elements) = advice.map().get(&commitment) else {
+            return Err(Box::new(Trap::UnknownComponent { commitment }));
+        };
+        if Rpo256::hash_elements(elements) != commitment {
+            return Err(invalid(ComponentFault::Record));
+        }
+        let component = Component::from_elements(elements)
+            .map_err(|error| invalid(ComponentFault::Content(error)))?;
+        for segment in &component.segments {
+            let fault = |what| {
+                invalid(ComponentFault::Data {
+                    address: segment.address,
+                    what,
+                })
+            };
+            if data.contains_key(&segment.commitment) {
+                continue;
+            }
+            let Some(values) = advice.map().get(&segment.commitment) else {
+                return Err(fault("is missing"));
+            };
+            if Rpo256::hash_elements(values) != segment.commitment {
+                return Err(fault("is not what its commitment says"));
+            }
+            if values.len() != segment.length as usize {
+                return Err(fault("has another length than the record says"));
+            }
+            data.insert(segment.commitment, values.clone());
+        }
+        let component = Arc::new(LoadedComponent::new(component, commitment));
+        self.components.insert(commitment, component.clone());
+        Ok(component)
+    }
+}
+
+/// The meaning of a call that an installed instance makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The function of an import.
+    Import(Import),
+    /// A procedure of its own.
+    Own,
+    /// The export of what it holds that has the key.
+    Held(Felt),
+    /// The VM itself.
+    Builtin(Intrinsic),
+}
+
+/// A component that was read, with what its calls mean and the numbers of the blocks that say so.
+#[derive(Debug)]
+pub struct LoadedComponent {
+    component: Component,
+    commitment: Word,
+    calls: HashMap<Word, (usize, Meaning)>,
+    exports: HashMap<u64, (usize, Word)>,
+}
+
+impl LoadedComponent {
+    fn new(component: Component, commitment: Word) -> Self {
+        let mut calls = HashMap::new();
+        let imports = component.imports.iter();
+        let all = imports
+            .map(|import| (import.digest, Meaning::Import(*import)))
+            .chain(component.own.iter().map(|&digest| (digest, Meaning::Own)))
+            .chain(
+                component
+                    .held
+                    .iter()
+                    .map(|h| (h.digest, Meaning::Held(h.key))),
+            )
+            .chain(
+                component
+                    .builtins
+                    .iter()
+                    .map(|b| (b.digest, Meaning::Builtin(b.intrinsic))),
+            );
+        // The first block says none of them.
+        for (block, (digest, meaning)) in (1..).zip(all) {
+            calls.insert(digest, (block, meaning));
+        }
+        let exports = component.exports.iter();
+        let exports = (1 + calls.len()..).zip(exports);
+        let exports = exports.map(|(block, e)| (e.key.as_int(), (block, e.digest)));
+        Self {
+            exports: exports.collect(),
+            component,
+            commitment,
+            calls,
+        }
+    }
+
+    /// What the component is.
+    pub fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// The component's commitment.
+    pub fn commitment(&self) -> Word {
+        self.commitment
+    }
+
+    /// The meaning of a call to `digest`, with the number of the block that says so.
+    pub(crate) fn call(&self, digest: Word) -> Option<(usize, Meaning)> {
+        self.calls.get(&digest).copied()
+    }
+
+    /// The export of a key, with the number of the block that says so.
+    pub(crate) fn export(&self, key: Felt) -> Option<(usize, Word)> {
+        self.exports.get(&key.as_int()).copied()
+    }
+
+    /// The number of the block of a segment.
+    pub(crate) fn segment_block(&self, segment: u32) -> usize {
+        1 + self.calls.len() + self.exports.len() + segment as usize
+    }
+
+    /// The segments as a composition would have them for an instance.
+    pub(crate) fn segments(&self, instance: u16) -> Vec<SegmentRecord> {
+        let segments = self.component.segments.iter();
+        let record = segments.map(|segment| SegmentRecord {
+            instance: instance.into(),
+            address: segment.address,
+            length: segment.length,
+            commitment: segment.commitment,
+        });
+        record.collect()
+    }
+}

@@ -1,0 +1,579 @@
+//! The table of installed instances: the blocks of their components' records, what intrinsics asked of
+//! them, and the links that follow.
+
+use std::{collections::HashMap, sync::Arc};
+
+use miden_core::{Felt, FieldElement, ONE, Word, ZERO};
+use miden_cvm_air::{
+    columns::{Cells, InstanceOps, InstanceRequest, InstanceRow},
+    component::{BLOCK, BlockKind},
+    composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall},
+    lookup::Space,
+};
+
+use super::{
+    hasher::HasherRecorder,
+    memory::{Access, MemoryRecorder},
+    memory_context,
+    range::RangeCounts,
+    resources::ResourceRecorder,
+    rom::{RomRecorder, UnknownRecord},
+};
+use crate::{
+    calls::installed::{InstanceAccess, InstanceOp, LoadedComponent, Meaning},
+    context::ContextId,
+};
+
+/// Rows of the hasher from one block to the next.
+const HASHER_ROWS: u32 = 8;
+
+/// An instance that was installed.
+#[derive(Debug, Clone)]
+struct Run {
+    access: InstanceAccess,
+    index: u16,
+    first: u32,
+    component: Arc<LoadedComponent>,
+    blocks: Vec<[Felt; BLOCK]>,
+    /// Hasher row of the first block.
+    address: u32,
+    /// The lookups of what each block states.
+    lookups: Vec<u64>,
+    /// The instance that each import is wired to, by its number.
+    wires: HashMap<u32, u16>,
+}
+
+/// A generic link for one instance.
+#[derive(Debug, Clone)]
+struct Specific {
+    source: u32,
+    digest: Word,
+    target: u16,
+    call: SpecificCall,
+    lookups: u64,
+}
+
+/// The meaning of a generic link.
+#[derive(Debug, Clone, Copy)]
+enum SpecificCall {
+    /// The export that has a key.
+    Held(Felt),
+    /// An intrinsic for handles.
+    Handle(IntrinsicCall),
+}
+
+/// What a run did with installed instances.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceRecorder {
+    runs: Vec<Run>,
+    /// The number of instances of the composition.
+    first: u32,
+    wires: Vec<InstanceAccess>,
+    told: Vec<InstanceAccess>,
+    specific: Vec<Specific>,
+    /// Positions in `specific`.
+    known: HashMap<(u32, Word, u16), usize>,
+    rows: usize,
+}
+
+/// What recording an operation needs of the other tables.
+#[derive(Debug)]
+pub struct Others<'a> {
+    /// The hasher.
+    pub hasher: &'a mut HasherRecorder,
+    /// The memory.
+    pub memory: &'a mut MemoryRecorder,
+    /// The resource tables.
+    pub resources: &'a mut ResourceRecorder,
+}
+
+impl InstanceRecorder {
+    /// Returns an empty recorder for a run of a composition, or of an open program.
+    pub fn new(composition: Option<&Composition>) -> Self {
+        Self {
+            first: composition.map_or(0, Composition::num_instances),
+            ..Self::default()
+        }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn run(&self, index: u32) -> Option<&Run> {
+        self.runs.get(index.checked_sub(self.first)? as usize)
+    }
+
+    fn run_mut(&mut self, index: u32) -> Option<&mut Run> {
+        self.runs.get_mut(index.checked_sub(self.first)? as usize)
+    }
+
+    /// The component of an installed instance.
+    pub fn component(&self, index: u16) -> Option<&LoadedComponent> {
+        self.run(index.into()).map(|run| &*run.component)
+    }
+
+    /// Records what an intrinsic does.
+    pub fn record(&mut self, access: &InstanceAccess, others: &mut Others<'_>) {
+        let time = access.clk + 1;
+        let word = |context: ContextId, space, address, is_write, word| Access {
+            context: memory_context(context.domain(), context.index(), space),
+            address,
+            time,
+            is_write,
+            is_element: false,
+            word,
+        };
+        let at_home = |index| ContextId::new(ContextId::ROOT.domain(), index);
+        let maker = Felt::new(access.context.as_u64() + 1);
+        let mut memory = |access| others.memory.record(access);
+        match &access.op {
+            InstanceOp::Install {
+                address,
+                index,
+                first,
+                component,
+                handle,
+            } => {
+                let commitment = component.commitment();
+                memory(word(
+                    access.context,
+                    Space::User,
+                    *address,
+                    false,
+                    commitment.into(),
+                ));
+                let number = u32::from(*index) - first;
+                for (number, is_write) in [(number, false), (number + 1, true)] {
+                    let value = [Felt::from(number), ZERO, ZERO, ZERO];
+                    memory(word(ContextId::ROOT, Space::Installed, 0, is_write, value));
+                }
+                let slots = Felt::from(component.component().num_slots());
+                let maker = if slots == ZERO { ZERO } else { maker };
+                memory(word(
+                    at_home(*index),
+                    Space::State,
+                    0,
+                    true,
+                    [slots, maker, ZERO, ZERO],
+                ));
+                others.resources.table(handle, [ZERO; 2], others.memory);
+                let blocks = component.component().blocks();
+                let start = others.hasher.hash_block(commitment, &blocks);
+                let addresses = (start..).step_by(HASHER_ROWS as usize);
+                for address in addresses.take(blocks.len()) {
+                    others.hasher.request_input(address);
+                }
+                let last = start + HASHER_ROWS * (blocks.len() as u32 - 1);
+                others.hasher.request_digest(last);
+                self.rows += blocks.len();
+                self.runs.push(Run {
+                    access: access.clone(),
+                    index: *index,
+                    first: *first,
+                    component: component.clone(),
+                    address: start,
+                    lookups: vec![0; blocks.len()],
+                    blocks,
+                    wires: HashMap::new(),
+                });
+            }
+            InstanceOp::Wire {
+                index,
+                left,
+                target,
+                state,
+                handles,
+            } => {
+                let before = [Felt::from(*left), maker, ZERO, ZERO];
+                let after = match left {
+                    1 => [ZERO; 4],
+                    left => [Felt::from(left - 1), maker, ZERO, ZERO],
+                };
+                memory(word(at_home(*index), Space::State, 0, false, before));
+                memory(word(at_home(*index), Space::State, 0, true, after));
+                memory(word(
+                    at_home(*target),
+                    Space::State,
+                    0,
+                    false,
+                    state.to_word(),
+                ));
+                for handle in handles.iter() {
+                    others.resources.table(handle, [ZERO; 2], others.memory);
+                }
+                if let Some(run) = self.run_mut((*index).into()) {
+                    run.wires.insert(*left, *target);
+                }
+                self.rows += 1;
+                self.wires.push(access.clone());
+            }
+            InstanceOp::Tell {
+                address,
+                commitment,
+                context,
+                state,
+                ..
+            } => {
+                memory(word(*context, Space::State, 0, false, state.to_word()));
+                memory(word(
+                    access.context,
+                    Space::User,
+                    *address,
+                    true,
+                    (*commitment).into(),
+                ));
+                self.rows += 1;
+                self.told.push(access.clone());
+            }
+        }
+    }
+
+    /// Records a lookup of a link that leads to `target`, wherever it is stated; `call` is that of an
+    /// intrinsic.
+    ///
+    /// # Errors
+    /// If there is no such link.
+    pub fn request_link(
+        &mut self,
+        source: u32,
+        digest: Word,
+        target: u16,
+        call: Option<IntrinsicCall>,
+        rom: &mut RomRecorder,
+    ) -> Result<(), UnknownRecord> {
+        let unknown = UnknownRecord::Link {
+            instance: source,
+            digest,
+        };
+        let generic = match self.run_mut(source) {
+            None => rom.generic_link(source, digest),
+            Some(run) => {
+                let (block, meaning) = run.component.call(digest).ok_or(unknown)?;
+                match meaning {
+                    Meaning::Held(key) => Some(key),
+                    Meaning::Builtin(intrinsic) if intrinsic.has_resource() => Some(ZERO),
+                    _ => {
+                        run.lookups[block] += 1;
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let Some(key) = generic else {
+            return rom.request_link(source, digest);
+        };
+        if let Some(&known) = self.known.get(&(source, digest, target)) {
+            self.specific[known].lookups += 1;
+            return Ok(());
+        }
+        match self.run_mut(source) {
+            None => rom.request_link(source, digest)?,
+            Some(run) => {
+                let (block, _) = run.component.call(digest).ok_or(unknown)?;
+                run.lookups[block] += 1;
+            }
+        }
+        self.known
+            .insert((source, digest, target), self.specific.len());
+        self.rows += 1;
+        self.specific.push(Specific {
+            source,
+            digest,
+            target,
+            call: call.map_or(SpecificCall::Held(key), SpecificCall::Handle),
+            lookups: 1,
+        });
+        Ok(())
+    }
+
+    /// Records a lookup of a segment of an installed instance; returns `false` if it is no such one.
+    pub fn request_segment(&mut self, instance: u32, segment: u32) -> bool {
+        let Some(run) = self.run_mut(instance) else {
+            return false;
+        };
+        let block = run.component.segment_block(segment);
+        run.lookups
+            .get_mut(block)
+            .map(|lookups| *lookups += 1)
+            .is_some()
+    }
+
+    /// Makes rows of what was recorded, and counts their range checks.
+    pub fn finish(mut self, ranges: &mut RangeCounts) -> InstanceTable {
+        let mut wired: HashMap<(u16, u32), u64> = HashMap::new();
+        let premises = self.count_premises(&mut wired);
+        for (index, block) in premises {
+            if let Some(run) = self.run_mut(index.into()) {
+                run.lookups[block] += 1;
+            }
+        }
+        let mut rows = Vec::with_capacity(self.rows);
+        for run in &self.runs {
+            ranges.add(run.index);
+            rows.extend((0..run.blocks.len()).map(|block| self.block_row(run, block)));
+        }
+        rows.extend(self.wires.iter().map(|access| wire_row(access, &wired)));
+        rows.extend(self.specific.iter().map(|link| self.specific_row(link)));
+        for access in &self.told {
+            let row = tell_row(access);
+            for limb in [row.callee[0], row.callee[1]] {
+                ranges.add(limb.as_int() as u16);
+            }
+            rows.push(row);
+        }
+        InstanceTable { rows }
+    }
+
+    /// The blocks whose facts other rows look up: by instance and number, once for each lookup. Those of
+    /// wires are counted in `wired`.
+    fn count_premises(&self, wired: &mut HashMap<(u16, u32), u64>) -> Vec<(u16, usize)> {
+        let mut blocks = Vec::new();
+        for run in &self.runs {
+            let looked_up = (0..)
+                .zip(&run.lookups)
+                .filter(|(_, lookups)| **lookups != 0);
+            for (block, _) in looked_up {
+                if let Some((key, slot, target)) = run.import(block) {
+                    *wired.entry((run.index, slot)).or_default() += 1;
+                    blocks.extend(self.export(target, key).map(|(block, _)| (target, block)));
+                }
+            }
+        }
+        for link in &self.specific {
+            match link.call {
+                SpecificCall::Held(key) => {
+                    let export = self.export(link.target, key);
+                    blocks.extend(export.map(|(block, _)| (link.target, block)));
+                }
+                SpecificCall::Handle(_) => blocks.push((link.target, 0)),
+            }
+        }
+        for access in &self.told {
+            if let InstanceOp::Tell { index, .. } = access.op {
+                blocks.push((index, 0));
+            }
+        }
+        blocks
+    }
+
+    fn export(&self, target: u16, key: Felt) -> Option<(usize, Word)> {
+        self.component(target)?.export(key)
+    }
+
+    /// The digest that a call of an export executes, and whether the instance has static data.
+    fn callee(&self, target: u16, key: Felt) -> ([Felt; 4], Felt) {
+        let digest = self.export(target, key).map(|(_, digest)| digest);
+        let has_data = self
+            .component(target)
+            .is_some_and(|component| !component.component().segments.is_empty());
+        (digest.unwrap_or_default().into(), flag(has_data))
+    }
+
+    /// The row of a block.
+    fn block_row(&self, run: &Run, number: usize) -> InstanceRow<Felt> {
+        let block = run.blocks[number];
+        let lookups = run.lookups[number];
+        let mut row = InstanceRow {
+            last: flag(number + 1 == run.blocks.len()),
+            index: Felt::from(run.index),
+            address: Felt::from(run.address + HASHER_ROWS * number as u32),
+            left: Felt::from((run.blocks.len() - 1 - number) as u32),
+            commitment: run.component.commitment().into(),
+            block,
+            multiplicity: Felt::new(lookups),
+            ..InstanceRow::filled(ZERO)
+        };
+        let is = |kind: BlockKind| block[0] == Felt::from(kind as u8);
+        if is(BlockKind::Head) {
+            row.op.install = ONE;
+            let slots = block[2];
+            if slots != ZERO {
+                row.flag = ONE;
+                row.callee[0] = slots.inv();
+                row.callee[1] = Felt::new(run.access.context.as_u64() + 1);
+            }
+            row.payload = Felt::from(run.first);
+            row.request = request(&run.access);
+        } else if is(BlockKind::Import) {
+            match run.import(number).filter(|_| lookups != 0) {
+                Some((key, _, target)) => {
+                    row.op.resolved = ONE;
+                    row.target = Felt::from(target);
+                    (row.callee, row.payload) = self.callee(target, key);
+                }
+                None => row.op.import = ONE,
+            }
+        } else if is(BlockKind::Own) {
+            row.op.own = ONE;
+        } else if is(BlockKind::Generic) {
+            row.op.generic = ONE;
+            let kind = block[3].as_int();
+            let send = u64::from(Intrinsic::SendOwn.code());
+            if kind == 0 {
+                row.flag = ONE;
+            } else if kind == u64::from(IntrinsicCall::INSTANCE_DROP.code()) {
+                row.callee[2] = ONE;
+            } else {
+                row.callee[0] = flag((kind - send) & 1 == 1);
+                row.callee[1] = flag((kind - send) & 2 == 2);
+            }
+        } else if is(BlockKind::Builtin) {
+            row.op.builtin = ONE;
+            row.flag = flag(block[3] == Felt::from(Intrinsic::Component.code()));
+        } else if is(BlockKind::Export) {
+            row.op.export = ONE;
+        } else {
+            row.op.segment = ONE;
+            row.flag = block[0] - Felt::from(BlockKind::Segment as u8);
+        }
+        row
+    }
+
+    /// The row of a generic link for one instance.
+    fn specific_row(&self, link: &Specific) -> InstanceRow<Felt> {
+        let target = Felt::from(link.target);
+        let mut row = InstanceRow {
+            index: Felt::from(link.source),
+            multiplicity: Felt::new(link.lookups),
+            target,
+            ..InstanceRow::filled(ZERO)
+        };
+        row.op.specific = ONE;
+        row.block[4..].copy_from_slice(link.digest.as_elements());
+        match link.call {
+            SpecificCall::Held(key) => {
+                row.flag = ONE;
+                row.block[1] = key;
+                (row.callee, row.payload) = self.callee(link.target, key);
+            }
+            SpecificCall::Handle(call) => {
+                row.block[3] = Felt::from(call.code());
+                row.left = target + Felt::from(FIRST_INSTANCE_TYPE) + ONE;
+                let commitment = self.component(link.target).map(LoadedComponent::commitment);
+                row.commitment = commitment.unwrap_or_default().into();
+            }
+        }
+        row
+    }
+}
+
+impl Run {
+    /// The key and the number of the import that a block states, and the instance that it is wired to.
+    fn import(&self, block: usize) -> Option<(Felt, u32, u16)> {
+        let [tag, key, slot, ..] = self.blocks[block];
+        if tag != Felt::from(BlockKind::Import as u8) {
+            return None;
+        }
+        let slot = slot.as_int() as u32;
+        Some((key, slot, *self.wires.get(&slot)?))
+    }
+}
+
+/// The rows, ready to be written.
+#[derive(Debug)]
+pub struct InstanceTable {
+    rows: Vec<InstanceRow<Felt>>,
+}
+
+impl InstanceTable {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Writes a table of zeros, which are the padding.
+    pub fn fill(&self, rows: &mut [InstanceRow<Felt>]) {
+        rows[..self.rows.len()].copy_from_slice(&self.rows);
+    }
+}
+
+fn flag(set: bool) -> Felt {
+    Felt::from(u8::from(set))
+}
+
+fn request(access: &InstanceAccess) -> InstanceRequest<Felt> {
+    let [input, second, third] = access.inputs;
+    InstanceRequest {
+        time: Felt::from(access.clk) + ONE,
+        context: Felt::new(access.context.as_u64()),
+        home: Felt::new(ContextId::new(access.home, ContextId::ROOT.index()).as_u64()),
+        mark: Felt::new(access.marks.current),
+        sender: access.marks.sender_felt(),
+        input,
+        output: access.output,
+        second,
+        third,
+    }
+}
+
+/// The row of a wire, which so many imports' rows look up.
+fn wire_row(access: &InstanceAccess, wired: &HashMap<(u16, u32), u64>) -> InstanceRow<Felt> {
+    let mut row = InstanceRow {
+        op: InstanceOps {
+            wire: ONE,
+            ..InstanceOps::filled(ZERO)
+        },
+        request: request(access),
+        ..InstanceRow::filled(ZERO)
+    };
+    if let InstanceOp::Wire {
+        index,
+        left,
+        target,
+        state,
+        ..
+    } = &access.op
+    {
+        let lookups = wired.get(&(*index, *left)).copied().unwrap_or_default();
+        let [_, free, table_len, _] = state.to_word();
+        row.index = Felt::from(*index);
+        row.target = Felt::from(*target);
+        row.left = Felt::from(*left);
+        row.multiplicity = Felt::new(lookups);
+        row.callee[1] = free;
+        row.callee[2] = table_len;
+        match left {
+            1 => row.last = ONE,
+            left => {
+                row.callee[0] = Felt::from(left - 1).inv();
+                row.callee[3] = Felt::new(access.context.as_u64() + 1);
+            }
+        }
+    }
+    row
+}
+
+/// The row that tells a component.
+fn tell_row(access: &InstanceAccess) -> InstanceRow<Felt> {
+    let mut row = InstanceRow {
+        op: InstanceOps {
+            tell: ONE,
+            ..InstanceOps::filled(ZERO)
+        },
+        request: request(access),
+        ..InstanceRow::filled(ZERO)
+    };
+    if let InstanceOp::Tell {
+        index,
+        commitment,
+        context,
+        state,
+        ..
+    } = &access.op
+    {
+        let state = state.to_word();
+        let domain = context.domain();
+        row.index = Felt::from(*index);
+        row.commitment = (*commitment).into();
+        row.block[4..].copy_from_slice(&state);
+        row.callee = [
+            Felt::from(domain & 0xffff),
+            Felt::from(domain >> 16),
+            state[2].inv(),
+            ZERO,
+        ];
+    }
+    row
+}

@@ -1,0 +1,513 @@
+//! Installed instances: what they are by their commitments, and wired as their makers have said.
+
+use miden_core::{Felt, FieldElement, ONE, ZERO};
+use miden_cvm_air::{
+    columns::{Cells, InstanceRow, cells_of, cells_of_rows_mut},
+    component::{BLOCK, BlockKind},
+    composition::{FIRST_INSTANCE_TYPE, Intrinsic, LinkKind},
+};
+
+use super::{Forgery, toolkit::CYCLE};
+use crate::installed::{account, call, install, keep, kernel, kernel_among, note};
+
+/// The root installs two accounts and a note, which it wires to the first one, calls the note, and asks
+/// what component the first account has.
+pub fn traced() -> Forgery {
+    let builder = kernel();
+    let main = format!(
+        "begin {} {} {} dup.2 dup.1 call.stubs::wire drop drop {}
+        push.1.24 call.stubs::component drop drop {} {} end",
+        install(&account(&builder, 10)),
+        install(&account(&builder, 20)),
+        install(&note(&builder, LinkKind::Shared)),
+        call("b1", 0),
+        call("a1", 2),
+        keep(2, 5),
+    );
+    Forgery::new(builder.trace(&main))
+}
+
+/// The number of the first row of a kind, after `skip` of them.
+fn at(forged: &Forgery, skip: usize, is: impl Fn(&InstanceRow<Felt>) -> bool) -> usize {
+    let rows = forged.trace.instances.iter().enumerate();
+    let mut found = rows.filter(|(_, row)| is(row)).map(|(number, _)| number);
+    found.nth(skip).expect("there is such a row")
+}
+
+fn installed(forged: &Forgery, nth: usize) -> usize {
+    at(forged, nth, |row| row.op.install == ONE)
+}
+
+/// Changes the rows of a record.
+fn edit_record(forged: &mut Forgery, nth: usize, mut edit: impl FnMut(&mut InstanceRow<Felt>)) {
+    let start = installed(forged, nth);
+    for row in &mut forged.trace.instances[start..] {
+        edit(row);
+        if row.last == ONE {
+            break;
+        }
+    }
+}
+
+/// The root installs an account whose commitment it takes from the advice, and calls it.
+fn told() -> Forgery {
+    let builder = kernel();
+    let mut commitment = account(&builder, 10).commitment();
+    commitment.reverse();
+    let main = format!(
+        "begin adv_push.4 mem_storew_le.16 dropw push.16 call.stubs::install {} {} end",
+        call("a1", 0),
+        keep(1, 2),
+    );
+    let builder = builder.advice(&commitment.map(|element| element.as_int()));
+    Forgery::new(builder.trace(&main))
+}
+
+/// Writes other blocks of the first record, and hashes them; returns the commitment.
+fn hash_others(forged: &mut Forgery, edit: impl FnOnce(&mut [InstanceRow<Felt>])) -> [Felt; 4] {
+    let start = installed(forged, 0);
+    let last = at(forged, 0, |row| row.last == ONE && row.op.wire == ZERO);
+    edit(&mut forged.trace.instances[start..=last]);
+    let mut state = [ZERO; 12];
+    for number in start..=last {
+        let row = forged.trace.instances[number];
+        let address = row.address.as_int() as usize;
+        state[4..].copy_from_slice(&row.block);
+        forged.rehash(address, state);
+        state = forged.trace.hasher[address + CYCLE - 1].state;
+    }
+    [state[4], state[5], state[6], state[7]]
+}
+
+/// A run that is told the commitment of a record with other blocks, and installs an instance by it: the
+/// record is one that no executor accepts.
+fn told_another(edit: impl FnOnce(&mut [InstanceRow<Felt>])) -> Forgery {
+    let mut forged = told();
+    let before = forged.trace.instances[installed(&forged, 0)].commitment;
+    let after = hash_others(&mut forged, edit);
+    for cell in cells_of_rows_mut::<Felt, _>(&mut forged.trace.core) {
+        if let Some(position) = before.iter().position(|element| element == cell) {
+            *cell = after[position];
+        }
+    }
+    for row in &mut forged.trace.instances {
+        if row.commitment == before {
+            row.commitment = after;
+        }
+    }
+    forged
+}
+
+/// The rows of a record that are blocks of a kind with this number of what they give.
+fn blocks_of(
+    rows: &mut [InstanceRow<Felt>],
+    kind: BlockKind,
+    gives: impl Fn(&[Felt; BLOCK]) -> bool,
+) -> &mut InstanceRow<Felt> {
+    let tag = Felt::from(kind as u8);
+    let mut found = rows.iter_mut();
+    found
+        .find(|row| row.block[0] == tag && gives(&row.block))
+        .expect("there is such a block")
+}
+
+/// The row of the procedure for handles that receives what is lent, which nobody calls.
+fn receives(rows: &mut [InstanceRow<Felt>]) -> &mut InstanceRow<Felt> {
+    let code = Felt::from(Intrinsic::RecvBorrow.code());
+    blocks_of(rows, BlockKind::Generic, |block| block[3] == code)
+}
+
+/// Inserts rows, and padding after all.
+fn insert(forged: &mut Forgery, at: usize, rows: &[InstanceRow<Felt>]) {
+    let used = forged.trace.instances.iter();
+    let used = used.filter(|row| cells_of::<Felt, _>(&row.op).contains(&ONE));
+    let mut all: Vec<_> = used.copied().collect();
+    all.splice(at..at, rows.iter().copied());
+    all.push(InstanceRow::filled(ZERO));
+    forged.set_instances(&all);
+}
+
+#[test]
+fn runs_that_install_are_proven() {
+    traced().assert_proven();
+    told().assert_proven();
+    // A record is what its commitment says, whoever wrote it.
+    let mut forged = told_another(|rows| receives(rows).block[4] += ONE);
+    forged.settle().assert_proven();
+}
+
+#[test]
+fn an_instance_of_another_component_than_its_commitment_says() {
+    // The first account is made of the second one's record.
+    let honest = traced();
+    let (first, second) = (installed(&honest, 0), installed(&honest, 1));
+    let commitment = honest.trace.instances[second].commitment;
+    let length = second - first;
+    let mut forged = traced();
+    for i in 0..length {
+        let other = honest.trace.instances[second + i];
+        let row = &mut forged.trace.instances[first + i];
+        (row.block, row.address) = (other.block, other.address);
+    }
+    forged.settles_to_more_than(&["bus.HashDigest", "bus.Segment"]);
+    // Then with its commitment, which is not the one in memory.
+    edit_record(&mut forged, 0, |row| row.commitment = commitment);
+    forged.settles_to_more_than(&["bus.Link", "memory.value", "bus.Segment"]);
+}
+
+#[test]
+fn records_that_do_not_hash_to_the_commitment() {
+    // A block that says something else: another procedure of the account is exported.
+    let honest = traced();
+    let export = at(&honest, 0, |row| row.op.export == ONE);
+    let mut forged = traced();
+    forged.trace.instances[export].block[4] += ONE;
+    forged.settles_to_more_than(&["bus.HashAbsorb", "bus.Link"]);
+    // A record that ends early, or goes on.
+    let mut forged = traced();
+    let last = at(&forged, 0, |row| row.op.segment == ONE);
+    forged.trace.instances[last - 1].last = ONE;
+    forged.settles_to_more_than(&[
+        "bus.HashDigest",
+        "instances.last_block",
+        "instances.next_block",
+    ]);
+    let mut forged = traced();
+    forged.trace.instances[last].last = ZERO;
+    forged.settles_to_more_than(&["instances.next_block"]);
+    // Blocks that are left out, or stand somewhere else.
+    let mut forged = traced();
+    let row = forged.trace.instances.remove(export);
+    forged.settles_to_more_than(&["instances.continued"]);
+    let mut forged = traced();
+    forged.trace.instances.remove(export);
+    forged.trace.instances.insert(last - 1, row);
+    forged.settles_to_more_than(&["instances.continued"]);
+    // Fewer blocks than the first one says.
+    let mut forged = traced();
+    let start = installed(&forged, 0);
+    forged.trace.instances[start].block[1] -= ONE;
+    forged.settles_to_more_than(&["bus.HashInput", "instances.number_of_blocks"]);
+    // A block is read as what it is not.
+    let mut forged = traced();
+    let row = &mut forged.trace.instances[export];
+    (row.op.export, row.op.own) = (ZERO, ONE);
+    forged.settles_to_more_than(&["instances.tag"]);
+}
+
+#[test]
+fn a_row_of_no_record() {
+    // A fact that stands alone.
+    let honest = traced();
+    let export = at(&honest, 0, |row| row.op.export == ONE);
+    let mut forged = traced();
+    let end = at(&forged, 0, |row| row.op.tell == ONE) + 1;
+    forged.trace.instances[end] = honest.trace.instances[export];
+    forged.settles_to_more_than(&["instances.next_block"]);
+    // An instance that nobody has asked for.
+    let mut forged = traced();
+    let start = installed(&forged, 0);
+    let length = installed(&forged, 1) - start;
+    let record = honest.trace.instances[start..start + length].to_vec();
+    let position = end + 1;
+    forged.trace.instances.splice(position..position, record);
+    let height = forged.trace.instances.len().next_power_of_two();
+    let padding = forged.trace.instances[end];
+    forged.trace.instances.resize(height, padding);
+    forged.settles_to_more_than(&["bus.Table"]);
+}
+
+#[test]
+fn an_index_that_another_instance_has() {
+    let mut forged = traced();
+    edit_record(&mut forged, 1, |row| row.index = ONE);
+    forged.settles_to_more_than(&["memory.value", "bus.Table"]);
+    // The counter stands still.
+    let mut forged = traced();
+    let second = installed(&forged, 1);
+    forged.trace.instances[second].payload += ONE;
+    forged.settles_to_more_than(&["memory.value", "bus.Table"]);
+    // An index that is none.
+    let mut forged = traced();
+    edit_record(&mut forged, 1, |row| row.index = Felt::new(1 << 16));
+    forged.settles_to_more_than(&["bus.Range"]);
+}
+
+#[test]
+fn an_import_that_is_wired_to_another_instance() {
+    // The note's import leads to the second account.
+    let mut forged = traced();
+    let wire = at(&forged, 0, |row| row.op.wire == ONE);
+    forged.trace.instances[wire].target = Felt::new(2);
+    forged.settles_to_more_than(&["bus.Link", "bus.Table"]);
+    // So does the link.
+    let mut forged = traced();
+    let import = at(&forged, 0, |row| row.op.resolved == ONE);
+    forged.trace.instances[import].target = Felt::new(2);
+    forged.settles_to_more_than(&["bus.Link"]);
+    // To an export that is none, or of another kind than the record says.
+    let mut forged = traced();
+    forged.trace.instances[import].callee[0] += ONE;
+    forged.settles_to_more_than(&["bus.Link"]);
+    let mut forged = traced();
+    forged.trace.instances[import].block[3] = Felt::new(14);
+    forged.settles_to_more_than(&["bus.HashAbsorb", "instances.import_kind"]);
+}
+
+#[test]
+fn a_second_wiring() {
+    // The wire stands twice.
+    let mut forged = traced();
+    let wire = at(&forged, 0, |row| row.op.wire == ONE);
+    let row = forged.trace.instances[wire];
+    let end = at(&forged, 0, |row| row.op.tell == ONE) + 1;
+    forged.trace.instances[end] = InstanceRow {
+        target: Felt::new(2),
+        ..row
+    };
+    forged.settles_to_more_than(&["bus.Table"]);
+    // There is more to wire than the state says, or the last wire is not the last.
+    let mut forged = traced();
+    let row = &mut forged.trace.instances[wire];
+    row.left += ONE;
+    row.last = ZERO;
+    row.callee[0] = ONE;
+    row.callee[3] = row.request.context + ONE;
+    forged.settles_to_more_than(&["memory.value"]);
+    let mut forged = traced();
+    forged.trace.instances[wire].last = ZERO;
+    forged.settles_to_more_than(&["instances.maker_left", "instances.more_imports"]);
+    let mut forged = traced();
+    forged.trace.instances[wire].left += ONE;
+    forged.settles_to_more_than(&["instances.last_import"]);
+}
+
+#[test]
+fn a_wire_by_who_has_no_right() {
+    let mut forged = traced();
+    let wire = at(&forged, 0, |row| row.op.wire == ONE);
+    forged.trace.instances[wire].request.context = ONE;
+    forged.settles_to_more_than(&["memory.value", "bus.Table"]);
+    // By another handle than that of the instance.
+    let mut forged = traced();
+    forged.trace.instances[wire].request.input -= ONE;
+    forged.settles_to_more_than(&["bus.Table"]);
+    // In the domain of an isolated call.
+    let mut forged = traced();
+    forged.trace.instances[wire].request.home = ONE;
+    forged.settles_to_more_than(&["instances.unused"]);
+}
+
+#[test]
+fn an_instance_that_is_entered_before_it_is_wired() {
+    // It is said to have no imports.
+    let mut forged = traced();
+    let start = installed(&forged, 2);
+    let row = &mut forged.trace.instances[start];
+    (row.flag, row.callee[0], row.callee[1]) = (ZERO, ZERO, ZERO);
+    forged.settles_to_more_than(&["instances.no_imports"]);
+    let mut forged = traced();
+    forged.trace.instances[start].callee[1] = Felt::new(77);
+    forged.settles_to_more_than(&["instances.maker"]);
+}
+
+#[test]
+fn an_identity_of_another_component() {
+    let honest = traced();
+    let tell = at(&honest, 0, |row| row.op.tell == ONE);
+    let other = honest.trace.instances[installed(&honest, 1)].commitment;
+    // Another commitment, and the index of another instance.
+    let mut forged = traced();
+    forged.trace.instances[tell].commitment = other;
+    forged.settles_to_more_than(&["bus.Link"]);
+    let mut forged = traced();
+    let row = &mut forged.trace.instances[tell];
+    (row.commitment, row.index) = (other, Felt::new(2));
+    forged.settles_to_more_than(&["instances.told_index"]);
+    let row = &mut forged.trace.instances[tell];
+    let step = Felt::new(1 << 16).inv();
+    row.callee[0] = -step;
+    forged.settles_to_more_than(&["bus.Range"]);
+    // An instance that was never entered.
+    let mut forged = traced();
+    let row = &mut forged.trace.instances[tell];
+    (row.block[6], row.callee[2]) = (ZERO, ZERO);
+    forged.settles_to_more_than(&["memory.value", "instances.told_exists"]);
+}
+
+#[test]
+fn generic_links_for_what_they_are_not_for() {
+    let honest = traced();
+    let held = at(&honest, 0, |row| row.op.specific == ONE && row.flag == ONE);
+    // Another instance, another export, another kind of call.
+    let mut forged = traced();
+    forged.trace.instances[held].target = Felt::new(2);
+    forged.settles_to_more_than(&["bus.Link"]);
+    let mut forged = traced();
+    forged.trace.instances[held].block[1] += ONE;
+    forged.settles_to_more_than(&["bus.Link"]);
+    let mut forged = traced();
+    forged.trace.instances[held].block[3] = ONE;
+    forged.settles_to_more_than(&["bus.Link", "instances.specific_call"]);
+    // A call as a procedure for handles.
+    let mut forged = traced();
+    forged.trace.instances[held].flag = ZERO;
+    forged.settles_to_more_than(&["bus.Link", "instances.specific_type"]);
+    // What a block allows is something else.
+    let generic = at(&honest, 0, |row| row.op.generic == ONE);
+    let mut forged = traced();
+    forged.trace.instances[generic].block[3] = Felt::new(14);
+    forged.settles_to_more_than(&["bus.HashAbsorb", "instances.generic_kind"]);
+    let builtin = at(&honest, 0, |row| row.op.builtin == ONE);
+    let mut forged = traced();
+    forged.trace.instances[builtin].block[3] = Felt::new(14);
+    forged.settles_to_more_than(&["bus.HashAbsorb", "instances.builtin_kind"]);
+}
+
+#[test]
+fn a_record_with_another_hash() {
+    // The executed procedures are the same; one that nobody calls has another key.
+    let mut forged = told();
+    hash_others(&mut forged, |rows| {
+        let who = |block: &[Felt; BLOCK]| block[1] == Felt::new(crate::installed::WHO);
+        blocks_of(rows, BlockKind::Export, who).block[1] += ONE;
+    });
+    forged.settles_without(&["instances.commitment"]);
+}
+
+#[test]
+fn blocks_that_give_what_no_component_may_have() {
+    let new = Felt::from(Intrinsic::New.code());
+    let first = Felt::from(Intrinsic::SendOwn.code());
+    // A procedure that makes handles to installed instances.
+    told_another(|rows| {
+        let row = receives(rows);
+        row.block[3] = new;
+        (row.callee[0], row.callee[1]) = (new - first, ZERO);
+    })
+    .settles_to(&["instances.generic_binary"]);
+    // A call of what is held that reads as the commitment of a component.
+    told_another(|rows| {
+        let row = receives(rows);
+        row.block[3] = ONE;
+        row.flag = ONE;
+        (row.callee[0], row.callee[1]) = (ONE, ZERO);
+    })
+    .settles_to(&["instances.generic_one"]);
+    // The right to install.
+    told_another(|rows| {
+        let code = Felt::from(Intrinsic::Component.code());
+        let row = blocks_of(rows, BlockKind::Builtin, |block| block[3] == code);
+        row.block[3] = Felt::from(Intrinsic::Install.code());
+        row.flag = Felt::new(2).inv();
+    })
+    .settles_to(&["instances.flag_binary"]);
+    // Data that is neither there nor not.
+    told_another(|rows| {
+        let who = |block: &[Felt; BLOCK]| block[1] == Felt::new(crate::installed::WHO);
+        blocks_of(rows, BlockKind::Export, who).block[2] = Felt::new(2);
+    })
+    .settles_to(&["instances.has_data_binary"]);
+}
+
+#[test]
+fn a_procedure_for_handles_that_has_a_key() {
+    let key = Felt::new(77);
+    let mut forged = told_another(|rows| receives(rows).block[1] = key);
+    let start = installed(&forged, 0);
+    let receives = *receives(&mut forged.trace.instances);
+    let record = forged.trace.instances[start];
+    let [k0, k1, k2, k3] = record.commitment;
+    let mut row = InstanceRow {
+        index: record.index,
+        left: record.index + Felt::from(FIRST_INSTANCE_TYPE) + ONE,
+        commitment: [k0 - key, k1, k2, k3],
+        block: receives.block,
+        target: record.index,
+        ..InstanceRow::filled(ZERO)
+    };
+    row.op.specific = ONE;
+    row.block[0] = ZERO;
+    insert(&mut forged, 0, &[row]);
+    forged.settles_to(&["instances.specific_handle"]);
+}
+
+#[test]
+fn a_link_that_no_block_allows() {
+    let mut forged = traced();
+    let held = at(&forged, 0, |row| row.op.specific == ONE && row.flag == ONE);
+    let row = InstanceRow {
+        index: ONE,
+        ..forged.trace.instances[held]
+    };
+    insert(&mut forged, held, &[row]);
+    forged.settles_without(&["instances.generic_link"]);
+}
+
+#[test]
+fn a_record_that_begins_with_the_table() {
+    let mut forged = traced();
+    let last = at(&forged, 0, |row| row.op.segment == ONE);
+    let row = forged.trace.instances[last];
+    assert_eq!(row.last, ONE);
+    insert(&mut forged, 0, &[row]);
+    forged.settles_to(&["boundary.first_block"]);
+}
+
+#[test]
+fn a_row_that_is_two() {
+    // Parts of two blocks, which are none together.
+    let mut forged = traced();
+    let mut row = InstanceRow::filled(ZERO);
+    (row.op.import, row.op.export) = (ONE, -ONE);
+    row.block[0] = Felt::from(BlockKind::Import as u8) - Felt::from(BlockKind::Export as u8);
+    let end = at(&forged, 0, |row| row.op.tell == ONE) + 1;
+    forged.trace.instances[end] = row;
+    forged.settles_to(&["instances.op_binary"]);
+    // A procedure of the VM that is read as an import and a procedure of the component's own.
+    let mut forged = traced();
+    let builtin = at(&forged, 0, |row| row.op.builtin == ONE);
+    let row = &mut forged.trace.instances[builtin];
+    (row.op.builtin, row.op.import, row.op.own) = (ZERO, ONE, ONE);
+    forged.settles_to(&[
+        "instances.import_kind",
+        "instances.next_block",
+        "instances.one_op",
+        "instances.unused",
+    ]);
+}
+
+#[test]
+fn an_index_that_no_instance_can_have() {
+    // The composition has all instances that there can be.
+    const MOST: u32 = 1 << 16;
+    let builder = kernel_among(MOST - 1);
+    let main = format!("begin {} drop end", install(&account(&builder, 10)));
+    let mut forged = Forgery::new(builder.trace(&main));
+    forged.public.composition = Some(kernel_among(MOST).composition());
+    let (index, resource) = (Felt::from(MOST - 1), Felt::from(FIRST_INSTANCE_TYPE + MOST));
+    let trace = &mut forged.trace;
+    let cells = cells_of_rows_mut::<Felt, _>(&mut trace.core).iter_mut();
+    let cells = cells.chain(cells_of_rows_mut(&mut trace.rom));
+    let cells = cells.chain(cells_of_rows_mut(&mut trace.instances));
+    let numbers = cells.filter(|cell| **cell == index);
+    let types = cells_of_rows_mut(&mut trace.resources).iter_mut();
+    let types = types.filter(|cell| **cell == resource);
+    numbers.chain(types).for_each(|cell| *cell += ONE);
+    forged.settles_without(&["instances.index_range"]);
+}
+
+#[test]
+fn digits_of_an_id_that_are_none() {
+    let honest = traced();
+    let tell = at(&honest, 0, |row| row.op.tell == ONE);
+    let step = Felt::new(1 << 16);
+    let mut forged = traced();
+    let row = &mut forged.trace.instances[tell];
+    (row.callee[0], row.callee[1]) = (-step, ONE);
+    forged.settles_without(&["instances.domain_low"]);
+    let mut forged = traced();
+    let row = &mut forged.trace.instances[tell];
+    (row.callee[0], row.callee[1]) = (ONE, -step.inv());
+    forged.settles_without(&["instances.domain_high"]);
+}

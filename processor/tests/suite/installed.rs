@@ -1,0 +1,512 @@
+//! Instances that the program installs by the commitments of their components.
+
+use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
+use miden_cvm_air::{
+    component::{Component, ComponentError, INSTALLED, Import, Keyed, Segment},
+    composition::{
+        Composition, CompositionError, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, LinkKind,
+        LinkRecord,
+    },
+};
+use miden_cvm_processor::{ComponentFault, ExecutionOptions, Limits, Trap};
+
+use crate::composition::Builder;
+
+/// The keys of exports.
+pub const BUMP: u64 = 11;
+pub const WHO: u64 = 12;
+pub const PAY: u64 = 13;
+pub const LENT: u64 = 14;
+
+/// An account counts its calls, beginning with what its data says, and tells who called.
+const ACCOUNT: &str = "
+    pub proc bump mem_load.8 add.1 dup mem_store.8 swap drop end
+    pub proc who push.0 call.stubs::caller swap drop end";
+
+/// A note pays into the account that it is wired to, twice, and calls a procedure of its own between.
+const NOTE: &str = "
+    pub proc pay call.stubs::c1 call.own call.stubs::c1 end
+    pub proc own push.7 mem_store.0 end
+    pub proc lent call.stubs::recv_borrow3
+        push.0 dup.1 movdn.15 call.stubs::b2 movup.15 drop swap call.stubs::drop3 drop end";
+
+pub fn export(builder: &Builder, path: &str, key: u64) -> Keyed {
+    Keyed {
+        digest: builder.procedure(path),
+        key: Felt::new(key),
+    }
+}
+
+fn data(start: u64) -> Vec<Felt> {
+    let mut data = vec![ZERO; 8];
+    data[0] = Felt::new(start);
+    data
+}
+
+pub fn account(builder: &Builder, start: u64) -> Component {
+    builder.with_handles(Component {
+        exports: vec![
+            export(builder, "account::bump", BUMP),
+            export(builder, "account::who", WHO),
+        ],
+        segments: vec![Segment {
+            address: 8,
+            length: 8,
+            commitment: Rpo256::hash_elements(&data(start)),
+        }],
+        ..Component::default()
+    })
+}
+
+pub fn note(builder: &Builder, kind: LinkKind) -> Component {
+    builder.with_handles(Component {
+        imports: vec![Import {
+            digest: builder.stub("c1"),
+            key: Felt::new(BUMP),
+            slot: 1,
+            kind,
+        }],
+        own: vec![builder.procedure("note::own")],
+        held: vec![Keyed {
+            digest: builder.stub("b2"),
+            key: Felt::new(BUMP),
+        }],
+        exports: vec![
+            export(builder, "note::pay", PAY),
+            export(builder, "note::lent", LENT),
+        ],
+        ..Component::default()
+    })
+}
+
+/// The root installs accounts that begin with 10 and 20, and notes.
+pub fn kernel() -> Builder {
+    kernel_among(1)
+}
+
+/// The same with so many instances of the composition.
+pub fn kernel_among(instances: u32) -> Builder {
+    let builder = Builder::new(instances)
+        .component("account", ACCOUNT)
+        .component("note", NOTE)
+        .installs(&[("a1", BUMP), ("a2", WHO), ("b1", PAY), ("c2", LENT)])
+        .advised(&data(10))
+        .advised(&data(20));
+    let components = [
+        account(&builder, 10),
+        account(&builder, 20),
+        note(&builder, LinkKind::Shared),
+        note(&builder, LinkKind::Fresh),
+    ];
+    components
+        .iter()
+        .fold(builder, |builder, component| builder.installable(component))
+}
+
+/// Puts the commitment of a component at an address and installs an instance: `[...] -> [handle, ...]`.
+pub fn install(component: &Component) -> String {
+    let [c0, c1, c2, c3]: [Felt; 4] = component.commitment().into();
+    format!("push.{c3}.{c2}.{c1}.{c0} mem_storew_le.16 dropw push.16 call.stubs::install\n")
+}
+
+/// A call of what element `position` is a handle to, with 0 on top, in the place of which the result
+/// comes.
+pub fn call(stub: &str, position: usize) -> String {
+    let position = position + 1;
+    format!("push.0 dup.{position} movdn.15 call.stubs::{stub} movup.15 drop\n")
+}
+
+/// Drops what is below so many elements, of all that were pushed.
+pub fn keep(count: usize, pushed: usize) -> String {
+    let below = match count {
+        1 => "swap".to_owned(),
+        count => format!("movup.{count}"),
+    };
+    format!("repeat.{pushed} {below} drop end")
+}
+
+fn is(trap: &Trap, expected: &Trap) -> bool {
+    trap.to_string() == expected.to_string()
+}
+
+fn traps(builder: &Builder, main: &str, expected: impl FnOnce(&Trap) -> bool) {
+    let error = builder.start(main).0.expect_err("the run traps");
+    assert!(error.trap().is_some_and(expected), "{error}");
+}
+
+#[test]
+fn each_is_what_its_commitment_says() {
+    let builder = kernel();
+    let (first, second) = (account(&builder, 10), account(&builder, 20));
+    // Two of one component, one of another; each has its data once and keeps its state.
+    let main = format!(
+        "begin {} {} {} {} {} {} {} {} end",
+        install(&first),
+        install(&second),
+        install(&first),
+        call("a1", 2),
+        call("a1", 3),
+        call("a1", 3),
+        call("a1", 3),
+        keep(4, 7),
+    );
+    assert_eq!(builder.run(&main)[..4], [11, 21, 12, 11]);
+    // Indices follow those of the composition.
+    let main = format!(
+        "begin {} {} {} end",
+        install(&first),
+        call("a2", 0),
+        keep(1, 2)
+    );
+    assert_eq!(builder.run(&main)[0], 0);
+}
+
+#[test]
+fn an_import_leads_where_the_maker_has_wired_it() {
+    for (kind, expected) in [(LinkKind::Shared, 13), (LinkKind::Fresh, 11)] {
+        let builder = kernel();
+        let main = format!(
+            "begin {} {} dup.1 dup.1 call.stubs::wire drop drop {} {} {} end",
+            install(&account(&builder, 10)),
+            install(&note(&builder, kind)),
+            call("b1", 0),
+            call("a1", 2),
+            keep(2, 4),
+        );
+        // A shared import goes to the account itself, a fresh one to a new instance each time.
+        let paid = if kind == LinkKind::Shared { 12 } else { 11 };
+        assert_eq!(builder.run(&main)[..2], [expected, paid], "{kind}");
+    }
+}
+
+#[test]
+fn two_notes_of_one_component_lead_to_different_accounts() {
+    let builder = kernel();
+    let note = note(&builder, LinkKind::Shared);
+    let main = format!(
+        "begin {} {} {} {}
+        dup.2 dup.1 call.stubs::wire drop drop dup.3 dup.2 call.stubs::wire drop drop
+        {} {} {} {} end",
+        install(&account(&builder, 10)),
+        install(&account(&builder, 20)),
+        install(&note),
+        install(&note),
+        call("b1", 0),
+        call("b1", 2),
+        call("a1", 4),
+        keep(3, 7),
+    );
+    assert_eq!(builder.run(&main)[..3], [23, 12, 22]);
+}
+
+#[test]
+fn handles_to_installed_instances_are_lent_and_given_away() {
+    let builder = kernel();
+    let main = format!(
+        "begin {} {} dup.1 dup.1 call.stubs::wire drop drop
+        push.0 dup.2 call.stubs::send_borrow3 dup.2 movdn.15 call.stubs::c2 movup.15 drop
+        {} movup.3 call.stubs::drop3 drop movup.3 call.stubs::drop3 drop {} end",
+        install(&account(&builder, 10)),
+        install(&note(&builder, LinkKind::Shared)),
+        call("a1", 3),
+        keep(2, 3),
+    );
+    let stack = builder.run(&main);
+    assert_eq!(stack[..2], [12, 11]);
+}
+
+#[test]
+fn the_component_of_a_caller_is_told() {
+    let builder = kernel();
+    let account = account(&builder, 10);
+    // The account has told the root's id; what component an instance has is told by its own id, 1.
+    let main = format!(
+        "begin {} {} drop push.1.24 call.stubs::component drop drop
+        padw mem_loadw_le.24 {} end",
+        install(&account),
+        call("a1", 0),
+        keep(4, 5),
+    );
+    let stack = builder.run(&main);
+    let commitment: [Felt; 4] = account.commitment().into();
+    assert_eq!(stack[..4], commitment.map(|element| element.as_int()));
+    for id in [0, 1, 2, 1 << 48] {
+        let main = format!(
+            "begin {} push.{id}.24 call.stubs::component end",
+            install(&account)
+        );
+        traps(&builder, &main, |trap| {
+            is(trap, &Trap::NotInstalled { id: Felt::new(id) })
+        });
+    }
+}
+
+#[test]
+fn nothing_is_entered_before_it_is_wired_and_nothing_is_wired_after() {
+    let builder = kernel();
+    let (account, note) = (account(&builder, 10), note(&builder, LinkKind::Shared));
+    let both = format!("{} {}", install(&account), install(&note));
+    traps(
+        &builder,
+        &format!("begin {both} {} end", call("b1", 0)),
+        |trap| {
+            is(
+                trap,
+                &Trap::NotWired {
+                    instance: 2,
+                    left: 1,
+                },
+            )
+        },
+    );
+    // A wire that leads to what is not wired.
+    let main = format!(
+        "begin {both} {} dup.1 dup.1 call.stubs::wire end",
+        install(&note)
+    );
+    traps(&builder, &main, |trap| {
+        is(
+            trap,
+            &Trap::NotWired {
+                instance: 2,
+                left: 1,
+            },
+        )
+    });
+    // A second wire, and one for what has no imports.
+    let twice = "dup.1 dup.1 call.stubs::wire drop drop dup.1 dup.1 call.stubs::wire";
+    traps(&builder, &format!("begin {both} {twice} end"), |trap| {
+        is(trap, &Trap::NothingToWire { instance: 2 })
+    });
+    let main = format!("begin {both} dup dup.2 call.stubs::wire end");
+    traps(&builder, &main, |trap| {
+        is(trap, &Trap::NothingToWire { instance: 1 })
+    });
+    // An export that is none.
+    let main = format!(
+        "begin {} {} {} dup.1 dup.1 call.stubs::wire drop drop dup.1 dup.1 call.stubs::wire
+        drop drop {} end",
+        install(&account),
+        install(&note),
+        install(&note),
+        call("b1", 0),
+    );
+    traps(&builder, &main, |trap| {
+        matches!(trap, Trap::NotWired { .. })
+    });
+    let main = format!("begin {} {} end", install(&account), call("b1", 0));
+    traps(&builder, &main, |trap| {
+        matches!(
+            trap,
+            Trap::NoExport {
+                instance: 0,
+                target: 1,
+                ..
+            }
+        )
+    });
+}
+
+#[test]
+fn what_is_no_handle_is_nothing() {
+    let builder = kernel();
+    let account = account(&builder, 10);
+    for main in [
+        "begin push.1.1 call.stubs::wire end".to_owned(),
+        format!(
+            "begin {} push.9 swap call.stubs::wire end",
+            install(&account)
+        ),
+        "begin push.1 movdn.15 call.stubs::a1 end".to_owned(),
+        "begin push.1 call.stubs::drop3 end".to_owned(),
+    ] {
+        traps(&builder, &main, |trap| {
+            matches!(trap, Trap::UnknownHandle { .. })
+        });
+    }
+}
+
+#[test]
+fn a_component_that_is_not_there_is_refused() {
+    let builder = kernel();
+    let known = account(&builder, 10);
+    let unknown = account(&builder, 30);
+    let main = format!("begin {} end", install(&unknown));
+    let commitment = unknown.commitment();
+    traps(&builder, &main, |trap| {
+        is(trap, &Trap::UnknownComponent { commitment })
+    });
+    // Without its data, and with elements that are no record.
+    let builder = builder.installable(&unknown);
+    traps(&builder, &main, |trap| {
+        matches!(
+            trap,
+            Trap::InvalidComponent {
+                reason: ComponentFault::Data { address: 8, .. },
+                ..
+            }
+        )
+    });
+    let zeros = vec![ZERO; 8];
+    let [c0, c1, c2, c3]: [Felt; 4] = Rpo256::hash_elements(&zeros).into();
+    let builder = builder.advised(&zeros);
+    let main = format!(
+        "begin push.{c3}.{c2}.{c1}.{c0} mem_storew_le.16 dropw push.16 call.stubs::install end"
+    );
+    traps(&builder, &main, |trap| {
+        matches!(
+            trap,
+            Trap::InvalidComponent {
+                reason: ComponentFault::Content(ComponentError::Block(0)),
+                ..
+            }
+        )
+    });
+    // Where no word is.
+    let main = format!("begin {} push.17 call.stubs::install end", install(&known));
+    assert!(builder.start(&main).0.is_err());
+}
+
+#[test]
+fn a_thousand_of_one_component_hash_its_record_once() {
+    let builder = kernel();
+    let account = account(&builder, 10);
+    let [c0, c1, c2, c3]: [Felt; 4] = account.commitment().into();
+    let main = |count| {
+        format!(
+            "begin push.{c3}.{c2}.{c1}.{c0} mem_storew_le.16 dropw
+            repeat.{count} push.16 call.stubs::install {} drop call.stubs::drop3 drop end end",
+            call("a1", 0)
+        )
+    };
+    let few = builder.trace(&main(2)).lengths;
+    let many = builder.trace(&main(1002)).lengths;
+    let blocks = account.blocks().len();
+    assert_eq!(many.instances - few.instances, 1000 * (blocks + 2));
+    // The data of each instance is hashed, and no more.
+    let data = 8;
+    assert!(many.hasher - few.hasher <= 1000 * data + 8 * 1000);
+    let mut limited = kernel();
+    let mut limits = Limits::default();
+    limits.instances = 3;
+    limited.options = ExecutionOptions::default().with_limits(limits);
+    assert!(
+        limited.start(&main(1002)).0.is_ok(),
+        "what is dropped is over"
+    );
+}
+
+#[test]
+fn records_are_read_as_they_are_written() {
+    let builder = kernel();
+    for component in [
+        Component::default(),
+        account(&builder, 10),
+        note(&builder, LinkKind::Isolated),
+    ] {
+        let elements = component.to_elements();
+        assert_eq!(Component::from_elements(&elements), Ok(component));
+        // Any other element, and any block less, is no record, or another one.
+        for position in 0..elements.len() {
+            let mut changed = elements.clone();
+            changed[position] += Felt::new(1 << 40);
+            let read = Component::from_elements(&changed);
+            assert!(
+                read.is_err() || read.is_ok_and(|read| read.to_elements() == changed),
+                "{position}"
+            );
+        }
+        let less = &elements[..elements.len() - 8];
+        assert!(Component::from_elements(less).is_err());
+        assert!(Component::from_elements(&elements[1..]).is_err());
+    }
+}
+
+#[test]
+fn records_that_mean_two_things_are_refused() {
+    let builder = kernel();
+    let note = note(&builder, LinkKind::Shared);
+    let mut twice = note.clone();
+    twice.own.push(builder.stub("c1"));
+    assert!(matches!(
+        twice.validate(),
+        Err(ComponentError::DuplicateDigest(_))
+    ));
+    let mut twice = note.clone();
+    twice.exports[1].key = twice.exports[0].key;
+    assert!(matches!(
+        twice.validate(),
+        Err(ComponentError::DuplicateKey(_))
+    ));
+    for slot in [0, 2] {
+        let mut other = note.clone();
+        other.imports[0].slot = slot;
+        assert_eq!(other.validate(), Err(ComponentError::Slots));
+    }
+    for intrinsic in [
+        Intrinsic::New,
+        Intrinsic::Load,
+        Intrinsic::Install,
+        Intrinsic::Wire,
+    ] {
+        let mut other = note.clone();
+        other.builtins[0].intrinsic = intrinsic;
+        assert_eq!(other.validate(), Err(ComponentError::Authority(intrinsic)));
+    }
+    for (address, length) in [(2, 8), (8, 4), (8, 0), ((1 << 31) - 4, 8)] {
+        let mut other = account(&builder, 10);
+        let commitment = Word::default();
+        other.segments = vec![Segment {
+            address,
+            length,
+            commitment,
+        }];
+        assert_eq!(other.validate(), Err(ComponentError::Segment(address)));
+    }
+}
+
+#[test]
+fn only_held_calls_and_handles_lead_to_any_installed_instance() {
+    let of = |kind, target, callee: [u64; 4]| {
+        let link = LinkRecord {
+            source: 0,
+            digest: Word::default(),
+            kind,
+            target,
+            callee: callee.map(Felt::new).into(),
+        };
+        Composition::new(1, vec![link], Vec::new())
+    };
+    assert!(of(LinkKind::Held, INSTALLED, [5, 0, 0, 0]).is_ok());
+    for (kind, target, callee) in [
+        (LinkKind::Shared, INSTALLED, [5, 0, 0, 0]),
+        (LinkKind::Held, INSTALLED + 1, [5, 0, 0, 0]),
+        (LinkKind::Held, INSTALLED, [5, 0, 1, 0]),
+    ] {
+        assert!(matches!(
+            of(kind, target, callee),
+            Err(CompositionError::LinkInstance { .. })
+        ));
+    }
+    let with = |intrinsic| {
+        let record = IntrinsicRecord {
+            source: 0,
+            digest: Word::default(),
+            intrinsic,
+            resource: FIRST_INSTANCE_TYPE + INSTALLED,
+        };
+        Composition::new(1, Vec::new(), Vec::new())
+            .and_then(|composition| composition.with_resources(Vec::new(), vec![record]))
+    };
+    for intrinsic in Intrinsic::ALL {
+        let may = matches!(
+            intrinsic,
+            Intrinsic::Drop
+                | Intrinsic::SendOwn
+                | Intrinsic::SendBorrow
+                | Intrinsic::RecvOwn
+                | Intrinsic::RecvBorrow
+        );
+        assert_eq!(with(intrinsic).is_ok(), may, "{intrinsic:?}");
+    }
+}
