@@ -414,6 +414,9 @@ fn the_specification_holds() {
 /// Random modules, and what another engine makes of them: printed by `wasm/reference`.
 const RANDOM: &str = include_str!("random.wast");
 
+/// What is said of functions whose parameters or results do not fit into a call.
+const WIDE: &str = "the number of elements of its";
+
 /// The folder with more such scripts.
 const FOLDER: &str = "MIDEN_CVM_WASM_SCRIPTS";
 
@@ -433,10 +436,13 @@ fn another_engine_agrees_on_random_modules() {
             })
             .collect();
     }
-    let mut count = check_all(&scripts);
+    let count = check_all(&scripts);
     println!("{} hold, left out: {:?}", count.held, count.left_out);
     assert!(count.failed.is_empty(), "{:#?}", count.failed);
-    let refused = count.left_out.remove(PRESSURE).unwrap_or_default();
-    assert!(count.left_out.is_empty(), "{:#?}", count.left_out);
+    let left_out = count.left_out.into_iter();
+    let (refused, others): (Vec<_>, Vec<_>) =
+        left_out.partition(|(reason, _)| reason == PRESSURE || reason.contains(WIDE));
+    assert!(others.is_empty(), "{others:#?}");
+    let refused: usize = refused.into_iter().map(|(_, number)| number).sum();
     assert!(100 * refused < count.held, "{refused} of {}", count.held);
 }
