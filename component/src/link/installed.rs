@@ -1,6 +1,6 @@
 //! Components that a program installs: their records, which no composition has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
@@ -65,13 +65,10 @@ impl Component {
             if !import.is_called {
                 continue;
             }
-            let ImportKey::Function(of) = &import.key else {
+            let (ImportKey::Function(of), Some(key)) = (&import.key, import.function_key()) else {
                 return Err(NotInstallable::Root(name.clone()));
             };
-            let (digest, key) = (
-                import.digest,
-                function_key(&of.interface, &of.version, &of.function),
-            );
+            let digest = import.digest;
             if import.kind == Some(LinkKind::Held) {
                 held.push(Keyed { digest, key });
                 continue;
@@ -86,13 +83,10 @@ impl Component {
             };
             imports.push((interface, import));
         }
-        let slot = |interface| {
-            (1..)
-                .zip(&interfaces)
-                .find(|(_, other)| **other == interface)
-        };
+        // The interface of each import is among them.
+        let slots: BTreeMap<_, _> = interfaces.into_iter().zip(1..).collect();
         for (interface, import) in &mut imports {
-            import.slot = slot(*interface).map_or(0, |(slot, _)| slot);
+            import.slot = slots[interface];
         }
         imports.sort_by_key(|(_, import)| import.slot);
         let mut builtins = Vec::new();
