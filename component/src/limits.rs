@@ -1,5 +1,7 @@
 //! Limits on what input may ask for.
 
+use miden_assembly_syntax::Path as MasmPath;
+
 /// The most steps from name to name until there is a definition.
 pub(crate) const MAX_CHAIN: usize = 128;
 
@@ -15,6 +17,9 @@ pub(crate) const MAX_TERMS: usize = 1024;
 
 /// The most locals of a procedure: the assembler rounds their number up to a whole word in 16 bits.
 pub(crate) const MAX_LOCALS: u64 = 65_532;
+
+/// The most characters of one part of a name.
+pub(crate) const MAX_PART: usize = MasmPath::MAX_COMPONENT_LENGTH;
 
 /// The longest text of a type.
 pub(crate) const MAX_TYPE_LENGTH: usize = 1 << 10;

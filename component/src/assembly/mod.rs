@@ -18,7 +18,7 @@ pub(crate) mod toolchain;
 mod used;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -38,11 +38,12 @@ use miden_cvm_library::correct;
 
 use self::{
     guard::{Failure, guarded},
-    names::{Unit, error_at},
+    names::{Names, Unit, error_at},
     outline::Outline,
     used::{Mentioned, link_used},
 };
 use crate::{
+    code::library::canonical_in,
     error::{SourceError, SourceFault},
     file::read_file,
     limits::{AssemblyLimits, LimitName},
@@ -520,6 +521,20 @@ impl Parsed {
     /// The modules.
     pub(crate) fn modules(&self) -> &[Box<Module>] {
         &self.modules
+    }
+
+    /// How often code, and what is exported under another name, names each procedure of the sources, by its path.
+    pub(crate) fn uses(&self) -> HashMap<String, usize> {
+        let constants = BTreeMap::new();
+        let names = Names::new(&self.units, std::iter::empty(), &constants);
+        let mut uses = HashMap::new();
+        for (unit, procedure) in names.named_procedures() {
+            let unit = &self.units[unit];
+            let name = &unit.outline.procedures[procedure].name;
+            let path = canonical_in(&unit.module.join("::"), name);
+            *uses.entry(path).or_default() += 1;
+        }
+        uses
     }
 
     /// The modules, to be changed: what was checked of them has to hold of what they become.

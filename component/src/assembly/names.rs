@@ -174,6 +174,28 @@ impl<'a> Names<'a> {
             .map_err(|lost| self.error(unit, name.place, lost))
     }
 
+    /// The procedures of the units, by their units and numbers, each as often as an instruction names it or an
+    /// import exports it under another name.
+    pub(super) fn named_procedures(&self) -> Vec<(usize, usize)> {
+        let mut named = Vec::new();
+        for (number, unit) in self.units.iter().enumerate() {
+            let procedures = unit.outline.procedures.iter();
+            let invoked = procedures.flat_map(|procedure| &procedure.invoked);
+            let invoked = invoked.map(|invoked| self.follow(number, &invoked.target, None));
+            let aliases = unit.outline.aliases.iter().enumerate();
+            let exported = aliases.filter(|(_, alias)| alias.is_public);
+            let exported = exported.filter_map(|(index, alias)| {
+                Some(self.follow(number, alias.target.as_ref()?, Some(index)))
+            });
+            for target in invoked.chain(exported) {
+                if let Ok(Target::Item(Item::Procedure(unit, procedure))) = target {
+                    named.push((unit, procedure));
+                }
+            }
+        }
+        named
+    }
+
     /// The steps that names of a unit take inside of its own imports, one after the other.
     pub(super) fn local_steps(&self, unit: usize) -> u64 {
         let aliases = self.units[unit].outline.aliases.iter();

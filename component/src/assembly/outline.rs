@@ -9,7 +9,11 @@ use super::{
     reader::{Name, Reader, TypeExpression},
     scan::{At, words},
 };
-use crate::{error::SourceFault, limits::MAX_LOCALS, text::line_of};
+use crate::{
+    error::SourceFault,
+    limits::{MAX_LOCALS, MAX_PART},
+    text::line_of,
+};
 
 /// The declarations of a source.
 #[derive(Debug, Default)]
@@ -90,6 +94,12 @@ pub(super) enum Code {
     Close,
 }
 
+/// What a path begins with at the root.
+const ROOT: &str = "::";
+
+/// How much of a name that is too long an error shows.
+const SHOWN: usize = 32;
+
 /// The name of a program's main block.
 pub(super) const MAIN: &str = "$main";
 
@@ -166,7 +176,8 @@ impl Outline {
         Ok(outline)
     }
 
-    /// Checks that no name is declared twice: of an import and a type the assembler takes the one for the other,
+    /// Checks that no part of a name is one that the assembler cannot have in a path, and that no name is declared
+    /// twice: of an import and a type the assembler takes the one for the other,
     /// and goes round in circles that are none here.
     fn check_names(&self, text: &str) -> At<()> {
         let aliases = self.aliases.iter().map(|alias| (&alias.name, alias.place));
@@ -174,6 +185,18 @@ impl Outline {
         let types = self.types.iter().map(|ty| (&ty.name, ty.place));
         let procedures = self.procedures.iter().map(|one| (&one.name, one.place));
         let declared = aliases.chain(constants).chain(types).chain(procedures);
+        let imported = self
+            .aliases
+            .iter()
+            .filter_map(|alias| alias.target.as_ref());
+        let mentioned = self.names().chain(imported);
+        let mentioned = mentioned.flat_map(|name| name.parts.iter().map(|part| (part, name.place)));
+        for (part, place) in declared.clone().chain(mentioned) {
+            if part == ROOT || part.chars().count() > MAX_PART {
+                let shown = part.chars().take(SHOWN).collect();
+                return Err((place, SourceFault::PathPart(shown)));
+            }
+        }
         let mut places: BTreeMap<&String, usize> = BTreeMap::new();
         // The assembler says best what it says of a second main block.
         for (name, place) in declared.filter(|(name, _)| *name != MAIN) {
@@ -191,6 +214,13 @@ impl Outline {
     /// Returns `true` if something in the source begins with this name, such as that of an import.
     pub(super) fn mentions(&self, name: &str) -> bool {
         let begins = |found: &Name| found.parts[0] == name;
+        let of_aliases = self.aliases.iter().filter(|alias| alias.name != name);
+        let of_aliases = of_aliases.filter_map(|alias| alias.target.as_ref());
+        self.names().chain(of_aliases).any(begins)
+    }
+
+    /// The names in everything but imports.
+    fn names(&self) -> impl Iterator<Item = &Name> {
         let constants = self.constants.iter().flat_map(|constant| &constant.terms);
         let of_constants = constants.filter_map(|term| match term {
             Term::Constant(name) => Some(name),
@@ -203,12 +233,7 @@ impl Outline {
                 .chain(&procedure.constants)
                 .chain(&procedure.signature.names)
         });
-        let of_aliases = self.aliases.iter().filter(|alias| alias.name != name);
-        of_constants
-            .chain(of_types)
-            .chain(of_procedures)
-            .chain(of_aliases.filter_map(|alias| alias.target.as_ref()))
-            .any(begins)
+        of_constants.chain(of_types).chain(of_procedures)
     }
 
     /// A prefix that no name in the source has.

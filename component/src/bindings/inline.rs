@@ -12,6 +12,7 @@ use miden_assembly::{
 };
 
 use super::{BINDINGS_MODULE, EXPORTS_MODULE, is_bindings_module, resources::RESOURCE_MODULE};
+use crate::code::library::{canonical, canonical_in};
 
 /// The most instructions that the assembler has in a block.
 const MAX_BLOCK: usize = u16::MAX as usize;
@@ -156,16 +157,8 @@ fn path_of(target: &InvocationTarget, imports: &HashMap<String, String>) -> Opti
 
 /// Puts what the procedure of an export does before and after the one that implements it into that one, if
 /// nothing else executes, calls or names it: the blocks at its ends are one with those of the export then.
-/// `named` are the procedures that something else than code names.
-pub(crate) fn join_exports<'n>(
-    modules: &mut [Box<Module>],
-    named: impl IntoIterator<Item = &'n str>,
-) {
-    let mut uses: HashMap<String, usize> = HashMap::new();
-    let code = modules.iter().flat_map(|module| used(module));
-    for path in code.chain(named.into_iter().map(unquoted)) {
-        *uses.entry(path).or_default() += 1;
-    }
+/// `uses` says how often each procedure is named.
+pub(crate) fn join_exports(modules: &mut [Box<Module>], uses: &HashMap<String, usize>) {
     let wrappings: HashMap<String, Wrapping> = modules
         .iter()
         .filter(|module| is_in(module, &[EXPORTS_MODULE]))
@@ -175,9 +168,9 @@ pub(crate) fn join_exports<'n>(
         .collect();
     let mut joined = HashSet::new();
     for module in modules.iter_mut() {
-        let module_path = module.path().to_relative().to_string();
+        let module_path = module.path().to_path_buf();
         for procedure in module.procedures_mut() {
-            let path = unquoted(&format!("{module_path}::{}", procedure.name()));
+            let path = canonical_in(module_path.as_str(), procedure.name().as_str());
             if procedure.num_locals() == 0
                 && has_nodes(procedure.body())
                 && let Some(wrapping) = wrappings.get(&path)
@@ -213,7 +206,7 @@ impl Wrapping {
         let mut executed = None;
         for (at, op) in export.iter().enumerate() {
             if let Instruction::Exec(InvocationTarget::Path(path)) = portable(op)?
-                && let path = unquoted(&relative(path.inner()))
+                && let path = canonical(path.inner().as_str())
                 && !is_bindings_module(&path)
                 && executed.replace((at, path)).is_some()
             {
@@ -240,26 +233,6 @@ impl Wrapping {
         *body = Block::new(body.span(), ops.cloned().collect());
         true
     }
-}
-
-/// The procedures that a module's code and imports name, each as often as procedures and imports do.
-fn used(module: &Module) -> Vec<String> {
-    let imports = imports(module);
-    let module_path = module.path().to_relative();
-    let invoked = module.procedures().flat_map(Procedure::invoked);
-    let invoked = invoked.filter_map(|invoke| match &invoke.target {
-        InvocationTarget::Symbol(name) if !imports.contains_key(name.as_str()) => {
-            Some(format!("{}::{name}", module_path.as_str()))
-        }
-        target => path_of(target, &imports),
-    });
-    let used = invoked.chain(imports.values().cloned());
-    used.map(|path| unquoted(&path)).collect()
-}
-
-/// A path without the quotes that parts of it can have.
-fn unquoted(path: &str) -> String {
-    path.replace('"', "")
 }
 
 /// Whether a module lies below one of some.

@@ -208,9 +208,10 @@ fn init_module(procedure: &str) -> BindingsModule {
              push.IS_SET_UP mem_load eq.0\n    \
              if.true\n        \
                  push.1 push.IS_SET_UP mem_store\n        \
-                 exec.::{procedure}\n    \
+                 exec.::{}\n    \
              end\n\
-         end\n"
+         end\n",
+        quoted(procedure)
     );
     BindingsModule {
         path: INIT_MODULE.into(),

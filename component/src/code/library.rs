@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use miden_assembly::{Library, library::LibraryExport};
+use miden_assembly::{Library, Path as MasmPath, library::LibraryExport};
 use miden_core::mast::MastNodeId;
 
 /// Public procedures, as `module::procedure`, and their nodes.
@@ -13,10 +13,7 @@ pub(crate) fn public_procedures(library: &Library) -> Procedures {
     library
         .exports()
         .filter_map(LibraryExport::as_procedure)
-        .map(|procedure| {
-            let path = procedure.path.to_string();
-            (path.trim_start_matches("::").to_owned(), procedure.node)
-        })
+        .map(|procedure| (canonical(procedure.path.as_str()), procedure.node))
         .collect()
 }
 
@@ -32,12 +29,23 @@ pub(crate) fn compiled_init(library: &Library) -> Option<String> {
         takes_nothing && path.last() == Some("init") && path.components().count() == 2
     });
     match (found.next(), found.next()) {
-        (Some(init), None) => Some(trimmed(&init.path.to_string()).to_owned()),
+        (Some(init), None) => Some(canonical(init.path.as_str())),
         _ => None,
     }
 }
 
-/// A path without the `::` that it can begin with.
-pub(crate) fn trimmed(path: &str) -> &str {
-    path.strip_prefix("::").unwrap_or(path)
+/// A path in the one form that it has here: without the `::` that it can begin with, and with quotation marks
+/// around the parts that are no words. What is no path stays as it is written.
+pub(crate) fn canonical(path: &str) -> String {
+    let trimmed = path.strip_prefix("::").unwrap_or(path);
+    match MasmPath::validate(trimmed).and_then(MasmPath::canonicalize) {
+        Ok(path) => path.to_relative().as_str().to_owned(),
+        Err(_) => trimmed.to_owned(),
+    }
+}
+
+/// The path of what has this name in a module, in the form of [`canonical`].
+pub(crate) fn canonical_in(module: &str, name: &str) -> String {
+    let name = MasmPath::new(module).join(name);
+    canonical(name.as_str())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::limits::{LimitName, MAX_CHAIN, MAX_LINE, MAX_LOCALS, MAX_OPEN, MAX_TERMS};
+use crate::limits::{LimitName, MAX_CHAIN, MAX_LINE, MAX_LOCALS, MAX_OPEN, MAX_PART, MAX_TERMS};
 
 /// Sources that are refused.
 ///
@@ -69,6 +69,12 @@ pub enum SourceFault {
     /// A procedure has too many locals.
     #[error("a procedure has at most {MAX_LOCALS} locals; use memory that is not local")]
     Locals,
+    /// The assembler could not have this in a path.
+    #[error(
+        "a part of a name has at most {MAX_PART} characters and is not `::`, and this one begins with \
+         `{0}`; choose another name"
+    )]
+    PathPart(String),
     /// A procedure that is named by its hash is exported.
     #[error("a hash cannot be exported; write a procedure that executes it, and export that")]
     ExportedHash,

@@ -26,7 +26,7 @@ use crate::{
     },
     code::{
         calls::{Calls, find_calls},
-        library::{Procedures, compiled_init, public_procedures},
+        library::{Procedures, canonical, canonical_in, compiled_init, public_procedures},
         merge::missing_messages,
     },
     error::{BuildError, Problem},
@@ -647,7 +647,11 @@ fn assemble(
     parsed.append(assembly.parse_library(generated.collect())?);
     inline(parsed.modules_mut());
     let named = plan.dynamic.iter().map(|entry| entry.get_ref().as_str());
-    join_exports(parsed.modules_mut(), named.chain(types.destructor_paths()));
+    let mut uses = parsed.uses();
+    for path in named.chain(types.destructor_paths()) {
+        *uses.entry(canonical(path)).or_default() += 1;
+    }
+    join_exports(parsed.modules_mut(), &uses);
     let Assembled { code, warnings } = assembly.parsed_library(parsed)?;
     Ok(AssembledComponent {
         library: code,
@@ -666,32 +670,17 @@ fn check_implementations(
     package: Option<&Library>,
 ) -> Result<(), BuildError> {
     let packaged = package.map(public_procedures).unwrap_or_default();
-    let is_there = |path: &str| {
-        let in_sources = path.rsplit_once("::").is_some_and(|(module, name)| {
-            modules
-                .iter()
-                .filter(|found| found.path().to_relative().as_str() == module)
-                .flat_map(|found| found.items())
-                .any(|item| item.name().as_str() == name && item.visibility().is_public())
-        });
-        in_sources || packaged.contains_key(path)
-    };
-    let known = || {
-        let own = modules.iter().flat_map(|module| {
-            let path = module.path().to_relative().to_string();
-            let public = module
-                .items()
-                .iter()
-                .filter(|item| item.visibility().is_public());
-            public.map(move |item| format!("{path}::{}", item.name()))
-        });
-        own.chain(packaged.keys().cloned()).collect()
-    };
+    let own = modules.iter().flat_map(|module| {
+        let items = module.items().iter();
+        let public = items.filter(|item| item.visibility().is_public());
+        public.map(|item| canonical_in(module.path().as_str(), item.name().as_str()))
+    });
+    let known: BTreeSet<String> = own.chain(packaged.into_keys()).collect();
     for (function, (implementation, place)) in &plan.implementations {
-        if !is_there(&implementation.procedure) {
+        if !known.contains(&implementation.procedure) {
             let problem = Problem::ExportWithoutProcedure {
                 export: full_name(function),
-                candidates: candidates(&implementation.procedure, known()),
+                candidates: candidates(&implementation.procedure, &known),
                 procedure: implementation.procedure.clone(),
             };
             return Err(document.error_at(place, problem));
@@ -699,11 +688,11 @@ fn check_implementations(
     }
     for (key, named) in [("realloc", &plan.realloc), ("init", &plan.init)] {
         if let Some((path, place)) = named
-            && !is_there(path)
+            && !known.contains(path)
         {
             let problem = Problem::NoProcedure {
                 key,
-                candidates: candidates(path, known()),
+                candidates: candidates(path, &known),
                 procedure: path.clone(),
             };
             return Err(document.error_at(place, problem));
@@ -717,13 +706,14 @@ const MAX_CANDIDATES: usize = 16;
 
 /// The procedures that could have been meant by a path: those with its name first, then those of its
 /// module.
-fn candidates(path: &str, mut known: Vec<String>) -> Vec<String> {
+fn candidates<'k>(path: &str, known: impl IntoIterator<Item = &'k String>) -> Vec<String> {
     let plain = |path: &str| path.replace('"', "").replace('-', "_");
     let parts = |path: &str| match plain(path).rsplit_once("::") {
         Some((module, name)) => (module.to_owned(), name.to_owned()),
         None => (String::new(), plain(path)),
     };
     let (module, name) = parts(path);
+    let mut known: Vec<String> = known.into_iter().cloned().collect();
     known.sort_by_key(|other| {
         let (other_module, other_name) = parts(other);
         (other_name != name, other_module != module)
@@ -797,7 +787,7 @@ fn exports(
         let Some(&node) = procedures.get(&path) else {
             let problem = Problem::ExportWithoutProcedure {
                 export: name.get_ref().clone(),
-                candidates: candidates(&path, procedures.keys().cloned().collect()),
+                candidates: candidates(&path, procedures.keys()),
                 procedure: procedure.get_ref().clone(),
             };
             return Err(document.error_at(procedure, problem));
@@ -852,7 +842,7 @@ fn dynamic_targets(
             .strip_prefix(STUB_MODULE)
             .and_then(|name| name.strip_prefix("::"))
             .and_then(|name| imports.get(name));
-        match (import, procedures.get(name)) {
+        match (import, procedures.get(&find_procedure(procedures, name))) {
             (Some(import), _) => {
                 targets.imports.insert(import.digest);
             }

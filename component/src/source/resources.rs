@@ -14,7 +14,10 @@ use crate::{
         },
     },
     error::{BuildError, Problem},
-    source::manifest::{ImportEntry, Manifest, ResourceEntry},
+    source::{
+        manifest::{ImportEntry, Manifest, ResourceEntry},
+        world::find_procedure,
+    },
     text::{
         document::Document,
         names::{check_identity, check_name},
@@ -223,7 +226,8 @@ impl Declared {
     ) -> Result<BTreeMap<String, MastNodeId>, BuildError> {
         let mut nodes = BTreeMap::new();
         for (name, procedure) in &self.destructors {
-            let Some(&node) = procedures.get(procedure.get_ref()) else {
+            let path = find_procedure(procedures, procedure.get_ref());
+            let Some(&node) = procedures.get(&path) else {
                 let problem = Problem::DestructorWithoutProcedure {
                     resource: name.clone(),
                     procedure: procedure.get_ref().clone(),

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use crate::{
     bindings::Implementation,
-    code::library::{Procedures, trimmed},
+    code::library::{Procedures, canonical, canonical_in},
     error::{BuildError, Problem},
     limits::AssemblyLimits,
     source::{
@@ -155,9 +155,8 @@ pub(crate) fn implementations<'m>(
                     if by_function.0.contains_key(&function) {
                         continue;
                     }
-                    let name = masm_name(&function.1);
-                    let procedure = format!("{}::{name}", trimmed(module.get_ref()));
-                    let written = format!("{}::{}", trimmed(module.get_ref()), function.1);
+                    let procedure = canonical_in(module.get_ref(), &masm_name(&function.1));
+                    let written = canonical_in(module.get_ref(), &function.1);
                     // Compiled code has the names of WIT as they are.
                     let found = [&procedure, &written]
                         .map(|path| find_procedure(packaged, path))
@@ -216,11 +215,11 @@ impl<'m> NamedOnce<'m> {
 
 /// The path of a procedure as assembled code has it. It can be written with or without the `::` in front
 /// of it, and without the quotation marks around parts that are no names of Miden assembly. If there is no
-/// such procedure, or more than one, it stays as it is written.
+/// such procedure, or more than one, it stays as it is written, in the one form that paths have.
 pub(crate) fn find_procedure(packaged: &Procedures, written: &str) -> String {
-    let path = trimmed(written);
-    if packaged.contains_key(path) {
-        return path.into();
+    let path = canonical(written);
+    if packaged.contains_key(&path) {
+        return path;
     }
     let plain = path.replace('"', "");
     let mut found = packaged
@@ -228,7 +227,7 @@ pub(crate) fn find_procedure(packaged: &Procedures, written: &str) -> String {
         .filter(|path| path.replace('"', "") == plain);
     match (found.next(), found.next()) {
         (Some(found), None) => found.clone(),
-        _ => path.into(),
+        _ => path,
     }
 }
 

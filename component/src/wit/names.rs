@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use miden_assembly::Path as MasmPath;
+
 use super::model::InterfaceName;
 
 /// Words that cannot be the name of a procedure or module, or that bindings use for something else.
@@ -82,13 +84,28 @@ fn identifier(name: &str) -> String {
     name
 }
 
-/// A path to a procedure as it can stand in assembly: a part that is a word of the language is quoted.
+/// A path to a procedure as it can stand in assembly: a part that is a word of the language, or none that can
+/// stand there by itself, is quoted.
 pub(crate) fn quoted(path: &str) -> String {
-    let parts = path.split("::").map(|part| match RESERVED.contains(&part) {
-        true => format!("\"{part}\""),
-        false => part.to_owned(),
+    let parts = MasmPath::new(path).components().map(|part| {
+        part.map(|part| match part.as_str() {
+            part if is_plain(part) => part.to_owned(),
+            part => format!("\"{part}\""),
+        })
     });
-    parts.collect::<Vec<_>>().join("::")
+    match parts.collect::<Result<Vec<_>, _>>() {
+        Ok(parts) => parts.join("::"),
+        // It leads nowhere, however it is written.
+        Err(_) => path.to_owned(),
+    }
+}
+
+/// Whether a part of a path can stand in assembly by itself.
+fn is_plain(part: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    part.starts_with(|c: char| c.is_ascii_lowercase())
+        && part.chars().all(word)
+        && !RESERVED.contains(&part)
 }
 
 /// The module of each interface, in the order in which they are given: `namespace::package::name` for

@@ -203,8 +203,28 @@ fn a_procedure_that_leaves_more_than_its_results_traps() {
     );
 }
 
+/// What a callee has beside its exports.
+#[derive(Default)]
+struct Callee<'a> {
+    /// More of its `component.toml`.
+    manifest: &'a str,
+    /// Its module `inner::code`.
+    code: &'a str,
+    /// Its module `other`, if it has one.
+    other: Option<&'a str>,
+}
+
 /// A composition whose `callee` exports functions of one number, each with the procedure that implements it.
-fn exporting(exports: &[(&str, &str)], more: &str, code: &str, main: &str) -> Files {
+fn exporting(exports: &[(&str, &str)], callee: Callee<'_>, main: &str) -> Files {
+    let Callee {
+        manifest,
+        code,
+        other,
+    } = callee;
+    let others = match other {
+        Some(_) => ", \"other.masm\"",
+        None => "",
+    };
     let functions: String = exports
         .iter()
         .map(|(function, _)| format!("{function}: func(a: u32) -> u32;\n"))
@@ -219,8 +239,9 @@ fn exporting(exports: &[(&str, &str)], more: &str, code: &str, main: &str) -> Fi
         "package test:calls@1.0.0;
          interface calls {{ {functions} }}
          interface logs {{ log: func(); }}
+         interface things {{ resource thing; }}
          world app {{ import calls; export main: func(); }}
-         world callee {{ import logs; export calls; }}
+         world callee {{ import logs; export calls; export things; }}
          world log {{ export logs; }}"
     );
     Files::new(&[
@@ -238,12 +259,13 @@ fn exporting(exports: &[(&str, &str)], more: &str, code: &str, main: &str) -> Fi
             "callee/component.toml",
             &format!(
                 "name = \"callee\"\nwit = \"calls.wit\"\nworld = \"callee\"\n\
-                 sources = [\"code.masm\"]\n{more}\n{procedures}"
+                 sources = [\"inner/code.masm\"{others}]\n{manifest}\n{procedures}"
             ),
         ),
         ("callee/calls.wit", &wit),
+        ("callee/other.masm", other.unwrap_or_default()),
         (
-            "callee/code.masm",
+            "callee/inner/code.masm",
             &format!("use bindings::test::calls::logs\n{code}"),
         ),
         (
@@ -266,54 +288,139 @@ fn exporting(exports: &[(&str, &str)], more: &str, code: &str, main: &str) -> Fi
 /// A procedure with a call in it, that takes any element and leaves one.
 const ADDS: &str = "pub proc add exec.logs::log add.1 end\n";
 
-/// Whether the export `add` of the callee is its procedure `code::add`.
+/// Whether the export `add` of the callee is its procedure `inner::code::add`.
 fn is_one(files: &Files) -> bool {
     let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
-    run_checked(&linked, Inputs::default());
+    run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
     let callee = linked.instances.iter().find(|i| i.name == "callee");
     let component = &callee.expect("an instance").component;
     let digest = component.exports["test:calls/calls@1.0.0#add"].digest;
     let names = component.procedures.get(&digest).into_iter();
     let mut names = names.chain(component.aliases.get(&digest).into_iter().flatten());
-    names.any(|name| name == "code::add")
+    names.any(|name| name == "inner::code::add")
 }
 
 const CALLS_ADD: &str = "push.4 exec.calls::add push.5 assert_eq";
 
+const ADD: [(&str, &str); 1] = [("add", "inner::code::add")];
+
 #[test]
 fn what_an_export_does_is_part_of_a_procedure_that_nothing_else_uses() {
-    let add = [("add", "code::add")];
-    assert!(is_one(&exporting(&add, "", ADDS, CALLS_ADD)));
-    let unchecked = "push.4294967296 call.::imports::test::calls::calls::add";
-    let files = exporting(&add, "", ADDS, unchecked);
-    let error = run(&files.link().expect("a composition"), Inputs::default());
-    let error = error.expect_err("no u32").to_string();
-    assert!(error.contains("canonical ABI: integer"), "{error}");
+    let callee = Callee {
+        code: ADDS,
+        ..Callee::default()
+    };
+    let linked = exporting(&ADD, callee, CALLS_ADD).link();
+    run_checked(&linked.expect("a composition"), Inputs::default());
+    // Whatever it begins and ends with.
+    let bodies = [
+        "exec.logs::log add.1",
+        "dup eq.4 if.true exec.logs::log else nop end add.1",
+        "exec.logs::log dup eq.4 if.true add.1 else nop end",
+        "push.1 while.true add.1 exec.logs::log push.0 end",
+    ];
+    for body in bodies {
+        let code = &format!("pub proc add {body} end");
+        let callee = || Callee {
+            code,
+            ..Callee::default()
+        };
+        assert!(is_one(&exporting(&ADD, callee(), CALLS_ADD)), "{body}");
+        let unchecked = "push.4294967296 call.::imports::test::calls::calls::add";
+        let files = exporting(&ADD, callee(), unchecked);
+        let error = run(&files.link().expect("a composition"), Inputs::default());
+        let error = error.expect_err("no u32").to_string();
+        assert!(error.contains("canonical ABI: integer"), "{body}: {error}");
+    }
+    // A procedure without a call in it is one block with what is around it anyway, and what is local to one is
+    // there before anything else.
+    let code = "pub proc add add.1 end";
+    let callee = Callee {
+        code,
+        ..Callee::default()
+    };
+    assert!(!is_one(&exporting(&ADD, callee, CALLS_ADD)));
+    let code = "@locals(4) pub proc add loc_store.1 exec.logs::log loc_load.1 add.1 end";
+    let callee = Callee {
+        code,
+        ..Callee::default()
+    };
+    assert!(!is_one(&exporting(&ADD, callee, CALLS_ADD)));
 }
+
+/// What the second procedure does with the first: it hands over an element that is no `u32`.
+const TWICE: &str = "push.4294967296 add ADD ADD push.4294967296 sub";
 
 /// The procedure takes elements that are no `u32` from those that execute it inside the component.
 #[test]
 fn procedures_that_something_else_uses_are_what_they_were() {
-    let both = [("add", "code::add"), ("twice", "code::twice")];
     let calls = format!("{CALLS_ADD} push.4 exec.calls::twice push.6 assert_eq");
-    let twice = "push.4294967296 add exec.add exec.add push.4294967296 sub";
-    let uses = [
-        format!("pub proc twice {twice} end"),
-        format!("pub proc twice exec.inner end proc inner {twice} end"),
+    let refers = |with: &str, add: &str| with.replace("TWICE", &TWICE.replace("ADD", add));
+    let in_code = [
+        refers("pub proc twice TWICE end", "exec.add"),
+        refers("pub proc twice TWICE end", "exec.::inner::code::add"),
+        refers("pub proc twice TWICE end", "exec.inner::code::add"),
+        refers(
+            "pub proc twice exec.inner end proc inner TWICE end",
+            "exec.add",
+        ),
         "pub proc twice add.2 procref.add dropw end".into(),
     ];
-    for code in uses {
-        assert!(!is_one(&exporting(
-            &both,
-            "",
-            &format!("{ADDS}{code}"),
-            &calls
-        )));
+    let both = [("add", "inner::code::add"), ("twice", "inner::code::twice")];
+    for more in &in_code {
+        let callee = Callee {
+            code: &format!("{ADDS}{more}"),
+            ..Callee::default()
+        };
+        assert!(!is_one(&exporting(&both, callee, &calls)), "{more}");
     }
-    let add = [("add", "code::add")];
-    let dynamic = "dyncall = [\"code::add\"]";
-    assert!(!is_one(&exporting(&add, dynamic, ADDS, CALLS_ADD)));
-    let again = [("add", "code::add"), ("more", "code::add")];
+    // By imports of every kind.
+    let twice =
+        |imports: &str, add: &str| refers(&format!("{imports}pub proc twice TWICE end"), add);
+    let in_other = [
+        twice("", "exec.::inner::code::add"),
+        twice("", "exec.inner::code::add"),
+        twice("use inner::code\n", "exec.inner::code::add"),
+        twice("use inner::code->c\n", "exec.c::add"),
+        twice("use inner::code::add\n", "exec.add"),
+        twice("use inner::code::add->g\n", "exec.g"),
+        twice("use inner::code->c\nuse c::add->g\n", "exec.g"),
+        twice("use ::inner::code::add->g\n", "exec.g"),
+        twice("pub use inner::code::add->g\n", "exec.::other::g"),
+    ];
+    let both = [("add", "inner::code::add"), ("twice", "other::twice")];
+    for other in &in_other {
+        let callee = Callee {
+            code: ADDS,
+            other: Some(other),
+            ..Callee::default()
+        };
+        assert!(!is_one(&exporting(&both, callee, &calls)), "{other}");
+    }
+    // By `component.toml`, and by who calls what is exported under another name.
+    let named = [
+        ("dyncall = [\"inner::code::add\"]", None),
+        ("dyncall = [\"::inner::code::add\"]", None),
+        ("resources.thing.destructor = \"inner::code::add\"", None),
+        ("resources.thing.destructor = \"::inner::code::add\"", None),
+        (
+            "",
+            Some("pub use inner::code::add->more\npub proc main nop end"),
+        ),
+    ];
+    for (manifest, other) in named {
+        let callee = Callee {
+            manifest,
+            code: ADDS,
+            other,
+        };
+        assert!(!is_one(&exporting(&ADD, callee, CALLS_ADD)), "{manifest}");
+    }
+    let again = [("add", "inner::code::add"), ("more", "inner::code::add")];
     let calls = format!("{CALLS_ADD} push.7 exec.calls::more push.8 assert_eq");
-    assert!(!is_one(&exporting(&again, "", ADDS, &calls)));
+    let callee = Callee {
+        code: ADDS,
+        ..Callee::default()
+    };
+    assert!(!is_one(&exporting(&again, callee, &calls)));
 }

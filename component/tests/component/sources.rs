@@ -174,6 +174,34 @@ fn what_the_assembler_does_not_foresee_is_refused() {
         let error = says(library(&[("a", text)]), &["a.masm:"]);
         assert_eq!(error.fault, SourceFault::NotAProcedure(name.into()));
     }
+    let long = "x".repeat(256);
+    for name in [&long, "::"] {
+        for text in [
+            format!("pub proc \"{name}\" nop end"),
+            format!("proc f exec.\"{name}\" end"),
+            format!("proc f call.::a::\"{name}\"::g end"),
+            format!("use l::\"{name}\"->g proc f exec.g end"),
+            format!("use l::\"{name}\"::g proc f exec.g end"),
+            format!("proc f(a: \"{name}\") nop end"),
+        ] {
+            let error = says(
+                library(&[("a", &text)]),
+                &["a.masm:1:", "choose another name"],
+            );
+            assert!(matches!(error.fault, SourceFault::PathPart(_)), "{text}");
+        }
+    }
+    let constant = format!(
+        "const {0} = 1\npub proc f push.{0} drop end",
+        long.to_uppercase()
+    );
+    says(
+        library(&[("a", &constant)]),
+        &["a.masm:1:1", "255 characters"],
+    );
+    let longest = &long[1..];
+    let procedure = format!("pub proc \"{longest}\" nop end pub proc f exec.\"{longest}\" end");
+    assert!(library(&[("a", &procedure)]).is_ok());
     // The type is of itself to the assembler, whatever was imported by its name.
     for import in [hash, "l::b::Tt", "miden::core::word"] {
         says(
@@ -697,6 +725,86 @@ fn names_in_wit(words: &[String]) {
         .unwrap_or_else(|error| panic!("{error}"));
     assert!(component.exports.len() > 4 * words.len());
     assert!(component.imports.len() > 5 * words.len());
+}
+
+/// Whatever assembly takes as a procedure's name implements what a component has to have.
+#[test]
+fn procedures_of_any_name_are_found() {
+    let longest = "x".repeat(255);
+    let names = [
+        "take-it",
+        "a::b",
+        "::a",
+        "a::",
+        "A",
+        "FOO_BAR",
+        "_x",
+        "-",
+        ".",
+        "a.b",
+        "1",
+        "0x00",
+        "begin",
+        "exec",
+        "u32",
+        "$main",
+        "é",
+        "<T_as_U>::f",
+        "[method]a.b",
+        "é-ü::'x'",
+        &longest,
+    ];
+    for first in 0..names.len() {
+        // Each in each role, in forms that take turns.
+        let given = std::array::from_fn(|role| names[(first + role) % names.len()]);
+        of_any_name(given, first);
+    }
+}
+
+/// Builds a component whose procedures for what a component has to have are called so; the forms in which
+/// `component.toml` names them take turns from `turn` on.
+fn of_any_name(names: [&str; 5], turn: usize) {
+    // The parts of a path are told apart by the quotation marks.
+    let forms = |role: usize| {
+        let name = names[role];
+        match (turn + role) % 3 {
+            0 if !name.contains("::") => format!("m::{name}"),
+            1 => format!("::m::\"{name}\""),
+            _ => format!("m::\"{name}\""),
+        }
+    };
+    let [take, alloc, set_up, close, by_digest] = std::array::from_fn(forms);
+    let manifest = format!(
+        "name = \"c\"\nwit = \"w.wit\"\nsources = [\"m.masm\"]\nrealloc = {alloc:?}\n\
+         init = {set_up:?}\ndyncall = [{by_digest:?}]\n\
+         [exports.\"i#take\"]\nprocedure = {take:?}\n[exports.i]\nmodule = \"m\"\n\
+         [resources.r]\ndestructor = {close:?}\n"
+    );
+    let [take, alloc, set_up, close, by_digest] = names;
+    let source = format!(
+        "use resources::t::t::i::r\n\
+         pub proc \"{take}\" add.1 end pub proc \"{alloc}\" drop drop drop drop push.0 end\n\
+         pub proc \"{set_up}\" nop end pub proc \"{close}\" drop end\n\
+         pub proc \"{by_digest}\" push.5 drop end\n\
+         pub proc r__constructor exec.r::new end pub proc note drop drop end\n"
+    );
+    let files = Files::new(&[
+        ("c/component.toml", &manifest),
+        ("c/m.masm", &source),
+        (
+            "c/w.wit",
+            "package t:t;\ninterface i { resource r { constructor(a: u32); } \
+             take: func(a: u32) -> u32; note: func(s: string); }\nworld w { export i; }\n",
+        ),
+    ]);
+    let component = files.component("c");
+    let component = component.unwrap_or_else(|error| panic!("{names:?}: {error}"));
+    assert_eq!(component.exports.len(), 3);
+    let destructors = component
+        .resources
+        .values()
+        .filter(|ty| ty.destructor.is_some());
+    assert_eq!(destructors.count(), 1);
 }
 
 /// Comments stand wherever they may in WIT.
