@@ -669,6 +669,14 @@ impl<T: Algebra> CallCols<T> {
     }
 }
 
+impl<T: Algebra> EndCols<T> {
+    /// 1 if the block is a call of any kind, by which a context was entered; degree 1.
+    #[inline(always)]
+    pub fn any_call(&self) -> T {
+        self.call + self.syscall + self.own_destructor
+    }
+}
+
 impl<T: Copy> CoreRow<T> {
     /// The row's columns as a CALL, DYNCALL or SYSCALL row names them.
     #[inline(always)]

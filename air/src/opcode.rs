@@ -1,62 +1,221 @@
 //! Opcodes and their flags.
 
-use crate::{algebra::Algebra, columns::OpcodeCols};
+use crate::{
+    algebra::Algebra,
+    columns::{EndCols, OpcodeCols},
+};
+
+/// What a row is for, as its opcode says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It executes an operation of a basic block.
+    Operation,
+    /// It begins a node whose END comes later, or on the next row.
+    Begin,
+    /// It is a call by CALL or DYNCALL, which begin a node too and have a column for their flag.
+    Call,
+    /// It goes on with a node, ends one, or follows the end of the program.
+    Continue,
+}
+
+/// What a row does to the elements of the stack below those that it takes and leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shift {
+    /// They stay where they are.
+    No,
+    /// There is one element less: they move up by one.
+    Left,
+    /// There is one element more: they move down by one.
+    Right,
+    /// The row leaves its context, or the cells of the row decide.
+    Other,
+}
+
+/// An opcode and what holds on its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opcode {
+    /// Its name.
+    pub name: &'static str,
+    /// Its number.
+    pub code: u8,
+    /// What its rows are for.
+    pub role: Role,
+    /// How its rows shift the stack.
+    pub shift: Shift,
+}
 
 macro_rules! opcodes {
-    ($($(#[$doc:meta])* $name:ident = $value:literal),* $(,)?) => {
-        $($(#[$doc])* #[allow(missing_docs)] pub const $name: u8 = $value;)*
+    ($($role:ident $shift:ident { $($(#[$doc:meta])* $name:ident = $value:literal),* $(,)? })*) => {
+        $($($(#[$doc])* #[allow(missing_docs)] pub const $name: u8 = $value;)*)*
 
-        /// The names of all opcodes.
-        pub const NAMES: &[(&str, u8)] = &[$((stringify!($name), $value)),*];
+        /// All opcodes. The flags of sets of them follow from this table.
+        pub const OPCODES: &[Opcode] = &[$($(Opcode {
+            name: stringify!($name),
+            code: $value,
+            role: Role::$role,
+            shift: Shift::$shift,
+        }),*),*];
     };
 }
 
 // The values are those of `miden-core` 0.20, since they enter the hashes of programs.
 opcodes! {
-    NOOP = 0b000_0000, EQZ = 0b000_0001, NEG = 0b000_0010, INV = 0b000_0011,
-    INCR = 0b000_0100, NOT = 0b000_0101, MLOAD = 0b000_0111,
-    SWAP = 0b000_1000, CALLER = 0b000_1001, MOVUP2 = 0b000_1010, MOVDN2 = 0b000_1011,
-    MOVUP3 = 0b000_1100, MOVDN3 = 0b000_1101, ADVPOPW = 0b000_1110, EXPACC = 0b000_1111,
+    Operation No {
+        NOOP = 0b000_0000, EQZ = 0b000_0001, NEG = 0b000_0010, INV = 0b000_0011,
+        INCR = 0b000_0100, NOT = 0b000_0101, MLOAD = 0b000_0111,
+        SWAP = 0b000_1000, CALLER = 0b000_1001, MOVUP2 = 0b000_1010, MOVDN2 = 0b000_1011,
+        MOVUP3 = 0b000_1100, MOVDN3 = 0b000_1101, ADVPOPW = 0b000_1110, EXPACC = 0b000_1111,
 
-    MOVUP4 = 0b001_0000, MOVDN4 = 0b001_0001, MOVUP5 = 0b001_0010, MOVDN5 = 0b001_0011,
-    MOVUP6 = 0b001_0100, MOVDN6 = 0b001_0101, MOVUP7 = 0b001_0110, MOVDN7 = 0b001_0111,
-    SWAPW = 0b001_1000, EXT2MUL = 0b001_1001, MOVUP8 = 0b001_1010, MOVDN8 = 0b001_1011,
-    SWAPW2 = 0b001_1100, SWAPW3 = 0b001_1101, SWAPDW = 0b001_1110, EMIT = 0b001_1111,
+        MOVUP4 = 0b001_0000, MOVDN4 = 0b001_0001, MOVUP5 = 0b001_0010, MOVDN5 = 0b001_0011,
+        MOVUP6 = 0b001_0100, MOVDN6 = 0b001_0101, MOVUP7 = 0b001_0110, MOVDN7 = 0b001_0111,
+        SWAPW = 0b001_1000, EXT2MUL = 0b001_1001, MOVUP8 = 0b001_1010, MOVDN8 = 0b001_1011,
+        SWAPW2 = 0b001_1100, SWAPW3 = 0b001_1101, SWAPDW = 0b001_1110, EMIT = 0b001_1111,
+    }
+    Operation Left {
+        ASSERT = 0b010_0000, EQ = 0b010_0001, ADD = 0b010_0010, MUL = 0b010_0011,
+        AND = 0b010_0100, OR = 0b010_0101, U32AND = 0b010_0110, U32XOR = 0b010_0111,
+        FRIE2F4 = 0b010_1000, DROP = 0b010_1001, CSWAP = 0b010_1010, CSWAPW = 0b010_1011,
+        MLOADW = 0b010_1100, MSTORE = 0b010_1101, MSTOREW = 0b010_1110,
+    }
+    Operation Right {
+        PAD = 0b011_0000, DUP0 = 0b011_0001, DUP1 = 0b011_0010, DUP2 = 0b011_0011,
+        DUP3 = 0b011_0100, DUP4 = 0b011_0101, DUP5 = 0b011_0110, DUP6 = 0b011_0111,
+        DUP7 = 0b011_1000, DUP9 = 0b011_1001, DUP11 = 0b011_1010, DUP13 = 0b011_1011,
+        DUP15 = 0b011_1100, ADVPOP = 0b011_1101, SDEPTH = 0b011_1110, CLK = 0b011_1111,
+    }
+    Operation No {
+        U32ADD = 0b100_0000, U32SUB = 0b100_0010, U32MUL = 0b100_0100, U32DIV = 0b100_0110,
+        U32ASSERT2 = 0b100_1010,
+    }
+    Operation Right { U32SPLIT = 0b100_1000 }
+    Operation Left { U32ADD3 = 0b100_1100, U32MADD = 0b100_1110 }
+    Operation No {
+        HPERM = 0b101_0000, MPVERIFY = 0b101_0001, PIPE = 0b101_0010, MSTREAM = 0b101_0011,
+        HORNERBASE = 0b101_1001, HORNEREXT = 0b101_1010, EVALCIRCUIT = 0b101_1101,
+        LOGPRECOMPILE = 0b101_1110, MRUPDATE = 0b110_0000, CRYPTOSTREAM = 0b110_0100,
+    }
+    Operation Right { PUSH = 0b101_1011 }
 
-    ASSERT = 0b010_0000, EQ = 0b010_0001, ADD = 0b010_0010, MUL = 0b010_0011,
-    AND = 0b010_0100, OR = 0b010_0101, U32AND = 0b010_0110, U32XOR = 0b010_0111,
-    FRIE2F4 = 0b010_1000, DROP = 0b010_1001, CSWAP = 0b010_1010, CSWAPW = 0b010_1011,
-    MLOADW = 0b010_1100, MSTORE = 0b010_1101, MSTOREW = 0b010_1110,
+    Begin Left { SPLIT = 0b101_0100, LOOP = 0b101_0101, DYN = 0b101_1000 }
+    Begin No { SPAN = 0b101_0110, JOIN = 0b101_0111 }
+    Begin Other { SYSCALL = 0b110_1000 }
+    Call Other { CALL = 0b110_1100, DYNCALL = 0b101_1100 }
 
-    PAD = 0b011_0000, DUP0 = 0b011_0001, DUP1 = 0b011_0010, DUP2 = 0b011_0011,
-    DUP3 = 0b011_0100, DUP4 = 0b011_0101, DUP5 = 0b011_0110, DUP6 = 0b011_0111,
-    DUP7 = 0b011_1000, DUP9 = 0b011_1001, DUP11 = 0b011_1010, DUP13 = 0b011_1011,
-    DUP15 = 0b011_1100, ADVPOP = 0b011_1101, SDEPTH = 0b011_1110, CLK = 0b011_1111,
+    Begin No {
+        /// An intrinsic of the VM, which the next row ends. Never in a program: a CALL's row becomes one.
+        INTRINSIC = 0b110_0001,
+        /// The intrinsic that tells an instance who called in, which the next row ends. Never in a program.
+        CALLER_ID = 0b110_1001,
+        /// The intrinsic that makes an instance, which the next row ends. Never in a program.
+        INSTANTIATE = 0b110_1101,
+    }
+    Continue No {
+        /// The drop of a handle whose destructor the next row calls. Never in a program.
+        DESTROY = 0b110_0101,
+    }
+    Continue Other {
+        /// The call of a destructor into the instance that defines the type. Never in a program.
+        DESTRUCTOR = 0b110_0010,
+        /// The call of a destructor in its dropper's own context. Never in a program.
+        OWN_DESTRUCTOR = 0b110_0011,
+        END = 0b111_0000,
+    }
+    Continue Left { REPEAT = 0b111_0100 }
+    Continue No { RESPAN = 0b111_1000, HALT = 0b111_1100 }
+}
 
-    U32ADD = 0b100_0000, U32SUB = 0b100_0010, U32MUL = 0b100_0100, U32DIV = 0b100_0110,
-    U32SPLIT = 0b100_1000, U32ASSERT2 = 0b100_1010, U32ADD3 = 0b100_1100, U32MADD = 0b100_1110,
+/// A set of opcodes as the flags that add up to the set's: where all opcodes with a prefix are in it,
+/// the flag of the prefix, whose degree is lower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpcodeSet {
+    /// By the upper three bits.
+    class: [bool; 8],
+    /// By the upper five bits, where the whole class is not in it.
+    upper: [[bool; 4]; 8],
+    /// By opcode, where neither is.
+    single: [bool; 128],
+}
 
-    HPERM = 0b101_0000, MPVERIFY = 0b101_0001, PIPE = 0b101_0010, MSTREAM = 0b101_0011,
-    SPLIT = 0b101_0100, LOOP = 0b101_0101, SPAN = 0b101_0110, JOIN = 0b101_0111,
-    DYN = 0b101_1000, HORNERBASE = 0b101_1001, HORNEREXT = 0b101_1010, PUSH = 0b101_1011,
-    DYNCALL = 0b101_1100, EVALCIRCUIT = 0b101_1101, LOGPRECOMPILE = 0b101_1110,
+impl OpcodeSet {
+    /// The operations of basic blocks.
+    pub const OPERATIONS: Self = Self::with_role(Role::Operation);
+    /// What begins a node, but for CALL and DYNCALL.
+    pub const BEGIN: Self = Self::with_role(Role::Begin);
+    /// CALL and DYNCALL.
+    pub const CALLS: Self = Self::with_role(Role::Call);
+    /// What always shifts the stack to the left.
+    pub const LEFT: Self = Self::with_shift(Shift::Left);
+    /// What always shifts the stack to the right.
+    pub const RIGHT: Self = Self::with_shift(Shift::Right);
 
-    /// An intrinsic of the VM, which the next row ends. Never in a program: a CALL's row becomes one.
-    INTRINSIC = 0b110_0001,
-    /// The intrinsic that tells an instance who called in, which the next row ends. Never in a program.
-    CALLER_ID = 0b110_1001,
-    /// The intrinsic that makes an instance, which the next row ends. Never in a program.
-    INSTANTIATE = 0b110_1101,
-    /// The drop of a handle whose destructor the next row calls. Never in a program.
-    DESTROY = 0b110_0101,
-    /// The call of a destructor into the instance that defines the type. Never in a program.
-    DESTRUCTOR = 0b110_0010,
-    /// The call of a destructor in its dropper's own context. Never in a program.
-    OWN_DESTRUCTOR = 0b110_0011,
+    const fn with_role(role: Role) -> Self {
+        let mut members = [false; 128];
+        let mut i = 0;
+        while i < OPCODES.len() {
+            members[OPCODES[i].code as usize] = OPCODES[i].role as u8 == role as u8;
+            i += 1;
+        }
+        Self::new(members)
+    }
 
-    MRUPDATE = 0b110_0000, CRYPTOSTREAM = 0b110_0100, SYSCALL = 0b110_1000, CALL = 0b110_1100,
+    const fn with_shift(shift: Shift) -> Self {
+        let mut members = [false; 128];
+        let mut i = 0;
+        while i < OPCODES.len() {
+            members[OPCODES[i].code as usize] = OPCODES[i].shift as u8 == shift as u8;
+            i += 1;
+        }
+        Self::new(members)
+    }
 
-    END = 0b111_0000, REPEAT = 0b111_0100, RESPAN = 0b111_1000, HALT = 0b111_1100,
+    /// The set of these opcodes.
+    const fn new(members: [bool; 128]) -> Self {
+        let mut class = [true; 8];
+        let mut upper = [[true; 4]; 8];
+        let mut i = 0;
+        while i < OPCODES.len() {
+            let code = OPCODES[i].code as usize;
+            class[code >> 4] &= members[code];
+            upper[code >> 4][(code >> 2) & 3] &= members[code];
+            i += 1;
+        }
+        // What is said by a shorter prefix is not said by a longer one. Prefixes that no opcode has do
+        // not occur: they are no flags of rows.
+        let mut single = members;
+        let mut code = 0;
+        while code < 128 {
+            let (hi, mid) = (code >> 4, (code >> 2) & 3);
+            single[code] &= !upper[hi][mid];
+            code += 1;
+        }
+        let mut hi = 0;
+        while hi < 8 {
+            let mut mid = 0;
+            while mid < 4 {
+                upper[hi][mid] &= !class[hi] && has_prefix(hi, mid);
+                mid += 1;
+            }
+            hi += 1;
+        }
+        Self {
+            class,
+            upper,
+            single,
+        }
+    }
+}
+
+/// Whether there is an opcode with these upper five bits.
+const fn has_prefix(hi: usize, mid: usize) -> bool {
+    let mut i = 0;
+    while i < OPCODES.len() {
+        let code = OPCODES[i].code as usize;
+        if code >> 4 == hi && (code >> 2) & 3 == mid {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 /// Opcodes that no row may have, under the prefixes that have free ones: those that stand for
@@ -100,6 +259,31 @@ impl<E: Algebra> OpFlags<E> {
         } else {
             upper * self.lo[lo as usize]
         }
+    }
+
+    /// 1 if the opcode is one of a set; the degree is that of the longest prefix that tells them apart.
+    #[inline(always)]
+    pub fn any(&self, set: &OpcodeSet) -> E {
+        let mut flag = E::ZERO;
+        for hi in 0..8 {
+            if set.class[hi] {
+                flag += self.hi[hi];
+                continue;
+            }
+            for mid in 0..4 {
+                if set.upper[hi][mid] {
+                    flag += self.upper[hi][mid];
+                    continue;
+                }
+                for lo in 0..4 {
+                    let code = 16 * hi + 4 * mid + lo;
+                    if set.single[code] {
+                        flag += self.op(code as u8);
+                    }
+                }
+            }
+        }
+        flag
     }
 
     /// 1 if the upper 3 bits of the opcode are `hi`; degree 1.
@@ -152,7 +336,20 @@ impl<E: Algebra> OpFlags<E> {
     /// that call a destructor; degree 3.
     #[inline(always)]
     pub fn start(&self, call: E) -> E {
-        self.plain_node() + self.op(DYN) + self.op(SYSCALL) + self.plain_intrinsic() + call
+        self.any(&OpcodeSet::BEGIN) + call
+    }
+
+    /// 1 on the rows whose next row is in a context that they enter (`call` being the CALL and DYNCALL
+    /// column); degree 3.
+    #[inline(always)]
+    pub fn enter(&self, call: E) -> E {
+        call + self.op(SYSCALL) + self.calls_destructor()
+    }
+
+    /// 1 on the END rows that leave a context; degree 3.
+    #[inline(always)]
+    pub fn leave(&self, end: &EndCols<E>) -> E {
+        self.op(END) * end.any_call()
     }
 
     /// 1 on the first rows of intrinsics: INTRINSIC, CALLER_ID, INSTANTIATE and DESTROY; degree 2.
@@ -195,5 +392,48 @@ impl<E: Algebra> OpFlags<E> {
     #[inline(always)]
     pub fn own_destructor(&self) -> E {
         self.hi[6] * self.lo[3]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miden_core::{Felt, ONE, ZERO};
+
+    use super::*;
+    use crate::columns::{Cells, column_numbers};
+
+    fn flags(code: u8) -> OpFlags<Felt> {
+        let columns = column_numbers::<OpcodeCols<usize>>();
+        let mut cells = [ZERO; size_of::<OpcodeCols<u8>>()];
+        cells[columns.hi[usize::from(code >> 4)]] = ONE;
+        cells[columns.mid[usize::from((code >> 2) & 3)]] = ONE;
+        cells[columns.lo[usize::from(code & 3)]] = ONE;
+        OpFlags::new(OpcodeCols::from_cells(&cells))
+    }
+
+    #[test]
+    fn flags_of_sets_are_those_of_their_opcodes() {
+        for opcode in OPCODES {
+            let flags = flags(opcode.code);
+            for (set, is_in) in [
+                (OpcodeSet::OPERATIONS, opcode.role == Role::Operation),
+                (OpcodeSet::BEGIN, opcode.role == Role::Begin),
+                (OpcodeSet::CALLS, opcode.role == Role::Call),
+                (OpcodeSet::LEFT, opcode.shift == Shift::Left),
+                (OpcodeSet::RIGHT, opcode.shift == Shift::Right),
+            ] {
+                let expected = if is_in { ONE } else { ZERO };
+                assert_eq!(flags.any(&set), expected, "{} {set:?}", opcode.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_number_stands_for_two_opcodes() {
+        for (i, opcode) in OPCODES.iter().enumerate() {
+            let twin = OPCODES[..i].iter().find(|other| other.code == opcode.code);
+            assert_eq!(twin, None, "{}", opcode.name);
+            assert!(!FORBIDDEN.contains(&opcode.code), "{}", opcode.name);
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     builder::{ConstraintBuilder, CoreFrame},
     columns::SystemCols,
     composition::KERNEL_SOURCE,
-    opcode::{END, OpFlags, SYSCALL},
+    opcode::{OpFlags, SYSCALL},
 };
 
 /// Constraints of the clock and of the execution context.
@@ -39,7 +39,7 @@ pub fn constraints<B: ConstraintBuilder>(
     let syscall = ops.op(SYSCALL);
     let destructor = ops.destructor();
     let end = cur.as_end();
-    let leave = ops.op(END) * (end.call + end.syscall + end.own_destructor);
+    let leave = ops.leave(&end);
     let keep = (call + syscall + destructor + leave).not();
     b.assert_zero("system.keep_domain", 4, keep * (next.domain - domain));
     b.assert_zero("system.keep_index", 4, keep * (next.index - index));
@@ -93,7 +93,7 @@ pub fn constraints<B: ConstraintBuilder>(
     // Tokens pass a call that keeps the home domain, with its parameters and with its results, and
     // nothing else.
     let cuts = syscall + ops.calls_destructor();
-    let crosses = call + cuts + leave;
+    let crosses = ops.enter(call) + leave;
     b.assert_zero(
         "system.mark",
         4,

@@ -1,11 +1,11 @@
 //! The names of cells, read off the column structs themselves.
 
-use std::fmt::Debug;
+use std::{collections::HashMap, fmt::Debug};
 
 use miden_cvm_air::{
     columns::{
-        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
-        ResourceRow, RomRow, column_numbers,
+        BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, IntrinsicCols, MemoryRow,
+        RangeRow, ResourceRow, RomRow, column_numbers,
     },
     table::Table,
 };
@@ -51,6 +51,86 @@ impl Names {
         let is_outcome = table == Table::Resources && !number.is_multiple_of(2);
         let outcome = self.outcomes.get(column).filter(|_| is_outcome);
         outcome.unwrap_or(&self.plain[table as usize][column])
+    }
+}
+
+/// The rows of a table on which a flag is 1, and on which some cells have names of their own.
+#[derive(Debug)]
+pub struct RowKind {
+    /// The flags, by the names that formulas give them.
+    pub flags: &'static [&'static str],
+    /// The names of the cells that have their own, by column.
+    pub names: HashMap<usize, String>,
+}
+
+impl RowKind {
+    /// The kinds of rows of a table whose cells have names of their own.
+    pub fn of(table: Table) -> Vec<Self> {
+        match table {
+            Table::Core => {
+                let row = column_numbers::<CoreRow<usize>>();
+                let (call, intrinsic) = (row.as_call(), row.as_intrinsic());
+                // These are both: they call what a handle is dropped by.
+                let mut destructor = Self::new(
+                    &["calls_destructor", "destructor", "own_destructor"],
+                    "call",
+                    &call,
+                );
+                let [first, second, _] = intrinsic.unused;
+                let IntrinsicCols {
+                    kind,
+                    resource,
+                    cycle_inv,
+                    ..
+                } = intrinsic;
+                let shared = [kind, resource, cycle_inv, first, second];
+                let intrinsic = Self::new(
+                    &[
+                        "intrinsic",
+                        "plain_intrinsic",
+                        "INTRINSIC",
+                        "CALLER_ID",
+                        "INSTANTIATE",
+                        "DESTROY",
+                    ],
+                    "intrinsic",
+                    &intrinsic,
+                );
+                for column in shared {
+                    let name = intrinsic.names[&column].clone();
+                    destructor.names.insert(column, name);
+                }
+                vec![
+                    Self::new(&["END", "leave"], "end", &row.as_end()),
+                    Self::new(
+                        &["decoder.call", "CALL", "DYNCALL", "SYSCALL"],
+                        "call",
+                        &call,
+                    ),
+                    destructor,
+                    intrinsic,
+                ]
+            }
+            Table::Hasher => {
+                let row = column_numbers::<HasherRow<usize>>();
+                vec![
+                    Self::new(&["hasher.merkle"], "merkle", row.merkle_args()),
+                    Self::new(&["hasher.unhash"], "unhash", row.unhash_args()),
+                    Self::new(&["last"], "end", row.cycle_end()),
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn new(flags: &'static [&'static str], prefix: &str, cells: &impl Debug) -> Self {
+        let names = leaves(&format!("{cells:?}")).into_iter();
+        Self {
+            flags,
+            names: names
+                .map(|(column, name)| (column, format!("{prefix}.{name}")))
+                .collect(),
+        }
     }
 }
 

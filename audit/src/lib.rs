@@ -35,7 +35,7 @@ use forgery::Forgery;
 pub use harmless::Reason;
 use honest::{Cell, Honest};
 pub use honest::{core_kind, row_kind};
-pub use messages::Key;
+pub use messages::{Key, Sent, collect};
 use miden_cvm_air::{public::PublicInputs, table::Trace};
 pub use mutation::Kind;
 use random::Random;

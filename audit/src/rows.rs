@@ -9,7 +9,7 @@ use miden_cvm_air::{
     air::periodic_rows,
     builder::{PERIOD, Periodic},
     columns::{Cells, CoreRow},
-    opcode::NAMES,
+    opcode::OPCODES,
     public::PublicInputs,
     table::{Table, Trace, Window},
 };
@@ -216,13 +216,13 @@ pub fn operation_at(trace: &Trace, row: usize) -> &'static str {
 
 /// The names of all opcodes.
 pub fn operations() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().map(|(name, _)| *name)
+    OPCODES.iter().map(|opcode| opcode.name)
 }
 
 fn operation(cells: &[Felt]) -> &'static str {
     let code = opcode(CoreRow::from_cells(cells));
-    let known = NAMES.iter().find(|(_, other)| *other == code);
-    known.map_or("?", |(name, _)| name)
+    let known = OPCODES.iter().find(|opcode| opcode.code == code);
+    known.map_or("?", |opcode| opcode.name)
 }
 
 /// A number of messages: a small one, or minus a small one.

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, env, fs, path::Path};
 
 use miden_cvm_air::{public::PublicInputs, table::Table};
 use miden_cvm_audit::spec::{
-    Recorded, formula,
+    Recorded,
+    chapters::Chapter,
+    formula,
     solver::{
         Dropped, Polynomials,
         losses::{Forgeries, Losses, heading},
@@ -36,6 +38,24 @@ fn rows_are_determined() {
 #[test]
 fn formulas_are_those_of_the_code() {
     is_committed("src/formulas.md", "formulas", &formula::chapter());
+}
+
+#[test]
+fn tables_of_chapters_are_written_by_the_code() {
+    for chapter in Chapter::ALL {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs/src")
+            .join(chapter.file());
+        let committed = fs::read_to_string(path).expect("a chapter of the book");
+        let written = chapter.written(&committed);
+        let differs = committed.lines().zip(written.lines()).find(|(a, b)| a != b);
+        assert!(
+            committed == written,
+            "{} does not say what the code says, at {differs:#?}; write its tables again with\n\
+             cargo run -p miden-cvm-audit --bin air-report -- chapters",
+            chapter.file()
+        );
+    }
 }
 
 /// Without `ALL_LOSSES` in the environment, every so many parts of the AIR are left out.

@@ -93,7 +93,7 @@ pub fn constraints<B: ConstraintBuilder>(
         ]
         .map(|flag| end * flag.binary()),
     );
-    let left_call = ended.call + ended.syscall + ended.own_destructor;
+    let left_call = ended.any_call();
     b.assert_zero("block.end_one_call", 4, end * left_call.binary());
     b.assert_zero(
         "block.end_call_or_loop",
@@ -317,7 +317,7 @@ pub fn lookups<B: LookupBuilder>(
     // Leaving a block.
     let end = ops.op(END);
     let ended = cur.as_end();
-    let left_call = end * (ended.call + ended.syscall + ended.own_destructor);
+    let left_call = ops.leave(&ended);
     let left_plain = end - left_call;
     let entry = BlockEntry {
         block,

@@ -4,8 +4,8 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, CoreFrame},
     opcode::{
-        CALL, CRYPTOSTREAM, DESTROY, DYNCALL, END, EVALCIRCUIT, FORBIDDEN, FRIE2F4, HALT,
-        HORNERBASE, HORNEREXT, HPERM, LOGPRECOMPILE, MRUPDATE, OpFlags, PUSH, REPEAT, RESPAN, SPAN,
+        DESTROY, END, FORBIDDEN, FRIE2F4, HALT, HORNERBASE, HORNEREXT, OpFlags, OpcodeSet, REPEAT,
+        RESPAN, SPAN,
     },
 };
 
@@ -45,24 +45,10 @@ pub fn constraints<B: ConstraintBuilder>(
     let decoder = &frame.cur.decoder;
     let in_block = decoder.in_block;
     let horner = ops.op(HORNERBASE) + ops.op(HORNEREXT);
-    let user = ops.class(0)
-        + ops.class(1)
-        + ops.class(2)
-        + ops.class(3)
-        + ops.class(4)
-        + ops.upper(HPERM)
-        + horner
-        + ops.op(PUSH)
-        + ops.op(EVALCIRCUIT)
-        + ops.op(LOGPRECOMPILE)
-        + ops.op(MRUPDATE)
-        + ops.op(CRYPTOSTREAM);
-    b.assert_zero("decoder.in_block", 3, in_block - user);
-    b.assert_zero(
-        "decoder.call",
-        3,
-        decoder.call - ops.op(CALL) - ops.op(DYNCALL),
-    );
+    let operation = ops.any(&OpcodeSet::OPERATIONS);
+    b.assert_zero("decoder.in_block", 3, in_block - operation);
+    let call = ops.any(&OpcodeSet::CALLS);
+    b.assert_zero("decoder.call", 3, decoder.call - call);
     b.assert_zero(
         "decoder.polynomial",
         3,

@@ -31,7 +31,7 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
     let stack = &cur.stack;
     let frame = cur.as_call();
     let dyncall = ops.op(DYNCALL);
-    let enter = cur.decoder.call + ops.op(SYSCALL) + ops.calls_destructor();
+    let enter = ops.enter(cur.decoder.call);
     // On a DYNCALL row, 1 if it pops an entry.
     let popped = dyncall * stack.overflowed;
     b.assert_zero(

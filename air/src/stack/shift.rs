@@ -6,17 +6,8 @@ use crate::{
     builder::ConstraintBuilder,
     columns::{STACK_TOP, StackCols},
     lookup::{LookupBuilder, OverflowEntry, Slot},
-    opcode::*,
+    opcode::{END, OpcodeSet},
 };
-
-/// 1 on the rows whose next row is in another context; degree 3.
-#[inline(always)]
-fn switch<E: Algebra>(rows: &Rows<'_, E>) -> (E, E) {
-    let end = rows.cur.as_end();
-    let enter = rows.cur.decoder.call + rows.ops.op(SYSCALL) + rows.ops.calls_destructor();
-    let leave = rows.ops.op(END) * (end.call + end.syscall + end.own_destructor);
-    (enter, leave)
-}
 
 /// Defines the shift columns, the depth and the overflow pointer.
 #[inline(always)]
@@ -32,23 +23,17 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
         ..
     } = cur.stack;
 
-    let left = ops.class(2)
-        + ops.op(U32ADD3)
-        + ops.op(U32MADD)
-        + ops.op(SPLIT)
-        + ops.op(LOOP)
-        + ops.op(REPEAT)
-        + ops.op(DYN)
-        + ops.op(END) * cur.as_end().entered_loop;
+    let end = cur.as_end();
+    let left = ops.any(&OpcodeSet::LEFT) + ops.op(END) * end.entered_loop;
     b.assert_zero("stack.shift_left", 3, shift_left - left);
-    let right = ops.class(3) + ops.op(PUSH) + ops.op(U32SPLIT);
+    let right = ops.any(&OpcodeSet::RIGHT);
     b.assert_zero("stack.shift_right", 3, shift_right - right);
 
     let excess = depth - B::Expr::int(STACK_TOP as u64);
     b.assert_zero("stack.overflowed", 2, excess * depth_inv - overflowed);
     b.assert_zero("stack.not_overflowed", 2, overflowed.not() * excess);
 
-    let (enter, leave) = switch(rows);
+    let (enter, leave) = (ops.enter(cur.decoder.call), ops.leave(&end));
     let same = (enter + leave).not();
     let popped = shift_left * overflowed;
     b.assert_zero(

@@ -1,9 +1,11 @@
 //! Prints what is found out about the AIR: its formulas, what determines the cells of its rows, what
-//! notices that a part of it is left out, or questions about it for another solver.
+//! notices that a part of it is left out, or questions about it for another solver. The tables of the
+//! book's chapters on constraints and messages it writes where they are.
 
-use std::{env, path::Path, process::ExitCode};
+use std::{env, fs, io, path::Path, process::ExitCode};
 
 use miden_cvm_audit::spec::{
+    chapters::Chapter,
     formula, operations,
     solver::{
         losses::{Forgeries, Losses},
@@ -16,6 +18,13 @@ fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let report = match (arguments.next().as_deref(), arguments.next()) {
         (Some("formulas"), None) => formula::chapter(),
+        (Some("chapters"), None) => match write_chapters() {
+            Ok(()) => String::new(),
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        },
         (Some("operations"), None) => operations::report(),
         (Some("determinism"), None) => Report::new().text,
         (Some("questions"), None) => match serde_json::to_string(&Questions::new()) {
@@ -36,10 +45,22 @@ fn main() -> ExitCode {
             }
         }
         _ => {
-            eprintln!("air-report formulas|determinism|losses|questions");
+            eprintln!("air-report formulas|chapters|operations|determinism|losses|questions");
             return ExitCode::from(2);
         }
     };
     print!("{report}");
     ExitCode::SUCCESS
+}
+
+/// Writes the tables of the chapters of the book.
+fn write_chapters() -> io::Result<()> {
+    for chapter in Chapter::ALL {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs/src")
+            .join(chapter.file());
+        let text = fs::read_to_string(&path)?;
+        fs::write(&path, chapter.written(&text))?;
+    }
+    Ok(())
 }

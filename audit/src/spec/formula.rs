@@ -7,15 +7,15 @@ use miden_cvm_air::{
     algebra::Algebra,
     builder::PERIOD,
     chiplets::rpo::mds,
-    columns::{Cells, CoreRow, HasherRow, OpcodeCols},
-    opcode::{NAMES, OpFlags},
+    columns::{Cells, CoreRow, HasherRow},
+    opcode::{OPCODES, OpFlags},
     symbolic::{Operation, Value},
     table::Table,
 };
 use winter_math::StarkField;
 
 use super::{Input, Recorded, periodic_names, polynomial::Polynomial, solver::Polynomials};
-use crate::columns::Names;
+use crate::columns::{Names, RowKind};
 
 /// The beginning of the chapter.
 const HEAD: &str = "\
@@ -26,10 +26,10 @@ code, by `cargo run -p miden-cvm-audit --bin air-report -- formulas`, and a test
 protect is told in [Constraints](constraints.md), what the messages are for in [Buses](buses.md). `miden-cvm air`
 prints the same as [data](specification.md).
 
-`x'` is a cell of the next row; names of cells are those of [the trace](trace.md). Opcodes stand for their flags,
-and `nodes` for that of SPLIT, LOOP, SPAN and JOIN; `intrinsic` is 1 on INTRINSIC, CALLER_ID, INSTANTIATE and DESTROY
-rows, `plain_intrinsic` on all of these but DESTROY, `destructor` and `own_destructor` on those that call one. `C` is 1 for a composition and 0 for an open program. `not(x)` is `1 - x`,
-`bin(x)` is `x · (x - 1)`. A message that is received has a negative count.
+`x'` is a cell of the next row; names of cells are those of [the trace](trace.md). Under the flag of an END row, of a
+call or of an intrinsic, cells have the names that they have on such rows, and so have the hasher's under those of its
+kinds of cycles. Opcodes stand for their flags. `C` is 1 for a composition and 0 for an open program. `not(x)` is
+`1 - x`, `bin(x)` is `x · (x - 1)`. A message that is received has a negative count.
 
 ";
 
@@ -55,10 +55,11 @@ pub struct Formulas {
     named: HashMap<u32, String>,
     polynomials: Polynomials,
     names: Names,
+    kinds: Vec<RowKind>,
 }
 
 /// The names of the cells of two rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct View {
     cells: Vec<String>,
     next: Vec<String>,
@@ -76,8 +77,8 @@ impl Formulas {
             };
             match table {
                 Table::Core => {
-                    name_flags(&CoreRow::from_cells(rows.cur).op, "", &mut name);
-                    name_flags(&CoreRow::from_cells(rows.next).op, "'", &mut name);
+                    name_flags(CoreRow::from_cells(rows.cur), "", &mut name);
+                    name_flags(CoreRow::from_cells(rows.next), "'", &mut name);
                 }
                 Table::Hasher => {
                     let row = HasherRow::from_cells(rows.cur);
@@ -102,6 +103,7 @@ impl Formulas {
             recorded,
             named,
             names: Names::default(),
+            kinds: RowKind::of(table),
         }
     }
 
@@ -122,6 +124,56 @@ impl Formulas {
         }
     }
 
+    /// The names that cells have on the rows on which an expression is not zero, if its flags tell
+    /// which these are.
+    fn names_of_rows(&self, node: u32, view: &View) -> Option<HashMap<usize, &str>> {
+        let flag = match (self.named.get(&node), self.recorded.nodes[node as usize]) {
+            (Some(name), _) => Some(name),
+            (None, Operation::Input(number)) => {
+                match Input::of(self.recorded.table, number as usize) {
+                    Input::Current(column) => Some(&view.cells[column]),
+                    Input::Periodic(column) => Some(&periodic_names()[column]),
+                    Input::Next(_) | Input::Composed => None,
+                }
+            }
+            (None, _) => None,
+        };
+        let kind = flag.and_then(|flag| {
+            let mut kinds = self.kinds.iter();
+            kinds.find(|kind| kind.flags.contains(&&**flag))
+        });
+        if let Some(kind) = kind {
+            let names = kind.names.iter().map(|(&column, name)| (column, &**name));
+            return Some(names.collect());
+        }
+        match self.recorded.nodes[node as usize] {
+            Operation::Add(a, b) => {
+                let (mut a, b) = (self.names_of_rows(a, view)?, self.names_of_rows(b, view)?);
+                a.retain(|column, name| b.get(column) == Some(name));
+                Some(a)
+            }
+            Operation::Mul(a, b) => {
+                match (self.names_of_rows(a, view), self.names_of_rows(b, view)) {
+                    (Some(mut a), Some(b)) => {
+                        a.extend(b);
+                        Some(a)
+                    }
+                    (a, b) => a.or(b),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The names of the cells in a product.
+    fn within_product(&self, product: u32, view: &View) -> View {
+        let mut within = view.clone();
+        for (column, name) in self.names_of_rows(product, view).unwrap_or_default() {
+            within.cells[column] = name.into();
+        }
+        within
+    }
+
     fn value(&self, value: Value, view: &View) -> (String, Binding) {
         match value {
             Value::Constant(value) => constant(value),
@@ -140,10 +192,15 @@ impl Formulas {
     }
 
     fn node(&self, node: u32, view: &View) -> (String, Binding) {
-        use Binding::{Atom, Product, Sum};
-        if let Some(name) = self.named.get(&node) {
-            return (name.clone(), Atom);
+        match self.named.get(&node) {
+            Some(name) => (name.clone(), Binding::Atom),
+            None => self.operation(node, view),
         }
+    }
+
+    /// An expression by what it is made of, even if it has a name.
+    fn operation(&self, node: u32, view: &View) -> (String, Binding) {
+        use Binding::{Atom, Product, Sum};
         match self.recorded.nodes[node as usize] {
             Operation::Input(number) => {
                 let name = match Input::of(self.recorded.table, number as usize) {
@@ -176,14 +233,9 @@ impl Formulas {
             Operation::Mul(a, b) if a == b => (format!("{}²", self.within(a, Atom, view)), Atom),
             Operation::Mul(a, b) => self.binary(a, b).or_else(|| self.binary(b, a)).map_or_else(
                 || {
-                    (
-                        format!(
-                            "{} · {}",
-                            self.within(a, Product, view),
-                            self.within(b, Product, view)
-                        ),
-                        Product,
-                    )
+                    let view = &self.within_product(node, view);
+                    let (a, b) = (self.within(a, Product, view), self.within(b, Product, view));
+                    (format!("{a} · {b}"), Product)
                 },
                 |x| (format!("bin({})", self.node(x, view).0), Atom),
             ),
@@ -204,7 +256,14 @@ impl Formulas {
             }
             Operation::SubFrom(c, a) => {
                 let c = constant(c.into()).0;
-                (format!("{c} - {}", self.within(a, Product, view)), Sum)
+                let text = match self.recorded.nodes[a as usize] {
+                    Operation::Scale(a, factor) if is_negative(factor.into()) => {
+                        let factor = constant(-Felt::from(factor)).0;
+                        format!("{c} + {factor} · {}", self.within(a, Product, view))
+                    }
+                    _ => format!("{c} - {}", self.within(a, Product, view)),
+                };
+                (text, Sum)
             }
             Operation::Scale(a, c) => {
                 let c = constant(c.into()).0;
@@ -221,17 +280,56 @@ impl Formulas {
         }
     }
 
+    /// What the formulas are of.
+    pub(super) fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
+    /// The expression that is zero by a constraint.
+    pub(super) fn constraint(&self, number: usize) -> String {
+        let view = self.view(&self.polynomials.constraints[number]);
+        self.value(self.recorded.constraints[number].value, &view).0
+    }
+
+    /// How often a message is sent.
+    pub(super) fn count(&self, number: usize) -> String {
+        let view = self.view(&self.polynomials.messages[number].1);
+        self.value(self.recorded.messages[number].count, &view).0
+    }
+
+    /// The flags of sets of opcodes that have names, with what they are.
+    fn flags(&self) -> Vec<(&str, String)> {
+        let is_opcode = |name: &str| OPCODES.iter().any(|opcode| opcode.name == name);
+        let view = self.view(&Polynomial::default());
+        let mut flags: Vec<(u32, &str)> = self
+            .named
+            .iter()
+            .map(|(&node, name)| (node, &**name))
+            .collect();
+        flags.retain(|(_, name)| !name.ends_with('\'') && !is_opcode(name));
+        flags.sort_unstable();
+        let definitions = flags
+            .into_iter()
+            .map(|(node, name)| (name, self.operation(node, &view).0));
+        definitions.collect()
+    }
+
     /// The section of a chapter on this table.
-    pub fn section(&self) -> String {
+    fn section(&self) -> String {
         let mut text = String::new();
         let table = self.recorded.table;
         writeln!(text, "## {}\n", table.name()).expect("a string");
+        if table == Table::Core {
+            text.push_str("| flag | is |\n| --- | --- |\n");
+            for (name, definition) in self.flags() {
+                writeln!(text, "| `{name}` | `{definition}` |").expect("a string");
+            }
+            text.push('\n');
+        }
         text.push_str("| constraint | degree | is zero |\n| --- | --- | --- |\n");
         for (i, constraint) in self.recorded.constraints.iter().enumerate() {
-            let polynomial = &self.polynomials.constraints[i];
-            let view = self.view(polynomial);
-            let formula = self.value(constraint.value, &view).0;
             let (name, degree) = (constraint.name(), constraint.degree);
+            let formula = self.constraint(i);
             writeln!(text, "| `{name}` | {degree} | `{formula}` |").expect("a string");
         }
         text.push_str(
@@ -239,6 +337,10 @@ impl Formulas {
         );
         for (i, message) in self.recorded.messages.iter().enumerate() {
             let view = self.view(&self.polynomials.messages[i].1);
+            let view = match message.flag {
+                Value::Node(flag) => self.within_product(flag, &view),
+                Value::Constant(_) => view,
+            };
             let coordinates: Vec<String> = message
                 .fields
                 .iter()
@@ -251,7 +353,7 @@ impl Formulas {
                 message.name,
                 message.bus,
                 message.slot.0,
-                self.value(message.count, &view).0,
+                self.count(i),
                 coordinates.join(", ")
             )
             .expect("a string");
@@ -260,11 +362,11 @@ impl Formulas {
     }
 }
 
-/// Names the flags of the opcodes of a row.
-fn name_flags(op: &OpcodeCols<Value>, prime: &str, name: &mut impl FnMut(Value, String)) {
-    let ops = OpFlags::new(op);
-    for &(opcode, code) in NAMES {
-        name(ops.op(code), format!("{opcode}{prime}"));
+/// Names the flags of the opcodes of a row, and of sets of them.
+fn name_flags(row: &CoreRow<Value>, prime: &str, name: &mut impl FnMut(Value, String)) {
+    let ops = OpFlags::new(&row.op);
+    for opcode in OPCODES {
+        name(ops.op(opcode.code), format!("{}{prime}", opcode.name));
     }
     for (what, flag) in [
         ("nodes", ops.plain_node()),
@@ -273,6 +375,9 @@ fn name_flags(op: &OpcodeCols<Value>, prime: &str, name: &mut impl FnMut(Value, 
         ("destructor", ops.destructor()),
         ("own_destructor", ops.own_destructor()),
         ("calls_destructor", ops.calls_destructor()),
+        ("start", ops.start(row.decoder.call)),
+        ("enter", ops.enter(row.decoder.call)),
+        ("leave", ops.leave(&row.as_end())),
     ] {
         name(flag, format!("{what}{prime}"));
     }
@@ -292,6 +397,9 @@ fn constant(value: Felt) -> (String, Binding) {
     let value = value.as_int();
     if value >= 1 << 16 && value.is_power_of_two() {
         return (format!("2^{}", value.ilog2()), Binding::Atom);
+    }
+    if value == u64::from(u32::MAX) {
+        return ("(2^32 - 1)".into(), Binding::Atom);
     }
     (value.to_string(), Binding::Atom)
 }

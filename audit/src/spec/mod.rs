@@ -1,6 +1,7 @@
 //! The AIR as data: columns, constraints and messages of every table, recorded by evaluating the
 //! constraint functions on symbolic values.
 
+pub mod chapters;
 pub mod formula;
 pub mod json;
 pub mod operations;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use miden_core::ONE;
-use miden_cvm_air::{builder::PERIOD, opcode::NAMES, table::Table};
+use miden_cvm_air::{builder::PERIOD, opcode::OPCODES, table::Table};
 
 use super::{
     Kind, Polynomials, Problem,
@@ -187,8 +187,8 @@ pub fn label(problem: &Problem, kind: &Kind) -> String {
         let part = |name: &str, count: u8| (0..count).find(|i| is_set(&format!("op.{name}[{i}]")));
         if let (Some(hi), Some(mid), Some(lo)) = (part("hi", 8), part("mid", 4), part("lo", 4)) {
             let code = (hi << 4) | (mid << 2) | lo;
-            let name = NAMES.iter().find(|(_, other)| *other == code);
-            return name.map_or(format!("{code:#09b}"), |(name, _)| (*name).to_owned());
+            let opcode = OPCODES.iter().find(|opcode| opcode.code == code);
+            return opcode.map_or(format!("{code:#09b}"), |opcode| opcode.name.to_owned());
         }
     }
     let inputs = Inputs::new(problem.table, cells);

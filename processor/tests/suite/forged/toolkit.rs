@@ -8,9 +8,9 @@ use miden_cvm_air::{
     chiplets::rpo::{STATE_WIDTH, cube, mds},
     columns::{
         BitwiseRow, CallCols, Cells, CircuitRow, CoreRow, EndCols, HasherRow, InstanceRow,
-        MemoryRow, OpcodeCols, RangeRow, ResourceOutcome, ResourceRow, RomRow, cells_of,
+        MemoryRow, OpcodeCols, RangeRow, ResourceOutcome, ResourceRow, RomRow,
     },
-    lookup::{Bus, LookupBuilder, Message, Slot},
+    lookup::Bus,
     opcode::{
         CALL, DYN, DYNCALL, END, HPERM, JOIN, LOGPRECOMPILE, LOOP, MPVERIFY, MRUPDATE, REPEAT,
         RESPAN, SPAN, SPLIT, SYSCALL,
@@ -18,7 +18,7 @@ use miden_cvm_air::{
     public::{PublicInputs, ROOT_MARK},
     table::{Table, Trace, Window},
 };
-use miden_cvm_audit::{Key, memory};
+use miden_cvm_audit::{Key, Sent, collect, memory};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
@@ -54,19 +54,13 @@ pub struct Forgery {
 }
 
 /// A message with its place.
-pub struct Sent {
+pub struct Located {
     /// The table.
     pub table: Table,
     /// The row that sends or receives it.
     pub row: usize,
-    /// Its name.
-    pub name: &'static str,
-    /// Its bus.
-    pub bus: Bus,
-    /// The number of times that it is sent, negative if it is received.
-    pub count: Felt,
-    /// Its coordinates.
-    pub cells: Vec<Felt>,
+    /// The message.
+    pub sent: Sent,
 }
 
 /// How often a message is sent, less how often it is received.
@@ -78,37 +72,6 @@ struct Balance {
     left: Felt,
     /// The names of the latter.
     names: BTreeSet<&'static str>,
-}
-
-/// Collects the messages of a row.
-struct Collector<'a> {
-    table: Table,
-    row: usize,
-    sent: &'a mut Vec<Sent>,
-}
-
-impl LookupBuilder for Collector<'_> {
-    type Expr = Felt;
-
-    fn add<M: Message<Felt>>(
-        &mut self,
-        _: Slot,
-        name: &'static str,
-        _: Felt,
-        count: Felt,
-        message: M,
-    ) {
-        if count != ZERO {
-            self.sent.push(Sent {
-                table: self.table,
-                row: self.row,
-                name,
-                bus: M::BUS,
-                count,
-                cells: cells_of(&message).to_vec(),
-            });
-        }
-    }
 }
 
 /// The trace of a case, which does not trap.
@@ -233,10 +196,10 @@ impl Forgery {
     }
 
     /// Every message of the trace.
-    pub fn messages(&self) -> Vec<Sent> {
+    fn messages(&self) -> Vec<Located> {
         let periodic = miden_cvm_air::air::periodic_rows();
         let composed = self.public.composed();
-        let mut sent = Vec::new();
+        let (mut located, mut messages) = (Vec::new(), Vec::new());
         for table in Table::ALL {
             for row in 0..self.trace.height(table).saturating_sub(1) {
                 let rows = Window {
@@ -245,17 +208,19 @@ impl Forgery {
                     periodic: &periodic[row % CYCLE],
                     composed,
                 };
-                table.lookups(
-                    &rows,
-                    &mut Collector {
-                        table,
-                        row,
-                        sent: &mut sent,
-                    },
-                );
+                collect(table, &rows, &mut messages);
+                let messages = messages.drain(..);
+                located.extend(messages.map(|sent| Located { table, row, sent }));
             }
         }
-        sent
+        located
+    }
+
+    /// Every message that the verifier sends.
+    fn public_messages(&self) -> Vec<Key> {
+        let messages = self.public.messages();
+        let keys = messages.iter().map(|m| Key::new(m.bus, &m.coordinates));
+        keys.collect()
     }
 
     // Rows of the core
@@ -650,25 +615,17 @@ impl Forgery {
 
     /// The memory and the bitwise table, from what the rest of the trace asks of them.
     fn rebuild(&mut self) {
-        let requests = self.messages();
-        let public = self.public.messages();
-        let public = public.iter().map(|m| (m.bus, &m.coordinates));
-        let sent = requests
-            .iter()
-            .filter(|m| !m.name.starts_with("memory.") && m.count == ONE)
-            .map(|m| (m.bus, &m.cells));
-        let accesses: Vec<Key> = sent
-            .chain(public)
-            .filter(|(bus, _)| memory::is_memory(*bus))
-            .map(|(bus, cells)| Key::new(bus, cells))
-            .collect();
+        let mut accesses = self.public_messages();
         let mut operations = BTreeSet::new();
-        for m in &requests {
-            if m.bus == Bus::Bitwise && m.name != "bitwise.operation" {
-                let [a, b] = [m.cells[1], m.cells[2]].map(|cell| cell.as_int() as u32);
-                operations.insert((m.cells[0] == ONE, a, b));
+        for Located { sent, .. } in self.messages() {
+            if sent.key.bus == Bus::Bitwise && sent.name != "bitwise.operation" {
+                let [xor, a, b, ..] = sent.key.cells;
+                operations.insert((xor == 1, a as u32, b as u32));
+            } else if !sent.name.starts_with("memory.") && sent.count == ONE {
+                accesses.push(sent.key);
             }
         }
+        accesses.retain(|key| memory::is_memory(key.bus));
         let pairs = operations.into_iter();
         let pairs: Vec<_> = pairs.map(|(xor, a, b)| bitwise_pair(xor, a, b)).collect();
         let rows = [&[BitwiseRow::filled(ZERO)], pairs.as_flattened()].concat();
@@ -681,9 +638,9 @@ impl Forgery {
     /// the hasher's rows.
     pub fn recount(&mut self) -> &mut Self {
         self.number_rows();
-        let mut facts: BTreeMap<(Bus, Vec<u64>), Felt> = BTreeMap::new();
+        let mut facts: BTreeMap<Key, Felt> = BTreeMap::new();
         let mut numbers: BTreeMap<u64, Felt> = BTreeMap::new();
-        for m in self.messages() {
+        for Located { sent, .. } in self.messages() {
             let answers = [
                 "hasher.",
                 "bitwise.",
@@ -693,16 +650,15 @@ impl Forgery {
                 "circuits.second_variable",
                 "circuits.result",
             ];
-            if m.bus == Bus::Range {
-                if m.name != "range.number" {
-                    *numbers.entry(m.cells[0].as_int()).or_default() -= m.count;
+            if sent.key.bus == Bus::Range {
+                if sent.name != "range.number" {
+                    *numbers.entry(sent.key.cells[0]).or_default() -= sent.count;
                 }
-            } else if !answers.iter().any(|prefix| m.name.starts_with(prefix))
-                && !INSTANCE_FACTS.contains(&m.name)
-                || m.name == "hasher.segment"
+            } else if !answers.iter().any(|prefix| sent.name.starts_with(prefix))
+                && !INSTANCE_FACTS.contains(&sent.name)
+                || sent.name == "hasher.segment"
             {
-                let cells = m.cells.iter().map(Felt::as_int).collect();
-                *facts.entry((m.bus, cells)).or_default() -= m.count;
+                *facts.entry(sent.key).or_default() -= sent.count;
             }
         }
         self.count_facts(&facts);
@@ -711,13 +667,13 @@ impl Forgery {
     }
 
     /// Sets the multiplicities of the chiplets.
-    fn count_facts(&mut self, facts: &BTreeMap<(Bus, Vec<u64>), Felt>) {
+    fn count_facts(&mut self, facts: &BTreeMap<Key, Felt>) {
         // With every multiplicity 1, the answers that there are show up as messages.
         self.set_multiplicities(|_, _, _| ONE);
         let mut left = facts.clone();
         let mut counts = BTreeMap::new();
-        for m in self.messages() {
-            let second = match m.name {
+        for Located { table, row, sent } in self.messages() {
+            let second = match sent.name {
                 "hasher.output" | "circuits.second_variable" => true,
                 "hasher.input"
                 | "hasher.absorb"
@@ -731,9 +687,8 @@ impl Forgery {
                 name if INSTANCE_FACTS.contains(&name) => false,
                 _ => continue,
             };
-            let cells = m.cells.iter().map(Felt::as_int).collect();
-            let count = left.remove(&(m.bus, cells)).unwrap_or(ZERO);
-            counts.insert((m.table, m.row, second), count);
+            let count = left.remove(&sent.key).unwrap_or(ZERO);
+            counts.insert((table, row, second), count);
         }
         self.set_multiplicities(|table, row, second| {
             counts.get(&(table, row, second)).copied().unwrap_or(ZERO)
@@ -878,17 +833,12 @@ impl Forgery {
     /// The names of the messages that do not balance, nor would if those of some names were left out and
     /// facts looked up as often as is left.
     fn unmatched(&self, left_out: &[&str]) -> BTreeSet<&'static str> {
-        let public = self.public.messages();
-        let public = public.iter().map(|message| {
-            let cells = message.coordinates.clone();
-            (message.bus, cells, "public", ONE)
-        });
+        let public = self.public_messages().into_iter();
         let sent = self.messages().into_iter();
-        let sent = sent.map(|sent| (sent.bus, sent.cells, sent.name, sent.count));
-        let mut sums: BTreeMap<(Bus, Vec<u64>), Balance> = BTreeMap::new();
-        for (bus, cells, name, count) in sent.chain(public) {
-            let cells = cells.iter().map(Felt::as_int).collect();
-            let balance = sums.entry((bus, cells)).or_default();
+        let sent = sent.map(|Located { sent, .. }| (sent.key, sent.name, sent.count));
+        let mut sums: BTreeMap<Key, Balance> = BTreeMap::new();
+        for (key, name, count) in sent.chain(public.map(|key| (key, "public", ONE))) {
+            let balance = sums.entry(key).or_default();
             balance.all += count;
             if !left_out.contains(&name) {
                 balance.left += count;
