@@ -1,11 +1,11 @@
 //! Proves a transaction from a file of its inputs, and says what that costs.
 //!
 //! ```sh
-//! cargo run --release -p miden-cvm-miden --example prove -- FILE [SET [TIMES]]
+//! cargo run --release -p miden-cvm-miden --example prove -- FILE [SET [TIMES [MIB]]]
 //! ```
 //!
 //! `FILE` has `TransactionInputs` in their binary form, `SET` is a parameter set (`Regular96` if left
-//! out), and `TIMES` is how often the proof is verified, on all cores.
+//! out), `TIMES` is how often the proof is verified, on all cores, and `MIB` bounds the prover's memory.
 
 use std::{env, error::Error, fs, time::Instant};
 
@@ -19,7 +19,7 @@ use miden_protocol::{
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let file = arguments.next().ok_or("which file?")?;
-    let prover = match arguments.next() {
+    let mut prover = match arguments.next() {
         None => LocalTransactionProver::default(),
         Some(name) => {
             let mut sets = OptionSet::ALL.into_iter();
@@ -30,6 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     let times = arguments.next().map_or(Ok(1), |times| times.parse())?;
+    if let Some(mebibytes) = arguments.next() {
+        prover = prover.with_memory(mebibytes.parse::<usize>()? << 20);
+    }
 
     let inputs = TransactionInputs::read_from_bytes(&fs::read(file)?)?;
     let begun = Instant::now();

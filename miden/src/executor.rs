@@ -71,7 +71,10 @@ impl TransactionExecutorError {
     }
 
     /// A failed run, whose error in Miden's processor becomes one of its executor.
-    fn of(error: HostedError, into_miden: fn(miden_processor::ExecutionError) -> Error) -> Self {
+    pub(crate) fn of(
+        error: HostedError,
+        into_miden: fn(miden_processor::ExecutionError) -> Error,
+    ) -> Self {
         match error {
             HostedError::Failed { error, trap } => Self::Transaction {
                 error: Box::new(into_miden(*error)),
@@ -205,7 +208,7 @@ where
     }
 
     /// Returns the inputs that the transaction needs of the store.
-    async fn inputs(
+    pub(crate) async fn inputs(
         &self,
         account: AccountId,
         block: BlockNumber,
@@ -240,7 +243,7 @@ where
             .with_asset_witnesses(witnesses))
     }
 
-    fn host(
+    pub(crate) fn host(
         &self,
         inputs: &TransactionInputs,
     ) -> Result<TransactionExecutorHost<'store, 'auth, STORE, AUTH>, Error> {
@@ -272,7 +275,7 @@ where
         ))
     }
 
-    async fn run(
+    pub(crate) async fn run(
         &self,
         program: &Program,
         inputs: &TransactionInputs,
@@ -297,7 +300,7 @@ fn fee_key(block: &BlockHeader) -> Result<AssetVaultKey, Error> {
 }
 
 /// The executor's error for one of the processor. Some events of the kernel have errors of their own.
-fn kernel_error(error: miden_processor::ExecutionError) -> Error {
+pub(crate) fn kernel_error(error: miden_processor::ExecutionError) -> Error {
     let said = match &error {
         miden_processor::ExecutionError::EventError { error, .. } => error.downcast_ref(),
         _ => None,

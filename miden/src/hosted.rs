@@ -616,7 +616,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The result of a future that waits for nothing; none if it does wait.
-pub(crate) fn at_once<V>(future: impl Future<Output = V>) -> Option<V> {
+pub fn at_once<V>(future: impl Future<Output = V>) -> Option<V> {
     match core::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,

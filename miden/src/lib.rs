@@ -9,11 +9,13 @@
 //! Any other host that was written for `miden-processor` runs with [`hosted::Run`].
 
 pub mod carried;
+mod consumption;
 mod executor;
 pub mod hosted;
 mod prover;
 mod verifier;
 
+pub use consumption::{FailedNote, NoteCheckerError, NoteConsumptionChecker, NoteConsumptionInfo};
 pub use executor::{TransactionExecutor, TransactionExecutorError};
 pub use miden_cvm_processor::{ExecutionOptions, Limits};
 pub use miden_cvm_verifier::{HashFunction, MinSecurity, OptionSet, ProofSettings, Verified};

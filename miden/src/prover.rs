@@ -28,6 +28,7 @@ pub struct LocalTransactionProver {
     store: TransactionMastStore,
     settings: Result<ProofSettings, SettingsError>,
     execution: ExecutionOptions,
+    memory: Option<usize>,
 }
 
 impl Default for LocalTransactionProver {
@@ -55,7 +56,15 @@ impl LocalTransactionProver {
             store: TransactionMastStore::new(),
             settings,
             execution: ExecutionOptions::default(),
+            memory: None,
         }
+    }
+
+    /// Bounds the bytes that the trace and what is made of it take. The less there are, the more is
+    /// computed again; a transaction that is not proven with them is refused before it takes them.
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
     }
 
     /// Replaces the options of the run, which include its limits.
@@ -122,6 +131,7 @@ impl LocalTransactionProver {
         let stack_outputs = traced.public.stack_outputs.clone();
         let mut options = ProveOptions::from(settings);
         options.check_trace = false;
+        options.memory = self.memory;
         let proof = prove_trace(traced.trace, traced.public, &options).map_err(|error| {
             TransactionProverError::other_with_source("the transaction was not proven", error)
         })?;

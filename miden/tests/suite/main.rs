@@ -1,6 +1,7 @@
 //! Transactions of Miden's protocol on this machine, beside what Miden's own crates make of them.
 
 mod chain;
+mod consumption;
 mod packages;
 mod proofs;
 mod transactions;

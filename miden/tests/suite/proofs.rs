@@ -1,8 +1,10 @@
 //! Transactions proven and verified, and what is refused.
 
+use std::error::Error;
+
 use miden_cvm_miden::{
-    HashFunction, LocalTransactionProver, MinSecurity, TransactionVerifier,
-    TransactionVerifierError,
+    ExecutionOptions, HashFunction, Limits, LocalTransactionProver, MinSecurity,
+    TransactionVerifier, TransactionVerifierError,
     carried::{CarriedError, put_in, take_out},
 };
 use miden_cvm_verifier::{Proof, ProofError, VerifierError};
@@ -115,12 +117,6 @@ fn what_is_not_proven_is_refused() {
             "{refused:?}"
         );
     }
-    // The fourth byte is the version.
-    assert!(matches!(
-        altered(&transaction, 4),
-        Err(ProofError::Version(_))
-    ));
-
     // Requests to precompiles.
     let mut proof = transaction.proof().clone();
     assert_eq!(proof.pc_requests.len(), 2);
@@ -162,6 +158,65 @@ fn what_is_not_proven_is_refused() {
             VerifierError::Security { .. }
         ))
     ));
+}
+
+/// Older proofs, and newer ones than the verifier knows.
+#[test]
+fn proofs_of_other_versions_are_refused_by_their_version() {
+    let bytes = prove("consume1_ecdsa").to_bytes();
+    let read = ProvenTransaction::read_from_bytes(&bytes).expect("a transaction's bytes");
+    let proof = take_out(read.proof()).expect("a proof").to_bytes();
+    let begin = bytes.windows(8).position(|window| window == &proof[..8]);
+    // Four bytes of the proof come before its version.
+    let position = begin.expect("the proof's bytes") + 4;
+    let current = bytes[position];
+    for version in [current - 1, current + 1] {
+        let mut other = bytes.clone();
+        other[position] = version;
+        let other = ProvenTransaction::read_from_bytes(&other).expect("a transaction's bytes");
+        let refused = verifier().verify(&other).expect_err("another version");
+        assert!(
+            matches!(
+                refused,
+                TransactionVerifierError::Carried(CarriedError::Proof(ProofError::Version(found)))
+                    if found == version
+            ),
+            "{refused:?}"
+        );
+        let said = refused.to_string();
+        for version in [version, current] {
+            assert!(said.contains(&format!("version {version}")), "{said}");
+        }
+    }
+}
+
+/// Sets a limit.
+type Bound = fn(&mut Limits);
+
+/// What a proving service bounds, each by its name.
+#[test]
+fn limits_are_named() {
+    let bounds: [(&str, Bound); 7] = [
+        ("memory words", |limits| limits.memory_words = 100),
+        ("advice elements", |limits| limits.advice_elements = 100),
+        ("stack elements", |limits| limits.stack_depth = 16),
+        ("open calls", |limits| limits.call_depth = 1),
+        ("open nodes", |limits| limits.nesting = 2),
+        ("events and circuits read", |limits| {
+            limits.bulk_elements = 10
+        }),
+        ("trace rows", |limits| limits.trace_rows = 1000),
+    ];
+    for (name, bound) in bounds {
+        let mut limits = Limits::default();
+        bound(&mut limits);
+        let prover = LocalTransactionProver::default()
+            .with_execution_options(ExecutionOptions::default().with_limits(limits));
+        let refused = prover.prove(inputs("consume1_ecdsa"));
+        let error = refused.expect_err("a limit that the transaction passes");
+        let source = error.source().expect("the machine's error").to_string();
+        assert!(source.contains(name), "{name}: {source}");
+    }
 }
 
 #[test]
