@@ -17,7 +17,9 @@ use miden_cvm_air::{
     heights::Heights,
     lookup::{Bus, MAX_MESSAGE_WIDTH, MessageInfo, Slot},
     options::{OptionSet, ProofSettings},
+    proof::{HEADER_LEN, MAGIC, MAX_STARK_LEN, VERSION},
     public::PublicInputs,
+    requests::MAX_REQUESTS_LEN,
     security::Protocol,
     table::Table,
 };
@@ -544,6 +546,35 @@ fn the_calculators_description_is_that_of_the_code() {
         soundcalc(),
     );
     assert!(written == built, "docs/soundcalc.toml has to be:\n{built}");
+}
+
+#[test]
+fn the_envelope_is_that_of_the_code() {
+    let rows = rows(SECURITY, "bytes");
+    let bytes = rows.iter().map(|(_, row)| row[0].parse::<usize>());
+    let total: Result<usize, _> = bytes.sum();
+    assert_eq!(total, Ok(HEADER_LEN));
+    let magic = core::str::from_utf8(&MAGIC).expect("letters");
+    let power = |limit: usize| {
+        assert!(limit.is_power_of_two());
+        format!("at most 2^{}", limit.ilog2())
+    };
+    let tables = Table::COUNT;
+    for (row, expected) in [
+        (0, magic.into()),
+        (1, format!("version: {VERSION};")),
+        (4, format!("number of tables: {tables}")),
+        (6, power(MAX_STARK_LEN)),
+        (7, power(MAX_REQUESTS_LEN)),
+    ] {
+        let content = &rows[row].1[1];
+        assert!(
+            content.contains(&expected),
+            "{content} does not say {expected}"
+        );
+    }
+    let stated = format!("a header of {HEADER_LEN} bytes");
+    assert!(SECURITY.contains(&stated), "{stated}");
 }
 
 #[test]

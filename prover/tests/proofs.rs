@@ -18,7 +18,7 @@ use miden_cvm_processor::{
 use miden_cvm_prover::{
     HashFunction, OptionSet, ProofSettings, ProveOptions, ProverError, prove_trace,
 };
-use miden_cvm_verifier::{Expectations, MinSecurity, VerifierError, verify};
+use miden_cvm_verifier::{Expectations, LayoutError, MinSecurity, Proof, VerifierError, verify};
 
 /// A program with a loop, a branch, a call, memory, u32 and bitwise operations, and a permutation.
 const PROGRAM: &str = "
@@ -221,6 +221,54 @@ fn changed_and_missing_bytes_are_rejected() {
     let mut longer = proof.clone();
     longer.push(0);
     assert!(rejected(&longer));
+}
+
+/// The names of the parts of a proof, by the book.
+fn parts() -> Vec<&'static str> {
+    let book = include_str!("../../docs/src/security.md");
+    let table = book
+        .lines()
+        .skip_while(|line| *line != "| part | content |");
+    let rows = table.skip(2).map_while(|line| line.strip_prefix("| `"));
+    let parts: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert!(!parts.is_empty());
+    parts
+}
+
+#[test]
+fn a_proof_has_the_parts_that_the_book_lists() {
+    // So long a run that the low-degree test has several layers.
+    let source = "begin push.700 push.1 while.true sub.1 dup neq.0 end drop end";
+    let ExecutionTrace { trace, public, .. } = trace_of(source);
+    let settings = ProofSettings::from(FAST);
+    let proof = prove_trace(trace, public.clone(), &settings.into()).expect("the trace is valid");
+    let mut ends: Vec<&str> = Vec::new();
+    let mut length = 0;
+    while length < proof.stark().len() {
+        let stark = proof.stark()[..length].to_vec();
+        let short = Proof::new(proof.settings(), *proof.heights(), stark);
+        let short = short.expect("a proof of the same tables").to_bytes();
+        match verify(&public, &short, &FAST.level().into()) {
+            Err(VerifierError::Layout(LayoutError::End(part))) => {
+                if ends.last() != Some(&part) {
+                    ends.push(part);
+                }
+            }
+            other => panic!("{length} bytes: {other:?}"),
+        }
+        // The parts after the nonce are longer than this.
+        let step = if ends.contains(&"the rows of the pieces") {
+            80
+        } else {
+            8
+        };
+        length += step;
+    }
+    let parts = parts();
+    let (once, layer) = parts.split_at(parts.len() - 2);
+    let expected = once.iter().chain(layer.iter().cycle()).take(ends.len());
+    assert_eq!(ends, expected.copied().collect::<Vec<_>>());
+    assert!(ends.len() > parts.len());
 }
 
 #[test]
