@@ -40,11 +40,12 @@ pub struct CoreRow<T> {
 pub struct SystemCols<T> {
     /// The row's number.
     pub clk: T,
-    /// Domain of the running instance: 0, or the cycle + 1 of the call that began it; -1 while the
-    /// kernel runs.
+    /// Domain of the running instance: 0, or the cycle + 1 of the call that began it, or what makes its
+    /// id of the index that it has adopted; -1 while the kernel runs.
     pub domain: T,
-    /// Index of the running instance in the composition; 0 in an open program; `KERNEL_SOURCE` while
-    /// the kernel runs, whose context has the root's id all the same.
+    /// Index of the instance whose calls those of the running one are: its own, unless it has adopted
+    /// another one's; 0 in an open program; `KERNEL_SOURCE` while the kernel runs. The id of the context
+    /// follows from both, and is the same whatever is adopted: the root's in the kernel.
     pub index: T,
     /// The domain into which shared calls go and in which the resource types live: that of the
     /// running instance, but for a fresh one its caller's.
@@ -400,6 +401,8 @@ pub struct InstanceOps<T> {
     pub specific: T,
     /// The commitment of an instance's component is told.
     pub tell: T,
+    /// Who owns an instance takes its calls over.
+    pub adopt: T,
 }
 
 /// The cells of a request that an intrinsic's row makes of the installed instances.
@@ -591,9 +594,13 @@ pub struct IntrinsicCols<T> {
     /// On the rows that call a destructor: inverse of the cycle, which shows that there is a row
     /// before. 0 on the others.
     pub cycle_inv: T,
-    /// Cells that are zero: on the first row all of them, on the others the first two, since the
-    /// call of the destructor needs the last one.
-    pub unused: [T; 3],
+    /// 1 if the calls of the running instance are those of another one from here on.
+    pub adopts: T,
+    /// On the first row: inverse of how far `kind` is from that of an intrinsic which adopts, 0 if it is
+    /// that.
+    pub kind_inv: T,
+    /// A cell that is zero.
+    pub unused: T,
 }
 
 /// The cells that CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns
@@ -732,7 +739,9 @@ impl<T: Copy> CoreRow<T> {
             resource: self.decoder.group_start,
             cycle_inv: r[4],
             state: [r[5], r[6], h[0]],
-            unused: [r[7], self.decoder.position[1], h[1]],
+            adopts: self.decoder.position[1],
+            kind_inv: h[1],
+            unused: r[7],
         }
     }
 

@@ -608,7 +608,7 @@ impl Composition {
                 // What the handle of an instance stands for is the VM's business alone.
                 Right::Definer => of.is_none() && definer == Some(source),
                 Right::Holder => true,
-                Right::Instance | Right::Kernel => resource == 0,
+                Right::Instance | Right::Installer | Right::Kernel => resource == 0,
             };
             if !is_fit {
                 return Err(no_right);

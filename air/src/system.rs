@@ -5,6 +5,7 @@ use crate::{
     builder::{ConstraintBuilder, CoreFrame},
     columns::SystemCols,
     composition::KERNEL_SOURCE,
+    lookup::context_id,
     opcode::{OpFlags, SYSCALL},
 };
 
@@ -15,7 +16,8 @@ use crate::{
 /// is crossed either way.
 ///
 /// The kernel is at (-1, 2^16), where no link leads and no call begins a domain: the id of that context
-/// is 0, the root's, and its links are those of the kernel.
+/// is 0, the root's, and its links are those of the kernel. In the same way who adopts the calls of an
+/// installed instance has that one's index, and a domain with which its own context's id is what it was.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(
     frame: &CoreFrame<'_, B::Expr>,
@@ -41,8 +43,21 @@ pub fn constraints<B: ConstraintBuilder>(
     let end = cur.as_end();
     let leave = ops.leave(&end);
     let keep = (call + syscall + destructor + leave).not();
-    b.assert_zero("system.keep_domain", 4, keep * (next.domain - domain));
-    b.assert_zero("system.keep_index", 4, keep * (next.index - index));
+    // Who adopts keeps its context.
+    let adopts = ops.intrinsic() * cur.as_intrinsic().adopts;
+    let stays = keep - adopts;
+    b.assert_zero("system.keep_domain", 4, stays * (next.domain - domain));
+    b.assert_zero("system.keep_index", 4, stays * (next.index - index));
+    b.assert_zero(
+        "system.adopt_index",
+        4,
+        adopts * (next.index - frame.next.stack.top[0]),
+    );
+    b.assert_zero(
+        "system.adopt_context",
+        4,
+        adopts * (context_id(next.domain, next.index) - context_id(domain, index)),
+    );
     b.assert_zero("system.keep_home", 4, keep * (next.home - home));
     let fn_hash_change: [_; 4] = core::array::from_fn(|i| next.fn_hash[i] - fn_hash[i]);
     b.assert_zeros(

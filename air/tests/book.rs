@@ -651,7 +651,7 @@ fn cells(ty: &str) -> usize {
         ("ResourceOps<T>", _) => 8,
         ("TableRequestCells<T>", _) => 12,
         ("TokenCells<T>", _) => 5,
-        ("InstanceOps<T>", _) => 11,
+        ("InstanceOps<T>", _) => 12,
         ("InstanceRequest<T>", _) => 9,
         (_, Some("STACK_TOP")) => STACK_TOP,
         (_, Some(number)) => number.parse().expect("a number of cells"),
@@ -705,6 +705,7 @@ fn intrinsics_are_those_of_the_code() {
         Right::Holder => "any instance",
         Right::Maker => "any instance, for a type of instances",
         Right::Instance => "any instance, without a type",
+        Right::Installer => "any instance that installs others",
         Right::Kernel => "the kernel",
     };
     let book = unique(rows(RESOURCES, "intrinsic").into_iter().map(|(_, row)| row));

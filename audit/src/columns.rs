@@ -76,14 +76,15 @@ impl RowKind {
                     "call",
                     &call,
                 );
-                let [first, second, _] = intrinsic.unused;
                 let IntrinsicCols {
                     kind,
                     resource,
                     cycle_inv,
+                    adopts,
+                    unused,
                     ..
                 } = intrinsic;
-                let shared = [kind, resource, cycle_inv, first, second];
+                let shared = [kind, resource, cycle_inv, adopts, unused];
                 let intrinsic = Self::new(
                     &[
                         "intrinsic",

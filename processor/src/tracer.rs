@@ -192,6 +192,8 @@ pub struct RowState<'a> {
     pub context: ContextId,
     /// `true` if the context was entered by a syscall.
     pub in_syscall: bool,
+    /// Index of the installed instance whose calls the running one has adopted.
+    pub adopted: Option<u16>,
     /// The domain into which shared calls go: the context's own, but for a fresh instance its caller's.
     pub home: u32,
     /// Hash of the function that was called to enter the context; zero in a program's main.

@@ -72,15 +72,12 @@ pub fn constraints<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: 
 #[inline(always)]
 fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
-    let ops: [_; 11] = core::array::from_fn(|i| cells_of::<B::Expr, _>(op)[i]);
+    let ops: [_; 12] = core::array::from_fn(|i| cells_of::<B::Expr, _>(op)[i]);
     b.assert_zeros("instances.op_binary", 2, ops.map(Algebra::binary));
     let sum = ops.into_iter().fold(B::Expr::ZERO, |sum, op| sum + op);
     b.assert_zero("instances.one_op", 2, sum.binary());
-    b.assert_zeros(
-        "instances.flag_binary",
-        2,
-        [row.last, row.flag].map(Algebra::binary),
-    );
+    // That `last` is follows from what it says of the next row, or of what is left to wire.
+    b.assert_zero("instances.flag_binary", 2, row.flag.binary());
     // What a block says begins with its kind.
     let tag = |kind: BlockKind| B::Expr::int(kind as u64);
     let tags = op.install * tag(BlockKind::Head)
@@ -98,7 +95,7 @@ fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
 fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
     let block = is_block(row);
-    let asked = op.install + op.wire + op.tell;
+    let asked = op.install + op.wire + op.tell + op.adopt;
     let states = block - op.import - op.segment + op.wire + op.specific;
     let flags = op.install + op.generic + op.builtin + op.segment + op.specific;
     let [_, _, _, _, b4, b5, b6, b7] = row.block;
@@ -110,13 +107,13 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let used = [
         (block + op.wire, row.last),
         (flags, row.flag),
-        (named + op.wire + op.tell, row.index),
+        (named + op.wire + op.tell + op.adopt, row.index),
         (block, row.address),
         (block + op.wire + op.specific, row.left),
         (states + op.segment, row.multiplicity),
         (linked + op.wire, row.target),
         (op.install + linked, row.payload),
-        (op.install, row.request.output),
+        (op.install + op.adopt, row.request.output),
         // Those of the block, and of what answers for it.
         (named, b1),
         (block, b2),
@@ -125,14 +122,14 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         (named + op.tell, b5),
         (named + op.tell, b6),
         (named + op.tell, b7),
-        (linked + asked + op.generic, c0),
+        (linked + asked - op.adopt + op.generic, c0),
         (linked + asked + op.generic, c1),
-        (linked + op.wire + op.tell + op.generic, c2),
+        (linked + op.wire + op.tell + op.adopt + op.generic, c2),
         (linked + op.wire, c3),
-        (named + op.tell, k0),
-        (named + op.tell, k1),
-        (named + op.tell, k2),
-        (named + op.tell, k3),
+        (named + op.tell + op.adopt, k0),
+        (named + op.tell + op.adopt, k1),
+        (named + op.tell + op.adopt, k2),
+        (named + op.tell + op.adopt, k3),
         (asked, row.request.time),
         (asked, row.request.context),
         (op.tell, row.request.home),
@@ -291,6 +288,12 @@ fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         op.tell * (request.second - domain.scale(Felt::new(1 << 16)) - index),
     );
     b.assert_zero("instances.told_exists", 3, op.tell * (block[6] * c2).not());
+
+    b.assert_zero(
+        "instances.adopted_index",
+        2,
+        op.adopt * (request.output - index),
+    );
 }
 
 /// A generic link for one instance: a call of what is held goes to the export that has its key, a
@@ -383,7 +386,7 @@ fn hashes<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
 fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow { op, request, .. } = *row;
     let zero = B::Expr::ZERO;
-    let asked = op.install + op.wire + op.tell;
+    let asked = op.install + op.wire + op.tell + op.adopt;
     b.add(
         Slot::WIDE[1],
         "instances.request",
@@ -396,7 +399,8 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
                 home: request.home,
                 kind: op.install * code(Intrinsic::Install)
                     + op.wire * code(Intrinsic::Wire)
-                    + op.tell * code(Intrinsic::Component),
+                    + op.tell * code(Intrinsic::Component)
+                    + op.adopt * code(Intrinsic::Adopt),
                 destroys: zero,
                 resource: row.payload,
                 mark: request.mark,
@@ -445,6 +449,20 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         op.wire,
         op.wire,
         handle(Intrinsic::Rep, row.target, request.second, zero),
+    );
+    // Who owns the instance gives it up.
+    let given_up = handle(Intrinsic::SendOwn, row.index, request.input, request.time);
+    b.add(
+        Slot::WIDE[0],
+        "instances.adopted_handle",
+        op.adopt,
+        op.adopt,
+        TableRequest {
+            request: TableRequestCells {
+                mark: request.mark,
+                ..given_up.request
+            },
+        },
     );
 }
 
@@ -525,6 +543,13 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             zero,
             [zero, c1, c2, zero],
         ),
+    );
+    // So is what is adopted.
+    add(
+        4,
+        "instances.adopted_state",
+        op.adopt,
+        word(state, zero, [zero, c1, c2, zero]),
     );
     let [_, _, _, _, s0, s1, s2, s3] = block;
     add(
@@ -636,6 +661,16 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         Slot::WIDE[2],
         "instances.told_component",
         op.tell,
+        LinkCoords {
+            digest: row.commitment,
+            ..about(index, fact(FactKind::Component))
+        },
+    );
+    // It is one that was installed.
+    add(
+        Slot::WIDE[2],
+        "instances.adopted_component",
+        op.adopt,
         LinkCoords {
             digest: row.commitment,
             ..about(index, fact(FactKind::Component))

@@ -39,6 +39,8 @@ pub enum Intrinsic {
     /// Writes the commitment of the component of an installed instance, by the id of a context of it, to
     /// the word at an address.
     Component,
+    /// From here on, the calls of the running instance are those of an installed instance that it owns.
+    Adopt,
 }
 
 /// Who an intrinsic can be linked to.
@@ -52,6 +54,8 @@ pub enum Right {
     Maker,
     /// Any instance.
     Instance,
+    /// Any instance of the composition that may install others.
+    Installer,
     /// The kernel.
     Kernel,
 }
@@ -92,7 +96,7 @@ const RESOURCE: Option<&str> = Some("resource");
 const HANDLE: Option<&str> = Some("handle");
 
 #[rustfmt::skip]
-const TABLE: [Facts; 14] = [
+const TABLE: [Facts; 15] = [
     facts(Intrinsic::New, 2, (RESOURCE, "new"), "rep → handle", Right::Definer),
     facts(Intrinsic::Rep, 3, (RESOURCE, "rep"), "handle → rep", Right::Definer),
     facts(Intrinsic::Drop, 4, (RESOURCE, "drop"), "handle → 0", Right::Holder),
@@ -104,9 +108,10 @@ const TABLE: [Facts; 14] = [
     facts(Intrinsic::Store, 14, (None, "store"), "[address, context, element] → [0, context, element]", Right::Kernel),
     facts(Intrinsic::Caller, 17, (None, "caller"), "x → id", Right::Instance),
     facts(Intrinsic::Instantiate, 18, (None, "instantiate"), "x → handle", Right::Maker),
-    facts(Intrinsic::Install, 19, (None, "install"), "address → handle", Right::Instance),
-    facts(Intrinsic::Wire, 20, (None, "wire"), "[handle, target] → [0, target]", Right::Instance),
+    facts(Intrinsic::Install, 19, (None, "install"), "address → handle", Right::Installer),
+    facts(Intrinsic::Wire, 20, (None, "wire"), "[handle, target] → [0, target]", Right::Installer),
     facts(Intrinsic::Component, 21, (None, "component"), "[address, id] → [0, id]", Right::Instance),
+    facts(Intrinsic::Adopt, 22, (None, "adopt"), "handle → index", Right::Installer),
 ];
 
 const _: () = {
@@ -278,6 +283,6 @@ mod tests {
             .collect();
         let distinct: BTreeSet<u8> = codes.iter().copied().collect();
         assert_eq!(distinct.len(), codes.len());
-        assert_eq!(distinct, (0..=21).collect());
+        assert_eq!(distinct, (0..=22).collect());
     }
 }

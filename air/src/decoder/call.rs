@@ -86,11 +86,7 @@ pub fn constraints<B: ConstraintBuilder>(
         (intrinsic + destructor) * frame.composed.not(),
     );
     let cols = cur.as_intrinsic();
-    b.assert_zeros(
-        "call.intrinsic_unused",
-        3,
-        cols.unused.map(|cell| intrinsic * cell),
-    );
+    b.assert_zero("call.intrinsic_unused", 3, intrinsic * cols.unused);
     b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
     // The opcodes that are those of one intrinsic.
     let is = |intrinsic: Intrinsic| cols.kind - B::Expr::int(intrinsic.code().into());
@@ -107,12 +103,23 @@ pub fn constraints<B: ConstraintBuilder>(
         4,
         cols.state.map(|cell| intrinsic * asks.not() * cell),
     );
-    // The first two are not of use to the call of a destructor either; above all, it creates no
-    // instance.
+    // Who adopts goes on with the calls of another instance, and nobody else does.
+    let distance = is(Intrinsic::Adopt);
+    b.assert_zero(
+        "call.adopts",
+        4,
+        intrinsic * (cols.adopts.not() - distance * cols.kind_inv),
+    );
+    b.assert_zeros(
+        "call.adopts_kind",
+        4,
+        [distance, cols.kind_inv].map(|cell| intrinsic * cols.adopts * cell),
+    );
+    // The call of a destructor has no use for them either; above all, it creates no instance.
     b.assert_zeros(
         "call.destructor_unused",
         3,
-        core::array::from_fn::<_, 2, _>(|i| destructor * cols.unused[i]),
+        [cols.unused, cols.adopts].map(|cell| destructor * cell),
     );
     // It never begins a trace: what follows from the row before would follow from nothing.
     b.assert_zero(

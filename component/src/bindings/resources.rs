@@ -283,7 +283,8 @@ impl WorldTypes {
             }
         }
         let of_any = Intrinsic::ALL.into_iter();
-        let of_any = of_any.filter(|intrinsic| intrinsic.right() == Right::Instance);
+        let of_any = of_any
+            .filter(|intrinsic| matches!(intrinsic.right(), Right::Instance | Right::Installer));
         stubs.extend(of_any.map(|intrinsic| IntrinsicStub {
             identity: StubIdentity {
                 name: format!("{INSTANCE_STUBS}::{}", intrinsic.identifier()),
@@ -380,7 +381,7 @@ fn intrinsics(whose: Whose) -> impl Iterator<Item = Intrinsic> {
         Right::Holder => true,
         Right::Definer => matches!(whose, Whose::Own(_)),
         Right::Maker => whose == Whose::Instances,
-        Right::Instance | Right::Kernel => false,
+        Right::Instance | Right::Installer | Right::Kernel => false,
     };
     let mut all = Intrinsic::ALL;
     all.sort_by_key(|intrinsic| intrinsic.right() != Right::Maker);
@@ -446,7 +447,8 @@ pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
             | Intrinsic::Caller
             | Intrinsic::Install
             | Intrinsic::Wire
-            | Intrinsic::Component => continue,
+            | Intrinsic::Component
+            | Intrinsic::Adopt => continue,
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");

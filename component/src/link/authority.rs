@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use miden_assembly::DefaultSourceManager;
 use miden_cvm_air::{
     component::INSTALLED,
-    composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, ResourceRecord},
+    composition::{FIRST_INSTANCE_TYPE, IntrinsicRecord, KERNEL_SOURCE, ResourceRecord, Right},
 };
 use toml::Spanned;
 
@@ -206,8 +206,7 @@ impl<'a> Authority<'a> {
     fn types_of(&self, source: u32, instance: &'a Placed) -> Result<Types<'a>, BuildError> {
         let component = &*instance.component;
         let mut calls = component.intrinsics.iter();
-        let installs =
-            calls.find(|call| [Intrinsic::Install, Intrinsic::Wire].contains(&call.intrinsic));
+        let installs = calls.find(|call| call.intrinsic.right() == Right::Installer);
         let entry = self.wiring.0.entry(instance).map(|(_, entry)| entry);
         if let Some(call) = installs
             && entry.is_none_or(|entry| entry.installs.is_none())

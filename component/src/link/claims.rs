@@ -19,7 +19,7 @@ use miden_core::{
 };
 use miden_cvm_air::{
     claim::{self, CLAIM_EVENT, ClaimedProgram},
-    composition::{Intrinsic, LinkKind},
+    composition::{Intrinsic, LinkKind, Right},
 };
 
 use crate::{
@@ -215,9 +215,8 @@ impl Component {
         if intrinsics.any(|call| call.intrinsic == Intrinsic::Caller) {
             return Some(ClaimProblem::ReadsCallersInstance(component()));
         }
-        let of_installed = [Intrinsic::Install, Intrinsic::Wire, Intrinsic::Component];
-        let mut intrinsics = self.intrinsics.iter();
-        if intrinsics.any(|call| of_installed.contains(&call.intrinsic)) {
+        let mut intrinsics = self.intrinsics.iter().map(|call| call.intrinsic);
+        if intrinsics.any(|i| i == Intrinsic::Component || i.right() == Right::Installer) {
             return Some(ClaimProblem::Installs(component()));
         }
         executes(&self.forest, Operation::Clk).then(|| ClaimProblem::ReadsClock(component()))

@@ -6,7 +6,7 @@ use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
     component::{self, Builtin, Keyed},
-    composition::{Intrinsic, LinkKind, Right},
+    composition::{LinkKind, Right},
 };
 
 use crate::{
@@ -93,9 +93,8 @@ impl Component {
         for call in &self.intrinsics {
             let intrinsic = call.intrinsic;
             let may = match intrinsic.right() {
-                Right::Holder => true,
-                Right::Instance => ![Intrinsic::Install, Intrinsic::Wire].contains(&intrinsic),
-                Right::Definer | Right::Maker | Right::Kernel => false,
+                Right::Holder | Right::Instance => true,
+                Right::Definer | Right::Maker | Right::Installer | Right::Kernel => false,
             };
             if !may {
                 return Err(NotInstallable::Intrinsic(intrinsic));

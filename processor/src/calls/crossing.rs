@@ -73,6 +73,8 @@ pub struct Frame {
     pub context: ContextId,
     /// `true` if the caller's context was entered by a syscall.
     pub in_syscall: bool,
+    /// Index of the installed instance whose calls the caller has adopted.
+    pub adopted: Option<u16>,
     /// The domain into which the caller's shared calls go.
     pub home: u32,
     /// The caller's function hash.

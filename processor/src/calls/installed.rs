@@ -66,6 +66,17 @@ pub enum InstanceOp {
         /// The look at both handles.
         handles: Box<[TableAccess; 2]>,
     },
+    /// The calls of an instance are taken over.
+    Adopt {
+        /// Its index.
+        index: u16,
+        /// The commitment of its component.
+        commitment: Word,
+        /// Its state.
+        state: InstanceState,
+        /// The handle as it is given up.
+        handle: Box<TableAccess>,
+    },
     /// The commitment of a component is told.
     Tell {
         /// The address in the caller's memory that it is written to.

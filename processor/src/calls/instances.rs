@@ -13,7 +13,7 @@ use crate::{
     calls::{
         crossing::{Crossing, Entered},
         installed::{Installations, Installed, InstanceOp, LoadedComponent, Meaning},
-        resources::{Entry, Handle, Marks, TableAccess, Token},
+        resources::{Entry, Handle, Marks, Sender, TableAccess, Token},
         state::InstanceState,
         tables::{Change, Quota, Table, Tokens},
     },
@@ -50,6 +50,8 @@ pub(crate) struct IntrinsicCallee {
 pub(crate) struct Calling {
     /// The running instance.
     pub context: ContextId,
+    /// Index of the instance whose calls are its own: itself, unless it has adopted another one's.
+    pub source: u16,
     /// The domain into which its shared calls go, and in which its resource types live.
     pub home: u32,
     /// The boundaries crossed last.
@@ -253,7 +255,7 @@ impl Instances {
     /// # Errors
     /// If there is no link for it, the target is running, or the caller does not hold it.
     pub fn resolve(&mut self, digest: Word, last: Felt, by: Calling) -> OpResult<Callee> {
-        let source = by.context.index();
+        let source = by.source;
         if let Some(installed) = self.installations.get(source) {
             let component = installed.component.clone();
             let not_linked = || {
@@ -321,7 +323,7 @@ impl Instances {
         handle: Felt,
         by: Calling,
     ) -> OpResult<Callee> {
-        let source = by.context.index();
+        let source = by.source;
         let table = &self.tables[self.current()];
         let found = table.type_of(handle);
         let Some(target) = found.and_then(|found| self.installations.index_of_type(found)) else {
@@ -690,7 +692,8 @@ impl Instances {
             | Intrinsic::Caller
             | Intrinsic::Install
             | Intrinsic::Wire
-            | Intrinsic::Component => return Ok(None),
+            | Intrinsic::Component
+            | Intrinsic::Adopt => return Ok(None),
         };
         Ok(Some(access))
     }
@@ -775,35 +778,16 @@ impl Instances {
     /// the second one is running or not wired itself.
     pub fn wire(&mut self, [handle, target]: [Felt; 2], by: Calling) -> OpResult<InstanceOp> {
         self.check_home(by)?;
-        let source = by.context.index();
-        let look = |handle| {
-            let any = IntrinsicCallee {
-                resource: Installations::ANY_TYPE,
-                ..handle_callee(Intrinsic::Rep, 0)
-            };
-            let callee = self.specify(&any, handle);
-            let index = callee.definer;
-            let look = IntrinsicCallee {
-                definer: any.definer,
-                ..callee
-            };
-            let found = self.look_up(&look, handle, within_vm(by))?;
-            Ok::<_, Box<Trap>>((index, found))
-        };
-        let ((index, first), (target, second)) = (look(handle)?, look(target)?);
-        let Some(installed) = self.installations.get(index) else {
-            return Err(Box::new(Trap::UnknownHandle {
-                instance: source,
-                handle,
-            }));
-        };
+        let (index, first) = self.find_installed(handle, by)?;
+        let (target, second) = self.find_installed(target, by)?;
+        let installed = self.installed_of(index, handle, by)?;
         let left = installed.left();
         if left == 0 {
             return Err(Box::new(Trap::NothingToWire { instance: index }));
         }
         if installed.maker != by.context {
             return Err(Box::new(Trap::NotMaker {
-                instance: source,
+                instance: by.context.index(),
                 target: index,
             }));
         }
@@ -828,6 +812,72 @@ impl Instances {
             state,
             handles: Box::new([first, second]),
         })
+    }
+
+    /// Takes the calls of an installed instance over, and its handle away.
+    ///
+    /// # Errors
+    /// If this is an isolated call, the caller does not own the instance, or that is running or not wired.
+    pub fn adopt(&mut self, handle: Felt, by: Calling) -> OpResult<InstanceOp> {
+        self.check_home(by)?;
+        let (index, _) = self.find_installed(handle, by)?;
+        let installed = self.installed_of(index, handle, by)?;
+        let (left, commitment) = (installed.left(), installed.component.commitment());
+        if left != 0 {
+            return Err(Box::new(Trap::NotWired {
+                instance: index,
+                left,
+            }));
+        }
+        let state = self.state_to_enter(ContextId::new(by.home, index))?;
+        let callee = handle_callee(Intrinsic::SendOwn, index);
+        // By the mark that there is it shows that it is not lent.
+        let by = Calling {
+            marks: Marks {
+                sender: Sender::None,
+                ..by.marks
+            },
+            ..by
+        };
+        let given_up = self.apply(&callee, handle, by)?;
+        let handle = given_up.ok_or(Trap::UnknownHandle {
+            instance: by.context.index(),
+            handle,
+        })?;
+        Ok(InstanceOp::Adopt {
+            index,
+            commitment,
+            state,
+            handle: Box::new(handle),
+        })
+    }
+
+    /// Finds the handle of an installed instance in the table of the running one, and its index.
+    ///
+    /// # Errors
+    /// If it is not there.
+    fn find_installed(&self, handle: Felt, by: Calling) -> OpResult<(u16, TableAccess)> {
+        let any = IntrinsicCallee {
+            resource: Installations::ANY_TYPE,
+            ..handle_callee(Intrinsic::Rep, 0)
+        };
+        let callee = self.specify(&any, handle);
+        let index = callee.definer;
+        let look = IntrinsicCallee {
+            definer: any.definer,
+            ..callee
+        };
+        let found = self.look_up(&look, handle, within_vm(by))?;
+        Ok((index, found))
+    }
+
+    /// The installed instance of an index that a handle has led to.
+    fn installed_of(&self, index: u16, handle: Felt, by: Calling) -> OpResult<&Installed> {
+        let installed = self.installations.get(index);
+        Ok(installed.ok_or(Trap::UnknownHandle {
+            instance: by.context.index(),
+            handle,
+        })?)
     }
 
     /// The commitment of the component of an installed instance, by the id of a context. `address` is where

@@ -42,7 +42,7 @@ impl<T: Tracer> Process<T> {
         };
         match callee.call.intrinsic {
             Intrinsic::Caller => self.tell_caller(row)?,
-            Intrinsic::Install | Intrinsic::Wire | Intrinsic::Component => {
+            Intrinsic::Install | Intrinsic::Wire | Intrinsic::Component | Intrinsic::Adopt => {
                 self.access_instances(row)?;
             }
             Intrinsic::Load => self.access_for_kernel(row, false)?,
@@ -117,17 +117,17 @@ impl<T: Tracer> Process<T> {
         Ok(found.map(|export| export.digest))
     }
 
-    /// Installs an instance, wires one, or tells the commitment of its component.
+    /// Installs an instance, wires one, tells the commitment of its component, or adopts its calls.
     ///
     /// # Errors
-    /// If the address is no word's, or as [`Instances::install`], [`Instances::wire`] and
-    /// [`Instances::tell_component`].
+    /// If the address is no word's, or as [`Instances::install`], [`Instances::wire`],
+    /// [`Instances::tell_component`] and [`Instances::adopt`].
     fn access_instances(&mut self, row: IntrinsicRow) -> OpResult {
         let inputs = [0, 1, 2].map(|position| self.stack.get(position));
         let by = self.calling();
         // Two of them name a word of the caller's memory.
         let word = match row.call.intrinsic {
-            Intrinsic::Wire => None,
+            Intrinsic::Wire | Intrinsic::Adopt => None,
             _ => Some(self.fetch_word(inputs[0])?),
         };
         let Some(instances) = &mut self.instances else {
@@ -139,11 +139,13 @@ impl<T: Tracer> Process<T> {
                 instances.install(component, address, by)?
             }
             (_, Some((address, _))) => instances.tell_component(inputs[1], address)?,
+            (Intrinsic::Adopt, None) => instances.adopt(inputs[0], by)?,
             (_, None) => instances.wire([inputs[0], inputs[1]], by)?,
         };
         let (resource, output) = match &op {
             InstanceOp::Install { first, handle, .. } => (*first, handle.output),
             InstanceOp::Wire { .. } => (0, ZERO),
+            InstanceOp::Adopt { index, .. } => (0, Felt::from(*index)),
             InstanceOp::Tell {
                 address,
                 commitment,
@@ -153,6 +155,10 @@ impl<T: Tracer> Process<T> {
                 self.memory.write_word(slot, *address, *commitment)?;
                 (0, ZERO)
             }
+        };
+        let adopted = match op {
+            InstanceOp::Adopt { index, .. } => Some(index),
+            _ => None,
         };
         if T::ENABLED {
             self.row(RowKind::Intrinsic(IntrinsicRow { resource, ..row }));
@@ -166,6 +172,7 @@ impl<T: Tracer> Process<T> {
                 op,
             });
         }
+        self.adopted = adopted.or(self.adopted);
         self.stack.set(0, output);
         self.advance()
     }

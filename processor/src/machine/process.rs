@@ -48,6 +48,8 @@ pub struct Process<T: Tracer> {
     /// The transcript of precompiles so far.
     pub(crate) transcript: PrecompileTranscript,
     in_syscall: bool,
+    /// Index of the installed instance whose calls the running one has adopted.
+    pub(crate) adopted: Option<u16>,
     /// The domain into which shared calls go and in which resource types live.
     pub(crate) home: u32,
     fn_hash: Word,
@@ -107,6 +109,7 @@ impl<T: Tracer> Process<T> {
             bulk: BulkQuota::new(limits.bulk_elements),
             transcript: PrecompileTranscript::default(),
             in_syscall: false,
+            adopted: None,
             home: ContextId::ROOT.domain(),
             fn_hash: Word::default(),
             caller: Word::default(),
@@ -232,6 +235,7 @@ impl<T: Tracer> Process<T> {
                 clk: self.clk,
                 context: self.context,
                 in_syscall: self.in_syscall,
+                adopted: self.adopted,
                 home: self.home,
                 fn_hash: &self.fn_hash,
                 stack: self.stack.top16(),
@@ -373,6 +377,7 @@ impl<T: Tracer> Process<T> {
     pub(crate) fn calling(&self) -> Calling {
         Calling {
             context: self.context,
+            source: self.adopted.unwrap_or(self.context.index()),
             home: self.home,
             marks: self.marks,
             clk: self.clk,
@@ -423,6 +428,7 @@ impl<T: Tracer> Process<T> {
                 crossing: entered.crossing,
                 context: self.context,
                 in_syscall: self.in_syscall,
+                adopted: self.adopted,
                 home: self.home,
                 fn_hash: self.fn_hash,
                 depth,
@@ -442,6 +448,7 @@ impl<T: Tracer> Process<T> {
         }
         if entered.crossing != Crossing::OwnDestructor {
             self.context = entered.context;
+            self.adopted = None;
             self.home = entered.home;
             self.slot = self.memory.open(entered.context);
             self.in_syscall = entered.crossing == Crossing::Syscall;
@@ -548,6 +555,7 @@ impl<T: Tracer> Process<T> {
         self.stack.restore_context(stack);
         self.context = frame.context;
         self.in_syscall = frame.in_syscall;
+        self.adopted = frame.adopted;
         self.home = frame.home;
         self.fn_hash = frame.fn_hash;
         self.caller = caller;

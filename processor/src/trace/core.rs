@@ -14,6 +14,7 @@ use crate::{
         resources::Marks,
         state::InstanceState,
     },
+    context::ContextId,
     exec::ops::{cipher::RangeWitness, polynomial::FriQuery},
     tracer::{EndRow, IntrinsicRow, NodeKind, OpRow, RowState, StartRow},
 };
@@ -158,13 +159,17 @@ impl CoreTrace {
             saved_depth: borrows,
             saved_overflow_ptr: ZERO,
             fresh: ZERO,
-            creates: ZERO,
+            creates: Felt::from(u8::from(row.call.intrinsic == Intrinsic::Adopt)),
             free,
             table_len,
             table_len_inv: ZERO,
         });
+        let position = self.rows.len() - 1;
+        let adopts = Felt::from(Intrinsic::Adopt.code());
+        let distance = Felt::from(row.call.code()) - adopts;
+        self.inverses.helper(position, 1, distance);
         if !row.destroys {
-            let row = self.rows.len() - 1;
+            let row = position;
             self.blocks.push(OpenBlock {
                 id: state.clk + 1,
                 address,
@@ -259,6 +264,9 @@ impl CoreTrace {
         set_opcode(&mut halt, opcode::HALT);
         halt.stack.top = *stack;
         halt.stack.depth = Felt::new(16);
+        if let Some(last) = self.rows.last() {
+            (halt.system.domain, halt.system.index) = (last.system.domain, last.system.index);
+        }
         let marks = self.marks.unwrap_or(Marks::START);
         halt.system.mark = Felt::new(marks.current);
         halt.system.sender = marks.sender_felt();
@@ -291,9 +299,10 @@ impl CoreTrace {
         self.rows.push(CoreRow::filled(ZERO));
         let core = &mut self.rows[position];
         core.system.clk = Felt::from(state.clk);
-        (core.system.domain, core.system.index) = match state.in_syscall {
-            true => (-ONE, Felt::from(KERNEL_SOURCE)),
-            false => (
+        (core.system.domain, core.system.index) = match (state.in_syscall, state.adopted) {
+            (true, _) => (-ONE, Felt::from(KERNEL_SOURCE)),
+            (false, Some(index)) => (adopted_domain(state.context, index), Felt::from(index)),
+            (false, None) => (
                 Felt::from(state.context.domain()),
                 Felt::from(state.context.index()),
             ),
@@ -519,4 +528,9 @@ fn shifts(code: u8) -> (bool, bool) {
         );
     let right = code >> 4 == 3 || matches!(code, opcode::PUSH | opcode::U32SPLIT);
     (left, right)
+}
+
+/// The domain with which a context keeps its id after it has adopted the calls of `index`.
+fn adopted_domain(context: ContextId, index: u16) -> Felt {
+    (Felt::new(context.as_u64()) - Felt::from(index)) / Felt::new(1 << 16)
 }

@@ -394,7 +394,7 @@ impl TraceBuilder {
     ) {
         let source = match state.in_syscall {
             true => KERNEL_SOURCE,
-            false => u32::from(state.context.index()),
+            false => u32::from(state.adopted.unwrap_or(state.context.index())),
         };
         let ChipletRecorders { rom, instances, .. } = &mut self.chiplets;
         let result = instances.request_link(source, named, target, call, rom);

@@ -39,7 +39,7 @@ const STUBS: &str = "
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
-const INTRINSICS: [(&str, Intrinsic); 14] = [
+const INTRINSICS: [(&str, Intrinsic); 15] = [
     ("new", Intrinsic::New),
     ("rep", Intrinsic::Rep),
     ("drop", Intrinsic::Drop),
@@ -54,6 +54,7 @@ const INTRINSICS: [(&str, Intrinsic); 14] = [
     ("install", Intrinsic::Install),
     ("wire", Intrinsic::Wire),
     ("component", Intrinsic::Component),
+    ("adopt", Intrinsic::Adopt),
 ];
 
 /// All stubs: imports, those in `more`, and the intrinsics of every type.
@@ -251,12 +252,17 @@ impl Builder {
 
     /// Gives the root all that it takes to install instances, with handles under the stubs of type 3; it
     /// calls them by `calls`, stubs with the keys of exports.
-    pub fn installs(mut self, calls: &[(&str, u64)]) -> Self {
+    pub fn installs(self, calls: &[(&str, u64)]) -> Self {
+        self.installs_in(0, calls)
+    }
+
+    /// The same for an instance.
+    pub fn installs_in(mut self, source: u32, calls: &[(&str, u64)]) -> Self {
         for (name, intrinsic) in INTRINSICS {
             let of_handles = intrinsic.right() == Right::Holder;
-            if of_handles || intrinsic.right() == Right::Instance {
+            if of_handles || matches!(intrinsic.right(), Right::Instance | Right::Installer) {
                 self.intrinsics.push(IntrinsicRecord {
-                    source: 0,
+                    source,
                     digest: self.stub(&stub_name(name, intrinsic, 3)),
                     intrinsic,
                     resource: match of_handles {
@@ -268,7 +274,7 @@ impl Builder {
         }
         for (stub, key) in calls {
             self.links.push(LinkRecord {
-                source: 0,
+                source,
                 digest: self.stub(stub),
                 kind: LinkKind::Held,
                 target: INSTALLED,
@@ -282,8 +288,7 @@ impl Builder {
     /// those that tell callers and components.
     pub fn with_handles(&self, mut component: Component) -> Component {
         for (name, intrinsic) in INTRINSICS {
-            let told = [Intrinsic::Caller, Intrinsic::Component].contains(&intrinsic);
-            if told || intrinsic.right() == Right::Holder {
+            if matches!(intrinsic.right(), Right::Holder | Right::Instance) {
                 component.builtins.push(Builtin {
                     digest: self.stub(&stub_name(name, intrinsic, 3)),
                     intrinsic,

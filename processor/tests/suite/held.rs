@@ -267,6 +267,7 @@ fn records_say_who_may_do_what() {
                 | Intrinsic::Install
                 | Intrinsic::Wire
                 | Intrinsic::Component
+                | Intrinsic::Adopt
         );
         assert_eq!(
             with(record(0, intrinsic, of(1))).is_ok(),

@@ -125,6 +125,43 @@ pub fn keep(count: usize, pushed: usize) -> String {
     format!("repeat.{pushed} {below} drop end")
 }
 
+/// What a root adopts: two calls over a wire, by stubs that the composition has no links for.
+pub fn calls(builder: &Builder) -> Component {
+    let import = |stub, key| Import {
+        digest: builder.stub(stub),
+        key: Felt::new(key),
+        slot: 1,
+        kind: LinkKind::Shared,
+    };
+    Component {
+        imports: vec![import("c1", BUMP), import("b2", WHO)],
+        ..Component::default()
+    }
+}
+
+/// The root, and an instance that it calls by `c1`, which installs as well.
+fn adopters(middle: &str) -> Builder {
+    let builder = Builder::new(2)
+        .component("account", ACCOUNT)
+        .component("middle", middle)
+        .installs(&[("a1", BUMP)])
+        .installs_in(1, &[])
+        .link(0, "b1", LinkKind::Shared, 1, "middle::run")
+        .link(0, "c2", LinkKind::Isolated, 1, "middle::run")
+        .advised(&data(10));
+    let (account, calls) = (account(&builder, 10), calls(&builder));
+    builder.installable(&account).installable(&calls)
+}
+
+/// An account and the calls, wired to it: `[...] -> [calls, account, ...]`.
+pub fn wired(builder: &Builder) -> String {
+    format!(
+        "{} {} dup.1 dup.1 call.stubs::wire drop drop",
+        install(&account(builder, 10)),
+        install(&calls(builder))
+    )
+}
+
 fn is(trap: &Trap, expected: &Trap) -> bool {
     trap.to_string() == expected.to_string()
 }
@@ -308,6 +345,107 @@ fn nothing_is_entered_before_it_is_wired_and_nothing_is_wired_after() {
 }
 
 #[test]
+fn calls_that_are_adopted_take_the_place_of_ones_own() {
+    let builder = kernel();
+    let calls = calls(&builder);
+    let builder = builder.installable(&calls);
+    let wired = wired(&builder);
+    // The account keeps its state, memory is the root's as before, and so is its id.
+    let main = format!(
+        "begin push.5 mem_store.0 {wired} call.stubs::adopt
+        call.stubs::c1 swap call.stubs::c1 push.9 call.stubs::b2 mem_load.0 {} end",
+        keep(4, 4)
+    );
+    assert_eq!(builder.run(&main)[..4], [5, 0, 12, 11]);
+    // What it tells is the index of what was adopted.
+    let main = format!("begin {wired} call.stubs::adopt {} end", keep(1, 2));
+    assert_eq!(builder.run(&main)[0], 2);
+    // Nothing of its own is left, above all no right to install.
+    for stub in ["install", "wire", "adopt", "caller", "a1", "drop3"] {
+        let digest = builder.stub(stub);
+        let main = format!("begin {wired} call.stubs::adopt call.stubs::{stub} end");
+        traps(&builder, &main, |trap| {
+            is(
+                trap,
+                &Trap::NotLinked {
+                    instance: 2,
+                    digest,
+                },
+            )
+        });
+    }
+    // Nothing of the other one's is there before.
+    let main = format!("begin {wired} call.stubs::c1 end");
+    let digest = builder.stub("c1");
+    traps(&builder, &main, |trap| {
+        is(
+            trap,
+            &Trap::NotLinked {
+                instance: 0,
+                digest,
+            },
+        )
+    });
+}
+
+#[test]
+fn who_returns_has_its_own_calls_again() {
+    // The root gives the calls to the instance, which adopts them each time that it is entered.
+    let builder =
+        adopters("pub proc run call.stubs::recv_own3 call.stubs::adopt call.stubs::c1 end");
+    let give = format!(
+        "{} dup.1 dup.1 call.stubs::wire drop drop call.stubs::send_own3 call.stubs::b1",
+        install(&calls(&builder))
+    );
+    let main = format!(
+        "begin {} {give} swap {give} swap drop {} end",
+        install(&account(&builder, 10)),
+        keep(2, 2)
+    );
+    // The account counts on.
+    assert_eq!(builder.run(&main)[..2], [12, 11]);
+}
+
+#[test]
+fn only_who_owns_a_complete_instance_adopts_its_calls() {
+    let borrowed = adopters("pub proc run call.stubs::recv_borrow3 call.stubs::adopt end");
+    let (wired, account) = (wired(&borrowed), install(&account(&borrowed, 10)));
+    let lend = format!("begin {wired} call.stubs::send_borrow3 call.stubs::b1 end");
+    traps(&borrowed, &lend, |trap| {
+        matches!(trap, Trap::HandleNotOwned { instance: 1, .. })
+    });
+    let lent = format!("begin {wired} dup call.stubs::send_borrow3 drop call.stubs::adopt end");
+    traps(&borrowed, &lent, |trap| {
+        matches!(trap, Trap::HandleLent { .. })
+    });
+    let open = format!(
+        "begin {account} {} call.stubs::adopt end",
+        install(&calls(&borrowed))
+    );
+    traps(&borrowed, &open, |trap| {
+        is(
+            trap,
+            &Trap::NotWired {
+                instance: 3,
+                left: 1,
+            },
+        )
+    });
+    for main in [
+        "begin push.1 call.stubs::adopt end",
+        "begin push.0 call.stubs::adopt end",
+    ] {
+        traps(&borrowed, main, |trap| {
+            matches!(trap, Trap::UnknownHandle { .. })
+        });
+    }
+    let isolated = adopters("pub proc run push.1 call.stubs::adopt end");
+    traps(&isolated, "begin call.stubs::c2 end", |trap| {
+        is(trap, &Trap::InstalledElsewhere { instance: 1 })
+    });
+}
+
+#[test]
 fn what_is_no_handle_is_nothing() {
     let builder = kernel();
     let account = account(&builder, 10);
@@ -448,6 +586,7 @@ fn records_that_mean_two_things_are_refused() {
         Intrinsic::Load,
         Intrinsic::Install,
         Intrinsic::Wire,
+        Intrinsic::Adopt,
     ] {
         let mut other = note.clone();
         other.builtins[0].intrinsic = intrinsic;

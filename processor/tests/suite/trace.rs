@@ -67,6 +67,7 @@ impl Follower {
                 crossing: target.crossing,
                 context: state.context,
                 in_syscall: state.in_syscall,
+                adopted: state.adopted,
                 home: state.home,
                 fn_hash: *state.fn_hash,
                 depth: state.depth - popped,

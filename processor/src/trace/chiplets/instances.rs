@@ -70,6 +70,7 @@ pub struct InstanceRecorder {
     first: u32,
     wires: Vec<InstanceAccess>,
     told: Vec<InstanceAccess>,
+    adopted: Vec<InstanceAccess>,
     specific: Vec<Specific>,
     /// Positions in `specific`.
     known: HashMap<(u32, Word, u16), usize>,
@@ -209,6 +210,18 @@ impl InstanceRecorder {
                 self.rows += 1;
                 self.wires.push(access.clone());
             }
+            InstanceOp::Adopt {
+                index,
+                state,
+                handle,
+                ..
+            } => {
+                let read = state.to_word();
+                memory(word(at_home(*index), Space::State, 0, false, read));
+                others.resources.table(handle, [ZERO; 2], others.memory);
+                self.rows += 1;
+                self.adopted.push(access.clone());
+            }
             InstanceOp::Tell {
                 address,
                 commitment,
@@ -323,6 +336,7 @@ impl InstanceRecorder {
             }
             rows.push(row);
         }
+        rows.extend(self.adopted.iter().map(adopt_row));
         InstanceTable { rows }
     }
 
@@ -350,8 +364,8 @@ impl InstanceRecorder {
                 SpecificCall::Handle(_) => blocks.push((link.target, 0)),
             }
         }
-        for access in &self.told {
-            if let InstanceOp::Tell { index, .. } = access.op {
+        for access in self.told.iter().chain(&self.adopted) {
+            if let InstanceOp::Tell { index, .. } | InstanceOp::Adopt { index, .. } = access.op {
                 blocks.push((index, 0));
             }
         }
@@ -574,6 +588,31 @@ fn tell_row(access: &InstanceAccess) -> InstanceRow<Felt> {
             state[2].inv(),
             ZERO,
         ];
+    }
+    row
+}
+
+/// The row of an instance whose calls are adopted.
+fn adopt_row(access: &InstanceAccess) -> InstanceRow<Felt> {
+    let mut row = InstanceRow {
+        op: InstanceOps {
+            adopt: ONE,
+            ..InstanceOps::filled(ZERO)
+        },
+        request: request(access),
+        ..InstanceRow::filled(ZERO)
+    };
+    if let InstanceOp::Adopt {
+        index,
+        commitment,
+        state,
+        ..
+    } = &access.op
+    {
+        let [_, free, table_len, _] = state.to_word();
+        row.index = Felt::from(*index);
+        row.commitment = (*commitment).into();
+        (row.callee[1], row.callee[2]) = (free, table_len);
     }
     row
 }

@@ -1,8 +1,8 @@
 //! The intrinsic that tells who called in.
 
-use miden_core::{Felt, ONE, ZERO};
+use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    composition::LinkKind::Shared,
+    composition::{Intrinsic, LinkKind::Shared},
     opcode::{CALL, CALLER_ID, INTRINSIC},
 };
 
@@ -59,7 +59,11 @@ fn another_intrinsic_that_asks_nobody() {
     // The link's kind is another one.
     let mut forged = traced();
     let row = forged.row_of(CALLER_ID, 0);
-    edit_call(forged.core(row), |call| call.shared -= ONE);
+    edit_call(forged.core(row), |call| {
+        call.shared -= ONE;
+        let adopts = Felt::from(Intrinsic::Adopt.code());
+        call.saved_overflow_ptr = (call.shared - adopts).inv();
+    });
     forged.settles_to(&["bus.Link", "call.opcode_kind"]);
     // A call that is shared and fresh at once is another one.
     let mut forged = traced();

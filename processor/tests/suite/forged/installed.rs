@@ -2,13 +2,20 @@
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{Cells, InstanceRow, cells_of, cells_of_rows_mut},
-    component::{BLOCK, BlockKind},
+    columns::{Cells, InstanceRow, ResourceRow, cells_of, cells_of_rows_mut},
+    component::{BLOCK, BlockKind, Component},
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, LinkKind},
+    opcode::{ADVPOP, DROP, INTRINSIC},
 };
 
-use super::{Forgery, toolkit::CYCLE};
-use crate::installed::{account, call, install, keep, kernel, kernel_among, note};
+use super::{
+    Forgery,
+    toolkit::{CYCLE, edit_call},
+};
+use crate::{
+    composition::Builder,
+    installed::{account, call, calls, install, keep, kernel, kernel_among, note, wired},
+};
 
 /// The root installs two accounts and a note, which it wires to the first one, calls the note, and asks
 /// what component the first account has.
@@ -510,4 +517,173 @@ fn digits_of_an_id_that_are_none() {
     let row = &mut forged.trace.instances[tell];
     (row.callee[0], row.callee[1]) = (ONE, -step.inv());
     forged.settles_without(&["instances.domain_high"]);
+}
+
+/// The root adopts calls, and makes none.
+fn adopted() -> Forgery {
+    let builder = kernel();
+    let calls = calls(&builder);
+    let builder = builder.installable(&calls);
+    let main = format!("begin {} call.stubs::adopt drop drop end", wired(&builder));
+    Forgery::new(builder.trace(&main))
+}
+
+/// The row that adopts.
+fn adopts(forged: &Forgery) -> usize {
+    let code = Felt::from(Intrinsic::Adopt.code());
+    let mut rows = forged.trace.core.iter();
+    let found = rows.position(|row| row.as_call().creates == ONE && row.as_call().shared == code);
+    found.expect("a row adopts")
+}
+
+/// From a row on, the calls of the root are those of an instance.
+fn goes_on_as(forged: &mut Forgery, row: usize, index: Felt) {
+    for core in &mut forged.trace.core[row..] {
+        core.system.index = index;
+        core.system.domain = -index / Felt::new(1 << 16);
+    }
+}
+
+/// What an intrinsic leaves on the stack, until it is dropped.
+fn leaves(forged: &mut Forgery, intrinsic: usize, value: Felt) {
+    let mut after = intrinsic + 1..;
+    let dropped = after.find(|&row| forged.opcode(row) == DROP);
+    for row in intrinsic + 1..=dropped.expect("it is dropped") {
+        forged.core(row).stack.top[0] = value;
+    }
+}
+
+#[test]
+fn calls_of_another_instance_than_the_adopted_one() {
+    adopted().assert_proven();
+    // The row goes on with its own calls.
+    let mut forged = adopted();
+    let row = adopts(&forged);
+    edit_call(forged.core(row), |call| call.creates = ZERO);
+    goes_on_as(&mut forged, row, ZERO);
+    forged.settles_to(&["call.adopts"]);
+    // It goes on with those of the account.
+    let mut forged = adopted();
+    goes_on_as(&mut forged, row + 1, ONE);
+    forged.settles_to(&["system.adopt_index"]);
+    // Its context is another one.
+    let mut forged = adopted();
+    for core in &mut forged.trace.core[row + 1..] {
+        core.system.domain += ONE;
+    }
+    forged.settles_to(&["system.adopt_context"]);
+    // The handle is that of another instance than the one whose calls are adopted.
+    let mut forged = adopted();
+    leaves(&mut forged, row, ONE);
+    goes_on_as(&mut forged, row + 1, ONE);
+    let answer = at(&forged, 0, |row| row.op.adopt == ONE);
+    forged.trace.instances[answer].request.output = ONE;
+    forged.settles_to(&["instances.adopted_index"]);
+}
+
+#[test]
+fn an_intrinsic_that_adopts_beside() {
+    // What installs an instance leaves its handle, which is taken for an index.
+    let builder = kernel();
+    let main = format!("begin {} drop end", install(&account(&builder, 10)));
+    let mut forged = Forgery::new(builder.trace(&main));
+    let row = forged.row_of(INTRINSIC, 0);
+    edit_call(forged.core(row), |call| {
+        call.creates = ONE;
+        call.saved_overflow_ptr = ZERO;
+    });
+    goes_on_as(&mut forged, row + 1, ONE);
+    forged.settles_to(&["call.adopts_kind"]);
+    let mut forged = adopted();
+    let row = adopts(&forged);
+    edit_call(forged.core(row), |call| call.saved_overflow_ptr = ONE);
+    forged.settles_to(&["call.adopts_kind"]);
+}
+
+#[test]
+fn calls_of_an_instance_that_was_not_installed() {
+    // The root makes an instance of one of the composition's, whose links it would have.
+    let builder = Builder::new(2)
+        .component("account", "pub proc bump push.1 drop end")
+        .installs(&[])
+        .instances_of(1, 2)
+        .advice(&[1]);
+    let empty = Component::default();
+    let builder = builder.installable(&empty);
+    let main = format!(
+        "begin {} drop push.0 call.stubs::instantiate2 drop adv_push.1 call.stubs::adopt drop end",
+        install(&empty)
+    );
+    let mut forged = Forgery::new(builder.trace(&main));
+    let (row, two) = (adopts(&forged), Felt::new(2));
+    let taken = forged.row_of(ADVPOP, 0) + 1;
+    for row in taken..=row {
+        forged.core(row).stack.top[0] = two;
+    }
+    let made = forged.trace.resources.iter().step_by(2);
+    let made = made
+        .filter(|row| row.op.new == ONE)
+        .nth(1)
+        .expect("two are made");
+    let (domain, resource) = (made.request.input, made.request.resource);
+    let index = resource - ONE - Felt::from(FIRST_INSTANCE_TYPE);
+    goes_on_as(&mut forged, row + 1, index);
+    leaves(&mut forged, row, index);
+    let answer = at(&forged, 0, |row| row.op.adopt == ONE);
+    let answer = &mut forged.trace.instances[answer];
+    answer.index = index;
+    (answer.request.input, answer.request.output) = (two, index);
+    let rows = &mut forged.trace.resources;
+    let sends = |row: &ResourceRow<Felt>| row.op.send == ONE;
+    let sent = (0..rows.len())
+        .step_by(2)
+        .find(|&row| sends(&rows[row]))
+        .expect("it is sent");
+    let row = &mut rows[sent];
+    (row.handle, row.entry[0], row.entry[1]) = (two, domain, resource);
+    (row.request.input, row.request.resource) = (two, resource);
+    let outcome = rows[sent + 1].outcome_mut();
+    (outcome.handle, outcome.state[1]) = (two, two);
+    for outcome in rows
+        .iter_mut()
+        .skip(1)
+        .step_by(2)
+        .map(|row| row.outcome_mut())
+    {
+        if outcome.puts == ONE || outcome.takes == ONE {
+            (outcome.token.rep, outcome.token.resource) = (domain, resource);
+        }
+    }
+    forged.settles_without(&["instances.adopted_component"]);
+}
+
+#[test]
+fn a_block_that_is_not_the_one_hashed() {
+    // Nobody calls what is exported under another key.
+    let mut forged = traced();
+    let who = |block: &[Felt; BLOCK]| block[1] == Felt::new(crate::installed::WHO);
+    blocks_of(&mut forged.trace.instances, BlockKind::Export, who).block[1] += ONE;
+    forged.settles_without(&["instances.block"]);
+}
+
+#[test]
+fn a_commitment_that_is_told_of_no_instance() {
+    let mut forged = traced();
+    let tell = at(&forged, 0, |row| row.op.tell == ONE);
+    forged.trace.instances[tell].commitment[0] += ONE;
+    forged.settles_without(&["instances.told_component"]);
+}
+
+#[test]
+fn cells_and_rows_without_a_use() {
+    let mut forged = traced();
+    let wire = at(&forged, 0, |row| row.op.wire == ONE);
+    forged.trace.instances[wire].callee[0] = ONE;
+    forged.settles_to(&["instances.last_import_witness"]);
+    // The last row, which takes part in nothing.
+    let mut forged = traced();
+    insert(&mut forged, 0, &[]);
+    let last = forged.trace.instances.last_mut().expect("there are rows");
+    last.op.tell = ONE;
+    forged.settles_to(&["boundary.last_instance"]);
 }

@@ -21,6 +21,7 @@ const SEGMENT: When = &[("instances.op.segment", 1)];
 const WIRE: When = &[("instances.op.wire", 1)];
 const SPECIFIC: When = &[("instances.op.specific", 1)];
 const TELL: When = &[("instances.op.tell", 1)];
+const ADOPT: When = &[("instances.op.adopt", 1)];
 
 const GIVEN: &[Given] = &[
     // Which blocks there are is what the record says; which links follow is the prover's choice.
@@ -62,6 +63,8 @@ const GIVEN: &[Given] = &[
     ),
     given("instances.commitment", SPECIFIC, RECORD),
     given("instances.commitment", TELL, RECORD),
+    given("instances.index", ADOPT, HANDLE),
+    given("instances.commitment", ADOPT, RECORD),
     // The digits of the id that is asked about.
     given("instances.index instances.callee[0..2]", TELL, CHOICE),
 ];
