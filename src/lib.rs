@@ -53,7 +53,7 @@ pub use miden_cvm_component::{
     PackageError, PackageKind, Right, SegmentRecord, SourceError, SourceFault, SourceText,
     SourceWarning, Toolchain, WORKSPACE_FILE, Warning, Workspace, bindings, describe_code,
     library_bytes, new_component, package_kind, package_program, read_library, read_program,
-    similar_name, similar_path, system_component,
+    similar_name, similar_path, split_component, system_component,
 };
 pub use miden_cvm_library::{
     ADVISORIES, Advisory, Finding, core_library, correct, findings, published_core_library,

@@ -63,7 +63,7 @@ pub use source::{
     new_file::NewFile,
     scaffold::{Language, bindings, new_component},
     system::system_component,
-    wasm::CompiledModule,
+    wasm::{CompiledModule, split_component},
     workspace::{WORKSPACE_FILE, Workspace},
     world::ComponentWorld,
 };

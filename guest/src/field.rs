@@ -13,6 +13,7 @@ pub const MODULUS: u64 = 0xffff_ffff_0000_0001;
 
 /// An element of the field with [`MODULUS`] elements.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
 pub struct Felt(u64);
 
 impl Felt {

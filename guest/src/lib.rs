@@ -6,6 +6,8 @@
 
 #![no_std]
 
+extern crate alloc;
+
 mod field;
 #[cfg(target_arch = "wasm32")]
 mod heap;

@@ -1,15 +1,17 @@
-//! `component new`, `component bindings` and `component build`.
+//! `component new`, `component bindings`, `component build` and `component split`.
 
 use core::fmt;
 use std::{
-    fs,
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand, ValueEnum};
 use miden_cvm::{
     Component, Language, Loader, WORKSPACE_FILE, Workspace, bindings, findings, new_component,
-    system_component,
+    split_component, system_component,
 };
 use serde::Serialize;
 
@@ -37,6 +39,8 @@ enum Action {
     Bindings(WriteBindings),
     /// Assemble a component into a package
     Build(Build),
+    /// Make a composition of a WebAssembly component that has components in it
+    Split(Split),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +103,19 @@ struct Build {
     output: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct Split {
+    /// The component, in the binary format
+    file: PathBuf,
+    /// The folder of the composition, which is made; beside the file, without its ending, if left out
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// A function to be exported, as `function` or `interface#function`, and no others but those named; can
+    /// be given several times
+    #[arg(long, value_name = "NAME")]
+    export: Vec<String>,
+}
+
 impl ComponentCommand {
     /// Does what is asked for.
     ///
@@ -110,6 +127,7 @@ impl ComponentCommand {
             Action::New(command) => command.run(),
             Action::Bindings(command) => command.run(),
             Action::Build(command) => command.run(),
+            Action::Split(command) => command.run(),
         }
     }
 }
@@ -140,7 +158,7 @@ impl New {
             false => new_component(&name, wit, world, self.lang.into()),
         };
         let made = made.map_err(Failure::failed)?;
-        let made = made.into_iter().map(|file| (file.path, file.text));
+        let made = made.into_iter().map(|file| (file.path, file.bytes));
         write_all(&self.folder, made, &[])
     }
 }
@@ -154,7 +172,7 @@ impl WriteBindings {
         let modules = bindings(component).map_err(Failure::failed)?;
         let modules = modules
             .into_iter()
-            .map(|module| (module.file(), module.text));
+            .map(|module| (module.file(), module.text.into_bytes()));
         let folder = match &self.output {
             Some(folder) => folder.clone(),
             None => component.join("bindings"),
@@ -165,22 +183,22 @@ impl WriteBindings {
 
 fn write_all(
     folder: &Path,
-    contents: impl Iterator<Item = (String, String)>,
+    contents: impl Iterator<Item = (String, Vec<u8>)>,
     inputs: &[PathBuf],
 ) -> Result<Outcome, Failure> {
-    let contents: Vec<(PathBuf, String)> = contents
-        .map(|(path, text)| (folder.join(path), text))
+    let contents: Vec<(PathBuf, Vec<u8>)> = contents
+        .map(|(path, bytes)| (folder.join(path), bytes))
         .collect();
     let wanted = contents.iter().map(|(path, _)| ("a module", path.clone()));
     let outputs = Outputs::check(wanted, inputs)?;
-    outputs.write(contents.iter().map(|(_, text)| text.as_bytes()))?;
+    outputs.write(contents.iter().map(|(_, bytes)| bytes.as_slice()))?;
     let written = contents.iter().map(|(path, _)| path.display().to_string());
     Outcome::new(&WrittenAnswer {
         files: written.collect(),
     })
 }
 
-/// The answer of `component new` and `component bindings`.
+/// The answer of `component new`, `component bindings` and `component split`.
 #[derive(Debug, Serialize)]
 struct WrittenAnswer {
     files: Vec<String>,
@@ -191,6 +209,41 @@ impl fmt::Display for WrittenAnswer {
         self.files
             .iter()
             .try_for_each(|file| writeln!(f, "wrote        {file}"))
+    }
+}
+
+/// What a component in the binary format begins with.
+const BINARY_COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
+impl Split {
+    fn run(&self) -> Result<Outcome, Failure> {
+        files::not_standard(
+            &self.file,
+            "the folder that is made is named after the file",
+        )?;
+        let head = File::open(&self.file).and_then(|mut file| {
+            let mut head = BINARY_COMPONENT.map(|_| 0);
+            file.read_exact(&mut head).map(|()| head)
+        });
+        if !head.is_ok_and(|head| head == BINARY_COMPONENT) {
+            return Err(is_not(&self.file, "a component for WebAssembly"));
+        }
+        let folder = match &self.output {
+            Some(folder) => folder.clone(),
+            None => self.file.with_extension(""),
+        };
+        files::not_standard(&folder, "a composition is a folder")?;
+        if folder.exists() {
+            return Err(Failure::failed(format!(
+                "`{}` is there already",
+                folder.display()
+            )));
+        }
+        let only: BTreeSet<String> = self.export.iter().cloned().collect();
+        let only = (!only.is_empty()).then_some(&only);
+        let made = split_component(&self.file, only).map_err(Failure::failed)?;
+        let made = made.into_iter().map(|file| (file.path, file.bytes));
+        write_all(&folder, made, std::slice::from_ref(&self.file))
     }
 }
 

@@ -370,7 +370,7 @@ fn files_and_answers_are_those_of_the_book() {
     answer("compile", &["compile"], &source, &["-o", &program]);
     let library = text(&path("a.masl"));
     answer("bundle", &["bundle"], &path("library"), &["-o", &library]);
-    let written = "component new and component bindings";
+    let written = "component new, component bindings and component split";
     answer(written, &["component", "new"], &path("new"), &[]);
     let bindings = text(&path("bindings"));
     let shop = path("parts/shop");

@@ -230,6 +230,9 @@ fn no_file_is_mistaken_for_code() {
         &["component", "component.toml"],
         |path| on(&["component", "bindings"], path, &output),
     );
+    check(&kinds, &["component", "split"], &[], |path| {
+        on(&["component", "split"], path, &output)
+    });
     // A folder can be one of WIT, whatever else it is.
     let new = kinds.folder.path("made");
     for (name, what) in KINDS {
@@ -593,6 +596,7 @@ fn a_dash_is_the_standard_input() {
         &["component", "bindings", "-"],
         &["component", "bindings", &*note, "-o", "-"],
         &["component", "new", "-"],
+        &["component", "split", "-"],
         &["component", "new", "made", "--wit", "-"],
         &["run", main, "-l", "-"],
         &["compile", main, "--kernel", "-"],

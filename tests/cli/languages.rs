@@ -15,7 +15,7 @@ use miden_core::{
 };
 use serde_json::Value;
 
-use super::{Folder, example, on};
+use super::{Folder, example, miden_cvm, on};
 
 /// The package of an example, which needs no assembler.
 struct Composed(LazyLock<Folder>);
@@ -274,4 +274,92 @@ fn rust_with_its_standard_library_has_a_system() {
         let error = json["error"].to_string();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+/// Whoever proves lies about clocks and random numbers.
+#[test]
+fn what_is_no_time_and_no_number_is_refused() {
+    let package = DIARY.path();
+    let honest = [7, 1_700_000_000, 0, 0, 1, 5, 1];
+    let wide = 1 << 32;
+    let largest = 0xffff_ffff_0000_0000;
+    for position in 0..honest.len() {
+        let mut lie = honest;
+        lie[position] = if position % 2 == 0 { wide } else { largest };
+        let (json, _) = diary(&package, "time()", &lie);
+        let error = json["error"].to_string();
+        assert!(error.contains("wasi: no time"), "{position}: {error}");
+    }
+    // A second has fewer nanoseconds than that.
+    let mut lie = honest;
+    lie[0] = 1_000_000_000;
+    let (json, _) = diary(&package, "time()", &lie);
+    assert!(json["error"].to_string().contains("wasi: no time"));
+    let (json, _) = diary(&package, "time()", &honest[..6]);
+    assert_eq!(json["status"], "error", "{json:#}");
+
+    // The order of a map's entries is the only thing that its seed decides.
+    let (json, _) = diary(&package, "most()", &[1, 2, 3, wide - 1]);
+    assert_eq!(json["call"]["result"], "[]", "{json:#}");
+    for position in 0..4 {
+        let mut lie = [1, 2, 3, 4];
+        lie[position] = wide;
+        let (json, _) = diary(&package, "most()", &lie);
+        let error = json["error"].to_string();
+        assert!(
+            error.contains("canonical ABI: integer"),
+            "{position}: {error}"
+        );
+    }
+
+    // Divisions take their results from the advice, too.
+    let folder = Folder::new(&[(
+        "inputs.json",
+        r#"{ "advice_stack": ["7", "1700000000", "0", "0", "1", "5", "1"] }"#,
+    )]);
+    let inputs = folder.path("inputs.json");
+    let inputs = inputs.to_str().expect("a path in UTF-8");
+    let call = "diary:diary/pages@1.0.0#time()";
+    let options = [
+        "--advice", "--json", "-n", "40", "--invoke", call, "-i", inputs,
+    ];
+    let json = on(&["audit"], &package, &options).json();
+    assert_eq!(
+        json["findings"].as_array().map(Vec::len),
+        Some(0),
+        "{json:#}"
+    );
+}
+
+/// A call is proven, the proof is verified, and one for another result is refused.
+fn proven(package: &Path, call: &str, inputs: &str) {
+    let folder = Folder::new(&[("inputs.json", inputs)]);
+    let paths =
+        ["inputs.json", "run.proof", "run.json", "forged.json"].map(|name| folder.path(name));
+    let [inputs, proof, statement, forged] = paths
+        .each_ref()
+        .map(|path| path.to_str().expect("a path in UTF-8"));
+    let options = [
+        "--json", "--invoke", call, "-i", inputs, "-p", proof, "-s", statement,
+    ];
+    let made = on(&["prove"], package, &options).json();
+    assert!(made["call"]["result"].is_string(), "{made:#}");
+    let verify = |statement: &str| miden_cvm(["verify", "--json", "-p", proof, "-s", statement]);
+    assert_eq!(verify(statement).code, 0);
+
+    let text = std::fs::read_to_string(statement).expect("a statement");
+    let mut json: Value = serde_json::from_str(&text).expect("JSON");
+    let first = &mut json["stack_outputs"][0];
+    assert!(!first.is_null(), "{text}");
+    *first = 1.into();
+    std::fs::write(forged, json.to_string()).expect("a file");
+    assert_ne!(verify(forged).code, 0);
+}
+
+#[test]
+fn components_in_rust_are_proven_and_verified() {
+    let inputs = r#"{ "advice_stack": ["7", "1700000000", "0", "0", "1", "5", "1"] }"#;
+    proven(&DIARY.path(), "diary:diary/pages@1.0.0#time()", inputs);
+    let (call, inputs, _) = sum(&[(3, 4), (5, 6)]);
+    proven(&NOTARY.path(), &call, &inputs);
 }

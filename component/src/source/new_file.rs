@@ -1,19 +1,19 @@
-//! A file of a new component.
+//! A file of a new component or composition.
 
-/// A file of a new component.
+/// A file of a new component or composition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// Its path below the component's folder, with `/` between the parts.
+    /// Its path below the folder, with `/` between the parts.
     pub path: String,
-    /// Its text.
-    pub text: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 impl NewFile {
-    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(super) fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             path: path.into(),
-            text: text.into(),
+            bytes: bytes.into(),
         }
     }
 }

@@ -862,7 +862,7 @@ fn a_new_component_has_its_types_and_destructors() {
         let name = format!("new-{world}");
         let made = new_component(&name, Some(&wit), Some(world), Language::Masm);
         for file in made.unwrap_or_else(|error| panic!("{error}")) {
-            files.write(&format!("{name}/{}", file.path), file.text.as_bytes());
+            files.write(&format!("{name}/{}", file.path), &file.bytes);
         }
     }
     let keeper = files.component("new-keeper");

@@ -24,4 +24,5 @@ mod values;
 mod wasm;
 mod wasm_binary;
 mod wasm_boundary;
+mod wast;
 mod worlds;

@@ -718,7 +718,7 @@ fn names_in_wit(words: &[String]) {
         miden_cvm_component::Language::Masm,
     );
     for file in made.unwrap_or_else(|error| panic!("{error}")) {
-        files.write(&format!("event/{}", file.path), file.text.as_bytes());
+        files.write(&format!("event/{}", file.path), &file.bytes);
     }
     let component = files
         .component("event")

@@ -7,9 +7,11 @@ mod binary;
 mod boundary;
 mod layout;
 mod lines;
+mod parts;
 mod transfer;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
@@ -34,7 +36,7 @@ use crate::{
     code::library::Procedures,
     error::{BuildError, Problem},
     file::read_file,
-    source::{data::Segment, files::inside, manifest::Manifest, system},
+    source::{data::Segment, files::inside, manifest::Manifest, new_file::NewFile, system},
     text::document::Document,
     wit::{
         Function, FunctionName, Interface, InterfaceName, ResourceName, World, find::full_name,
@@ -128,10 +130,10 @@ impl WasmModule {
             )));
         }
         let module = match is_component {
-            true => binary::core_module(&bytes).map_err(fails)?,
-            false => &bytes,
+            true => core_module(&bytes).map_err(fails)?,
+            false => Cow::Borrowed(bytes.as_slice()),
         };
-        Self::compile(module, world, types, manifest.fixed_memory)
+        Self::compile(&module, world, types, manifest.fixed_memory)
             .map(Some)
             .map_err(fails)
     }
@@ -363,6 +365,38 @@ impl WasmModule {
         });
         segments.collect()
     }
+}
+
+/// The core module of a component; one that its core modules make, if it has several, or if they have other
+/// names for things than its world.
+fn core_module(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+    match binary::core_module(bytes) {
+        Ok(module) => Ok(Cow::Borrowed(module)),
+        Err(_) => binary::reading(|| parts::core_module(bytes)).map(Cow::Owned),
+    }
+}
+
+/// The files of a composition that does what the component at `path` does, one with components in it.
+///
+/// Each instance of a component that has code becomes a component of its own, and the composition exports
+/// what the whole does, under the same names. With `only`, it exports no other functions, and what they alone
+/// need is left out.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, or has something that is not supported.
+pub fn split_component(
+    path: &Path,
+    only: Option<&BTreeSet<String>>,
+) -> Result<Vec<NewFile>, BuildError> {
+    let bytes = read_file(path).map_err(|error| {
+        let problem = Problem::Unreadable {
+            what: "component",
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        BuildError::in_file(path, problem)
+    })?;
+    parts::split(&bytes, only).map_err(|problem| BuildError::in_file(path, problem))
 }
 
 /// Whether a core module means the interface `known` by this name, if in another version.

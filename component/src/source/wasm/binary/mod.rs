@@ -29,19 +29,19 @@ use crate::{
 };
 
 /// The module whose imports are functions of the world itself.
-const ROOT: &str = "$root";
+pub(super) const ROOT: &str = "$root";
 
 /// What stands before the interface of resource types that the component exports.
-const EXPORTED: &str = "[export]";
+pub(super) const EXPORTED: &str = "[export]";
 
 /// How often an import is looked for behind another one: no tool makes more than two such steps.
 const MAX_STEPS: u32 = 16;
 
-fn refused(what: impl Into<String>) -> Problem {
+pub(super) fn refused(what: impl Into<String>) -> Problem {
     Problem::WasmBinary(what.into())
 }
 
-fn invalid(error: &wasmparser::Error) -> Problem {
+pub(super) fn invalid(error: &wasmparser::Error) -> Problem {
     refused(format!(
         "it is not valid, at offset {:#x}: {}",
         error.offset(),
@@ -50,7 +50,9 @@ fn invalid(error: &wasmparser::Error) -> Problem {
 }
 
 /// Runs what reads bytes from outside, and turns a panic into an error.
-fn reading<T: Send>(work: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
+pub(super) fn reading<T: Send>(
+    work: impl FnOnce() -> Result<T, Problem> + Send,
+) -> Result<T, Problem> {
     match guarded(work) {
         Ok(result) => result,
         Err(Failure::Panicked(reason) | Failure::NoThread(reason)) => {

@@ -1,0 +1,661 @@
+//! The core instances of a component's instance as one core module, whose imports and exports have the
+//! names that the Canonical ABI gives them.
+//!
+//! What no wanted export can reach is left out. Memory, tables and globals that instances share are one
+//! each; a module that is instantiated twice is there twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use wasm_encoder::{
+    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, ExportKind,
+    ExportSection, Function as Body, FunctionSection, GlobalSection, ImportSection, Instruction,
+    MemorySection, NameMap, NameSection, StartSection, TableSection, TypeSection,
+    reencode::{Error, Reencode, utils},
+};
+use wasmparser::{DataKind, ElementKind, ExternalKind, FuncType, Operator};
+
+use super::{
+    super::{REALLOC, binary::refused},
+    elaborate::{CoreFunction, CoreInstance, Function, Options, Unit},
+    module::{Import, Module},
+    types::{FunctionType, Resource},
+};
+use crate::error::Problem;
+
+/// Bytes of a module that is made: as many as one may have that is compiled.
+const MAX_BYTES: usize = 1 << 24;
+
+/// What the one core module imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Imported {
+    Function(Function),
+    Resource(&'static str, Resource),
+}
+
+/// The names that the one core module has for things.
+pub(super) trait Names {
+    /// The module and the name of an import.
+    fn import(&self, import: Imported) -> Result<(String, String), Problem>;
+
+    /// The names of what a function is lifted from.
+    fn exports(&self, lift: usize) -> Vec<String>;
+
+    /// The name of the destructor of a resource type; nothing if nobody can ask for it.
+    fn destructor(&self, resource: usize) -> Option<String>;
+}
+
+/// An instance of a core module.
+type Place = usize;
+
+/// Something that is defined by an instance of a core module: the instance, and the number in its module.
+type Defined = (Place, u32);
+
+/// What a core function is in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Defined(Defined),
+    /// It is no core module's: the number among the core functions of the component.
+    Made(u32),
+}
+
+/// The linker of the core instances of one unit.
+pub(super) struct Linker<'e, 'a> {
+    unit: &'e Unit<'a>,
+    names: &'e dyn Names,
+    /// The module of each core instance that has one.
+    modules: BTreeMap<Place, Module<'a>>,
+    /// The instance whose code is read.
+    at: Place,
+    types: Vec<FuncType>,
+    type_numbers: HashMap<FuncType, u32>,
+    imports: Vec<(Imported, FuncType)>,
+    /// How many imports there are, which is known when all has been read once.
+    import_count: u32,
+    functions: Vec<Defined>,
+    function_numbers: HashMap<Defined, u32>,
+    tables: Vec<Defined>,
+    memories: Vec<Defined>,
+    globals: Vec<Defined>,
+    /// Passive segments that are used.
+    elements: BTreeSet<Defined>,
+    data: BTreeSet<Defined>,
+    /// The memory that values are in.
+    memory: Option<Defined>,
+    /// What gives memory for values.
+    realloc: Option<Found>,
+}
+
+impl<'e, 'a> Linker<'e, 'a> {
+    pub(super) fn new(unit: &'e Unit<'a>, names: &'e dyn Names) -> Result<Self, Problem> {
+        let mut modules = BTreeMap::new();
+        for (place, instance) in unit.core_instances.iter().enumerate() {
+            if let CoreInstance::Module(bytes, _) = instance {
+                modules.insert(place, Module::read(bytes)?);
+            }
+        }
+        Ok(Self {
+            unit,
+            names,
+            modules,
+            at: 0,
+            types: Vec::new(),
+            type_numbers: HashMap::new(),
+            imports: Vec::new(),
+            import_count: 0,
+            functions: Vec::new(),
+            function_numbers: HashMap::new(),
+            tables: Vec::new(),
+            memories: Vec::new(),
+            globals: Vec::new(),
+            elements: BTreeSet::new(),
+            data: BTreeSet::new(),
+            memory: None,
+            realloc: None,
+        })
+    }
+
+    /// The module with what these functions are lifted from, and what it imports.
+    pub(super) fn link(
+        mut self,
+        lifts: &BTreeSet<usize>,
+    ) -> Result<(Vec<u8>, Vec<Imported>), Problem> {
+        // Imports have numbers before all others, so they have to be known first.
+        self.encode(lifts)?;
+        self.import_count = self.imports.len() as u32;
+        self.functions.clear();
+        self.function_numbers.clear();
+        let bytes = self.encode(lifts)?;
+        let imports = self.imports.into_iter().map(|(import, _)| import);
+        Ok((bytes, imports.collect()))
+    }
+
+    // WHAT SOMETHING IS
+    // --------------------------------------------------------------------------------------------
+
+    /// What a core instance has by a name: where it is defined, or the number of a core function.
+    fn exported(&self, mut instance: u32, mut name: &'a str) -> Result<Found, Problem> {
+        let missing = || refused("what one of its core modules imports is not there");
+        // Each step leads to an instance that was made earlier.
+        loop {
+            let place = instance as usize;
+            let (kind, index) = match self.unit.core_instances.get(place) {
+                Some(CoreInstance::Exports(exports)) => *exports.get(name).ok_or_else(missing)?,
+                Some(CoreInstance::Module(_, args)) => {
+                    let module = &self.modules[&place];
+                    let (kind, index) = *module.exports.get(name).ok_or_else(missing)?;
+                    let Some((from, import)) = imports(module, kind).get(index as usize) else {
+                        return Ok(Found::Defined((place, index)));
+                    };
+                    instance = *args.get(from).ok_or_else(missing)?;
+                    name = import;
+                    continue;
+                }
+                None => return Err(missing()),
+            };
+            let index = index as usize;
+            let alias = match kind {
+                ExternalKind::Func | ExternalKind::FuncExact => {
+                    match self.unit.core_functions.get(index) {
+                        Some(CoreFunction::Exported(instance, name)) => Some((*instance, *name)),
+                        _ => return Ok(Found::Made(index as u32)),
+                    }
+                }
+                ExternalKind::Table => self.unit.core_tables.get(index).copied(),
+                ExternalKind::Memory => self.unit.core_memories.get(index).copied(),
+                ExternalKind::Global => self.unit.core_globals.get(index).copied(),
+                ExternalKind::Tag => None,
+            };
+            (instance, name) = alias.ok_or_else(missing)?;
+        }
+    }
+
+    /// What an index of a core module is.
+    fn found(&self, place: Place, kind: ExternalKind, index: u32) -> Result<Found, Problem> {
+        let missing = || refused("what one of its core modules imports is not there");
+        let module = self.modules.get(&place).ok_or_else(missing)?;
+        let Some((from, name)) = imports(module, kind).get(index as usize) else {
+            return Ok(Found::Defined((place, index)));
+        };
+        let Some(CoreInstance::Module(_, args)) = self.unit.core_instances.get(place) else {
+            return Err(missing());
+        };
+        self.exported(*args.get(from).ok_or_else(missing)?, name)
+    }
+
+    /// What is defined by a core module, and no function of the component.
+    fn defined(&self, kind: ExternalKind, index: u32) -> Result<Defined, Problem> {
+        match self.found(self.at, kind, index)? {
+            Found::Defined(defined) => Ok(defined),
+            Found::Made(_) => Err(refused("a core function is given for something else")),
+        }
+    }
+
+    /// A core function of the component.
+    fn core_function(&self, index: u32) -> Result<Found, Problem> {
+        match self.unit.core_functions.get(index as usize) {
+            Some(CoreFunction::Exported(instance, name)) => self.exported(*instance, name),
+            _ => Ok(Found::Made(index)),
+        }
+    }
+
+    // NUMBERS
+    // --------------------------------------------------------------------------------------------
+
+    fn ty(&mut self, ty: &FuncType) -> u32 {
+        if let Some(number) = self.type_numbers.get(ty) {
+            return *number;
+        }
+        let number = self.types.len() as u32;
+        self.types.push(ty.clone());
+        self.type_numbers.insert(ty.clone(), number);
+        number
+    }
+
+    fn function(&mut self, found: Found, ty: Option<FuncType>) -> Result<u32, Problem> {
+        let made = match found {
+            Found::Defined(defined) => {
+                let next = self.functions.len() as u32;
+                let number = *self.function_numbers.entry(defined).or_insert(next);
+                if number == next {
+                    self.functions.push(defined);
+                }
+                return Ok(self.import_count + number);
+            }
+            Found::Made(made) => made,
+        };
+        let unit = self.unit;
+        let import = match unit.core_functions.get(made as usize) {
+            Some(CoreFunction::Lowered(function, ty, options)) => {
+                self.options(ty, options)?;
+                Imported::Function(*function)
+            }
+            Some(CoreFunction::Resource(name, resource)) => Imported::Resource(name, *resource),
+            Some(CoreFunction::BuiltIn(name)) => {
+                return Err(refused(format!("it uses the built-in function `{name}`")));
+            }
+            Some(CoreFunction::Exported(..)) | None => {
+                return Err(refused("a core function that it uses is not there"));
+            }
+        };
+        let ty = ty.ok_or_else(|| {
+            refused("it exports a function that it imports, with no core module between them")
+        })?;
+        let known = self.imports.iter().position(|(known, _)| *known == import);
+        Ok(known.unwrap_or_else(|| {
+            self.imports.push((import, ty));
+            self.imports.len() - 1
+        }) as u32)
+    }
+
+    /// Looks at how a function is lifted or lowered.
+    fn options(&mut self, ty: &FunctionType<'a>, options: &Options) -> Result<(), Problem> {
+        if ty.is_async {
+            return Err(refused("it has async functions"));
+        }
+        if let Some(other) = &options.other {
+            return Err(refused(format!("it has functions of the kind {other}")));
+        }
+        if options.is_wide && ty.has_strings() {
+            return Err(refused("its strings are not in UTF-8"));
+        }
+        if let Some(memory) = options.memory {
+            let place = self.unit.core_memories.get(memory as usize).copied();
+            let (instance, name) =
+                place.ok_or_else(|| refused("a memory that it uses is not there"))?;
+            let Found::Defined(memory) = self.exported(instance, name)? else {
+                return Err(refused("a core function is given for a memory"));
+            };
+            if *self.memory.get_or_insert(memory) != memory {
+                return Err(refused("its values are in several memories"));
+            }
+            number(&mut self.memories, memory);
+        }
+        if let Some(realloc) = options.realloc {
+            let realloc = self.core_function(realloc)?;
+            if *self.realloc.get_or_insert(realloc) != realloc {
+                return Err(refused("several core functions give memory for its values"));
+            }
+        }
+        Ok(())
+    }
+
+    // CODE
+    // --------------------------------------------------------------------------------------------
+
+    fn encode(&mut self, lifts: &BTreeSet<usize>) -> Result<Vec<u8>, Problem> {
+        let unit = self.unit;
+        let mut exports = ExportSection::new();
+        let mut export = |name: &str, number| {
+            exports.export(name, ExportKind::Func, number);
+        };
+        for number in lifts {
+            let Some(lift) = unit.lifts.get(*number) else {
+                continue;
+            };
+            self.options(&lift.ty, &lift.options)?;
+            let core = self.core_function(lift.core)?;
+            let core = self.function(core, None)?;
+            let post = match lift.options.post_return {
+                Some(post) => {
+                    let post = self.core_function(post)?;
+                    Some(self.function(post, None)?)
+                }
+                None => None,
+            };
+            for name in self.names.exports(*number) {
+                export(&name, core);
+                if let Some(post) = post {
+                    export(&format!("cabi_post_{name}"), post);
+                }
+            }
+        }
+        for (number, destructor) in unit.resources.iter().enumerate() {
+            if let (Some(destructor), Some(name)) = (destructor, self.names.destructor(number)) {
+                let destructor = self.core_function(*destructor)?;
+                export(&name, self.function(destructor, None)?);
+            }
+        }
+        let mut starts = Vec::new();
+        for place in self.modules.keys().copied().collect::<Vec<_>>() {
+            if let Some(start) = self.modules[&place].start {
+                self.at = place;
+                starts.push(self.function_number(start)?);
+            }
+        }
+
+        let mut code = CodeSection::new();
+        let mut done = 0;
+        loop {
+            while let Some((place, index)) = self.functions.get(done).copied() {
+                done += 1;
+                self.at = place;
+                let module = &self.modules[&place];
+                let own = (index as usize).checked_sub(module.imported_functions.len());
+                let body = own.and_then(|own| module.bodies.get(own)).cloned();
+                let body = body.ok_or_else(|| refused("a function that it uses has no code"))?;
+                utils::parse_function_body(self, &mut code, body).map_err(broken)?;
+                if code.byte_len() > MAX_BYTES {
+                    return Err(refused(format!(
+                        "the core module that its core instances make has more than {MAX_BYTES} bytes"
+                    )));
+                }
+            }
+            // What is in a table that is used can be called.
+            let before = self.functions.len();
+            self.elements(None)?;
+            if let Some(realloc) = self.realloc {
+                self.function(realloc, None)?;
+            }
+            if self.functions.len() == before {
+                break;
+            }
+        }
+        if let Some(realloc) = self.realloc {
+            export(REALLOC, self.function(realloc, None)?);
+        }
+
+        let mut elements = ElementSection::new();
+        self.elements(Some(&mut elements))?;
+        let declared = (0..self.import_count + self.functions.len() as u32).collect::<Vec<_>>();
+        elements.declared(Elements::Functions(declared.into()));
+        let (data, data_count) = self.data_segments()?;
+        let mut globals = GlobalSection::new();
+        let mut known = 0;
+        // The first value of a global can be another global.
+        while let Some((place, index)) = self.globals.get(known).copied() {
+            known += 1;
+            self.at = place;
+            let module = &self.modules[&place];
+            let own = (index as usize).checked_sub(module.imported_globals.len());
+            let global = own.and_then(|own| module.globals.get(own)).cloned();
+            let global = global.ok_or_else(|| refused("a global that it uses is not there"))?;
+            utils::parse_global(self, &mut globals, global).map_err(broken)?;
+        }
+        let mut tables = TableSection::new();
+        for (place, index) in self.tables.clone() {
+            self.at = place;
+            let module = &self.modules[&place];
+            let own = (index as usize).checked_sub(module.imported_tables.len());
+            let table = own.and_then(|own| module.tables.get(own)).cloned();
+            let table = table.ok_or_else(|| refused("a table that it uses is not there"))?;
+            utils::parse_table(self, &mut tables, table).map_err(broken)?;
+        }
+        let mut memories = MemorySection::new();
+        if self.memories.len() > 1 {
+            return Err(refused(format!(
+                "one of its components uses {} memories, and one is supported",
+                self.memories.len()
+            )));
+        }
+        for (place, index) in self.memories.clone() {
+            let module = &self.modules[&place];
+            let own = (index as usize).checked_sub(module.imported_memories.len());
+            let memory = own.and_then(|own| module.memories.get(own)).copied();
+            let memory = memory.ok_or_else(|| refused("a memory that it uses is not there"))?;
+            memories.memory(self.memory_type(memory).map_err(broken)?);
+        }
+
+        let start = match starts.as_slice() {
+            [] => None,
+            [start] => Some(*start),
+            starts => {
+                let mut body = Body::new([]);
+                for start in starts {
+                    body.instruction(&Instruction::Call(*start));
+                }
+                body.instruction(&Instruction::End);
+                code.function(&body);
+                Some(self.import_count + self.functions.len() as u32)
+            }
+        };
+        let start_type = (starts.len() > 1).then(|| self.ty(&FuncType::new([], [])));
+
+        let mut functions = FunctionSection::new();
+        let mut names = NameMap::new();
+        for (number, (place, index)) in self.functions.clone().into_iter().enumerate() {
+            let module = &self.modules[&place];
+            let ty = self.type_of(place, index)?;
+            if let Some(name) = module.names.get(&index) {
+                names.append(self.import_count + number as u32, name);
+            }
+            functions.function(self.ty(&ty));
+        }
+        if let Some(ty) = start_type {
+            functions.function(ty);
+        }
+        let mut imports = ImportSection::new();
+        for (import, ty) in self.imports.clone() {
+            let (module, name) = self.names.import(import)?;
+            let ty = self.ty(&ty);
+            imports.import(&module, &name, wasm_encoder::EntityType::Function(ty));
+        }
+        let mut types = TypeSection::new();
+        for ty in self.types.clone() {
+            let ty = self.func_type(ty).map_err(broken)?;
+            types.ty().func_type(&ty);
+        }
+
+        let mut module = wasm_encoder::Module::new();
+        module
+            .section(&types)
+            .section(&imports)
+            .section(&functions)
+            .section(&tables)
+            .section(&memories)
+            .section(&globals)
+            .section(&exports);
+        if let Some(function_index) = start {
+            module.section(&StartSection { function_index });
+        }
+        let mut named = NameSection::new();
+        named.functions(&names);
+        module
+            .section(&elements)
+            .section(&DataCountSection { count: data_count })
+            .section(&code)
+            .section(&data)
+            .section(&named);
+        Ok(module.finish())
+    }
+
+    fn type_of(&self, place: Place, function: u32) -> Result<FuncType, Problem> {
+        let module = &self.modules[&place];
+        let ty = module.functions.get(function as usize);
+        let ty = ty.and_then(|ty| module.types.get(*ty as usize)).cloned();
+        ty.ok_or_else(|| refused("a function that it uses has no type"))
+    }
+
+    /// The number of a function of the module that is read.
+    fn function_number(&mut self, index: u32) -> Result<u32, Problem> {
+        let found = self.found(self.at, ExternalKind::Func, index)?;
+        let ty = self.type_of(self.at, index)?;
+        self.function(found, Some(ty))
+    }
+
+    /// Where a segment is numbered among those of all core instances.
+    fn segment(&self, place: Place, index: u32, count: fn(&Module<'a>) -> usize) -> u32 {
+        let before = self.modules.range(..place).map(|(_, module)| count(module));
+        before.sum::<usize>() as u32 + index
+    }
+
+    /// Looks at all element segments that have functions where somebody can find them, and writes them.
+    fn elements(&mut self, mut section: Option<&mut ElementSection>) -> Result<(), Problem> {
+        for place in self.modules.keys().copied().collect::<Vec<_>>() {
+            self.at = place;
+            for (number, element) in self.modules[&place]
+                .elements
+                .clone()
+                .into_iter()
+                .enumerate()
+            {
+                let is_used = match &element.kind {
+                    ElementKind::Active { table_index, .. } => {
+                        let index = table_index.unwrap_or(0);
+                        let table = self.defined(ExternalKind::Table, index)?;
+                        self.tables.contains(&table)
+                    }
+                    ElementKind::Passive => self.elements.contains(&(place, number as u32)),
+                    ElementKind::Declared => false,
+                };
+                let mut unused = ElementSection::new();
+                let section = section.as_deref_mut().unwrap_or(&mut unused);
+                if is_used {
+                    utils::parse_element(self, section, element).map_err(broken)?;
+                } else {
+                    section.passive(Elements::Functions([].as_slice().into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The data segments of the memories that are used.
+    fn data_segments(&mut self) -> Result<(DataSection, u32), Problem> {
+        let mut section = DataSection::new();
+        let mut started = false;
+        for place in self.modules.keys().copied().collect::<Vec<_>>() {
+            self.at = place;
+            for (number, data) in self.modules[&place].data.clone().into_iter().enumerate() {
+                let is_used = match &data.kind {
+                    DataKind::Active { memory_index, .. } => {
+                        let memory = self.defined(ExternalKind::Memory, *memory_index)?;
+                        if started && memory.0 != place {
+                            return Err(refused(
+                                "a core module puts data into another one's memory after a start function",
+                            ));
+                        }
+                        self.memories.contains(&memory)
+                    }
+                    DataKind::Passive => self.data.contains(&(place, number as u32)),
+                };
+                match is_used {
+                    true => utils::parse_data(self, &mut section, data).map_err(broken)?,
+                    false => {
+                        section.passive([]);
+                    }
+                }
+            }
+            started |= self.modules[&place].start.is_some();
+        }
+        let count = section.len();
+        Ok((section, count))
+    }
+}
+
+/// What a module imports of a kind.
+fn imports<'m, 'a>(module: &'m Module<'a>, kind: ExternalKind) -> &'m [Import<'a>] {
+    match kind {
+        ExternalKind::Func | ExternalKind::FuncExact => &module.imported_functions,
+        ExternalKind::Table => &module.imported_tables,
+        ExternalKind::Memory => &module.imported_memories,
+        ExternalKind::Global => &module.imported_globals,
+        ExternalKind::Tag => &[],
+    }
+}
+
+/// The number of something among those that are used.
+fn number(used: &mut Vec<Defined>, defined: Defined) -> u32 {
+    let known = used.iter().position(|known| *known == defined);
+    known.unwrap_or_else(|| {
+        used.push(defined);
+        used.len() - 1
+    }) as u32
+}
+
+fn broken(error: Error<Problem>) -> Problem {
+    match error {
+        Error::UserError(problem) => problem,
+        other => refused(format!("one of its core modules cannot be linked: {other}")),
+    }
+}
+
+impl Reencode for Linker<'_, '_> {
+    type Error = Problem;
+
+    fn type_index(&mut self, ty: u32) -> Result<u32, Error<Problem>> {
+        let ty = self.modules[&self.at].types.get(ty as usize).cloned();
+        let ty = ty.ok_or_else(|| Error::UserError(refused("a type that it uses is not there")))?;
+        Ok(self.ty(&ty))
+    }
+
+    fn function_index(&mut self, function: u32) -> Result<u32, Error<Problem>> {
+        self.function_number(function).map_err(Error::UserError)
+    }
+
+    fn table_index(&mut self, table: u32) -> Result<u32, Error<Problem>> {
+        let table = self.defined(ExternalKind::Table, table);
+        Ok(number(&mut self.tables, table.map_err(Error::UserError)?))
+    }
+
+    fn memory_index(&mut self, memory: u32) -> Result<u32, Error<Problem>> {
+        let memory = self.defined(ExternalKind::Memory, memory);
+        Ok(number(
+            &mut self.memories,
+            memory.map_err(Error::UserError)?,
+        ))
+    }
+
+    fn global_index(&mut self, global: u32) -> Result<u32, Error<Problem>> {
+        let global = self.defined(ExternalKind::Global, global);
+        Ok(number(&mut self.globals, global.map_err(Error::UserError)?))
+    }
+
+    fn element_index(&mut self, element: u32) -> Result<u32, Error<Problem>> {
+        self.elements.insert((self.at, element));
+        Ok(self.segment(self.at, element, |module| module.elements.len()))
+    }
+
+    fn data_index(&mut self, data: u32) -> Result<u32, Error<Problem>> {
+        self.data.insert((self.at, data));
+        Ok(self.segment(self.at, data, |module| module.data.len()))
+    }
+
+    fn tag_index(&mut self, _: u32) -> Result<u32, Error<Problem>> {
+        Err(Error::UserError(refused("it uses exceptions")))
+    }
+
+    /// A constant that is another global's is that one's value.
+    fn const_expr(
+        &mut self,
+        expression: wasmparser::ConstExpr<'_>,
+    ) -> Result<ConstExpr, Error<Problem>> {
+        let mut bytes = Vec::new();
+        self.constant(&expression, &mut bytes)?;
+        Ok(ConstExpr::raw(bytes))
+    }
+}
+
+impl Linker<'_, '_> {
+    fn constant(
+        &mut self,
+        expression: &wasmparser::ConstExpr<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Error<Problem>> {
+        let mut operators = expression.get_operators_reader();
+        while !operators.is_end_then_eof() {
+            let operator = operators.read()?;
+            let Operator::GlobalGet { global_index } = operator else {
+                let instruction = self.instruction(operator)?;
+                wasm_encoder::Encode::encode(&instruction, bytes);
+                continue;
+            };
+            let global = self.defined(ExternalKind::Global, global_index);
+            let (place, index) = global.map_err(Error::UserError)?;
+            let module = &self.modules[&place];
+            let own = (index as usize).checked_sub(module.imported_globals.len());
+            let value = own.and_then(|own| module.globals.get(own)).cloned();
+            let value = value
+                .ok_or_else(|| Error::UserError(refused("a global that it uses is not there")))?;
+            let before = std::mem::replace(&mut self.at, place);
+            self.constant(&value.init_expr, bytes)?;
+            self.at = before;
+            if bytes.len() > MAX_CONSTANT {
+                return Err(Error::UserError(refused("a constant of it is too long")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a constant expression.
+const MAX_CONSTANT: usize = 1 << 16;
