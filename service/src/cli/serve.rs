@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::Args;
+use miden_cvm::with_reasons;
 use miden_cvm_service::{
     jobs::{Jobs, Rules},
     queue::{
@@ -155,7 +156,7 @@ impl ServeCommand {
             serve(service, listener, options),
             self.workers.run(&jobs, &stop),
         );
-        served.map_err(Failure::failed)?;
+        served.map_err(|error| Failure::failed(with_reasons(&error)))?;
         worked
     }
 }

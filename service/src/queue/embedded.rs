@@ -76,6 +76,15 @@ struct Leased {
 const RECORDS: &str = "records";
 const OBJECTS: &str = "objects";
 
+/// What the names of records end with, and those of files that are being written.
+const RECORD: &str = "json";
+const UNFINISHED: &str = "new";
+
+/// An error about a path, which it names.
+fn of(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}
+
 impl Embedded {
     /// An engine in which so many jobs may wait, and whose leases last so long. With a folder, it goes on
     /// with what is there.
@@ -86,21 +95,25 @@ impl Embedded {
         let mut state = State::default();
         if let Some(folder) = folder {
             for part in [RECORDS, OBJECTS] {
-                fs::create_dir_all(folder.join(part))?;
+                let path = folder.join(part);
+                fs::create_dir_all(&path).map_err(|error| of(&path, error))?;
             }
-            for entry in fs::read_dir(folder.join(RECORDS))? {
+            let records = folder.join(RECORDS);
+            for entry in fs::read_dir(&records).map_err(|error| of(&records, error))? {
                 let path = entry?.path();
-                if path.extension().is_none_or(|ending| ending != "json") {
+                match path.extension().and_then(|ending| ending.to_str()) {
+                    Some(RECORD) => {
+                        let bytes = fs::read(&path).map_err(|error| of(&path, error))?;
+                        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+                            let text = format!("`{}` is no record: {error}", path.display());
+                            io::Error::new(io::ErrorKind::InvalidData, text)
+                        })?;
+                        state.records.insert(record.id, (record, 1));
+                    }
                     // What a crash left of a file that was being written.
-                    fs::remove_file(path)?;
-                    continue;
+                    Some(UNFINISHED) => fs::remove_file(&path).map_err(|error| of(&path, error))?,
+                    _ => {}
                 }
-                let record: Record =
-                    serde_json::from_slice(&fs::read(&path)?).map_err(|error| {
-                        let text = format!("`{}` is no record: {error}", path.display());
-                        io::Error::new(io::ErrorKind::InvalidData, text)
-                    })?;
-                state.records.insert(record.id, (record, 1));
             }
         }
         Ok(Self {
@@ -188,7 +201,7 @@ impl State {
 
 /// Writes a file so that there is all of it, or what was there before.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
+    let new = path.with_extension(UNFINISHED);
     let written = File::create(&new).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()

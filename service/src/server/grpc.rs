@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming, service::Routes};
 
-use super::{Service, ServiceError, UPLOAD_TIME};
+use super::{Service, ServiceError, UPLOAD_TIME, upload::Upload};
 use crate::{
     job::{JobId, OptionNames, Options, Priority, Terms},
     jobs::JobsError,
@@ -75,7 +75,8 @@ impl Interface {
         let code = match &error {
             ServiceError::Job(_) | ServiceError::Malformed(_) => Code::InvalidArgument,
             ServiceError::TooLarge(_) => Code::OutOfRange,
-            ServiceError::TooSlow => Code::DeadlineExceeded,
+            ServiceError::TooSlow | ServiceError::Silent => Code::DeadlineExceeded,
+            ServiceError::Busy => Code::ResourceExhausted,
             ServiceError::Stopping => Code::Unavailable,
             ServiceError::Jobs(error) => match error {
                 JobsError::Cycles { .. } => Code::OutOfRange,
@@ -100,9 +101,8 @@ impl Interface {
         parts: Streaming<pb::JobPart>,
         is_detached: bool,
     ) -> Result<Record, Status> {
-        let stopping = || self.refuse(ServiceError::Stopping);
-        let _permit = self.0.uploads.acquire().await.map_err(|_| stopping())?;
-        let received = timeout(UPLOAD_TIME, self.receive(parts));
+        let mut upload = self.0.room.upload();
+        let received = timeout(UPLOAD_TIME, self.receive(parts, &mut upload));
         let received = received.await.unwrap_or(Err(ServiceError::TooSlow));
         let (target, inputs, options, terms) = received.map_err(|error| self.refuse(error))?;
         let terms = Terms {
@@ -116,12 +116,13 @@ impl Interface {
     async fn receive(
         &self,
         mut parts: Streaming<pb::JobPart>,
+        upload: &mut Upload<'_>,
     ) -> Result<(Bytes, Bytes, Options, Terms), ServiceError> {
         let malformed = |error: String| ServiceError::Malformed(error);
         let max_bytes = self.0.jobs.rules().max_job_bytes;
         let mut terms = None;
         let mut received = [BytesMut::new(), BytesMut::new()];
-        while let Some(part) = parts.next().await {
+        while let Some(part) = upload.more(parts.next()).await? {
             let part = part.map_err(|status| malformed(status.message().into()))?;
             let part = part
                 .part
@@ -137,11 +138,12 @@ impl Interface {
                 pb::job_part::Part::Target(bytes) => (0, bytes),
                 pb::job_part::Part::Inputs(bytes) => (1, bytes),
             };
-            received[index].extend_from_slice(&bytes);
-            let total = received.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-            if total > max_bytes {
+            let others = received.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+            if others + bytes.len() as u64 > max_bytes {
                 return Err(ServiceError::TooLarge(max_bytes));
             }
+            upload.hold(bytes.len())?;
+            received[index].extend_from_slice(&bytes);
         }
         let (options, terms) = terms.ok_or_else(|| malformed("there are no terms".into()))?;
         let [target, inputs] = received.map(BytesMut::freeze);

@@ -4,22 +4,29 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Multipart, Path, Request, State, multipart::MultipartError},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Path, Request, State,
+        multipart::{Field, MultipartError},
+    },
     http::{
-        HeaderMap, StatusCode,
+        StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+        request::Parts,
     },
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 
-use super::{Service, ServiceError, UPLOAD_TIME};
+use super::{
+    Service, ServiceError, UPLOAD_TIME,
+    upload::{AROUND, Upload},
+};
 use crate::{
     job::{JobId, OptionNames, Options, Priority, Terms},
     jobs::JobsError,
@@ -31,8 +38,6 @@ type Shared = State<Arc<Service>>;
 
 /// The requests that there are.
 pub fn routes(service: &Arc<Service>) -> Router {
-    // Of a form with a job: what is around the parts is small.
-    const AROUND: u64 = 1 << 16;
     let max_bytes = service.jobs.rules().max_job_bytes.saturating_add(AROUND);
     let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     Router::new()
@@ -45,6 +50,14 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/v1/jobs/{id}/statement", get(statement))
         .route("/v1/jobs/{id}/proof", get(proof))
         .route("/v1/workers", get(workers))
+        .method_not_allowed_fallback(async |request: Request| {
+            let method = request.method();
+            refusal(
+                &request,
+                Refusal::Method,
+                &format!("there is no {method} of it"),
+            )
+        })
         .layer(DefaultBodyLimit::max(max_bytes))
         .with_state(service.clone())
 }
@@ -59,13 +72,8 @@ const OPEN_SERVICE: &str = "/grpc.health.v1.Health/";
 /// answered in the client's own way.
 pub fn guarded(routes: Router, token: Option<String>) -> Router {
     let routes = routes.fallback(async |request: Request| {
-        let (headers, path) = (request.headers(), request.uri().path());
-        refusal(
-            headers,
-            StatusCode::NOT_FOUND,
-            tonic::Code::Unimplemented,
-            &format!("there is no `{path}`"),
-        )
+        let path: String = request.uri().path().chars().take(SHOWN).collect();
+        refusal(&request, Refusal::Path, &format!("there is no `{path}`"))
     });
     let Some(token) = token else { return routes };
     let expected: Arc<str> = format!("Bearer {token}").into();
@@ -80,22 +88,47 @@ pub fn guarded(routes: Router, token: Option<String>) -> Router {
                 return next.run(request).await;
             }
             let message = "the token is missing or wrong: send `authorization: Bearer TOKEN`";
-            refusal(
-                request.headers(),
-                StatusCode::UNAUTHORIZED,
-                tonic::Code::Unauthenticated,
-                message,
-            )
+            refusal(&request, Refusal::Token, message)
         }
     }))
 }
 
+/// How much of a path that there is not an answer repeats.
+const SHOWN: usize = 100;
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// There is nothing under its path.
+    Path,
+    /// What is under its path is not asked for by its method.
+    Method,
+    /// It does not show the token.
+    Token,
+}
+
 /// An answer to a request that is not let through, as its kind of client reads it.
-fn refusal(headers: &HeaderMap, status: StatusCode, code: tonic::Code, message: &str) -> Response {
-    let kind = headers.get(CONTENT_TYPE);
+fn refusal(request: &Request, refusal: Refusal, message: &str) -> Response {
+    let (status, code, reason) = match refusal {
+        Refusal::Path => (StatusCode::NOT_FOUND, tonic::Code::Unimplemented, "path"),
+        Refusal::Method => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            tonic::Code::Unimplemented,
+            "method",
+        ),
+        Refusal::Token => (
+            StatusCode::UNAUTHORIZED,
+            tonic::Code::Unauthenticated,
+            "token",
+        ),
+    };
+    let kind = request.headers().get(CONTENT_TYPE);
     match kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
         true => tonic::Status::new(code, message).into_http(),
-        false => (status, Json(json!({ "error": message }))).into_response(),
+        false => {
+            let body = json!({ "error": message, "reason": reason });
+            (status, Json(body)).into_response()
+        }
     }
 }
 
@@ -115,7 +148,8 @@ impl IntoResponse for Refused {
             ServiceError::Job(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ServiceError::Malformed(_) => StatusCode::BAD_REQUEST,
             ServiceError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            ServiceError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            ServiceError::TooSlow | ServiceError::Silent => StatusCode::REQUEST_TIMEOUT,
+            ServiceError::Busy => StatusCode::TOO_MANY_REQUESTS,
             ServiceError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             ServiceError::Jobs(error) => match error {
                 JobsError::Cycles { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -165,10 +199,39 @@ struct Wishes {
     deadline_seconds: Option<u32>,
 }
 
+/// A form, whose lack is answered in JSON.
+struct Form(Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        let form = Multipart::from_request(request, state).await;
+        let form = form.map_err(|error| ServiceError::Malformed(error.body_text()))?;
+        Ok(Self(form))
+    }
+}
+
+/// The job that a path names.
+struct Named(JobId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|error| ServiceError::Malformed(error.body_text()))?;
+        let id = id.parse::<JobId>();
+        let id = id.map_err(|error| ServiceError::Malformed(error.to_string()))?;
+        Ok(Self(id))
+    }
+}
+
 /// Reads the parts of a form: `target`, and if they are there `inputs` and `options`.
 async fn receive(
     service: &Service,
     mut form: Multipart,
+    upload: &mut Upload<'_>,
 ) -> Result<(Bytes, Bytes, Options, Terms), ServiceError> {
     let max_bytes = service.jobs.rules().max_job_bytes;
     let malformed = |error: MultipartError| match error.status() {
@@ -176,7 +239,15 @@ async fn receive(
         _ => ServiceError::Malformed(error.body_text()),
     };
     let mut parts = [None, None, None];
-    while let Some(field) = form.next_field().await.map_err(malformed)? {
+    let bytes = async |mut field: Field<'_>, upload: &mut Upload<'_>| {
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = upload.more(field.chunk()).await?.map_err(malformed)? {
+            upload.hold(piece.len())?;
+            bytes.extend_from_slice(&piece);
+        }
+        Ok::<_, ServiceError>(bytes.freeze())
+    };
+    while let Some(field) = upload.more(form.next_field()).await?.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
         let names = ["target", "inputs", "options"];
         let part = names.iter().position(|known| *known == name);
@@ -185,10 +256,7 @@ async fn receive(
             let names = names.join("`, `");
             ServiceError::Malformed(format!("there is no part `{name}`: there are `{names}`"))
         })?;
-        if part
-            .replace(field.bytes().await.map_err(malformed)?)
-            .is_some()
-        {
+        if part.replace(bytes(field, upload).await?).is_some() {
             return Err(ServiceError::Malformed(format!(
                 "there is a part `{name}` twice"
             )));
@@ -225,9 +293,8 @@ async fn receive(
 /// Receives a job and takes it.
 async fn take(service: &Service, form: Multipart, is_detached: bool) -> Result<Record, Refused> {
     let taken = async {
-        let permit = service.uploads.acquire().await;
-        let _permit = permit.map_err(|_| ServiceError::Stopping)?;
-        let received = timeout(UPLOAD_TIME, receive(service, form)).await;
+        let mut upload = service.room.upload();
+        let received = timeout(UPLOAD_TIME, receive(service, form, &mut upload)).await;
         let received = received.unwrap_or(Err(ServiceError::TooSlow));
         let (target, inputs, options, terms) = received?;
         let terms = Terms {
@@ -243,13 +310,13 @@ async fn take(service: &Service, form: Multipart, is_detached: bool) -> Result<R
     Ok(taken?)
 }
 
-async fn submit(State(service): Shared, form: Multipart) -> Result<impl IntoResponse, Refused> {
+async fn submit(State(service): Shared, Form(form): Form) -> Result<impl IntoResponse, Refused> {
     let record = take(&service, form, true).await?;
     Ok((StatusCode::ACCEPTED, Json(record)))
 }
 
 /// Answers when the job is over. A client that goes away before gives it up.
-async fn prove(State(service): Shared, form: Multipart) -> Result<impl IntoResponse, Refused> {
+async fn prove(State(service): Shared, Form(form): Form) -> Result<impl IntoResponse, Refused> {
     let mut record = take(&service, form, false).await?;
     let _waits = service.wait_for(record.id);
     while !record.state.is_over() {
@@ -273,32 +340,21 @@ async fn list(State(service): Shared) -> Json<Vec<Record>> {
     Json(records)
 }
 
-fn job(id: &str) -> Result<JobId, ServiceError> {
-    let id = id.parse::<JobId>();
-    id.map_err(|error| ServiceError::Malformed(error.to_string()))
+async fn status(State(service): Shared, Named(id): Named) -> Result<Json<Record>, Refused> {
+    Ok(Json(service.jobs.status(id).await?))
 }
 
-async fn status(State(service): Shared, Path(id): Path<String>) -> Result<Json<Record>, Refused> {
-    Ok(Json(service.jobs.status(job(&id)?).await?))
+async fn cancel(State(service): Shared, Named(id): Named) -> Result<Json<Record>, Refused> {
+    Ok(Json(service.jobs.cancel(id).await?))
 }
 
-async fn cancel(State(service): Shared, Path(id): Path<String>) -> Result<Json<Record>, Refused> {
-    Ok(Json(service.jobs.cancel(job(&id)?).await?))
-}
-
-async fn statement(
-    State(service): Shared,
-    Path(id): Path<String>,
-) -> Result<impl IntoResponse, Refused> {
-    let (_, statement, _) = service.jobs.proof(job(&id)?).await?;
+async fn statement(State(service): Shared, Named(id): Named) -> Result<impl IntoResponse, Refused> {
+    let (_, statement, _) = service.jobs.proof(id).await?;
     Ok(([(CONTENT_TYPE, "application/json")], statement))
 }
 
-async fn proof(
-    State(service): Shared,
-    Path(id): Path<String>,
-) -> Result<impl IntoResponse, Refused> {
-    let (_, _, proof) = service.jobs.proof(job(&id)?).await?;
+async fn proof(State(service): Shared, Named(id): Named) -> Result<impl IntoResponse, Refused> {
+    let (_, _, proof) = service.jobs.proof(id).await?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], proof))
 }
 

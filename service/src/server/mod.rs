@@ -2,6 +2,7 @@
 
 pub mod grpc;
 pub mod http;
+mod upload;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,6 +22,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tracing::{error, warn};
 
+use self::upload::Room;
+pub use self::upload::{SILENCE, UPLOAD_TIME};
 use crate::{
     job::{Job, JobError, JobId, Options, Terms},
     jobs::{Jobs, JobsError},
@@ -54,6 +57,12 @@ pub enum ServiceError {
     /// The client took too long to send it.
     #[error("the job did not arrive within {} s", UPLOAD_TIME.as_secs())]
     TooSlow,
+    /// The client stopped sending it.
+    #[error("nothing of the job arrived for {} s", SILENCE.as_secs())]
+    Silent,
+    /// More arrives than the server has room for.
+    #[error("more jobs arrive than the server has room for: ask again later")]
+    Busy,
     /// The server is about to stop.
     #[error("the server takes no more jobs, since it is about to stop: ask again later")]
     Stopping,
@@ -69,7 +78,8 @@ impl ServiceError {
             Self::Job(_) => "job",
             Self::Malformed(_) => "malformed",
             Self::TooLarge(_) => "too-large",
-            Self::TooSlow => "too-slow",
+            Self::TooSlow | Self::Silent => "too-slow",
+            Self::Busy => "busy",
             Self::Stopping => "stopping",
             Self::Jobs(JobsError::Cycles { .. }) => "cycles",
             Self::Jobs(JobsError::Unknown(_)) => "unknown",
@@ -80,11 +90,8 @@ impl ServiceError {
     }
 }
 
-/// How long a client may take to send a job.
-pub const UPLOAD_TIME: Duration = Duration::from_secs(120);
-
-/// The jobs that are received and looked at at one time; others wait for these.
-const MAX_UPLOADS: usize = 16;
+/// The jobs that are looked at at one time; others wait for these.
+const MAX_PREPARED: usize = 16;
 
 /// How often deadlines are looked at.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -97,7 +104,8 @@ pub struct Service {
     mirror: Mutex<BTreeMap<JobId, Record>>,
     /// How many clients wait for each job.
     waiting: Mutex<HashMap<JobId, usize>>,
-    uploads: Semaphore,
+    room: Room,
+    prepared: Semaphore,
     stop: watch::Receiver<bool>,
 }
 
@@ -109,11 +117,12 @@ impl Service {
     /// Serves these jobs until it is told to stop.
     pub fn new(jobs: Jobs, stop: watch::Receiver<bool>) -> Arc<Self> {
         Arc::new(Self {
+            room: Room::new(jobs.rules().max_job_bytes),
+            prepared: Semaphore::new(MAX_PREPARED),
             jobs,
             metrics: Metrics::default(),
             mirror: Mutex::default(),
             waiting: Mutex::default(),
-            uploads: Semaphore::new(MAX_UPLOADS),
             stop,
         })
     }
@@ -153,8 +162,11 @@ impl Service {
             },
             ..options
         };
+        let permit = self.prepared.acquire().await;
+        let permit = permit.map_err(|_| ServiceError::Stopping)?;
         let prepare = spawn_blocking(move || Job::prepare(&target, &inputs, options));
         let prepared = prepare.await;
+        drop(permit);
         let job = prepared.map_err(|error| JobError::Thread(error.to_string()))??;
         Ok(self.jobs.submit(&job, terms).await?)
     }

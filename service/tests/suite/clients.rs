@@ -22,7 +22,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::host::{FIB, Host, Setup, fast, job, options, verified};
+use super::host::{FIB, Form, Host, Setup, fast, job, options, verified};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_proven_verified_and_fetched() {
@@ -257,9 +257,6 @@ async fn what_is_too_large_is_refused() {
     host.stop().await;
 }
 
-/// The parts of a form, by name.
-type Form = &'static [(&'static str, &'static [u8])];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_refused() {
     let host = Host::start(Setup {
@@ -268,7 +265,7 @@ async fn malformed_requests_are_refused() {
     })
     .await;
     const PROGRAM: &[u8] = b"begin push.1 drop end";
-    let forms: [(u16, Form); 8] = [
+    let forms: [(u16, Form<'static>); 8] = [
         (400, &[]),
         (400, &[("inputs", b"{}")]),
         (400, &[("target", PROGRAM), ("target", PROGRAM)]),

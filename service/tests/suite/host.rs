@@ -215,10 +215,13 @@ impl Host {
         self.client().get(path).await
     }
 
-    pub async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+    pub async fn form(&self, path: &str, parts: Form<'_>) -> Answer {
         self.client().form(path, parts).await
     }
 }
+
+/// The parts of a form, by name.
+pub type Form<'a> = &'a [(&'a str, &'a [u8])];
 
 /// A client by HTTP.
 pub struct Client {
@@ -255,7 +258,7 @@ impl Client {
     }
 
     /// Sends a form with these parts.
-    pub async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+    pub async fn form(&self, path: &str, parts: Form<'_>) -> Answer {
         let mut body = Vec::new();
         for (name, content) in parts {
             body.extend(
@@ -279,7 +282,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn read(bytes: &[u8]) -> Self {
+    pub fn read(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head: {}", String::from_utf8_lossy(bytes)));
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();

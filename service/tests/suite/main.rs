@@ -1,5 +1,6 @@
 //! The service as its clients and operators meet it.
 
+mod attacks;
 mod clients;
 mod commands;
 mod deploy;
