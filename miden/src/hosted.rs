@@ -204,7 +204,7 @@ impl Run<'_> {
         &'h self,
         host: &'h mut H,
         channel: &'h Channel,
-    ) -> impl Future<Output = MidenEnd> + Send + 'h
+    ) -> impl HostFuture<MidenEnd> + 'h
     where
         H: miden_processor::AsyncHost + Send + Sync,
     {
@@ -428,7 +428,7 @@ struct Lockstep<'a, F> {
     sources: Option<Arc<dyn SourceManagerSync>>,
 }
 
-impl<'a, F: Future<Output = MidenEnd> + Send> Lockstep<'a, F> {
+impl<'a, F: HostFuture<MidenEnd>> Lockstep<'a, F> {
     fn new(
         run: Pin<&'a mut F>,
         channel: &'a Channel,
@@ -574,7 +574,7 @@ impl<'a, F: Future<Output = MidenEnd> + Send> Lockstep<'a, F> {
     }
 }
 
-impl<F: Future<Output = MidenEnd> + Send> BaseHost for Lockstep<'_, F> {
+impl<F: HostFuture<MidenEnd>> BaseHost for Lockstep<'_, F> {
     fn resolve_location(&self, location: &Location) -> Option<FileLineCol> {
         let sources = self.sources.as_ref()?;
         let span = sources.location_to_span(location.clone())?;
@@ -582,7 +582,7 @@ impl<F: Future<Output = MidenEnd> + Send> BaseHost for Lockstep<'_, F> {
     }
 }
 
-impl<F: Future<Output = MidenEnd> + Send> AsyncHost for Lockstep<'_, F> {
+impl<F: HostFuture<MidenEnd>> AsyncHost for Lockstep<'_, F> {
     fn get_mast_forest(&self, digest: &Word) -> impl HostFuture<Option<Arc<MastForest>>> {
         self.forest(*digest)
     }
