@@ -225,12 +225,12 @@ impl Run<'_> {
 
 type MidenEnd = Result<MidenOutput, miden_processor::ExecutionError>;
 
-fn own_advice(advice: AdviceInputs) -> miden_cvm_processor::AdviceInputs {
+pub(crate) fn own_advice(advice: AdviceInputs) -> miden_cvm_processor::AdviceInputs {
     let AdviceInputs { stack, map, store } = advice;
     miden_cvm_processor::AdviceInputs { stack, map, store }
 }
 
-fn own_mutation(mutation: &miden_processor::AdviceMutation) -> AdviceMutation {
+pub(crate) fn own_mutation(mutation: &miden_processor::AdviceMutation) -> AdviceMutation {
     use miden_processor::AdviceMutation::{
         ExtendMap, ExtendMerkleStore, ExtendPrecompileRequests, ExtendStack,
     };

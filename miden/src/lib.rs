@@ -6,12 +6,15 @@
 //! [`LocalTransactionProver`] and [`TransactionVerifier`]. Accounts, notes, scripts, data stores,
 //! authenticators and the transaction kernel stay what they are.
 //!
+//! A transaction also runs over instances that the kernel installs, see [`instances`].
+//!
 //! Any other host that was written for `miden-processor` runs with [`hosted::Run`].
 
 pub mod carried;
 mod consumption;
 mod executor;
 pub mod hosted;
+pub mod instances;
 mod prover;
 mod verifier;
 

@@ -21,6 +21,7 @@ use miden_tx::{
 use crate::{
     carried,
     hosted::{HostedError, Prompt, Run, at_once},
+    instances::{InstancesError, KernelOverInstances},
 };
 
 /// Proves transactions on this machine, in the place of the type of this name in `miden-tx`.
@@ -29,6 +30,7 @@ pub struct LocalTransactionProver {
     settings: Result<ProofSettings, SettingsError>,
     execution: ExecutionOptions,
     memory: Option<usize>,
+    instances: Option<KernelOverInstances>,
 }
 
 impl Default for LocalTransactionProver {
@@ -57,6 +59,7 @@ impl LocalTransactionProver {
             settings,
             execution: ExecutionOptions::default(),
             memory: None,
+            instances: None,
         }
     }
 
@@ -70,6 +73,12 @@ impl LocalTransactionProver {
     /// Replaces the options of the run, which include its limits.
     pub fn with_execution_options(mut self, options: ExecutionOptions) -> Self {
         self.execution = options;
+        self
+    }
+
+    /// Runs the kernel over instances of the account and of the scripts.
+    pub fn over_instances(mut self, kernel: KernelOverInstances) -> Self {
+        self.instances = Some(kernel);
         self
     }
 
@@ -115,12 +124,16 @@ impl LocalTransactionProver {
             options: self.execution,
             sources: None,
         };
-        let traced = at_once(run.execute_traced(&mut Prompt(&mut host)));
-        let traced = traced.ok_or_else(|| {
-            TransactionProverError::other("the host of a prover waits for something")
-        })?;
+        let traced = match &self.instances {
+            Some(kernel) => kernel.execute_traced(&inputs, run, &mut host),
+            None => at_once(run.execute_traced(&mut Prompt(&mut host)))
+                .ok_or_else(|| {
+                    TransactionProverError::other("the host of a prover waits for something")
+                })?
+                .map_err(InstancesError::Run),
+        };
         let traced = traced.map_err(|error| match error {
-            HostedError::Failed { error, .. } => {
+            InstancesError::Run(HostedError::Failed { error, .. }) => {
                 TransactionProverError::TransactionProgramExecutionFailed(*error)
             }
             error => {

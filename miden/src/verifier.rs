@@ -1,6 +1,7 @@
 //! Verification of transactions that this machine has proven.
 
 use miden_core::precompile::PrecompileVerifierRegistry;
+use miden_cvm_air::composition::Composition;
 use miden_cvm_verifier::{
     Expectations, MinSecurity, PublicInputs, RequestError, Table, Verified, VerifierError,
     default_registry, verify_with,
@@ -12,11 +13,15 @@ use miden_protocol::{
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use thiserror::Error;
 
-use crate::carried::{CarriedError, take_out};
+use crate::{
+    carried::{CarriedError, take_out},
+    instances::KernelOverInstances,
+};
 
 /// Verifies transactions, in the place of the type of this name in `miden-tx`.
 pub struct TransactionVerifier {
     kernel: ProgramInfo,
+    composition: Option<Composition>,
     expectations: Expectations,
     registry: PrecompileVerifierRegistry,
 }
@@ -49,9 +54,19 @@ impl TransactionVerifier {
         expectations.program_hash = Some(*kernel.program_hash());
         Self {
             kernel,
+            composition: None,
             expectations,
             registry: default_registry(),
         }
+    }
+
+    /// Accepts transactions that were run over instances, and no others.
+    pub fn over_instances(mut self, kernel: &KernelOverInstances) -> Self {
+        let program = kernel.program();
+        self.kernel = ProgramInfo::new(program.hash(), program.kernel().clone());
+        self.expectations.program_hash = Some(program.hash());
+        self.composition = Some(kernel.composition().clone());
+        self
     }
 
     /// Verifies that a transaction is proven.
@@ -75,7 +90,7 @@ impl TransactionVerifier {
         let public = PublicInputs {
             program_hash: *self.kernel.program_hash(),
             kernel: self.kernel.kernel().clone(),
-            composition: None,
+            composition: self.composition.clone(),
             stack_inputs: TransactionKernel::build_input_stack(
                 transaction.account_id(),
                 update.initial_state_commitment(),

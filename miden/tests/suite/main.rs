@@ -2,6 +2,7 @@
 
 mod chain;
 mod consumption;
+mod instances;
 mod packages;
 mod proofs;
 mod transactions;

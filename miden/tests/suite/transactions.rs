@@ -19,7 +19,7 @@ use miden_tx::{
 use crate::{block_on, inputs};
 
 /// The files, with the cycles that Miden's processor takes and the events that it asks its host for.
-const ALL: [(&str, u32, usize); 8] = [
+pub const ALL: [(&str, u32, usize); 8] = [
     ("consume1", 68_628, 540),
     ("consume1_ecdsa", 8_913, 30),
     ("create_p2id", 68_398, 543),
@@ -31,7 +31,7 @@ const ALL: [(&str, u32, usize); 8] = [
 ];
 
 /// Code of everything that a transaction runs.
-fn store(inputs: &TransactionInputs) -> TransactionMastStore {
+pub fn store(inputs: &TransactionInputs) -> TransactionMastStore {
     let store = TransactionMastStore::new();
     for code in inputs
         .foreign_account_code()
@@ -43,7 +43,7 @@ fn store(inputs: &TransactionInputs) -> TransactionMastStore {
     store
 }
 
-fn host<'a>(
+pub fn host<'a>(
     inputs: &TransactionInputs,
     store: &'a TransactionMastStore,
 ) -> Noted<TransactionProverHost<'a, TransactionMastStore>> {
@@ -68,7 +68,7 @@ fn host<'a>(
 }
 
 /// A host that notes down what it is asked for: event, cycle and context.
-struct Noted<H> {
+pub struct Noted<H> {
     host: H,
     events: Vec<(Felt, u32, u32)>,
 }

@@ -446,6 +446,40 @@ fn only_who_owns_a_complete_instance_adopts_its_calls() {
 }
 
 #[test]
+fn a_wire_outlives_the_loan_that_it_was_laid_with() {
+    // An instance is lent an account, wires a note to it, and gives the note away.
+    let base = || {
+        Builder::new(2)
+            .component("account", ACCOUNT)
+            .component("note", NOTE)
+    };
+    let note = note(&base(), LinkKind::Shared);
+    let account = account(&base(), 10);
+    let middle = format!(
+        "pub proc run call.stubs::recv_borrow3 {} dup.1 dup.1 call.stubs::wire drop drop
+        swap call.stubs::drop3 drop call.stubs::send_own3 end",
+        install(&note)
+    );
+    let builder = base()
+        .component("middle", &middle)
+        .installs(&[("a1", PAY)])
+        .installs_in(1, &[])
+        .link(0, "b1", LinkKind::Shared, 1, "middle::run")
+        .advised(&data(10))
+        .installable(&account)
+        .installable(&note);
+    // The owner drops the account, which stays for the note.
+    let main = format!(
+        "begin {} dup call.stubs::send_borrow3 call.stubs::b1 call.stubs::recv_own3
+        swap call.stubs::drop3 drop {} {} end",
+        install(&account),
+        call("a1", 0),
+        keep(1, 2)
+    );
+    assert_eq!(builder.run(&main)[0], 12);
+}
+
+#[test]
 fn what_is_no_handle_is_nothing() {
     let builder = kernel();
     let account = account(&builder, 10);

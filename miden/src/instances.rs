@@ -1,0 +1,451 @@
+//! The transaction kernel over instances that it installs: the account is one that keeps its memory from call
+//! to call, and each script has one of its own for the time that it runs.
+//!
+//! The kernel is Miden's. Between its prologue, which has checked account and notes, and its loop over the
+//! notes stands a prelude. It computes the commitments of the components from the roots of procedures and scripts
+//! in the kernel's memory, installs them, wires the scripts to the account, and adopts what the kernel calls from
+//! there on. Nothing else of the kernel's code is another one. The composition has one instance, so a statement
+//! says nothing of which scripts run, nor of the account.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use miden_core::{
+    EventId, EventName, Felt, Program, Word,
+    mast::{JoinNodeBuilder, MastForest, MastForestContributor, MastNode, MastNodeExt, MastNodeId},
+};
+use miden_cvm_air::{
+    component::{Component, ComponentError, Import, Keyed},
+    composition::{Composition, Intrinsic, IntrinsicRecord, LinkKind},
+};
+use miden_cvm_processor::{
+    AdviceMutation, BaseHost, ExecutionTrace, HostError, ProcessState, SyncHost, execute_traced,
+};
+use miden_processor::EventError;
+use miden_protocol::{
+    assembly::{
+        Assembler, DefaultSourceManager, Library, Module, ModuleKind, SourceFile, SourceSpan,
+        debuginfo::Location,
+    },
+    transaction::{TransactionInputs, TransactionKernel},
+};
+use thiserror::Error;
+
+use crate::hosted::{Divergence, HostedError, Prompt, Run, at_once, own_advice, own_mutation};
+
+/// The procedures of the VM that the prelude calls, by the names of their stubs.
+const STUBS: [(&str, Intrinsic); 3] = [
+    ("install", Intrinsic::Install),
+    ("wire", Intrinsic::Wire),
+    ("adopt", Intrinsic::Adopt),
+];
+
+/// Where the kernel has the roots of the native account's procedures.
+const PROCEDURES: u64 = 8224;
+/// Where it has the root of the transaction's script.
+const TX_SCRIPT: u64 = 428;
+/// Where it has the root of the first note's script, and how far it is to the next one's.
+const NOTE_SCRIPT: (u64, u64) = (4_259_848, 2048);
+
+/// Why a transaction does not run over instances.
+#[derive(Debug, Error)]
+pub enum InstancesError {
+    /// The kernel is not the one that the prelude is for.
+    #[error(
+        "the transaction kernel of `miden-protocol` has no loop over notes, or the prelude is not assembled: {0}"
+    )]
+    Kernel(String),
+    /// Accounts of others would have to be instances as well.
+    #[error(
+        "transactions that call foreign accounts do not run over instances: run the kernel without them"
+    )]
+    ForeignAccounts,
+    /// A script is what the account is, or calls it by two names.
+    #[error("the transaction's components have no records: {0}")]
+    Component(#[from] ComponentError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] HostedError),
+}
+
+/// The kernel with its prelude.
+#[derive(Debug, Clone)]
+pub struct KernelOverInstances {
+    program: Program,
+    composition: Composition,
+}
+
+impl KernelOverInstances {
+    /// Puts the prelude into the kernel of `miden-protocol`.
+    ///
+    /// # Errors
+    /// If that is not the one which the prelude is for.
+    pub fn new() -> Result<Self, InstancesError> {
+        let failed = |error: &dyn core::fmt::Debug| InstancesError::Kernel(format!("{error:?}"));
+        let text = STUBS.iter().zip(1u32..);
+        let text: String = text
+            .map(|((name, _), number)| format!("pub proc {name} push.{number} drop end\n"))
+            .collect();
+        let stubs = library("miden_cvm::stubs", &text, None).map_err(|e| failed(&e))?;
+        let prelude = include_str!("../asm/instances.masm");
+        let prelude = library("miden_cvm::instances", prelude, Some(&stubs));
+        let prelude = prelude.map_err(|e| failed(&e))?;
+        let root = |library: &Library, path: &str| {
+            let root = library.get_procedure_root_by_path(path);
+            root.ok_or_else(|| failed(&path))
+        };
+        let start = root(&prelude, "miden_cvm::instances::instances")?;
+
+        let kernel = TransactionKernel::main();
+        let mut forest = (**kernel.mast_forest()).clone();
+        let start = add(&mut forest, prelude.mast_forest(), start).map_err(|e| failed(&e))?;
+        let main = before_notes(&mut forest, kernel.entrypoint(), start);
+        let main = main.ok_or_else(|| failed(&"no loop"))?;
+        forest.make_root(main);
+        let program = Program::with_kernel(Arc::new(forest), main, kernel.kernel().clone());
+
+        let records = STUBS.iter().map(|(name, intrinsic)| {
+            Ok(IntrinsicRecord {
+                source: 0,
+                digest: root(&stubs, &format!("miden_cvm::stubs::{name}"))?,
+                intrinsic: *intrinsic,
+                resource: 0,
+            })
+        });
+        let records = records.collect::<Result<_, InstancesError>>()?;
+        let composition = Composition::new(1, Vec::new(), Vec::new())
+            .and_then(|composition| composition.with_resources(Vec::new(), records))
+            .map_err(|error| failed(&error))?;
+        Ok(Self {
+            program,
+            composition,
+        })
+    }
+
+    /// The program: the same for all transactions.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The composition: the same for all transactions.
+    pub fn composition(&self) -> &Composition {
+        &self.composition
+    }
+
+    /// Runs a transaction and builds its trace. `run` is what Miden's kernel runs it with, and its host is asked
+    /// once: Miden's kernel runs first, and the answers are those that this one gets.
+    ///
+    /// # Errors
+    /// If one of both fails, or they end in different ways.
+    pub fn execute_traced<H>(
+        &self,
+        inputs: &TransactionInputs,
+        run: Run<'_>,
+        host: &mut H,
+    ) -> Result<ExecutionTrace, InstancesError>
+    where
+        H: miden_processor::SyncHost + Send + Sync,
+    {
+        let plan = Plan::of(inputs)?;
+        let (stack, options) = (run.stack.clone(), run.options);
+        let mut advice = own_advice(run.advice.clone());
+        let mut noted = Noted {
+            host,
+            answers: Vec::new(),
+        };
+        let plain = at_once(run.execute(&mut Prompt(&mut noted)));
+        let plain = plain.ok_or(HostedError::Diverged(Divergence::Outputs))??;
+        advice.stack.extend(plan.advice);
+        for component in &plan.components {
+            advice
+                .map
+                .insert(component.commitment(), component.to_elements());
+        }
+        let Noted { host, answers } = noted;
+        let mut told = Told {
+            host,
+            answers: answers.into_iter(),
+        };
+        let (program, composition) = (&self.program, Some(&self.composition));
+        let run = execute_traced(program, composition, &stack, advice, &mut told, options);
+        let traced = run.map_err(|error| HostedError::Machine(Box::new(error)))?;
+        let public = &traced.public;
+        let same = public.stack_outputs == plain.stack
+            && public.precompile_transcript == plain.precompile_transcript.state();
+        match same && told.answers.len() == 0 {
+            true => Ok(traced),
+            false => Err(HostedError::Diverged(Divergence::Outputs).into()),
+        }
+    }
+}
+
+fn library(path: &str, source: &str, stubs: Option<&Library>) -> Result<Library, String> {
+    let sources = Arc::new(DefaultSourceManager::default());
+    let module = Module::parser(ModuleKind::Library)
+        .parse_str(path, source, sources.clone())
+        .map_err(|report| format!("{report:?}"))?;
+    let mut assembler = Assembler::new(sources);
+    if let Some(stubs) = stubs {
+        let linked = assembler.with_dynamic_library(stubs);
+        assembler = linked.map_err(|report| format!("{report:?}"))?;
+    }
+    let library = assembler.assemble_library([module]);
+    library.map_err(|report| format!("{report:?}"))
+}
+
+/// Adds all code of a library, and returns the place of one of its procedures. `MastForest::merge` of this
+/// version makes a `dyncall` a `dynexec`.
+fn add(
+    forest: &mut MastForest,
+    library: &MastForest,
+    procedure: Word,
+) -> Result<MastNodeId, String> {
+    let mut library = library.clone();
+    library.strip_decorators();
+    let mut places: BTreeMap<MastNodeId, MastNodeId> = BTreeMap::new();
+    // Children have smaller numbers.
+    for id in (0..library.num_nodes()).map(MastNodeId::from) {
+        let node = library[id].clone().to_builder(&library);
+        let node = node.remap_children(&places);
+        let place = node.add_to_forest(forest).map_err(|e| e.to_string())?;
+        places.insert(id, place);
+    }
+    let root = library.find_procedure_root(procedure);
+    let place = root.and_then(|root| places.get(&root).copied());
+    place.ok_or_else(|| "the prelude is lost".into())
+}
+
+/// Puts a procedure before the first loop that calls what it finds in memory: the one over the notes. Returns
+/// the root of the new tree.
+fn before_notes(
+    forest: &mut MastForest,
+    node: MastNodeId,
+    start: MastNodeId,
+) -> Option<MastNodeId> {
+    let children = match &forest[node] {
+        MastNode::Loop(_) if calls_dynamically(forest, node) => [start, node],
+        MastNode::Join(join) => {
+            let (first, second) = (join.first(), join.second());
+            match before_notes(forest, first, start) {
+                Some(first) => [first, second],
+                None => [first, before_notes(forest, second, start)?],
+            }
+        }
+        _ => return None,
+    };
+    JoinNodeBuilder::new(children).add_to_forest(forest).ok()
+}
+
+fn calls_dynamically(forest: &MastForest, node: MastNodeId) -> bool {
+    match &forest[node] {
+        MastNode::Dyn(node) => node.is_dyncall(),
+        MastNode::Join(join) => [join.first(), join.second()]
+            .into_iter()
+            .any(|child| calls_dynamically(forest, child)),
+        MastNode::Split(split) => [split.on_true(), split.on_false()]
+            .into_iter()
+            .any(|child| calls_dynamically(forest, child)),
+        MastNode::Loop(node) => calls_dynamically(forest, node.body()),
+        _ => false,
+    }
+}
+
+/// The digests that code calls, but for syscalls.
+fn called(forest: &MastForest) -> BTreeSet<Word> {
+    let calls = forest.nodes().iter().filter_map(|node| match node {
+        MastNode::Call(call) if !call.is_syscall() => Some(forest[call.callee()].digest()),
+        _ => None,
+    });
+    calls.collect()
+}
+
+/// What is installed for a transaction: the components, and what the prelude takes from the advice.
+struct Plan {
+    components: Vec<Component>,
+    advice: Vec<Felt>,
+}
+
+impl Plan {
+    fn of(inputs: &TransactionInputs) -> Result<Self, InstancesError> {
+        if !inputs.foreign_account_code().is_empty() {
+            return Err(InstancesError::ForeignAccounts);
+        }
+        let (first, step) = NOTE_SCRIPT;
+        let notes = inputs.input_notes().iter();
+        let notes = notes
+            .zip((first..).step_by(step as usize))
+            .map(|(note, address)| {
+                let script = note.note().script();
+                (address, script.root(), script.mast())
+            });
+        let own = inputs.tx_script();
+        let own = own.map(|script| (TX_SCRIPT, script.root(), script.mast()));
+        // Equal scripts are one component.
+        let mut known = BTreeSet::new();
+        let scripts: Vec<_> = notes
+            .chain(own)
+            .filter(|(_, root, _)| known.insert(*root))
+            .collect();
+
+        let code = inputs.account().code();
+        let procedures: Vec<Procedure> = (PROCEDURES..)
+            .step_by(4)
+            .zip(code.procedure_roots())
+            .map(|(address, digest)| Procedure { address, digest })
+            .collect();
+        let calls: Vec<Vec<Procedure>> = scripts
+            .iter()
+            .map(|(_, _, forest)| {
+                let called = called(forest);
+                let of_account = procedures.iter().copied();
+                of_account.filter(|p| called.contains(&p.digest)).collect()
+            })
+            .collect();
+        // The kernel calls the first one to authenticate.
+        let exported: Vec<Procedure> = procedures
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(number, p)| *number == 0 || calls.iter().flatten().any(|c| c == p))
+            .map(|(_, procedure)| procedure)
+            .collect();
+
+        let mut advice = listed(&exported);
+        advice.push(scripts.len() as u64);
+        let mut components = vec![Component {
+            exports: exported.iter().map(|p| p.export()).collect(),
+            ..Component::default()
+        }];
+        let mut kernel = Component::default();
+        kernel
+            .imports
+            .extend(procedures.first().map(|p| p.import(1, LinkKind::Shared)));
+        for (slot, ((address, digest, _), calls)) in (2..).zip(scripts.iter().zip(&calls)) {
+            let script = Procedure {
+                address: *address,
+                digest: *digest,
+            };
+            kernel.imports.push(script.import(slot, LinkKind::Fresh));
+            components.push(Component {
+                imports: calls
+                    .iter()
+                    .map(|p| p.import(1, LinkKind::Shared))
+                    .collect(),
+                exports: vec![script.export()],
+                ..Component::default()
+            });
+            advice.extend(listed(calls));
+            advice.extend([*address, u64::from(!calls.is_empty())]);
+        }
+        advice.extend(scripts.iter().map(|(address, ..)| *address));
+        components.push(kernel);
+        for component in &components {
+            component.validate()?;
+        }
+        Ok(Self {
+            components,
+            advice: advice.into_iter().map(Felt::new).collect(),
+        })
+    }
+}
+
+/// A root in the kernel's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Procedure {
+    address: u64,
+    digest: Word,
+}
+
+impl Procedure {
+    fn export(self) -> Keyed {
+        Keyed {
+            digest: self.digest,
+            key: Felt::new(self.address),
+        }
+    }
+
+    fn import(self, slot: u32, kind: LinkKind) -> Import {
+        Import {
+            digest: self.digest,
+            key: Felt::new(self.address),
+            slot,
+            kind,
+        }
+    }
+}
+
+/// The number of procedures, and their addresses.
+fn listed(procedures: &[Procedure]) -> Vec<u64> {
+    let addresses = procedures.iter().map(|procedure| procedure.address);
+    [procedures.len() as u64]
+        .into_iter()
+        .chain(addresses)
+        .collect()
+}
+
+/// A host of Miden's whose answers are noted down, with the events that they are for.
+struct Noted<'a, H> {
+    host: &'a mut H,
+    answers: Vec<(Felt, Vec<AdviceMutation>)>,
+}
+
+impl<H: miden_processor::BaseHost> miden_processor::BaseHost for Noted<'_, H> {
+    fn get_label_and_source_file(
+        &self,
+        location: &Location,
+    ) -> (SourceSpan, Option<Arc<SourceFile>>) {
+        self.host.get_label_and_source_file(location)
+    }
+
+    fn on_assert_failed(
+        &mut self,
+        process: &miden_processor::ProcessState<'_>,
+        error_code: Felt,
+    ) -> Option<miden_processor::AssertError> {
+        self.host.on_assert_failed(process, error_code)
+    }
+
+    fn resolve_event(&self, event_id: EventId) -> Option<&EventName> {
+        self.host.resolve_event(event_id)
+    }
+}
+
+impl<H: miden_processor::SyncHost> miden_processor::SyncHost for Noted<'_, H> {
+    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>> {
+        self.host.get_mast_forest(digest)
+    }
+
+    fn on_event(
+        &mut self,
+        process: &miden_processor::ProcessState<'_>,
+    ) -> Result<Vec<miden_processor::AdviceMutation>, EventError> {
+        let mutations = self.host.on_event(process)?;
+        let own = mutations.iter().map(own_mutation).collect();
+        self.answers.push((process.get_stack_item(0), own));
+        Ok(mutations)
+    }
+}
+
+/// A host that gives the answers which another run has got.
+struct Told<'a, H> {
+    host: &'a H,
+    answers: std::vec::IntoIter<(Felt, Vec<AdviceMutation>)>,
+}
+
+impl<H> BaseHost for Told<'_, H> {}
+
+impl<H: miden_processor::SyncHost> SyncHost for Told<'_, H> {
+    fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>> {
+        self.host.get_mast_forest(digest)
+    }
+
+    fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
+        let event = state.get_stack_item(0);
+        match self.answers.next() {
+            Some((asked, answer)) if asked == event => Ok(answer),
+            _ => Err(Divergence::Outputs.into()),
+        }
+    }
+}
