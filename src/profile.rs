@@ -6,7 +6,7 @@ use std::{
 };
 
 use miden_core::{
-    Decorator, Felt, Word,
+    AssemblyOp, Decorator, Felt, Word,
     crypto::merkle::MerklePath,
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
@@ -15,8 +15,8 @@ use miden_cvm_air::{
     composition::{Intrinsic, Right},
 };
 use miden_cvm_processor::{
-    BitwiseOp, Crossing, MemoryAccess, MerkleUpdate, OpenProcedures, Process, RowKind, RowState,
-    Tracer,
+    BaseHost, BitwiseOp, Crossing, MemoryAccess, MerkleUpdate, OpenProcedures, Process, RowKind,
+    RowState, Tracer, file_and_line,
 };
 use serde::Serialize;
 
@@ -151,6 +151,10 @@ pub struct ProcedureProfile {
     /// Its digest.
     #[serde(with = "canonical::hex")]
     pub digest: Word,
+    /// The file and the line that its first instruction comes from, as far as they are known: those of the
+    /// source language, if the code was compiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The number of executions.
     pub executions: u64,
     /// The cycles spent in it, not counting those in procedures that it executed or called.
@@ -177,7 +181,7 @@ pub fn profile(
     let mut process = Process::new(kernel, &stack_inputs, advice, options, counter);
     process.execute(program, target.composition(), host)?;
     let (_, _, counter) = process.into_parts();
-    Ok(counter.into_profile(target))
+    Ok(counter.into_profile(target, &*host))
 }
 
 /// The place that cycles are attributed to.
@@ -327,7 +331,7 @@ impl CycleCounter {
         }
     }
 
-    fn into_profile(self, target: &Target) -> Profile {
+    fn into_profile(self, target: &Target, host: &impl BaseHost) -> Profile {
         let instances = self.instances.into_iter();
         let mut instances: Vec<InstanceProfile> = instances
             .map(|(place, (entries, cycles))| InstanceProfile {
@@ -371,12 +375,14 @@ impl CycleCounter {
                 let name = names
                     .of(place.instance(), digest)
                     .unwrap_or_else(|| short(digest));
+                let source = source(target, place.instance(), digest, &name, host);
                 let instance = place.name(target);
                 labels[key] = format!("{instance} {name}");
                 ProcedureProfile {
                     instance,
                     name,
                     digest,
+                    source,
                     executions,
                     own_cycles: own,
                     total_cycles: total,
@@ -578,9 +584,55 @@ impl<'t> Names<'t> {
     }
 }
 
+/// The place in the source of a procedure that an instance executes.
+fn source(
+    target: &Target,
+    instance: Option<u16>,
+    digest: Word,
+    name: &str,
+    host: &impl BaseHost,
+) -> Option<String> {
+    let own = instance.and_then(|index| target.code_of(index));
+    let own = own.map(|code| &code.forest);
+    let (forest, root) = own
+        .into_iter()
+        .chain(forests(target))
+        .find_map(|forest| Some((forest, forest.find_procedure_root(digest)?)))?;
+    let ops = own_ops(forest, root);
+    let line = |op: &AssemblyOp| {
+        let place = op.location()?;
+        let resolve = |place: &_| Some(host.resolve_location(place)?.line.to_u32());
+        let (file, line) = file_and_line(place, resolve);
+        Some((format!("{file}:{}", line?), place.uri().as_str() != file))
+    };
+    // Procedures that were merged into it have places of their own; what was compiled comes first.
+    let is_own = |op: &AssemblyOp| {
+        name.split(" = ")
+            .any(|name| name.ends_with(plain(op.context_name())))
+    };
+    let places = ops.iter().filter_map(|op| {
+        let (place, is_compiled) = line(op)?;
+        Some((!is_compiled, !is_own(op), place))
+    });
+    let first = places.min_by_key(|(rest, foreign, _)| (*rest, *foreign));
+    first.map(|(.., place)| place)
+}
+
 /// The procedures that the debug information of a procedure's own nodes names, in their order.
 fn names_in_code(forest: &MastForest, root: MastNodeId) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    for op in own_ops(forest, root) {
+        let name = plain(op.context_name());
+        if !names.iter().any(|known| known == name) {
+            names.push(name.into());
+        }
+    }
+    names
+}
+
+/// The instructions in the debug information of a procedure's own nodes, in their order.
+fn own_ops(forest: &MastForest, root: MastNodeId) -> Vec<&AssemblyOp> {
+    let mut ops = Vec::new();
     let mut seen = HashSet::from([root]);
     let mut pending = vec![root];
     while let Some(id) = pending.pop() {
@@ -593,10 +645,7 @@ fn names_in_code(forest: &MastForest, root: MastNodeId) -> Vec<String> {
         }
         for id in decorators {
             if let Some(Decorator::AsmOp(op)) = forest.decorator_by_id(id) {
-                let name = plain(op.context_name());
-                if !names.iter().any(|known| known == name) {
-                    names.push(name.into());
-                }
+                ops.push(op);
             }
         }
         let mut children = Vec::new();
@@ -604,7 +653,7 @@ fn names_in_code(forest: &MastForest, root: MastNodeId) -> Vec<String> {
         let own = children.into_iter().rev();
         pending.extend(own.filter(|&child| !forest.is_procedure_root(child) && seen.insert(child)));
     }
-    names
+    ops
 }
 
 /// A procedure's path without what the assembler puts before it.

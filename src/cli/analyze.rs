@@ -250,18 +250,19 @@ impl fmt::Display for AnalyzeAnswer {
 
         writeln!(
             f,
-            "\n{:<10} {:<50} {:>10} {:>10}  executions",
+            "\n{:<10} {:<50} {:>10} {:>10}  executions  source",
             "instance", "procedure", "own cycles", "total"
         )?;
         for procedure in procedures {
             writeln!(
                 f,
-                "{:<10} {:<50} {:>10} {:>10} {:>11}",
+                "{:<10} {:<50} {:>10} {:>10} {:>11}  {}",
                 procedure.instance,
                 procedure.name,
                 procedure.own_cycles,
                 procedure.total_cycles,
-                procedure.executions
+                procedure.executions,
+                procedure.source.as_deref().unwrap_or("-")
             )?;
         }
 

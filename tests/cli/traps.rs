@@ -231,11 +231,8 @@ fn traps_in_bindings_name_no_file_that_is_not_there() {
     assert_eq!(written.lines().nth(line - 1).map(str::trim), Some(shown));
 }
 
-/// Code that was compiled from another language has the lines of its source, as far as its debug information
-/// says.
-#[test]
-fn traps_in_compiled_code_have_the_lines_of_its_source() {
-    let module = include_bytes!("../../wasm/tests/lines/lines.wasm");
+/// A composition of a component that this module is.
+fn math(module: &[u8]) -> Folder {
     let folder = Folder::new(&[
         (
             "lines/lines.toml",
@@ -253,6 +250,47 @@ fn traps_in_compiled_code_have_the_lines_of_its_source() {
         ),
     ]);
     folder.write("lines/math/math.wasm", module);
+    folder
+}
+
+/// Where the first instructions of the procedures that a call executes come from.
+fn sources(target: &Path, call: &str) -> Vec<String> {
+    let json = on(&["analyze"], target, &["--invoke", call, "--json"]).json();
+    let text = on(&["analyze"], target, &["--invoke", call]).answer();
+    let procedures = json["procedures"].as_array().expect("a list");
+    let sources = procedures.iter().filter_map(|p| p["source"].as_str());
+    let sources: Vec<String> = sources.map(ToOwned::to_owned).collect();
+    for source in &sources {
+        assert!(text.contains(source), "{text}");
+    }
+    sources
+}
+
+/// What Rust's compiler inlines has the lines of where it was written, in a library or here.
+#[test]
+fn compiled_rust_has_the_lines_of_its_source() {
+    let folder = math(include_bytes!("../../wasm/tests/lines/rust/lines.wasm"));
+    let target = folder.path("lines");
+    let source = include_str!("../../wasm/tests/lines/rust/src/lib.rs");
+    let line = source.lines().position(|line| line.contains("if b > 100"));
+    let place = format!("src/lib.rs:{}", line.expect("a line") + 1);
+    let found = sources(&target, "caller(7, 5)");
+    assert!(found.contains(&place), "{found:?}");
+
+    let (text, trap) = trap(&target, "run", &["--invoke", "caller(7, 101)"]);
+    let file = trap["place"]["file"].as_str().expect("a file");
+    assert!(file.ends_with("core_arch/src/wasm32/mod.rs"), "{text}");
+    for part in ["wasm: unreachable", "f0_caller"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+/// Code that was compiled from another language has the lines of its source, as far as its debug information
+/// says.
+#[test]
+fn traps_in_compiled_code_have_the_lines_of_its_source() {
+    let module = include_bytes!("../../wasm/tests/lines/lines.wasm");
+    let folder = math(module);
     let target = folder.path("lines");
     for (call, line, reason) in [
         ("divide(7, 0)", 5, "division by zero"),
@@ -264,6 +302,12 @@ fn traps_in_compiled_code_have_the_lines_of_its_source() {
         assert_eq!(trap["place"]["is_generated"], false, "{text}");
         let place = format!("(./lines.c:{line})");
         assert!(text.contains(&place) && text.contains(reason), "{text}");
+    }
+    // So has what shows where cycles go.
+    for call in ["divide(7, 2)", "caller(7, 5)"] {
+        let found = sources(&target, call);
+        let is_own = |source: &String| source.starts_with("./lines.c:");
+        assert!(found.iter().any(is_own), "{found:?}");
     }
     // A table that is damaged is left out, with a word about it.
     let place = module.windows(11).rposition(|name| name == b".debug_line");
