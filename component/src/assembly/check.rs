@@ -20,11 +20,12 @@ const MAX_TYPE_PARTS: u64 = 1 << 12;
 /// The most instructions of a procedure that can become part of those that execute it.
 const INLINED: u64 = 32 * 72;
 
-/// Checks the sources of one program, library or kernel.
+/// Checks the sources of one program, library or kernel; `has_kernel` says whether there is one to be entered.
 pub(super) fn check(
     units: &[Unit],
     libraries: impl Iterator<Item = String>,
     constants: &BTreeMap<String, u64>,
+    has_kernel: bool,
     limits: &AssemblyLimits,
 ) -> Result<(), SourceError> {
     let names = Names::new(units, libraries, constants);
@@ -59,6 +60,7 @@ pub(super) fn check(
     }
     check_constants(&names, &mut steps)?;
     check_types(&names)?;
+    check_syscalls(&names, has_kernel)?;
     check_calls(&names, &mut steps, limits)
 }
 
@@ -310,6 +312,26 @@ fn check_types(names: &Names<'_>) -> Result<(), SourceError> {
     Ok(())
 }
 
+/// Checks that there is a kernel if one is entered: to the assembler its procedures are names that are nowhere.
+fn check_syscalls(names: &Names<'_>, has_kernel: bool) -> Result<(), SourceError> {
+    if has_kernel || is_kernel(names.units) {
+        return Ok(());
+    }
+    for unit in names.units {
+        let invoked = unit.outline.procedures.iter().flat_map(|p| &p.invoked);
+        if let Some(syscall) = invoked.into_iter().find(|i| i.how == "syscall") {
+            let fault = SourceFault::NoKernel(syscall.target.text());
+            return Err(unit.error(syscall.target.place, fault));
+        }
+    }
+    Ok(())
+}
+
+/// Whether these are the sources of a kernel.
+fn is_kernel(units: &[Unit]) -> bool {
+    units.iter().any(|unit| unit.module == [super::KERNEL])
+}
+
 fn check_calls(
     names: &Names<'_>,
     steps: &mut Steps,
@@ -321,7 +343,7 @@ fn check_calls(
         let (unit, index) = all.places[number];
         (&units[unit], &units[unit].outline.procedures[index])
     };
-    let is_kernel = units.iter().any(|unit| unit.module == [super::KERNEL]);
+    let is_kernel = is_kernel(units);
     let mut edges = Vec::with_capacity(all.places.len());
     // The procedures that are invoked, one by one; nothing for those of libraries.
     let mut invoked: Vec<Vec<Option<usize>>> = Vec::with_capacity(all.places.len());

@@ -451,7 +451,13 @@ impl Assembly {
                 }
             }
         }
-        check::check(units, modules.into_iter(), &constants, &self.limits)
+        check::check(
+            units,
+            modules.into_iter(),
+            &constants,
+            self.kernel.is_some(),
+            &self.limits,
+        )
     }
 
     fn assemble<T: Send>(

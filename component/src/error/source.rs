@@ -87,6 +87,12 @@ pub enum SourceFault {
     /// Imports that lead back to themselves.
     #[error("the import leads back to itself:\n{}{}", steps(.0), missing(.1.as_deref()))]
     AliasCircle(Vec<Step>, Option<String>),
+    /// A kernel is entered, and there is none.
+    #[error(
+        "`syscall.{0}` enters a kernel, and this is assembled without one: give it with `--kernel`, or \
+         with `Toolchain::with_kernel` in the library"
+    )]
+    NoKernel(String),
     /// Constants that are defined by themselves.
     #[error("the constant is defined by itself:\n{}", steps(.0))]
     ConstantCircle(Vec<Step>),

@@ -150,6 +150,13 @@ fn what_the_assembler_does_not_foresee_is_refused() {
             &["kernel.masm:1:", "calls itself", "`syscall`"],
         );
     }
+    for text in [
+        "begin syscall.count end",
+        "proc f repeat.2 syscall.count end end begin exec.f end",
+    ] {
+        let error = says(program(text), &["main.masm:1:", "--kernel"]);
+        assert_eq!(error.fault, SourceFault::NoKernel("count".into()));
+    }
     let hash = "0x0000000000000000000000000000000000000000000000000000000000000001";
     says(
         library(&[("a", &format!("pub use {hash}->e"))]),
