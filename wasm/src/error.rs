@@ -14,6 +14,16 @@ pub enum WasmError {
         /// The validator's message.
         message: String,
     },
+    /// The module is valid, but only with a proposal that is not supported.
+    #[error(
+        "the module needs a proposal of WebAssembly that is not supported, at offset {offset:#x}: {message}"
+    )]
+    Proposal {
+        /// The place in the file.
+        offset: u64,
+        /// The validator's message.
+        message: String,
+    },
     /// The bytes are a component, not a core module.
     #[error(
         "this is a WebAssembly component; give the core module in it and its WIT, as `wasm` and `wit`"

@@ -72,7 +72,25 @@ pub(crate) struct Data<'a> {
 }
 
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM2 | WasmFeatures::EXTENDED_CONST | WasmFeatures::WIDE_ARITHMETIC
+    WasmFeatures::WASM2
+        | WasmFeatures::EXTENDED_CONST
+        | WasmFeatures::WIDE_ARITHMETIC
+        // Refused where an export reaches them.
+        | WasmFeatures::TAIL_CALL
+}
+
+/// Validates a module, and says whether a proposal is all that it lacks.
+fn validate(bytes: &[u8]) -> Result<(), WasmError> {
+    let Err(error) = Validator::new_with_features(features()).validate_all(bytes) else {
+        return Ok(());
+    };
+    match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+        Ok(_) => Err(WasmError::Proposal {
+            offset: error.offset(),
+            message: error.message().to_string(),
+        }),
+        Err(_) => Err(error.into()),
+    }
 }
 
 fn unsupported(section: &'static str, what: impl Into<String>) -> WasmError {
@@ -109,7 +127,7 @@ impl<'a> Module<'a> {
         if Parser::is_component(bytes) {
             return Err(WasmError::Component);
         }
-        Validator::new_with_features(features()).validate_all(bytes)?;
+        validate(bytes)?;
         let mut module = Self {
             types: Vec::new(),
             imports: Vec::new(),

@@ -988,6 +988,11 @@ impl Translator<'_, '_> {
                 let elements = self.layout.elements[*elem_index as usize];
                 self.emit(Op::CellSet(elements.length_cell), vec![Arg::Const(0)], 0);
             }
+            // No instruction makes a table larger.
+            O::TableSize { table } => {
+                let size = self.layout.tables[*table as usize].size;
+                self.push32(Arg::Const(size));
+            }
             O::TableCopy {
                 dst_table,
                 src_table,

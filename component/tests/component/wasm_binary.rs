@@ -1,5 +1,8 @@
 //! Components in the binary format, as the Component Model's own tools make them.
 
+use std::collections::BTreeSet;
+
+use miden_cvm_component::split_component;
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -333,6 +336,92 @@ fn core_modules_of_one_component_share_memories_tables_and_globals() {
         files.write("sum/sum.wasm", &module(TWO_MODULES));
         run(&link(&files), Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// A component that calls another one in it, which has a resource type.
+const NESTED: &str = "(component
+    (component $c
+        (core module $d (func (export \"dtor\") (param i32)))
+        (core instance $d (instantiate $d))
+        (type $R' (resource (rep i32) (dtor (core func $d \"dtor\"))))
+        (export $R \"r\" (type $R'))
+        (core func $new (canon resource.new $R'))
+        (core module $m (import \"\" \"new\" (func $new (param i32) (result i32)))
+            (func (export \"make\") (param i32) (result i32) (call $new (local.get 0))))
+        (core instance $i (instantiate $m (with \"\" (instance (export \"new\" (func $new))))))
+        (func (export \"make\") (param \"rep\" u32) (result (own $R)) (canon lift (core func $i \"make\"))))
+    (component $d
+        (import \"c\" (instance $c (export \"r\" (type $R (sub resource)))
+            (export \"make\" (func (param \"rep\" u32) (result (own $R))))))
+        (alias export $c \"r\" (type $R))
+        (core func $drop (canon resource.drop $R))
+        (core func $make (canon lower (func $c \"make\")))
+        (core module $m
+            (import \"\" \"make\" (func $make (param i32) (result i32))) (import \"\" \"drop\" (func $drop (param i32)))
+            (func (export \"f\") (param i32) (result i32) (local $h i32)
+                (local.set $h (call $make (local.get 0))) (call $drop (local.get $h)) (local.get $h)))
+        (core instance $i (instantiate $m (with \"\" (instance
+            (export \"make\" (func $make)) (export \"drop\" (func $drop))))))
+        (func (export \"f\") (param \"a\" u32) (result u32) (canon lift (core func $i \"f\"))))
+    (instance $c (instantiate $c))
+    (instance $d (instantiate $d (with \"c\" (instance $c))))
+    (export \"f\" (func $d \"f\")))";
+
+#[test]
+fn damaged_components_in_components_are_refused() {
+    let files = Files::new(&[]);
+    let split = |bytes: &[u8], only: Option<&str>| {
+        files.write("x.wasm", bytes);
+        let only = only.map(|name| BTreeSet::from([name.to_owned()]));
+        split_component(&files.path("x.wasm"), only.as_ref())
+    };
+    let whole = module(NESTED);
+    let made = split(&whole, Some("f")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(made.len(), 7);
+    let error = split(&whole, Some("g"))
+        .expect_err("there is no `g`")
+        .to_string();
+    assert!(error.contains("no function `g`"), "{error}");
+    let error = split(&module("(component)"), None).expect_err("nothing is there");
+    assert!(
+        error.to_string().contains("it exports no function"),
+        "{error}"
+    );
+    let parts = (8..whole.len()).map(|end| whole[..end].to_vec());
+    let changed = (8..whole.len()).map(|place| {
+        let mut changed = whole.clone();
+        changed[place] ^= 0x15;
+        changed
+    });
+    for bytes in parts.chain(changed) {
+        let mut validator = Validator::new_with_features(WasmFeatures::all());
+        let is_valid = validator.validate_all(&bytes).is_ok();
+        // What is valid may be another component; a panic would be an error with these words.
+        match split(&bytes, None) {
+            Ok(_) => assert!(is_valid),
+            Err(error) => assert!(!error.to_string().contains("gave up"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn components_are_instantiated_only_so_often() {
+    let mut text = String::from("(component (component $c0)");
+    for level in 1..25 {
+        let inner = level - 1;
+        text += &format!(
+            "(component $c{level} (alias outer 1 $c{inner} (component $x))
+                (instance (instantiate $x)) (instance (instantiate $x)))"
+        );
+    }
+    text += "(instance (instantiate $c24)))";
+    let files = Files::new(&[]);
+    files.write("x.wasm", &module(&text));
+    let error = split_component(&files.path("x.wasm"), None).expect_err("there are very many");
+    assert!(
+        error.to_string().contains("more than 262144 definitions"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Each instruction on integers, and what memory, tables and branches do, against what Rust says.
 
-use miden_cvm_wasm::Options;
+use miden_cvm_wasm::{Compiled, Options, WasmError, compile};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, ElementSection, Elements, ExportKind, ExportSection,
     Function, FunctionSection, GlobalSection, GlobalType, Instruction, MemArg, MemorySection,
     MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+};
+use wast::{
+    Wat,
+    parser::{ParseBuffer, parse},
 };
 
 use crate::support::{Call, Machine};
@@ -589,4 +593,83 @@ fn branches_calls_and_recursion() {
     traps(&machine, indirect, &[5, 4], "undefined element");
     traps(&machine, forever, &[], "call stack exhausted");
     traps(&machine, trap, &[], "unreachable");
+}
+
+/// The bytes of a module.
+fn encoded(text: &str) -> Vec<u8> {
+    let buffer = ParseBuffer::new(text).expect("tokens");
+    let mut module: Wat<'_> = parse(&buffer).unwrap_or_else(|error| panic!("{text}: {error}"));
+    module.encode().expect("a module")
+}
+
+/// A module with a function `f`, compiled.
+fn compiled(definitions: &str, body: &str) -> Result<Compiled, WasmError> {
+    let bytes = encoded(&format!(
+        "(module {definitions} (func $other (param i32) (result i32) local.get 0)
+            (func (export \"f\") (param i32) (result i32) {body}))"
+    ));
+    compile(&bytes, &Options::default())
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_its_name() {
+    for (definitions, body, expected) in [
+        (
+            "(memory 1) (memory $b 1)",
+            "i32.const 1",
+            "proposal of WebAssembly that is not supported",
+        ),
+        (
+            "(memory 1) (memory $b 1)",
+            "i32.const 1",
+            "multiple memories",
+        ),
+        ("(memory i64 1)", "i32.const 1", "memory64"),
+        ("(memory 1 1 shared)", "i32.const 1", "threads"),
+        ("(tag $e)", "throw $e", "exceptions"),
+        ("(type $s (struct (field i32)))", "i32.const 1", "gc"),
+        ("", "(return_call $other (local.get 0))", "ReturnCall"),
+        ("", "(i32.trunc_f32_u (f32.const 1))", "F32Const"),
+        (
+            "(table $t 1 funcref)",
+            "(table.grow $t (ref.null func) (i32.const 1))",
+            "RefNull",
+        ),
+        (
+            "(table 1 externref)",
+            "i32.const 1",
+            "does not hold functions",
+        ),
+        (
+            "(import \"a\" \"g\" (func $g))",
+            "call $g i32.const 1",
+            "`g` of `a` is not met",
+        ),
+    ] {
+        let error = compiled(definitions, body)
+            .expect_err("it is refused")
+            .to_string();
+        assert!(error.contains(expected), "{definitions} {body}: {error}");
+    }
+}
+
+#[test]
+fn what_nothing_reaches_is_no_reason_to_refuse() {
+    for definitions in [
+        "(func $g (param i32) (result i32) (return_call $g (local.get 0)))",
+        "(func $g (result f64) f64.const 1)",
+        "(import \"a\" \"g\" (func $g))",
+    ] {
+        compiled(definitions, "local.get 0")
+            .unwrap_or_else(|error| panic!("{definitions}: {error}"));
+    }
+}
+
+#[test]
+fn tables_have_the_size_that_they_begin_with() {
+    let text = "(module (table 7 funcref) (table $b 3 9 funcref)
+        (func (export \"f\") (result i32) (i32.mul (table.size 0) (table.size $b))))";
+    let bytes = encoded(text);
+    let machine = Machine::new(&bytes, &Options::default()).expect("it is compiled");
+    machine.expect("f", &[], &[21]);
 }

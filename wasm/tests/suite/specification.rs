@@ -342,7 +342,11 @@ fn check(script: &Script) -> Count {
                 let outcome = match module.encode() {
                     Err(_) => Err(Miss::LeftOut(TEXT.into())),
                     Ok(bytes) => match compile(&bytes, &options()) {
-                        Err(WasmError::Invalid { .. } | WasmError::Component) => Ok(()),
+                        Err(
+                            WasmError::Invalid { .. }
+                            | WasmError::Proposal { .. }
+                            | WasmError::Component,
+                        ) => Ok(()),
                         Err(other) => Err(Miss::Failed(format!("refused for `{other}`"))),
                         Ok(_) => Err(Miss::Failed("no error".into())),
                     },

@@ -22,8 +22,12 @@ use super::{
 };
 use crate::error::Problem;
 
-/// Bytes of a module that is made: as many as one may have that is compiled.
+/// Bytes of the modules that are linked, each as often as it is instantiated: as many as one may have that is
+/// compiled.
 const MAX_BYTES: usize = 1 << 24;
+
+/// How often functions that are in tables can lead to more tables.
+const MAX_ROUNDS: u32 = 64;
 
 /// What the one core module imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +54,32 @@ type Place = usize;
 /// Something that is defined by an instance of a core module: the instance, and the number in its module.
 type Defined = (Place, u32);
 
+/// Things that are used, in the order in which they are found.
+struct Used<T> {
+    all: Vec<T>,
+    numbers: BTreeMap<T, u32>,
+}
+
+impl<T> Default for Used<T> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            numbers: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Ord + Copy> Used<T> {
+    fn number(&mut self, used: T) -> u32 {
+        let next = self.all.len() as u32;
+        let number = *self.numbers.entry(used).or_insert(next);
+        if number == next {
+            self.all.push(used);
+        }
+        number
+    }
+}
+
 /// What a core function is in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
@@ -68,14 +98,16 @@ pub(super) struct Linker<'e, 'a> {
     at: Place,
     types: Vec<FuncType>,
     type_numbers: HashMap<FuncType, u32>,
-    imports: Vec<(Imported, FuncType)>,
+    imports: Used<Imported>,
+    import_types: Vec<FuncType>,
     /// How many imports there are, which is known when all has been read once.
     import_count: u32,
-    functions: Vec<Defined>,
-    function_numbers: HashMap<Defined, u32>,
-    tables: Vec<Defined>,
-    memories: Vec<Defined>,
-    globals: Vec<Defined>,
+    functions: Used<Defined>,
+    tables: Used<Defined>,
+    memories: Used<Defined>,
+    globals: Used<Defined>,
+    /// The numbers of the first segments, of elements and of data, of each core instance.
+    segments: BTreeMap<Place, (u32, u32)>,
     /// Passive segments that are used.
     elements: BTreeSet<Defined>,
     data: BTreeSet<Defined>,
@@ -87,26 +119,42 @@ pub(super) struct Linker<'e, 'a> {
 
 impl<'e, 'a> Linker<'e, 'a> {
     pub(super) fn new(unit: &'e Unit<'a>, names: &'e dyn Names) -> Result<Self, Problem> {
-        let mut modules = BTreeMap::new();
+        let mut modules: BTreeMap<Place, Module<'a>> = BTreeMap::new();
+        let mut length = 0_usize;
         for (place, instance) in unit.core_instances.iter().enumerate() {
             if let CoreInstance::Module(bytes, _) = instance {
+                length = length.saturating_add(bytes.len());
+                if length > MAX_BYTES {
+                    return Err(refused(format!(
+                        "its core modules have more than {MAX_BYTES} bytes, each counted as often as it is \
+                         instantiated"
+                    )));
+                }
                 modules.insert(place, Module::read(bytes)?);
             }
+        }
+        let mut segments = BTreeMap::new();
+        let (mut elements, mut data) = (0, 0);
+        for (place, module) in &modules {
+            segments.insert(*place, (elements, data));
+            elements += module.elements.len() as u32;
+            data += module.data.len() as u32;
         }
         Ok(Self {
             unit,
             names,
             modules,
+            segments,
             at: 0,
             types: Vec::new(),
             type_numbers: HashMap::new(),
-            imports: Vec::new(),
+            imports: Used::default(),
+            import_types: Vec::new(),
             import_count: 0,
-            functions: Vec::new(),
-            function_numbers: HashMap::new(),
-            tables: Vec::new(),
-            memories: Vec::new(),
-            globals: Vec::new(),
+            functions: Used::default(),
+            tables: Used::default(),
+            memories: Used::default(),
+            globals: Used::default(),
             elements: BTreeSet::new(),
             data: BTreeSet::new(),
             memory: None,
@@ -121,12 +169,10 @@ impl<'e, 'a> Linker<'e, 'a> {
     ) -> Result<(Vec<u8>, Vec<Imported>), Problem> {
         // Imports have numbers before all others, so they have to be known first.
         self.encode(lifts)?;
-        self.import_count = self.imports.len() as u32;
-        self.functions.clear();
-        self.function_numbers.clear();
+        self.import_count = self.imports.all.len() as u32;
+        self.functions = Used::default();
         let bytes = self.encode(lifts)?;
-        let imports = self.imports.into_iter().map(|(import, _)| import);
-        Ok((bytes, imports.collect()))
+        Ok((bytes, self.imports.all))
     }
 
     // WHAT SOMETHING IS
@@ -214,12 +260,7 @@ impl<'e, 'a> Linker<'e, 'a> {
     fn function(&mut self, found: Found, ty: Option<FuncType>) -> Result<u32, Problem> {
         let made = match found {
             Found::Defined(defined) => {
-                let next = self.functions.len() as u32;
-                let number = *self.function_numbers.entry(defined).or_insert(next);
-                if number == next {
-                    self.functions.push(defined);
-                }
-                return Ok(self.import_count + number);
+                return Ok(self.import_count + self.functions.number(defined));
             }
             Found::Made(made) => made,
         };
@@ -240,11 +281,11 @@ impl<'e, 'a> Linker<'e, 'a> {
         let ty = ty.ok_or_else(|| {
             refused("it exports a function that it imports, with no core module between them")
         })?;
-        let known = self.imports.iter().position(|(known, _)| *known == import);
-        Ok(known.unwrap_or_else(|| {
-            self.imports.push((import, ty));
-            self.imports.len() - 1
-        }) as u32)
+        let number = self.imports.number(import);
+        if number as usize == self.import_types.len() {
+            self.import_types.push(ty);
+        }
+        Ok(number)
     }
 
     /// Looks at how a function is lifted or lowered.
@@ -268,7 +309,7 @@ impl<'e, 'a> Linker<'e, 'a> {
             if *self.memory.get_or_insert(memory) != memory {
                 return Err(refused("its values are in several memories"));
             }
-            number(&mut self.memories, memory);
+            self.memories.number(memory);
         }
         if let Some(realloc) = options.realloc {
             let realloc = self.core_function(realloc)?;
@@ -325,8 +366,13 @@ impl<'e, 'a> Linker<'e, 'a> {
 
         let mut code = CodeSection::new();
         let mut done = 0;
-        loop {
-            while let Some((place, index)) = self.functions.get(done).copied() {
+        for round in 0.. {
+            if round > MAX_ROUNDS {
+                return Err(refused(format!(
+                    "its element segments lead to one another more than {MAX_ROUNDS} times"
+                )));
+            }
+            while let Some((place, index)) = self.functions.all.get(done).copied() {
                 done += 1;
                 self.at = place;
                 let module = &self.modules[&place];
@@ -334,19 +380,14 @@ impl<'e, 'a> Linker<'e, 'a> {
                 let body = own.and_then(|own| module.bodies.get(own)).cloned();
                 let body = body.ok_or_else(|| refused("a function that it uses has no code"))?;
                 utils::parse_function_body(self, &mut code, body).map_err(broken)?;
-                if code.byte_len() > MAX_BYTES {
-                    return Err(refused(format!(
-                        "the core module that its core instances make has more than {MAX_BYTES} bytes"
-                    )));
-                }
             }
             // What is in a table that is used can be called.
-            let before = self.functions.len();
+            let before = self.functions.all.len();
             self.elements(None)?;
             if let Some(realloc) = self.realloc {
                 self.function(realloc, None)?;
             }
-            if self.functions.len() == before {
+            if self.functions.all.len() == before {
                 break;
             }
         }
@@ -356,13 +397,13 @@ impl<'e, 'a> Linker<'e, 'a> {
 
         let mut elements = ElementSection::new();
         self.elements(Some(&mut elements))?;
-        let declared = (0..self.import_count + self.functions.len() as u32).collect::<Vec<_>>();
+        let declared = (0..self.import_count + self.functions.all.len() as u32).collect::<Vec<_>>();
         elements.declared(Elements::Functions(declared.into()));
         let (data, data_count) = self.data_segments()?;
         let mut globals = GlobalSection::new();
         let mut known = 0;
         // The first value of a global can be another global.
-        while let Some((place, index)) = self.globals.get(known).copied() {
+        while let Some((place, index)) = self.globals.all.get(known).copied() {
             known += 1;
             self.at = place;
             let module = &self.modules[&place];
@@ -372,7 +413,7 @@ impl<'e, 'a> Linker<'e, 'a> {
             utils::parse_global(self, &mut globals, global).map_err(broken)?;
         }
         let mut tables = TableSection::new();
-        for (place, index) in self.tables.clone() {
+        for (place, index) in self.tables.all.clone() {
             self.at = place;
             let module = &self.modules[&place];
             let own = (index as usize).checked_sub(module.imported_tables.len());
@@ -381,13 +422,13 @@ impl<'e, 'a> Linker<'e, 'a> {
             utils::parse_table(self, &mut tables, table).map_err(broken)?;
         }
         let mut memories = MemorySection::new();
-        if self.memories.len() > 1 {
+        if self.memories.all.len() > 1 {
             return Err(refused(format!(
                 "one of its components uses {} memories, and one is supported",
-                self.memories.len()
+                self.memories.all.len()
             )));
         }
-        for (place, index) in self.memories.clone() {
+        for (place, index) in self.memories.all.clone() {
             let module = &self.modules[&place];
             let own = (index as usize).checked_sub(module.imported_memories.len());
             let memory = own.and_then(|own| module.memories.get(own)).copied();
@@ -405,14 +446,14 @@ impl<'e, 'a> Linker<'e, 'a> {
                 }
                 body.instruction(&Instruction::End);
                 code.function(&body);
-                Some(self.import_count + self.functions.len() as u32)
+                Some(self.import_count + self.functions.all.len() as u32)
             }
         };
         let start_type = (starts.len() > 1).then(|| self.ty(&FuncType::new([], [])));
 
         let mut functions = FunctionSection::new();
         let mut names = NameMap::new();
-        for (number, (place, index)) in self.functions.clone().into_iter().enumerate() {
+        for (number, (place, index)) in self.functions.all.clone().into_iter().enumerate() {
             let module = &self.modules[&place];
             let ty = self.type_of(place, index)?;
             if let Some(name) = module.names.get(&index) {
@@ -424,7 +465,13 @@ impl<'e, 'a> Linker<'e, 'a> {
             functions.function(ty);
         }
         let mut imports = ImportSection::new();
-        for (import, ty) in self.imports.clone() {
+        for (import, ty) in self
+            .imports
+            .all
+            .clone()
+            .into_iter()
+            .zip(self.import_types.clone())
+        {
             let (module, name) = self.names.import(import)?;
             let ty = self.ty(&ty);
             imports.import(&module, &name, wasm_encoder::EntityType::Function(ty));
@@ -472,12 +519,6 @@ impl<'e, 'a> Linker<'e, 'a> {
         self.function(found, Some(ty))
     }
 
-    /// Where a segment is numbered among those of all core instances.
-    fn segment(&self, place: Place, index: u32, count: fn(&Module<'a>) -> usize) -> u32 {
-        let before = self.modules.range(..place).map(|(_, module)| count(module));
-        before.sum::<usize>() as u32 + index
-    }
-
     /// Looks at all element segments that have functions where somebody can find them, and writes them.
     fn elements(&mut self, mut section: Option<&mut ElementSection>) -> Result<(), Problem> {
         for place in self.modules.keys().copied().collect::<Vec<_>>() {
@@ -492,7 +533,7 @@ impl<'e, 'a> Linker<'e, 'a> {
                     ElementKind::Active { table_index, .. } => {
                         let index = table_index.unwrap_or(0);
                         let table = self.defined(ExternalKind::Table, index)?;
-                        self.tables.contains(&table)
+                        self.tables.numbers.contains_key(&table)
                     }
                     ElementKind::Passive => self.elements.contains(&(place, number as u32)),
                     ElementKind::Declared => false,
@@ -524,7 +565,7 @@ impl<'e, 'a> Linker<'e, 'a> {
                                 "a core module puts data into another one's memory after a start function",
                             ));
                         }
-                        self.memories.contains(&memory)
+                        self.memories.numbers.contains_key(&memory)
                     }
                     DataKind::Passive => self.data.contains(&(place, number as u32)),
                 };
@@ -553,15 +594,6 @@ fn imports<'m, 'a>(module: &'m Module<'a>, kind: ExternalKind) -> &'m [Import<'a
     }
 }
 
-/// The number of something among those that are used.
-fn number(used: &mut Vec<Defined>, defined: Defined) -> u32 {
-    let known = used.iter().position(|known| *known == defined);
-    known.unwrap_or_else(|| {
-        used.push(defined);
-        used.len() - 1
-    }) as u32
-}
-
 fn broken(error: Error<Problem>) -> Problem {
     match error {
         Error::UserError(problem) => problem,
@@ -584,30 +616,27 @@ impl Reencode for Linker<'_, '_> {
 
     fn table_index(&mut self, table: u32) -> Result<u32, Error<Problem>> {
         let table = self.defined(ExternalKind::Table, table);
-        Ok(number(&mut self.tables, table.map_err(Error::UserError)?))
+        Ok(self.tables.number(table.map_err(Error::UserError)?))
     }
 
     fn memory_index(&mut self, memory: u32) -> Result<u32, Error<Problem>> {
         let memory = self.defined(ExternalKind::Memory, memory);
-        Ok(number(
-            &mut self.memories,
-            memory.map_err(Error::UserError)?,
-        ))
+        Ok(self.memories.number(memory.map_err(Error::UserError)?))
     }
 
     fn global_index(&mut self, global: u32) -> Result<u32, Error<Problem>> {
         let global = self.defined(ExternalKind::Global, global);
-        Ok(number(&mut self.globals, global.map_err(Error::UserError)?))
+        Ok(self.globals.number(global.map_err(Error::UserError)?))
     }
 
     fn element_index(&mut self, element: u32) -> Result<u32, Error<Problem>> {
         self.elements.insert((self.at, element));
-        Ok(self.segment(self.at, element, |module| module.elements.len()))
+        Ok(self.segments[&self.at].0 + element)
     }
 
     fn data_index(&mut self, data: u32) -> Result<u32, Error<Problem>> {
         self.data.insert((self.at, data));
-        Ok(self.segment(self.at, data, |module| module.data.len()))
+        Ok(self.segments[&self.at].1 + data)
     }
 
     fn tag_index(&mut self, _: u32) -> Result<u32, Error<Problem>> {

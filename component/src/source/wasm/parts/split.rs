@@ -104,6 +104,9 @@ impl<'e, 'a> Split<'e, 'a> {
         if let Some(missing) = only.and_then(|only| only.difference(&known).next()) {
             return Err(refused(format!("it exports no function `{missing}`")));
         }
+        if exports.is_empty() {
+            return Err(refused("it exports no function"));
+        }
         let parts = this.parts()?;
         if parts.len() > MAX_INSTANCES as usize {
             return Err(refused(format!(
