@@ -60,7 +60,7 @@ def profiles():
 
 def registry_sources():
     """The folders of the packages in the lock file, by name and version."""
-    command = [CARGO, "metadata", "--locked", "--format-version", "1"]
+    command = [CARGO, "metadata", "--format-version", "1"]
     listed = subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True)
     packages = json.loads(listed.stdout)["packages"]
     return {(p["name"], p["version"]): Path(p["manifest_path"]).parent for p in packages}
