@@ -86,6 +86,13 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
         3,
         copies.map(|(cell, value)| asks * (cell - value)),
     );
+    // Nobody asks where there is no operation, or a token is discarded.
+    let asked = op.new + op.rep + op.drop + op.send + op.receive + op.receive_rep + op.memory;
+    b.assert_zeros(
+        "resources.unasked",
+        3,
+        [request.time, request.context, request.home].map(|cell| asks * asked.not() * cell),
+    );
     let answers = frame.periodic.odd;
     let cells = cells_of::<B::Expr, _>(row);
     b.assert_zeros(

@@ -687,3 +687,19 @@ fn cells_and_rows_without_a_use() {
     last.op.tell = ONE;
     forged.settles_to(&["boundary.last_instance"]);
 }
+
+#[test]
+fn cells_of_a_token_that_nobody_receives() {
+    for cell in 0..3 {
+        let mut forged = adopted();
+        let rows = &mut forged.trace.resources;
+        let discards = |row: &usize| rows[*row].op.discard == ONE;
+        let row = (0..rows.len()).step_by(2).find(discards);
+        let row = row.expect("a token is discarded");
+        let asked = &mut rows[row].request;
+        *[&mut asked.time, &mut asked.context, &mut asked.home][cell] += ONE;
+        let outcome = rows[row + 1].outcome_mut();
+        *[&mut outcome.time, &mut outcome.context, &mut outcome.home][cell] += ONE;
+        forged.settles_to(&["resources.unasked"]);
+    }
+}
