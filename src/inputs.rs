@@ -78,7 +78,7 @@ pub enum InputsError {
     #[error("{place}: `{text}` is not a decimal number below 2^64")]
     Number {
         /// The field and the position in it.
-        place: Place,
+        place: InputPath,
         /// The text.
         text: String,
     },
@@ -86,7 +86,7 @@ pub enum InputsError {
     #[error("{place}: {value} is not below the field's modulus, 2^64 - 2^32 + 1")]
     Element {
         /// The field and the position in it.
-        place: Place,
+        place: InputPath,
         /// The number.
         value: u64,
     },
@@ -97,7 +97,7 @@ pub enum InputsError {
     #[error("{place}: `{text}` is not a word, `0x` and 64 hexadecimal digits: {reason}")]
     Word {
         /// The field and the position in it.
-        place: Place,
+        place: InputPath,
         /// The text.
         text: String,
         /// The reason.
@@ -119,14 +119,14 @@ pub enum InputsError {
 
 /// A place in inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct InputPath {
     /// The field, and the key in it if it has keys.
     pub field: String,
     /// The position in the list there, if it is one of a list.
     pub position: Option<usize>,
 }
 
-impl Place {
+impl InputPath {
     fn new(field: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -142,7 +142,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for InputPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.field)?;
         match self.position {
@@ -246,7 +246,7 @@ impl<'de> Deserialize<'de> for Entries {
 
 fn numbers(field: &str, texts: &[String]) -> Result<Vec<Felt>, InputsError> {
     let numbers = texts.iter().enumerate().map(|(position, text)| {
-        let place = Place::at(field, position);
+        let place = InputPath::at(field, position);
         match text.parse() {
             Ok(value) => element(place, value),
             Err(_) => Err(InputsError::Number {
@@ -258,11 +258,11 @@ fn numbers(field: &str, texts: &[String]) -> Result<Vec<Felt>, InputsError> {
     numbers.collect()
 }
 
-fn element(place: Place, value: u64) -> Result<Felt, InputsError> {
+fn element(place: InputPath, value: u64) -> Result<Felt, InputsError> {
     Felt::try_from(value).map_err(|_| InputsError::Element { place, value })
 }
 
-fn word(place: Place, text: &str) -> Result<Word, InputsError> {
+fn word(place: InputPath, text: &str) -> Result<Word, InputsError> {
     Word::try_from(text).map_err(|error| InputsError::Word {
         place,
         text: text.into(),
@@ -273,8 +273,8 @@ fn word(place: Place, text: &str) -> Result<Word, InputsError> {
 fn map(entries: &Entries) -> Result<BTreeMap<Word, Vec<Felt>>, InputsError> {
     let mut map = BTreeMap::new();
     for (key, values) in &entries.0 {
-        let word = word(Place::new("advice_map"), key)?;
-        let place = |position| Place::at(format!("advice_map.{key}"), position);
+        let word = word(InputPath::new("advice_map"), key)?;
+        let place = |position| InputPath::at(format!("advice_map.{key}"), position);
         let values = (0..).zip(values);
         let values = values.map(|(position, &value)| element(place(position), value));
         if map
@@ -290,7 +290,7 @@ fn map(entries: &Entries) -> Result<BTreeMap<Word, Vec<Felt>>, InputsError> {
 fn store(trees: &[Tree]) -> Result<MerkleStore, InputsError> {
     let mut store = MerkleStore::default();
     for (position, tree) in trees.iter().enumerate() {
-        let leaf = |text: &String| word(Place::at("merkle_store", position), text);
+        let leaf = |text: &String| word(InputPath::at("merkle_store", position), text);
         let refused = |reason| InputsError::Tree {
             tree: position,
             reason,

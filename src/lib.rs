@@ -32,7 +32,7 @@ mod trap;
 
 pub use call::{CallError, StatedCall, TypedCall, to_wave};
 pub use claims::{Claimed, claims_of};
-pub use inputs::{Inputs, InputsError, InputsFileError, Place};
+pub use inputs::{InputPath, Inputs, InputsError, InputsFileError};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
     heights::{Heights, MAX_HEIGHT},

@@ -186,12 +186,12 @@ pub fn profile(
 
 /// The place that cycles are attributed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Place {
+enum Attribution {
     Instance(u16),
     Kernel,
 }
 
-impl Place {
+impl Attribution {
     /// The instance; nothing for the kernel.
     fn instance(self) -> Option<u16> {
         match self {
@@ -249,7 +249,7 @@ struct CycleCounter {
     cycles: u64,
     open: OpenProcedures<OpenProcedure>,
     procedures: ProcedureCounter,
-    instances: BTreeMap<Place, (u64, u64)>,
+    instances: BTreeMap<Attribution, (u64, u64)>,
     /// Calls and destructors, by resource type (none is the kernel's) and intrinsic.
     intrinsics: BTreeMap<(Option<u32>, Intrinsic), (u64, u64)>,
 }
@@ -257,7 +257,7 @@ struct CycleCounter {
 /// Counts the executions of procedures.
 #[derive(Debug, Default)]
 struct ProcedureCounter {
-    keys: HashMap<(Place, Word), usize>,
+    keys: HashMap<(Attribution, Word), usize>,
     counts: Vec<Count>,
     /// The tree of calls: procedures by who executed them, and their own cycles there.
     calls: Vec<CallNode>,
@@ -269,7 +269,7 @@ impl ProcedureCounter {
     /// A procedure begins, in the one at the place `parent` in the tree.
     fn begin(
         &mut self,
-        place: Place,
+        place: Attribution,
         digest: Word,
         parent: Option<usize>,
         cycle: u64,
@@ -319,7 +319,7 @@ impl CycleCounter {
             cycles: 0,
             open: OpenProcedures::default(),
             procedures: ProcedureCounter::default(),
-            instances: BTreeMap::from([(Place::Instance(0), (0, 0))]),
+            instances: BTreeMap::from([(Attribution::Instance(0), (0, 0))]),
             intrinsics: BTreeMap::new(),
         }
     }
@@ -422,8 +422,8 @@ impl Tracer for CycleCounter {
 
     fn row(&mut self, state: &RowState<'_>, kind: RowKind<'_>) {
         let place = match state.in_syscall {
-            true => Place::Kernel,
-            false => Place::Instance(state.context.index()),
+            true => Attribution::Kernel,
+            false => Attribution::Instance(state.context.index()),
         };
         let Self {
             known,
@@ -440,8 +440,8 @@ impl Tracer for CycleCounter {
             && let Some(entered) = start.entered
         {
             let entered = match entered.crossing {
-                Crossing::Syscall => Place::Kernel,
-                _ => Place::Instance(entered.context.index()),
+                Crossing::Syscall => Attribution::Kernel,
+                _ => Attribution::Instance(entered.context.index()),
             };
             self.instances.entry(entered).or_default().0 += 1;
         }

@@ -138,31 +138,31 @@ pub struct OpcodeSet {
 
 impl OpcodeSet {
     /// The operations of basic blocks.
-    pub const OPERATIONS: Self = Self::with_role(Role::Operation);
+    pub const OPERATIONS: Self = Self::with(Some(Role::Operation), None);
     /// What begins a node, but for CALL and DYNCALL.
-    pub const BEGIN: Self = Self::with_role(Role::Begin);
+    pub const BEGIN: Self = Self::with(Some(Role::Begin), None);
     /// CALL and DYNCALL.
-    pub const CALLS: Self = Self::with_role(Role::Call);
+    pub const CALLS: Self = Self::with(Some(Role::Call), None);
     /// What always shifts the stack to the left.
-    pub const LEFT: Self = Self::with_shift(Shift::Left);
+    pub const LEFT: Self = Self::with(None, Some(Shift::Left));
     /// What always shifts the stack to the right.
-    pub const RIGHT: Self = Self::with_shift(Shift::Right);
+    pub const RIGHT: Self = Self::with(None, Some(Shift::Right));
 
-    const fn with_role(role: Role) -> Self {
+    /// The opcodes of this role, or of this shift, where one is asked for.
+    const fn with(role: Option<Role>, shift: Option<Shift>) -> Self {
         let mut members = [false; 128];
         let mut i = 0;
         while i < OPCODES.len() {
-            members[OPCODES[i].code as usize] = OPCODES[i].role as u8 == role as u8;
-            i += 1;
-        }
-        Self::new(members)
-    }
-
-    const fn with_shift(shift: Shift) -> Self {
-        let mut members = [false; 128];
-        let mut i = 0;
-        while i < OPCODES.len() {
-            members[OPCODES[i].code as usize] = OPCODES[i].shift as u8 == shift as u8;
+            let opcode = &OPCODES[i];
+            let has_role = match role {
+                Some(role) => opcode.role as u8 == role as u8,
+                None => true,
+            };
+            let has_shift = match shift {
+                Some(shift) => opcode.shift as u8 == shift as u8,
+                None => true,
+            };
+            members[opcode.code as usize] = has_role && has_shift;
             i += 1;
         }
         Self::new(members)

@@ -14,7 +14,7 @@ use crate::{
     honest::{Cell, Honest},
     memory,
     messages::{Key, Sent, collect},
-    unread::Place,
+    unread::RowContext,
 };
 
 /// Traces in which more rows change than this are looked at until the first objection only.
@@ -84,8 +84,8 @@ impl<'a> Forgery<'a> {
     }
 
     /// A row with what tells which of its cells are read.
-    pub fn place(&self, table: Table, number: usize) -> Place<'_> {
-        Place {
+    pub fn place(&self, table: Table, number: usize) -> RowContext<'_> {
+        RowContext {
             table,
             row: self.row(table, number),
             before: number.checked_sub(1).map(|before| self.row(table, before)),

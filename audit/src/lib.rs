@@ -42,7 +42,7 @@ use random::Random;
 use rayon::prelude::*;
 pub use report::{Change, Report, Survivor, Tally};
 pub use rows::{Row, RowMessage, operation_at, operations, rows};
-pub use unread::{Place, is_unread};
+pub use unread::{RowContext, is_unread};
 
 /// The settings of a campaign: how many mutations, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ const CYCLE: usize = 8;
 
 /// A row of a table with what tells which of its cells are read.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct RowContext<'a> {
     /// The table.
     pub table: Table,
     /// The row's cells.
@@ -42,8 +42,8 @@ pub struct Place<'a> {
 
 /// Returns `true` if nothing reads the cell in `column` of a row, the other cells being as they
 /// are: no constraint and no message depends on it.
-pub fn is_unread(place: &Place<'_>, column: usize) -> bool {
-    let &Place {
+pub fn is_unread(place: &RowContext<'_>, column: usize) -> bool {
+    let &RowContext {
         table,
         row,
         before,
@@ -101,7 +101,7 @@ fn is_unread_in_bitwise(
 ///
 /// On EXPACC rows and those of 32-bit arithmetic, that two halves are below the modulus; at the end of
 /// the cycles of a Merkle path, that its index is.
-pub fn is_one_of_two_witnesses(place: &Place<'_>, column: usize) -> bool {
+pub fn is_one_of_two_witnesses(place: &RowContext<'_>, column: usize) -> bool {
     match place.table {
         Table::Core => {
             let code = opcode(CoreRow::from_cells(place.row));

@@ -30,7 +30,7 @@ use miden_mast_package::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    abi::{Passing, Signature},
+    abi::{FlatValues, Signature},
     assembly::toolchain::Toolchain,
     bindings::{
         resources::{IntrinsicImport, IntrinsicStub, ResourceImport, ResourceType, WorldTypes},
@@ -75,7 +75,7 @@ pub(crate) struct ComponentSection {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     intrinsics: Vec<CalledIntrinsic>,
     own_calls: BTreeSet<Hex>,
-    segments: Vec<SegmentRecord>,
+    segments: Vec<PackagedSegment>,
     procedures: BTreeMap<Hex, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     aliases: BTreeMap<Hex, Vec<String>>,
@@ -166,7 +166,7 @@ struct CalledIntrinsic {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SegmentRecord {
+struct PackagedSegment {
     address: u32,
     length: u32,
     commitment: Hex,
@@ -251,7 +251,7 @@ impl Component {
             };
             (name.clone(), record)
         });
-        let segments = self.segments.iter().map(|segment| SegmentRecord {
+        let segments = self.segments.iter().map(|segment| PackagedSegment {
             address: segment.address,
             length: segment.elements.len() as u32,
             commitment: Hex(segment.commitment),
@@ -381,7 +381,8 @@ impl WorldRecord {
 
 impl SignatureRecord {
     fn of(signature: &Signature) -> Self {
-        let kinds = |passing: &Passing| passing.kinds().iter().map(ToString::to_string).collect();
+        let kinds =
+            |passing: &FlatValues| passing.kinds().iter().map(ToString::to_string).collect();
         Self {
             params: kinds(&signature.params),
             params_by_message: signature.params.by_message,

@@ -112,12 +112,12 @@ struct Output {
     what: String,
     /// Its path as it was given.
     path: PathBuf,
-    place: Place,
+    place: OutputTarget,
 }
 
 /// Where an output goes.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum OutputTarget {
     StandardOutput,
     /// A device or a pipe.
     Device,
@@ -154,7 +154,7 @@ impl Outputs {
                 .map_err(|error| unwritable(path, &error))?;
         }
         for (what, path) in wanted {
-            let place = Place::of(&path).map_err(|error| unwritable(&path, &error))?;
+            let place = OutputTarget::of(&path).map_err(|error| unwritable(&path, &error))?;
             let same = outputs
                 .outputs
                 .iter()
@@ -166,7 +166,7 @@ impl Outputs {
                     path.display()
                 )));
             }
-            if let Place::File(file) = &place
+            if let OutputTarget::File(file) = &place
                 && let Some(input) = inputs.iter().find(|input| is_part(file, input))
             {
                 return Err(Failure::usage(format!(
@@ -213,16 +213,16 @@ impl Outputs {
     pub fn write<'a>(self, contents: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Failure> {
         for (output, bytes) in self.outputs.iter().zip(contents) {
             let written = match &output.place {
-                Place::StandardOutput => {
+                OutputTarget::StandardOutput => {
                     let mut stdout = io::stdout().lock();
                     stdout.write_all(bytes).and_then(|()| stdout.flush())
                 }
                 // Nothing of it can be lost, and it must not become a file.
-                Place::Device => OpenOptions::new()
+                OutputTarget::Device => OpenOptions::new()
                     .write(true)
                     .open(&output.path)
                     .and_then(|mut device| device.write_all(bytes)),
-                Place::File(file) => replace(file, bytes),
+                OutputTarget::File(file) => replace(file, bytes),
             };
             written.map_err(|error| unwritable(&output.path, &error))?;
         }
@@ -233,7 +233,7 @@ impl Outputs {
     /// output.
     pub fn answered(&self, outcome: Outcome) -> Outcome {
         let mut places = self.outputs.iter().map(|output| &output.place);
-        match places.any(|place| *place == Place::StandardOutput) {
+        match places.any(|place| *place == OutputTarget::StandardOutput) {
             true => outcome.beside_output(),
             false => outcome,
         }
@@ -249,7 +249,7 @@ impl Drop for Outputs {
     }
 }
 
-impl Place {
+impl OutputTarget {
     /// Returns `true` if what is written to both would be in one file.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {

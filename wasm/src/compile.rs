@@ -13,7 +13,7 @@ use crate::{
     entry::{entry, import},
     facts::{Facts, follow},
     graph::{Graph, groups},
-    ir::{Body, Callee, Import, Node, Op, Passing, ValueType},
+    ir::{Body, Callee, CallingConvention, Import, Node, Op, ValueType},
     layout::{Image, Initial, Layout},
     limits,
     lines::LineTable,
@@ -30,7 +30,7 @@ use crate::{
 pub struct Options {
     /// The functions to be called from outside, and where they find their parameters; all exported
     /// functions, with their parameters on the stack, if nothing is said.
-    pub exports: Option<BTreeMap<String, Passing>>,
+    pub exports: Option<BTreeMap<String, CallingConvention>>,
     /// The procedures that stand for imported functions, by module and name.
     pub imports: BTreeMap<(String, String), Import>,
     /// The values of imported constant globals.
@@ -204,7 +204,7 @@ fn in_tables<'m>(module: &'m Module<'_>) -> impl Iterator<Item = u32> + 'm {
 }
 
 /// The calls between the functions of a module.
-struct Plan {
+struct CallGraph {
     names: BTreeMap<u32, String>,
     groups: BTreeMap<u32, u32>,
     /// The groups that indirect calls of a type can come back to.
@@ -213,7 +213,7 @@ struct Plan {
     current: Slot<u32>,
 }
 
-impl Plan {
+impl CallGraph {
     fn reenters(&self, op: &Op) -> bool {
         let Some(group) = self.groups.get(&self.current.get()) else {
             return false;
@@ -241,7 +241,7 @@ impl Plan {
     }
 }
 
-impl Calls for Plan {
+impl Calls for CallGraph {
     fn way(&self, op: &Op) -> Way {
         match op {
             Op::Call(Callee::Function(function)) => {
@@ -318,11 +318,11 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     let mut layout = Layout::new(&module, module.grows && !options.fixed_memory);
     let mut reached = Reached::default();
     let mut refused = Vec::new();
-    let mut exported: Vec<(String, u32, Passing)> = Vec::new();
+    let mut exported: Vec<(String, u32, CallingConvention)> = Vec::new();
     for (name, kind, index) in &module.exports {
         let passing = match &options.exports {
             Some(wanted) => wanted.get(name).copied(),
-            None => Some(Passing::Stack),
+            None => Some(CallingConvention::Stack),
         };
         let (ExternalKind::Func, Some(passing)) = (kind, passing) else {
             continue;
@@ -341,7 +341,7 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
         graph,
         indirect,
     } = reached;
-    let mut plan = Plan {
+    let mut plan = CallGraph {
         names: graph
             .keys()
             .map(|function| {
@@ -527,10 +527,14 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
 }
 
 /// Refuses functions whose parameters or results cannot all be reached on the stack.
-fn within_reach(place: &str, ty: &wasmparser::FuncType, passing: Passing) -> Result<(), WasmError> {
+fn within_reach(
+    place: &str,
+    ty: &wasmparser::FuncType,
+    passing: CallingConvention,
+) -> Result<(), WasmError> {
     let params = match passing {
-        Passing::Stack => ty.params(),
-        Passing::Memory(_) => &[],
+        CallingConvention::Stack => ty.params(),
+        CallingConvention::Memory(_) => &[],
     };
     for (what, types) in [
         ("the number of elements of its parameters", params),
@@ -553,7 +557,7 @@ fn within_reach(place: &str, ty: &wasmparser::FuncType, passing: Passing) -> Res
 fn emit(
     body: &Body,
     name: &str,
-    plan: &Plan,
+    plan: &CallGraph,
     facts: &Facts,
     layout: &mut Layout,
     known: &mut Known,
@@ -598,7 +602,7 @@ fn emit(
 fn fill(
     module: &Module<'_>,
     layout: &Layout,
-    plan: &Plan,
+    plan: &CallGraph,
     called: &BTreeSet<u32>,
     image: &mut Image,
 ) -> Result<(), WasmError> {

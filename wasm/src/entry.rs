@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    ir::{Import, Passing, ValueType},
+    ir::{CallingConvention, Import, ValueType},
     layout::Layout,
     permute::{Item, Known, Move, moves},
     translate::STACK_VALUES,
@@ -72,7 +72,7 @@ pub(crate) fn import(
     let in_cells = given.len().saturating_sub(STACK_VALUES);
     let (cells, on_stack) = given.split_at(in_cells);
     match target.passing {
-        Passing::Stack => {
+        CallingConvention::Stack => {
             let mut stack = on_stack.to_vec();
             for (cell, element) in (layout.arguments..).zip(cells) {
                 let _ = writeln!(text, "    mem_load.{cell}");
@@ -80,7 +80,7 @@ pub(crate) fn import(
             }
             reorder(&mut text, &stack, &outside(params), known);
         }
-        Passing::Memory(first) => {
+        CallingConvention::Memory(first) => {
             for element in on_stack.iter().rev() {
                 let _ = writeln!(text, "    mem_store.{}", address(first, *element));
             }
@@ -118,7 +118,7 @@ fn store(text: &mut String, stack: &mut Vec<Element>, first: u32, elements: &[El
 pub(crate) fn entry(
     name: &str,
     procedure: &str,
-    passing: Passing,
+    passing: CallingConvention,
     (params, results): (&[ValueType], &[ValueType]),
     layout: &Layout,
     known: &mut Known,
@@ -128,12 +128,12 @@ pub(crate) fn entry(
     let in_cells = wanted.len().saturating_sub(STACK_VALUES);
     let (cells, on_stack) = wanted.split_at(in_cells);
     match passing {
-        Passing::Stack => {
+        CallingConvention::Stack => {
             let mut stack = outside(params);
             store(&mut text, &mut stack, layout.arguments, cells);
             reorder(&mut text, &stack, on_stack, known);
         }
-        Passing::Memory(first) => {
+        CallingConvention::Memory(first) => {
             for (cell, element) in (layout.arguments..).zip(cells) {
                 let from = address(first, *element);
                 let _ = writeln!(text, "    mem_load.{from} mem_store.{cell}");

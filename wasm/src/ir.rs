@@ -24,7 +24,7 @@ pub enum ValueType {
 /// Where a procedure finds its parameters. Its results are on the stack, the first one on top; the higher
 /// half of a 64-bit value stands above the lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Passing {
+pub enum CallingConvention {
     /// On the stack, as results are.
     Stack,
     /// In memory from an address on: two elements for each, the lower half first.
@@ -37,7 +37,7 @@ pub struct Import {
     /// The procedure, as a path such as `bindings::a::b`.
     pub procedure: String,
     /// Where it finds its parameters.
-    pub passing: Passing,
+    pub passing: CallingConvention,
     /// Its parameters.
     pub params: Vec<ValueType>,
     /// Its results.

@@ -28,5 +28,5 @@ mod webs;
 
 pub use compile::{Cell, Compiled, Export, Options, compile};
 pub use error::{LineFault, WasmError};
-pub use ir::{Import, Passing, ValueType};
+pub use ir::{CallingConvention, Import, ValueType};
 pub use lines::SourceLines;

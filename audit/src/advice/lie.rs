@@ -6,7 +6,7 @@ use miden_core::{Felt, StarkField, ZERO};
 
 use super::{
     quotient,
-    record::{Origin, Place, Record},
+    record::{Origin, ReadSite, Record},
 };
 use crate::random::Random;
 
@@ -77,7 +77,7 @@ pub(super) struct Lie {
 #[derive(Debug)]
 pub(super) struct Lies<'a> {
     record: &'a Record,
-    places: Vec<Place>,
+    places: Vec<ReadSite>,
     /// Elements that the sweep goes through: of each place, the first and last time.
     spots: Vec<usize>,
     /// Runs whose answers can be replayed.

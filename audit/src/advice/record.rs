@@ -298,15 +298,15 @@ impl Tracer for Recorder<'_> {
 impl Record {
     /// The elements that the liar may change, by the operation that took them, in the order of the
     /// first time that each place took any.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<ReadSite> {
         let mut numbers: BTreeMap<At, usize> = BTreeMap::new();
-        let mut places: Vec<Place> = Vec::new();
+        let mut places: Vec<ReadSite> = Vec::new();
         for take in &self.takes {
             let range = take.first..take.first + take.len;
             let mut free = range.filter(|&i| self.elements[i].origin != Origin::Input);
             let Some(first) = free.next() else { continue };
             let number = *numbers.entry(take.at).or_insert_with(|| {
-                places.push(Place { takes: Vec::new() });
+                places.push(ReadSite { takes: Vec::new() });
                 places.len() - 1
             });
             places[number]
@@ -335,7 +335,7 @@ impl Record {
 
 /// A place in the code that takes what the liar may change.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ReadSite {
     /// The elements taken, each time.
     pub takes: Vec<Vec<usize>>,
 }

@@ -19,7 +19,7 @@ pub const MESSAGE_LEN: usize = 5;
 /// advice map; on the stack is the hash and the number of double words. Either way handles cross as
 /// tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passing {
+pub struct FlatValues {
     /// The values.
     pub types: Vec<Type>,
     /// Their flat form.
@@ -28,7 +28,7 @@ pub struct Passing {
     pub by_message: bool,
 }
 
-impl Passing {
+impl FlatValues {
     fn new(values: &[Field]) -> Self {
         let flat: Vec<FlatValue> = values
             .iter()
@@ -89,9 +89,9 @@ impl Passing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// Its parameters.
-    pub params: Passing,
+    pub params: FlatValues,
     /// Its results.
-    pub results: Passing,
+    pub results: FlatValues,
 }
 
 impl Signature {
@@ -106,8 +106,8 @@ impl Signature {
             })
             .collect();
         Self {
-            params: Passing::new(&function.params),
-            results: Passing::new(&result),
+            params: FlatValues::new(&function.params),
+            results: FlatValues::new(&result),
         }
     }
 }

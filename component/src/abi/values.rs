@@ -13,7 +13,7 @@ use wasm_wave::{
     wasm::{WasmTypeKind, WasmValue},
 };
 
-use super::{Passing, flat_len};
+use super::{FlatValues, flat_len};
 use crate::{
     error::ValueError,
     limits::MAX_BRACKETS,
@@ -132,7 +132,7 @@ pub fn wave_text(value: &Value) -> String {
 /// Returns an error if they are not of the types, or if one is a handle.
 pub fn lower_values(
     params: &[Field],
-    passing: &Passing,
+    passing: &FlatValues,
     values: &[Value],
 ) -> Result<Lowered, ValueError> {
     if values.len() != params.len() {
@@ -451,7 +451,7 @@ fn wave_kind(ty: &Type) -> WasmTypeKind {
 /// # Errors
 /// Returns an error if they are no values of the types, or if their message is not there.
 pub fn lift_values(
-    passing: &Passing,
+    passing: &FlatValues,
     stack: &[Felt],
     message_of: impl FnOnce(&Word) -> Option<Vec<Felt>>,
 ) -> Result<Vec<Value>, ValueError> {

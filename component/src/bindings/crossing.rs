@@ -6,7 +6,7 @@ use super::{
     checks::is_integer,
     code::{Code, move_down, move_up},
 };
-use crate::abi::{MAX_FLAT, Passing};
+use crate::abi::{FlatValues, MAX_FLAT};
 
 /// The elements that cross a boundary.
 const CROSSING: usize = 16;
@@ -35,7 +35,7 @@ pub(super) struct Crossing {
 }
 
 impl Crossing {
-    pub(super) fn new(params: &Passing, results: &Passing) -> Self {
+    pub(super) fn new(params: &FlatValues, results: &FlatValues) -> Self {
         let (given, taken) = (params.crossing_len(), results.crossing_len());
         let keeping = match (given, taken) {
             (0..=2, 0..=4) => Keeping::ThreeWords,
@@ -172,7 +172,7 @@ pub(super) struct Depth {
 }
 
 impl Depth {
-    pub(super) fn new(params: &Passing, results: &Passing) -> Self {
+    pub(super) fn new(params: &FlatValues, results: &FlatValues) -> Self {
         Self {
             params: params.crossing_len(),
             results: results.crossing_len(),

@@ -11,7 +11,7 @@ use super::{
     crossing::{Crossing, Depth},
 };
 use crate::{
-    abi::{Passing, flat_len, has_pointers},
+    abi::{FlatValues, flat_len, has_pointers},
     bindings::resources::Handles,
     wit::Type,
 };
@@ -22,12 +22,12 @@ const SCRATCH: usize = 0x4000_0040;
 /// The way in which the functions of a module pass values: the types of their lists, for each of
 /// which the module has two procedures, and how their handles are sent and received.
 #[derive(Debug)]
-pub(super) struct Lists<'a> {
+pub(super) struct ValueGlue<'a> {
     elements: Vec<Type>,
     handles: Handles<'a>,
 }
 
-impl<'a> Lists<'a> {
+impl<'a> ValueGlue<'a> {
     pub(super) fn new(handles: Handles<'a>) -> Self {
         Self {
             elements: Vec::new(),
@@ -48,7 +48,7 @@ impl<'a> Lists<'a> {
     pub(super) fn procedures(mut self) -> String {
         let mut code = Code::default();
         let mut number = 0;
-        // Lists of lists ask for more.
+        // ValueGlue of lists ask for more.
         while let Some(element) = self.elements.get(number).cloned() {
             self.send(&mut code, number, &element);
             self.receive(&mut code, number, &element);
@@ -235,7 +235,7 @@ impl<'a> Lists<'a> {
     }
 
     /// From the form inside an instance to the form at the boundary.
-    pub(super) fn lower(&mut self, code: &mut Code, passing: &Passing) {
+    pub(super) fn lower(&mut self, code: &mut Code, passing: &FlatValues) {
         if !passing.by_message {
             for (at, ty) in passing.placed() {
                 self.send_stack(code, ty, at);
@@ -290,8 +290,8 @@ impl<'a> Lists<'a> {
         &mut self,
         code: &mut Code,
         callee: &str,
-        params: &Passing,
-        results: &Passing,
+        params: &FlatValues,
+        results: &FlatValues,
     ) {
         self.lower(code, params);
         let crossing = Crossing::new(params, results);
@@ -302,7 +302,7 @@ impl<'a> Lists<'a> {
     }
 
     /// What an export does with its parameters before its procedure is executed.
-    pub(super) fn receive_params(&mut self, code: &mut Code, params: &Passing, depth: Depth) {
+    pub(super) fn receive_params(&mut self, code: &mut Code, params: &FlatValues, depth: Depth) {
         let elements = leaves(&params.types);
         let all_integers = elements.iter().all(|(_, ty)| integer_len(ty) > 0);
         if !params.by_message && all_integers && depth.checks_copies() {
@@ -318,7 +318,7 @@ impl<'a> Lists<'a> {
     }
 
     /// From the form at the boundary to the form inside an instance; traps if a rule is broken.
-    fn lift(&mut self, code: &mut Code, passing: &Passing) {
+    fn lift(&mut self, code: &mut Code, passing: &FlatValues) {
         if !passing.by_message {
             self.receive_flat(code, passing);
             return;
@@ -344,7 +344,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Checks what is flat on the stack, and receives its handles.
-    fn receive_flat(&mut self, code: &mut Code, passing: &Passing) {
+    fn receive_flat(&mut self, code: &mut Code, passing: &FlatValues) {
         let mut integers = Vec::new();
         let mut others = Vec::new();
         for (at, ty) in leaves(&passing.types) {

@@ -16,7 +16,7 @@ use miden_core::Word;
 pub(crate) use checks::Check;
 pub(crate) use code::Code;
 use crossing::Depth;
-use glue::Lists;
+use glue::ValueGlue;
 
 use resources::{Handles, WorldTypes};
 use stubs::{STUB_MODULE, StubIdentity};
@@ -151,7 +151,7 @@ impl Bindings {
             let path = format!("{EXPORTS_MODULE}::{module}");
             let mut code = Code::default();
             let handles = Handles::of_export(world, types, &interface.name);
-            let mut lists = Lists::new(handles);
+            let mut lists = ValueGlue::new(handles);
             for function in &interface.functions {
                 let key = (interface.name.clone(), function.name.clone());
                 let Some(implementation) = implementations.get(&key) else {
@@ -226,7 +226,7 @@ fn import_module(
     roots: &BTreeMap<FunctionName, Word>,
 ) -> BindingsModule {
     let mut code = Code::default();
-    let mut lists = Lists::new(handles);
+    let mut lists = ValueGlue::new(handles);
     for function in &interface.functions {
         let Signature { params, results } = Signature::of(function);
         let name = masm_name(&function.name);
@@ -286,7 +286,7 @@ fn raw_procedure(
 
 fn export_procedure(
     code: &mut Code,
-    lists: &mut Lists<'_>,
+    lists: &mut ValueGlue<'_>,
     function: &Function,
     procedure: &str,
     is_set_up: bool,

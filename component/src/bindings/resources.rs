@@ -102,14 +102,14 @@ pub(crate) struct IntrinsicStub {
 }
 
 /// Where the stubs and the wrappers of a resource type are.
-pub(crate) struct Place {
+pub(crate) struct ModulePaths {
     /// The stubs, behind the kind of the intrinsic: `account` for `imports::resource_drop::account`.
     pub(crate) stubs: String,
     /// The module of the wrappers.
     pub(crate) wrappers: String,
 }
 
-impl Place {
+impl ModulePaths {
     /// A type that `component.toml` declares.
     pub(crate) fn declared(name: &str) -> Self {
         let path = name.replace('-', "_");
@@ -180,19 +180,19 @@ impl WorldTypes {
         types.collect()
     }
 
-    pub(crate) fn place(&self, of: &ResourceName, is_imported: bool) -> Place {
+    pub(crate) fn place(&self, of: &ResourceName, is_imported: bool) -> ModulePaths {
         let path = |types: &BTreeMap<ResourceName, String>| -> String {
             types.get(of).cloned().unwrap_or_default()
         };
         if is_imported {
             let path = path(&self.imported);
-            Place {
+            ModulePaths {
                 wrappers: format!("{BINDINGS_MODULE}::{path}"),
                 stubs: path,
             }
         } else {
             let path = path(&self.exported);
-            Place {
+            ModulePaths {
                 wrappers: format!("{RESOURCE_MODULE}::{path}"),
                 stubs: format!("{EXPORTS_MODULE}::{path}"),
             }
@@ -262,7 +262,7 @@ impl WorldTypes {
         for (name, import, is_imported) in own.chain(imported) {
             let place = match &import.of {
                 Some(of) => self.place(of, is_imported),
-                None => Place::declared(name),
+                None => ModulePaths::declared(name),
             };
             let whose = match is_imported {
                 true => import.whose(),
@@ -370,7 +370,7 @@ impl<'a> Handles<'a> {
 }
 
 /// A stub's name below [`STUB_MODULE`].
-fn stub_name(intrinsic: Intrinsic, place: &Place) -> String {
+fn stub_name(intrinsic: Intrinsic, place: &ModulePaths) -> String {
     let name = intrinsic.canonical_name().replace('-', "_");
     format!("{name}::{}", place.stubs)
 }
@@ -390,7 +390,7 @@ fn intrinsics(whose: Whose) -> impl Iterator<Item = Intrinsic> {
 }
 
 /// The wrappers of a type's intrinsics.
-pub(crate) fn wrappers(resource: &str, place: &Place, whose: Whose) -> String {
+pub(crate) fn wrappers(resource: &str, place: &ModulePaths, whose: Whose) -> String {
     let mut text = format!("#! Handles of the resource type `{resource}`.\n");
     for intrinsic in intrinsics(whose) {
         let name = intrinsic.identifier();

@@ -72,7 +72,7 @@ pub(crate) fn merged(
 }
 
 /// A node of one of several forests.
-type Place = (usize, MastNodeId);
+type SourceNode = (usize, MastNodeId);
 
 /// What tells nodes apart: the digest, which is the same whatever no-ops pad a basic block, the number of
 /// operations with them, and what the children are in the merged forest.
@@ -83,9 +83,9 @@ struct Merger<'f> {
     forests: &'f [&'f MastForest],
     /// The node that external nodes with its digest stand for: of several basic blocks the one with the
     /// fewest no-ops.
-    chosen: HashMap<Word, Place>,
+    chosen: HashMap<Word, SourceNode>,
     /// Where nodes are in the merged forest.
-    places: HashMap<Place, MastNodeId>,
+    places: HashMap<SourceNode, MastNodeId>,
     /// The nodes of the merged forest.
     forms: HashMap<Form, MastNodeId>,
     merged: MastForest,
@@ -93,8 +93,8 @@ struct Merger<'f> {
 
 impl<'f> Merger<'f> {
     fn new(forests: &'f [&'f MastForest]) -> Self {
-        let mut chosen: HashMap<Word, Place> = HashMap::new();
-        let operations = |(forest, id): Place| operations(&forests[forest][id]);
+        let mut chosen: HashMap<Word, SourceNode> = HashMap::new();
+        let operations = |(forest, id): SourceNode| operations(&forests[forest][id]);
         for (index, forest) in forests.iter().enumerate() {
             let ids = (0..forest.num_nodes()).map(MastNodeId::from);
             for (id, node) in ids.zip(forest.nodes()) {
@@ -118,7 +118,7 @@ impl<'f> Merger<'f> {
     }
 
     /// Adds a node, after everything that it refers to.
-    fn add(&mut self, place: Place) -> Result<(), String> {
+    fn add(&mut self, place: SourceNode) -> Result<(), String> {
         let mut pending = vec![place];
         let mut open = HashSet::new();
         while let Some(&place) = pending.last() {
@@ -130,7 +130,7 @@ impl<'f> Merger<'f> {
             let node = &self.forests[index][id];
             let meant = self.chosen.get(&node.digest()).copied();
             let meant = meant.filter(|_| node.is_external());
-            let needed: Vec<Place> = match meant {
+            let needed: Vec<SourceNode> = match meant {
                 Some(meant) => vec![meant],
                 None => {
                     let mut children = Vec::new();

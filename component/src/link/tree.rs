@@ -704,7 +704,7 @@ impl Loader {
                 .map_err(|problem| document.error_at(&name, problem))?;
             let local = name.get_ref().clone();
             let full = format!("{prefix}{local}");
-            let place = Place::find(document, &component)?;
+            let place = ComponentSource::find(document, &component)?;
             let node = if place.is_composition {
                 let entry = self.scopes[scope].file.instances.get(local.as_str());
                 if entry.is_some_and(|entry| entry.claimed) {
@@ -741,7 +741,7 @@ impl Loader {
         }
         for entry in installs {
             let document = &self.scopes[scope].document;
-            let place = Place::find(document, &entry)?;
+            let place = ComponentSource::find(document, &entry)?;
             if place.is_composition {
                 let problem = Problem::NotAComponent(place.written);
                 return Err(document.error_at(&entry, problem));
@@ -769,7 +769,7 @@ impl Loader {
     fn component(
         &mut self,
         scope: usize,
-        place: &Place,
+        place: &ComponentSource,
         entry: &Spanned<String>,
     ) -> Result<Arc<Component>, BuildError> {
         let key = (place.canonical.clone(), self.libraries.clone());
@@ -792,7 +792,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// The place that the `component` of an instance names.
-struct Place {
+struct ComponentSource {
     /// The path as the composition file has it, for error messages.
     written: PathBuf,
     /// The path with links resolved, by which instances of one component are recognized.
@@ -800,7 +800,7 @@ struct Place {
     is_composition: bool,
 }
 
-impl Place {
+impl ComponentSource {
     fn find(document: &Document, entry: &Spanned<String>) -> Result<Self, BuildError> {
         let base = document.path().parent().unwrap_or(Path::new(""));
         let named = base.join(entry.get_ref());

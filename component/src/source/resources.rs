@@ -9,7 +9,7 @@ use crate::{
     bindings::{
         BindingsModule,
         resources::{
-            INSTANCES, IntrinsicStub, Place, ResourceImport, ResourceType, Whose, WorldTypes,
+            INSTANCES, IntrinsicStub, ModulePaths, ResourceImport, ResourceType, Whose, WorldTypes,
             wrappers,
         },
     },
@@ -85,7 +85,7 @@ impl Declared {
         for name in &declared {
             check_name("a resource type", name.get_ref())
                 .map_err(|p| document.error_at(name, p))?;
-            if !modules.insert(Place::declared(name.get_ref()).wrappers) {
+            if !modules.insert(ModulePaths::declared(name.get_ref()).wrappers) {
                 let problem = Problem::DuplicateResource(name.get_ref().clone());
                 return Err(document.error_at(name, problem));
             }
@@ -199,7 +199,7 @@ impl Declared {
             .map(|(name, of, whose)| {
                 let place = match of {
                     Some(of) => self.world.place(of, !matches!(whose, Whose::Own(_))),
-                    None => Place::declared(name),
+                    None => ModulePaths::declared(name),
                 };
                 BindingsModule {
                     text: wrappers(name, &place, whose),

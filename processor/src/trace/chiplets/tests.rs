@@ -16,7 +16,7 @@ use miden_cvm_air::{
     table::{self, Table, Window},
 };
 
-use miden_cvm_audit::{Place, is_unread};
+use miden_cvm_audit::{RowContext, is_unread};
 
 use super::{
     CYCLE, ChipletRecorders,
@@ -946,7 +946,7 @@ fn no_cell_can_be_changed() {
             let (balance, _) = around(&tables, row);
             for cell in 0..table.width() {
                 let before = row.checked_sub(1).map(|before| tables.row(table, before));
-                let place = Place {
+                let place = RowContext {
                     table,
                     row: tables.row(table, row),
                     before,

@@ -17,7 +17,7 @@ use miden_cvm_air::{
     lookup::{LookupBuilder, Message, Slot},
     table::{Table, Trace, Window},
 };
-use miden_cvm_audit::{Names, Place, core_kind, is_unread, row_kind};
+use miden_cvm_audit::{Names, RowContext, core_kind, is_unread, row_kind};
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 
 use super::{resources, toolkit::CYCLE};
@@ -199,7 +199,7 @@ fn change_every_cell<K: Ord + Debug>(
             let (violations, expected) = trace.around(table, number, honest);
             assert!(violations.is_empty(), "row {number}: {violations:?}");
             let before = number.checked_sub(1);
-            let place = Place {
+            let place = RowContext {
                 table,
                 row: honest,
                 before: before.map(|before| trace.trace.row(table, before)),

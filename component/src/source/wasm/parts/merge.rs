@@ -49,10 +49,10 @@ pub(super) trait Names {
 }
 
 /// An instance of a core module.
-type Place = usize;
+type InstanceIndex = usize;
 
 /// Something that is defined by an instance of a core module: the instance, and the number in its module.
-type Defined = (Place, u32);
+type Defined = (InstanceIndex, u32);
 
 /// Things that are used, in the order in which they are found.
 struct Used<T> {
@@ -93,9 +93,9 @@ pub(super) struct Linker<'e, 'a> {
     unit: &'e Unit<'a>,
     names: &'e dyn Names,
     /// The module of each core instance that has one.
-    modules: BTreeMap<Place, Module<'a>>,
+    modules: BTreeMap<InstanceIndex, Module<'a>>,
     /// The instance whose code is read.
-    at: Place,
+    at: InstanceIndex,
     types: Vec<FuncType>,
     type_numbers: HashMap<FuncType, u32>,
     imports: Used<Imported>,
@@ -107,7 +107,7 @@ pub(super) struct Linker<'e, 'a> {
     memories: Used<Defined>,
     globals: Used<Defined>,
     /// The numbers of the first segments, of elements and of data, of each core instance.
-    segments: BTreeMap<Place, (u32, u32)>,
+    segments: BTreeMap<InstanceIndex, (u32, u32)>,
     /// Passive segments that are used.
     elements: BTreeSet<Defined>,
     data: BTreeSet<Defined>,
@@ -119,7 +119,7 @@ pub(super) struct Linker<'e, 'a> {
 
 impl<'e, 'a> Linker<'e, 'a> {
     pub(super) fn new(unit: &'e Unit<'a>, names: &'e dyn Names) -> Result<Self, Problem> {
-        let mut modules: BTreeMap<Place, Module<'a>> = BTreeMap::new();
+        let mut modules: BTreeMap<InstanceIndex, Module<'a>> = BTreeMap::new();
         let mut length = 0_usize;
         for (place, instance) in unit.core_instances.iter().enumerate() {
             if let CoreInstance::Module(bytes, _) = instance {
@@ -216,7 +216,12 @@ impl<'e, 'a> Linker<'e, 'a> {
     }
 
     /// What an index of a core module is.
-    fn found(&self, place: Place, kind: ExternalKind, index: u32) -> Result<Found, Problem> {
+    fn found(
+        &self,
+        place: InstanceIndex,
+        kind: ExternalKind,
+        index: u32,
+    ) -> Result<Found, Problem> {
         let missing = || refused("what one of its core modules imports is not there");
         let module = self.modules.get(&place).ok_or_else(missing)?;
         let Some((from, name)) = imports(module, kind).get(index as usize) else {
@@ -505,7 +510,7 @@ impl<'e, 'a> Linker<'e, 'a> {
         Ok(module.finish())
     }
 
-    fn type_of(&self, place: Place, function: u32) -> Result<FuncType, Problem> {
+    fn type_of(&self, place: InstanceIndex, function: u32) -> Result<FuncType, Problem> {
         let module = &self.modules[&place];
         let ty = module.functions.get(function as usize);
         let ty = ty.and_then(|ty| module.types.get(*ty as usize)).cloned();
