@@ -48,7 +48,7 @@ impl<'a> ValueGlue<'a> {
     pub(super) fn procedures(mut self) -> String {
         let mut code = Code::default();
         let mut number = 0;
-        // ValueGlue of lists ask for more.
+        // Lists of lists ask for more.
         while let Some(element) = self.elements.get(number).cloned() {
             self.send(&mut code, number, &element);
             self.receive(&mut code, number, &element);
