@@ -264,7 +264,13 @@ impl CoreTrace {
         set_opcode(&mut halt, opcode::HALT);
         halt.stack.top = *stack;
         halt.stack.depth = Felt::new(16);
-        if let Some(last) = self.rows.last() {
+        // The context stays as the program's last END leaves it: a call's, which ends a program that is one
+        // call, leaves for the root, and the root of such a program has adopted nothing.
+        if let Some(last) = self
+            .rows
+            .last()
+            .filter(|last| last.as_end().any_call() == ZERO)
+        {
             (halt.system.domain, halt.system.index) = (last.system.domain, last.system.index);
         }
         let marks = self.marks.unwrap_or(Marks::START);

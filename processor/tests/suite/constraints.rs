@@ -96,3 +96,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_program_can_be_one_call() {
+    let called = Case::masm("call", "proc f neg neg end begin call.f end");
+    let kernel = "pub proc f neg neg end";
+    let in_kernel = Case::with_kernel("syscall", kernel, "begin syscall.f end");
+    for case in [called, in_kernel] {
+        assert_valid(&case.name, &trace(&case).expect("it does not trap"));
+    }
+}
