@@ -11,7 +11,8 @@ use miden_cvm_service::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 use tonic::Code;
 
@@ -244,13 +245,20 @@ async fn what_arrives_has_a_bounded_room() {
     })
     .await;
     let mut large = Vec::new();
-    // Each leaves free what could be around a job, which is the length of one for all of them.
+    // Each leaves free what could be around a job, which is the length of one for all of them, but for room to
+    // send a little from time to time, so that no silence ends it. One that finds no room comes again.
     for _ in 0..17 {
-        let mut stream = TcpStream::connect(host.address)
-            .await
-            .expect("a connection");
-        stream.write_all(&begun(LENGTH)).await.expect("to write");
-        large.push(stream);
+        let address = host.address;
+        large.push(tokio::spawn(async move {
+            loop {
+                let mut stream = TcpStream::connect(address).await.expect("a connection");
+                let mut bytes = begun(LENGTH - (2 << 10));
+                while stream.write_all(&bytes).await.is_ok() {
+                    bytes = vec![b' '];
+                    sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }));
     }
     let job = [PROGRAM, &vec![b'\n'; LENGTH - PROGRAM.len()]].concat();
     let form: Form<'_> = &[("target", &job)];
@@ -272,7 +280,7 @@ async fn what_arrives_has_a_bounded_room() {
         (429, Some("busy"))
     );
     assert!(answer.head.contains("retry-after: "), "{}", answer.head);
-    drop(large);
+    large.iter().for_each(JoinHandle::abort);
     let taken = async { while submit().await.status != 202 {} };
     timeout(Duration::from_secs(60), taken)
         .await
