@@ -29,13 +29,12 @@ macro_rules! build_test_by_mode {
         $crate::Test::new(&format!("test{}", line!()), ::core::convert::AsRef::<str>::as_ref(&$source), $debug)
     };
     ($debug:expr, $source:expr, $operands:expr $(, $stack:expr $(, $store:expr $(, $map:expr)?)?)? $(,)?) => {{
-        #[allow(unused_mut)]
-        let mut advice = $crate::AdviceInputs::default();
+        let advice = $crate::AdviceInputs::default();
         $(
-            advice = advice.with_stack_values($stack.to_vec()).expect("field elements");
+            let advice = advice.with_stack_values($stack.to_vec()).expect("field elements");
             $(
-                advice = advice.with_merkle_store($store);
-                $(advice = advice.with_map($map);)?
+                let advice = advice.with_merkle_store($store);
+                $(let advice = advice.with_map($map);)?
             )?
         )?
         let operands: Vec<u64> = $operands.to_vec();
