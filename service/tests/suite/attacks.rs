@@ -55,11 +55,7 @@ fn begun(length: usize) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_error_is_json() {
-    let host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let host = Host::without_workers().await;
     let unknown = format!("/v1/jobs/{}", "0".repeat(64));
     let long = format!("/{}", "é".repeat(3) + &"a".repeat(50_000));
     let requests = [
@@ -119,11 +115,7 @@ async fn every_error_is_json() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deep_or_large_is_refused_where_it_is_read() {
-    let host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let host = Host::without_workers().await;
     let deep = "[".repeat(1 << 16);
     let objects = "{\"set\":".repeat(1 << 14);
     let blocks = format!("begin {}{}", "if.true ".repeat(5000), "end ".repeat(5001));
@@ -189,11 +181,7 @@ async fn what_is_deep_or_large_is_refused_where_it_is_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_keep_nobody_out() {
     const SLOW: usize = 40;
-    let host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let host = Host::without_workers().await;
     let mut slow = Vec::new();
     for _ in 0..SLOW {
         let mut stream = TcpStream::connect(host.address)

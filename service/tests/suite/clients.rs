@@ -259,11 +259,7 @@ async fn what_is_too_large_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_refused() {
-    let host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let host = Host::without_workers().await;
     const PROGRAM: &[u8] = b"begin push.1 drop end";
     let forms: [(u16, Form<'static>); 8] = [
         (400, &[]),
@@ -429,11 +425,7 @@ async fn tls_is_spoken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_jobs_have_one_name_for_all_clients() {
-    let host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let host = Host::without_workers().await;
     let job = job(FIB);
     let terms = Terms {
         is_detached: true,

@@ -49,11 +49,7 @@ fn job_id(source: &str, host: &Host) -> miden_cvm_service::job::JobId {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_ends_a_job() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     let terms = Terms {
         deadline: Some(Duration::from_millis(1500)),
         is_detached: true,
@@ -102,11 +98,7 @@ async fn a_cancelled_job_is_over_and_its_process_is_gone() {
         "slow",
         &format!("echo $$ > {}\nexec sleep 100", pid.display()),
     );
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     let waiting = host.submit("begin push.1 drop end").await;
     let cancelled = host.jobs.cancel(waiting.id).await.expect("a job");
     assert_eq!(cancelled.state, State::Cancelled);
@@ -154,11 +146,7 @@ async fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_nobody_waits_for_any_more_is_cancelled() {
-    let host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let host = Host::without_workers().await;
     let remote = host.remote();
     let client = |source: &'static str| {
         let remote = remote.clone();
@@ -219,11 +207,7 @@ async fn eventually_known(
 /// A worker that lies is found out, and the job is proven by another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_is_none_does_not_count() {
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     let record = host.submit(FIB).await;
     let lies = [
         // Nothing, and noise.

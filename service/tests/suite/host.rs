@@ -76,6 +76,15 @@ pub struct Host {
 }
 
 impl Host {
+    /// A service whose jobs wait until a test gives it workers.
+    pub async fn without_workers() -> Self {
+        Self::start(Setup {
+            workers: 0,
+            ..Setup::default()
+        })
+        .await
+    }
+
     pub async fn start(setup: Setup) -> Self {
         let queue = Embedded::open(setup.folder.as_deref(), setup.capacity, setup.lease);
         Self::on(

@@ -70,11 +70,7 @@ async fn the_job_of_a_killed_worker_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_needs_too_much_memory_takes_nothing_along() {
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     let memory = 256 << 20;
     host.work("small", SERVICE, ProcessLimits { memory, ..limits() });
     let large = host.submit(LONG).await;
@@ -103,11 +99,7 @@ async fn a_process_that_dies_is_tried_again_and_the_causes_are_kept() {
         "dying",
         "head -n 1 > /dev/null\necho 'this is why' >&2\nkill -9 $$",
     );
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     host.work("unlucky", dying, limits());
     let record = host.submit(FIB).await;
     let failed = host.until_over(&record).await;
@@ -138,11 +130,7 @@ async fn a_process_that_dies_is_tried_again_and_the_causes_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_may_not_take_for_ever() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     let time = Duration::from_millis(300);
     host.work(
         "impatient",
@@ -161,11 +149,7 @@ async fn an_attempt_may_not_take_for_ever() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_gives_its_job_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     host.work("leaving", slow(&folder, 100.0), limits());
     let record = host.submit(FIB).await;
     host.until(&record, is_running).await;
@@ -179,11 +163,7 @@ async fn a_worker_that_is_told_to_stop_gives_its_job_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn urgent_jobs_come_first() {
-    let mut host = Host::start(Setup {
-        workers: 0,
-        ..Setup::default()
-    })
-    .await;
+    let mut host = Host::without_workers().await;
     let mut records = Vec::new();
     for (number, priority) in [
         Priority::Low,
@@ -224,11 +204,7 @@ async fn many_jobs_are_shared_out_among_workers() {
     let folder = tempfile::tempdir().expect("a folder");
     let waiting = slow(&folder, 0.5);
     for workers in [1, 2, 4] {
-        let mut host = Host::start(Setup {
-            workers: 0,
-            ..Setup::default()
-        })
-        .await;
+        let mut host = Host::without_workers().await;
         let mut records = Vec::new();
         for number in 0..jobs {
             records.push(host.submit(&format!("begin push.{number} drop end")).await);
