@@ -6,6 +6,8 @@ pub use miden_cvm_audit::advice::{
     PlaceReport, SourcePlace, TakingPlace, Trust, Verdict,
 };
 
+use miden_cvm_verifier::{default_registry, with_claims};
+
 use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
 
 /// Runs a target honestly, and then again and again while somebody lies about what the advice
@@ -82,6 +84,7 @@ pub fn audit_advice<H: Host>(
         advice: target.advice(advice_inputs),
         host,
         options,
+        precompiles: &with_claims(&default_registry()),
         procedures: target.procedures(),
     };
     miden_cvm_audit::advice::audit_advice(&subject, &campaign, progress)

@@ -54,6 +54,11 @@ impl Claimed {
         &self.target
     }
 
+    /// The options that it runs with.
+    pub(crate) fn options(&self) -> ExecutionOptions {
+        self.options
+    }
+
     /// Sets advice, by instance, and options for it and for what is claimed in it.
     pub(crate) fn prepare(
         &mut self,

@@ -19,6 +19,7 @@
 //! ```
 
 pub mod advice;
+mod bundle;
 mod call;
 mod claims;
 pub mod debug;
@@ -30,6 +31,7 @@ mod target;
 mod testing;
 mod trap;
 
+pub use bundle::{BUNDLE_MAGIC, MAX_CLAIM_PROOFS, ProofBundle, StatedProof};
 pub use call::{CallError, StatedCall, TypedCall, to_wave};
 pub use claims::{Claimed, claims_of};
 pub use inputs::{InputPath, Inputs, InputsError, InputsFileError};
@@ -47,7 +49,7 @@ pub use miden_cvm_audit::{
 pub use miden_cvm_component::abi::ValueError;
 pub use miden_cvm_component::wit::Function;
 pub use miden_cvm_component::{
-    ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE,
+    ArtifactError, Assembled, Assembly, AssemblyLimits, BuildError, COMPONENT_FILE, ClaimedExport,
     CodeDescription, CompiledModule, Component, Composition, CompositionError, ExportDescription,
     Intrinsic, Language, LimitName, LinkKind, LinkRecord, LinkedComposition, MAX_FILE_LEN, NewFile,
     PackageError, PackageKind, Right, SegmentRecord, SourceError, SourceFault, SourceText,

@@ -174,8 +174,8 @@ impl Inputs {
     }
 }
 
-/// What is behind the bytes that it has to begin with.
-fn behind<'a>(
+/// Returns what is behind the bytes that it has to begin with.
+pub(crate) fn behind<'a>(
     bytes: &'a [u8],
     magic: &[u8],
     what: &'static str,
@@ -185,7 +185,8 @@ fn behind<'a>(
         .ok_or_else(|| malformed(what, "it begins with something else"))
 }
 
-fn malformed(what: &'static str, reason: impl ToString) -> ArtifactError {
+/// The error of bytes that are something else.
+pub(crate) fn malformed(what: &'static str, reason: impl ToString) -> ArtifactError {
     ArtifactError::Format {
         what,
         reason: reason.to_string(),

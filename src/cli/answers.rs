@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use miden_cvm::{Claim, Felt, Heights, Security, SecurityParts, Table, Target};
+use miden_cvm::{Claim, Felt, Heights, Security, SecurityParts, Table, Target, VerifiedClaim};
 use serde::{Serialize, Serializer};
 
 /// Writes how many computations the verifier repeats, if there are any.
@@ -64,6 +64,29 @@ impl fmt::Display for ClaimAnswer {
         }
         let (inputs, outputs) = (self.inputs.join(", "), self.outputs.join(", "));
         write!(f, ": [{inputs}] -> [{outputs}]")
+    }
+}
+
+/// A claim, and whether a proof of it was verified.
+#[derive(Debug, Serialize)]
+pub struct ClaimVerified {
+    claim: ClaimAnswer,
+    is_proven: bool,
+}
+
+impl From<&VerifiedClaim> for ClaimVerified {
+    fn from(verified: &VerifiedClaim) -> Self {
+        Self {
+            claim: ClaimAnswer::from(&verified.claim),
+            is_proven: verified.proof.is_some(),
+        }
+    }
+}
+
+impl fmt::Display for ClaimVerified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_proven { "proven" } else { "open" };
+        writeln!(f, "claim        {state}: {}", self.claim)
     }
 }
 

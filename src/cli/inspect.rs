@@ -8,15 +8,16 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    CodeDescription, CompiledModule, Component, Composition, Finding, Inputs, Intrinsic, LinkKind,
-    LinkedComposition, Loader, MAX_FILE_LEN, PackageKind, Proof, PublicInputs, Records, Security,
-    StatedCall, Statement, Target, Word, describe_code, findings, target_file, to_wave,
+    ClaimedExport, CodeDescription, CompiledModule, Component, Composition, Finding, Inputs,
+    Intrinsic, LinkKind, LinkedComposition, Loader, MAX_FILE_LEN, PackageKind, Proof, ProofBundle,
+    ProofError, PublicInputs, Records, Security, StatedCall, StatedProof, Statement, Target, Word,
+    claims_of, describe_code, findings, target_file, to_wave,
 };
 use serde::Serialize;
 
 use super::{
     advisories::AdvisoriesAnswer,
-    answers::{TablesAnswer, numbers, write_security},
+    answers::{ClaimAnswer, TablesAnswer, numbers, write_security},
     files,
     kind::{Kind, is_not, not_a},
     libraries::{Libraries, refused},
@@ -30,7 +31,7 @@ use super::{
 #[derive(Debug, Args)]
 pub struct InspectCommand {
     /// A component's folder or package, a composition's file, folder or package, a program, a
-    /// library or any other package, a statement, records, inputs, or a proof; `-` is the standard
+    /// library or any other package, a statement, records, inputs, a proof or a bundle of proofs; `-` is the standard
     /// input
     target: PathBuf,
     #[command(flatten)]
@@ -97,16 +98,8 @@ impl InspectCommand {
             Found::Records(records) => Outcome::new(&*records),
             Found::Inputs(inputs) => Outcome::new(&*inputs),
             Found::Statement(statement) => Outcome::new(&StatementAnswer::of(&statement)),
-            Found::Proof(proof, bytes) => Outcome::new(&ProofAnswer {
-                kind: "proof",
-                settings: proof.settings().to_string(),
-                level: proof.settings().set().level().to_string(),
-                tables: TablesAnswer::new(proof.heights()),
-                bytes,
-                security: proof
-                    .settings()
-                    .security(proof.heights(), &PublicInputs::default()),
-            }),
+            Found::Proof(proof, bytes) => Outcome::new(&ProofAnswer::of(&proof, bytes)),
+            Found::Bundle(bundle) => Outcome::new(&*bundle),
         }
     }
 }
@@ -121,6 +114,7 @@ enum Found {
     Records(Box<RecordsAnswer>),
     Inputs(Box<InputsAnswer>),
     Proof(Proof, usize),
+    Bundle(Box<BundleAnswer>),
 }
 
 impl Found {
@@ -146,9 +140,11 @@ impl Found {
             Self::Composition(linked) => linked.findings(),
             Self::Program(program) => program.findings.clone(),
             Self::Code(code) => code.findings.clone(),
-            Self::Statement(_) | Self::Records(_) | Self::Inputs(_) | Self::Proof(..) => {
-                BTreeSet::new()
-            }
+            Self::Statement(_)
+            | Self::Records(_)
+            | Self::Inputs(_)
+            | Self::Proof(..)
+            | Self::Bundle(_) => BTreeSet::new(),
         }
     }
 }
@@ -253,6 +249,11 @@ fn of_bytes(bytes: &[u8], path: &Path, kind: Kind, loader: &Loader) -> Result<Fo
         Kind::Unknown if files::is_standard(path) && is_text(bytes) => {
             let target = loader.load_bytes(bytes, "standard input".as_ref());
             Found::Program(Box::new(ProgramAnswer::of(&target.map_err(refused)?)))
+        }
+        Kind::Bundle => {
+            let bundle = ProofBundle::from_bytes(bytes).map_err(|error| unusable(&error))?;
+            let answer = BundleAnswer::of(&bundle).map_err(|error| unusable(&error))?;
+            Found::Bundle(Box::new(answer))
         }
         Kind::Proof | Kind::Unknown => {
             let proof = Proof::from_bytes(bytes).map_err(|error| {
@@ -766,7 +767,29 @@ struct CompositionAnswer {
     /// The resource types by number, as `instance.type`.
     resources: Vec<String>,
     components: Vec<ComponentAnswer>,
+    /// The exports that are claimed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<ClaimedAnswer>,
     advisories: AdvisoriesAnswer,
+}
+
+/// An export whose calls are claims, and the program and composition that these are about.
+#[derive(Debug, Serialize)]
+struct ClaimedAnswer {
+    export: String,
+    program_hash: String,
+    composition: String,
+}
+
+impl ClaimedAnswer {
+    fn of(claimed: &ClaimedExport) -> Self {
+        let program = claimed.program();
+        Self {
+            export: format!("{}.{}", claimed.instance, claimed.export),
+            program_hash: program.program_hash.to_hex(),
+            composition: program.composition.to_hex(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -774,6 +797,8 @@ struct InstanceAnswer {
     index: usize,
     name: String,
     component: String,
+    /// `true` if its calls are claims: then the component is the one that stands in its place.
+    is_claimed: bool,
     links: Vec<LinkAnswer>,
     /// The operations on handles that it may perform.
     handles: Vec<HandlesAnswer>,
@@ -826,6 +851,10 @@ impl CompositionAnswer {
                     index,
                     name: instance.name.clone(),
                     component: instance.component.name.clone(),
+                    is_claimed: linked
+                        .claims
+                        .iter()
+                        .any(|claim| claim.instance == instance.name),
                     links: own
                         .map(|link| LinkAnswer {
                             import: linked.import_of(link).map(|(name, _)| name.to_owned()),
@@ -859,6 +888,11 @@ impl CompositionAnswer {
             instances: instances.collect(),
             resources: linked.resource_names(),
             components: components.into_iter().map(ComponentAnswer::of).collect(),
+            claims: linked
+                .claims
+                .iter()
+                .map(|claim| ClaimedAnswer::of(claim))
+                .collect(),
             advisories: AdvisoriesAnswer::new(&linked.findings()),
         }
     }
@@ -873,10 +907,12 @@ impl fmt::Display for CompositionAnswer {
                 index,
                 name,
                 component,
+                is_claimed,
                 links,
                 handles,
             } = instance;
-            writeln!(f, "instance {index:<4}{name} ({component})")?;
+            let claimed = if *is_claimed { ", claimed" } else { "" };
+            writeln!(f, "instance {index:<4}{name} ({component}{claimed})")?;
             for link in links {
                 let import = link.import.as_deref().unwrap_or("its own procedure");
                 let export = link.export.as_deref().unwrap_or(&link.callee);
@@ -898,6 +934,14 @@ impl fmt::Display for CompositionAnswer {
         }
         for (number, resource) in self.resources.iter().enumerate() {
             writeln!(f, "resource {number:<4}{resource}")?;
+        }
+        for ClaimedAnswer {
+            export,
+            program_hash,
+            composition,
+        } in &self.claims
+        {
+            writeln!(f, "claimed      {export}: {program_hash} in {composition}")?;
         }
         self.components
             .iter()
@@ -1014,10 +1058,28 @@ struct ProofAnswer {
     /// The security that its parameters are made for.
     level: String,
     tables: TablesAnswer,
+    /// The claims that the run makes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<ClaimAnswer>,
     bytes: usize,
     /// As of an open program: a statement's records count as lookups too, but the statement is
     /// elsewhere.
     security: Security,
+}
+
+impl ProofAnswer {
+    fn of(proof: &Proof, bytes: usize) -> Self {
+        let settings = proof.settings();
+        Self {
+            kind: "proof",
+            settings: settings.to_string(),
+            level: settings.set().level().to_string(),
+            tables: TablesAnswer::new(proof.heights()),
+            claims: claims_of(proof).iter().map(ClaimAnswer::from).collect(),
+            bytes,
+            security: settings.security(proof.heights(), &PublicInputs::default()),
+        }
+    }
 }
 
 impl fmt::Display for ProofAnswer {
@@ -1028,6 +1090,61 @@ impl fmt::Display for ProofAnswer {
             self.bytes, self.tables
         )?;
         writeln!(f, "settings     {}, made for {}", self.settings, self.level)?;
+        for (number, claim) in self.claims.iter().enumerate() {
+            writeln!(f, "claim {number:<6} {claim}")?;
+        }
         write_security(f, &self.security)
+    }
+}
+
+/// A bundle, in which nothing is verified.
+#[derive(Debug, Serialize)]
+struct BundleAnswer {
+    kind: &'static str,
+    run: StatedProofAnswer,
+    claims: Vec<StatedProofAnswer>,
+}
+
+/// A proof in a bundle, with its statement.
+#[derive(Debug, Serialize)]
+struct StatedProofAnswer {
+    statement: StatementAnswer,
+    proof: ProofAnswer,
+}
+
+impl StatedProofAnswer {
+    fn of(stated: &StatedProof) -> Result<Self, ProofError> {
+        let StatedProof { statement, proof } = stated;
+        Ok(Self {
+            statement: StatementAnswer::of(statement),
+            proof: ProofAnswer::of(&Proof::from_bytes(proof)?, proof.len()),
+        })
+    }
+}
+
+impl fmt::Display for StatedProofAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.statement, self.proof)
+    }
+}
+
+impl BundleAnswer {
+    fn of(bundle: &ProofBundle) -> Result<Self, ProofError> {
+        let claims = bundle.claims.iter().map(StatedProofAnswer::of);
+        Ok(Self {
+            kind: "bundle",
+            run: StatedProofAnswer::of(&bundle.run)?,
+            claims: claims.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl fmt::Display for BundleAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run\n{}", self.run)?;
+        for (number, claim) in self.claims.iter().enumerate() {
+            write!(f, "\nproof {number} of a claim\n{claim}")?;
+        }
+        Ok(())
     }
 }

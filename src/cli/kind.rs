@@ -6,10 +6,12 @@ use std::{
     path::Path,
 };
 
-use miden_cvm::{MAX_FILE_LEN, PackageKind, Proof, WORKSPACE_FILE, package_kind, target_file};
+use miden_cvm::{
+    BUNDLE_MAGIC, MAX_FILE_LEN, PackageKind, Proof, WORKSPACE_FILE, package_kind, target_file,
+};
 use serde_json::Value;
 
-use super::outcome::Failure;
+use super::{files::is_standard, outcome::Failure};
 
 /// The name of the file that makes a folder a component.
 pub const COMPONENT_FILE: &str = "component.toml";
@@ -38,6 +40,7 @@ pub enum Kind {
     Statement,
     Records,
     Proof,
+    Bundle,
     Unknown,
 }
 
@@ -85,6 +88,7 @@ impl Kind {
             Some("masl") => Self::Library,
             _ if bytes.starts_with(b"MAST\0") => Self::Library,
             _ if Proof::from_bytes(bytes).is_ok() => Self::Proof,
+            _ if bytes.starts_with(BUNDLE_MAGIC) => Self::Bundle,
             Some("masm") => Self::Masm,
             Some("wit") => Self::Wit,
             Some("wac") => Self::Composition,
@@ -216,6 +220,10 @@ impl Kind {
                 "a proof",
                 "`verify` takes it as `-p`, and `inspect` shows it",
             ),
+            Self::Bundle => (
+                "a proof with proofs of claims",
+                "`verify` takes it as `-p` and as `--claim-proof`, and `inspect` shows it",
+            ),
         })
     }
 }
@@ -246,4 +254,12 @@ pub fn not_a(path: &Path, wanted: &str) -> Option<String> {
         text += &format!(": {advice}");
     }
     Some(text)
+}
+
+/// That a file is something else than wanted, if it is known what.
+pub fn other_kind(path: &Path, wanted: Kind, name: &str) -> Option<String> {
+    match is_standard(path) || Kind::of(path) == wanted {
+        true => None,
+        false => not_a(path, name),
+    }
 }

@@ -4,6 +4,7 @@ mod advisories;
 mod analyze;
 mod answers;
 mod audit;
+mod bundle;
 mod compile;
 mod component;
 mod compose;
@@ -55,6 +56,8 @@ enum Command {
     Prove(prove::ProveCommand),
     /// Verify a proof: it and its statement are all that is needed
     Verify(verify::VerifyCommand),
+    /// Join the proof of a run and the proofs of its claims into one file
+    Join(bundle::JoinCommand),
     /// Show where a run spends its cycles and its trace its rows
     Analyze(analyze::AnalyzeCommand),
     /// Run a program or composition step by step, forwards and backwards
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
                 Command::Run(command) => command.run(),
                 Command::Prove(command) => command.run(),
                 Command::Verify(command) => command.run(),
+                Command::Join(command) => command.run(),
                 Command::Analyze(command) => command.run(),
                 Command::Debug(command) => command.run(),
                 Command::Test(command) => command.run(),

@@ -10,10 +10,10 @@ use std::{
 use clap::{Args, ValueEnum};
 use miden_cvm::{
     Claim, Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MAX_PROOF_LEN, MinSecurity,
-    OptionSet, Proof, ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs, Statement,
-    claims_of, execute, prove_run, verify,
+    OptionSet, Proof, ProofBundle, ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs,
+    StatedProof, Statement, claims_of, execute, prove_run, verify,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
 
 use super::{
@@ -62,6 +62,9 @@ pub struct ProveCommand {
     /// The proof that makes the claim
     #[arg(long, value_name = "FILE", requires = "claim")]
     of: Option<PathBuf>,
+    /// Prove the claims of the run as well, and put all proofs with their statements into this one file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "statement", "claim", "remote"])]
+    bundle: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
     /// The parameters of the proof; all but `fast` go with conjectured bits only
@@ -148,15 +151,14 @@ impl ProveCommand {
             };
             files::or_beside(given.as_ref(), &loaded.file, &ending, say)
         };
-        let proof_path = beside(&self.proof, "proof")?;
-        let statement_path = beside(&self.statement, "statement.json")?;
-        let outputs = Outputs::check(
-            [
-                ("the proof", proof_path.clone()),
-                ("the statement", statement_path.clone()),
-            ],
-            &loaded.read,
-        )?;
+        let files = match &self.bundle {
+            Some(bundle) => ProofFiles::Bundle(bundle.clone()),
+            None => ProofFiles::Parts {
+                proof: beside(&self.proof, "proof")?,
+                statement: beside(&self.statement, "statement.json")?,
+            },
+        };
+        let outputs = Outputs::check(files.wanted(), &loaded.read)?;
 
         progress.stage("running");
         // A trace does not keep the advice, in which messages are.
@@ -172,6 +174,8 @@ impl ProveCommand {
             }
             _ => None,
         };
+        let mut options = ProveOptions::from(settings);
+        options.memory = self.memory;
         let Made {
             cycles,
             statement,
@@ -181,13 +185,8 @@ impl ProveCommand {
             timings,
         } = match self.fetch(&loaded, settings, &progress)? {
             Some(made) => made,
-            None => {
-                let mut options = ProveOptions::from(settings);
-                options.memory = self.memory;
-                make(&mut loaded, claim.as_ref(), &options, &progress)?
-            }
+            None => make(&mut loaded, claim.as_ref(), &options, &progress)?,
         };
-        drop(progress);
         check_claim(claim.as_ref(), &statement.public_inputs().stack_outputs)?;
 
         let claims = claims_of(&proof);
@@ -196,9 +195,23 @@ impl ProveCommand {
             .map(|claim| ClaimAnswer::new(claim, &loaded.target));
         let public = statement.public_inputs();
         let stack = &public.stack_outputs;
-        let bytes = proof.to_bytes();
-        let mut json = serde_json::to_vec_pretty(&statement).map_err(Failure::failed)?;
-        json.push(b'\n');
+        let contents = match &files {
+            ProofFiles::Bundle(_) => {
+                progress.stage("proving the claims");
+                let run = StatedProof::of(&proof, statement.clone());
+                let mut bundle = ProofBundle::from(run);
+                bundle
+                    .prove_claims(&loaded.target, &proof, &options)
+                    .map_err(Failure::failed)?;
+                vec![bundle.to_bytes()]
+            }
+            ProofFiles::Parts { .. } => {
+                let mut json = serde_json::to_vec_pretty(&statement).map_err(Failure::failed)?;
+                json.push(b'\n');
+                vec![proof.to_bytes(), json]
+            }
+        };
+        drop(progress);
         let outcome = Outcome::new(&ProveAnswer {
             code: CodeAnswer::new(&loaded.target),
             cycles,
@@ -219,12 +232,11 @@ impl ProveCommand {
                 true => timings,
                 false => Vec::new(),
             },
-            proof_bytes: bytes.len(),
-            proof: proof_path.display().to_string(),
-            statement: statement_path.display().to_string(),
+            proof_bytes: contents[0].len(),
+            files,
         })?;
         let outcome = outputs.answered(outcome);
-        outputs.write([&bytes[..], &json])?;
+        outputs.write(contents.iter().map(Vec::as_slice))?;
         Ok(outcome)
     }
 
@@ -400,6 +412,43 @@ fn make(
     })
 }
 
+/// The files that a proof goes to.
+#[derive(Debug)]
+enum ProofFiles {
+    /// One, with the proofs of the claims.
+    Bundle(PathBuf),
+    /// Two.
+    Parts { proof: PathBuf, statement: PathBuf },
+}
+
+impl Serialize for ProofFiles {
+    /// A map from what goes there to the paths, which do not have to be Unicode.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bundle(bundle) => {
+                serializer.collect_map([("bundle", bundle.display().to_string())])
+            }
+            Self::Parts { proof, statement } => serializer.collect_map([
+                ("proof", proof.display().to_string()),
+                ("statement", statement.display().to_string()),
+            ]),
+        }
+    }
+}
+
+impl ProofFiles {
+    /// The paths, each with what goes there.
+    fn wanted(&self) -> Vec<(&'static str, PathBuf)> {
+        match self {
+            Self::Bundle(bundle) => vec![("the bundle", bundle.clone())],
+            Self::Parts { proof, statement } => vec![
+                ("the proof", proof.clone()),
+                ("the statement", statement.clone()),
+            ],
+        }
+    }
+}
+
 /// The answer of `prove`.
 #[derive(Debug, Serialize)]
 struct ProveAnswer {
@@ -421,8 +470,8 @@ struct ProveAnswer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     timings: Vec<Timing>,
     proof_bytes: usize,
-    proof: String,
-    statement: String,
+    #[serde(flatten)]
+    files: ProofFiles,
 }
 
 impl fmt::Display for ProveAnswer {
@@ -457,7 +506,15 @@ impl fmt::Display for ProveAnswer {
             writeln!(f, "  {:indent$}{phase:<40} {seconds:>9.3} s", "")?;
         }
         writeln!(f, "security     {}", self.security)?;
-        writeln!(f, "proof        {}, {} bytes", self.proof, self.proof_bytes)?;
-        writeln!(f, "statement    {}", self.statement)
+        let bytes = self.proof_bytes;
+        match &self.files {
+            ProofFiles::Bundle(bundle) => {
+                writeln!(f, "bundle       {}, {bytes} bytes", bundle.display())
+            }
+            ProofFiles::Parts { proof, statement } => {
+                writeln!(f, "proof        {}, {bytes} bytes", proof.display())?;
+                writeln!(f, "statement    {}", statement.display())
+            }
+        }
     }
 }

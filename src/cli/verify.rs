@@ -7,16 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use miden_cvm::{
-    ClaimsError, Expectations, MAX_FILE_LEN, MAX_PROOF_LEN, MinSecurity, ProvenStatement, Records,
-    Security, Statement, VerifiedClaim, Word, default_registry, verify_claims, with_reasons,
-};
+use miden_cvm::{Expectations, MAX_FILE_LEN, MinSecurity, Records, Security, Word};
 use serde::Serialize;
 
 use super::{
-    answers::{ClaimAnswer, TablesAnswer, numbers, write_precompiles, write_security},
+    answers::{
+        ClaimAnswer, ClaimVerified, TablesAnswer, numbers, write_precompiles, write_security,
+    },
+    bundle::{Proofs, StatementFile, read},
     files,
-    kind::{Kind, not_a},
+    kind::{Kind, other_kind},
     outcome::{Failure, Outcome},
     progress::Progress,
 };
@@ -24,12 +24,12 @@ use super::{
 /// Verifies a proof.
 #[derive(Debug, Args)]
 pub struct VerifyCommand {
-    /// The proof; `-` is the standard input
+    /// The proof, or a bundle of it and proofs of its claims; `-` is the standard input
     #[arg(short, long, value_name = "FILE")]
     proof: PathBuf,
-    /// The statement, which says what is proven; `-` is the standard input
+    /// The statement, which says what is proven; `-` is the standard input. A bundle has it inside
     #[arg(short, long, value_name = "FILE")]
-    statement: PathBuf,
+    statement: Option<PathBuf>,
     /// Reject a statement about any other program
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     program_hash: Option<Word>,
@@ -44,8 +44,8 @@ pub struct VerifyCommand {
     /// `conjectured:96`
     #[arg(long, value_name = "BITS", default_value = "100")]
     security: MinSecurity,
-    /// The proof of a claim that the run makes, or that another claim's proof makes; its statement is
-    /// beside it, with the ending `.statement.json`. Can be given several times
+    /// The proof of a claim that the run makes, or that another claim's proof makes, with its statement
+    /// beside it, with the ending `.statement.json`; or a bundle. Can be given several times
     #[arg(long = "claim-proof", value_name = "FILE")]
     claim_proofs: Vec<PathBuf>,
     /// Accept claims without a proof, and list them: then the statement is true only if they are
@@ -62,7 +62,7 @@ impl VerifyCommand {
         let progress = Progress::start("verifying");
         if [
             Some(&self.proof),
-            Some(&self.statement),
+            self.statement.as_ref(),
             self.records.as_ref(),
         ]
         .into_iter()
@@ -75,15 +75,8 @@ impl VerifyCommand {
                 "only one of the files can be the standard input",
             ));
         }
-        let proof = read(&self.proof, MAX_PROOF_LEN as u64, "a proof")?;
-        let statement = statement(&self.statement)?;
-        let mut claim_proofs = Vec::with_capacity(self.claim_proofs.len());
-        for path in &self.claim_proofs {
-            files::not_standard(path, "the statement of a claim is beside its proof")?;
-            let proof = read(path, MAX_PROOF_LEN as u64, "a proof")?;
-            let statement = self::statement(&path.with_extension("statement.json"))?;
-            claim_proofs.push((statement, proof));
-        }
+        let statement = StatementFile::Given(self.statement.as_deref());
+        let proofs = Proofs::read(&self.proof, statement, &self.claim_proofs)?;
         let records = self.records.as_deref().map(records).transpose()?;
         let mut expectations = Expectations::from(self.security);
         expectations.program_hash = self.program_hash;
@@ -92,29 +85,7 @@ impl VerifyCommand {
             None => self.composition,
         };
         let started = Instant::now();
-        let of_claims: Vec<ProvenStatement<'_>> = claim_proofs
-            .iter()
-            .map(|(statement, proof)| ProvenStatement {
-                public: statement.public_inputs(),
-                proof,
-            })
-            .collect();
-        let run = ProvenStatement {
-            public: statement.public_inputs(),
-            proof: &proof,
-        };
-        let checked = verify_claims(run, &of_claims, &expectations, &default_registry());
-        let checked = checked.map_err(|error| {
-            let mut rejected = format!("the proof is rejected: {}", with_reasons(&error));
-            for index in proofs_in(&error) {
-                let path = self.claim_proofs[index].display();
-                rejected += &format!("\n  proof {index} of a claim is `{path}`");
-            }
-            Failure::failed(match other_kind(&self.proof, Kind::Proof, "a proof") {
-                Some(other) => format!("{rejected}\n  {other}"),
-                None => rejected,
-            })
-        })?;
+        let checked = proofs.verify(&expectations)?;
         let open: Vec<String> = checked
             .open()
             .map(|c| ClaimAnswer::from(c).to_string())
@@ -129,7 +100,7 @@ impl VerifyCommand {
         let verified = checked.run;
         let verify_seconds = started.elapsed().as_secs_f64();
         drop(progress);
-        let public = statement.public_inputs();
+        let public = proofs.bundle.run.statement.public_inputs();
         Outcome::new(&VerifyAnswer {
             program_hash: verified.program_hash.to_hex(),
             composition: verified.composition.map(|commitment| commitment.to_hex()),
@@ -144,35 +115,6 @@ impl VerifyCommand {
             advisories: records.map_or_else(Vec::new, |records| records.advisories().to_vec()),
         })
     }
-}
-
-/// Reads a file; of a folder it says what it is.
-fn read(path: &Path, limit: u64, wanted: &str) -> Result<Vec<u8>, Failure> {
-    match not_a(path, wanted).filter(|_| path.is_dir()) {
-        Some(text) => Err(Failure::failed(text)),
-        None => files::read(path, limit),
-    }
-}
-
-/// That a file is something else than wanted, if it is known what.
-fn other_kind(path: &Path, wanted: Kind, name: &str) -> Option<String> {
-    match files::is_standard(path) || Kind::of(path) == wanted {
-        true => None,
-        false => not_a(path, name),
-    }
-}
-
-/// The statement in a file.
-fn statement(path: &Path) -> Result<Statement, Failure> {
-    let statement = read(path, MAX_FILE_LEN, "a statement")?;
-    serde_json::from_slice(&statement).map_err(|error| {
-        let name = files::name(path);
-        let other = other_kind(path, Kind::Statement, "a statement");
-        Failure::failed(match other {
-            Some(other) => format!("{name} is no statement: {error}\n  {other}"),
-            None => format!("{name} is no statement: {error}"),
-        })
-    })
 }
 
 /// The records in a file.
@@ -194,33 +136,6 @@ fn records(path: &Path) -> Result<Records, Failure> {
 fn digest(text: &str) -> Result<Word, String> {
     let word = Word::try_from(text);
     word.map_err(|error| format!("a digest is `0x` and 64 hexadecimal digits: {error}"))
-}
-
-/// The positions of the proofs that an error is about.
-fn proofs_in(error: &ClaimsError) -> Vec<usize> {
-    match error {
-        ClaimsError::Proof { index, .. }
-        | ClaimsError::Foreign(index)
-        | ClaimsError::Circular(index) => vec![*index],
-        ClaimsError::Twice { first, second } => vec![*first, *second],
-        _ => Vec::new(),
-    }
-}
-
-/// A claim, and whether a proof of it was verified.
-#[derive(Debug, Serialize)]
-struct ClaimVerified {
-    claim: ClaimAnswer,
-    is_proven: bool,
-}
-
-impl From<&VerifiedClaim> for ClaimVerified {
-    fn from(verified: &VerifiedClaim) -> Self {
-        Self {
-            claim: ClaimAnswer::from(&verified.claim),
-            is_proven: verified.proof.is_some(),
-        }
-    }
 }
 
 /// The answer of `verify` when the proof is valid.
@@ -260,10 +175,8 @@ impl fmt::Display for VerifyAnswer {
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
         write_precompiles(f, self.precompiles)?;
-        for ClaimVerified { claim, is_proven } in &self.claims {
-            let state = if *is_proven { "proven" } else { "open" };
-            writeln!(f, "claim        {state}: {claim}")?;
-        }
-        Ok(())
+        self.claims
+            .iter()
+            .try_for_each(|claim| write!(f, "{claim}"))
     }
 }

@@ -4,11 +4,11 @@ use std::sync::{Arc, LazyLock};
 
 use miden_core::{ZERO, precompile::PrecompileRequest};
 use miden_cvm::{
-    AdviceInputs, AdviceMutation, CLAIM_EVENT, Claim, ClaimedProgram, ClaimedRun, ClaimsError,
-    ExecutionOptions, Expectations, Felt, HashFunction, HostError, Kernel, Loader, MinSecurity,
-    ProcessState, ProofSettings, ProveError, ProveOptions, ProvenRun, ProvenStatement,
-    RequestError, StackInputs, Target, VerifiedClaims, VerifierError, Word, claims_of,
-    default_registry, execute_traced, prove, prove_run, verify, verify_claims,
+    AdviceInputs, AdviceMutation, BUNDLE_MAGIC, CLAIM_EVENT, Claim, ClaimedProgram, ClaimedRun,
+    ClaimsError, ExecutionOptions, Expectations, Felt, HashFunction, HostError, Kernel, Loader,
+    MinSecurity, ProcessState, ProofBundle, ProofSettings, ProveError, ProveOptions, ProvenRun,
+    ProvenStatement, RequestError, StackInputs, StatedProof, Target, VerifiedClaims, VerifierError,
+    Word, claims_of, default_registry, execute_traced, prove, prove_run, verify, verify_claims,
 };
 use serde_json::Value;
 
@@ -269,6 +269,39 @@ fn claims_are_proven_by_the_owner_and_verified() {
     let twice = verify(&["--claim-proof", &of(1), "--claim-proof", &of(1)]).error(1);
     assert!(twice.contains("prove the same claim"), "{twice}");
 
+    join_them(&proof, &[of(0), of(1)], &path("joined.bundle"));
+    let bundle = path("shop.bundle");
+    let inputs = path("inputs.json");
+    let options = ["-i", &inputs, "--claim-input", &secret, "--bundle", &bundle];
+    let made = on(
+        &["prove", "--json"],
+        &claimed,
+        &[&options[..], &fast].concat(),
+    )
+    .json();
+    assert_eq!(made["bundle"], bundle);
+    let proven = |bundle: &str, others: &[&str]| {
+        super::miden_cvm([&["verify", "-p", bundle], &fast[..], others].concat())
+    };
+    for bundle in [&bundle, &path("joined.bundle")] {
+        let checked = proven(bundle, &["--json"]).json();
+        assert_eq!(checked["stack_outputs"], both["stack_outputs"]);
+        for claim in checked["claims"].as_array().expect("claims") {
+            assert_eq!(claim["is_proven"], Value::Bool(true));
+        }
+    }
+    // A statement beside a bundle would not be looked at.
+    let beside = proven(&bundle, &["-s", &statement]).error(2);
+    assert!(beside.contains("has its statement inside"), "{beside}");
+    let missing = proven(&proof, &[]).error(2);
+    assert!(missing.contains("its statement is missing"), "{missing}");
+    let twice = proven(&bundle, &["--claim-proof", &of(0)]).error(1);
+    assert!(twice.contains("prove the same claim"), "{twice}");
+    assert!(twice.contains("shop.bundle`") && twice.contains("claim-0.proof`"));
+    let whole = super::miden_cvm(["inspect", &bundle, "--json"]).json();
+    assert_eq!(whole["claims"].as_array().map(Vec::len), Some(2));
+    assert_eq!(whole["run"]["proof"]["claims"][0]["inputs"][0], "6");
+
     // Another secret has other results than those that are claimed.
     folder.write("secret.json", SECRET.replace("1000", "1001"));
     let options = ["--claim", "0", "--of", &proof, "--claim-input", &secret];
@@ -290,6 +323,25 @@ fn claims_are_proven_by_the_owner_and_verified() {
     );
     let package = on(&["compose"], &claimed, &[]).error(1);
     assert!(package.contains("instance `scale` is claimed"), "{package}");
+}
+
+/// Joins the proofs of claims to that of a run in two steps, and writes nothing where they are of others.
+fn join_them(run: &str, claims: &[String; 2], output: &str) {
+    let join = |parts: &[&str], output: &str| {
+        super::miden_cvm([&["join"], parts, &["-o", output]].concat())
+    };
+    let [first, second] = claims;
+    let foreign = join(&[first, second], output).error(1);
+    assert!(foreign.contains("is not one of a claim"), "{foreign}");
+    assert!(!std::path::Path::new(output).exists());
+    let taken = join(&[run, first], first).error(2);
+    assert!(taken.contains("is read"), "{taken}");
+    let half = format!("{output}.half");
+    let joined = join(&["--json", run, second], &half).json();
+    let states = joined["claims"].as_array().expect("claims").iter();
+    let states: Vec<&Value> = states.map(|claim| &claim["is_proven"]).collect();
+    assert_eq!(states, [&Value::Bool(false), &Value::Bool(true)]);
+    join(&[&half, first], output).answer();
 }
 
 #[test]
@@ -555,6 +607,74 @@ fn claims_of_claims_are_proven_too() {
     // Without what it is for, a proof is none of a claim.
     let foreign = verified(&run, &[&inner[0]]);
     assert!(matches!(foreign, Err(ClaimsError::Foreign(0))));
+
+    // An owner's bundle has what its claim rests on; what two bundles have is taken once.
+    let [first, second] = [0, 1].map(|number: usize| {
+        let mut bundle = ProofBundle::from(StatedProof::from(outer.clone()));
+        bundle.claims.push(inner[number].clone().into());
+        bundle
+    });
+    let mut whole = ProofBundle::from(StatedProof::from(run.clone()));
+    whole.join([first.clone()]);
+    assert_eq!(is_open(&whole), 1);
+    whole.claims.clear();
+    whole.join([first, StatedProof::from(inner[1].clone()).into()]);
+    whole.join([ProofBundle {
+        run: inner[0].clone().into(),
+        ..second
+    }]);
+    let twice = whole.verify(&expectations());
+    assert!(matches!(
+        twice,
+        Err(ClaimsError::Twice {
+            first: 2,
+            second: 3
+        })
+    ));
+    // All that is open is proven at once.
+    let mut bundle = ProofBundle::from(StatedProof::from(run.clone()));
+    bundle
+        .prove_claims(&target, &run.proof, &proving())
+        .expect("proofs");
+    assert_eq!(bundle.claims.len(), 3);
+    assert_eq!(is_open(&bundle), 0);
+}
+
+fn is_open(bundle: &ProofBundle) -> usize {
+    bundle
+        .verify(&expectations())
+        .expect("proofs")
+        .open()
+        .count()
+}
+
+/// Bundles from outside are read, or refused, and never taken for others.
+#[test]
+fn bundles_are_read_as_they_were_written() {
+    let Proven { run, claims } = &*PROVEN;
+    let mut bundle = ProofBundle::from(StatedProof::from(run.clone()));
+    bundle.join(claims.clone().map(|claim| StatedProof::from(claim).into()));
+    let bytes = bundle.to_bytes();
+    let read = ProofBundle::from_bytes(&bytes).expect("a bundle");
+    assert_eq!(read.to_bytes(), bytes);
+    assert_eq!(is_open(&read), 0);
+    for length in (0..bytes.len()).step_by(bytes.len() / 300) {
+        ProofBundle::from_bytes(&bytes[..length]).expect_err("a bundle without its end");
+        let mut changed = bytes.clone();
+        changed[length] ^= 0x21;
+        let verified = ProofBundle::from_bytes(&changed).map(|read| read.verify(&expectations()));
+        assert!(!matches!(verified, Ok(Ok(_))), "byte {length}");
+    }
+    ProofBundle::from_bytes(&[&bytes[..], &[0]].concat()).expect_err("more than a bundle");
+    ProofBundle::from_bytes(&run.proof.to_bytes()).expect_err("a proof");
+    // A length that the bytes do not have takes no memory.
+    let huge = [BUNDLE_MAGIC, &[0], &u64::MAX.to_le_bytes()].concat();
+    ProofBundle::from_bytes(&huge).expect_err("a statement that is too long");
+    // One claim's proof under the statement of the other one.
+    let mut swapped = bundle.clone();
+    swapped.claims[0].proof = bundle.claims[1].proof.clone();
+    let refused = swapped.verify(&expectations());
+    assert!(matches!(refused, Err(ClaimsError::Proof { index: 0, .. })));
 }
 
 /// What a claimed call costs: the book has the figures.
@@ -574,4 +694,27 @@ fn a_claimed_call_is_cheap() {
     // With those of the loop; what both calls have in common is hashed once.
     assert!(cycles <= 150, "{cycles}");
     assert_eq!(hasher, 40);
+}
+
+/// A lie about the results of a claimed call is none that a program has to find: the claim that was made
+/// is of others.
+#[test]
+fn lies_about_claimed_results_are_refused() {
+    let folder = folder("main");
+    let secret = format!("scale={}", folder.path("secret.json").display());
+    let inputs = folder.path("inputs.json").display().to_string();
+    let options = [
+        "-i",
+        &inputs,
+        "--claim-input",
+        &secret,
+        "--advice",
+        "-n",
+        "60",
+    ];
+    let told = on(&["audit", "--json"], &folder.path("claimed.toml"), &options).json();
+    assert_eq!(told["findings"], Value::Array(Vec::new()));
+    let kinds = told["kinds"].as_object().expect("kinds").values();
+    let refused: u64 = kinds.filter_map(|kind| kind["refused"].as_u64()).sum();
+    assert!(refused > 0, "{told}");
 }

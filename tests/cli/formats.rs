@@ -350,6 +350,21 @@ fn files_and_answers_are_those_of_the_book() {
         &secret,
     ];
     answer("prove", &["prove"], &claims.path("claimed.toml"), &options);
+    let bundle = path("claims.bundle");
+    let bundle_text = text(&bundle);
+    let inputs = text(&claims.path("inputs.json"));
+    let options = [
+        "-i",
+        &inputs,
+        "--claim-input",
+        &secret,
+        "--bundle",
+        &bundle_text,
+    ];
+    answer("prove", &["prove"], &claims.path("claimed.toml"), &options);
+    answer("inspect, a bundle", &["inspect"], &bundle, &[]);
+    let joined = text(&path("joined.bundle"));
+    answer("join", &["join"], &bundle, &["-o", &joined]);
     let options = ["-s", &claims_statement, "--open-claims"];
     answer("verify", &["verify", "-p"], &claims_proof, &options);
 
@@ -431,6 +446,7 @@ fn files_and_answers_are_those_of_the_book() {
     for (section, target) in [
         ("inspect, a composition", &vault),
         ("inspect, a composition", &parts),
+        ("inspect, a composition", &claims.path("claimed.toml")),
         ("inspect, a component", &shop),
         ("inspect, a component", &kernels),
         ("inspect, a program", &fib),

@@ -25,11 +25,10 @@ pub use lie::LieKind;
 use lie::{Lie, Lies};
 use miden_core::{
     EventId, Program, StackInputs, StackOutputs, Word,
-    precompile::{PrecompileRequest, PrecompileVerificationError},
+    precompile::{PrecompileRequest, PrecompileVerificationError, PrecompileVerifierRegistry},
     sys_events::SystemEvent,
 };
 use miden_cvm_air::composition::Composition;
-use miden_cvm_precompiles::core_precompile_verifiers;
 use miden_cvm_processor::{
     AdviceInputs, ContextId, ExecutionError, ExecutionOptions, Host, Process, Tracer, Trap,
 };
@@ -56,6 +55,8 @@ pub struct Subject<'a, H> {
     pub host: &'a (dyn Fn() -> H + Sync),
     /// Limits of the honest run.
     pub options: ExecutionOptions,
+    /// What a verifier computes again of what a run leaves to precompiles.
+    pub precompiles: &'a PrecompileVerifierRegistry,
     /// The names of procedures, by which places are called that have no debug information.
     pub procedures: &'a BTreeMap<Word, String>,
 }
@@ -274,9 +275,13 @@ fn outputs<T: Tracer>(process: &Process<T>, stack: StackOutputs, memory: bool) -
 }
 
 /// Returns `true` if a verifier that computes what was left to precompiles comes to the same
-/// transcript. The liar has no say in what other precompiles than the core library's computed.
-fn is_verified(requests: &[PrecompileRequest], transcript: Word) -> bool {
-    match core_precompile_verifiers().requests_transcript(requests) {
+/// transcript. The liar has no say in what precompiles computed that the verifier does not know.
+fn is_verified(
+    requests: &[PrecompileRequest],
+    transcript: Word,
+    registry: &PrecompileVerifierRegistry,
+) -> bool {
+    match registry.requests_transcript(requests) {
         Ok(computed) => computed.state() == transcript,
         Err(PrecompileVerificationError::VerifierNotFound { .. }) => true,
         Err(_) => false,
@@ -341,7 +346,8 @@ impl<H: Host> Session<'_, H> {
             },
             Ok(stack) => {
                 let outputs = outputs(&process, stack, self.campaign.memory);
-                match is_verified(process.advice().precompile_requests(), outputs.transcript) {
+                let requests = process.advice().precompile_requests();
+                match is_verified(requests, outputs.transcript, self.subject.precompiles) {
                     true => Verdict::Accepted(outputs),
                     false => Verdict::Trapped(String::new()),
                 }

@@ -16,7 +16,7 @@ use miden_cvm_processor::{
     NoTrace, Process, Trap, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
-use miden_cvm_verifier::{Expectations, verify};
+use miden_cvm_verifier::{Expectations, default_registry, verify};
 use miden_processor as peer;
 use rand_chacha::{
     ChaCha8Rng,
@@ -245,6 +245,7 @@ impl Call {
             advice,
             host: &|| host.clone(),
             options: ExecutionOptions::default(),
+            precompiles: &default_registry(),
             procedures: &BTreeMap::new(),
         };
         let campaign = LieCampaign {
