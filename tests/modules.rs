@@ -183,7 +183,7 @@ fn folders(graph: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeMap<Module, BTree
 }
 
 /// The folders of the crates.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     ".",
     "air",
     "audit",
@@ -193,6 +193,7 @@ const CRATES: [&str; 12] = [
     "precompiles",
     "processor",
     "prover",
+    "recursion",
     "service",
     "verifier",
     "wasm",

@@ -203,6 +203,26 @@ impl CvmAir {
         F: Algebra,
         E: ExtensionAlgebra<F>,
     {
+        let known = |boundary: &Boundary| F::constant(boundary.value);
+        self.combine_with(piece, frame, challenges, sum, weights, known)
+    }
+
+    /// Combines constraints as [`CvmAir::combine`] does, with these values of the boundary
+    /// constraints in the place of those of the public inputs.
+    #[inline]
+    pub fn combine_with<F, E>(
+        &self,
+        piece: &Piece,
+        frame: &TableFrame<'_, F, E>,
+        challenges: &Challenges<E>,
+        sum: E,
+        weights: &mut impl FnMut() -> E,
+        known: impl Fn(&Boundary) -> F,
+    ) -> Combined<E>
+    where
+        F: Algebra,
+        E: ExtensionAlgebra<F>,
+    {
         let table = piece.table;
         let shape = &self.tables[table as usize];
         let mut weighted = Weighted {
@@ -225,7 +245,7 @@ impl CvmAir {
 
         let (mut first, mut last) = (E::ZERO, E::ZERO);
         for boundary in shape.boundaries_of(piece) {
-            let difference = frame.main.cur[boundary.column] - F::constant(boundary.value);
+            let difference = frame.main.cur[boundary.column] - known(boundary);
             let end = if boundary.last { &mut last } else { &mut first };
             *end += weights().times(difference);
         }

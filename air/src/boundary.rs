@@ -28,6 +28,17 @@ pub struct Boundary {
     pub last: bool,
     /// The value.
     pub value: Felt,
+    /// The cell of the public inputs that has the value; none if it is the same for all runs.
+    pub source: Option<StackCell>,
+}
+
+/// A cell of the operand stack that is public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StackCell {
+    /// Of the stack at the beginning, by its position.
+    Input(usize),
+    /// Of the stack at the end, by its position.
+    Output(usize),
 }
 
 /// Collects boundary constraints.
@@ -43,12 +54,20 @@ impl List {
         self.push(alloc::format!("boundary.{name}"), column, true, value);
     }
 
+    /// States where the value of the constraint before comes from.
+    fn of(&mut self, source: StackCell) {
+        if let Some(boundary) = self.0.last_mut() {
+            boundary.source = Some(source);
+        }
+    }
+
     fn push(&mut self, name: String, column: usize, last: bool, value: Felt) {
         self.0.push(Boundary {
             name,
             column,
             last,
             value,
+            source: None,
         });
     }
 }
@@ -81,7 +100,9 @@ pub fn core(public: &PublicInputs) -> Vec<Boundary> {
     for (i, &column) in stack.top.iter().enumerate() {
         let (input, output) = (public.stack_inputs[i], public.stack_outputs[i]);
         list.first(&alloc::format!("input[{i}]"), column, input);
+        list.of(StackCell::Input(i));
         list.last(&alloc::format!("output[{i}]"), column, output);
+        list.of(StackCell::Output(i));
     }
     list.last("last_depth", stack.depth, Felt::new(16));
     list.last("last_in_block", decoder.in_block, ZERO);

@@ -76,6 +76,11 @@ impl Coin {
         coin
     }
 
+    /// The hash function that it is made of.
+    pub fn hasher(&self) -> Hasher {
+        self.hasher
+    }
+
     /// Tells the coin of a message.
     pub fn reseed(&mut self, message: Digest) {
         match &mut self.state {

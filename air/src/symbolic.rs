@@ -10,7 +10,7 @@ use std::{cell::RefCell, collections::HashMap};
 use miden_core::Felt;
 use winter_math::FieldElement;
 
-use crate::algebra::Algebra;
+use crate::algebra::{Algebra, ExtensionAlgebra};
 
 const ZERO: Felt = <Felt as FieldElement>::ZERO;
 const ONE: Felt = <Felt as FieldElement>::ONE;
@@ -203,5 +203,12 @@ impl Algebra for Value {
             _ if factor == -two => -(self + self),
             Self::Node(a) => Self::computed(Operation::Scale(a, factor.into())),
         }
+    }
+}
+
+/// A recorded value may stand for one of an extension as well.
+impl ExtensionAlgebra<Self> for Value {
+    fn times(self, factor: Self) -> Self {
+        self * factor
     }
 }

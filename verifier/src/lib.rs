@@ -39,6 +39,8 @@ pub use miden_cvm_air::{
 use winter_air::FieldExtension;
 use winter_math::fields::{CubeExtension, QuadExtension};
 
+use crate::stark::Judge;
+
 pub use crate::{
     claims::{
         ClaimsError, ProvenStatement, VerifiedClaim, VerifiedClaims, verify_claims, with_claims,
@@ -46,7 +48,7 @@ pub use crate::{
     error::VerifierError,
     precompiles::{RequestError, check_requests, default_registry},
     reader::LayoutError,
-    stark::Rejection,
+    stark::{Observer, Rejection},
     statement::{MAX_RECORDS, Records, Statement, StatementError},
 };
 
@@ -122,6 +124,39 @@ pub fn verify_with(
     }
 }
 
+/// Verifies the part of a proof that is neither of its header nor of its requests, told step by step
+/// to an observer. Nothing is known of the public inputs but that the transcript begins with them.
+///
+/// # Errors
+/// Returns why the bytes are not those of a proof, or what the observer makes of a proof that proves
+/// nothing.
+pub fn observe(
+    public: &PublicInputs,
+    proof: &Proof,
+    observer: &mut dyn Observer,
+) -> Result<(), VerifierError> {
+    let options = proof.settings().proof_options();
+    let air = CvmAir::new(*proof.heights(), public.clone(), options);
+    verify_stark(&air, proof, observer)
+}
+
+fn verify_stark(
+    air: &CvmAir,
+    proof: &Proof,
+    observer: &mut dyn Observer,
+) -> Result<(), VerifierError> {
+    let (settings, stark) = (proof.settings(), proof.stark());
+    match air.options().field_extension() {
+        FieldExtension::Cubic => {
+            stark::verify::<CubeExtension<Felt>>(air, settings, stark, observer)
+        }
+        // No set is without an extension.
+        FieldExtension::Quadratic | FieldExtension::None => {
+            stark::verify::<QuadExtension<Felt>>(air, settings, stark, observer)
+        }
+    }
+}
+
 /// Verifies a proof; returns the claims that its run makes too, without those of their proofs.
 fn check(
     public: &PublicInputs,
@@ -169,14 +204,7 @@ fn check(
         });
     }
 
-    let stark = proof.stark();
-    match air.options().field_extension() {
-        FieldExtension::Cubic => stark::verify::<CubeExtension<Felt>>(&air, settings, stark),
-        // No set is without an extension.
-        FieldExtension::Quadratic | FieldExtension::None => {
-            stark::verify::<QuadExtension<Felt>>(&air, settings, stark)
-        }
-    }?;
+    verify_stark(&air, &proof, &mut Judge)?;
     // Last, since a run without a proof is not worth repeating anything of it.
     check_requests(proof.requests(), public.precompile_transcript, registry)?;
     let requests = proof.requests().iter();

@@ -55,40 +55,71 @@ pub enum Rejection {
     Coin,
 }
 
+/// Follows a verification: is told what is read and computed, and decides what becomes of a proof that
+/// proves nothing.
+pub trait Observer {
+    /// A message that the coin is told of, or a nonce: a digest or elements.
+    fn message(&mut self, _elements: &[Felt]) {}
+
+    /// The positions, as they were drawn.
+    fn positions(&mut self, _positions: &[usize]) {}
+
+    /// The rows of extensions of one size, side by side as they are hashed, of the tree whose nodes
+    /// come next; the largest extension first.
+    fn rows(&mut self, _size: usize, _rows: &BTreeMap<usize, Vec<Felt>>) {}
+
+    /// The nodes of a level that are known, siblings included; the last level is the root.
+    fn nodes(&mut self, _size: usize, _nodes: &BTreeMap<usize, Digest>) {}
+
+    /// Something holds, or would have to.
+    ///
+    /// # Errors
+    /// If the verification ends with this.
+    fn check(&mut self, holds: bool, rejection: Rejection) -> Result<(), Rejection> {
+        if holds { Ok(()) } else { Err(rejection) }
+    }
+}
+
+/// Ends a verification with the first check that fails.
+pub struct Judge;
+
+impl Observer for Judge {}
+
 /// Verifies a proof's bytes.
 pub fn verify<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     settings: ProofSettings,
     bytes: &[u8],
+    observer: &mut dyn Observer,
 ) -> Result<(), VerifierError> {
     let hasher = Hasher::from(settings.hash());
     let mut reader = Reader::new(hasher, bytes);
     let mut coin = Coin::new(hasher, &transcript::seed(air, settings));
 
     let main_root = reader.digest("the commitment to the main columns")?;
-    coin.reseed(main_root);
+    tell(&mut coin, observer, main_root);
     let mut random = Vec::with_capacity(NUM_CHALLENGES);
     for _ in 0..NUM_CHALLENGES {
         random.push(draw::<E>(&mut coin)?);
     }
 
     let aux_root = reader.digest("the commitment to the lookup columns")?;
-    coin.reseed(aux_root);
+    tell(&mut coin, observer, aux_root);
     let sums: Vec<E> = reader.elements("the sums of the pieces", air.pieces().len())?;
-    coin.reseed(hash(hasher, &sums));
+    tell_of(&mut coin, observer, &sums);
     let verifier_sum = air.public_inputs().boundary_sum(&Challenges::new(&random));
-    if sums.iter().fold(verifier_sum, |total, &sum| total + sum) != E::ZERO {
-        return Err(Rejection::Sums.into());
-    }
+    let total = sums.iter().fold(verifier_sum, |total, &sum| total + sum);
+    observer.check(total == E::ZERO, Rejection::Sums)?;
 
     let weight: E = draw(&mut coin)?;
     let composition_root = reader.digest("the commitment to the composition")?;
-    coin.reseed(composition_root);
+    tell(&mut coin, observer, composition_root);
     let z: E = draw(&mut coin)?;
     let values = reader.elements("the values outside of the domain", air.num_openings())?;
-    coin.reseed(hash(hasher, &values));
+    tell_of(&mut coin, observer, &values);
     let openings = Openings::new(air, &values);
-    check_constraints(air, &openings, &random, &sums, weight, z)?;
+    let holds = constraints_hold(air, &openings, &random, &sums, weight, z)?;
+    observer.check(holds, Rejection::Constraints)?;
 
     let options = air.options();
     let size = air.domain_size();
@@ -98,37 +129,58 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     let mut last_size = size;
     for _ in 0..options.to_fri_options().num_fri_layers(size) {
         let root = reader.digest("the commitments to the layers")?;
-        coin.reseed(root);
+        tell(&mut coin, observer, root);
         layers.push((root, draw::<E>(&mut coin)?));
         last_size /= folding;
     }
     let coefficients = last_size / options.blowup_factor();
     let remainder: Vec<E> = reader.elements("the remainder", coefficients)?;
-    coin.reseed(hash(hasher, &remainder));
+    tell_of(&mut coin, observer, &remainder);
 
     let nonce = reader.number("the proof of work")?;
-    if coin.work_of(nonce) < options.grinding_factor() {
-        return Err(Rejection::ProofOfWork.into());
-    }
-    let positions = parents(
-        &coin.draw_positions(options.num_queries(), size, nonce),
-        size,
-    );
+    observer.message(&[Felt::new(nonce)]);
+    let is_worked = coin.work_of(nonce) >= options.grinding_factor();
+    observer.check(is_worked, Rejection::ProofOfWork)?;
+    let positions = coin.draw_positions(options.num_queries(), size, nonce);
+    observer.positions(&positions);
+    let positions = parents(&positions, size);
 
     let width = |piece: &Piece| piece.table.width();
     let main: Vec<Rows<Felt>> = piece_rows(&mut reader, air, &positions, width)?;
-    check_pieces(&mut reader, air, &main, main_root, "the main columns")?;
+    check_pieces(
+        &mut reader,
+        observer,
+        air,
+        &main,
+        main_root,
+        "the main columns",
+    )?;
     let width = |piece: &Piece| air.packing(piece.table).width();
     let aux: Vec<Rows<E>> = piece_rows(&mut reader, air, &positions, width)?;
-    check_pieces(&mut reader, air, &aux, aux_root, "the lookup columns")?;
+    check_pieces(
+        &mut reader,
+        observer,
+        air,
+        &aux,
+        aux_root,
+        "the lookup columns",
+    )?;
     let part = "the columns of the composition";
     let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
-    let hashes = hashes(hasher, [&composition]);
-    check_tree(&mut reader, size, [(size, hashes)], composition_root, part)?;
+    let leaves = [(size, hashes(hasher, observer, size, [&composition]))];
+    check_tree(&mut reader, observer, size, leaves, composition_root, part)?;
 
     let combined = combine(air, &main, &aux, &composition, &openings, z, gamma);
     let values = positions.into_iter().zip(combined?).collect();
-    check_low_degree(&mut reader, values, size, folding, &layers, &remainder)?;
+    check_low_degree(
+        &mut reader,
+        observer,
+        values,
+        size,
+        folding,
+        &layers,
+        &remainder,
+    )?;
     Ok(reader.finish()?)
 }
 
@@ -138,6 +190,22 @@ fn draw<E: FieldElement<BaseField = Felt>>(coin: &mut Coin) -> Result<E, Rejecti
 
 fn hash<E: FieldElement<BaseField = Felt>>(hasher: Hasher, elements: &[E]) -> Digest {
     hasher.hash_elements(E::slice_as_base_elements(elements))
+}
+
+/// Tells the coin of a digest.
+fn tell(coin: &mut Coin, observer: &mut dyn Observer, digest: Digest) {
+    observer.message(&digest.0.map(Felt::new));
+    coin.reseed(digest);
+}
+
+/// Tells the coin of elements.
+fn tell_of<E: FieldElement<BaseField = Felt>>(
+    coin: &mut Coin,
+    observer: &mut dyn Observer,
+    elements: &[E],
+) {
+    observer.message(E::slice_as_base_elements(elements));
+    coin.reseed(hash(coin.hasher(), elements));
 }
 
 /// The values outside of the domain.
@@ -181,15 +249,15 @@ impl<'a, E> Openings<'a, E> {
     }
 }
 
-/// Checks that the constraints of all pieces, combined and divided, come to the composition at z.
-fn check_constraints<E: FieldElement<BaseField = Felt>>(
+/// Whether the constraints of all pieces, combined and divided, come to the composition at z.
+fn constraints_hold<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     openings: &Openings<'_, E>,
     random: &[E],
     sums: &[E],
     weight: E,
     z: E,
-) -> Result<(), Rejection> {
+) -> Result<bool, Rejection> {
     let length = air.longest() as u64;
     let power = z.exp_vartime(length.into());
     let vanishing = power - E::ONE;
@@ -232,11 +300,7 @@ fn check_constraints<E: FieldElement<BaseField = Felt>>(
     }
     let columns = openings.composition.iter().rev();
     let composition = columns.fold(E::ZERO, |sum, &column| sum * power + column);
-    if composition == expected {
-        Ok(())
-    } else {
-        Err(Rejection::Constraints)
-    }
+    Ok(composition == expected)
 }
 
 /// Opened rows, by their positions.
@@ -272,26 +336,31 @@ fn extension(air: &CvmAir, piece: &Piece) -> usize {
     piece.height * air.options().blowup_factor()
 }
 
-/// The hashes of the rows of pieces of one height, which stand side by side.
+/// The hashes of the rows of pieces of one height, extended to `size`, which stand side by side.
 fn hashes<'a, F: FieldElement<BaseField = Felt> + 'a>(
     hasher: Hasher,
+    observer: &mut dyn Observer,
+    size: usize,
     pieces: impl IntoIterator<Item = &'a Rows<F>>,
 ) -> BTreeMap<usize, Digest> {
-    let mut joined: Rows<F> = BTreeMap::new();
+    let mut joined: Rows<Felt> = BTreeMap::new();
     for rows in pieces {
         for (&position, row) in rows {
+            let row = F::slice_as_base_elements(row);
             joined.entry(position).or_default().extend_from_slice(row);
         }
     }
+    observer.rows(size, &joined);
     let joined = joined.into_iter();
     joined
-        .map(|(position, row)| (position, hash(hasher, &row)))
+        .map(|(position, row)| (position, hasher.hash_elements(&row)))
         .collect()
 }
 
 /// Checks the rows of all pieces against the root of the tree over them.
 fn check_pieces<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
+    observer: &mut dyn Observer,
     air: &CvmAir,
     pieces: &[Rows<F>],
     root: Digest,
@@ -303,20 +372,21 @@ fn check_pieces<F: FieldElement<BaseField = Felt>>(
     let mut distinct = sizes.clone();
     distinct.sort_unstable_by(|a, b| b.cmp(a));
     distinct.dedup();
-    let extensions = distinct.into_iter().map(|size| {
-        let of_size = sizes
-            .iter()
-            .zip(pieces)
-            .filter(|(other, _)| **other == size);
-        (size, hashes(hasher, of_size.map(|(_, rows)| rows)))
-    });
-    check_tree(reader, air.domain_size(), extensions, root, part)
+    let mut extensions = Vec::with_capacity(distinct.len());
+    for size in distinct {
+        let of_size = sizes.iter().zip(pieces);
+        let of_size = of_size.filter(|(other, _)| **other == size);
+        let rows = of_size.map(|(_, rows)| rows);
+        extensions.push((size, hashes(hasher, observer, size, rows)));
+    }
+    check_tree(reader, observer, air.domain_size(), extensions, root, part)
 }
 
 /// Checks hashes of rows, by the sizes of their extensions, the largest first, against the root of
 /// the tree over them. The nodes that do not follow from them are read.
 fn check_tree(
     reader: &mut Reader<'_>,
+    observer: &mut dyn Observer,
     mut size: usize,
     extensions: impl IntoIterator<Item = (usize, BTreeMap<usize, Digest>)>,
     root: Digest,
@@ -331,6 +401,7 @@ fn check_tree(
         for position in missing(&known, size) {
             nodes.insert(position, reader.digest("the nodes of the trees")?);
         }
+        observer.nodes(size, &nodes);
         size /= 2;
         let rows = extensions.remove(&size);
         let mut next = BTreeMap::new();
@@ -345,11 +416,9 @@ fn check_tree(
         }
         nodes = next;
     }
-    if extensions.is_empty() && nodes.get(&0) == Some(&root) {
-        Ok(())
-    } else {
-        Err(rejection.into())
-    }
+    observer.nodes(size, &nodes);
+    let is_root = extensions.is_empty() && nodes.get(&0) == Some(&root);
+    Ok(observer.check(is_root, rejection)?)
 }
 
 /// The values, at the queried positions, of the polynomial that the low-degree test is about: the
@@ -417,6 +486,7 @@ fn combine<E: FieldElement<BaseField = Felt>>(
 /// Checks that the polynomial with these values, by their positions, is of low degree.
 fn check_low_degree<E: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
+    observer: &mut dyn Observer,
     mut values: BTreeMap<usize, E>,
     mut size: usize,
     folding: usize,
@@ -440,8 +510,8 @@ fn check_low_degree<E: FieldElement<BaseField = Felt>>(
             }
             rows.insert(position, row);
         }
-        let hashes = hashes(reader.hasher(), [&rows]);
-        check_tree(reader, size, [(size, hashes)], root, part)?;
+        let leaves = [(size, hashes(reader.hasher(), observer, size, [&rows]))];
+        check_tree(reader, observer, size, leaves, root, part)?;
         let fold_row = |(position, row): (usize, Vec<E>)| {
             let x = offset * generator.exp_vartime(position as u64);
             (position, fold(row, x, alpha))
@@ -452,9 +522,8 @@ fn check_low_degree<E: FieldElement<BaseField = Felt>>(
     let generator = Felt::get_root_of_unity(size.ilog2());
     for (position, value) in values {
         let x = offset * generator.exp_vartime(position as u64);
-        if polynom::eval(remainder, E::from(x)) != value {
-            return Err(Rejection::Remainder.into());
-        }
+        let is_remainder = polynom::eval(remainder, E::from(x)) == value;
+        observer.check(is_remainder, Rejection::Remainder)?;
     }
     Ok(())
 }
