@@ -34,6 +34,7 @@ use tracing_subscriber::{
 use crate::{
     job::Options,
     jobs::Made,
+    queue::MAX_OBJECT_BYTES,
     record::{CauseKind, Phase, Report},
 };
 
@@ -98,9 +99,6 @@ const MAX_ERROR_BYTES: u64 = 1 << 16;
 
 /// The most bytes of the line that an answer begins with.
 const MAX_LINE_BYTES: u64 = 1 << 20;
-
-/// The most bytes of a statement, or of a proof.
-const MAX_PART_BYTES: u64 = 1 << 28;
 
 /// Words in what a process says that ends because it gets no more memory: of the allocator, and of
 /// threads that cannot be started.
@@ -216,7 +214,7 @@ async fn read_answer(
         } => {
             let mut parts = [Bytes::new(), Bytes::new()];
             for (part, length) in parts.iter_mut().zip([statement_bytes, proof_bytes]) {
-                if length > MAX_PART_BYTES {
+                if length > MAX_OBJECT_BYTES {
                     return Err(io::Error::other("the answer is longer than one can be"));
                 }
                 let mut bytes = Vec::new();

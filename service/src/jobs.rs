@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking};
+use tracing::warn;
 
 use crate::{
     job::{Digest, Job, JobId, Terms, check_result},
@@ -375,7 +376,7 @@ impl Jobs {
         self.change(id, |record| match &record.state {
             State::Running { worker: of } if of == worker => Some(Record {
                 state: State::Queued,
-                attempts: record.attempts - 1,
+                attempts: record.attempts.saturating_sub(1),
                 ..record.clone()
             }),
             _ => None,
@@ -405,9 +406,7 @@ impl Jobs {
                 let checked = spawn_blocking(check).await;
                 checked.unwrap_or_else(|_| Err("it made the verifier panic".into()))
             }
-            (Err(QueueError::NoObject(_)), _) | (_, Err(QueueError::NoObject(_))) => {
-                Err("statement or proof are not there".into())
-            }
+            (Err(error), _) | (_, Err(error)) if error.is_final() => Err(error.to_string()),
             (Err(error), _) | (_, Err(error)) => return Err(error.into()),
         };
         let next = match checked {
@@ -430,14 +429,8 @@ impl Jobs {
     /// # Errors
     /// Returns an error if the engine does not work.
     pub async fn recover(&self) -> Result<(), JobsError> {
-        let mut open = Vec::new();
-        for id in self.queue.ids().await? {
-            if let Some(Seen { record, .. }) = self.queue.load(id).await?
-                && !record.state.is_over()
-            {
-                open.push(record);
-            }
-        }
+        let mut open = self.records().await?;
+        open.retain(|record| !record.state.is_over());
         open.sort_by_key(|record| record.submitted);
         for record in open {
             match record.state {
@@ -469,6 +462,19 @@ impl Jobs {
         Ok(())
     }
 
+    /// All records; what is none is left out.
+    async fn records(&self) -> Result<Vec<Record>, QueueError> {
+        let mut records = Vec::new();
+        for id in self.queue.ids().await? {
+            match self.queue.load(id).await {
+                Ok(seen) => records.extend(seen.map(|seen| seen.record)),
+                Err(error) if error.is_final() => warn!(%error, "a job is left out"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(records)
+    }
+
     /// Forgets a job and its objects, but a target that others have too.
     async fn forget(&self, record: &Record) -> Result<(), JobsError> {
         let Some(seen) = self.queue.load(record.id).await? else {
@@ -482,17 +488,14 @@ impl Jobs {
         if let Some(result) = record.state.result() {
             objects.extend([result.statement, result.proof]);
         }
-        for id in self.queue.ids().await? {
-            if let Some(Seen { record, .. }) = self.queue.load(id).await? {
-                let result = record.state.result();
-                objects.retain(|object| {
-                    *object != record.target
-                        && *object != record.inputs
-                        && result.is_none_or(|result| {
-                            *object != result.statement && *object != result.proof
-                        })
-                });
-            }
+        for record in self.records().await? {
+            let result = record.state.result();
+            objects.retain(|object| {
+                *object != record.target
+                    && *object != record.inputs
+                    && result
+                        .is_none_or(|result| *object != result.statement && *object != result.proof)
+            });
         }
         for object in objects {
             self.queue.delete(object).await?;

@@ -44,6 +44,9 @@ enum End {
 /// How often something is tried that the engine does not do at once.
 const TRIES: u32 = 60;
 
+/// Longer than anything takes, and no more than can be added to any time.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// The time between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -105,8 +108,15 @@ impl Worker {
         stop: &watch::Receiver<bool>,
     ) -> Result<(), JobsError> {
         let id = lease.id();
-        let Some(record) = self.jobs.begin(id, lease.is_again(), &self.name).await? else {
-            return Ok(lease.finish().await?);
+        let begun = self.jobs.begin(id, lease.is_again(), &self.name).await;
+        let record = match begun {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(lease.finish().await?),
+            Err(error) if error.is_final() => {
+                warn!(worker = self.name, %error, "a message is dropped");
+                return Ok(lease.finish().await?);
+            }
+            Err(error) => return Err(error.into()),
         };
         info!(worker = self.name, job = %id, attempt = record.attempts, "begun");
         status.job = Some(id);
@@ -188,8 +198,8 @@ impl Worker {
             inputs
         ));
         let now = Instant::now();
-        let too_long = now + self.limits.time;
-        let too_late = now + record.deadline.since(Time::now());
+        let too_long = now + self.limits.time.min(FOREVER);
+        let too_late = now + record.deadline.since(Time::now()).min(FOREVER);
         let mut stop_at = None;
         let mut tick = interval(queue.lease() / 3);
         loop {
@@ -223,7 +233,7 @@ impl Worker {
                 }),
                 () = stopped(stop), if stop_at.is_none() => {
                     status.is_draining = true;
-                    stop_at = Some(Instant::now() + self.grace);
+                    stop_at = Some(Instant::now() + self.grace.min(FOREVER));
                     false
                 }
                 () = sleep_until(stop_at.unwrap_or(now)), if stop_at.is_some() => return End::Stopped,
@@ -239,6 +249,7 @@ impl Worker {
         match self.jobs.status(id).await {
             Ok(record) => matches!(record.state, State::Running { worker } if worker == self.name),
             Err(JobsError::Unknown(_)) => false,
+            Err(JobsError::Queue(error)) => !error.is_final(),
             Err(_) => true,
         }
     }

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use super::{
     Failure, Log, TOKEN, token,
-    workers::{WorkerArgs, stop_on_signal},
+    workers::{Patience, WorkerArgs, stop_on_signal},
 };
 
 /// Takes jobs from clients, and proves them.
@@ -40,6 +40,8 @@ pub struct ServeCommand {
     /// on other machines (`miden-cvm worker --nats`), and several servers can share one queue
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
+    #[command(flatten)]
+    patience: Patience,
     /// The certificate for TLS, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -129,7 +131,7 @@ impl ServeCommand {
                     capacity: self.queue,
                     lease,
                 };
-                let queue = Nats::connect(url, Some(settings)).await;
+                let queue = Nats::connect(url, Some(settings), self.patience.duration()).await;
                 Arc::new(queue.map_err(Failure::failed)?)
             }
             None => {

@@ -2,7 +2,7 @@
 
 use std::{env, fs, num::NonZeroUsize, process, sync::Arc, thread, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::RangedU64ValueParser};
 use miden_cvm_service::{
     child::ProcessLimits,
     jobs::{Jobs, Rules},
@@ -24,6 +24,8 @@ pub struct WorkerCommand {
     #[arg(long, value_name = "URL")]
     nats: String,
     #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
     workers: WorkerArgs,
     /// The most attempts at a job
     #[arg(long, value_name = "ATTEMPTS", default_value_t = Rules::default().max_attempts,
@@ -37,7 +39,7 @@ impl WorkerCommand {
     /// Works until it is told to stop.
     pub async fn run(self) -> Result<(), Failure> {
         self.log.init();
-        let queue = Nats::connect(&self.nats, None)
+        let queue = Nats::connect(&self.nats, None, self.patience.duration())
             .await
             .map_err(Failure::failed)?;
         let rules = Rules {
@@ -51,17 +53,35 @@ impl WorkerCommand {
     }
 }
 
+/// How long NATS is waited for.
+#[derive(Debug, Args)]
+pub struct Patience {
+    /// The seconds for which a NATS server that is not there yet is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    nats_wait: u64,
+}
+
+impl Patience {
+    /// As long as was said.
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs(self.nats_wait)
+    }
+}
+
 /// Workers, and what a job may use of this machine.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
     /// The jobs that are proven at one time
-    #[arg(long, value_name = "WORKERS", default_value_t = 1)]
+    #[arg(long, value_name = "WORKERS", default_value_t = 1,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1024))]
     pub workers: usize,
     /// The threads of a job; without it the processors, shared out among the workers
     #[arg(long, value_name = "THREADS")]
     threads: Option<NonZeroUsize>,
     /// The most memory of a job's process, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 8192)]
+    #[arg(long, value_name = "MIB", default_value_t = 8192,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     job_memory: u64,
     /// The most seconds of one attempt at a job
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]

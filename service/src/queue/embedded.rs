@@ -18,7 +18,7 @@ use tokio::{
     time::timeout_at,
 };
 
-use super::{Lease, Queue, QueueError, Seen, changes};
+use super::{Lease, Queue, QueueError, Seen, changes, checked};
 use crate::{
     job::{Digest, JobId, Priority},
     record::{Record, WorkerStatus},
@@ -237,7 +237,7 @@ impl Queue for Embedded {
         match self.path(OBJECTS, object) {
             Some(path) => {
                 match blocking(move || Ok(path.exists().then(|| fs::read(path)))).await? {
-                    Some(bytes) => Ok(bytes.map_err(QueueError::broken)?.into()),
+                    Some(bytes) => checked(object, bytes.map_err(QueueError::broken)?.into()),
                     None => Err(QueueError::NoObject(object)),
                 }
             }

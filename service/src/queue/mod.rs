@@ -27,6 +27,22 @@ pub enum QueueError {
     /// There is no such object.
     #[error("the object {0} is not there any more")]
     NoObject(Digest),
+    /// What is there under the name of an object is something else.
+    #[error("the object {object} is not what its name says: {reason}")]
+    WrongObject {
+        /// The object.
+        object: Digest,
+        /// Why not.
+        reason: String,
+    },
+    /// What is there under the name of a job is not its record.
+    #[error("what is kept of the job {id} is no record of it: {reason}")]
+    WrongRecord {
+        /// The job.
+        id: JobId,
+        /// Why not.
+        reason: String,
+    },
     /// The engine cannot be reached, or cannot write.
     #[error("the queue does not work: {0}")]
     Broken(String),
@@ -36,6 +52,43 @@ impl QueueError {
     /// That the engine does not work, for the reason that an error gives.
     pub fn broken(error: impl ToString) -> Self {
         Self::Broken(error.to_string())
+    }
+
+    /// That an object is not what its name says.
+    fn wrong_object(object: Digest, reason: impl ToString) -> Self {
+        Self::WrongObject {
+            object,
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Returns `true` if asking again would be answered alike.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::NoObject(_) | Self::WrongObject { .. } | Self::WrongRecord { .. }
+        )
+    }
+}
+
+/// The most bytes of an object.
+pub const MAX_OBJECT_BYTES: u64 = 1 << 28;
+
+/// The bytes of an object, if they are those that its name is the hash of.
+fn checked(object: Digest, bytes: Bytes) -> Result<Bytes, QueueError> {
+    match Digest::of(&[&bytes]) == object {
+        true => Ok(bytes),
+        false => Err(QueueError::wrong_object(object, "its hash is another one")),
+    }
+}
+
+/// Reads the record of a job.
+fn read_record(id: JobId, bytes: &[u8]) -> Result<Record, QueueError> {
+    let wrong = |reason: String| QueueError::WrongRecord { id, reason };
+    let record: Record = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+    match record.id == id {
+        true => Ok(record),
+        false => Err(wrong(format!("it is that of {}", record.id))),
     }
 }
 
@@ -54,7 +107,7 @@ pub trait Queue: Send + Sync {
     /// Keeps an object under its name.
     async fn put(&self, object: Digest, bytes: Bytes) -> Result<(), QueueError>;
 
-    /// Returns an object.
+    /// Returns an object, whose name is the hash of its bytes.
     async fn get(&self, object: Digest) -> Result<Bytes, QueueError>;
 
     /// Forgets an object, if it is there.

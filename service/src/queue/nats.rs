@@ -3,10 +3,14 @@
 //! Jobs wait in a stream, each with one message that a worker holds until it is done; records are
 //! entries of a bucket, whose revisions are their versions; objects are objects.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
 use async_nats::{
-    ConnectOptions,
+    Client, ConnectErrorKind, ConnectOptions, ServerAddr,
     jetstream::{
         self, AckKind, Context, Message,
         consumer::{AckPolicy, PullConsumer, pull},
@@ -21,11 +25,11 @@ use futures_util::StreamExt;
 use tokio::{
     io::AsyncReadExt,
     sync::broadcast,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::warn;
 
-use super::{Lease, Queue, QueueError, Seen, changes};
+use super::{Lease, MAX_OBJECT_BYTES, Queue, QueueError, Seen, changes, checked, read_record};
 use crate::{
     job::{Digest, JobId, Priority},
     record::{Record, State, WorkerStatus},
@@ -40,6 +44,9 @@ const OBJECTS: &str = "miden-cvm-objects";
 
 /// How often a worker asks for jobs that it was not told of.
 const ASK: Duration = Duration::from_secs(1);
+
+/// How long a piece of an object is waited for.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a worker is known that is not heard of, in leases.
 const KNOWN_LEASES: u32 = 30;
@@ -67,18 +74,19 @@ pub struct Nats {
 
 impl Nats {
     /// Connects to the server at an address, and sets the engine up, or takes it as a server has set it
-    /// up.
+    /// up. A server that is not there yet, or an engine that nobody has set up yet, is waited for as long
+    /// as `patience` says.
     ///
     /// # Errors
     /// Returns an error if the server cannot be reached or has no JetStream, or if nobody has set the
     /// engine up.
-    pub async fn connect(url: &str, settings: Option<Settings>) -> Result<Self, QueueError> {
-        let client = ConnectOptions::new()
-            .name("miden-cvm-service")
-            .retry_on_initial_connect()
-            .connection_timeout(Duration::from_secs(5))
-            .connect(url);
-        let client = client.await.map_err(QueueError::broken)?;
+    pub async fn connect(
+        url: &str,
+        settings: Option<Settings>,
+        patience: Duration,
+    ) -> Result<Self, QueueError> {
+        let until = Instant::now() + patience;
+        let client = connected(url, until, patience).await?;
         let context = jetstream::new(client);
         let missing = |error: &dyn ToString| {
             QueueError::broken(format!(
@@ -90,7 +98,7 @@ impl Nats {
             Some(Settings { capacity, lease }) => {
                 let config = stream::Config {
                     name: STREAM.into(),
-                    subjects: vec![format!("{SUBJECT}.*")],
+                    subjects: Priority::ALL.map(subject).into(),
                     retention: RetentionPolicy::WorkQueue,
                     discard: DiscardPolicy::New,
                     max_messages: i64::try_from(capacity).unwrap_or(i64::MAX),
@@ -98,7 +106,14 @@ impl Nats {
                     ..stream::Config::default()
                 };
                 // A server may still be on its way up.
-                let stream = ready(|| context.get_or_create_stream(config.clone())).await?;
+                let stream = ready(until, || context.get_or_create_stream(config.clone()))
+                    .await
+                    .map_err(|error| {
+                        QueueError::broken(format!(
+                            "the NATS server at {url} cannot keep jobs; it has to have JetStream \
+                             (`nats-server -js`): {error}"
+                        ))
+                    })?;
                 context
                     .update_stream(config)
                     .await
@@ -116,7 +131,7 @@ impl Nats {
                     let name = priority.name();
                     let config = pull::Config {
                         durable_name: Some(name.into()),
-                        filter_subject: format!("{SUBJECT}.{name}"),
+                        filter_subject: subject(priority),
                         ack_policy: AckPolicy::Explicit,
                         ack_wait: lease,
                         // Attempts are counted by the rules.
@@ -132,7 +147,7 @@ impl Nats {
                 objects.await.map_err(QueueError::broken)?;
                 stream
             }
-            None => ready(|| context.get_stream(STREAM))
+            None => ready(until, || context.get_stream(STREAM))
                 .await
                 .map_err(|error| missing(&error))?,
         };
@@ -174,8 +189,11 @@ impl Nats {
 
     /// Puts the message of a job into the stream.
     async fn publish(&self, id: JobId, priority: Priority) -> Result<(), QueueError> {
-        let subject = format!("{SUBJECT}.{}", priority.name());
-        let published = match self.context.publish(subject, id.to_string().into()).await {
+        let published = match self
+            .context
+            .publish(subject(priority), id.to_string().into())
+            .await
+        {
             Ok(acknowledged) => acknowledged.await,
             Err(error) => Err(error),
         };
@@ -207,20 +225,66 @@ fn bucket_of(name: &str) -> stream::Config {
     }
 }
 
-/// Asks until there is an answer, for as long as a server takes to start.
-async fn ready<T, E, F>(ask: impl Fn() -> F) -> Result<T, QueueError>
+/// The subject of the messages of jobs.
+fn subject(priority: Priority) -> String {
+    format!("{SUBJECT}.{}", priority.name())
+}
+
+/// Connects to a server, which need not be there at once.
+async fn connected(url: &str, until: Instant, patience: Duration) -> Result<Client, QueueError> {
+    let wrong = |reason: &dyn ToString| {
+        QueueError::broken(format!(
+            "`{url}` is no address of a NATS server, such as `nats://127.0.0.1:4222`: {}",
+            reason.to_string()
+        ))
+    };
+    let address: ServerAddr = url.parse().map_err(|error: io::Error| wrong(&error))?;
+    if address.host().is_empty() {
+        return Err(wrong(&"it names no host"));
+    }
+    loop {
+        let connecting = ConnectOptions::new()
+            .name("miden-cvm-service")
+            .connection_timeout(Duration::from_secs(5))
+            .connect(address.clone());
+        let error = match connecting.await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        let is_refused = matches!(
+            error.kind(),
+            ConnectErrorKind::AuthorizationViolation
+                | ConnectErrorKind::Authentication
+                | ConnectErrorKind::Tls
+        );
+        if is_refused {
+            return Err(QueueError::broken(format!(
+                "the NATS server at {url} refuses the connection: {error}"
+            )));
+        }
+        if Instant::now() + ASK > until {
+            return Err(QueueError::broken(format!(
+                "there is no NATS server at {url}, tried for {} s (`--nats-wait`): {error}",
+                patience.as_secs()
+            )));
+        }
+        warn!(%error, "there is no NATS server at {url} yet");
+        sleep(ASK).await;
+    }
+}
+
+/// Asks until there is an answer, for as long as that may take.
+async fn ready<T, E, F>(until: Instant, ask: impl Fn() -> F) -> Result<T, E>
 where
-    E: ToString,
     F: Future<Output = Result<T, E>>,
 {
-    const TRIES: u32 = 5;
-    for _ in 1..TRIES {
-        if let Ok(answer) = ask().await {
-            return Ok(answer);
+    loop {
+        let answer = ask().await;
+        if answer.is_ok() || Instant::now() + ASK > until {
+            return answer;
         }
         sleep(ASK).await;
     }
-    ask().await.map_err(QueueError::broken)
 }
 
 /// Tells the changes of records for as long as somebody may listen. After a break all records may have
@@ -268,12 +332,24 @@ impl Queue for Nats {
             }
             Err(error) => return Err(QueueError::broken(error)),
         };
+        let wrong = |reason: &str| QueueError::wrong_object(object, reason);
+        if found.info.size as u64 > MAX_OBJECT_BYTES {
+            return Err(wrong("it is longer than one can be"));
+        }
         let mut bytes = Vec::new();
-        found
-            .read_to_end(&mut bytes)
-            .await
-            .map_err(QueueError::broken)?;
-        Ok(bytes.into())
+        // Its description can be wrong about how much there is.
+        while bytes.len() as u64 <= MAX_OBJECT_BYTES {
+            match timeout(SILENCE, found.read_buf(&mut bytes)).await {
+                Ok(Ok(0)) => return checked(object, bytes.into()),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {
+                    return Err(wrong(&error.to_string()));
+                }
+                Ok(Err(error)) => return Err(QueueError::broken(error)),
+                Err(_) => return Err(wrong("a part of it is not there")),
+            }
+        }
+        Err(wrong("it is longer than one can be"))
     }
 
     async fn delete(&self, object: Digest) -> Result<(), QueueError> {
@@ -300,9 +376,8 @@ impl Queue for Nats {
         let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
             return Ok(None);
         };
-        let record = serde_json::from_slice(&entry.value).map_err(QueueError::broken)?;
         Ok(Some(Seen {
-            record,
+            record: read_record(id, &entry.value)?,
             version: entry.revision,
         }))
     }
@@ -404,13 +479,10 @@ impl Queue for Nats {
         while let Some(key) = keys.next().await {
             let key = key.map_err(QueueError::broken)?;
             let found = self.workers.get(&key).await.map_err(QueueError::broken)?;
-            let told = found.map(|bytes| serde_json::from_slice(&bytes));
-            let told: Option<WorkerStatus> = told.transpose().map_err(QueueError::broken)?;
-            match told {
-                Some(worker) if !worker.is_healthy(self.lease * KNOWN_LEASES) => {
-                    self.workers.purge(&key).await.map_err(QueueError::broken)?;
-                }
-                told => workers.extend(told),
+            let Some(bytes) = found else { continue };
+            match serde_json::from_slice::<WorkerStatus>(&bytes) {
+                Ok(worker) if worker.is_healthy(self.lease * KNOWN_LEASES) => workers.push(worker),
+                _ => self.workers.purge(&key).await.map_err(QueueError::broken)?,
             }
         }
         Ok(workers)

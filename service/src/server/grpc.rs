@@ -84,6 +84,9 @@ impl Interface {
                 JobsError::NoProof { .. } => Code::FailedPrecondition,
                 JobsError::Queue(QueueError::Full) => Code::ResourceExhausted,
                 JobsError::Queue(QueueError::NoObject(_)) => Code::NotFound,
+                JobsError::Queue(
+                    QueueError::WrongObject { .. } | QueueError::WrongRecord { .. },
+                ) => Code::DataLoss,
                 JobsError::Queue(QueueError::Broken(_)) => Code::Unavailable,
             },
         };

@@ -157,6 +157,9 @@ impl IntoResponse for Refused {
                 JobsError::NoProof { .. } => StatusCode::CONFLICT,
                 JobsError::Queue(QueueError::Full) => StatusCode::TOO_MANY_REQUESTS,
                 JobsError::Queue(QueueError::NoObject(_)) => StatusCode::NOT_FOUND,
+                JobsError::Queue(
+                    QueueError::WrongObject { .. } | QueueError::WrongRecord { .. },
+                ) => StatusCode::INTERNAL_SERVER_ERROR,
                 JobsError::Queue(QueueError::Broken(_)) => StatusCode::SERVICE_UNAVAILABLE,
             },
         };

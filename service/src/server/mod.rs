@@ -202,8 +202,14 @@ impl Service {
 
     /// Looks at a record again, and does what there is to do about it.
     async fn see(&self, id: JobId) -> Result<(), JobsError> {
-        let seen = self.jobs.queue().load(id).await?;
-        let record = seen.map(|seen| seen.record);
+        let record = match self.jobs.queue().load(id).await {
+            Ok(seen) => seen.map(|seen| seen.record),
+            Err(error) if error.is_final() => {
+                warn!(%error, "a job is left out");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.metrics.count(id, record.as_ref());
         match record {
             Some(record) => {

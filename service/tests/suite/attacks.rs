@@ -258,6 +258,8 @@ async fn what_arrives_has_a_bounded_room() {
             if answer.status != 202 {
                 return answer;
             }
+            // While this one is on its way, the last of the others may be what finds no room.
+            sleep(Duration::from_millis(300)).await;
         }
     };
     let answer = timeout(Duration::from_secs(60), refused)

@@ -1,8 +1,9 @@
 //! The queue that several machines share: NATS, workers as processes of their own, and what is left when
 //! one of them is killed.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
+use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 use miden_cvm_service::{
     job::{Priority, Terms},
@@ -81,7 +82,7 @@ impl Server {
             lease: Duration::from_secs(1),
         };
         Arc::new(
-            Nats::connect(&self.url(), Some(settings))
+            Nats::connect(&self.url(), Some(settings), Duration::from_secs(30))
                 .await
                 .expect("an engine"),
         )
@@ -257,4 +258,167 @@ async fn a_killed_server_loses_nothing() {
     verified(&proven.statement, &proven.proof);
     assert_eq!(proven.job.attempts, 1);
     workers.stop().await;
+}
+
+/// Who writes to NATS past the service.
+struct Intruder(Context);
+
+impl Intruder {
+    async fn new(server: &Server) -> Self {
+        let client = async_nats::connect(server.url()).await.expect("a client");
+        Self(jetstream::new(client))
+    }
+
+    /// Puts a message into the stream of jobs.
+    async fn send(&self, priority: Priority, payload: impl Into<Bytes>) {
+        let subject = format!("miden-cvm.jobs.{}", priority.name());
+        let sent = self.0.publish(subject, payload.into()).await;
+        sent.expect("to send").await.expect("a message");
+    }
+
+    /// Writes an entry of a bucket.
+    async fn write(&self, bucket: &str, key: impl Into<String>, value: impl Into<Bytes>) {
+        let store = self.0.get_key_value(bucket).await.expect("a bucket");
+        let key: String = key.into();
+        store.put(key, value.into()).await.expect("an entry");
+    }
+
+    /// Replaces an object; without its pieces if there are to be none.
+    async fn replace(&self, name: String, bytes: &[u8], has_pieces: bool) {
+        let objects = self.0.get_object_store("miden-cvm-objects").await;
+        let objects = objects.expect("objects");
+        let info = objects.put(name.as_str(), &mut &*bytes).await;
+        if !has_pieces {
+            let pieces = format!("$O.miden-cvm-objects.C.{}", info.expect("an object").nuid);
+            let stream = self.0.get_stream("OBJ_miden-cvm-objects").await;
+            let stream = stream.expect("a stream");
+            stream.purge().filter(pieces).await.expect("to purge");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_to_nats_stops_neither_server_nor_worker() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let host = server.host(Setup::default()).await;
+    let intruder = Intruder::new(&server).await;
+    let done = host.submit("begin push.1 drop end").await;
+    let worker = server.worker();
+    let done = until_over(&host, &done).await;
+    assert!(is_done(&done), "{done:?}");
+    drop(worker);
+
+    // Messages that name no job, one that there is not, and one that is over.
+    let unknown = "0".repeat(64);
+    let over = done.id.to_string();
+    let texts = [&unknown, &over, &over.to_uppercase(), "", "\0", "../../.."];
+    for text in texts {
+        intruder.send(Priority::High, text.to_owned()).await;
+        intruder.send(Priority::Low, text.to_owned()).await;
+    }
+    intruder.send(Priority::High, vec![0xff; 1 << 19]).await;
+    for _ in 0..20 {
+        intruder.send(Priority::High, over.clone()).await;
+    }
+    // Records that are none, and one under another job's name.
+    let json = serde_json::to_string(&done).expect("JSON");
+    let nested = "[".repeat(1 << 16);
+    let negative = json.replace("\"attempts\":1", "\"attempts\":-1");
+    let records = [&json, &nested, &negative, "", "null", "{}", &json[..100]];
+    for (number, record) in records.into_iter().enumerate() {
+        let id = format!("{number:064x}");
+        intruder
+            .write("miden-cvm-records", &id, record.to_owned())
+            .await;
+        intruder.send(Priority::High, id).await;
+    }
+    intruder
+        .write("miden-cvm-records", "no-job", "no record")
+        .await;
+    for status in ["", "{}", "\"worker\""] {
+        intruder.write("miden-cvm-workers", "nobody", status).await;
+    }
+    // Jobs whose objects are others, shorter than they say, or not there.
+    let terms = Terms {
+        is_detached: true,
+        ..Terms::default()
+    };
+    let mut bad = Vec::new();
+    for number in 0..3 {
+        let job = job(&format!("begin push.{number} push.7 drop drop end"));
+        bad.push(host.jobs.submit(&job, terms).await.expect("a job"));
+    }
+    let target = |record: &Record| record.target.to_string();
+    intruder
+        .replace(target(&bad[0]), &vec![7; 1 << 20], true)
+        .await;
+    intruder.replace(target(&bad[1]), &[7; 100], false).await;
+    let other = host.jobs.queue().get(done.target).await.expect("a target");
+    intruder.replace(target(&bad[2]), &other, true).await;
+
+    let worker = server.worker();
+    let good = host.submit(FIB).await;
+    let good = until_over(&host, &good).await;
+    assert!(is_done(&good), "{good:?}");
+    for record in &bad {
+        let failed = until_over(&host, record).await;
+        assert_eq!(failed.state, State::Failed);
+        let causes = failed.causes.iter();
+        assert!(
+            causes
+                .clone()
+                .all(|cause| cause.kind == CauseKind::Storage
+                    && cause.message.contains(&target(record))),
+            "{failed:?}"
+        );
+    }
+    // The job that is over was not run again, and the server knows both.
+    let again = host.jobs.status(done.id).await.expect("a job");
+    assert_eq!(again, done);
+    host.jobs.recover().await.expect("what is there");
+    let told = host.get("/v1/workers").await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    assert_eq!(host.get("/v1/jobs").await.status, 200);
+    let wrong = host.get(&format!("/v1/jobs/{:064x}", 1)).await;
+    assert_eq!(wrong.status, 500, "{}", wrong.text());
+    drop(worker);
+    host.stop().await;
+}
+
+#[test]
+fn a_nats_server_that_is_not_there_is_not_waited_for_without_end() {
+    let port = free_port();
+    let absent = format!("nats://127.0.0.1:{port}");
+    let cases = [
+        (&*absent, "there is no NATS server at"),
+        ("nats://nowhere.invalid", "there is no NATS server at"),
+        ("nats://", "no address of a NATS server"),
+        ("http://127.0.0.1", "no address of a NATS server"),
+        ("a b", "no address of a NATS server"),
+    ];
+    for (url, told) in cases {
+        for command in ["serve", "worker"] {
+            let output = Command::new(SERVICE)
+                .args([command, "--nats", url, "--nats-wait", "1"])
+                .output()
+                .expect("a process");
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command} {url}: {text}");
+            assert!(text.contains(told), "{command} {url}: {text}");
+        }
+    }
+    // A server without JetStream keeps no jobs.
+    let Some(program) = nats_server() else {
+        return;
+    };
+    let _plain = Process::start(program, &["-a", "127.0.0.1", "-p", &port.to_string()]);
+    let output = Command::new(SERVICE)
+        .args(["serve", "--nats", &absent, "--nats-wait", "2"])
+        .output()
+        .expect("a process");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("has to have JetStream"), "{text}");
 }
