@@ -56,14 +56,8 @@ impl Crossing {
         self.result_is_integer && self.keeping != Keeping::Below
     }
 
-    /// `[params] -> [results]`, and nothing else of the stack is touched.
-    pub(super) fn call(&self, code: &mut Code, callee: &str) {
-        self.keep(code);
-        code.line(format!("call.{callee}"));
-        self.restore(code);
-    }
-
-    fn keep(&self, code: &mut Code) {
+    /// What is done before the call: the parameters stay on top, and what is below them is out of reach.
+    pub(super) fn keep(&self, code: &mut Code) {
         match self.keeping {
             Keeping::ThreeWords => {
                 code.words(&"push.0 ".repeat(2 - self.params));
@@ -94,12 +88,19 @@ impl Crossing {
         code.words(&zero.repeat(length - self.params));
     }
 
-    fn restore(&self, code: &mut Code) {
+    /// What is done after the call: the results stay on top, and below them is what was below the parameters.
+    pub(super) fn restore(&self, code: &mut Code) {
         let results = self.results;
         match self.keeping {
             Keeping::ThreeWords if results == 4 => {
                 code.line(format!(
                     "exec.::{ABI_MODULE}::restore_three_words_below_word"
+                ));
+            }
+            Keeping::ThreeWords if results == 1 && !self.checks_result() => {
+                // Below what is dropped in the end, the result need not be moved again.
+                code.line(format!(
+                    "movdn.3 drop exec.::{ABI_MODULE}::restore_three_words drop drop"
                 ));
             }
             Keeping::ThreeWords => {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     abi::{FlatValues, flat_len, has_pointers},
     bindings::resources::Handles,
-    wit::Type,
+    wit::{ResourceName, Type},
 };
 
 /// Where messages are put together; `abi.masm` has it as `SCRATCH`.
@@ -235,7 +235,7 @@ impl<'a> ValueGlue<'a> {
     }
 
     /// From the form inside an instance to the form at the boundary.
-    pub(super) fn lower(&mut self, code: &mut Code, passing: &FlatValues) {
+    fn lower(&mut self, code: &mut Code, passing: &FlatValues) {
         if !passing.by_message {
             for (at, ty) in passing.placed() {
                 self.send_stack(code, ty, at);
@@ -293,11 +293,38 @@ impl<'a> ValueGlue<'a> {
         params: &FlatValues,
         results: &FlatValues,
     ) {
-        self.lower(code, params);
+        let (sent, received) = (Transfer::of_top(params), Transfer::of_top(results));
+        if sent.is_none() {
+            self.lower(code, params);
+        }
         let crossing = Crossing::new(params, results);
-        crossing.call(code, callee);
-        if !crossing.checks_result() {
-            self.lift(code, results);
+        crossing.keep(code);
+        if let Some(sent) = sent {
+            code.line(self.handles.send(sent.of, sent.own));
+        }
+        code.line(format!("call.{callee}"));
+        if let Some(received) = &received {
+            code.line(self.handles.receive(received.of, received.own));
+        }
+        crossing.restore(code);
+        match received {
+            Some(_) => self.check_below_handle(code, results),
+            None if crossing.checks_result() => {}
+            None => self.lift(code, results),
+        }
+    }
+
+    /// What an export does with its results before it returns.
+    pub(super) fn send_results(&mut self, code: &mut Code, results: &FlatValues, depth: Depth) {
+        match Transfer::of_top(results) {
+            Some(sent) => {
+                depth.lower(code);
+                code.line(self.handles.send(sent.of, sent.own));
+            }
+            None => {
+                self.lower(code, results);
+                depth.lower(code);
+            }
         }
     }
 
@@ -345,14 +372,7 @@ impl<'a> ValueGlue<'a> {
 
     /// Checks what is flat on the stack, and receives its handles.
     fn receive_flat(&mut self, code: &mut Code, passing: &FlatValues) {
-        let mut integers = Vec::new();
-        let mut others = Vec::new();
-        for (at, ty) in leaves(&passing.types) {
-            match integer_len(ty) {
-                0 => others.push((at, ty)),
-                length => integers.extend(at..at + length),
-            }
-        }
+        let (integers, mut others) = by_check(passing);
         // Receiving what is on top takes no instruction but the call: the others come after it, in one block with
         // those of the procedure.
         let on_top =
@@ -363,6 +383,15 @@ impl<'a> ValueGlue<'a> {
         }
         check_integers(code, &integers);
         for (at, ty) in others {
+            self.receive_stack(code, ty, at);
+        }
+    }
+
+    /// Checks what is flat on the stack below the handle on top, which was received and is the only one.
+    fn check_below_handle(&mut self, code: &mut Code, passing: &FlatValues) {
+        let (integers, others) = by_check(passing);
+        check_integers(code, &integers);
+        for (at, ty) in others.into_iter().skip(1) {
             self.receive_stack(code, ty, at);
         }
     }
@@ -392,6 +421,46 @@ impl<'a> ValueGlue<'a> {
             }
         }
     }
+}
+
+/// A handle on top of the stack that is the only one in some values. Nothing has to be moved to send or to receive it, so
+/// that there are no instructions, and no block, between that and the call or return.
+#[derive(Debug, Clone, Copy)]
+struct Transfer<'t> {
+    /// The resource type.
+    of: &'t ResourceName,
+    /// Whether it is given away.
+    own: bool,
+}
+
+impl<'t> Transfer<'t> {
+    fn of_top(values: &'t FlatValues) -> Option<Self> {
+        if values.by_message {
+            return None;
+        }
+        let leaves = leaves(&values.types);
+        let ((_, first), others) = leaves.split_first()?;
+        if others.iter().any(|(_, ty)| ty.has_handles()) {
+            return None;
+        }
+        match first {
+            Type::Own(of) => Some(Self { of, own: true }),
+            Type::Borrow(of) => Some(Self { of, own: false }),
+            _ => None,
+        }
+    }
+}
+
+/// The positions of elements that are right if they are below 2^32, and all other parts of values with their positions.
+fn by_check(values: &FlatValues) -> (Vec<usize>, Vec<(usize, &Type)>) {
+    let (mut integers, mut others) = (Vec::new(), Vec::new());
+    for (at, ty) in leaves(&values.types) {
+        match integer_len(ty) {
+            0 => others.push((at, ty)),
+            length => integers.extend(at..at + length),
+        }
+    }
+    (integers, others)
 }
 
 /// Returns `true` if there is more to sending a value than copying its flat form.

@@ -301,8 +301,7 @@ fn export_procedure(
         let depth = Depth::new(&params, &results);
         lists.receive_params(code, &params, depth);
         code.line(format!("exec.::{}", quoted(procedure)));
-        lists.lower(code, &results);
-        depth.lower(code);
+        lists.send_results(code, &results, depth);
     });
 }
 
