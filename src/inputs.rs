@@ -171,11 +171,12 @@ impl Inputs {
             })
     }
 
-    /// Reads JSON.
+    /// Reads JSON; a byte order mark before it is nothing.
     ///
     /// # Errors
     /// Returns the first thing that is not of the form that [`Inputs`] describes.
     pub fn from_json(text: &str) -> Result<Self, InputsError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let Object(document): Object<Document> =
             serde_json::from_str(text).map_err(InputsError::Json)?;
         let stack = numbers("operand_stack", &document.operand_stack)?;

@@ -32,6 +32,9 @@ use crate::{
 /// The names of the composition file that a folder is read by, the first that is there.
 pub const COMPOSITION_FILES: [&str; 2] = ["composition.toml", "composition.wac"];
 
+/// The endings of programs.
+const PROGRAM_ENDINGS: [&str; 2] = ["masm", "masp"];
+
 /// The bytes that a package begins with.
 const PACKAGE_MAGIC: &[u8] = b"MASP\0";
 
@@ -404,15 +407,18 @@ pub enum TargetError {
     },
     /// The folder has neither a composition file nor a program.
     #[error(
-        "the folder `{}` has no composition file and no program: neither {}",
+        "the folder `{}` has no composition file and no program: neither {}{}",
         .folder.display(),
-        .tried.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" nor ")
+        .tried.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" nor "),
+        or_named(.others)
     )]
     NoComposition {
         /// The folder.
         folder: PathBuf,
         /// The names that were looked for.
         tried: Vec<String>,
+        /// Files there that could be composition files by their endings.
+        others: Vec<String>,
     },
     /// It is not clear which of the folder's programs is meant.
     #[error(
@@ -456,6 +462,17 @@ pub enum TargetError {
     /// There is a mistake in the files of a composition or of its components.
     #[error(transparent)]
     Composition(#[from] BuildError),
+}
+
+/// What can be named in the place of a folder, in words.
+fn or_named(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        _ => {
+            let names: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+            format!("; if it is {}, name the file", names.join(" or "))
+        }
+    }
 }
 
 /// Loads targets from files, with a kernel and libraries.
@@ -738,12 +755,12 @@ pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
     }
     let programs = ["main.masm".into()]
         .into_iter()
-        .chain(["masm", "masp"].map(|ending| format!("{own}.{ending}")));
+        .chain(PROGRAM_ENDINGS.map(|ending| format!("{own}.{ending}")));
     let programs: Vec<String> = programs.collect();
     if let Some(found) = first(&programs) {
         return Ok(found);
     }
-    let mut others = programs_in(path)?;
+    let mut others = files_in(path, &PROGRAM_ENDINGS)?;
     // A package beside its source is made of it.
     let sources = others.clone();
     others.retain(|name| {
@@ -753,9 +770,12 @@ pub fn target_file(path: &Path) -> Result<PathBuf, TargetError> {
     match others.len() {
         0 => {
             tried.extend(programs);
+            let mut others = files_in(path, &["toml", "wac"])?;
+            others.retain(|name| name != WORKSPACE_FILE);
             Err(TargetError::NoComposition {
                 folder: path.into(),
                 tried,
+                others,
             })
         }
         1 => Ok(path.join(others.remove(0))),
@@ -772,16 +792,16 @@ fn kernel_module(folder: &Path) -> Result<PathBuf, TargetError> {
     if let Some(found) = named.into_iter().find(|path| path.is_file()) {
         return Ok(found);
     }
-    let programs = programs_in(folder)?;
-    let mut sources = programs.iter().filter(|name| name.ends_with(".masm"));
+    let sources = files_in(folder, &["masm"])?;
+    let mut sources = sources.iter();
     match (sources.next(), sources.next()) {
         (Some(only), None) => Ok(folder.join(only)),
         _ => Err(TargetError::UnknownKernel(folder.into())),
     }
 }
 
-/// The names of the `.masm` and `.masp` files in a folder.
-fn programs_in(folder: &Path) -> Result<Vec<String>, TargetError> {
+/// The names of the files in a folder that have one of some endings, sorted.
+fn files_in(folder: &Path, endings: &[&str]) -> Result<Vec<String>, TargetError> {
     let unreadable = |reason| TargetError::Unreadable {
         path: folder.into(),
         reason,
@@ -789,7 +809,7 @@ fn programs_in(folder: &Path) -> Result<Vec<String>, TargetError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if matches!(extension(&path), Some("masm" | "masp")) && path.is_file() {
+        if extension(&path).is_some_and(|ending| endings.contains(&ending)) && path.is_file() {
             found.push(
                 path.file_name()
                     .unwrap_or_default()

@@ -72,13 +72,13 @@ pub enum Divergence {
     #[error("this machine asks its host {here}, but Miden's processor {}", asks(.there))]
     Event {
         /// Where this machine is.
-        here: Place,
+        here: RaisedEvent,
         /// Where Miden's processor is; nowhere if it has ended.
-        there: Option<Place>,
+        there: Option<RaisedEvent>,
     },
     /// Miden's processor asked the host when this machine had ended.
     #[error("this machine has ended, but Miden's processor asks its host {0}")]
-    Extra(Place),
+    Extra(RaisedEvent),
     /// Only one of them failed.
     #[error("{failed} failed where {went_on} did not: {reason}")]
     End {
@@ -111,7 +111,7 @@ impl Divergence {
 const THIS: &str = "this machine";
 const MIDEN: &str = "Miden's processor";
 
-fn asks(there: &Option<Place>) -> String {
+fn asks(there: &Option<RaisedEvent>) -> String {
     match there {
         Some(place) => format!("asks {place}"),
         None => "has ended".into(),
@@ -120,7 +120,7 @@ fn asks(there: &Option<Place>) -> String {
 
 /// An event of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct RaisedEvent {
     /// The event.
     pub event: Felt,
     /// The cycle.
@@ -129,7 +129,7 @@ pub struct Place {
     pub context: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RaisedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             event,
@@ -255,7 +255,7 @@ pub(crate) fn own_mutation(mutation: &miden_processor::AdviceMutation) -> Advice
 
 /// An event that Miden's processor has asked its host for, with the answer.
 struct Answer {
-    place: Place,
+    place: RaisedEvent,
     mutations: Result<Vec<AdviceMutation>, String>,
 }
 
@@ -374,7 +374,7 @@ where
         &mut self,
         process: &miden_processor::ProcessState<'_>,
     ) -> impl FutureMaybeSend<Result<Vec<miden_processor::AdviceMutation>, EventError>> {
-        let place = Place {
+        let place = RaisedEvent {
             event: process.get_stack_item(0),
             cycle: process.clk().into(),
             context: u32::from(process.ctx()).into(),
@@ -591,7 +591,7 @@ impl<F: HostFuture<MidenEnd>> AsyncHost for Lockstep<'_, F> {
         &mut self,
         state: &ProcessState<'_>,
     ) -> impl HostFuture<Result<Vec<AdviceMutation>, HostError>> {
-        let here = Place {
+        let here = RaisedEvent {
             event: state.get_stack_item(0),
             cycle: state.clk().into(),
             context: state.ctx().domain().into(),
@@ -672,7 +672,7 @@ mod tests {
     /// Runs a program beside something that asks for these events and ends so.
     fn beside(
         source: &str,
-        places: &[Place],
+        places: &[RaisedEvent],
         end: MidenEnd,
     ) -> Result<ExecutionOutput, HostedError> {
         let channel = Channel::default();
@@ -716,15 +716,15 @@ mod tests {
         assert!(beside(EMITS, &[here], end("begin nop end")).is_ok());
 
         for place in [
-            Place {
+            RaisedEvent {
                 event: here.event + Felt::new(1),
                 ..here
             },
-            Place {
+            RaisedEvent {
                 cycle: here.cycle + 1,
                 ..here
             },
-            Place { context: 5, ..here },
+            RaisedEvent { context: 5, ..here },
         ] {
             let there = divergence(beside(EMITS, &[place], end("begin nop end")));
             assert!(

@@ -66,7 +66,7 @@ impl AnalyzeCommand {
             &mut loaded.target.host(),
             loaded.options.with_debug(false),
         )
-        .map_err(|error| Failure::of_run(&loaded.target, &error))?;
+        .map_err(|error| loaded.failure(&error))?;
         progress.stage("building the trace");
         let trace = loaded.trace()?;
         let cost = Cost::ALL

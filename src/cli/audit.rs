@@ -29,7 +29,8 @@ pub struct AuditCommand {
     #[command(flatten)]
     lying: LyingArgs,
     /// The number of changes, or of lies
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20_000)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20_000,
+        value_parser = clap::value_parser!(u64).range(1..))]
     mutations: u64,
     /// The seed of the random choices
     #[arg(long, default_value_t = 1)]

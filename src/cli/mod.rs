@@ -92,7 +92,10 @@ enum Command {
         shell: Shell,
     },
     /// Print the manual page
-    Man,
+    Man {
+        /// The command that it is about, such as `component new`; without it the page is about all of them
+        command: Vec<String>,
+    },
 }
 
 /// The assembler recurses into nested blocks, as deep as the source has them.
@@ -148,13 +151,7 @@ pub fn main() -> ExitCode {
                     clap_complete::generate(*shell, &mut command, "miden-cvm", &mut script);
                     Ok(Outcome::of_text("script", script))
                 }
-                Command::Man => {
-                    let mut page = Vec::new();
-                    clap_mangen::Man::new(Cli::command())
-                        .render(&mut page)
-                        .map(|()| Outcome::of_text("page", page))
-                        .map_err(Failure::failed)
-                }
+                Command::Man { command } => manual(command),
             };
             outcome::tell(result, cli.json)
         });
@@ -166,4 +163,32 @@ pub fn main() -> ExitCode {
         }),
         Err(error) => outcome::tell(Err(Failure::failed(error)), json),
     }
+}
+
+/// The manual page of a command, or that of all.
+fn manual(words: &[String]) -> Result<Outcome, Failure> {
+    let mut root = Cli::command();
+    // Commands have their full names then.
+    root.build();
+    let mut command = &root;
+    for word in words {
+        command = command.find_subcommand(word).ok_or_else(|| {
+            let known: Vec<&str> = command
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .collect();
+            Failure::usage(match known.as_slice() {
+                [] => format!("`{}` has no commands of its own", command.get_name()),
+                _ => format!(
+                    "there is no command `{word}`; the commands are {}",
+                    known.join(", ")
+                ),
+            })
+        })?;
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .render(&mut page)
+        .map_err(Failure::failed)?;
+    Ok(Outcome::of_text("page", page))
 }

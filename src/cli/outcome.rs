@@ -99,7 +99,12 @@ pub enum Failure {
     /// It failed.
     Failed(String),
     /// The run trapped.
-    Trapped(Box<TrapDescription>),
+    Trapped {
+        /// How.
+        trap: Box<TrapDescription>,
+        /// What may help.
+        help: Option<String>,
+    },
     /// The arguments make no sense.
     Usage(String),
     /// There is a mistake in this program.
@@ -112,10 +117,13 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
-    /// The failure of a run of `target`.
-    pub fn of_run(target: &Target, error: &ExecutionError) -> Self {
+    /// The failure of a run of `target`, and what may help if it is a trap.
+    pub fn of_run(target: &Target, error: &ExecutionError, help: Option<String>) -> Self {
         match target.describe(error) {
-            Some(trap) => Self::Trapped(Box::new(trap)),
+            Some(trap) => Self::Trapped {
+                trap: Box::new(trap),
+                help,
+            },
             None => Self::failed(error),
         }
     }
@@ -130,7 +138,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(reason) | Self::Usage(reason) => write!(f, "{reason}"),
-            Self::Trapped(trap) => write!(f, "{trap}"),
+            Self::Trapped { trap, help: None } => write!(f, "{trap}"),
+            Self::Trapped {
+                trap,
+                help: Some(help),
+            } => write!(f, "{trap}\n  help       {help}"),
             Self::Internal(reason) => write!(
                 f,
                 "this is a mistake in miden-cvm, please report it: {reason}"
@@ -149,7 +161,7 @@ pub fn tell(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
         Ok(Outcome { failure: None, .. }) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(FAILED),
         Err(Failure::Usage(_)) => ExitCode::from(USAGE),
-        Err(Failure::Failed(_) | Failure::Trapped(_) | Failure::Internal(_)) => {
+        Err(Failure::Failed(_) | Failure::Trapped { .. } | Failure::Internal(_)) => {
             ExitCode::from(FAILED)
         }
     };
@@ -197,8 +209,12 @@ fn print_json(result: Result<Outcome, Failure>) -> io::Result<()> {
             }
             answer
         }
-        Err(Failure::Trapped(trap)) => {
-            json!({ "status": "error", "error": trap.to_string(), "trap": trap })
+        Err(Failure::Trapped { trap, help }) => {
+            let mut answer = json!({ "status": "error", "error": trap.to_string(), "trap": trap });
+            if let Some(help) = help {
+                answer["help"] = help.into();
+            }
+            answer
         }
         Err(failure) => json!({ "status": "error", "error": failure.to_string() }),
     };

@@ -167,10 +167,7 @@ impl ProveCommand {
                 let Inputs { stack, advice } = loaded.inputs.clone();
                 let options = loaded.options.with_debug(false).with_tracing(false);
                 let ran = execute(&loaded.target, stack, advice, &mut loaded.host(), options);
-                Some(
-                    ran.map_err(|error| Failure::of_run(&loaded.target, &error))?
-                        .advice,
-                )
+                Some(ran.map_err(|error| loaded.failure(&error))?.advice)
             }
             _ => None,
         };

@@ -61,6 +61,12 @@ impl RowsCommand {
                 operations().collect::<Vec<_>>().join(", ")
             )));
         }
+        if let Some(to) = self.to.filter(|to| *to < self.from) {
+            return Err(Failure::usage(format!(
+                "--from {} is after --to {to}: there are no rows between them",
+                self.from
+            )));
+        }
         let progress = Progress::start("loading");
         let mut loaded = self.source.load(&progress, LONGEST_RUN)?;
         progress.stage("building the trace");

@@ -34,14 +34,14 @@ impl RunCommand {
     /// Returns an error if something cannot be loaded or written, or if the run traps.
     pub fn run(&self) -> Result<Outcome, Failure> {
         let progress = Progress::start("loading");
-        let loaded = self.source.load(&progress, MAX_CYCLES)?;
+        let mut loaded = self.source.load(&progress, MAX_CYCLES)?;
         let outputs = match &self.output {
             Some(path) => Outputs::check([("the outputs", path.clone())], &loaded.read)?,
             None => Outputs::check([], &[])?,
         };
         progress.stage("running");
         let mut host = loaded.host();
-        let inputs = loaded.inputs;
+        let inputs = std::mem::take(&mut loaded.inputs);
         let output = execute(
             &loaded.target,
             inputs.stack,
@@ -49,7 +49,7 @@ impl RunCommand {
             &mut host,
             loaded.options,
         )
-        .map_err(|error| Failure::of_run(&loaded.target, &error))?;
+        .map_err(|error| loaded.failure(&error))?;
         drop(progress);
 
         let call = loaded.call.as_ref();

@@ -9,8 +9,9 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, Inputs, MAX_CYCLES, MAX_FILE_LEN,
-    StackInputs, Target, TargetError, TracedExecutionError, TypedCall, execute_traced, target_file,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace, Function, Inputs,
+    MAX_CYCLES, MAX_FILE_LEN, StackInputs, Target, TargetError, TracedExecutionError, TypedCall,
+    execute_traced, target_file,
 };
 
 use super::{
@@ -75,6 +76,8 @@ pub struct Loaded {
     pub options: ExecutionOptions,
     /// The call with values, if it is one.
     pub call: Option<TypedCall>,
+    /// What to say if the run traps: that its function wants values, and there are none.
+    wants_values: Option<String>,
 }
 
 impl Loaded {
@@ -91,9 +94,14 @@ impl Loaded {
         let Inputs { stack, advice } = std::mem::take(&mut self.inputs);
         let traced = execute_traced(&self.target, stack, advice, &mut self.host(), self.options);
         traced.map_err(|error| match error {
-            TracedExecutionError::Execution(error) => Failure::of_run(&self.target, &error),
+            TracedExecutionError::Execution(error) => self.failure(&error),
             error => Failure::failed(error),
         })
+    }
+
+    /// The failure of its run.
+    pub fn failure(&self, error: &ExecutionError) -> Failure {
+        Failure::of_run(&self.target, error, self.wants_values.clone())
     }
 }
 
@@ -185,6 +193,10 @@ impl Source {
         let call = call
             .transpose()
             .map_err(|error| Failure::usage(format!("--invoke: {error}")))?;
+        let wants_values = match call {
+            None if is_zero(&inputs.stack) => target.function().and_then(wanted_values),
+            _ => None,
+        };
         let inputs = match &call {
             Some(call) => call.inputs(inputs),
             None => inputs,
@@ -205,6 +217,7 @@ impl Source {
             inputs,
             options,
             call,
+            wants_values,
         })
     }
 }
@@ -225,7 +238,7 @@ impl Source {
             }
             read.push(path.clone());
             let Inputs { stack, advice } = Inputs::read(path).map_err(Failure::failed)?;
-            if stack[..] != StackInputs::default()[..] {
+            if !is_zero(&stack) {
                 return Err(Failure::failed(format!(
                     "inputs `{}`: a claimed instance gets its operand stack from who calls it: leave out \
                      `operand_stack`",
@@ -240,6 +253,25 @@ impl Source {
         }
         Ok(all)
     }
+}
+
+/// Whether there is nothing but zeros on a stack.
+fn is_zero(stack: &StackInputs) -> bool {
+    stack[..] == StackInputs::default()[..]
+}
+
+/// How a function is called with the values that it takes, if it takes some.
+fn wanted_values(function: &Function) -> Option<String> {
+    let names = function.params.iter().map(|param| &*param.name);
+    let names: Vec<&str> = names.collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "`{function}` was run without values: give them with `--invoke \'{}({})\'`, or as elements in \
+             the inputs",
+            function.name,
+            names.join(", ")
+        )
+    })
 }
 
 /// Whether an instance is claimed, or claimed in what is claimed.

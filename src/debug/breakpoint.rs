@@ -39,6 +39,14 @@ pub enum Breakpoint {
     },
 }
 
+/// The instances that there are, in words.
+fn told(instances: &[String]) -> String {
+    match instances {
+        [] => "a program without components has none".into(),
+        _ => format!("the instances are {}", instances.join(", ")),
+    }
+}
+
 /// Why a breakpoint cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -52,7 +60,7 @@ pub enum BreakpointError {
         similar: Vec<String>,
     },
     /// No instance has the name.
-    #[error("no instance is called `{name}`; the instances are {}", .known.join(", "))]
+    #[error("no instance is called `{name}`; {}", told(.known))]
     UnknownInstance {
         /// The name.
         name: String,

@@ -184,10 +184,10 @@ fn lines_and_breakpoints() {
 // ------------------------------------------------------------------------------------------------
 
 /// What the debugger answers to these lines.
-fn told(target: &Path, lines: &str) -> String {
+fn told(target: &Path, lines: impl AsRef<[u8]>) -> String {
     let mut child = start(&["debug", "--plain"], Some(target));
     let mut stdin = child.stdin.take().expect("an input");
-    stdin.write_all(lines.as_bytes()).expect("it reads");
+    stdin.write_all(lines.as_ref()).expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
@@ -235,6 +235,25 @@ fn lines_drive_it() {
     }
     // Nothing is answered after the end.
     assert!(!text.ends_with("  15  0\n"), "{text}");
+}
+
+/// What is no text is no command, and no end of the session.
+#[test]
+fn noise_is_answered_as_an_unknown_command() {
+    let folder = Folder::new(&[("main.masm", "begin push.1 drop end")]);
+    let long = "x".repeat(200_000);
+    let lines = [
+        &b"\xff\xfe\n\0\r\nbreak instance shop\n"[..],
+        long.as_bytes(),
+        b"\nstep\nstack\n",
+    ];
+    let text = told(&folder.path("main.masm"), lines.concat());
+    assert!(text.contains("is no command"), "{text}");
+    assert!(
+        text.contains("a program without components has none"),
+        "{text}"
+    );
+    assert!(text.contains("  15  0\n"), "{text}");
 }
 
 /// Handles, whose they are, and what they stand for.

@@ -1348,6 +1348,13 @@ fn completions_and_the_manual_page_are_printed() {
         assert!(script.contains("analyze"), "{shell}");
     }
     assert!(miden_cvm(["man"]).answer().contains(".TH miden-cvm"));
+    // The page names one for each command, and these are there too.
+    let page = miden_cvm(["man", "component", "new"]).answer();
+    assert!(page.contains(".TH miden-cvm-component-new"), "{page}");
+    assert!(page.contains("miden\\-cvm component new"), "{page}");
+    let error = miden_cvm(["man", "component", "old"]).error(2);
+    assert!(error.contains("the commands are new,"), "{error}");
+    miden_cvm(["man", "run", "fast"]).error(2);
 }
 
 #[test]
@@ -1376,4 +1383,44 @@ fn messages_of_rows_have_another_end() {
     assert!(tables.contains("hasher"), "{tables:?}");
     let unknown = miden_cvm(["rows", "examples/fib/fib.masm", "--operation", "jump"]).error(2);
     assert!(unknown.contains("there is no operation `JUMP`") && unknown.contains("MLOADW"));
+}
+
+#[test]
+fn what_asks_for_nothing_is_refused() {
+    let folder = Folder::new(&[("main.masm", "begin push.1 drop end")]);
+    let target = folder.path("main.masm");
+    let error = on(&["rows"], &target, &["--from", "5", "--to", "1"]).error(2);
+    assert!(error.contains("--from 5 is after --to 1"), "{error}");
+    on(&["audit"], &target, &["-n", "0"]).error(2);
+}
+
+/// Editors of some systems begin a text with a byte order mark, and end lines with two characters.
+#[test]
+fn inputs_can_begin_with_a_byte_order_mark() {
+    let folder = Folder::new(&[
+        ("main.masm", "\u{feff}begin\r\n    add.1 # ☃\r\nend\r\n"),
+        (
+            "main.inputs",
+            "\u{feff}{\r\n  \"operand_stack\": [\"41\"]\r\n}\r\n",
+        ),
+    ]);
+    let json = on(&["run"], &folder.path("main.masm"), &["--json"]).json();
+    assert_eq!(json["stack"][0], "42");
+}
+
+/// A folder that was copied, or given another name, does not have its composition under its own name any more.
+#[test]
+fn a_folder_under_another_name_tells_what_could_be_named() {
+    let folder = Folder::new(&[
+        ("copy/ledger.toml", ""),
+        ("copy/ledger.wac", ""),
+        ("empty/notes.txt", ""),
+    ]);
+    let error = on(&["run"], &folder.path("copy"), &[]).error(1);
+    assert!(
+        error.contains("if it is `ledger.toml` or `ledger.wac`, name the file"),
+        "{error}"
+    );
+    let error = on(&["run"], &folder.path("empty"), &[]).error(1);
+    assert!(error.ends_with("nor `empty.masp`\n"), "{error}");
 }

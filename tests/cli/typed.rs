@@ -164,6 +164,13 @@ fn calls_that_do_not_fit_are_refused() {
         let json: Value = serde_json::from_str(&finished.stdout).expect("JSON");
         assert_eq!(json["status"], "error", "{call}");
     }
+    let few = invoke(&folder, "main()").stdout;
+    assert!(
+        few.contains("the function is main: func(a: u32, b: u32)"),
+        "{few}"
+    );
+    let long = invoke(&folder, &format!("main({})", "9".repeat(100_000))).stdout;
+    assert!(long.len() < 2000, "{} bytes", long.len());
     let unknown = invoke(&folder, "nobody()").stdout;
     assert!(unknown.contains("#two"), "{unknown}");
     let untyped = Folder::new(&[("main.masm", "begin add end")]);
@@ -207,4 +214,45 @@ fn calls_are_proven() {
     let wrong = ["--of", folder.path("echo/echo.wit").to_str().expect("text")].map(str::to_owned);
     let wrong = [wrong[0].as_str(), wrong[1].as_str()];
     assert_ne!(on(&["inspect"], &statement, &wrong).code, 0);
+}
+
+/// A run without the values that its function takes ends in a trap somewhere; how they are given is told with it.
+#[test]
+fn a_run_without_values_is_told_how_to_give_them() {
+    let folder = Folder::new(&[
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nsources = [\"app.masm\"]\n\
+             [exports.main]\nprocedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.wit",
+            "package my:app; world w { export main: func(count: u32, who: string) -> u32; }",
+        ),
+        (
+            "app/app.masm",
+            "pub proc main movdn.2 drop drop neq.7 assert end",
+        ),
+        (
+            "app.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\n",
+        ),
+    ]);
+    let target = folder.path("app.toml");
+    let told = "--invoke 'main(count, who)'";
+    for command in ["run", "prove", "analyze"] {
+        let error = on(&[command], &target, &[]).error(1);
+        assert!(error.contains(told), "{command}: {error}");
+    }
+    let json: Value =
+        serde_json::from_str(&on(&["run"], &target, &["--json"]).stdout).expect("JSON");
+    let help = json["help"].as_str().expect("help");
+    assert!(help.contains(told), "{help}");
+    // With values, or with elements that may be some, a trap is another matter.
+    let call = ["--invoke", "main(7, \"a\")"];
+    let error = on(&["run"], &target, &call).error(1);
+    assert!(!error.contains("--invoke"), "{error}");
+    folder.write("app.inputs", br#"{ "operand_stack": ["7"] }"#);
+    let error = on(&["run"], &target, &[]).error(1);
+    assert!(!error.contains("--invoke"), "{error}");
 }

@@ -118,6 +118,7 @@ fn members_alone_have_what_is_shared() {
 fn mistakes_in_workspaces_have_their_place() {
     let folder = workspace();
     for (text, reason) in [
+        ("members = []\n", "no members"),
         ("members = [\"ap\"]\n", "did you mean"),
         ("members = [\"app\", \"app\"]\n", "there twice"),
         (

@@ -77,11 +77,17 @@ pub fn typed_params(
         .iter()
         .map(|field| wave_type(&field.ty))
         .collect();
-    let params: Result<Vec<Value>, _> = call.to_wasm_params(&types);
-    params.map_err(|error| ValueError::Text {
+    let wrong = |reason: String| ValueError::Text {
         text: call.source().into(),
-        reason: format!("{error}; the function is {function}"),
-    })
+        reason: format!("{reason}; the function is {function}"),
+    };
+    let params: Result<Vec<Value>, _> = call.to_wasm_params(&types);
+    let params = params.map_err(|error| wrong(error.to_string()))?;
+    let (expected, found) = (types.len(), params.len());
+    match expected == found {
+        true => Ok(params),
+        false => Err(wrong(ValueError::Count { expected, found }.to_string())),
+    }
 }
 
 /// A type as WAVE knows it: a `felt` is a `u64`, and so is a handle, which stands for nothing that could

@@ -50,6 +50,26 @@ use crate::{
     text::line_of,
 };
 
+/// The public procedures that sources declare, as `module::procedure`. A source that cannot be read has none:
+/// what is wrong with it is an error of the one who assembles it.
+pub(crate) fn declared_procedures(sources: &[SourceText]) -> BTreeSet<String> {
+    let of_source = |source: &SourceText| {
+        let Outline {
+            procedures,
+            aliases,
+            ..
+        } = Outline::read(&source.text).unwrap_or_default();
+        let procedures = procedures.into_iter();
+        let own = procedures.map(|procedure| (procedure.name, procedure.is_public));
+        let others = aliases.into_iter();
+        own.chain(others.map(|alias| (alias.name, alias.is_public)))
+            .filter(|(_, is_public)| *is_public)
+            .map(|(name, _)| canonical_in(&source.module, &name))
+            .collect::<Vec<_>>()
+    };
+    guarded(|| sources.iter().flat_map(of_source).collect()).unwrap_or_default()
+}
+
 /// The module that a kernel is.
 const KERNEL: &str = "$kernel";
 

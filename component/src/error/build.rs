@@ -225,6 +225,10 @@ pub enum Problem {
     #[error("{0}")]
     #[diagnostic(help("correct the entry; the book lists the keys of both files"))]
     Toml(String),
+    /// A workspace without a single component.
+    #[error("the workspace has no members")]
+    #[diagnostic(help("list the folders of its components under `members`"))]
+    NoMembers,
     /// A workspace names a component twice.
     #[error("the member `{0}` is there twice")]
     #[diagnostic(help("remove one of them"))]

@@ -86,11 +86,22 @@ impl ValueError {
     pub fn in_text(self, text: &str) -> Self {
         match self {
             Self::Text { reason, .. } => Self::Text {
-                text: text.into(),
+                text: shown(text),
                 reason,
             },
             other => other,
         }
+    }
+}
+
+/// The most characters of a text that an error shows.
+const SHOWN: usize = 200;
+
+/// The beginning of a text, if it is long.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
     }
 }
 

@@ -16,7 +16,7 @@ use toml::Spanned;
 
 use crate::{
     COMPONENT_FILE,
-    assembly::{Assembled, SourceText, SourceWarning, toolchain::Toolchain},
+    assembly::{Assembled, SourceText, SourceWarning, declared_procedures, toolchain::Toolchain},
     bindings::{
         BINDINGS_MODULE, Bindings, BindingsModule, Implementation,
         inline::{inline, join_exports},
@@ -156,22 +156,25 @@ impl Component {
         let package = assembled_code(&document, folder, &manifest, world.is_some())?;
         let named = wit.map(|world| world.types.as_slice());
         let data = StaticData::read(&document, folder, &manifest.data, named.unwrap_or_default())?;
+        let constants = data.module();
+        let is_taken = |module: &str| {
+            let first = module.split("::").next();
+            wit.is_some() && is_bindings_module(module)
+                || types.has_modules() && first == Some(RESOURCE_MODULE)
+                || constants.is_some() && first == Some(DATA_MODULE)
+        };
+        let sources = sources(&document, folder, &manifest, is_taken)?;
+        let texts = read_sources(&sources)?;
         let plan = BuildPlan::new(
             &document,
             &manifest,
             wit,
             &types,
             (package.as_deref(), wasm.as_ref()),
-            data.module(),
+            constants,
+            known_procedures(package.as_deref(), &texts),
         )?;
         let mut segments = data.segments;
-        let is_taken = |module: &str| {
-            let first = module.split("::").next();
-            plan.bindings.is_some() && is_bindings_module(module)
-                || types.has_modules() && first == Some(RESOURCE_MODULE)
-                || plan.constants.is_some() && first == Some(DATA_MODULE)
-        };
-        let sources = sources(&document, folder, &manifest, is_taken)?;
         let mut files = files_of(folder, &manifest, &sources);
         files.extend(workspace.iter().flat_map(Workspace::files));
         let AssembledComponent {
@@ -183,7 +186,7 @@ impl Component {
             &document,
             &plan,
             &types,
-            &sources,
+            texts,
             package.as_deref(),
             wasm.as_ref(),
             toolchain,
@@ -366,6 +369,7 @@ impl<'m> BuildPlan<'m> {
         types: &Declared,
         (package, wasm): (Option<&Library>, Option<&WasmModule>),
         constants: Option<BindingsModule>,
+        known: BTreeSet<String>,
     ) -> Result<Self, BuildError> {
         let Some(world) = world else {
             if let Some(init) = &manifest.init {
@@ -382,10 +386,9 @@ impl<'m> BuildPlan<'m> {
                 dynamic: &manifest.dyncall,
             });
         };
-        let packaged = package.map(public_procedures).unwrap_or_default();
         let implementations = match (wasm, &manifest.wasm) {
             (Some(wasm), Some(place)) => wasm.implementations(place),
-            _ => implementations(document, manifest, world, &packaged)?,
+            _ => implementations(document, manifest, world, &known)?,
         };
         let (roots, others) = import_roots(document, manifest, world)?;
         let mut imports = declared_imports(document, &others)?;
@@ -396,7 +399,7 @@ impl<'m> BuildPlan<'m> {
         let named = |entry: &'m Option<Spanned<String>>| {
             let entry = entry.as_ref()?;
             let is_none = entry.get_ref().is_empty();
-            (!is_none).then(|| (find_procedure(&packaged, entry.get_ref()), entry))
+            (!is_none).then(|| (find_procedure(&known, entry.get_ref()), entry))
         };
         let (realloc, init) = (named(&manifest.realloc), named(&manifest.init));
         let (realloc_path, init_path) = match wasm {
@@ -522,7 +525,7 @@ fn stub_identity(
     })
 }
 
-fn sources(
+pub(super) fn sources(
     document: &Document,
     folder: &Path,
     manifest: &Manifest,
@@ -554,6 +557,25 @@ fn sources(
     Ok(found)
 }
 
+/// The texts of sources.
+pub(super) fn read_sources(sources: &[Source]) -> Result<Vec<SourceText>, BuildError> {
+    let texts = sources
+        .iter()
+        .map(|source| SourceText::read(&source.file, &source.module));
+    Ok(texts.collect::<Result<_, _>>()?)
+}
+
+/// The public procedures of a component's package and sources.
+pub(super) fn known_procedures(
+    package: Option<&Library>,
+    texts: &[SourceText],
+) -> BTreeSet<String> {
+    let packaged = package.map(public_procedures).unwrap_or_default();
+    let mut known = declared_procedures(texts);
+    known.extend(packaged.into_keys());
+    known
+}
+
 /// The result of assembling the sources of a component, its bindings and stubs.
 struct AssembledComponent {
     library: Library,
@@ -569,7 +591,7 @@ fn assemble(
     document: &Document,
     plan: &BuildPlan<'_>,
     types: &Declared,
-    sources: &[Source],
+    texts: Vec<SourceText>,
     package: Option<&Library>,
     wasm: Option<&WasmModule>,
     toolchain: &Toolchain,
@@ -615,10 +637,6 @@ fn assemble(
     if let Some(package) = package {
         assembly = assembly.with_static_library(package);
     }
-    let texts = sources
-        .iter()
-        .map(|source| SourceText::read(&source.file, &source.module))
-        .collect::<Result<Vec<_>, _>>()?;
     let mut parsed = assembly.parse_library(texts)?;
     let compiled = wasm.into_iter().flat_map(|wasm| &wasm.modules);
     let compiled = compiled.map(|compiled| SourceText {
@@ -729,7 +747,7 @@ pub(crate) fn init_procedure(manifest: &Manifest, package: Option<&Library>) -> 
         Some(named) if named.get_ref().is_empty() => None,
         Some(named) => {
             let packaged = package.map(public_procedures).unwrap_or_default();
-            Some(find_procedure(&packaged, named.get_ref()))
+            Some(find_procedure(packaged.keys(), named.get_ref()))
         }
         None => compiled_init(package?),
     }
@@ -783,7 +801,7 @@ fn exports(
         let (Some(procedure), None, false) = (&entry.procedure, &entry.module, entry.raw) else {
             return Err(document.error_at(name, Problem::ExportForm(name.get_ref().clone())));
         };
-        let path = find_procedure(procedures, procedure.get_ref());
+        let path = find_procedure(procedures.keys(), procedure.get_ref());
         let Some(&node) = procedures.get(&path) else {
             let problem = Problem::ExportWithoutProcedure {
                 export: name.get_ref().clone(),
@@ -842,7 +860,10 @@ fn dynamic_targets(
             .strip_prefix(STUB_MODULE)
             .and_then(|name| name.strip_prefix("::"))
             .and_then(|name| imports.get(name));
-        match (import, procedures.get(&find_procedure(procedures, name))) {
+        match (
+            import,
+            procedures.get(&find_procedure(procedures.keys(), name)),
+        ) {
             (Some(import), _) => {
                 targets.imports.insert(import.digest);
             }

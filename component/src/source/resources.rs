@@ -226,7 +226,7 @@ impl Declared {
     ) -> Result<BTreeMap<String, MastNodeId>, BuildError> {
         let mut nodes = BTreeMap::new();
         for (name, procedure) in &self.destructors {
-            let path = find_procedure(procedures, procedure.get_ref());
+            let path = find_procedure(procedures.keys(), procedure.get_ref());
             let Some(&node) = procedures.get(&path) else {
                 let problem = Problem::DestructorWithoutProcedure {
                     resource: name.clone(),

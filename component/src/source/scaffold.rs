@@ -12,11 +12,10 @@ use crate::{
         skeleton,
         stubs::STUB_MODULE,
     },
-    code::library::public_procedures,
     error::{BuildError, Problem},
     limits::AssemblyLimits,
     source::{
-        component::init_procedure,
+        component::{init_procedure, known_procedures, read_sources, sources},
         data::StaticData,
         foreign,
         libraries::assembled_code,
@@ -240,18 +239,18 @@ pub fn bindings(folder: &Path) -> Result<Vec<BindingsModule>, BuildError> {
     .ok_or_else(|| BuildError::in_file(document.path(), Problem::NoWorld))?;
     let types = Declared::take(&document, &mut manifest, Some(&world.world))?;
     let package = assembled_code(&document, folder, &manifest, true)?;
-    let packaged = package
-        .as_deref()
-        .map(public_procedures)
-        .unwrap_or_default();
-    let implementations = implementations(&document, &manifest, &world.world, &packaged)?
+    // Sources need not be there yet; names of procedures are those of the WIT then.
+    let sources = sources(&document, folder, &manifest, |_| false);
+    let texts = sources.and_then(|sources| read_sources(&sources));
+    let known = known_procedures(package.as_deref(), &texts.unwrap_or_default());
+    let implementations = implementations(&document, &manifest, &world.world, &known)?
         .into_iter()
         .map(|(name, (implementation, _)): (_, (Implementation, _))| (name, implementation))
         .collect();
     let realloc = manifest
         .realloc
         .as_ref()
-        .map(|path| find_procedure(&packaged, path.get_ref()));
+        .map(|path| find_procedure(&known, path.get_ref()));
     let init = init_procedure(&manifest, package.as_deref());
     let (roots, _) = import_roots(&document, &manifest, &world.world)?;
     let mut modules = Bindings::new(

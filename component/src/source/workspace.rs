@@ -48,6 +48,9 @@ impl Workspace {
     pub fn load(folder: &Path) -> Result<Self, BuildError> {
         let document = Document::read(&folder.join(WORKSPACE_FILE), "workspace file")?;
         let entries: WorkspaceEntries = document.parse()?;
+        if entries.members.is_empty() {
+            return Err(BuildError::in_file(document.path(), Problem::NoMembers));
+        }
         let mut known = BTreeSet::new();
         for member in &entries.members {
             let path = folder.join(member.get_ref());

@@ -1,14 +1,17 @@
 //! A component's world and what its `component.toml` says about it: which procedures implement the
 //! exports, and which digests stand for the imports.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use miden_core::Word;
 use toml::Spanned;
 
 use crate::{
     bindings::Implementation,
-    code::library::{Procedures, canonical, canonical_in},
+    code::library::{canonical, canonical_in},
     error::{BuildError, Problem},
     limits::AssemblyLimits,
     source::{
@@ -122,12 +125,13 @@ fn find_functions(interfaces: &[Interface], key: &str) -> Option<Vec<FunctionNam
 
 /// The implementation of each export of a world, and the entry that says so.
 ///
-/// An entry for a function stands before one for its whole interface.
+/// An entry for a function stands before one for its whole interface. `known` are the public procedures of
+/// the component's package and sources.
 pub(crate) fn implementations<'m>(
     document: &Document,
     manifest: &'m Manifest,
     world: &World,
-    packaged: &Procedures,
+    known: &BTreeSet<String>,
 ) -> Result<BTreeMap<FunctionName, (Implementation, &'m Spanned<String>)>, BuildError> {
     let mut found = BTreeMap::new();
     let mut by_function = NamedOnce::default();
@@ -148,7 +152,7 @@ pub(crate) fn implementations<'m>(
             let (procedure, place) = match (&entry.procedure, &entry.module) {
                 (Some(procedure), None) => {
                     by_function.add(document, &function, key)?;
-                    (find_procedure(packaged, procedure.get_ref()), procedure)
+                    (find_procedure(known, procedure.get_ref()), procedure)
                 }
                 (None, Some(module)) => {
                     by_interface.add(document, &function, key)?;
@@ -157,11 +161,11 @@ pub(crate) fn implementations<'m>(
                     }
                     let procedure = canonical_in(module.get_ref(), &masm_name(&function.1));
                     let written = canonical_in(module.get_ref(), &function.1);
-                    // Compiled code has the names of WIT as they are.
+                    // Compiled code has the names of WIT as they are, and sources can have them.
                     let found = [&procedure, &written]
-                        .map(|path| find_procedure(packaged, path))
+                        .map(|path| find_procedure(known, path))
                         .into_iter()
-                        .find(|path| packaged.contains_key(path));
+                        .find(|path| known.contains(path));
                     (found.unwrap_or(procedure), module)
                 }
                 _ => return Err(document.error_at(key, Problem::ExportForm(key.get_ref().clone()))),
@@ -213,17 +217,20 @@ impl<'m> NamedOnce<'m> {
     }
 }
 
-/// The path of a procedure as assembled code has it. It can be written with or without the `::` in front
+/// The path of a procedure, one of those that are known, as assembled code has it. It can be written with or without the `::` in front
 /// of it, and without the quotation marks around parts that are no names of Miden assembly. If there is no
 /// such procedure, or more than one, it stays as it is written, in the one form that paths have.
-pub(crate) fn find_procedure(packaged: &Procedures, written: &str) -> String {
+pub(crate) fn find_procedure<'k>(
+    known: impl IntoIterator<Item = &'k String> + Clone,
+    written: &str,
+) -> String {
     let path = canonical(written);
-    if packaged.contains_key(&path) {
+    if known.clone().into_iter().any(|known| *known == path) {
         return path;
     }
     let plain = path.replace('"', "");
-    let mut found = packaged
-        .keys()
+    let mut found = known
+        .into_iter()
         .filter(|path| path.replace('"', "") == plain);
     match (found.next(), found.next()) {
         (Some(found), None) => found.clone(),

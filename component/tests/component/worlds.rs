@@ -563,6 +563,34 @@ fn a_function_is_named_once() {
     );
 }
 
+/// The procedures for an interface can have the names of its functions as they are, in sources as in packages.
+#[test]
+fn procedures_can_have_the_names_of_wit() {
+    let files = Files::new(&[
+        (
+            "points/w.wit",
+            "package my:points; interface points { add-points: func(); %use: func(); take: func(); } \
+             world w { export points; }",
+        ),
+        (
+            "points/component.toml",
+            "name = \"points\"\nwit = \"w.wit\"\nsources = [\"points.masm\"]\n\
+             [exports.points]\nmodule = \"points\"\n",
+        ),
+    ]);
+    let dashed = "pub proc \"add-points\" push.1 drop end pub proc use_ push.2 drop end \
+                  pub proc take push.3 drop end";
+    files.write("points/points.masm", dashed.as_bytes());
+    let component = files.component("points");
+    component.unwrap_or_else(|error| panic!("{error}"));
+    // Where there are both, the name of Miden assembly is the one.
+    let source = format!("{dashed} pub proc add_points push.4 drop end");
+    files.write("points/points.masm", source.as_bytes());
+    let component = files.component("points").expect("a component");
+    let digest = component.exports["my:points/points#add-points"].digest;
+    assert!(component.procedures[&digest].ends_with("add_points"));
+}
+
 /// Names that the Component Model does not tell apart: one of them could stand for the other.
 #[test]
 fn names_are_different_in_more_than_case() {

@@ -199,9 +199,23 @@ fn try_execute(
             quits: true,
             ..Reply::default()
         },
-        _ => return Err(format!("`{}` is no command: try `help`", line.trim())),
+        _ => {
+            return Err(format!(
+                "`{}` is no command: try `help`",
+                beginning(line.trim())
+            ));
+        }
     };
     Ok(reply)
+}
+
+/// As much of a line as an error shows.
+fn beginning(line: &str) -> String {
+    const SHOWN: usize = 60;
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.into(),
+    }
 }
 
 fn number(text: &str) -> Result<u32, String> {

@@ -1,6 +1,6 @@
 //! The debugger on lines of text, for terminals without a screen, and for pipes.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use miden_cvm::debug::{Debugger, Stop};
 
@@ -8,6 +8,9 @@ use super::{
     super::outcome::Failure,
     command::{NewOutput, execute, situation},
 };
+
+/// The most bytes of a command.
+const MAX_LINE: u64 = 1 << 16;
 
 /// Reads commands from the standard input and writes answers to the standard output, until either ends.
 ///
@@ -23,8 +26,8 @@ pub fn run(mut debugger: Debugger<'_>) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         written => written.map_err(Failure::failed)?,
     }
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(Failure::failed)?;
+    let mut input = io::stdin().lock();
+    while let Some(line) = next_line(&mut input).map_err(Failure::failed)? {
         let line = if line.trim().is_empty() { &last } else { &line };
         let reply = execute(&mut debugger, line, &mut || false);
         if reply.quits {
@@ -42,6 +45,15 @@ pub fn run(mut debugger: Debugger<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The next line of the commands; nothing at their end. What is not text in it is no command, and one that is too
+/// long goes on as the next one.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    let read = input.take(MAX_LINE).read_until(b'\n', &mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok((read > 0).then(|| text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn write(output: &mut impl Write, text: &str, with_prompt: bool) -> io::Result<()> {

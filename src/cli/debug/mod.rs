@@ -74,5 +74,5 @@ fn load(source: &Source) -> Result<Loaded, Failure> {
 /// A debugger for what was loaded.
 fn start(loaded: &Loaded) -> Result<Debugger<'_>, Failure> {
     let debugger = Debugger::new(&loaded.target, loaded.inputs.clone(), loaded.options);
-    debugger.map_err(|error| Failure::of_run(&loaded.target, &error))
+    debugger.map_err(|error| loaded.failure(&error))
 }
