@@ -1,6 +1,6 @@
 //! The public part of a run, as it travels beside the proof.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, errors::KernelError};
 use miden_cvm_air::{
@@ -13,9 +13,10 @@ use miden_cvm_air::{
         Composition, CompositionError, IntrinsicRecord, LinkRecord, PublicData, ResourceRecord,
         SegmentRecord,
     },
+    proof::VERSION,
     public::PublicInputs,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use thiserror::Error;
 
 /// The most records of one kind that a statement may have.
@@ -26,6 +27,9 @@ const STACK_DEPTH: usize = 16;
 
 /// A statement about a run: a program, the composition it runs in, its stack at the beginning and
 /// at the end, and the transcript of what it left to precompiles.
+///
+/// It names the [version](VERSION) of the AIR, which says what all of this means: a statement of
+/// another version is refused, as its proof is.
 ///
 /// It is (de)serialized with serde, and is valid once it is there. Digests are written as Miden
 /// prints words (`0x` and 64 lower-case hexadecimal digits), field elements as numbers below the
@@ -42,6 +46,12 @@ pub struct Statement {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StatementError {
+    /// The statement is of another version, or of a time when statements had none.
+    #[error(
+        "the statement {}, but only version {VERSION} is supported",
+        named_version(.0)
+    )]
+    Version(Option<u64>),
     /// A stack has a number that is not a field element.
     #[error(transparent)]
     Element(#[from] ElementError),
@@ -85,6 +95,13 @@ pub enum StatementError {
         /// The commitment of the records.
         actual: Word,
     },
+}
+
+fn named_version(version: &Option<u64>) -> String {
+    match version {
+        Some(version) => format!("has version {version}"),
+        None => "names no version, as older ones".into(),
+    }
 }
 
 impl Statement {
@@ -209,6 +226,9 @@ fn kernel(procedures: &[Word]) -> Result<Kernel, StatementError> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StatementRecord {
+    /// Read first, since what follows may differ from version to version. None if it is not there.
+    #[serde(default, deserialize_with = "this_version")]
+    version: Option<u64>,
     program_hash: Hex,
     kernel: Vec<Hex>,
     #[serde(
@@ -226,6 +246,16 @@ struct StatementRecord {
         skip_serializing_if = "Option::is_none"
     )]
     precompile_transcript: Option<Hex>,
+}
+
+/// Reads the version, and nothing more if it is another one.
+fn this_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let version = u64::deserialize(deserializer)?;
+    if version == u64::from(VERSION) {
+        Ok(Some(version))
+    } else {
+        Err(D::Error::custom(StatementError::Version(Some(version))))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -266,6 +296,9 @@ impl TryFrom<Object<StatementRecord>> for Statement {
     type Error = StatementError;
 
     fn try_from(Object(record): Object<StatementRecord>) -> Result<Self, StatementError> {
+        if record.version.is_none() {
+            return Err(StatementError::Version(None));
+        }
         let procedures: Vec<Word> = record.kernel.into_iter().map(|Hex(word)| word).collect();
         let kernel = kernel(&procedures)?;
         if kernel.proc_hashes() != procedures {
@@ -357,6 +390,7 @@ impl From<Statement> for StatementRecord {
         let composition = composition.map(|of| Object(CompositionRecord::of(of)));
         let procedures = public.kernel.proc_hashes();
         Self {
+            version: Some(VERSION.into()),
             program_hash: Hex(public.program_hash),
             kernel: procedures.iter().copied().map(Hex).collect(),
             composition,
@@ -536,6 +570,30 @@ mod tests {
         let statement: Statement = serde_json::from_value(value).expect("it was a statement");
         let read = statement.public_inputs().precompile_transcript;
         assert_eq!(read, Word::default());
+    }
+
+    #[test]
+    fn other_versions_are_refused_by_name() {
+        let with = |version: Value| refusal(|v| v["version"] = version);
+        for other in [u64::from(VERSION) - 1, u64::from(VERSION) + 1, 0, u64::MAX] {
+            let expected = format!("has version {other}, but only version {VERSION} is supported");
+            let refusal = with(json!(other));
+            assert!(refusal.contains(&expected), "{refusal}");
+        }
+        for other in [json!("10"), json!(-1), json!(10.0), Value::Null] {
+            assert!(with(other).contains("invalid"));
+        }
+        let without = refusal(|v| {
+            v.as_object_mut().expect("an object").remove("version");
+        });
+        assert!(without.contains("names no version"), "{without}");
+        // What else a later version has is not looked at, as the version stands first.
+        let text = serde_json::to_string(&Statement::try_from(public()).expect("valid"));
+        let text = text.expect("statements are JSON");
+        let begin = format!(r#"{{"version":{VERSION},"#);
+        let later = text.replacen(&begin, r#"{"version":200,"slices":[1],"#, 1);
+        let error = serde_json::from_str::<Statement>(&later).expect_err("a later version");
+        assert!(error.to_string().contains("has version 200"), "{error}");
     }
 
     #[test]
