@@ -50,6 +50,7 @@ SETS = {
     "`Regular128`": ["--security", "conjectured:128", "--preset", "regular"],
     "`Recursive96`": [*FAST, "--preset", "recursive"],
     "`Recursive128`": ["--security", "conjectured:128", "--preset", "recursive"],
+    "`Compact96`": [*FAST, "--preset", "compact"],
 }
 
 # The versions of miden-vm, the one that ratios are to last.

@@ -69,7 +69,7 @@ pub use miden_cvm_processor::{
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_verifier::{
     CLAIM_EVENT, Claim, ClaimError, ClaimedProgram, ClaimedRun, ClaimsError, Expectations,
-    HashFunction, MinSecurity, OptionSet, ParseSecurityError, PrecompileRequest,
+    HashFunction, MinSecurity, OptionSet, ParseSecurityError, Part, PrecompileRequest,
     PrecompileVerifier, PrecompileVerifierRegistry, Proof, ProofError, ProofSettings,
     ProvenStatement, PublicInputs, Records, RequestError, Rounds, Security, SecurityParts,
     SettingsError, Statement, StatementError, Verified, VerifiedClaim, VerifiedClaims,

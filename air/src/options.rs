@@ -20,8 +20,8 @@ use crate::{
 /// A set of protocol parameters; the ids go into proofs and never change their meaning.
 ///
 /// All of them combine constraints and quotients with powers of one random element, and hash rows
-/// whole. The numbers in their names are bits of security: proven ones for the last two sets,
-/// conjectured ones for the others ([`Security`]).
+/// whole. The numbers in their names are bits of security: proven ones for those that
+/// say so, conjectured ones for the others ([`Security`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -42,11 +42,13 @@ pub enum OptionSet {
     Proven100 = 7,
     /// Blowup 8, 73 queries, 21 bits of grinding, cubic extension: 128 bits without a conjecture.
     Proven128 = 8,
+    /// Blowup 16, 20 queries, 17 bits of grinding, quadratic extension: the smallest proofs.
+    Compact96 = 9,
 }
 
 impl OptionSet {
     /// All sets, in the order of their ids.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Fast96,
         Self::Fast128,
         Self::Regular96,
@@ -55,6 +57,7 @@ impl OptionSet {
         Self::Recursive128,
         Self::Proven100,
         Self::Proven128,
+        Self::Compact96,
     ];
 
     /// The set with this id.
@@ -65,7 +68,9 @@ impl OptionSet {
     /// The level of security that the set is made for.
     pub const fn level(self) -> MinSecurity {
         match self {
-            Self::Fast96 | Self::Regular96 | Self::Recursive96 => MinSecurity::Conjectured(96),
+            Self::Fast96 | Self::Regular96 | Self::Recursive96 | Self::Compact96 => {
+                MinSecurity::Conjectured(96)
+            }
             Self::Fast128 | Self::Regular128 | Self::Recursive128 => MinSecurity::Conjectured(128),
             Self::Proven100 => MinSecurity::Proven(100),
             Self::Proven128 => MinSecurity::Proven(128),
@@ -97,6 +102,7 @@ impl OptionSet {
             Self::Fast128 => own(4, 54, 21, FieldExtension::Cubic),
             Self::Proven100 => own(8, 54, 20, FieldExtension::Cubic),
             Self::Proven128 => own(8, 73, 21, FieldExtension::Cubic),
+            Self::Compact96 => own(16, 20, 17, FieldExtension::Quadratic),
             Self::Regular96 => ProvingOptions::REGULAR_96_BITS,
             Self::Regular128 => ProvingOptions::REGULAR_128_BITS,
             Self::Recursive96 => ProvingOptions::RECURSIVE_96_BITS,
@@ -288,7 +294,7 @@ mod tests {
             assert_eq!(OptionSet::from_id(set as u8), Some(set));
         }
         assert_eq!(OptionSet::from_id(0), None);
-        assert_eq!(OptionSet::from_id(9), None);
+        assert_eq!(OptionSet::from_id(10), None);
     }
 
     #[test]

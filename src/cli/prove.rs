@@ -123,6 +123,8 @@ enum Preset {
     Regular,
     /// Miden's presets for verifiers that run in a VM
     Recursive,
+    /// The smallest proofs, with 96 conjectured bits
+    Compact,
 }
 
 impl ProveCommand {
@@ -321,6 +323,13 @@ impl ProveCommand {
             (Preset::Regular, Conjectured(128)) => OptionSet::Regular128,
             (Preset::Recursive, Conjectured(96)) => OptionSet::Recursive96,
             (Preset::Recursive, Conjectured(128)) => OptionSet::Recursive128,
+            (Preset::Compact, Conjectured(96)) => OptionSet::Compact96,
+            (Preset::Compact, level) => {
+                return Err(Failure::usage(format!(
+                    "the preset `compact` has 96 conjectured bits of security, not {level}: add \
+                     `--security conjectured:96`"
+                )));
+            }
             (Preset::Regular | Preset::Recursive, level) => {
                 return Err(Failure::usage(format!(
                     "Miden's presets have 96 or 128 conjectured bits of security, not {level}: add \

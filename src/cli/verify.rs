@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use miden_cvm::{Expectations, MAX_FILE_LEN, MinSecurity, Records, Security, Word};
+use miden_cvm::{Expectations, MAX_FILE_LEN, MinSecurity, Part, Records, Security, Word};
 use serde::Serialize;
 
 use super::{
@@ -51,6 +51,9 @@ pub struct VerifyCommand {
     /// Accept claims without a proof, and list them: then the statement is true only if they are
     #[arg(long)]
     open_claims: bool,
+    /// Say how many bytes each part of the proof has
+    #[arg(long)]
+    sizes: bool,
 }
 
 impl VerifyCommand {
@@ -112,6 +115,7 @@ impl VerifyCommand {
             tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),
             security: verified.security,
+            sizes: self.sizes.then_some(verified.parts),
             advisories: records.map_or_else(Vec::new, |records| records.advisories().to_vec()),
         })
     }
@@ -153,6 +157,9 @@ struct VerifyAnswer {
     tables: TablesAnswer,
     settings: String,
     security: Security,
+    /// If they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sizes: Option<Vec<Part>>,
     /// Those about the code, if the records say so.
     advisories: Vec<String>,
 }
@@ -165,6 +172,9 @@ impl fmt::Display for VerifyAnswer {
             self.settings, self.tables
         )?;
         write_security(f, &self.security)?;
+        for Part { name, bytes } in self.sizes.iter().flatten() {
+            writeln!(f, "{bytes:>11}  bytes: {name}")?;
+        }
         writeln!(f, "program      {}", self.program_hash)?;
         if let Some(composition) = &self.composition {
             writeln!(f, "composition  {composition}")?;

@@ -334,7 +334,7 @@ fn files_and_answers_are_those_of_the_book() {
         "verify",
         &["verify", "-p"],
         &proof,
-        &["-s", &text(&statement)],
+        &["-s", &text(&statement), "--sizes"],
     );
 
     let claims = claims::folder("twice");

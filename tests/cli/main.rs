@@ -850,8 +850,22 @@ fn hash_functions_and_levels_can_be_chosen() {
     );
     let error = miden_cvm(weak).error(2);
     assert!(error.contains("blake3-192"), "{error}");
+    // The smallest proofs are those of a set of their own.
+    let level = ["--security", "conjectured:96"];
+    let sizes = ["fast", "regular", "compact"].map(|preset| {
+        let proven = Proven::new(&main, &[&level[..], &["--preset", preset]].concat());
+        let verified = proven.verify(&[&level[..], &["--sizes"]].concat()).json();
+        let parts = verified["sizes"].as_array().expect("a list");
+        let bytes = parts
+            .iter()
+            .map(|part| part["bytes"].as_u64().expect("a number"));
+        bytes.sum::<u64>()
+    });
+    assert!(sizes.is_sorted_by(|more, less| more > less), "{sizes:?}");
     for others in [
         &["--hash", "md5"][..],
+        &["--preset", "compact"],
+        &["--preset", "compact", "--security", "conjectured:128"],
         &["--security", "99"],
         &["--security", "conjectured:100"],
         &["--preset", "regular"],

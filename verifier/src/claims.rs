@@ -178,7 +178,7 @@ pub fn verify_claims(
                 rests_on.insert(index, others.copied().collect());
                 pending.extend(made);
             }
-            let proof = index.and_then(|index| proven.get(&index).copied());
+            let proof = index.and_then(|index| proven.get(&index).cloned());
             claims.push(VerifiedClaim { claim, proof });
         }
     }

@@ -47,7 +47,7 @@ pub use crate::{
     },
     error::VerifierError,
     precompiles::{RequestError, check_requests, default_registry},
-    reader::LayoutError,
+    reader::{LayoutError, Part},
     stark::{Observer, Rejection},
     statement::{MAX_RECORDS, Records, Statement, StatementError},
 };
@@ -75,7 +75,7 @@ impl From<MinSecurity> for Expectations {
 }
 
 /// The result of verifying a proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// The settings with which the proof was made.
     pub settings: ProofSettings,
@@ -89,6 +89,8 @@ pub struct Verified {
     pub composition: Option<Word>,
     /// The number of computations of precompiles that were repeated.
     pub precompiles: usize,
+    /// What the bytes of the STARK proof are, part by part.
+    pub parts: Vec<Part>,
 }
 
 /// Verifies that `proof` is a proof of a run with these public inputs, and that they and it are as
@@ -137,14 +139,15 @@ pub fn observe(
 ) -> Result<(), VerifierError> {
     let options = proof.settings().proof_options();
     let air = CvmAir::new(*proof.heights(), public.clone(), options);
-    verify_stark(&air, proof, observer)
+    verify_stark(&air, proof, observer).map(drop)
 }
 
+/// Verifies the STARK proof; returns its parts.
 fn verify_stark(
     air: &CvmAir,
     proof: &Proof,
     observer: &mut dyn Observer,
-) -> Result<(), VerifierError> {
+) -> Result<Vec<Part>, VerifierError> {
     let (settings, stark) = (proof.settings(), proof.stark());
     match air.options().field_extension() {
         FieldExtension::Cubic => {
@@ -157,6 +160,28 @@ fn verify_stark(
     }
 }
 
+/// Verifies as [`verify_with`] does, for who knows of what the run left to precompiles only what the proof
+/// says: the transcript of the public inputs is replaced by the one that its requests lead to.
+///
+/// # Errors
+/// Returns why the proof is rejected, as [`verify_with`] does.
+pub fn verify_with_requests(
+    mut public: PublicInputs,
+    proof: &Proof,
+    expectations: &Expectations,
+    registry: &PrecompileVerifierRegistry,
+) -> Result<Verified, VerifierError> {
+    let composition = check_statement(&public, expectations)?;
+    count_requests(proof)?;
+    let transcript = registry.requests_transcript(proof.requests());
+    public.precompile_transcript = transcript.map_err(RequestError::from)?.state();
+    let verified = check_proof(&public, composition, proof, expectations)?;
+    match claims_of(proof) {
+        claims if claims.is_empty() => Ok(verified),
+        claims => Err(VerifierError::Claims(claims.len())),
+    }
+}
+
 /// Verifies a proof; returns the claims that its run makes too, without those of their proofs.
 fn check(
     public: &PublicInputs,
@@ -164,36 +189,65 @@ fn check(
     expectations: &Expectations,
     registry: &PrecompileVerifierRegistry,
 ) -> Result<(Verified, Vec<Claim>), VerifierError> {
-    statement::check(public)?;
-    let program_hash = public.program_hash;
-    if let Some(expected) = expectations.program_hash
-        && expected != program_hash
-    {
-        return Err(VerifierError::ProgramHash {
-            expected,
-            actual: program_hash,
-        });
-    }
-    let composition = public.composition.as_ref().map(Composition::commitment);
-    if let Some(expected) = expectations.composition
-        && composition != Some(expected)
-    {
-        return Err(VerifierError::Composition {
-            expected,
-            actual: composition,
-        });
-    }
-
+    let composition = check_statement(public, expectations)?;
     let proof = Proof::from_bytes(proof)?;
+    count_requests(&proof)?;
+    let mut verified = check_proof(public, composition, &proof, expectations)?;
+    // Last, since a run without a proof is not worth repeating anything of it.
+    check_requests(proof.requests(), public.precompile_transcript, registry)?;
+    let claims = claims_of(&proof);
+    verified.precompiles -= claims.len();
+    Ok((verified, claims))
+}
+
+/// The claims among requests whose commitments were computed: so they are claims.
+fn claims_of(proof: &Proof) -> Vec<Claim> {
+    let requests = proof.requests().iter();
+    let claims = requests.filter(|request| request.event_id() == CLAIM_EVENT.to_event_id());
+    let claims = claims.filter_map(|request| Claim::from_calldata(request.calldata()).ok());
+    claims.collect()
+}
+
+/// Checks that public inputs are those of a run, and as expected; returns the commitment to their
+/// composition.
+fn check_statement(
+    public: &PublicInputs,
+    expectations: &Expectations,
+) -> Result<Option<Word>, VerifierError> {
+    statement::check(public)?;
+    let actual = public.program_hash;
+    if let Some(expected) = expectations.program_hash
+        && expected != actual
+    {
+        return Err(VerifierError::ProgramHash { expected, actual });
+    }
+    let actual = public.composition.as_ref().map(Composition::commitment);
+    if let Some(expected) = expectations.composition
+        && actual != Some(expected)
+    {
+        return Err(VerifierError::Composition { expected, actual });
+    }
+    Ok(actual)
+}
+
+/// Checks that a run can have made as many requests as a proof has.
+fn count_requests(proof: &Proof) -> Result<(), VerifierError> {
+    let (count, rows) = (proof.requests().len(), proof.heights().of(Table::Core));
+    match count <= rows {
+        true => Ok(()),
+        false => Err(VerifierError::TooManyRequests { count, rows }),
+    }
+}
+
+/// Verifies a proof, but for its requests, of which it says how many there are.
+fn check_proof(
+    public: &PublicInputs,
+    composition: Option<Word>,
+    proof: &Proof,
+    expectations: &Expectations,
+) -> Result<Verified, VerifierError> {
     let settings = proof.settings();
     let heights = *proof.heights();
-    let rows = heights.of(Table::Core);
-    if proof.requests().len() > rows {
-        return Err(VerifierError::TooManyRequests {
-            count: proof.requests().len(),
-            rows,
-        });
-    }
     let air = CvmAir::new(heights, public.clone(), settings.proof_options());
     let security = Security::of(&air, settings.hash());
     if !expectations.min_security.is_met_by(&security) {
@@ -204,21 +258,14 @@ fn check(
         });
     }
 
-    verify_stark(&air, &proof, &mut Judge)?;
-    // Last, since a run without a proof is not worth repeating anything of it.
-    check_requests(proof.requests(), public.precompile_transcript, registry)?;
-    let requests = proof.requests().iter();
-    let claims = requests.filter(|request| request.event_id() == CLAIM_EVENT.to_event_id());
-    // They are claims: their commitments were computed.
-    let claims = claims.filter_map(|request| Claim::from_calldata(request.calldata()).ok());
-    let claims: Vec<Claim> = claims.collect();
-    let verified = Verified {
+    let parts = verify_stark(&air, proof, &mut Judge)?;
+    Ok(Verified {
         settings,
         security,
         heights,
-        program_hash,
+        program_hash: public.program_hash,
         composition,
-        precompiles: proof.requests().len() - claims.len(),
-    };
-    Ok((verified, claims))
+        precompiles: proof.requests().len(),
+        parts,
+    })
 }

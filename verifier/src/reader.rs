@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use miden_core::Felt;
 use miden_cvm_air::hash::{Digest, Hasher};
+use serde::Serialize;
 use thiserror::Error;
 use winter_math::{FieldElement, StarkField};
 
@@ -26,10 +27,31 @@ pub enum LayoutError {
     NotCanonical(&'static str),
 }
 
+/// A part of a proof, and how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its name, as [`LayoutError`] says it.
+    pub name: &'static str,
+    /// Its number of bytes.
+    pub bytes: usize,
+}
+
 /// The rest of a proof's bytes.
 pub struct Reader<'a> {
     hasher: Hasher,
     rest: &'a [u8],
+    /// What has been read.
+    parts: Vec<Part>,
+}
+
+/// The representative of a base field element.
+fn number(bytes: [u8; Felt::ELEMENT_BYTES], part: &'static str) -> Result<u64, LayoutError> {
+    let number = u64::from_le_bytes(bytes);
+    if number < Felt::MODULUS {
+        Ok(number)
+    } else {
+        Err(LayoutError::NotCanonical(part))
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -38,6 +60,7 @@ impl<'a> Reader<'a> {
         Self {
             hasher,
             rest: bytes,
+            parts: Vec::new(),
         }
     }
 
@@ -52,19 +75,21 @@ impl<'a> Reader<'a> {
             .split_at_checked(length)
             .ok_or(LayoutError::End(part))?;
         self.rest = rest;
+        match self.parts.last_mut() {
+            Some(last) if last.name == part => last.bytes += length,
+            _ => self.parts.push(Part {
+                name: part,
+                bytes: length,
+            }),
+        }
         Ok(taken)
     }
 
     /// Reads the representative of a base field element.
     pub fn number(&mut self, part: &'static str) -> Result<u64, LayoutError> {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(self.take(part, 8)?);
-        let number = u64::from_le_bytes(bytes);
-        if number < Felt::MODULUS {
-            Ok(number)
-        } else {
-            Err(LayoutError::NotCanonical(part))
-        }
+        let bytes = self.take(part, Felt::ELEMENT_BYTES)?;
+        let bytes = bytes.try_into().map_err(|_| LayoutError::End(part))?;
+        number(bytes, part)
     }
 
     /// Reads so many elements.
@@ -74,11 +99,9 @@ impl<'a> Reader<'a> {
     {
         // Nothing is made room for before it is there.
         let length = count * E::EXTENSION_DEGREE * Felt::ELEMENT_BYTES;
-        let mut cells = Reader::new(self.hasher, self.take(part, length)?);
-        let mut coordinates = Vec::with_capacity(count * E::EXTENSION_DEGREE);
-        for _ in 0..count * E::EXTENSION_DEGREE {
-            coordinates.push(Felt::new(cells.number(part)?));
-        }
+        let (cells, _) = self.take(part, length)?.as_chunks();
+        let coordinates = cells.iter().map(|&cell| number(cell, part).map(Felt::new));
+        let coordinates: Vec<Felt> = coordinates.collect::<Result<_, _>>()?;
         Ok(E::slice_from_base_elements(&coordinates).to_vec())
     }
 
@@ -98,10 +121,10 @@ impl<'a> Reader<'a> {
         digest.ok_or(LayoutError::NotCanonical(part))
     }
 
-    /// Checks that nothing is left.
-    pub fn finish(self) -> Result<(), LayoutError> {
+    /// Checks that nothing is left; returns the parts in their order.
+    pub fn finish(self) -> Result<Vec<Part>, LayoutError> {
         match self.rest.len() {
-            0 => Ok(()),
+            0 => Ok(self.parts),
             length => Err(LayoutError::Trailing(length)),
         }
     }
@@ -154,7 +177,14 @@ mod tests {
         let read = reader.digest(PART);
         assert_eq!(read, Err(LayoutError::End(PART)));
         assert!(reader.number(PART).is_ok());
-        assert_eq!(reader.finish(), Ok(()));
+        let parts = reader.finish().expect("all is read");
+        assert_eq!(
+            parts,
+            [Part {
+                name: PART,
+                bytes: 40
+            }]
+        );
         assert_eq!(rpo(&bytes).finish(), Err(LayoutError::Trailing(40)));
     }
 }

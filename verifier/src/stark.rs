@@ -10,7 +10,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, CvmAir, TableFrame, periodic_at, powers},
+    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_at, powers},
     builder::Periodic,
     coin::Coin,
     columns::Cells,
@@ -28,7 +28,7 @@ use winter_math::{FieldElement, StarkField, polynom};
 use crate::{
     VerifierError,
     element::Element,
-    reader::{LayoutError, Reader},
+    reader::{LayoutError, Part, Reader},
 };
 
 /// Why a proof that can be read proves nothing.
@@ -85,13 +85,13 @@ pub struct Judge;
 
 impl Observer for Judge {}
 
-/// Verifies a proof's bytes.
+/// Verifies a proof's bytes; returns the parts that they are.
 pub fn verify<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     settings: ProofSettings,
     bytes: &[u8],
     observer: &mut dyn Observer,
-) -> Result<(), VerifierError> {
+) -> Result<Vec<Part>, VerifierError> {
     let hasher = Hasher::from(settings.hash());
     let mut reader = Reader::new(hasher, bytes);
     let mut coin = Coin::new(hasher, &transcript::seed(air, settings));
@@ -286,9 +286,8 @@ fn constraints_hold<E: FieldElement<BaseField = Felt>>(
             aux_next: &elements(aux_next),
         };
         let sum = Element::new(sums[i]);
-        let combined = air.combine(piece, &frame, &challenges, sum, &mut || {
-            Element::new(weights())
-        });
+        let mut weights = || Element::new(weights());
+        let combined = combined(air, piece, &frame, &challenges, sum, &mut weights);
         let [transition, first, last] =
             [combined.transition, combined.first, combined.last].map(|sum| sum.get::<E>());
         let root = Felt::get_root_of_unity(piece.height.ilog2());
@@ -301,6 +300,19 @@ fn constraints_hold<E: FieldElement<BaseField = Felt>>(
     let columns = openings.composition.iter().rev();
     let composition = columns.fold(E::ZERO, |sum, &column| sum * power + column);
     Ok(composition == expected)
+}
+
+/// The constraints of a piece, combined. That is most of the verifier's code, which is there once for
+/// both fields as long as the weights are behind a pointer.
+fn combined(
+    air: &CvmAir,
+    piece: &Piece,
+    frame: &TableFrame<'_, Element, Element>,
+    challenges: &Challenges<Element>,
+    sum: Element,
+    weights: &mut dyn FnMut() -> Element,
+) -> Combined<Element> {
+    air.combine(piece, frame, challenges, sum, &mut || weights())
 }
 
 /// Opened rows, by their positions.
