@@ -183,13 +183,14 @@ fn folders(graph: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeMap<Module, BTree
 }
 
 /// The folders of the crates.
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 14] = [
     ".",
     "air",
     "audit",
     "component",
     "library",
     "miden",
+    "parallel",
     "precompiles",
     "processor",
     "prover",

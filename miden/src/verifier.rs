@@ -1,16 +1,16 @@
 //! Verification of transactions that this machine has proven.
 
-use miden_core::precompile::PrecompileVerifierRegistry;
+use miden_core::{Word, precompile::PrecompileVerifierRegistry};
 use miden_cvm_air::composition::Composition;
+use miden_cvm_parallel::prelude::*;
 use miden_cvm_verifier::{
-    Expectations, MinSecurity, PublicInputs, RequestError, Table, Verified, VerifierError,
-    default_registry, verify_with,
+    Expectations, MinSecurity, PublicInputs, Verified, VerifierError, default_registry,
+    verify_with_requests,
 };
 use miden_protocol::{
     transaction::{ProvenTransaction, TransactionKernel},
     vm::ProgramInfo,
 };
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use thiserror::Error;
 
 use crate::{
@@ -32,9 +32,6 @@ pub enum TransactionVerifierError {
     /// The transaction carries no proof of this machine.
     #[error("the transaction carries no proof of this machine: {0}")]
     Carried(#[from] CarriedError),
-    /// The work that the transaction left to precompiles cannot be computed again.
-    #[error("the transaction's precompile requests cannot be computed again")]
-    Precompiles(#[from] RequestError),
     /// The proof is not one of this transaction, or has too little security.
     #[error("the transaction is not proven: {0}")]
     Proof(#[from] VerifierError),
@@ -78,14 +75,6 @@ impl TransactionVerifier {
         transaction: &ProvenTransaction,
     ) -> Result<Verified, TransactionVerifierError> {
         let proof = take_out(transaction.proof())?;
-        let (count, rows) = (proof.requests().len(), proof.heights().of(Table::Core));
-        if count > rows {
-            return Err(VerifierError::TooManyRequests { count, rows }.into());
-        }
-        let transcript = self
-            .registry
-            .requests_transcript(proof.requests())
-            .map_err(RequestError::from)?;
         let update = transaction.account_update();
         let public = PublicInputs {
             program_hash: *self.kernel.program_hash(),
@@ -105,14 +94,15 @@ impl TransactionVerifier {
                 transaction.fee(),
                 transaction.expiration_block_num(),
             ),
-            precompile_transcript: transcript.state(),
+            // What the requests lead to.
+            precompile_transcript: Word::default(),
         };
-        let bytes = proof.to_bytes();
-        Ok(verify_with(
-            &public,
-            &bytes,
-            &self.expectations,
-            &self.registry,
+        let (expectations, registry) = (&self.expectations, &self.registry);
+        Ok(verify_with_requests(
+            public,
+            &proof,
+            expectations,
+            registry,
         )?)
     }
 

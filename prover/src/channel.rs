@@ -5,7 +5,7 @@ use miden_cvm_air::{
     coin::Coin,
     hash::{Digest, Hasher},
 };
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::FieldElement;
 
 use crate::{hash::hash_nonces, packed::VectorUnit, tree::Tree};

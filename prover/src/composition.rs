@@ -8,7 +8,7 @@
 
 use miden_core::Felt;
 use miden_cvm_air::air::COMPOSITION_COLUMNS;
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::FieldElement;
 
 use crate::{

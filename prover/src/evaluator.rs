@@ -15,7 +15,7 @@ use miden_cvm_air::{
     symbolic::{Value, record},
     table::Window,
 };
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{

@@ -6,7 +6,7 @@
 //! is ever permuted.
 
 use miden_core::Felt;
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::packed::{Packed, Vectorizable, vectorized};

@@ -1,8 +1,8 @@
 //! The low-degree test: FRI.
 
 use miden_core::Felt;
-use miden_cvm_air::hash::Digest;
-use rayon::prelude::*;
+use miden_cvm_air::hash::{Digest, Hasher};
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
@@ -45,14 +45,9 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
                     .par_chunks_mut(CHUNK)
                     .enumerate()
                     .for_each(|(chunk, hashes)| {
-                        let mut cells = vec![E::ZERO; hashes.len() * folding];
-                        for (i, row) in cells.chunks_mut(folding).enumerate() {
-                            let first = chunk * CHUNK + i;
-                            for (k, cell) in row.iter_mut().enumerate() {
-                                *cell = values[first + k * rows];
-                            }
-                        }
-                        hashes.copy_from_slice(&hash_rows(hasher, &cells, folding));
+                        let first = chunk * CHUNK;
+                        let rows = first..first + hashes.len();
+                        hashes.copy_from_slice(&hash_layer(hasher, &values, folding, rows));
                     });
                 let tree = Tree::new(hasher, vec![hashes]);
                 channel.commit(&tree);
@@ -85,10 +80,25 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
             let unknown = cells.filter(|at| known.binary_search(at).is_err());
             let values: Vec<E> = unknown.map(|at| layer.values[at]).collect();
             channel.open(&values);
-            channel.open_nodes(layer.tree.open(&rows));
+            let siblings = layer.tree.siblings(&rows);
+            let siblings = siblings.into_iter();
+            let siblings = hash_layer(channel.hasher(), &layer.values, self.folding, siblings);
+            channel.open_nodes(layer.tree.open(&rows, siblings));
             known = rows;
         }
     }
+}
+
+/// The hashes of rows of a layer with these values.
+fn hash_layer<E: FieldElement<BaseField = Felt>>(
+    hasher: Hasher,
+    values: &[E],
+    folding: usize,
+    rows: impl Iterator<Item = usize>,
+) -> Vec<Digest> {
+    let count = values.len() / folding;
+    let cells = rows.flat_map(|row| (0..folding).map(move |k| values[row + k * count]));
+    hash_rows(hasher, &cells.collect::<Vec<_>>(), folding)
 }
 
 /// Folds the values of a polynomial f on the coset with this offset: the result has the values of

@@ -6,7 +6,7 @@
 //! when they are needed, for one coset at a time.
 
 use miden_core::Felt;
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
@@ -473,7 +473,7 @@ fn extension_powers<E: FieldElement>(base: E, factor: E, length: usize) -> Vec<E
 /// So many copies of a value, written by all threads: most of it is the system's work, which gives
 /// pages to who writes to them first.
 pub fn copies<T: Copy + Send + Sync>(value: T, count: usize) -> Vec<T> {
-    let copies = rayon::iter::repeat_n(value, count);
+    let copies = miden_cvm_parallel::iter::repeat_n(value, count);
     copies.with_min_len(STRETCH).collect()
 }
 

@@ -61,15 +61,19 @@ impl Memory {
             .sum();
         // The hashes of the shorter pieces' rows are there until they are merged.
         let shorter: usize = heights.iter().rev().skip(1).sum();
-        let tree = 2 * domain * size_of::<Digest>();
-        let tree_and_hashes = tree + shorter * blowup * size_of::<Digest>();
+        let tree = domain * size_of::<Digest>();
+        // The leaves are there while rows are hashed, then while the level above them is made.
+        let tree_of = |room: usize| {
+            let hashes = (domain + shorter * blowup) * size_of::<Digest>();
+            hashes + room.max(tree / 2)
+        };
         let composition = columns(longest, COMPOSITION_COLUMNS * degree);
 
-        let main_rows = trace + sum(&main) + most(&main) + tree_and_hashes;
+        let main_rows = trace + sum(&main) + tree_of(most(&main));
         let lookups =
             trace + sum(&main) + tree + sum(&|piece| piece.height * aux_width(piece) * ELEMENT);
         let committed = sum(&main) + sum(&aux) + tree;
-        let lookup_rows = committed + most(&aux) + tree_and_hashes;
+        let lookup_rows = committed + tree_of(most(&aux));
         let quotient = |piece: &Piece| {
             let values = main(piece) + aux(piece);
             let quotient = COMPOSITION_COLUMNS * piece.height * degree * ELEMENT;
@@ -79,7 +83,7 @@ impl Memory {
         let quotients = pieces.iter().map(quotient).max().unwrap_or(0);
         let coefficients = longest * COMPOSITION_COLUMNS * degree * ELEMENT;
         let constraints = committed + tree + coefficients + quotients.max(composition);
-        let composed = committed + tree + composition + composition + tree;
+        let composed = committed + tree + composition + tree_of(composition);
         // Of the polynomial that is tested, the values, and a tree that is an eighth as large.
         let tested = 2 * domain * degree * ELEMENT + tree / 4;
         let low_degree = committed + tree + composition + tree + tested;

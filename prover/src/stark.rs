@@ -16,7 +16,7 @@ use miden_cvm_air::{
     transcript,
     tree::parents,
 };
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use tracing::info_span;
 use winterfell::math::{FieldElement, StarkField};
 
@@ -27,7 +27,7 @@ use crate::{
     evaluator::{PieceEvaluator, quotient_cosets},
     fri::Layers,
     lde::{Cosets, Segment, basis, copies, reversed},
-    tree::{Tree, hash_extension},
+    tree::{Tree, hash_extension, hash_rows},
 };
 
 /// Coefficients of a polynomial that are divided together.
@@ -137,11 +137,8 @@ where
     let _span = info_span!("open").entered();
     domains.open::<Felt>(&mut channel, &columns.main, &main_tree, &positions);
     domains.open::<E>(&mut channel, &columns.aux, &aux_tree, &positions);
-    let composition = &columns.composition;
-    for row in composition.rows_at::<E>(domains.longest(), &positions) {
-        channel.open(&row);
-    }
-    channel.open_nodes(composition_tree.open(&positions));
+    let composition = [(domains.longest(), &columns.composition)];
+    open::<E>(&mut channel, composition, &composition_tree, &positions);
     layers.open(&mut channel, &positions);
     channel.into_proof()
 }
@@ -215,14 +212,41 @@ impl Domains {
     where
         F: FieldElement<BaseField = Felt>,
     {
-        for (cosets, segment) in self.cosets.iter().zip(segments) {
-            let rows = parents(positions, cosets.num_steps());
-            for row in segment.rows_at::<F>(cosets, &rows) {
-                channel.open(&row);
-            }
-        }
-        channel.open_nodes(tree.open(positions));
+        let pieces = self.cosets.iter().map(Arc::as_ref).zip(segments);
+        open::<F>(channel, pieces, tree, positions);
     }
+}
+
+/// Opens the rows of segments, each extended to its cosets, at positions of the longest domain, sorted
+/// and distinct.
+fn open<'a, F>(
+    channel: &mut Channel,
+    segments: impl IntoIterator<Item = (&'a Cosets, &'a Segment)>,
+    tree: &Tree,
+    positions: &[usize],
+) where
+    F: FieldElement<BaseField = Felt>,
+{
+    let siblings = tree.siblings(positions);
+    // What the leaf of each sibling is the hash of: the rows of the longest pieces, side by side.
+    let mut leaves: Vec<Vec<F>> = vec![Vec::new(); siblings.len()];
+    for (cosets, segment) in segments {
+        let mut steps = parents(positions, cosets.num_steps());
+        let opened = steps.len();
+        if cosets.num_steps() == tree.size() {
+            steps.extend(&siblings);
+        }
+        let rows = segment.rows_at::<F>(cosets, &steps);
+        let (opened, beside) = rows.split_at(opened);
+        opened.iter().for_each(|row| channel.open(row));
+        for (leaf, row) in leaves.iter_mut().zip(beside) {
+            leaf.extend_from_slice(row);
+        }
+    }
+    let leaves = leaves.iter();
+    let siblings = leaves.flat_map(|leaf| hash_rows(channel.hasher(), leaf, leaf.len()));
+    let siblings = siblings.collect();
+    channel.open_nodes(tree.open(positions, siblings));
 }
 
 /// All columns that are committed to.
@@ -283,7 +307,7 @@ impl Columns {
 
         let root = Felt::get_root_of_unity(longest.ilog2());
         let (mut all, mut pieces) = (reversed(&all), reversed(&pieces));
-        rayon::join(
+        miden_cvm_parallel::join(
             || divide(&mut all, z),
             || divide(&mut pieces, z.mul_base(root)),
         );

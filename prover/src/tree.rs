@@ -5,7 +5,7 @@ use miden_cvm_air::{
     hash::{Digest, Hasher},
     tree::{missing, parents},
 };
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::FieldElement;
 
 use crate::{
@@ -83,10 +83,14 @@ where
     hashes
 }
 
-/// A Merkle tree.
+/// A Merkle tree. Its leaves, which are half of it, are not kept: the few that openings need are hashed
+/// again.
 pub struct Tree {
-    /// The nodes of each level, from the leaves to the root.
+    /// The number of leaves.
+    size: usize,
+    /// The nodes of each level above the leaves, up to the root.
     levels: Vec<Vec<Digest>>,
+    root: Digest,
 }
 
 impl Tree {
@@ -97,6 +101,7 @@ impl Tree {
     pub fn new(hasher: Hasher, extensions: Vec<Vec<Digest>>) -> Self {
         let mut extensions = extensions.into_iter().peekable();
         let mut level = extensions.next().expect("there is an extension");
+        let size = level.len();
         let mut levels = Vec::new();
         while level.len() > 1 {
             let half = level.len() / 2;
@@ -114,24 +119,36 @@ impl Tree {
                         hash::merge_into(hasher, unit, nodes, &rows[at]);
                     }
                 });
-            levels.push(level);
+            if level.len() < size {
+                levels.push(level);
+            }
             level = next;
         }
-        levels.push(level);
-        Self { levels }
+        let root = level[0];
+        Self { size, levels, root }
+    }
+
+    /// The number of leaves.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The root.
     pub fn root(&self) -> Digest {
-        self.levels[self.levels.len() - 1][0]
+        self.root
     }
 
-    /// Returns the digests that open these positions of the longest extension, which are sorted and
-    /// distinct.
-    pub fn open(&self, positions: &[usize]) -> Vec<Digest> {
-        let mut opening = Vec::new();
-        let mut known = positions.to_vec();
-        for level in &self.levels[..self.levels.len() - 1] {
+    /// The leaves, in order, that an opening of these positions of the longest extension begins with.
+    /// The positions are sorted and distinct.
+    pub fn siblings(&self, positions: &[usize]) -> Vec<usize> {
+        missing(positions, self.size)
+    }
+
+    /// Returns the digests that open these positions, given the hashes of their [siblings](Self::siblings).
+    pub fn open(&self, positions: &[usize], siblings: Vec<Digest>) -> Vec<Digest> {
+        let mut opening = siblings;
+        let mut known = parents(positions, self.size / 2);
+        for level in &self.levels {
             let missing = missing(&known, level.len());
             opening.extend(missing.into_iter().map(|at| level[at]));
             known = parents(&known, level.len() / 2);

@@ -135,7 +135,7 @@ impl Memory {
         self.pages -= memory.pages.len() as u64;
         self.free.push(slot);
         if memory.pages.len() > BACKGROUND_DROP_PAGES {
-            rayon::spawn(move || drop(memory));
+            miden_cvm_parallel::spawn(move || drop(memory));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use miden_core::Felt;
 use miden_cvm_air::columns::BitwiseRow;
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 
 use crate::tracer::BitwiseOp;
 

@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, FieldElement, ONE, QuadFelt, ZERO};
 use miden_cvm_air::{columns::CircuitRow, lookup::Space};
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 
 use super::{memory_context, range::RangeCounts};
 use crate::circuit::{CircuitEvaluation, Gate, GateOperation};

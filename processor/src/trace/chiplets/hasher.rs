@@ -12,7 +12,7 @@ use miden_cvm_air::{
     columns::{Cells, CycleEnd, HasherRow, MerkleArgs, UnhashArgs, cells_of},
     table::Table,
 };
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 use thiserror::Error;
 
 use super::{CYCLE, range::RangeCounts};
@@ -332,7 +332,7 @@ impl HasherRecorder {
         let (used, padding) = rows.split_at_mut(self.rows());
         let mut cycle = [HasherRow::filled(ZERO); CYCLE];
         Cycle::PADDING.fill(&[ZERO; STATE_WIDTH], &mut cycle);
-        rayon::join(
+        miden_cvm_parallel::join(
             || self.fill_chains(0, self.chains.len(), used),
             || {
                 let cycles = padding.par_chunks_mut(CYCLE);
@@ -352,7 +352,7 @@ impl HasherRecorder {
             let middle = usize::midpoint(from, to);
             let at = CYCLE * (first_cycle(middle) - first_cycle(from));
             let (left, right) = rows.split_at_mut(at);
-            rayon::join(
+            miden_cvm_parallel::join(
                 || self.fill_chains(from, middle, left),
                 || self.fill_chains(middle, to, right),
             );

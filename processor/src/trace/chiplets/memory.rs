@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{columns::MemoryRow, table::Table};
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 
 use super::range::RangeCounts;
 

@@ -149,7 +149,7 @@ impl ChipletTables {
     /// Writes the chiplets' tables, which have the heights that they need, in parallel; they have to
     /// be of zeros.
     pub fn fill(&self, trace: &mut Trace) {
-        rayon::scope(|scope| {
+        miden_cvm_parallel::scope(|scope| {
             scope.spawn(|_| self.memory.fill(&mut trace.memory));
             scope.spawn(|_| self.bitwise.fill(&mut trace.bitwise));
             scope.spawn(|_| self.resources.fill(&mut trace.resources));

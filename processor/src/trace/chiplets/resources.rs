@@ -9,7 +9,7 @@ use miden_cvm_air::{
     lookup::Space,
     table::Table,
 };
-use rayon::prelude::*;
+use miden_cvm_parallel::prelude::*;
 
 use super::{
     memory::{Access, MemoryRecorder},
