@@ -49,6 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let transactions = vec![transaction; times];
     let verifier = TransactionVerifier::new(MIN_PROOF_SECURITY_LEVEL);
+    for part in verifier.verify(&transactions[0])?.parts {
+        println!("{:>8} bytes: {}", part.bytes, part.name);
+    }
     let begun = Instant::now();
     for verified in verifier.verify_batch(&transactions) {
         verified?;

@@ -6,7 +6,9 @@
 
 use miden_core::{
     Felt,
-    utils::{Deserializable, DeserializationError, Serializable},
+    utils::{
+        ByteReader, ByteWriter, Deserializable, DeserializationError, Serializable, SliceReader,
+    },
 };
 use miden_cvm_verifier::{OptionSet, Proof, ProofError};
 use miden_protocol::vm::ExecutionProof;
@@ -36,9 +38,14 @@ pub enum CarriedError {
 /// # Errors
 /// None for a proof that was read or made; the types of its parts allow others.
 pub fn put_in(proof: &Proof) -> Result<ExecutionProof, CarriedError> {
-    let settings = proof.settings();
     // The container has a place of its own for the requests.
-    let bare = Proof::new(settings, *proof.heights(), proof.stark().to_vec())?;
+    let bare = Proof::new(proof.settings(), *proof.heights(), proof.stark().to_vec())?;
+    container(proof, queries(&bare.to_bytes())?)
+}
+
+/// The container of a proof, without its requests the values of these queries.
+fn container(proof: &Proof, bare: Queries) -> Result<ExecutionProof, CarriedError> {
+    let settings = proof.settings();
     let context = Context::new::<Felt>(
         TraceInfo::new(1, proof.heights().highest().next_power_of_two()),
         container_options(settings.set()),
@@ -49,7 +56,7 @@ pub fn put_in(proof: &Proof) -> Result<ExecutionProof, CarriedError> {
         num_unique_queries: 0,
         commitments: Commitments::default(),
         trace_queries: vec![queries(&[])?],
-        constraint_queries: queries(&bare.to_bytes())?,
+        constraint_queries: bare,
         ood_frame: OodFrame::default(),
         fri_proof: FriProof::new_dummy(),
         pow_nonce: 0,
@@ -66,10 +73,15 @@ pub fn put_in(proof: &Proof) -> Result<ExecutionProof, CarriedError> {
 /// # Errors
 /// If the container holds anything else.
 pub fn take_out(carried: &ExecutionProof) -> Result<Proof, CarriedError> {
-    let bytes = carried.proof.constraint_queries.to_bytes();
-    let proof = Proof::from_bytes(&Vec::<u8>::read_from_bytes(&bytes)?)?;
+    let bare = &carried.proof.constraint_queries;
+    let bytes = bare.to_bytes();
+    let mut reader = SliceReader::new(&bytes);
+    let length = reader.read_usize()?;
+    let proof = Proof::from_bytes(reader.read_slice(length)?)?;
+    // The values are a proof's bytes, which has one form only. Nothing stands beside them.
+    let is_alone = proof.requests().is_empty() && reader.read_usize()? == 0;
     let proof = proof.with_requests(carried.pc_requests.clone())?;
-    match put_in(&proof)? == *carried {
+    match is_alone && container(&proof, bare.clone())? == *carried {
         true => Ok(proof),
         false => Err(CarriedError::Container),
     }
@@ -96,7 +108,9 @@ fn container_options(set: OptionSet) -> ProofOptions {
 /// Queries whose values are these bytes.
 fn queries(values: &[u8]) -> Result<Queries, DeserializationError> {
     let mut bytes = Vec::with_capacity(values.len() + 16);
-    values.to_vec().write_into(&mut bytes);
-    Vec::<u8>::new().write_into(&mut bytes);
+    bytes.write_usize(values.len());
+    bytes.write_bytes(values);
+    // Nothing opens them.
+    bytes.write_usize(0);
     Queries::read_from_bytes(&bytes)
 }

@@ -3,11 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use miden_core::Program;
-use miden_cvm_processor::{
-    ExecutionOptions, ExecutionOutput, Limits, MAX_CYCLES, OptionsError, TrapReport,
-};
+use miden_cvm_processor::{ExecutionOptions, ExecutionOutput, Limits, OptionsError, TrapReport};
 use miden_protocol::{
-    Felt,
+    Felt, MAX_TX_EXECUTION_CYCLES, MIN_TX_EXECUTION_CYCLES,
     account::AccountId,
     assembly::{DefaultSourceManager, debuginfo::SourceManagerSync},
     asset::{Asset, AssetVaultKey},
@@ -24,7 +22,10 @@ use miden_tx::{
 };
 use thiserror::Error;
 
-use crate::hosted::{HostedError, Run};
+use crate::{
+    hosted::{HostedError, Run},
+    options::of_miden,
+};
 
 /// Executes transactions on this machine, in the place of the type of this name in `miden-tx`.
 pub struct TransactionExecutor<'store, 'auth, STORE, AUTH> {
@@ -126,16 +127,23 @@ where
     /// Takes over Miden's options.
     ///
     /// # Errors
-    /// If they allow more cycles than there can be, or fewer than they expect.
+    /// If they allow or expect fewer cycles than a transaction has to be allowed
+    /// ([`MIN_TX_EXECUTION_CYCLES`]), or more than it can be ([`MAX_TX_EXECUTION_CYCLES`]).
     pub fn with_options(
         mut self,
         options: miden_tx::ExecutionOptions,
     ) -> Result<Self, TransactionExecutorError> {
-        let cycles = options.max_cycles().min(MAX_CYCLES);
-        self.options = ExecutionOptions::new(cycles, options.expected_cycles())?
-            .with_debug(options.enable_debugging())
-            .with_tracing(options.enable_tracing())
-            .with_limits(*self.options.limits());
+        for actual in [options.max_cycles(), options.expected_cycles()] {
+            if !(MIN_TX_EXECUTION_CYCLES..=MAX_TX_EXECUTION_CYCLES).contains(&actual) {
+                return Err(Error::InvalidExecutionOptionsCycles {
+                    min_cycles: MIN_TX_EXECUTION_CYCLES,
+                    max_cycles: MAX_TX_EXECUTION_CYCLES,
+                    actual,
+                }
+                .into());
+            }
+        }
+        self.options = of_miden(&options)?.with_limits(*self.options.limits());
         Ok(self)
     }
 

@@ -15,6 +15,7 @@ mod consumption;
 mod executor;
 pub mod hosted;
 pub mod instances;
+mod options;
 mod prover;
 mod verifier;
 

@@ -1,7 +1,7 @@
 //! Proving of transactions.
 
 use miden_core::Word;
-use miden_cvm_processor::ExecutionOptions;
+use miden_cvm_processor::{ExecutionOptions, Limits, OptionsError};
 use miden_cvm_prover::{ProofSettings, ProveOptions, SettingsError, prove_trace};
 use miden_protocol::{
     account::{AccountDelta, PartialAccount, delta::AccountUpdateDetails},
@@ -22,13 +22,14 @@ use crate::{
     carried,
     hosted::{HostedError, Prompt, Run, at_once},
     instances::{InstancesError, KernelOverInstances},
+    options::of_miden,
 };
 
 /// Proves transactions on this machine, in the place of the type of this name in `miden-tx`.
 pub struct LocalTransactionProver {
     store: TransactionMastStore,
     settings: Result<ProofSettings, SettingsError>,
-    execution: ExecutionOptions,
+    execution: Result<ExecutionOptions, OptionsError>,
     memory: Option<usize>,
     instances: Option<KernelOverInstances>,
 }
@@ -43,9 +44,12 @@ impl Default for LocalTransactionProver {
 
 impl LocalTransactionProver {
     /// A prover with Miden's options, if they are those of one of this machine's parameter sets;
-    /// otherwise nothing is proven.
+    /// otherwise nothing is proven. The options of the run are among them.
     pub fn new(options: ProvingOptions) -> Self {
-        Self::with(ProofSettings::try_from(&options))
+        Self {
+            execution: of_miden(options.execution_options()),
+            ..Self::with(ProofSettings::try_from(&options))
+        }
     }
 
     /// A prover with settings of this machine.
@@ -57,7 +61,7 @@ impl LocalTransactionProver {
         Self {
             store: TransactionMastStore::new(),
             settings,
-            execution: ExecutionOptions::default(),
+            execution: Ok(ExecutionOptions::default()),
             memory: None,
             instances: None,
         }
@@ -72,7 +76,13 @@ impl LocalTransactionProver {
 
     /// Replaces the options of the run, which include its limits.
     pub fn with_execution_options(mut self, options: ExecutionOptions) -> Self {
-        self.execution = options;
+        self.execution = Ok(options);
+        self
+    }
+
+    /// Replaces the limits of runs.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.execution = self.execution.map(|options| options.with_limits(limits));
         self
     }
 
@@ -93,6 +103,9 @@ impl LocalTransactionProver {
     ) -> Result<ProvenTransaction, TransactionProverError> {
         let settings = self.settings.clone().map_err(|error| {
             TransactionProverError::other_with_source("the options of the proof are refused", error)
+        })?;
+        let execution = self.execution.clone().map_err(|error| {
+            TransactionProverError::other_with_source("the options of the run are refused", error)
         })?;
         let inputs = inputs.into();
         let (stack, advice) = TransactionKernel::prepare_inputs(&inputs);
@@ -121,7 +134,7 @@ impl LocalTransactionProver {
             program: &TransactionKernel::main(),
             stack,
             advice: advice.clone(),
-            options: self.execution,
+            options: execution,
             sources: None,
         };
         let traced = match &self.instances {

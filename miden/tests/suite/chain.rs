@@ -32,7 +32,9 @@ use miden_standards::{
     errors::standards::ERR_P2ID_TARGET_ACCT_MISMATCH,
     note::{MintNoteInputs, create_mint_note, create_p2id_note},
 };
-use miden_testing::{Auth, MockChain, MockChainBuilder, TransactionContext};
+use miden_testing::{
+    Auth, MockChain, MockChainBuilder, TransactionContext, TransactionContextBuilder,
+};
 use miden_tx::{
     AuthenticationError, TransactionExecutorError as MidenError,
     auth::{SigningInputs, TransactionAuthenticator},
@@ -401,6 +403,36 @@ fn procedures_of_foreign_accounts_are_invoked() {
         })
         .expect("a context");
     settle(&mut chain, both(context));
+}
+
+/// Miden's options are refused where Miden's executor refuses them, with its error.
+#[test]
+fn options_are_those_that_miden_takes() {
+    let mut builder = MockChain::builder();
+    let account = builder
+        .add_existing_wallet(Auth::IncrNonce)
+        .expect("a wallet");
+    let chain = builder.build().expect("a chain");
+    let context = chain.build_tx_context(account.id(), &[], &[]);
+    let context = context.and_then(TransactionContextBuilder::build);
+    let context = context.expect("a context");
+    for (most, expected) in [
+        (1 << 11, 64),
+        (1 << 13, 64),
+        (1 << 13, 1 << 12),
+        (5_000, 4_097),
+    ] {
+        let options = miden_tx::ExecutionOptions::new(Some(most), expected, false, false);
+        let options = options.expect("options");
+        let ours = TransactionExecutor::<_, Slow<'_>>::new(&context).with_options(options);
+        let theirs = miden_tx::TransactionExecutor::<_, Slow<'_>>::new(&context);
+        let told = |error: &MidenError| format!("{error:?}");
+        let ours = ours
+            .err()
+            .map(|error| told(error.as_miden().expect("an error of Miden's")));
+        let theirs = theirs.with_options(options).err().map(|error| told(&error));
+        assert_eq!(ours, theirs, "{most}, {expected}");
+    }
 }
 
 #[test]

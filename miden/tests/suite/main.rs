@@ -6,6 +6,7 @@ mod instances;
 mod packages;
 mod proofs;
 mod transactions;
+mod upstream;
 
 use core::{
     future::Future,

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use miden_cvm_miden::{
-    ExecutionOptions, HashFunction, Limits, LocalTransactionProver, MinSecurity,
+    HashFunction, Limits, LocalTransactionProver, MinSecurity, OptionSet, ProofSettings,
     TransactionVerifier, TransactionVerifierError,
     carried::{CarriedError, put_in, take_out},
 };
@@ -160,6 +160,71 @@ fn what_is_not_proven_is_refused() {
     ));
 }
 
+/// What is cut off or goes on, of a transaction's bytes and of its proof's.
+#[test]
+fn other_lengths_are_refused() {
+    let transaction = prove("consume1_ecdsa");
+    let bytes = transaction.to_bytes();
+    let some = (0..bytes.len()).step_by(997).chain([bytes.len() - 1]);
+    for len in some {
+        let cut = ProvenTransaction::read_from_bytes(&bytes[..len]);
+        assert!(
+            cut.is_err(),
+            "{len} of {} bytes are a transaction",
+            bytes.len()
+        );
+    }
+
+    let proof = take_out(transaction.proof()).expect("a proof");
+    let with_stark = |stark: &[u8]| {
+        let proof = Proof::new(proof.settings(), *proof.heights(), stark.to_vec())
+            .and_then(|other| other.with_requests(proof.requests().to_vec()));
+        put_in(&proof.expect("a length that proofs have")).expect("a container")
+    };
+    let stark = proof.stark();
+    let longer = [stark, &[0]].concat();
+    let shorter = (0..stark.len()).step_by(2_111);
+    let others = shorter.map(|len| &stark[..len]).chain([&longer[..]]);
+    for other in others {
+        let changed = with_proof(&transaction, with_stark(other));
+        let refused = verifier().verify(&changed).expect_err("another length");
+        let is_layout = matches!(
+            refused,
+            TransactionVerifierError::Proof(VerifierError::Layout(_))
+        );
+        assert!(is_layout, "{} bytes: {refused:?}", other.len());
+    }
+    let same = with_proof(&transaction, with_stark(stark));
+    verifier().verify(&same).expect("the proof itself");
+}
+
+/// Every set at a node's level is accepted, and none where more is asked for.
+#[test]
+fn sets_have_the_security_that_nodes_ask_for() {
+    for set in [
+        OptionSet::Fast96,
+        OptionSet::Recursive96,
+        OptionSet::Compact96,
+    ] {
+        let settings = ProofSettings::new(set, HashFunction::Blake3_192);
+        let prover = LocalTransactionProver::with_settings(settings.expect("they go together"));
+        let proven = prover
+            .prove(inputs("consume1_ecdsa"))
+            .expect("a transaction");
+        survives(&proven);
+        assert_eq!(proven.proof().security_level(), MIN_PROOF_SECURITY_LEVEL);
+        let strict = TransactionVerifier::new(MIN_PROOF_SECURITY_LEVEL + 1);
+        let refused = strict.verify(&proven).expect_err("less than is asked for");
+        assert!(
+            matches!(
+                refused,
+                TransactionVerifierError::Proof(VerifierError::Security { .. })
+            ),
+            "{refused:?}"
+        );
+    }
+}
+
 /// Older proofs, and newer ones than the verifier knows.
 #[test]
 fn proofs_of_other_versions_are_refused_by_their_version() {
@@ -210,8 +275,7 @@ fn limits_are_named() {
     for (name, bound) in bounds {
         let mut limits = Limits::default();
         bound(&mut limits);
-        let prover = LocalTransactionProver::default()
-            .with_execution_options(ExecutionOptions::default().with_limits(limits));
+        let prover = LocalTransactionProver::default().with_limits(limits);
         let refused = prover.prove(inputs("consume1_ecdsa"));
         let error = refused.expect_err("a limit that the transaction passes");
         let source = error.source().expect("the machine's error").to_string();
@@ -257,6 +321,28 @@ fn the_proof_of_another_transaction_is_refused() {
         )))
     ));
     assert!(answers.next().is_none());
+}
+
+/// Miden's options of the run hold for the prover, which stops where they say.
+#[test]
+fn options_of_the_run_are_taken_over() {
+    for (cycles, is_enough) in [(8_000, false), (9_000, true)] {
+        let run = miden_tx::ExecutionOptions::new(Some(cycles), 4_097, false, false);
+        let run = run.expect("options");
+        let options = ProvingOptions::default().with_execution_options(run);
+        let proven = LocalTransactionProver::new(options).prove(inputs("consume1_ecdsa"));
+        match proven {
+            Ok(proven) => {
+                assert!(is_enough);
+                survives(&proven);
+            }
+            Err(error) => {
+                assert!(!is_enough, "{error:?}");
+                let source = error.source().expect("the machine's error").to_string();
+                assert!(source.contains("max cycles 8000"), "{source}");
+            }
+        }
+    }
 }
 
 #[test]
