@@ -11,16 +11,17 @@ use crate::{
     LineFault, SourceLines, WasmError,
     emit::{Calls, Code, Emitter, Failure, Way},
     entry::{entry, import},
-    facts::{Facts, follow},
+    facts::{FunctionFacts, follow},
     graph::{Graph, groups},
     ir::{Body, Callee, CallingConvention, Import, Node, Op, ValueType},
-    layout::{Image, Initial, Layout},
+    layout::{Image, Initial, Layout, TYPE, TableSize},
     limits,
     lines::LineTable,
     liveness::{analyze, count_uses},
-    module::Module,
+    module::{Module, printable, reference},
     permute::Known,
     runtime::{DE_BRUIJN, procedures},
+    spill::spill,
     translate::{Stop, slots, translate},
     webs::separate,
 };
@@ -113,6 +114,7 @@ pub fn compile(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError> {
 fn value_types(types: &[ValType]) -> Vec<ValueType> {
     let types = types.iter().map(|ty| match ty {
         ValType::I64 => ValueType::I64,
+        ValType::Ref(_) => ValueType::Reference,
         _ => ValueType::I32,
     });
     types.collect()
@@ -147,8 +149,8 @@ impl Reached {
                 let import = &module.imports[function as usize];
                 let key = (import.module.clone(), import.name.clone());
                 let refused = |hint| WasmError::Import {
-                    module: import.module.clone(),
-                    name: import.name.clone(),
+                    module: printable(&import.module),
+                    name: printable(&import.name),
                     hint,
                 };
                 let Some(target) = options.imports.get(&key) else {
@@ -181,7 +183,7 @@ impl Reached {
                 })?;
             let mut callees = translated.callees;
             for ty in &translated.indirect {
-                callees.extend(in_tables(module).filter(|function| {
+                callees.extend(module.referenced.iter().copied().filter(|function| {
                     module.canonical_type(module.functions[*function as usize]) == *ty
                 }));
             }
@@ -195,12 +197,6 @@ impl Reached {
         self.indirect.append(&mut added.indirect);
         Ok(())
     }
-}
-
-/// The functions that can be in a table.
-fn in_tables<'m>(module: &'m Module<'_>) -> impl Iterator<Item = u32> + 'm {
-    let segments = module.elements.iter().filter(|segment| !segment.declared);
-    segments.flat_map(|segment| segment.items.iter().copied().flatten())
 }
 
 /// The calls between the functions of a module.
@@ -356,9 +352,9 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
         digests: BTreeMap::new(),
         current: Slot::new(0),
     };
-    for function in in_tables(&module) {
-        if let Some(group) = plan.groups.get(&function) {
-            let ty = module.canonical_type(module.functions[function as usize]);
+    for function in &module.referenced {
+        if let Some(group) = plan.groups.get(function) {
+            let ty = module.canonical_type(module.functions[*function as usize]);
             plan.indirect.entry(ty).or_default().insert(*group);
         }
     }
@@ -391,11 +387,12 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
             ]
         });
     let entered: BTreeSet<u32> = exported.iter().map(|(_, index, _)| *index).collect();
-    let tabled: BTreeSet<u32> = in_tables(&module).collect();
     let is_open = |function: u32| {
-        entered.contains(&function) || tabled.contains(&function) || module.start == Some(function)
+        entered.contains(&function)
+            || module.referenced.contains(&function)
+            || module.start == Some(function)
     };
-    let facts = follow(&bodies, is_open, globals);
+    let mut facts = follow(&bodies, is_open, globals);
 
     let mut known = Known::new();
     let mut runtime = BTreeSet::new();
@@ -410,17 +407,12 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     for function in graph.keys() {
         let name = &plan.names[function];
         functions.insert(name.clone(), module.name(*function));
-        let Some(body) = bodies.get(function) else {
+        let Some(body) = bodies.get_mut(function) else {
             let imported = &module.imports[*function as usize];
             let target = &options.imports[&(imported.module.clone(), imported.name.clone())];
             let ty = module.type_of(*function);
             let params = value_types(ty.params());
             let results = value_types(ty.results());
-            within_reach(
-                &format!("the import `{}`", imported.name),
-                ty,
-                target.passing,
-            )?;
             let code = import(name, target, (&params, &results), &layout, &mut known);
             all.push(&code, 0);
             continue;
@@ -430,12 +422,12 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
             body,
             name,
             &plan,
-            &facts,
+            facts.functions.entry(*function).or_default(),
             &mut layout,
             &mut known,
             &mut runtime,
         )
-        .ok_or_else(|| WasmError::Pressure {
+        .ok_or_else(|| WasmError::Nesting {
             function: module.name(*function),
         })?;
         all.append(code);
@@ -448,7 +440,6 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
         let ty = module.type_of(*function);
         let params = value_types(ty.params());
         let results = value_types(ty.results());
-        within_reach(&format!("the export `{name}`"), ty, *passing)?;
         let procedure = procedure_name('e', number, name);
         let code = entry(
             &procedure,
@@ -526,49 +517,44 @@ fn compile_module(bytes: &[u8], options: &Options) -> Result<Compiled, WasmError
     })
 }
 
-/// Refuses functions whose parameters or results cannot all be reached on the stack.
-fn within_reach(
-    place: &str,
-    ty: &wasmparser::FuncType,
-    passing: CallingConvention,
-) -> Result<(), WasmError> {
-    let params = match passing {
-        CallingConvention::Stack => ty.params(),
-        CallingConvention::Memory(_) => &[],
-    };
-    for (what, types) in [
-        ("the number of elements of its parameters", params),
-        ("the number of elements of its results", ty.results()),
-    ] {
-        let width = slots(types).unwrap_or(usize::MAX) as u64;
-        if width > 16 {
-            return Err(WasmError::Limit {
-                place: place.into(),
-                what,
-                max: 16,
-                actual: width,
-            });
-        }
-    }
-    Ok(())
-}
-
 /// Emits a function, with ever more of its variables in memory until all others are in reach.
 fn emit(
-    body: &Body,
+    body: &mut Body,
     name: &str,
     plan: &CallGraph,
-    facts: &Facts,
+    facts: &mut FunctionFacts,
     layout: &mut Layout,
     known: &mut Known,
     runtime: &mut BTreeSet<&'static str>,
 ) -> Option<Code> {
+    let mut is_spilled = false;
+    loop {
+        match place(body, name, plan, facts, layout, known, runtime) {
+            Ok(code) => return Some(code),
+            Err(Failure::Pressure) if !is_spilled => {
+                spill(body, facts);
+                analyze(body, &|op| plan.reenters(op));
+                is_spilled = true;
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The same, where values stand on the stack until they are used.
+fn place(
+    body: &Body,
+    name: &str,
+    plan: &CallGraph,
+    facts: &FunctionFacts,
+    layout: &mut Layout,
+    known: &mut Known,
+    runtime: &mut BTreeSet<&'static str>,
+) -> Result<Code, Failure> {
     let mut weights = vec![0; body.vars as usize];
     weigh(&body.nodes, 0, &mut weights);
     let mut uses = vec![0; body.vals as usize];
     count_uses(&body.nodes, &mut uses);
-    let nothing = crate::facts::FunctionFacts::default();
-    let facts = facts.functions.get(&plan.current.get()).unwrap_or(&nothing);
     let mut cells = BTreeMap::new();
     loop {
         let emitter = Emitter::new(
@@ -585,7 +571,7 @@ fn emit(
         match emitter.function(body) {
             Ok(code) => {
                 layout.take(cells.len() as u32);
-                return Some(code);
+                return Ok(code);
             }
             Err(Failure::Reach(vars)) => {
                 for var in vars {
@@ -593,7 +579,7 @@ fn emit(
                     cells.entry(var).or_insert(cell);
                 }
             }
-            Err(Failure::Pressure) => return None,
+            Err(failure) => return Err(failure),
         }
     }
 }
@@ -622,53 +608,50 @@ fn fill(
             image.insert(cell + 1, Initial::Value(high));
         }
     }
-    let entry = |image: &mut Image, digests: u32, types: u32, item: Option<u32>| {
-        let ty = item.map(|function| module.canonical_type(module.functions[function as usize]));
-        image.insert(types, Initial::Value(ty.map_or(0, |ty| u64::from(ty) + 1)));
-        for number in 0..4_u8 {
-            // A function of a type that nobody calls is in no forest; its entry has a type only.
-            let initial = match (item, ty) {
-                (Some(function), Some(ty)) if called.contains(&ty) => {
-                    Initial::Digest(function, number)
-                }
-                _ => Initial::Value(0),
-            };
-            image.insert(digests + u32::from(number), initial);
+    for function in &module.referenced {
+        let ty = module.canonical_type(module.functions[*function as usize]);
+        let record = layout.records + reference(*function);
+        image.insert(record + TYPE, Initial::Value(u64::from(ty) + 1));
+        // A function of a type that nobody calls is in no forest; its record has a type only.
+        if called.contains(&ty) {
+            for number in 0..4 {
+                let digest = Initial::Digest(*function, number);
+                image.insert(record + u32::from(number), digest);
+            }
         }
-    };
+    }
+    for (table, place) in module.tables.iter().zip(&layout.tables) {
+        if let TableSize::Cell(cell) = place.size {
+            image.insert(cell, Initial::Value(u64::from(table.size)));
+        }
+        if table.first != 0 {
+            let entries = place.first..place.first + table.size;
+            image.extend(entries.map(|entry| (entry, Initial::Value(u64::from(table.first)))));
+        }
+    }
     for (index, elements) in module.elements.iter().enumerate() {
-        match elements.active {
+        let first = match elements.active {
             Some((table, first)) => {
-                let place = &layout.tables[table as usize];
-                if u64::from(first) + elements.items.len() as u64 > u64::from(place.size) {
+                if u64::from(first) + elements.items.len() as u64
+                    > u64::from(module.tables[table as usize].size)
+                {
                     return Err(WasmError::SegmentOutOfBounds {
                         what: "element",
                         index,
                     });
                 }
-                for (number, item) in (first..).zip(&elements.items) {
-                    entry(
-                        image,
-                        place.digests + 4 * number,
-                        place.types + number,
-                        *item,
-                    );
-                }
+                layout.tables[table as usize].first + first
             }
             None if !elements.declared => {
                 let place = &layout.elements[index];
-                for (number, item) in (0..).zip(&elements.items) {
-                    entry(
-                        image,
-                        place.digests + 4 * number,
-                        place.types + number,
-                        *item,
-                    );
-                }
                 let length = elements.items.len() as u64;
                 image.insert(place.length_cell, Initial::Value(length));
+                place.first
             }
-            None => {}
+            None => continue,
+        };
+        for (entry, item) in (first..).zip(&elements.items) {
+            image.insert(entry, Initial::Value(u64::from(*item)));
         }
     }
     let mut written: BTreeMap<u32, u32> = BTreeMap::new();

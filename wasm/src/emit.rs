@@ -62,8 +62,10 @@ const RECURSION: usize = 4_000;
 pub(crate) enum Failure {
     /// A value is out of reach; these variables would better be in cells.
     Reach(Vec<Var>),
-    /// There is nothing that could be put elsewhere.
+    /// A value is out of reach, and there is no variable that could be put elsewhere.
     Pressure,
+    /// Blocks are nested too deep.
+    Nesting,
 }
 
 type Emitted<T = ()> = Result<T, Failure>;
@@ -715,7 +717,7 @@ impl<'e> Emitter<'e> {
     ) -> Emitted {
         self.recursion += 1;
         if self.recursion > RECURSION {
-            return Err(Failure::Pressure);
+            return Err(Failure::Nesting);
         }
         let done = self.nodes(nodes, next, context);
         self.recursion -= 1;

@@ -16,7 +16,7 @@ type Element = (usize, bool);
 /// its higher half above the lower.
 fn inside(types: &[ValueType]) -> Vec<Element> {
     let elements = types.iter().enumerate().flat_map(|(number, ty)| match ty {
-        ValueType::I32 => vec![(number, false)],
+        ValueType::I32 | ValueType::Reference => vec![(number, false)],
         ValueType::I64 => vec![(number, false), (number, true)],
     });
     elements.collect()
@@ -72,6 +72,10 @@ pub(crate) fn import(
     let in_cells = given.len().saturating_sub(STACK_VALUES);
     let (cells, on_stack) = given.split_at(in_cells);
     match target.passing {
+        CallingConvention::Stack if given.len() > REACH => {
+            spill(&mut text, on_stack, layout.arguments, &given);
+            fetch(&mut text, &outside(params), layout.arguments, &given);
+        }
         CallingConvention::Stack => {
             let mut stack = on_stack.to_vec();
             for (cell, element) in (layout.arguments..).zip(cells) {
@@ -94,10 +98,38 @@ pub(crate) fn import(
     let mut stack = outside(results);
     let wanted = inside(results);
     let in_cells = wanted.len().saturating_sub(STACK_VALUES);
-    store(&mut text, &mut stack, layout.results, &wanted[..in_cells]);
-    reorder(&mut text, &stack, &wanted[in_cells..], known);
+    if wanted.len() > REACH {
+        spill(&mut text, &stack, layout.results, &wanted);
+        fetch(&mut text, &wanted[in_cells..], layout.results, &wanted);
+    } else {
+        store(&mut text, &mut stack, layout.results, &wanted[..in_cells]);
+        reorder(&mut text, &stack, &wanted[in_cells..], known);
+    }
     text.push_str("end\n\n");
     text
+}
+
+/// Elements of the stack that can be reached.
+const REACH: usize = 16;
+
+/// The cell of an element, if those of `all` are in cells from `first` on.
+fn cell_of(element: Element, first: u32, all: &[Element]) -> u32 {
+    let place = all.iter().position(|found| *found == element);
+    first + place.unwrap_or(0) as u32
+}
+
+/// Takes the whole stack into the cells of its elements, from the top down, so that all are in reach.
+fn spill(text: &mut String, stack: &[Element], first: u32, all: &[Element]) {
+    for element in stack.iter().rev() {
+        let _ = writeln!(text, "    mem_store.{}", cell_of(*element, first, all));
+    }
+}
+
+/// Brings elements from their cells to the stack.
+fn fetch(text: &mut String, elements: &[Element], first: u32, all: &[Element]) {
+    for element in elements {
+        let _ = writeln!(text, "    mem_load.{}", cell_of(*element, first, all));
+    }
 }
 
 /// Takes elements off the stack into cells.
@@ -128,6 +160,10 @@ pub(crate) fn entry(
     let in_cells = wanted.len().saturating_sub(STACK_VALUES);
     let (cells, on_stack) = wanted.split_at(in_cells);
     match passing {
+        CallingConvention::Stack if wanted.len() > REACH => {
+            spill(&mut text, &outside(params), layout.arguments, &wanted);
+            fetch(&mut text, on_stack, layout.arguments, &wanted);
+        }
         CallingConvention::Stack => {
             let mut stack = outside(params);
             store(&mut text, &mut stack, layout.arguments, cells);
@@ -148,11 +184,16 @@ pub(crate) fn entry(
     let in_cells = left.len().saturating_sub(STACK_VALUES);
     let mut stack = left[in_cells..].to_vec();
     let wanted = outside(results);
-    for (cell, element) in (layout.results..).zip(&left[..in_cells]) {
-        let _ = writeln!(text, "    mem_load.{cell}");
-        stack.push(*element);
+    if left.len() > REACH {
+        spill(&mut text, &stack, layout.results, &left);
+        fetch(&mut text, &wanted, layout.results, &left);
+    } else {
+        for (cell, element) in (layout.results..).zip(&left[..in_cells]) {
+            let _ = writeln!(text, "    mem_load.{cell}");
+            stack.push(*element);
+        }
+        reorder(&mut text, &stack, &wanted, known);
     }
-    reorder(&mut text, &stack, &wanted, known);
     text.push_str("end\n\n");
     text
 }

@@ -80,9 +80,9 @@ pub enum WasmError {
         /// The number of the segment.
         index: usize,
     },
-    /// The compiler could not arrange the values of a function on the stack.
-    #[error("function `{function}` has too many values at one time for the operand stack")]
-    Pressure {
+    /// The blocks of a function, or the choices in it that follow one another, are nested too deep.
+    #[error("the blocks of function `{function}` are nested too deep")]
+    Nesting {
         /// The function's name, or its number.
         function: String,
     },

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::{Arg, Body, Callee, Node, Op, Width};
+use crate::ir::{Arg, Body, Callee, Node, Op, Val, Var, Width};
 
 /// The facts that are known of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,14 @@ impl FunctionFacts {
     /// Returns what is known of an operand.
     pub(crate) fn of(&self, arg: Arg) -> Fact {
         self.seen(arg).unwrap_or(Fact::ANY)
+    }
+
+    /// A variable has a value from where that is computed on.
+    pub(crate) fn rename(&mut self, val: Val, var: Var) {
+        let seen = self.seen(Arg::Val(val));
+        self.vars
+            .resize(self.vars.len().max(var as usize + 1), None);
+        self.vars[var as usize] = seen;
     }
 
     fn seen(&self, arg: Arg) -> Seen {

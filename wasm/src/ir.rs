@@ -19,6 +19,8 @@ pub enum ValueType {
     I32,
     /// 64 bits, two elements.
     I64,
+    /// A reference to a function, or one that only the outside knows, one element; 0 is null.
+    Reference,
 }
 
 /// Where a procedure finds its parameters. Its results are on the stack, the first one on top; the higher
@@ -65,6 +67,21 @@ pub(crate) enum Width {
     Byte,
     Half,
     Word,
+}
+
+impl Width {
+    pub(crate) fn bytes(self) -> u32 {
+        match self {
+            Self::Byte => 1,
+            Self::Half => 2,
+            Self::Word => 4,
+        }
+    }
+
+    /// The greatest value.
+    pub(crate) fn mask(self) -> u32 {
+        u32::MAX >> (32 - 8 * self.bytes())
+    }
 }
 
 /// The target of a call.
@@ -268,6 +285,67 @@ pub(crate) fn flow_of(nodes: &[Node]) -> Flow {
         }
     }
     flow
+}
+
+impl Node {
+    /// Returns `true` if what follows is nested in it: not all paths through it lead there.
+    fn forks(&self) -> bool {
+        match self {
+            Self::If { then, els, .. } => {
+                let arms = [then, els];
+                arms.iter()
+                    .any(|arm| !arm.flow.falls || !arm.flow.exits.is_empty())
+            }
+            Self::Scope { label, body, .. } | Self::Loop { label, body, .. } => {
+                body.flow.exits.iter().any(|exit| exit != label)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Sequences in which no more than so many nodes fork.
+const FORKS: usize = 64;
+
+/// Puts what is between forks into blocks, where there are many in a sequence, so that few are open at one time.
+pub(crate) fn group(body: &mut Body) {
+    group_nodes(&mut body.nodes, &mut body.labels);
+}
+
+fn group_nodes(nodes: &mut Vec<Node>, labels: &mut Label) {
+    for node in nodes.iter_mut() {
+        match node {
+            Node::If { then, els, .. } => {
+                group_nodes(&mut then.nodes, labels);
+                group_nodes(&mut els.nodes, labels);
+            }
+            Node::Scope { body, .. } | Node::Loop { body, .. } => {
+                group_nodes(&mut body.nodes, labels);
+            }
+            Node::Inst(_) | Node::Set(..) | Node::Exit(_) | Node::Trap(..) => {}
+        }
+    }
+    while nodes.iter().filter(|node| node.forks()).count() > FORKS {
+        let mut groups = Vec::new();
+        let mut current = Vec::new();
+        let mut forks = 0;
+        for node in nodes.drain(..) {
+            forks += usize::from(node.forks());
+            current.push(node);
+            // No value lives across a fork.
+            if forks == FORKS {
+                forks = 0;
+                groups.push(Node::Scope {
+                    label: *labels,
+                    body: Arm::new(std::mem::take(&mut current)),
+                    after: Rc::default(),
+                });
+                *labels += 1;
+            }
+        }
+        groups.append(&mut current);
+        *nodes = groups;
+    }
 }
 
 /// A function's body.

@@ -9,28 +9,39 @@ use std::collections::BTreeMap;
 
 use crate::{
     limits,
-    module::{Memory, Module},
+    module::{Memory, Module, RECORD, reference},
 };
 
 /// Elements of a page.
 const PAGE: u32 = 16_384;
 
+/// The place of a function's type in its record.
+pub(crate) const TYPE: u32 = 4;
+
 /// The modulus of the field.
 const MODULUS: u128 = 0xffff_ffff_0000_0001;
 
-/// A table: an element for the type of each entry, a word for its digest.
+/// A table: an element for each entry, which is a reference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TableLayout {
-    pub(crate) digests: u32,
-    pub(crate) types: u32,
-    pub(crate) size: u32,
+    pub(crate) first: u32,
+    pub(crate) size: TableSize,
+    /// The entries there are, were it grown as far as it can.
+    pub(crate) capacity: u32,
+}
+
+/// How many entries a table has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TableSize {
+    Fixed(u32),
+    /// It changes, and stands in a cell.
+    Cell(u32),
 }
 
 /// A passive element segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ElementsLayout {
-    pub(crate) digests: u32,
-    pub(crate) types: u32,
+    pub(crate) first: u32,
     pub(crate) length_cell: u32,
 }
 
@@ -64,6 +75,9 @@ pub(crate) struct Layout {
     pub(crate) guard: u32,
     /// Recursive calls that are still possible.
     pub(crate) depth: u32,
+    /// The records of functions: of each a word for its digest, and an element for its type. The first one
+    /// is null's.
+    pub(crate) records: u32,
     pub(crate) tables: Vec<TableLayout>,
     pub(crate) elements: Vec<ElementsLayout>,
     pub(crate) data: Vec<DataLayout>,
@@ -97,6 +111,7 @@ impl Layout {
             pages: 0,
             guard: 0,
             depth: 0,
+            records: 0,
             tables: Vec::new(),
             elements: Vec::new(),
             data: Vec::new(),
@@ -111,31 +126,38 @@ impl Layout {
         this.guard = this.take(1);
         this.depth = this.take(1);
         this.globals = module.globals.iter().map(|_| this.take(2)).collect();
-        this.arguments = this.take(1_024);
-        this.results = this.take(1_024);
-        this.next = this.next.next_multiple_of(4);
+        // A value has two elements at most.
+        let most = |counts: &mut dyn Iterator<Item = usize>| 2 * counts.max().unwrap_or(0) as u32;
+        let types = || module.types.iter();
+        this.arguments = this.take(most(&mut types().map(|ty| ty.params().len())));
+        this.results = this.take(most(&mut types().map(|ty| ty.results().len())));
+        if !module.referenced.is_empty() || !module.tables.is_empty() {
+            this.next = this.next.next_multiple_of(RECORD);
+            this.records = this.take(reference(module.functions.len() as u32));
+        }
         for table in &module.tables {
-            let digests = this.take(4 * table.size);
-            let types = this.take(table.size);
-            this.next = this.next.next_multiple_of(4);
-            let size = table.size;
+            let capacity = match table.grows {
+                true => {
+                    let most = u64::from(limits::GROWN_TABLE.max(table.size));
+                    table.max.map_or(most, |max| max.min(most)) as u32
+                }
+                false => table.size,
+            };
+            let size = match table.grows {
+                true => TableSize::Cell(this.take(1)),
+                false => TableSize::Fixed(table.size),
+            };
+            let first = this.take(capacity);
             this.tables.push(TableLayout {
-                digests,
-                types,
+                first,
                 size,
+                capacity,
             });
         }
         for elements in &module.elements {
-            let length = elements.items.len() as u32;
-            let digests = this.take(4 * length);
-            let types = this.take(length);
+            let first = this.take(elements.items.len() as u32);
             let length_cell = this.take(1);
-            this.next = this.next.next_multiple_of(4);
-            this.elements.push(ElementsLayout {
-                digests,
-                types,
-                length_cell,
-            });
+            this.elements.push(ElementsLayout { first, length_cell });
         }
         for data in &module.data {
             let length = data.bytes.len() as u32;
@@ -165,9 +187,11 @@ impl Layout {
         ((MODULUS - 1) / 4) as u64
     }
 
-    /// Returns what is added to a scaled byte address, if the access is at an offset from it.
-    pub(crate) fn base(&self, offset: u64) -> u64 {
-        let scaled = u128::from(Self::scale()) * u128::from(offset) % MODULUS;
+    /// Returns what is added to a scaled byte address, if the access is at an offset from it, and at a place in
+    /// its element.
+    pub(crate) fn base(&self, offset: u64, place: u32) -> u64 {
+        let first = (u128::from(offset) + MODULUS - u128::from(place)) % MODULUS;
+        let scaled = u128::from(Self::scale()) * first % MODULUS;
         ((u128::from(self.capacity) + MODULUS - 1 + scaled) % MODULUS) as u64
     }
 

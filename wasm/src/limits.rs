@@ -9,6 +9,9 @@ pub(crate) const FUNCTIONS: u64 = 20_000;
 /// Entries of a table.
 pub(crate) const TABLE: u64 = 1 << 20;
 
+/// Entries that a table can grow to where the module does not say less.
+pub(crate) const GROWN_TABLE: u32 = 1 << 16;
+
 /// Pages of 64 KiB that a memory begins with.
 pub(crate) const PAGES: u32 = 8_192;
 
@@ -19,7 +22,7 @@ pub(crate) const GROWN_PAGES: u32 = 4_096;
 pub(crate) const LOCALS: u64 = 4_096;
 
 /// Blocks that are open at one time in a function.
-pub(crate) const NESTING: u64 = 256;
+pub(crate) const NESTING: u64 = 4_096;
 
 /// Bytes of a function's body.
 pub(crate) const BODY_BYTES: u64 = 1 << 19;

@@ -9,7 +9,9 @@ use gimli::{
     AttributeValue, DebugLine, DebugLineOffset, EndianSlice, LineProgramHeader, LittleEndian,
 };
 
-use crate::{LineFault, limits};
+use wasmparser::{Parser, Payload};
+
+use crate::{LineFault, limits, module::printable};
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -25,6 +27,25 @@ pub(crate) struct DebugSections<'a> {
     pub(crate) code_length: u64,
 }
 
+impl<'a> DebugSections<'a> {
+    /// Takes a part of a module, if it is one of these.
+    pub(crate) fn add(&mut self, payload: &Payload<'a>) {
+        match payload {
+            Payload::CodeSectionStart { range, .. } => {
+                self.code = range.start;
+                self.code_length = range.end - range.start;
+            }
+            Payload::CustomSection(section) => match section.name() {
+                ".debug_line" => self.lines = section.data(),
+                ".debug_str" => self.strings = section.data(),
+                ".debug_line_str" => self.line_strings = section.data(),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
+
 /// The lines of the source language that the assembly of a module comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceLines {
@@ -33,6 +54,11 @@ pub struct SourceLines {
 }
 
 impl SourceLines {
+    /// The files that lines are known of.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
     /// The file and the line of it, from 1, that a line of the assembly, from 0, comes from.
     pub fn of(&self, line: usize) -> Option<(&str, u32)> {
         let (file, line) = self.lines.get(line).copied().flatten()?;
@@ -47,15 +73,33 @@ struct Row {
     place: Option<(u32, u32)>,
 }
 
-/// The line table of a module.
+/// The line table of a module: which line of the source language each instruction comes from.
 #[derive(Debug, Default)]
-pub(crate) struct LineTable {
+pub struct LineTable {
     files: Vec<String>,
     rows: Vec<Row>,
     code: u64,
 }
 
 impl LineTable {
+    /// Reads the debug information of a module; the table is empty if there is none.
+    ///
+    /// # Errors
+    /// Returns what is wrong with it.
+    pub fn of(module: &[u8]) -> Result<Self, LineFault> {
+        let mut sections = DebugSections::default();
+        for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+            sections.add(&payload);
+        }
+        Self::read(&sections)
+    }
+
+    /// The file and the line of it, from 1, of the instruction at an offset in the module.
+    pub fn at(&self, offset: u64) -> Option<(&str, u32)> {
+        let (file, line) = self.place(offset)?;
+        Some((self.files.get(file as usize)?, line))
+    }
+
     /// Reads what the sections say; it is empty if there is no debug information.
     pub(crate) fn read(sections: &DebugSections<'_>) -> Result<Self, LineFault> {
         let mut reader = Reader {
@@ -248,7 +292,6 @@ impl Reader<'_, '_> {
         let end = bytes.iter().position(|byte| *byte == 0);
         let text = &bytes[..end.unwrap_or(bytes.len())];
         let text = (text.len() <= limits::PATH).then(|| String::from_utf8_lossy(text))?;
-        // It is printed to terminals.
-        Some(text.replace(char::is_control, "\u{fffd}"))
+        Some(printable(&text))
     }
 }

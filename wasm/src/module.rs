@@ -1,14 +1,14 @@
 //! Reading and validating a module.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write},
 };
 
 use wasmparser::{
     CompositeInnerType, ConstExpr, DataKind, ElementItems, ElementKind, Encoding, ExternalKind,
-    FuncType, FunctionBody, Imports, KnownCustom, Name, Operator, Parser, Payload, TypeRef,
-    ValType, Validator, WasmFeatures,
+    FuncType, FunctionBody, Imports, KnownCustom, Name, Operator, Parser, Payload, TableInit,
+    TypeRef, ValType, Validator, WasmFeatures,
 };
 
 use crate::{WasmError, limits, lines::DebugSections};
@@ -24,6 +24,8 @@ pub(crate) struct Module<'a> {
     pub(crate) memory: Option<Memory>,
     /// `true` if any function asks for more memory.
     pub(crate) grows: bool,
+    /// The functions that a value can be a reference to.
+    pub(crate) referenced: BTreeSet<u32>,
     pub(crate) globals: Vec<Global>,
     pub(crate) exports: Vec<(String, ExternalKind, u32)>,
     pub(crate) start: Option<u32>,
@@ -42,6 +44,11 @@ pub(crate) struct FunctionImport {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
     pub(crate) size: u32,
+    pub(crate) max: Option<u64>,
+    /// `true` if any function asks for more entries.
+    pub(crate) grows: bool,
+    /// The reference that every entry begins with.
+    pub(crate) first: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +69,8 @@ pub(crate) struct Elements {
     /// The table and the first entry, if they are put there before the module runs.
     pub(crate) active: Option<(u32, u32)>,
     pub(crate) declared: bool,
-    pub(crate) items: Vec<Option<u32>>,
+    /// References.
+    pub(crate) items: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -136,6 +144,7 @@ impl<'a> Module<'a> {
             tables: Vec::new(),
             memory: None,
             grows: false,
+            referenced: BTreeSet::new(),
             globals: Vec::new(),
             exports: Vec::new(),
             start: None,
@@ -155,6 +164,7 @@ impl<'a> Module<'a> {
         payload: Payload<'a>,
         imported: GlobalImports<'_>,
     ) -> Result<(), WasmError> {
+        self.debug.add(&payload);
         match payload {
             Payload::Version { encoding, .. } if encoding != Encoding::Module => {
                 return Err(WasmError::Component);
@@ -193,17 +203,21 @@ impl<'a> Module<'a> {
             Payload::TableSection(reader) => {
                 for table in reader {
                     let table = table?;
-                    if !table.ty.element_type.is_func_ref() {
-                        return Err(unsupported("table", "a table that does not hold functions"));
-                    }
                     limited(
                         "the table section",
                         "the size of a table",
                         table.ty.initial,
                         limits::TABLE,
                     )?;
+                    let first = match &table.init {
+                        TableInit::RefNull => 0,
+                        TableInit::Expr(expression) => self.constant(expression)? as u32,
+                    };
                     self.tables.push(Table {
                         size: table.ty.initial as u32,
+                        max: table.ty.maximum,
+                        grows: false,
+                        first,
                     });
                 }
             }
@@ -259,17 +273,18 @@ impl<'a> Module<'a> {
                     match elements.items {
                         ElementItems::Functions(reader) => {
                             for function in reader {
-                                items.push(Some(function?));
+                                items.push(reference(function?));
                             }
                         }
-                        ElementItems::Expressions(ty, reader) => {
-                            if !ty.is_func_ref() {
-                                return Err(unsupported("element", "external references"));
-                            }
+                        ElementItems::Expressions(_, reader) => {
                             for item in reader {
-                                items.push(function_reference(&item?)?);
+                                items.push(self.constant(&item?)? as u32);
                             }
                         }
+                    }
+                    if !declared {
+                        let functions = items.iter().copied().filter_map(referenced);
+                        self.referenced.extend(functions);
                     }
                     self.elements.push(Elements {
                         active,
@@ -293,24 +308,21 @@ impl<'a> Module<'a> {
                     });
                 }
             }
-            Payload::CodeSectionStart { range, .. } => {
-                self.debug.code = range.start;
-                self.debug.code_length = range.end - range.start;
-            }
             Payload::CodeSectionEntry(body) => {
                 let mut operators = body.get_operators_reader()?;
-                while !self.grows && !operators.eof() {
-                    self.grows = matches!(operators.read()?, Operator::MemoryGrow { .. });
+                while !operators.eof() {
+                    match operators.read()? {
+                        Operator::MemoryGrow { .. } => self.grows = true,
+                        Operator::TableGrow { table } => self.tables[table as usize].grows = true,
+                        Operator::RefFunc { function_index } => {
+                            self.referenced.insert(function_index);
+                        }
+                        _ => {}
+                    }
                 }
                 self.bodies.push(body);
             }
             Payload::CustomSection(reader) => {
-                match reader.name() {
-                    ".debug_line" => self.debug.lines = reader.data(),
-                    ".debug_str" => self.debug.strings = reader.data(),
-                    ".debug_line_str" => self.debug.line_strings = reader.data(),
-                    _ => {}
-                }
                 if let KnownCustom::Name(names) = reader.as_known() {
                     // Names are comments: a damaged section is no reason to refuse the module.
                     for name in names.into_iter().flatten() {
@@ -335,8 +347,8 @@ impl<'a> Module<'a> {
         imported: GlobalImports<'_>,
     ) -> Result<(), WasmError> {
         let import = |hint| WasmError::Import {
-            module: module.into(),
-            name: name.into(),
+            module: printable(module),
+            name: printable(name),
             hint,
         };
         match ty {
@@ -372,7 +384,7 @@ impl<'a> Module<'a> {
     }
 
     /// The value of a constant expression.
-    fn constant(&self, expression: &ConstExpr<'_>) -> Result<u64, WasmError> {
+    fn constant(&mut self, expression: &ConstExpr<'_>) -> Result<u64, WasmError> {
         let mut stack: Vec<u64> = Vec::new();
         for operator in expression.get_operators_reader() {
             let binary = |stack: &mut Vec<u64>, f: fn(u64, u64) -> u64| {
@@ -389,8 +401,10 @@ impl<'a> Module<'a> {
                     stack.push(global.map_or(0, |global| global.value));
                 }
                 Operator::RefNull { .. } => stack.push(0),
-                // A global of this type cannot be used, since no instruction for it is compiled.
-                Operator::RefFunc { .. } => stack.push(0),
+                Operator::RefFunc { function_index } => {
+                    self.referenced.insert(function_index);
+                    stack.push(u64::from(reference(function_index)));
+                }
                 Operator::I32Add => binary(&mut stack, |a, b| {
                     u64::from((a as u32).wrapping_add(b as u32))
                 }),
@@ -440,7 +454,7 @@ impl<'a> Module<'a> {
             .iter()
             .find(|(_, kind, index)| *kind == ExternalKind::Func && *index == function);
         match exported {
-            Some((name, ..)) => name.clone(),
+            Some((name, ..)) => printable(name),
             None => format!("function {function}"),
         }
     }
@@ -466,17 +480,24 @@ fn readable(name: &str) -> String {
     let mut start = Start(String::new());
     // A name that is too long is cut.
     let _ = write!(start, "{:#}", rustc_demangle::demangle(name));
-    start.0
+    printable(&start.0)
 }
 
-fn function_reference(expression: &ConstExpr<'_>) -> Result<Option<u32>, WasmError> {
-    let mut found = None;
-    for operator in expression.get_operators_reader() {
-        match operator? {
-            Operator::RefFunc { function_index } => found = Some(function_index),
-            Operator::RefNull { .. } | Operator::End => {}
-            other => return Err(unsupported("element", format!("{other:?}"))),
-        }
-    }
-    Ok(found)
+/// A name from outside as it can be printed to terminals.
+pub(crate) fn printable(name: &str) -> String {
+    name.replace(char::is_control, "\u{fffd}")
 }
+
+/// The value that stands for a function: what is known of it is at this distance from where the records of
+/// functions begin. 0 is null.
+pub(crate) fn reference(function: u32) -> u32 {
+    RECORD * (function + 1)
+}
+
+/// The function that a value stands for.
+fn referenced(reference: u32) -> Option<u32> {
+    (reference / RECORD).checked_sub(1)
+}
+
+/// Elements of a function's record: its digest, and its type.
+pub(crate) const RECORD: u32 = 8;

@@ -63,7 +63,7 @@ pub(crate) fn procedures(names: &BTreeSet<&'static str>, layout: &Layout) -> (St
         ("{max_pages}", layout.max_pages.to_string()),
         ("{guard_cell}", layout.guard.to_string()),
         ("{scale}", Layout::scale().to_string()),
-        ("{base}", layout.base(0).to_string()),
+        ("{base}", layout.base(0, 0).to_string()),
         ("{end}", layout.end(0).to_string()),
     ];
     for (name, value) in replacements {

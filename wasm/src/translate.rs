@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, rc::Rc};
 use wasmparser::{BlockType, FunctionBody, MemArg, Operator, ValType};
 
 use crate::{
-    WasmError,
+    WasmError, cases,
     fold::{evaluate, simplify},
-    ir::{Arg, Arm, Body, Callee, Inst, Label, Node, Op, Val, Var, Width},
-    layout::Layout,
+    ir::{Arg, Arm, Body, Callee, Inst, Label, Node, Op, Val, Var, Width, group},
+    layout::{Layout, TableSize},
     limits,
-    module::Module,
+    module::{Module, reference},
+    tails,
 };
 
 /// Elements of parameters, and of results, that stand on the stack at a call; what there is beyond
@@ -128,7 +129,7 @@ fn type_name(ty: ValType) -> String {
 /// The number of elements of values of these types; the first type that has none.
 pub(crate) fn slots(types: &[ValType]) -> Result<usize, String> {
     types.iter().try_fold(0, |sum, ty| match ty {
-        ValType::I32 => Ok(sum + 1),
+        ValType::I32 | ValType::Ref(_) => Ok(sum + 1),
         ValType::I64 => Ok(sum + 2),
         other => Err(type_name(*other)),
     })
@@ -258,16 +259,20 @@ pub(crate) fn translate(
         let cell = Op::CellSet(layout.results + index as u32);
         nodes.push(this.inst(cell, vec![Arg::var(var)], vec![]));
     }
+    let mut body = Body {
+        nodes,
+        vars: this.vars,
+        vals: this.vals,
+        labels: this.labels,
+        params,
+        results,
+        entry: Rc::default(),
+    };
+    tails::inline(&mut body);
+    cases::arrange(&mut body);
+    group(&mut body);
     Ok(Translated {
-        body: Body {
-            nodes,
-            vars: this.vars,
-            vals: this.vals,
-            labels: this.labels,
-            params,
-            results,
-            entry: Rc::default(),
-        },
+        body,
         callees: this.callees,
         indirect: this.indirect,
     })
@@ -286,7 +291,7 @@ impl Translator<'_, '_> {
 
     fn slot(&mut self, ty: ValType) -> Result<Slot, String> {
         match ty {
-            ValType::I32 => Ok(Slot::I32(self.var())),
+            ValType::I32 | ValType::Ref(_) => Ok(Slot::I32(self.var())),
             ValType::I64 => Ok(Slot::I64(self.var(), self.var())),
             other => Err(type_name(other)),
         }
@@ -719,12 +724,14 @@ impl Translator<'_, '_> {
                 let cell = self.layout.globals[*global_index as usize];
                 let constant = !global.mutable;
                 match global.ty {
-                    ValType::I32 if constant => self.push32(Arg::Const(global.value as u32)),
+                    ValType::I32 | ValType::Ref(_) if constant => {
+                        self.push32(Arg::Const(global.value as u32))
+                    }
                     ValType::I64 if constant => self.push64((
                         Arg::Const(global.value as u32),
                         Arg::Const((global.value >> 32) as u32),
                     )),
-                    ValType::I32 => {
+                    ValType::I32 | ValType::Ref(_) => {
                         let value = self.one(Op::CellGet(cell), []);
                         self.push32(value);
                     }
@@ -963,64 +970,88 @@ impl Translator<'_, '_> {
             O::MemoryFill { .. } => self.bulk("memory_fill", &[]),
             O::MemoryInit { data_index, .. } => {
                 let data = self.layout.data[*data_index as usize];
-                self.bulk("memory_init", &[data.first, data.length_cell]);
+                self.bulk(
+                    "memory_init",
+                    &[data.first, data.length_cell].map(Arg::Const),
+                );
             }
             O::DataDrop { data_index } => {
                 let data = self.layout.data[*data_index as usize];
                 self.emit(Op::CellSet(data.length_cell), vec![Arg::Const(0)], 0);
             }
+            O::RefNull { .. } => self.push32(Arg::Const(0)),
+            O::RefIsNull => self.unary32(Op::Eqz),
+            O::RefFunc { function_index } => self.push32(Arg::Const(reference(*function_index))),
+            O::TableGet { table } => {
+                let index = self.pop32();
+                let [first, size] = self.table(*table);
+                let entry = self.one(Op::Runtime("table_get", 1), [index, size, first]);
+                self.push32(entry);
+            }
+            O::TableSet { table } => {
+                let (value, index) = (self.pop32(), self.pop32());
+                let [first, size] = self.table(*table);
+                let args = vec![index, value, size, first];
+                self.emit(Op::Runtime("table_set", 0), args, 0);
+            }
+            O::TableSize { table } => {
+                let [_, size] = self.table(*table);
+                self.push32(size);
+            }
+            O::TableGrow { table } => {
+                let (count, value) = (self.pop32(), self.pop32());
+                let table = self.layout.tables[*table as usize];
+                let TableSize::Cell(cell) = table.size else {
+                    return Err(Self::reject(operator));
+                };
+                let constants = [table.first, cell, table.capacity].map(Arg::Const);
+                let [first, cell, capacity] = constants;
+                let grow = Op::Runtime("table_grow", 1);
+                let before = self.one(grow, [value, count, first, cell, capacity]);
+                self.push32(before);
+            }
+            O::TableFill { table } => {
+                let places = self.table(*table);
+                self.bulk("table_fill", &places);
+            }
             O::TableInit { elem_index, table } => {
                 let elements = self.layout.elements[*elem_index as usize];
-                let table = self.layout.tables[*table as usize];
-                self.bulk(
-                    "table_init",
-                    &[
-                        elements.digests,
-                        elements.types,
-                        elements.length_cell,
-                        table.digests,
-                        table.types,
-                        table.size,
-                    ],
-                );
+                let [first, size] = self.table(*table);
+                let [from, length] = [elements.first, elements.length_cell].map(Arg::Const);
+                self.bulk("table_init", &[from, length, first, size]);
             }
             O::ElemDrop { elem_index } => {
                 let elements = self.layout.elements[*elem_index as usize];
                 self.emit(Op::CellSet(elements.length_cell), vec![Arg::Const(0)], 0);
             }
-            // No instruction makes a table larger.
-            O::TableSize { table } => {
-                let size = self.layout.tables[*table as usize].size;
-                self.push32(Arg::Const(size));
-            }
             O::TableCopy {
                 dst_table,
                 src_table,
             } => {
-                let to = self.layout.tables[*dst_table as usize];
-                let from = self.layout.tables[*src_table as usize];
-                self.bulk(
-                    "table_copy",
-                    &[
-                        from.digests,
-                        from.types,
-                        from.size,
-                        to.digests,
-                        to.types,
-                        to.size,
-                    ],
-                );
+                let [from, from_size] = self.table(*src_table);
+                let [to, to_size] = self.table(*dst_table);
+                self.bulk("table_copy", &[from, from_size, to, to_size]);
             }
             other => return Err(Self::reject(other)),
         }
         Ok(())
     }
 
-    /// A procedure that takes destination, source and length, and constants.
-    fn bulk(&mut self, name: &'static str, constants: &[u32]) {
+    /// The address of a table's first entry, and how many entries it has.
+    fn table(&mut self, table: u32) -> [Arg; 2] {
+        let table = self.layout.tables[table as usize];
+        let size = match table.size {
+            TableSize::Fixed(size) => Arg::Const(size),
+            TableSize::Cell(cell) => self.one(Op::CellGet(cell), []),
+        };
+        [Arg::Const(table.first), size]
+    }
+
+    /// A procedure that takes destination, source and length, and what is said of their places.
+    fn bulk(&mut self, name: &'static str, places: &[Arg]) {
         let (length, source, destination) = (self.pop32(), self.pop32(), self.pop32());
         let mut args = vec![destination, source, length];
-        args.extend(constants.iter().map(|constant| Arg::Const(*constant)));
+        args.extend(places);
         self.emit(Op::Runtime(name, 0), args, 0);
     }
 

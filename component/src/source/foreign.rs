@@ -147,5 +147,6 @@ fn c_type(ty: ValueType) -> &'static str {
     match ty {
         ValueType::I32 => "uint32_t",
         ValueType::I64 => "uint64_t",
+        ValueType::Reference => "__externref_t",
     }
 }

@@ -74,7 +74,6 @@ fn needs(reason: &str) -> Option<&'static str> {
         ("not in UTF-8", "strings in UTF-16 or Latin-1"),
         (" memories", "several memories in a component"),
         ("exceptions", "exceptions"),
-        ("the instruction RefFunc", "references to functions"),
         ("cannot leave it", "handles that the host takes"),
     ]
     .into_iter()

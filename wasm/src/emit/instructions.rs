@@ -4,6 +4,7 @@ use crate::{
     emit::{Emitted, Emitter, Way},
     facts::Fact,
     ir::{Arg, Inst, Op, Width},
+    layout::{TYPE, TableSize},
     machine::Loc,
 };
 
@@ -296,8 +297,13 @@ impl Emitter<'_> {
     /// From a byte address on top to the address of its element. It is one only if the byte address is
     /// in bounds and aligned.
     fn element(&mut self, offset: u64) {
+        self.element_from(offset, 0);
+    }
+
+    /// The same for an access that is at a place in its element.
+    fn element_from(&mut self, offset: u64, place: u32) {
         let scale = crate::layout::Layout::scale();
-        let base = self.layout.base(offset);
+        let base = self.layout.base(offset, place);
         self.line(format!("push.{scale} mul push.{base} add"));
     }
 
@@ -308,33 +314,65 @@ impl Emitter<'_> {
         self.line(format!("neg push.{end} add push.4 u32divmod"));
     }
 
+    /// The place of an access in its element, counted from its beginning, if it is known and the access is in no
+    /// other element.
+    fn place_in_element(&self, width: Width, offset: u64, address: Arg) -> Option<u32> {
+        let place = match address {
+            Arg::Const(address) => u64::from(address) + offset,
+            _ if self.fact(address).zeros >= 2 => offset,
+            _ => return None,
+        };
+        let place = (place % 4) as u32;
+        (place + width.bytes() <= 4).then_some(place)
+    }
+
+    /// Brings the address of the element to the top that an access is in, at a known place, and below it the
+    /// value, if there is one. Returns the address instead if it is constant.
+    fn element_of(&mut self, args: &[Arg], offset: u64, place: u32) -> Emitted<Option<u32>> {
+        let (address, value) = args.split_last().unwrap_or((&Arg::Const(0), &[]));
+        if let Arg::Const(address) = address
+            && let Some(first) = (u64::from(*address) + offset).checked_sub(u64::from(place))
+            && let Some(element) = self.layout.element(first)
+        {
+            let order: Vec<usize> = (0..value.len()).collect();
+            self.arrange(value, &[&order])?;
+            return Ok(Some(element));
+        }
+        let order: Vec<usize> = (0..args.len()).collect();
+        self.arrange(args, &[&order])?;
+        self.element_from(offset, place);
+        self.guard();
+        Ok(None)
+    }
+
     fn load(&mut self, width: Width, signed: bool, offset: u64, args: &[Arg]) -> Emitted {
         let fact = self.fact(args[0]);
         let zeros = fact.zeros.min(offset.trailing_zeros().min(32) as u8);
-        match width {
-            Width::Word => {
-                if let Arg::Const(address) = args[0]
-                    && let Some(element) = self.layout.element(u64::from(address) + offset)
-                {
-                    self.line(format!("mem_load.{element}"));
-                    return Ok(());
+        let mask = width.mask();
+        match (self.place_in_element(width, offset, args[0]), width) {
+            (Some(place), _) => {
+                match self.element_of(args, offset, place)? {
+                    Some(element) => self.line(format!("mem_load.{element}")),
+                    None => self.line("mem_load"),
                 }
-                self.arrange(args, &[&[0]])?;
-                self.element(offset);
-                if zeros >= 2 {
-                    self.guard();
-                    self.line("mem_load");
-                } else {
-                    self.runtime("load");
+                if place > 0 {
+                    self.line(format!("push.{} u32div", 1 << (8 * place)));
+                }
+                if place + width.bytes() < 4 {
+                    self.line(format!("push.{mask} u32and"));
                 }
             }
-            Width::Half if zeros == 0 => {
+            (None, Width::Word) => {
+                self.arrange(args, &[&[0]])?;
+                self.element(offset);
+                self.runtime("load");
+            }
+            (None, Width::Half) if zeros == 0 => {
                 self.arrange(args, &[&[0]])?;
                 self.place(offset);
                 self.runtime("load16");
             }
-            Width::Byte | Width::Half => {
-                let mask = if width == Width::Byte { 0xff } else { 0xffff };
+            (None, Width::Byte | Width::Half) => {
                 self.arrange(args, &[&[0]])?;
                 self.place(offset);
                 self.line(format!("push.{} add mem_load swap", self.layout.bytes));
@@ -354,34 +392,44 @@ impl Emitter<'_> {
     fn store(&mut self, width: Width, offset: u64, args: &[Arg]) -> Emitted {
         let address = self.fact(args[1]);
         let zeros = address.zeros.min(offset.trailing_zeros().min(32) as u8);
-        match width {
-            Width::Word => {
-                if let Arg::Const(address) = args[1]
-                    && let Some(element) = self.layout.element(u64::from(address) + offset)
-                {
-                    self.arrange(&args[..1], &[&[0]])?;
-                    self.line(format!("mem_store.{element}"));
-                    return Ok(());
+        let mask = width.mask();
+        let small = self.fact(args[0]).max <= mask;
+        match (self.place_in_element(width, offset, args[1]), width) {
+            (Some(place), Width::Word) => match self.element_of(args, offset, place)? {
+                Some(element) => self.line(format!("mem_store.{element}")),
+                None => self.line("mem_store"),
+            },
+            (Some(place), _) => {
+                let element = self.element_of(args, offset, place)?;
+                // [element, value] -> [rest of the old value, element, value]
+                match element {
+                    Some(element) => self.line(format!("mem_load.{element}")),
+                    None => self.line("dup.0 mem_load"),
                 }
-                self.arrange(args, AS_GIVEN)?;
-                self.element(offset);
-                if zeros >= 2 {
-                    self.guard();
-                    self.line("mem_store");
-                } else {
-                    self.runtime("store");
+                self.line(format!("push.{} u32and", !(mask << (8 * place))));
+                self.line(if element.is_some() { "swap" } else { "movup.2" });
+                if !small {
+                    self.line(format!("push.{mask} u32and"));
+                }
+                if place > 0 {
+                    self.line(format!("push.{} mul", 1 << (8 * place)));
+                }
+                match element {
+                    Some(element) => self.line(format!("add mem_store.{element}")),
+                    None => self.line("add swap mem_store"),
                 }
             }
-            Width::Half if zeros == 0 => {
+            (None, Width::Word) => {
+                self.arrange(args, AS_GIVEN)?;
+                self.element(offset);
+                self.runtime("store");
+            }
+            (None, Width::Half) if zeros == 0 => {
                 self.arrange(args, AS_GIVEN)?;
                 self.place(offset);
                 self.runtime("store16");
             }
-            Width::Byte | Width::Half => {
-                let (mask, small) = match width {
-                    Width::Byte => (0xff, self.fact(args[0]).max <= 0xff),
-                    _ => (0xffff, self.fact(args[0]).max <= 0xffff),
-                };
+            (None, Width::Byte | Width::Half) => {
                 self.arrange(args, AS_GIVEN)?;
                 self.place(offset);
                 // [place, element, value] -> [power, element, value]
@@ -455,17 +503,21 @@ impl Emitter<'_> {
             Way::Memory(cell) => self.line(format!("push.{cell} dynexec")),
             Way::Indirect { table, ty } => {
                 let table = self.layout.tables[table as usize];
+                let size = match table.size {
+                    TableSize::Fixed(size) => format!("push.{size}"),
+                    TableSize::Cell(cell) => format!("mem_load.{cell}"),
+                };
                 self.line(format!(
-                    "dup.0 push.{} u32lt assert.err=\"wasm: undefined element\"",
-                    table.size
+                    "dup.0 {size} u32lt assert.err=\"wasm: undefined element\""
                 ));
+                self.line(format!("push.{} add mem_load", table.first));
                 self.line(format!(
                     "dup.0 push.{} add mem_load push.{} eq \
                      assert.err=\"wasm: indirect call type mismatch, or uninitialized element\"",
-                    table.types,
+                    self.layout.records + TYPE,
                     ty + 1
                 ));
-                self.line(format!("push.4 mul push.{} add dynexec", table.digests));
+                self.line(format!("push.{} add dynexec", self.layout.records));
             }
         }
         for val in &inst.results {

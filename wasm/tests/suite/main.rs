@@ -3,5 +3,6 @@
 mod instructions;
 mod kernels;
 mod lines;
+mod shapes;
 mod specification;
 mod support;

@@ -237,7 +237,7 @@ impl Machine {
 fn elements(types: &[ValueType], values: &[u64]) -> Vec<Felt> {
     assert_eq!(types.len(), values.len());
     let elements = types.iter().zip(values).flat_map(|(ty, value)| match ty {
-        ValueType::I32 => vec![value & 0xffff_ffff],
+        ValueType::I32 | ValueType::Reference => vec![value & 0xffff_ffff],
         ValueType::I64 => vec![value >> 32, value & 0xffff_ffff],
     });
     elements.map(Felt::new).collect()
