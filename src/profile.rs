@@ -631,7 +631,7 @@ fn names_in_code(forest: &MastForest, root: MastNodeId) -> Vec<String> {
 }
 
 /// The instructions in the debug information of a procedure's own nodes, in their order.
-fn own_ops(forest: &MastForest, root: MastNodeId) -> Vec<&AssemblyOp> {
+pub(crate) fn own_ops(forest: &MastForest, root: MastNodeId) -> Vec<&AssemblyOp> {
     let mut ops = Vec::new();
     let mut seen = HashSet::from([root]);
     let mut pending = vec![root];

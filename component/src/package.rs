@@ -37,7 +37,7 @@ use crate::{
         stub_identities,
         stubs::{StubIdentity, stub_digests},
     },
-    code::{artifact::read_package, calls::find_calls, merge::stripped},
+    code::{artifact::read_package, calls::find_calls, merge::portable},
     error::{PackageError, wrong},
     limits::AssemblyLimits,
     source::{
@@ -180,7 +180,7 @@ impl Component {
     /// # Errors
     /// Returns an error if the component has nothing that a package can export.
     pub fn to_package(&self) -> Result<Vec<u8>, PackageError> {
-        let mut forest = stripped(&self.forest);
+        let mut forest = portable(&self.forest);
         let data: AdviceMap = self
             .segments
             .iter()

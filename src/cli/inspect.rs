@@ -683,6 +683,7 @@ impl fmt::Display for ComponentAnswer {
                 dropped,
                 data,
                 memory_end,
+                source_files,
             } = compiled;
             writeln!(
                 f,
@@ -694,6 +695,11 @@ impl fmt::Display for ComponentAnswer {
                 f,
                 "               {data} elements at first, all memory below {memory_end}"
             )?;
+            match source_files {
+                0 => writeln!(f, "               without lines of the source")?,
+                1 => writeln!(f, "               with lines of 1 source file")?,
+                count => writeln!(f, "               with lines of {count} source files")?,
+            }
             for name in dropped {
                 writeln!(f, "               dropped {name}")?;
             }

@@ -16,7 +16,7 @@ use miden_cvm_processor::{Position, file_and_line};
 use super::running::Running;
 use crate::{
     Location, Target,
-    profile::{Names, forests, plain},
+    profile::{Names, forests, own_ops, plain},
 };
 
 /// A place in the source.
@@ -73,12 +73,10 @@ impl<'t> CodeMap<'t> {
     }
 
     fn add_debug_information(&mut self, forest: &MastForest) {
-        let mut has_instructions = false;
         for decorator in forest.decorators() {
             let Decorator::AsmOp(op) = decorator else {
                 continue;
             };
-            has_instructions = true;
             let name = plain(op.context_name());
             if !self.procedures.contains(name) {
                 self.procedures.insert(name.into());
@@ -103,10 +101,13 @@ impl<'t> CodeMap<'t> {
                 }
             }
         }
-        if has_instructions {
-            let roots = forest.procedure_roots().iter();
-            let roots = roots.filter_map(|&root| forest.get_node_by_id(root));
-            self.located.extend(roots.map(|node| node.digest()));
+        // A package has no places but those in sources of other languages.
+        for &root in forest.procedure_roots() {
+            if let Some(node) = forest.get_node_by_id(root)
+                && !own_ops(forest, root).is_empty()
+            {
+                self.located.insert(node.digest());
+            }
         }
     }
 

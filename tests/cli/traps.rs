@@ -309,6 +309,40 @@ fn traps_in_compiled_code_have_the_lines_of_its_source() {
         let is_own = |source: &String| source.starts_with("./lines.c:");
         assert!(found.iter().any(is_own), "{found:?}");
     }
+    // A package has them too: of the component, of the composition, and of one made of packages.
+    let (component, whole) = (folder.path("math.masp"), folder.path("lines.masp"));
+    let to = |path: &Path| ["-o".to_owned(), path.to_str().expect("text").to_owned()];
+    let built = to(&component);
+    on(
+        &["component", "build"],
+        &folder.path("lines/math"),
+        &built.each_ref().map(String::as_str),
+    )
+    .answer();
+    folder.write(
+        "packed.toml",
+        b"main = \"math.divide\"\n[instances.math]\ncomponent = \"math.masp\"\n",
+    );
+    let composed = to(&whole);
+    for composition in [folder.path("packed.toml"), target.clone()] {
+        on(
+            &["compose"],
+            &composition,
+            &composed.each_ref().map(String::as_str),
+        )
+        .answer();
+        for packed in [&composition, &whole] {
+            for (call, line) in [("divide(7, 0)", 5), ("caller(7, 101)", 10)] {
+                let (text, trap) = trap(packed, "run", &["--invoke", call]);
+                assert_eq!(trap["place"]["file"], "./lines.c", "{text}");
+                assert_eq!(trap["place"]["line"], line, "{text}");
+            }
+        }
+    }
+    for path in [&component, &folder.path("lines/math")] {
+        let text = on(&["inspect"], path, &[]).answer();
+        assert!(text.contains("with lines of 1 source file"), "{text}");
+    }
     // A table that is damaged is left out, with a word about it.
     let place = module.windows(11).rposition(|name| name == b".debug_line");
     let mut damaged = module.to_vec();

@@ -8,11 +8,13 @@ use std::{
 use miden_core::{
     Felt, Operation, Word,
     mast::{
-        BasicBlockNodeBuilder, CallNodeBuilder, DynNodeBuilder, ExternalNodeBuilder,
+        BasicBlockNodeBuilder, CallNodeBuilder, DecoratorId, DynNodeBuilder, ExternalNodeBuilder,
         JoinNodeBuilder, LoopNodeBuilder, MastForest, MastForestContributor, MastNode, MastNodeExt,
         MastNodeId, SplitNodeBuilder,
     },
 };
+
+use super::lines::{CopiedLines, has_lines};
 
 /// The forest without decorators, which name files of the machine it was assembled on, but with the
 /// messages of its assertions.
@@ -26,8 +28,39 @@ pub(crate) fn stripped(forest: &MastForest) -> MastForest {
     stripped
 }
 
-/// One forest with the code of all, without decorators but with the messages of assertions, and where
-/// the first one's `root` is in it; nothing if `root` is no node there.
+/// The same, but with the lines of what was compiled from another language, if there are any.
+pub(crate) fn portable(forest: &MastForest) -> MastForest {
+    let copied = has_lines(forest).then(|| with_lines(forest));
+    copied.flatten().unwrap_or_else(|| stripped(forest))
+}
+
+/// The forest with no decorators but lines, each node under its number; nothing if that cannot be.
+fn with_lines(forest: &MastForest) -> Option<MastForest> {
+    let mut copy = MastForest::new();
+    let mut lines = CopiedLines::default();
+    for (number, node) in (0..).zip(forest.nodes()) {
+        let id = MastNodeId::from(number);
+        let earlier = |child: MastNodeId| match u32::from(child) < number {
+            true => Ok(child),
+            false => Err(format!("node {id} stands before node {child}")),
+        };
+        let added = copy_node((forest, id), &mut copy, &mut lines, earlier).ok()?;
+        if added != id || copy[added].digest() != node.digest() {
+            return None;
+        }
+    }
+    for root in forest.procedure_roots() {
+        copy.make_root(*root);
+    }
+    *copy.advice_map_mut() = forest.advice_map().clone();
+    for message in messages(forest) {
+        copy.register_error(message);
+    }
+    Some(copy)
+}
+
+/// One forest with the code of all, without decorators but lines of other languages, with the messages of
+/// assertions, and where the first one's `root` is in it; nothing if `root` is no node there.
 ///
 /// The published merging takes the no-ops that pad a basic block for operations of it and pads it
 /// again, which takes cycles, and makes `dynexec` of `dyncall`. Here code is executed as it was.
@@ -89,6 +122,8 @@ struct Merger<'f> {
     /// The nodes of the merged forest.
     forms: HashMap<Form, MastNodeId>,
     merged: MastForest,
+    /// The lines of each forest.
+    lines: Vec<CopiedLines>,
 }
 
 impl<'f> Merger<'f> {
@@ -114,6 +149,7 @@ impl<'f> Merger<'f> {
             places: HashMap::new(),
             forms: HashMap::new(),
             merged: MastForest::new(),
+            lines: forests.iter().map(|_| CopiedLines::default()).collect(),
         }
     }
 
@@ -150,7 +186,7 @@ impl<'f> Merger<'f> {
                         match self.forms.get(&form) {
                             Some(&added) => added,
                             None => {
-                                let added = self.copy(index, node)?;
+                                let added = self.copy(place)?;
                                 self.forms.insert(form, added);
                                 added
                             }
@@ -169,42 +205,65 @@ impl<'f> Merger<'f> {
     }
 
     /// Copies a node of a forest whose children are there.
-    fn copy(&mut self, index: usize, node: &MastNode) -> Result<MastNodeId, String> {
-        let place = |id: MastNodeId| match self.places.get(&(index, id)) {
+    fn copy(&mut self, (index, id): SourceNode) -> Result<MastNodeId, String> {
+        let places = &self.places;
+        let place = |id: MastNodeId| match places.get(&(index, id)) {
             Some(&place) => Ok(place),
             None => Err(format!("node {id} is missing")),
         };
-        let forest = &mut self.merged;
-        let added = match node {
-            MastNode::Block(block) => {
-                let operations = block.raw_operations().cloned().collect();
-                BasicBlockNodeBuilder::new(operations, Vec::new()).add_to_forest(forest)
-            }
-            MastNode::Join(node) => {
-                JoinNodeBuilder::new([place(node.first())?, place(node.second())?])
-                    .add_to_forest(forest)
-            }
-            MastNode::Split(node) => {
-                SplitNodeBuilder::new([place(node.on_true())?, place(node.on_false())?])
-                    .add_to_forest(forest)
-            }
-            MastNode::Loop(node) => LoopNodeBuilder::new(place(node.body())?).add_to_forest(forest),
-            MastNode::Call(node) if node.is_syscall() => {
-                CallNodeBuilder::new_syscall(place(node.callee())?).add_to_forest(forest)
-            }
-            MastNode::Call(node) => {
-                CallNodeBuilder::new(place(node.callee())?).add_to_forest(forest)
-            }
-            MastNode::Dyn(node) if node.is_dyncall() => {
-                DynNodeBuilder::new_dyncall().add_to_forest(forest)
-            }
-            MastNode::Dyn(_) => DynNodeBuilder::new_dyn().add_to_forest(forest),
-            MastNode::External(node) => {
-                ExternalNodeBuilder::new(node.digest()).add_to_forest(forest)
-            }
-        };
-        added.map_err(|error| error.to_string())
+        let lines = &mut self.lines[index];
+        copy_node((self.forests[index], id), &mut self.merged, lines, place)
     }
+}
+
+/// Copies a node, with the lines of what it was compiled from; `place` says where its children are.
+fn copy_node(
+    (from, id): (&MastForest, MastNodeId),
+    forest: &mut MastForest,
+    lines: &mut CopiedLines,
+    place: impl Fn(MastNodeId) -> Result<MastNodeId, String>,
+) -> Result<MastNodeId, String> {
+    let before = from.before_enter_decorators(id);
+    let before = lines.copy(before.iter().map(|id| ((), *id)), from, forest)?;
+    let before: Vec<DecoratorId> = before.into_iter().map(|(_, id)| id).collect();
+    let added = match &from[id] {
+        MastNode::Block(block) => {
+            let operations = block.raw_operations().cloned().collect();
+            let own = lines.copy(block.raw_op_indexed_decorators(from), from, forest)?;
+            BasicBlockNodeBuilder::new(operations, own)
+                .with_before_enter(before)
+                .add_to_forest(forest)
+        }
+        MastNode::Join(node) => JoinNodeBuilder::new([place(node.first())?, place(node.second())?])
+            .with_before_enter(before)
+            .add_to_forest(forest),
+        MastNode::Split(node) => {
+            SplitNodeBuilder::new([place(node.on_true())?, place(node.on_false())?])
+                .with_before_enter(before)
+                .add_to_forest(forest)
+        }
+        MastNode::Loop(node) => LoopNodeBuilder::new(place(node.body())?)
+            .with_before_enter(before)
+            .add_to_forest(forest),
+        MastNode::Call(node) if node.is_syscall() => {
+            CallNodeBuilder::new_syscall(place(node.callee())?)
+                .with_before_enter(before)
+                .add_to_forest(forest)
+        }
+        MastNode::Call(node) => CallNodeBuilder::new(place(node.callee())?)
+            .with_before_enter(before)
+            .add_to_forest(forest),
+        MastNode::Dyn(node) if node.is_dyncall() => DynNodeBuilder::new_dyncall()
+            .with_before_enter(before)
+            .add_to_forest(forest),
+        MastNode::Dyn(_) => DynNodeBuilder::new_dyn()
+            .with_before_enter(before)
+            .add_to_forest(forest),
+        MastNode::External(node) => ExternalNodeBuilder::new(node.digest())
+            .with_before_enter(before)
+            .add_to_forest(forest),
+    };
+    added.map_err(|error| error.to_string())
 }
 
 /// The operations of a basic block, with its no-ops; none for other nodes.

@@ -3,5 +3,6 @@
 pub(crate) mod artifact;
 pub(crate) mod calls;
 pub(crate) mod library;
+pub(crate) mod lines;
 pub(crate) mod merge;
 pub(crate) mod verify;

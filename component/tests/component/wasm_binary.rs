@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use miden_cvm_component::split_component;
+use miden_cvm_wasm::{CallingConvention, Options, compile};
 use wasmparser::{Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -440,4 +441,197 @@ fn a_component_has_its_world_itself() {
         .expect_err("two worlds")
         .to_string();
     assert!(error.contains("a world of its own"), "{error}");
+}
+
+/// A component in which another one calls what the whole imports: functions of a resource type, and one of the
+/// world itself.
+const ASKING: &str = "(component
+    (import \"my:bank/desk@1.0.0\" (instance $desk (export \"desk\" (type $D (sub resource)))
+        (export \"open\" (func (param \"n\" u32) (result (own $D))))
+        (export \"[method]desk.size\" (func (param \"self\" (borrow $D)) (result u32)))))
+    (import \"limit\" (func $limit (result u32)))
+    (component $inner
+        (import \"desk\" (instance $desk (export \"desk\" (type $D (sub resource)))
+            (export \"open\" (func (param \"n\" u32) (result (own $D))))
+            (export \"[method]desk.size\" (func (param \"self\" (borrow $D)) (result u32)))))
+        (import \"limit\" (func $limit (result u32)))
+        (alias export $desk \"desk\" (type $D))
+        (core func $open (canon lower (func $desk \"open\")))
+        (core func $size (canon lower (func $desk \"[method]desk.size\")))
+        (core func $most (canon lower (func $limit)))
+        (core func $drop (canon resource.drop $D))
+        (core module $m
+            (import \"\" \"open\" (func $open (param i32) (result i32)))
+            (import \"\" \"size\" (func $size (param i32) (result i32)))
+            (import \"\" \"most\" (func $most (result i32)))
+            (import \"\" \"drop\" (func $drop (param i32)))
+            (func (export \"f\") (param i32) (result i32) (local $h i32) (local $s i32)
+                (local.set $h (call $open (local.get 0)))
+                (local.set $s (i32.add (call $size (local.get $h)) (call $most)))
+                (call $drop (local.get $h)) (local.get $s)))
+        (core instance $i (instantiate $m (with \"\" (instance (export \"open\" (func $open))
+            (export \"size\" (func $size)) (export \"most\" (func $most)) (export \"drop\" (func $drop))))))
+        (func (export \"f\") (param \"n\" u32) (result u32) (canon lift (core func $i \"f\"))))
+    (instance $i (instantiate $inner (with \"desk\" (instance $desk)) (with \"limit\" (func $limit))))
+    (export \"f\" (func $i \"f\")))";
+
+#[test]
+fn what_a_whole_imports_is_asked_of_what_is_around_it() {
+    let files = Files::new(&[
+        (
+            "bank/component.toml",
+            "name = \"bank\"\nwit = \"bank.wit\"\nsources = [\"bank.masm\"]\n\
+             exports.\"my:bank/desk@1.0.0\".module = \"bank\"\nexports.limit.procedure = \"bank::limit\"\n",
+        ),
+        (
+            "bank/bank.wit",
+            "package my:bank@1.0.0; interface desk { resource desk { size: func() -> u32; }
+             open: func(n: u32) -> desk; } world bank { export desk; export limit: func() -> u32; }",
+        ),
+        (
+            "bank/bank.masm",
+            "use resources::my::bank::desk::desk
+             pub proc open exec.desk::new end
+             pub proc desk__size push.2 mul end
+             pub proc limit push.100 end",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nsources = [\"app.masm\"]\n\
+             exports.main.procedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.wit",
+            "package a:b; world app { import f: func(n: u32) -> u32; export main: func(); }",
+        ),
+        (
+            "app/app.masm",
+            "pub proc main push.21 exec.::bindings::world::f push.142 assert_eq end",
+        ),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances.app]\ncomponent = \"app\"\nimports.f = \"whole.f\"\n\
+             [instances.whole]\ncomponent = \"whole\"\nimports.limit = \"bank.limit\"\n\
+             imports.\"my:bank/desk@1.0.0\" = \"bank\"\n[instances.bank]\ncomponent = \"bank\"\n",
+        ),
+    ]);
+    files.write("x.wasm", &module(ASKING));
+    let parts = split_component(&files.path("x.wasm"), None).unwrap_or_else(|e| panic!("{e}"));
+    for part in &parts {
+        files.write(&format!("whole/{}", part.path), &part.bytes);
+    }
+    run(&link(&files), Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// A module of C with the lines of its source.
+const LINES: &[u8] = include_bytes!("../../../wasm/tests/lines/lines.wasm");
+
+#[test]
+fn modules_that_are_linked_have_the_lines_of_their_source() {
+    let wit = "package my:math; world math { export divide: func(a: u32, b: u32) -> u32;
+        export caller: func(a: u32, b: u32) -> u32; }";
+    let files = Files::new(&[]);
+    files.write("x.wasm", &component(wit, "math", LINES));
+    let parts = split_component(&files.path("x.wasm"), None).unwrap_or_else(|e| panic!("{e}"));
+    let linked = parts.iter().find(|part| part.path.ends_with("code.wasm"));
+    let lines = |module: &[u8]| {
+        let exports = ["divide", "caller"].map(|name| (name.into(), CallingConvention::Stack));
+        let options = Options {
+            exports: Some(exports.into()),
+            ..Options::default()
+        };
+        let compiled = compile(module, &options).expect("a module");
+        let lines = compiled.source_lines.expect("lines");
+        let text = compiled.text.lines().enumerate();
+        let found = text.filter_map(|(number, _)| lines.of(number));
+        found
+            .map(|(file, line)| (file.to_owned(), line))
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (lines(LINES), lines(&linked.expect("a module").bytes));
+    assert!(before.len() > 10, "{before:?}");
+    let sorted = |mut lines: Vec<_>| {
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(before), sorted(after));
+}
+
+/// A component like those with an adapter: what it exports has its memory of one core module, and what an
+/// import returns has it of another one.
+const TWO_GIVERS: &str = "(component
+    (import \"name\" (func $name (result string)))
+    (core module $main
+        (memory (export \"memory\") 1)
+        (global $next (mut i32) (i32.const 1024))
+        (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) (local $at i32)
+            (local.set $at (global.get $next))
+            (global.set $next (i32.add (global.get $next) (i32.const 64)))
+            (local.get $at)))
+    (core instance $main (instantiate $main))
+    (alias core export $main \"memory\" (core memory $memory))
+    (core module $giver
+        (global $next (mut i32) (i32.const 4096))
+        (func (export \"give\") (param i32 i32 i32 i32) (result i32) (local $at i32)
+            (local.set $at (global.get $next))
+            (global.set $next (i32.add (global.get $next) (i32.const 64)))
+            (local.get $at)))
+    (core instance $giver (instantiate $giver))
+    (core func $name (canon lower (func $name) (memory $memory) (realloc (func $giver \"give\"))))
+    (core module $user
+        (import \"\" \"memory\" (memory 1))
+        (import \"\" \"name\" (func $name (param i32)))
+        (func (export \"f\") (param $at i32) (param $length i32) (result i32)
+            (call $name (i32.const 16))
+            (i32.add (i32.mul (local.get $at) (i32.const 10000)) (i32.load (i32.const 16)))))
+    (core instance $user (instantiate $user (with \"\" (instance
+        (export \"memory\" (memory $memory)) (export \"name\" (func $name))))))
+    (func (export \"f\") (param \"text\" string) (result u32)
+        (canon lift (core func $user \"f\") (memory $memory) (realloc (func $main \"cabi_realloc\")))))";
+
+#[test]
+fn memory_for_imports_is_given_by_what_the_component_says() {
+    let files = Files::new(&[
+        (
+            "two/component.toml",
+            "name = \"two\"\nwasm = \"two.wasm\"\n",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"\nwit = \"app.wit\"\nsources = [\"app.masm\"]\n\
+             exports.main.procedure = \"app::main\"\n",
+        ),
+        (
+            "app/app.wit",
+            "package a:b; world app { import f: func(text: string) -> u32; export main: func(); }",
+        ),
+        (
+            "app/app.masm",
+            "pub proc main
+                 push.97 mem_store.100 push.98 mem_store.101
+                 push.2 push.100 exec.::bindings::world::f push.10244096 assert_eq
+                 push.2 push.100 exec.::bindings::world::f push.10884160 assert_eq
+             end",
+        ),
+        (
+            "name/component.toml",
+            "name = \"name\"\nwit = \"name.wit\"\nsources = [\"name.masm\"]\n\
+             exports.name.procedure = \"name::name\"\n",
+        ),
+        (
+            "name/name.wit",
+            "package a:name; world name { export name: func() -> string; }",
+        ),
+        (
+            "name/name.masm",
+            "pub proc name push.99 mem_store.200 push.1 push.200 end",
+        ),
+        (
+            "composition.toml",
+            "main = \"app.main\"\n[instances]\napp = { component = \"app\", imports.f = \"two.f\" }\n\
+             two = { component = \"two\", imports.name = \"name.name\" }\nname.component = \"name\"\n",
+        ),
+    ]);
+    files.write("two/two.wasm", &module(TWO_GIVERS));
+    run(&link(&files), Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
 }

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use miden_assembly::{
     DefaultSourceManager, SourceManager,
     ast::{Block, Instruction, Module, Op},
-    debuginfo::{SourceLanguage, SourceSpan, Span, Uri},
+    debuginfo::{SourceLanguage, SourceSpan, Span},
 };
 use miden_cvm_wasm::SourceLines;
 use toml::Spanned;
 
 use super::{CODE, WasmModule};
-use crate::{assembly::SourceWarning, text::document::Document};
+use crate::{assembly::SourceWarning, code::lines::place, text::document::Document};
 
 impl WasmModule {
     /// Says of the instructions of the compiled module that they come from the lines of the source language.
@@ -96,7 +96,7 @@ impl Places<'_> {
         let (file, line) = self.lines.of(found.line.to_usize().checked_sub(1)?)?;
         let sources = self.sources;
         let place = self.known.entry((file, line)).or_insert_with(|| {
-            let uri = Uri::from(format!("{file}#L{line}"));
+            let uri = place(file, line);
             let file = sources.load(SourceLanguage::Other("source"), uri, String::new());
             SourceSpan::at(file.id(), 0)
         });

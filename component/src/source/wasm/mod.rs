@@ -75,6 +75,8 @@ pub struct CompiledModule {
     pub data: usize,
     /// The first address behind linear memory, tables, and what else the module uses.
     pub memory_end: u32,
+    /// The files of the source whose lines are known, from the module's debug information.
+    pub source_files: usize,
 }
 
 /// A module, compiled.
@@ -132,7 +134,7 @@ impl WasmModule {
             )));
         }
         let module = match is_component {
-            true => core_module(&bytes).map_err(fails)?,
+            true => binary::reading(|| parts::core_module(&bytes)).map_err(fails)?,
             false => Cow::Borrowed(bytes.as_slice()),
         };
         Self::compile(&module, world, types, manifest.fixed_memory)
@@ -287,6 +289,10 @@ impl WasmModule {
                 dropped: compiled.dropped,
                 data: compiled.memory.len(),
                 memory_end: compiled.memory_end,
+                source_files: match &compiled.source_lines {
+                    Ok(lines) => lines.files().len(),
+                    Err(_) => 0,
+                },
             },
             memory: compiled.memory,
             source_lines: compiled.source_lines,
@@ -369,15 +375,6 @@ impl WasmModule {
             is_public: false,
         });
         segments.collect()
-    }
-}
-
-/// The core module of a component; one that its core modules make, if it has several, or if they have other
-/// names for things than its world.
-fn core_module(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
-    match binary::core_module(bytes) {
-        Ok(module) => Ok(Cow::Borrowed(module)),
-        Err(_) => binary::reading(|| parts::core_module(bytes)).map(Cow::Owned),
     }
 }
 

@@ -13,7 +13,7 @@ use wasmparser::{
 };
 
 use super::{
-    super::binary::refused,
+    super::binary::{ROOT, refused},
     definition::{Definition, Item},
     types::{FunctionType, Resource, ScopeId, Ty, Types, Value},
 };
@@ -214,6 +214,13 @@ pub(super) struct Elaborated<'a> {
 }
 
 impl<'a> Elaborated<'a> {
+    /// The module that core modules import something of the outside from, and its name there.
+    pub(super) fn outside(&self, number: usize) -> Result<(&'a str, &'a str), Problem> {
+        let import = self.imports.get(number);
+        let import = import.ok_or_else(|| refused("an import of it is not there"))?;
+        Ok((import.interface.unwrap_or(ROOT), import.name))
+    }
+
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Problem> {
         let mut elaborator = Elaborator {
             units: Vec::new(),

@@ -7,16 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, ExportKind,
-    ExportSection, Function as Body, FunctionSection, GlobalSection, ImportSection, Instruction,
-    MemorySection, NameMap, NameSection, StartSection, TableSection, TypeSection,
+    BlockType, CodeSection, ConstExpr, CustomSection, DataCountSection, DataSection,
+    ElementSection, Elements, ExportKind, ExportSection, Function as Body, FunctionSection,
+    GlobalSection, GlobalType, ImportSection, Instruction, MemorySection, NameMap, NameSection,
+    StartSection, TableSection, TypeSection, ValType,
     reencode::{Error, Reencode, utils},
 };
-use wasmparser::{DataKind, ElementKind, ExternalKind, FuncType, Operator};
+use wasmparser::{DataKind, ElementKind, ExternalKind, FuncType, FunctionBody, Operator};
 
 use super::{
     super::{REALLOC, binary::refused},
     elaborate::{CoreFunction, CoreInstance, Function, Options, Unit},
+    lines::CodeLines,
     module::{Import, Module},
     types::{FunctionType, Resource},
 };
@@ -53,6 +55,15 @@ type InstanceIndex = usize;
 
 /// Something that is defined by an instance of a core module: the instance, and the number in its module.
 type Defined = (InstanceIndex, u32);
+
+/// In the place of an instance: it is made here.
+const MADE: InstanceIndex = InstanceIndex::MAX;
+
+/// The function that gives memory by what [`GIVER`] says, where several do.
+const GIVES: Defined = (MADE, u32::MAX);
+
+/// The global that says which function gives memory now; 0 is the common one.
+const GIVER: Defined = (MADE, 0);
 
 /// Things that are used, in the order in which they are found.
 struct Used<T> {
@@ -115,6 +126,10 @@ pub(super) struct Linker<'e, 'a> {
     memory: Option<Defined>,
     /// What gives memory for values.
     realloc: Option<Found>,
+    /// What else gives memory, for what some imports return: adapters have their own.
+    others: Vec<Found>,
+    /// Imports that are called by a function which says before who gives memory, from 1 on.
+    wrapped: Used<(u32, u32)>,
 }
 
 impl<'e, 'a> Linker<'e, 'a> {
@@ -159,6 +174,8 @@ impl<'e, 'a> Linker<'e, 'a> {
             data: BTreeSet::new(),
             memory: None,
             realloc: None,
+            others: Vec::new(),
+            wrapped: Used::default(),
         })
     }
 
@@ -270,9 +287,11 @@ impl<'e, 'a> Linker<'e, 'a> {
             Found::Made(made) => made,
         };
         let unit = self.unit;
+        let mut giver = None;
         let import = match unit.core_functions.get(made as usize) {
             Some(CoreFunction::Lowered(function, ty, options)) => {
                 self.options(ty, options)?;
+                giver = self.giver(options)?;
                 Imported::Function(*function)
             }
             Some(CoreFunction::Resource(name, resource)) => Imported::Resource(name, *resource),
@@ -290,7 +309,13 @@ impl<'e, 'a> Linker<'e, 'a> {
         if number as usize == self.import_types.len() {
             self.import_types.push(ty);
         }
-        Ok(number)
+        match giver {
+            Some(giver) => {
+                let wrapper = self.wrapped.number((number, giver));
+                Ok(self.import_count + self.functions.number((MADE, wrapper)))
+            }
+            None => Ok(number),
+        }
     }
 
     /// Looks at how a function is lifted or lowered.
@@ -316,13 +341,79 @@ impl<'e, 'a> Linker<'e, 'a> {
             }
             self.memories.number(memory);
         }
-        if let Some(realloc) = options.realloc {
-            let realloc = self.core_function(realloc)?;
-            if *self.realloc.get_or_insert(realloc) != realloc {
-                return Err(refused("several core functions give memory for its values"));
-            }
-        }
         Ok(())
+    }
+
+    /// The function that gives memory for the values of a function, from 1 on; nothing if it is the common one.
+    fn giver(&mut self, options: &Options) -> Result<Option<u32>, Problem> {
+        let Some(realloc) = options.realloc else {
+            return Ok(None);
+        };
+        let realloc = self.core_function(realloc)?;
+        if *self.realloc.get_or_insert(realloc) == realloc {
+            return Ok(None);
+        }
+        let known = self.others.iter().position(|other| *other == realloc);
+        let place = known.unwrap_or_else(|| {
+            self.others.push(realloc);
+            self.others.len() - 1
+        });
+        Ok(Some(place as u32 + 1))
+    }
+
+    /// The number of the function that gives memory, if there is one, with all that it can lead to.
+    fn gives(&mut self) -> Result<Option<u32>, Problem> {
+        let Some(realloc) = self.realloc else {
+            return Ok(None);
+        };
+        let common = self.function(realloc, None)?;
+        for other in self.others.clone() {
+            self.function(other, None)?;
+        }
+        Ok(Some(match self.others.is_empty() {
+            true => common,
+            false => self.import_count + self.functions.number(GIVES),
+        }))
+    }
+
+    /// A function that is made here.
+    fn made(&mut self, index: u32) -> Result<Body, Problem> {
+        let mut body = Body::new([]);
+        let global = self.globals.number(GIVER);
+        if (MADE, index) == GIVES {
+            let params = 0..4;
+            for (number, other) in (1..).zip(self.others.clone()) {
+                body.instruction(&Instruction::GlobalGet(global));
+                body.instruction(&Instruction::I32Const(number));
+                body.instruction(&Instruction::I32Eq);
+                body.instruction(&Instruction::If(BlockType::Empty));
+                for param in params.clone() {
+                    body.instruction(&Instruction::LocalGet(param));
+                }
+                body.instruction(&Instruction::Call(self.function(other, None)?));
+                body.instruction(&Instruction::Return);
+                body.instruction(&Instruction::End);
+            }
+            for param in params {
+                body.instruction(&Instruction::LocalGet(param));
+            }
+            if let Some(realloc) = self.realloc {
+                body.instruction(&Instruction::Call(self.function(realloc, None)?));
+            }
+        } else {
+            let (import, giver) = self.wrapped.all[index as usize];
+            let params = self.import_types[import as usize].params().len() as u32;
+            body.instruction(&Instruction::I32Const(giver as i32));
+            body.instruction(&Instruction::GlobalSet(global));
+            for param in 0..params {
+                body.instruction(&Instruction::LocalGet(param));
+            }
+            body.instruction(&Instruction::Call(import));
+            body.instruction(&Instruction::I32Const(0));
+            body.instruction(&Instruction::GlobalSet(global));
+        }
+        body.instruction(&Instruction::End);
+        Ok(body)
     }
 
     // CODE
@@ -339,6 +430,11 @@ impl<'e, 'a> Linker<'e, 'a> {
                 continue;
             };
             self.options(&lift.ty, &lift.options)?;
+            if self.giver(&lift.options)?.is_some() {
+                return Err(refused(
+                    "several core functions give memory for what it exports",
+                ));
+            }
             let core = self.core_function(lift.core)?;
             let core = self.function(core, None)?;
             let post = match lift.options.post_return {
@@ -370,6 +466,7 @@ impl<'e, 'a> Linker<'e, 'a> {
         }
 
         let mut code = CodeSection::new();
+        let mut lines = CodeLines::default();
         let mut done = 0;
         for round in 0.. {
             if round > MAX_ROUNDS {
@@ -379,25 +476,29 @@ impl<'e, 'a> Linker<'e, 'a> {
             }
             while let Some((place, index)) = self.functions.all.get(done).copied() {
                 done += 1;
+                if place == MADE {
+                    let body = self.made(index)?;
+                    code.function(&body);
+                    lines.end(body.byte_len());
+                    continue;
+                }
                 self.at = place;
                 let module = &self.modules[&place];
                 let own = (index as usize).checked_sub(module.imported_functions.len());
                 let body = own.and_then(|own| module.bodies.get(own)).cloned();
                 let body = body.ok_or_else(|| refused("a function that it uses has no code"))?;
-                utils::parse_function_body(self, &mut code, body).map_err(broken)?;
+                self.body(body, &mut code, &mut lines).map_err(broken)?;
             }
             // What is in a table that is used can be called.
             let before = self.functions.all.len();
             self.elements(None)?;
-            if let Some(realloc) = self.realloc {
-                self.function(realloc, None)?;
-            }
+            self.gives()?;
             if self.functions.all.len() == before {
                 break;
             }
         }
-        if let Some(realloc) = self.realloc {
-            export(REALLOC, self.function(realloc, None)?);
+        if let Some(realloc) = self.gives()? {
+            export(REALLOC, realloc);
         }
 
         let mut elements = ElementSection::new();
@@ -410,6 +511,15 @@ impl<'e, 'a> Linker<'e, 'a> {
         // The first value of a global can be another global.
         while let Some((place, index)) = self.globals.all.get(known).copied() {
             known += 1;
+            if place == MADE {
+                let ty = GlobalType {
+                    val_type: ValType::I32,
+                    mutable: true,
+                    shared: false,
+                };
+                globals.global(ty, &ConstExpr::i32_const(0));
+                continue;
+            }
             self.at = place;
             let module = &self.modules[&place];
             let own = (index as usize).checked_sub(module.imported_globals.len());
@@ -451,6 +561,7 @@ impl<'e, 'a> Linker<'e, 'a> {
                 }
                 body.instruction(&Instruction::End);
                 code.function(&body);
+                lines.end(body.byte_len());
                 Some(self.import_count + self.functions.all.len() as u32)
             }
         };
@@ -459,9 +570,9 @@ impl<'e, 'a> Linker<'e, 'a> {
         let mut functions = FunctionSection::new();
         let mut names = NameMap::new();
         for (number, (place, index)) in self.functions.all.clone().into_iter().enumerate() {
-            let module = &self.modules[&place];
             let ty = self.type_of(place, index)?;
-            if let Some(name) = module.names.get(&index) {
+            let module = self.modules.get(&place);
+            if let Some(name) = module.and_then(|module| module.names.get(&index)) {
                 names.append(self.import_count + number as u32, name);
             }
             functions.function(self.ty(&ty));
@@ -507,13 +618,52 @@ impl<'e, 'a> Linker<'e, 'a> {
             .section(&code)
             .section(&data)
             .section(&named);
+        if let Some(lines) = lines.section() {
+            module.section(&CustomSection {
+                name: ".debug_line".into(),
+                data: lines.into(),
+            });
+        }
         Ok(module.finish())
     }
 
+    /// Writes a function, and where its instructions come from.
+    fn body(
+        &mut self,
+        body: FunctionBody<'_>,
+        code: &mut CodeSection,
+        lines: &mut CodeLines,
+    ) -> Result<(), Error<Problem>> {
+        let places = self.modules[&self.at].lines.clone();
+        let mut function = self.new_function_with_parsed_locals(&body)?;
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            let place = places.at(operators.original_position());
+            lines.instruction(function.byte_len(), place);
+            function.instruction(&self.parse_instruction(&mut operators)?);
+        }
+        code.function(&function);
+        lines.end(function.byte_len());
+        Ok(())
+    }
+
     fn type_of(&self, place: InstanceIndex, function: u32) -> Result<FuncType, Problem> {
-        let module = &self.modules[&place];
-        let ty = module.functions.get(function as usize);
-        let ty = ty.and_then(|ty| module.types.get(*ty as usize)).cloned();
+        if (place, function) == GIVES {
+            let word = wasmparser::ValType::I32;
+            return Ok(FuncType::new([word; 4], [word]));
+        }
+        let ty = match place {
+            MADE => {
+                let wrapped = self.wrapped.all.get(function as usize);
+                wrapped.and_then(|(import, _)| self.import_types.get(*import as usize))
+            }
+            _ => {
+                let module = &self.modules[&place];
+                let ty = module.functions.get(function as usize);
+                ty.and_then(|ty| module.types.get(*ty as usize))
+            }
+        };
+        let ty = ty.cloned();
         ty.ok_or_else(|| refused("a function that it uses has no type"))
     }
 

@@ -4,34 +4,42 @@
 //! module: its core instances are linked, as they are in WebAssembly, and what it imports and exports gets
 //! the names that the Canonical ABI has for it.
 
+mod between;
 mod definition;
 mod elaborate;
+mod lines;
 mod merge;
 mod module;
+mod plain;
 mod split;
 mod types;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 pub(crate) use split::split;
 
 use elaborate::{Elaborated, Extern, Function};
 use merge::{Imported, Linker, Names};
+use plain::plain;
 use types::{Resource, Ty};
 
-use super::binary::{EXPORTED, ROOT, refused};
+use super::binary::{EXPORTED, refused};
 use crate::error::Problem;
 
-/// The one core module that the core modules of a component make, with the names of its world.
-pub(super) fn core_module(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+/// The core module of a component, with the names of its world; one that its core modules make, if it has
+/// several, or if they have other names for things.
+pub(super) fn core_module(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
     let whole = Elaborated::read(bytes)?;
     let names = WorldNames::of(&whole)?;
     let Some(unit) = whole.units.first() else {
         return Err(refused("it has nothing in it"));
     };
+    if let Some(module) = plain(unit, &names) {
+        return Ok(Cow::Borrowed(module));
+    }
     let lifts = names.lifts.keys().copied().collect();
     let (module, _) = Linker::new(unit, &names)?.link(&lifts)?;
-    Ok(module)
+    Ok(Cow::Owned(module))
 }
 
 /// A function that a component exports: its interface, its name, and what it is.
@@ -126,19 +134,14 @@ fn inner(what: &str) -> Problem {
 
 impl Names for WorldNames<'_, '_> {
     fn import(&self, import: Imported) -> Result<(String, String), Problem> {
-        let outside = |number: usize| {
-            let import = self.whole.imports.get(number);
-            let import = import.ok_or_else(|| refused("an import of it is not there"))?;
-            Ok::<_, Problem>((import.interface.unwrap_or(ROOT), import.name))
-        };
         match import {
             Imported::Function(Function::Imported(number)) => {
-                let (module, name) = outside(number)?;
+                let (module, name) = self.whole.outside(number)?;
                 Ok((module.into(), name.into()))
             }
             Imported::Function(Function::Lifted { .. }) => Err(inner("a function that it calls")),
             Imported::Resource(kind, Resource::Imported(number)) => {
-                let (module, name) = outside(number)?;
+                let (module, name) = self.whole.outside(number)?;
                 Ok((module.into(), format!("{kind}{name}")))
             }
             Imported::Resource(kind, resource) => match self.resources.get(&resource) {

@@ -1,7 +1,8 @@
 //! A core module, as far as linking it with others goes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
+use miden_cvm_wasm::LineTable;
 use wasmparser::{
     CompositeInnerType, Data, Element, ExternalKind, FuncType, FunctionBody, Global, Imports,
     KnownCustom, MemoryType, Name, Parser, Payload, Table, TypeRef,
@@ -32,12 +33,18 @@ pub(super) struct Module<'a> {
     pub(super) data: Vec<Data<'a>>,
     pub(super) bodies: Vec<FunctionBody<'a>>,
     pub(super) names: BTreeMap<u32, &'a str>,
+    /// The lines of its source, where they are known.
+    pub(super) lines: Rc<LineTable>,
 }
 
 impl<'a> Module<'a> {
     /// Reads a module that is valid.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Problem> {
-        let mut module = Self::default();
+        let mut module = Self {
+            // Lines are comments, too.
+            lines: Rc::new(LineTable::of(bytes).unwrap_or_default()),
+            ..Self::default()
+        };
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(|error| invalid(&error))?;
             if let Some(what) = module.section(payload).map_err(|error| invalid(&error))? {

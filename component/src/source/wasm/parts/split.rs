@@ -14,7 +14,7 @@ use super::{
     elaborate::{Elaborated, Function, Lift},
     exported, full,
     merge::{Imported, Linker, Names},
-    types::{Resource, Value},
+    types::{FunctionType, Resource, Value},
 };
 use crate::{
     COMPONENT_FILE,
@@ -131,11 +131,18 @@ impl<'e, 'a> Split<'e, 'a> {
                 let other = interface(*other);
                 let _ = writeln!(composition, "\"{PACKAGE}/{other}\" = {other:?}");
             }
+            let outside = this.outside(unit, &used, &part.imports);
+            for name in this.interfaces(&outside) {
+                let _ = writeln!(composition, "{name:?} = \"import\"");
+            }
+            for (name, _) in this.outside_functions(&outside) {
+                let _ = writeln!(composition, "{name:?} = \"import.{name}\"");
+            }
             let manifest = format!("name = {name:?}\nwit = \"world.wit\"\nwasm = \"code.wasm\"\n");
             files.push(NewFile::new(format!("{name}/{COMPONENT_FILE}"), manifest));
             files.push(NewFile::new(
                 format!("{name}/world.wit"),
-                this.world(unit, &used)?,
+                this.world(unit, &used, &outside)?,
             ));
             files.push(NewFile::new(format!("{name}/code.wasm"), part.module));
         }
@@ -172,6 +179,7 @@ impl<'e, 'a> Split<'e, 'a> {
             || name.starts_with("resource-")
             || name.starts_with("type-")
             || name.starts_with("part-")
+            || name.starts_with("outside-")
     }
 
     fn lift(&self, unit: usize, number: usize) -> Option<&Lift<'a>> {
@@ -215,14 +223,9 @@ impl<'e, 'a> Split<'e, 'a> {
                         Imported::Resource(_, Resource::Own { unit, .. }) => {
                             self.wanted.entry(unit).or_default();
                         }
-                        Imported::Function(Function::Imported(number))
-                        | Imported::Resource(_, Resource::Imported(number)) => {
-                            let import = self.whole.imports.get(number);
-                            let name = import.map_or("", |i| i.interface.unwrap_or(i.name));
-                            return Err(refused(format!(
-                                "it imports `{name}`, and is taken apart only without imports"
-                            )));
-                        }
+                        // What is around the whole has it.
+                        Imported::Function(Function::Imported(_))
+                        | Imported::Resource(_, Resource::Imported(_)) => {}
                     }
                 }
                 for lift in &lifts {
@@ -308,7 +311,12 @@ impl<'e, 'a> Split<'e, 'a> {
     }
 
     /// The WIT of a part.
-    fn world(&self, unit: usize, used: &BTreeSet<usize>) -> Result<String, Problem> {
+    fn world(
+        &self,
+        unit: usize,
+        used: &BTreeSet<usize>,
+        outside: &BTreeSet<usize>,
+    ) -> Result<String, Problem> {
         let mut text = format!("package {PACKAGE};\n");
         for part in used.iter().chain([&unit]) {
             if self.has_interface(*part) {
@@ -324,8 +332,13 @@ impl<'e, 'a> Split<'e, 'a> {
             }
         }
         let own = exports.remove(&None).unwrap_or_default();
-        let mut printer = Printer::new(None);
+        let mut printer = Printer::new(self.whole, Place::Whole);
         let functions = self.functions(unit, own.into_iter(), &mut printer)?;
+        let mut imports = String::new();
+        for (name, ty) in self.outside_functions(outside) {
+            let ty = printer.function(ty, false)?;
+            let _ = writeln!(imports, "    import %{name}: {ty};");
+        }
         text.push_str("\nworld part {\n");
         for other in used {
             let _ = writeln!(text, "    import {};", interface(*other));
@@ -333,39 +346,149 @@ impl<'e, 'a> Split<'e, 'a> {
         if self.has_interface(unit) {
             let _ = writeln!(text, "    export {};", interface(unit));
         }
+        let mut packages: BTreeMap<String, String> = BTreeMap::new();
+        for of in self.interfaces(outside) {
+            let _ = writeln!(text, "    import {of};");
+            if exports.contains_key(&Some(of)) {
+                return Err(refused(format!(
+                    "a component in it imports `{of}`, and the whole exports functions of it by this name"
+                )));
+            }
+            let body = self.imported_interface(of, outside)?;
+            packaged(of, &body, &mut packages)?;
+        }
         for of in exports.keys().flatten() {
             let _ = writeln!(text, "    export {of};");
         }
+        text.push_str(&printer.uses()?);
         text.push_str(&printer.types);
+        text.push_str(&imports);
         text.push_str(&functions.replace("    %", "    export %"));
         text.push_str("}\n");
         for (of, functions) in exports {
-            let Some((package, rest)) = of.and_then(|of| of.split_once('/')) else {
-                return Err(refused(format!(
-                    "its export `{}` is an interface without a package",
-                    of.unwrap_or_default()
-                )));
-            };
-            let (name, version) = match rest.split_once('@') {
-                Some((name, version)) => (name, format!("@{version}")),
-                None => (rest, String::new()),
-            };
-            let mut printer = Printer::new(None);
+            let mut printer = Printer::new(self.whole, Place::Whole);
             let functions = self.functions(unit, functions.into_iter(), &mut printer)?;
-            let types = printer.types;
-            let _ = write!(
-                text,
-                "\npackage {package}{version} {{\ninterface {name} {{\n{types}{functions}}}\n}}\n"
-            );
+            let body = printer.uses()? + &printer.types + &functions;
+            packaged(of.unwrap_or_default(), &body, &mut packages)?;
+        }
+        for (package, interfaces) in packages {
+            let _ = write!(text, "\npackage {package} {{\n{interfaces}}}\n");
         }
         Ok(text)
     }
 
+    // OUTSIDE
+    // --------------------------------------------------------------------------------------------
+
+    /// What a part needs of what is around the whole, by the numbers of imports: functions and resource types.
+    fn outside(
+        &self,
+        unit: usize,
+        used: &BTreeSet<usize>,
+        imports: &[Imported],
+    ) -> BTreeSet<usize> {
+        let mut outside = BTreeSet::new();
+        for import in imports {
+            if let Imported::Function(Function::Imported(number))
+            | Imported::Resource(_, Resource::Imported(number)) = import
+            {
+                outside.insert(*number);
+            }
+        }
+        // The types in all interfaces that stand in its world.
+        let called = used.iter().chain([&unit]);
+        let called = called.flat_map(|unit| self.called(*unit).map(|(lift, _)| (*unit, lift)));
+        let exported = self.exported.range((unit, 0)..(unit + 1, 0));
+        let functions = called.chain(exported.map(|(key, _)| *key));
+        let mut types: BTreeSet<Resource> = functions
+            .flat_map(|(unit, lift)| self.resources_of(unit, lift))
+            .collect();
+        let mut seen = HashMap::new();
+        for number in &outside {
+            if let Some(ty) = &self.whole.imports[*number].ty {
+                ty.values()
+                    .for_each(|ty| resources(ty, &mut types, &mut seen));
+            }
+        }
+        outside.extend(types.into_iter().filter_map(|resource| match resource {
+            Resource::Imported(number) => Some(number),
+            Resource::Own { .. } => None,
+        }));
+        outside
+    }
+
+    /// The interfaces that these imports are of.
+    fn interfaces(&self, outside: &BTreeSet<usize>) -> BTreeSet<&'a str> {
+        let imports = outside.iter().map(|number| &self.whole.imports[*number]);
+        imports.filter_map(|import| import.interface).collect()
+    }
+
+    /// The functions among imports that are of no interface.
+    fn outside_functions(
+        &self,
+        outside: &BTreeSet<usize>,
+    ) -> impl Iterator<Item = (&'a str, &FunctionType<'a>)> {
+        let imports = outside.iter().map(|number| &self.whole.imports[*number]);
+        let own = imports.filter(|import| import.interface.is_none());
+        own.filter_map(|import| Some((import.name, &**import.ty.as_ref()?)))
+    }
+
+    /// What an interface that is imported from outside has of these imports.
+    fn imported_interface(
+        &self,
+        of: &'a str,
+        outside: &BTreeSet<usize>,
+    ) -> Result<String, Problem> {
+        let mut printer = Printer::new(self.whole, Place::Imported(of));
+        let mut members: BTreeMap<&str, String> = BTreeMap::new();
+        let mut functions = String::new();
+        for import in outside.iter().map(|number| &self.whole.imports[*number]) {
+            if import.interface != Some(of) {
+                continue;
+            }
+            let Some(ty) = &import.ty else {
+                members.entry(import.name).or_default();
+                continue;
+            };
+            let Some((kind, rest)) = import.name.split_once(']') else {
+                let ty = printer.function(ty, false)?;
+                let _ = writeln!(functions, "    %{}: {ty};", import.name);
+                continue;
+            };
+            let (resource, name) = rest.split_once('.').unwrap_or((rest, ""));
+            let members = members.entry(resource).or_default();
+            let _ = match kind {
+                "[method" => writeln!(members, "        %{name}: {};", printer.function(ty, true)?),
+                "[static" => writeln!(
+                    members,
+                    "        %{name}: static {};",
+                    printer.function(ty, false)?
+                ),
+                "[constructor" => writeln!(
+                    members,
+                    "        constructor({});",
+                    printer.params(&ty.params)?
+                ),
+                _ => {
+                    return Err(refused(format!(
+                        "it imports a function of the kind `{}`",
+                        import.name
+                    )));
+                }
+            };
+        }
+        let mut body = printer.uses()? + &printer.types;
+        for (resource, members) in members {
+            let _ = writeln!(body, "    resource %{resource} {{\n{members}    }}");
+        }
+        Ok(body + &functions)
+    }
+
     /// The interface of a part, for other parts.
     fn interface(&self, unit: usize) -> Result<String, Problem> {
-        let mut printer = Printer::new(Some(unit));
+        let mut printer = Printer::new(self.whole, Place::Part(unit));
         let functions = self.functions(unit, self.called(unit), &mut printer)?;
-        let mut text = format!("interface {} {{\n", interface(unit));
+        let mut text = format!("interface {} {{\n{}", interface(unit), printer.uses()?);
         for other in self.types_from(unit) {
             let of = interface(other);
             let names = (0..self.whole.units[other].resources.len())
@@ -385,7 +508,7 @@ impl<'e, 'a> Split<'e, 'a> {
         &self,
         unit: usize,
         functions: impl Iterator<Item = (usize, &'n str)>,
-        printer: &mut Printer<'a>,
+        printer: &mut Printer<'_, 'a>,
     ) -> Result<String, Problem> {
         let mut text = String::new();
         for (number, name) in functions {
@@ -398,16 +521,7 @@ impl<'e, 'a> Split<'e, 'a> {
                      cannot be exported"
                 )));
             }
-            let mut params = Vec::new();
-            for (name, ty) in &lift.ty.params {
-                params.push(format!("%{name}: {}", printer.value(ty)?));
-            }
-            let result = match &lift.ty.result {
-                Some(ty) => format!(" -> {}", printer.value(ty)?),
-                None => String::new(),
-            };
-            let params = params.join(", ");
-            let _ = writeln!(text, "    %{name}: func({params}){result};");
+            let _ = writeln!(text, "    %{name}: {};", printer.function(&lift.ty, false)?);
         }
         Ok(text)
     }
@@ -450,9 +564,14 @@ impl Names for PartNames<'_, '_, '_> {
                 };
                 (module, format!("{kind}{}", resource_name(number)))
             }
-            // Whoever asked for it says which one it is.
-            Imported::Function(Function::Imported(_))
-            | Imported::Resource(_, Resource::Imported(_)) => (String::new(), String::new()),
+            Imported::Function(Function::Imported(number)) => {
+                let (module, name) = self.split.whole.outside(number)?;
+                (module.into(), name.into())
+            }
+            Imported::Resource(kind, Resource::Imported(number)) => {
+                let (module, name) = self.split.whole.outside(number)?;
+                (module.into(), format!("{kind}{name}"))
+            }
         })
     }
 
@@ -471,23 +590,83 @@ impl Names for PartNames<'_, '_, '_> {
     }
 }
 
+/// Adds an interface to its package.
+fn packaged(of: &str, body: &str, packages: &mut BTreeMap<String, String>) -> Result<(), Problem> {
+    let Some((package, rest)) = of.split_once('/') else {
+        return Err(refused(format!("`{of}` is an interface without a package")));
+    };
+    let (name, version) = match rest.split_once('@') {
+        Some((name, version)) => (name, format!("@{version}")),
+        None => (rest, String::new()),
+    };
+    let interfaces = packages.entry(format!("{package}{version}")).or_default();
+    let _ = write!(interfaces, "interface {name} {{\n{body}}}\n");
+    Ok(())
+}
+
+/// Where types stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place<'a> {
+    /// In the interface of a part, for other parts.
+    Part(usize),
+    /// In an interface that the whole exports, or in the world.
+    Whole,
+    /// In an interface that is imported from outside.
+    Imported(&'a str),
+}
+
 /// Writes types, each once.
-struct Printer<'a> {
-    /// The part whose interface they stand in; nothing if it is one of the whole.
-    unit: Option<usize>,
+struct Printer<'e, 'a> {
+    whole: &'e Elaborated<'a>,
+    place: Place<'a>,
+    /// The resource types of interfaces from outside that stand in other ones.
+    used: BTreeSet<usize>,
     types: String,
     known: HashMap<*const Value<'a>, String>,
     count: usize,
 }
 
-impl<'a> Printer<'a> {
-    fn new(unit: Option<usize>) -> Self {
+impl<'e, 'a> Printer<'e, 'a> {
+    fn new(whole: &'e Elaborated<'a>, place: Place<'a>) -> Self {
         Self {
-            unit,
+            whole,
+            place,
+            used: BTreeSet::new(),
             types: String::new(),
             known: HashMap::new(),
             count: 0,
         }
+    }
+
+    /// What brings the resource types of other interfaces here that were written.
+    fn uses(&self) -> Result<String, Problem> {
+        let mut text = String::new();
+        for number in &self.used {
+            let (interface, name) = self.whole.outside(*number)?;
+            let _ = writeln!(text, "    use {interface}.{{%{name} as outside-{number}}};");
+        }
+        Ok(text)
+    }
+
+    /// The type of a function; of a method without the resource itself.
+    fn function(&mut self, ty: &FunctionType<'a>, is_method: bool) -> Result<String, Problem> {
+        if ty.is_async {
+            return Err(refused("it has async functions"));
+        }
+        let params = self.params(&ty.params[usize::from(is_method).min(ty.params.len())..])?;
+        let result = match &ty.result {
+            Some(ty) => format!(" -> {}", self.value(ty)?),
+            None => String::new(),
+        };
+        Ok(format!("func({params}){result}"))
+    }
+
+    fn params(&mut self, params: &[(&'a str, Rc<Value<'a>>)]) -> Result<String, Problem> {
+        let mut text = Vec::new();
+        for (name, ty) in params {
+            text.push(format!("%{name}: {}", self.value(ty)?));
+        }
+        Ok(text.join(", "))
     }
 
     fn value(&mut self, ty: &Rc<Value<'a>>) -> Result<String, Problem> {
@@ -552,18 +731,30 @@ impl<'a> Printer<'a> {
         Ok(name)
     }
 
-    fn resource(&self, resource: Resource) -> Result<String, Problem> {
-        match (resource, self.unit) {
-            (Resource::Own { unit, number }, Some(own)) if unit == own => Ok(resource_name(number)),
-            (Resource::Own { unit, number }, Some(_)) => {
+    fn resource(&mut self, resource: Resource) -> Result<String, Problem> {
+        match (resource, self.place) {
+            (Resource::Own { unit, number }, Place::Part(own)) if unit == own => {
+                Ok(resource_name(number))
+            }
+            (Resource::Own { unit, number }, Place::Part(_)) => {
                 Ok(format!("{}-{}", interface(unit), resource_name(number)))
             }
-            (Resource::Own { .. }, None) => Err(refused(
+            (Resource::Own { .. }, Place::Whole | Place::Imported(_)) => Err(refused(
                 "a function that it exports has handles, and those of components in it cannot leave it",
             )),
-            (Resource::Imported(_), _) => Err(refused(
-                "a function of it has handles of a type that it imports",
-            )),
+            (Resource::Imported(number), place) => {
+                let import = self.whole.imports.get(number);
+                let Some((of, import)) = import.and_then(|i| Some((i.interface?, i))) else {
+                    return Err(refused(
+                        "a function of it has handles of a type that its world imports by itself",
+                    ));
+                };
+                if place == Place::Imported(of) {
+                    return Ok(format!("%{}", import.name));
+                }
+                self.used.insert(number);
+                Ok(format!("outside-{number}"))
+            }
         }
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use wasmparser::{
-    CompositeInnerType, ElementItems, ElementKind, ExternalKind, FunctionBody, Imports,
-    KnownCustom, Name, Operator, Parser, Payload, Result, TypeRef,
+    CompositeInnerType, ElementItems, ElementKind, ExternalKind, FunctionBody, Imports, Operator,
+    Parser, Payload, Result, TypeRef,
 };
 
-/// An import: the module's name and its own.
-type Import<'a> = (&'a str, &'a str);
+use super::module::Import;
 
 /// Functions that are put into a table.
 #[derive(Debug)]
@@ -227,20 +226,4 @@ pub(super) fn exports(bytes: &[u8]) -> Result<Vec<&str>> {
         }
     }
     Ok(names)
-}
-
-/// The name that a core module gives itself.
-pub(super) fn module_name(bytes: &[u8]) -> String {
-    for payload in Parser::new(0).parse_all(bytes).flatten() {
-        if let Payload::CustomSection(section) = payload
-            && let KnownCustom::Name(names) = section.as_known()
-        {
-            for name in names.into_iter().flatten() {
-                if let Name::Module { name, .. } = name {
-                    return format!("`{name}`");
-                }
-            }
-        }
-    }
-    "without a name".into()
 }
