@@ -33,3 +33,4 @@ pub use compile::{Cell, Compiled, Export, Options, compile};
 pub use error::{LineFault, WasmError};
 pub use ir::{CallingConvention, Import, ValueType};
 pub use lines::{LineTable, SourceLines};
+pub use module::readable;

@@ -460,8 +460,9 @@ impl<'a> Module<'a> {
     }
 }
 
-/// A function's name as its source has it, where the compiler encodes more in it.
-fn readable(name: &str) -> String {
+/// A function's name as its source has it, where the compiler encodes more in it, and as it can be printed to
+/// terminals.
+pub fn readable(name: &str) -> String {
     struct Start(String);
     impl Write for Start {
         fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Random modules without floats, vectors and references, which end, and can tell what state they are in.
+//! Random modules without floats and vectors, which end, and can tell what state they are in.
 
 use std::error::Error;
 
@@ -23,6 +23,12 @@ const FUEL: u32 = 300;
 /// Bytes at the beginning and at the end of memory that count for its state.
 const SEEN: i32 = 1_024;
 
+/// Modules have references from this number on.
+pub const REFERENCES: u64 = 1 << 20;
+
+/// Entries of a table whose state counts.
+const SEEN_ENTRIES: i32 = 4;
+
 /// Numbers that are the same on every machine.
 pub struct Numbers(u64);
 
@@ -41,6 +47,7 @@ impl Numbers {
 }
 
 fn config(number: u64) -> Config {
+    let has_references = number >= REFERENCES;
     Config {
         allow_floats: false,
         bulk_memory_enabled: true,
@@ -58,7 +65,7 @@ fn config(number: u64) -> Config {
         max_instructions: 160,
         max_memory32_bytes: 8 << 16,
         max_table_elements: 200,
-        max_tables: 1,
+        max_tables: if has_references { 4 } else { 1 },
         max_tags: 0,
         memory64_enabled: false,
         memory_max_size_required: true,
@@ -67,7 +74,8 @@ fn config(number: u64) -> Config {
         min_memories: 1,
         min_tables: 1,
         min_data_segments: 1,
-        reference_types_enabled: false,
+        reference_types_enabled: has_references,
+        table_max_size_required: has_references,
         relaxed_simd_enabled: false,
         simd_enabled: false,
         tail_call_enabled: false,
@@ -88,7 +96,7 @@ pub fn module(number: u64) -> Result<Option<Vec<u8>>, Box<dyn Error>> {
     };
     made.ensure_termination(FUEL)?;
     let bytes = made.to_bytes();
-    let mut with_state = WithState::of(&bytes)?;
+    let mut with_state = WithState::of(&bytes, number >= REFERENCES)?;
     if with_state.functions == 0 {
         return Ok(None);
     }
@@ -103,11 +111,13 @@ struct WithState {
     types: u32,
     functions: u32,
     globals: Vec<Type>,
+    /// How many tables there are, if the module has references.
+    tables: u32,
     has_memory: bool,
 }
 
 impl WithState {
-    fn of(bytes: &[u8]) -> Result<Self, Box<dyn Error>> {
+    fn of(bytes: &[u8], has_references: bool) -> Result<Self, Box<dyn Error>> {
         let mut this = Self::default();
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -117,6 +127,7 @@ impl WithState {
                     }
                 }
                 Payload::FunctionSection(functions) => this.functions = functions.count(),
+                Payload::TableSection(tables) if has_references => this.tables = tables.count(),
                 Payload::MemorySection(memories) => this.has_memory = memories.count() > 0,
                 Payload::GlobalSection(globals) => {
                     for global in globals {
@@ -145,9 +156,23 @@ impl WithState {
             match ty {
                 Type::I32 => code.global_get(index).i64_extend_i32_u(),
                 Type::I64 => code.global_get(index),
+                Type::Ref(_) => code.global_get(index).ref_is_null().i64_extend_i32_u(),
                 _ => continue,
             };
             Self::mix(&mut code);
+        }
+        for table in 0..self.tables {
+            code.table_size(table).i64_extend_i32_u();
+            Self::mix(&mut code);
+            for entry in 0..SEEN_ENTRIES {
+                // The table may be shorter.
+                code.i32_const(entry).table_size(table).i32_lt_u();
+                code.if_(BlockType::Empty);
+                code.i32_const(entry).table_get(table).ref_is_null();
+                code.i64_extend_i32_u();
+                Self::mix(&mut code);
+                code.end();
+            }
         }
         if self.has_memory {
             code.memory_size(0).i64_extend_i32_u();

@@ -143,6 +143,11 @@ pub fn of(number: u64, bytes: &[u8]) -> Result<String, Box<dyn Error>> {
     let exports: Vec<(String, FuncType)> = module
         .exports()
         .filter_map(|export| Some((export.name().to_owned(), export.ty().func()?.clone())))
+        // Nobody outside knows what a reference to a function is.
+        .filter(|(_, ty)| {
+            let mut types = ty.params().iter().chain(ty.results());
+            types.all(|ty| matches!(ty, ValType::I32 | ValType::I64))
+        })
         .collect();
     let (state, others): (Vec<_>, Vec<_>) =
         exports.iter().partition(|(name, _)| name.as_str() == STATE);

@@ -133,13 +133,14 @@ impl WasmModule {
                 "together with `wit`, but is a component, which has a world of its own",
             )));
         }
-        let module = match is_component {
+        let (module, dropped) = match is_component {
             true => binary::reading(|| parts::core_module(&bytes)).map_err(fails)?,
-            false => Cow::Borrowed(bytes.as_slice()),
+            false => (Cow::Borrowed(bytes.as_slice()), Vec::new()),
         };
-        Self::compile(&module, world, types, manifest.fixed_memory)
-            .map(Some)
-            .map_err(fails)
+        let mut compiled =
+            Self::compile(&module, world, types, manifest.fixed_memory).map_err(fails)?;
+        compiled.summary.dropped.extend(dropped);
+        Ok(Some(compiled))
     }
 
     fn compile(

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use miden_cvm_wasm::readable;
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, CustomSection, DataCountSection, DataSection,
     ElementSection, Elements, ExportKind, ExportSection, Function as Body, FunctionSection,
@@ -99,6 +100,14 @@ enum Found {
     Made(u32),
 }
 
+/// The core module that linking makes.
+pub(super) struct Linked {
+    pub(super) module: Vec<u8>,
+    pub(super) imports: Vec<Imported>,
+    /// The names of functions that were left out.
+    pub(super) dropped: Vec<String>,
+}
+
 /// The linker of the core instances of one unit.
 pub(super) struct Linker<'e, 'a> {
     unit: &'e Unit<'a>,
@@ -180,16 +189,33 @@ impl<'e, 'a> Linker<'e, 'a> {
     }
 
     /// The module with what these functions are lifted from, and what it imports.
-    pub(super) fn link(
-        mut self,
-        lifts: &BTreeSet<usize>,
-    ) -> Result<(Vec<u8>, Vec<Imported>), Problem> {
+    pub(super) fn link(mut self, lifts: &BTreeSet<usize>) -> Result<Linked, Problem> {
         // Imports have numbers before all others, so they have to be known first.
         self.encode(lifts)?;
         self.import_count = self.imports.all.len() as u32;
         self.functions = Used::default();
-        let bytes = self.encode(lifts)?;
-        Ok((bytes, self.imports.all))
+        let module = self.encode(lifts)?;
+        Ok(Linked {
+            module,
+            dropped: self.dropped(),
+            imports: self.imports.all,
+        })
+    }
+
+    /// The functions of its modules that nothing reaches, each once.
+    fn dropped(&self) -> Vec<String> {
+        let mut dropped = BTreeSet::new();
+        for (place, module) in &self.modules {
+            let own = module.imported_functions.len()..module.functions.len();
+            let own = own.map(|index| index as u32);
+            let unused =
+                own.filter(|index| !self.functions.numbers.contains_key(&(*place, *index)));
+            dropped.extend(unused.map(|index| match module.names.get(&index) {
+                Some(name) => readable(name),
+                None => format!("function {index} of core module {place}"),
+            }));
+        }
+        dropped.into_iter().collect()
     }
 
     // WHAT SOMETHING IS

@@ -27,19 +27,19 @@ use super::binary::{EXPORTED, refused};
 use crate::error::Problem;
 
 /// The core module of a component, with the names of its world; one that its core modules make, if it has
-/// several, or if they have other names for things.
-pub(super) fn core_module(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+/// several, or if they have other names for things; and the names of functions that linking left out.
+pub(super) fn core_module(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Vec<String>), Problem> {
     let whole = Elaborated::read(bytes)?;
     let names = WorldNames::of(&whole)?;
     let Some(unit) = whole.units.first() else {
         return Err(refused("it has nothing in it"));
     };
     if let Some(module) = plain(unit, &names) {
-        return Ok(Cow::Borrowed(module));
+        return Ok((Cow::Borrowed(module), Vec::new()));
     }
     let lifts = names.lifts.keys().copied().collect();
-    let (module, _) = Linker::new(unit, &names)?.link(&lifts)?;
-    Ok(Cow::Owned(module))
+    let linked = Linker::new(unit, &names)?.link(&lifts)?;
+    Ok((Cow::Owned(linked.module), linked.dropped))
 }
 
 /// A function that a component exports: its interface, its name, and what it is.

@@ -13,7 +13,7 @@ use wasmparser::PrimitiveValType;
 use super::{
     elaborate::{Elaborated, Function, Lift},
     exported, full,
-    merge::{Imported, Linker, Names},
+    merge::{Imported, Linked, Linker, Names},
     types::{FunctionType, Resource, Value},
 };
 use crate::{
@@ -211,7 +211,9 @@ impl<'e, 'a> Split<'e, 'a> {
                     split: self,
                     unit: number,
                 };
-                let (module, imports) = Linker::new(unit, &names)?.link(&lifts)?;
+                let Linked {
+                    module, imports, ..
+                } = Linker::new(unit, &names)?.link(&lifts)?;
                 for import in &imports {
                     match *import {
                         Imported::Function(Function::Lifted { unit, number: lift }) => {
@@ -246,7 +248,9 @@ impl<'e, 'a> Split<'e, 'a> {
                 unit: number,
             };
             let unit = &self.whole.units[number];
-            let (module, imports) = Linker::new(unit, &names)?.link(&self.wanted[&number])?;
+            let Linked {
+                module, imports, ..
+            } = Linker::new(unit, &names)?.link(&self.wanted[&number])?;
             done.insert(number, Part { module, imports });
         }
         Ok(done)
