@@ -92,7 +92,7 @@ pub fn sub(a: u64, b: u64) -> u64 {
 
 /// The low and the high half of the product of two numbers.
 #[inline(always)]
-pub fn product(a: u64, b: u64) -> (u64, u64) {
+fn product(a: u64, b: u64) -> (u64, u64) {
     // Nothing overflows, and nothing is checked either: builds that check would not be vectorized.
     let (mul, add) = (u64::wrapping_mul, u64::wrapping_add);
     let (a0, a1, b0, b1) = (a & EPSILON, a >> 32, b & EPSILON, b >> 32);
@@ -242,27 +242,20 @@ impl VectorUnit {
             .unwrap_or(Self::Baseline)
     }
 
-    /// Does the work with this unit, if it is one that not every processor has, and this one does.
-    /// Otherwise gives the work back.
+    /// Does the work with this unit, or the baseline if the processor does not have it.
     #[inline]
-    pub fn try_run<V: Vectorizable>(self, work: V) -> Result<V::Output, V> {
+    pub fn run<V: Vectorizable>(self, work: V) -> V::Output {
         #[cfg(target_arch = "x86_64")]
         if self.is_available() {
             match self {
                 // SAFETY: the processor has the features.
-                Self::Avx512 => return Ok(unsafe { with_avx512(work) }),
+                Self::Avx512 => return unsafe { with_avx512(work) },
                 // SAFETY: the processor has the feature.
-                Self::Avx2 => return Ok(unsafe { with_avx2(work) }),
+                Self::Avx2 => return unsafe { with_avx2(work) },
                 Self::Baseline => {}
             }
         }
-        Err(work)
-    }
-
-    /// Does the work with this unit, or the baseline if the processor does not have it.
-    #[inline]
-    pub fn run<V: Vectorizable>(self, work: V) -> V::Output {
-        self.try_run(work).unwrap_or_else(V::run)
+        work.run()
     }
 }
 

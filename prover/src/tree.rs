@@ -14,8 +14,8 @@ use crate::{
     packed::VectorUnit,
 };
 
-/// Rows that are hashed together.
-const HASH_CHUNK: usize = 1 << 6;
+/// Rows that are hashed together: batches of all hash functions.
+const HASH_CHUNK: usize = 96;
 
 /// Nodes that are merged together.
 const MERGE_CHUNK: usize = 1 << 10;

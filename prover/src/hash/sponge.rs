@@ -1,13 +1,7 @@
 //! Sponges over the field with many states at a time: RPO, RPX and Poseidon2.
 //!
-//! Permutations are written for one state, in loops over the states that the compiler turns into
-//! vector code: lane `l` of every state element is of state `l`. Elements are any integers below 2^64
-//! that are congruent to them. The hashes are those of `miden_crypto`.
-
-#![allow(
-    clippy::needless_range_loop,
-    reason = "a lane is an index into several arrays"
-)]
+//! Lane `l` of every state element is of state `l`. Elements are any integers below 2^64 that are
+//! congruent to them. The hashes are those of `miden_crypto`.
 
 use core::marker::PhantomData;
 
@@ -18,27 +12,27 @@ use miden_core::{
 use miden_cvm_air::hash::{Digest, RATE_START, STATE_WIDTH as WIDTH};
 use winterfell::math::StarkField;
 
-use super::{lanes, to_integer, transposed};
-use crate::packed::{VectorUnit, Vectorizable, product};
+use super::{
+    lanes, to_integer, transposed,
+    vector::{EPSILON, Lanes, Work, run_on},
+};
+use crate::packed::VectorUnit;
 
 /// States that are permuted together.
-const LANES: usize = 32;
+const LANES: usize = 48;
 
 /// Elements that are absorbed at a time; they follow those of the capacity.
 const RATE: usize = WIDTH - RATE_START;
 
-/// 2^64 modulo the modulus.
-const EPSILON: u64 = 0xffff_ffff;
-
 /// An element of each state.
-type Lanes = [u64; LANES];
+type Elements = [u64; LANES];
 
-type State = [Lanes; WIDTH];
+type State = [Elements; WIDTH];
 
 /// A permutation of many states.
 pub trait Permutation {
-    /// Permutes each state. Everything in here has to be `#[inline(always)]`, see [`Vectorizable`].
-    fn permute(field: Field, state: &mut State);
+    /// Permutes each state. Everything in here has to be `#[inline(always)]`, see [`Work`].
+    fn permute<V: Lanes, const N: usize>(states: &mut States<V, N>);
 }
 
 /// Hashes rows of `width` cells, of which there are as many as hashes; returns whether there is a
@@ -110,11 +104,6 @@ pub fn hash_nonces<P: Permutation>(
     })
 }
 
-/// Does work if there is such a unit.
-fn run_on(unit: VectorUnit, work: impl Vectorizable) -> bool {
-    unit.try_run(work).is_ok()
-}
-
 /// Reads the digests of the first lanes.
 fn squeeze(state: &State, digests: &mut [Digest]) {
     for (lane, digest) in digests.iter_mut().enumerate() {
@@ -122,6 +111,23 @@ fn squeeze(state: &State, digests: &mut [Digest]) {
             *word = canonical(element[lane]);
         }
     }
+}
+
+/// The integer below the modulus.
+#[inline(always)]
+fn canonical(a: u64) -> u64 {
+    if a >= Felt::MODULUS {
+        a.wrapping_sub(Felt::MODULUS)
+    } else {
+        a
+    }
+}
+
+/// The sum, where `b` is below the modulus.
+#[inline(always)]
+fn add(a: u64, b: u64) -> u64 {
+    let sum = a.wrapping_add(b);
+    sum.wrapping_add(if sum < b { EPSILON } else { 0 })
 }
 
 /// Permutes states.
@@ -139,23 +145,26 @@ impl<'a, P> Permute<'a, P> {
     }
 }
 
-impl<P: Permutation> Vectorizable for Permute<'_, P> {
-    type Output = ();
-
+impl<P: Permutation> Work for Permute<'_, P> {
     #[inline(always)]
-    fn run(self) {
-        P::permute(Field::new(), self.state);
+    fn run<V: Lanes, const N: usize>(self) {
+        const { assert!(LANES.is_multiple_of(N * V::COUNT)) };
+        for first in (0..LANES).step_by(N * V::COUNT) {
+            let mut states = States::<V, N>::read(self.state, first);
+            P::permute(&mut states);
+            states.write(self.state, first);
+        }
     }
 }
 
 /// Replaces the elements that follow the capacity by those with these representatives, and permutes.
 struct Absorb<'a, P> {
-    cells: &'a [Lanes; RATE],
+    cells: &'a [Elements; RATE],
     permute: Permute<'a, P>,
 }
 
 impl<'a, P> Absorb<'a, P> {
-    fn new(cells: &'a [Lanes; RATE], state: &'a mut State) -> Self {
+    fn new(cells: &'a [Elements; RATE], state: &'a mut State) -> Self {
         Self {
             cells,
             permute: Permute::new(state),
@@ -163,202 +172,195 @@ impl<'a, P> Absorb<'a, P> {
     }
 }
 
-impl<P: Permutation> Vectorizable for Absorb<'_, P> {
-    type Output = ();
-
+impl<P: Permutation> Work for Absorb<'_, P> {
     #[inline(always)]
-    fn run(self) {
+    fn run<V: Lanes, const N: usize>(self) {
         let absorbed = self.permute.state[RATE_START..].as_flattened_mut();
         for (a, &cell) in absorbed.iter_mut().zip(self.cells.as_flattened()) {
             *a = to_integer(cell);
         }
-        self.permute.run();
+        self.permute.run::<V, N>();
     }
 }
 
-/// Multiplication of integers modulo the modulus.
-#[derive(Clone, Copy)]
-pub struct Field {
-    /// [`EPSILON`], of which the compiler does not know, since it would make three operations of a
-    /// product with it.
-    epsilon: u64,
+/// States that are permuted side by side.
+pub struct States<V, const N: usize> {
+    /// By vector of states.
+    vectors: [[V; WIDTH]; N],
 }
 
-impl Field {
+impl<V: Lanes, const N: usize> States<V, N> {
+    /// The states from `first` on.
     #[inline(always)]
-    fn new() -> Self {
-        Self {
-            epsilon: core::hint::black_box(EPSILON) & EPSILON,
+    fn read(state: &State, first: usize) -> Self {
+        let mut vectors = [[V::splat(0); WIDTH]; N];
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            for (a, elements) in vector.iter_mut().zip(state) {
+                *a = V::read(&elements[first + i * V::COUNT..]);
+            }
+        }
+        Self { vectors }
+    }
+
+    #[inline(always)]
+    fn write(&self, state: &mut State, first: usize) {
+        for (i, vector) in self.vectors.iter().enumerate() {
+            for (a, elements) in vector.iter().zip(state.iter_mut()) {
+                a.write(&mut elements[first + i * V::COUNT..]);
+            }
         }
     }
 
-    /// `low + 2^64 high`.
+    /// An element of each state.
     #[inline(always)]
-    fn reduce(self, low: u64, high: u64) -> u64 {
-        // 2^64 is 2^32 - 1, and 2^96 is -1.
-        let top = high >> 32;
-        let difference = low.wrapping_sub(top);
-        let difference = difference.wrapping_sub(if low < top { EPSILON } else { 0 });
-        let product = (high & EPSILON).wrapping_mul(self.epsilon);
-        let sum = difference.wrapping_add(product);
-        sum.wrapping_add(if sum < product { EPSILON } else { 0 })
+    fn element(&self, element: usize) -> [V; N] {
+        let mut vectors = [V::splat(0); N];
+        for (a, vector) in vectors.iter_mut().zip(&self.vectors) {
+            *a = vector[element];
+        }
+        vectors
     }
 
     #[inline(always)]
-    fn square(self, a: u64) -> u64 {
-        // Nothing of it overflows, and nothing is checked, as in `product`. Code that is any larger would
-        // not be inlined, and so not be vectorized.
-        let (mul, add) = (u64::wrapping_mul, u64::wrapping_add);
-        let (a0, a1) = (a & EPSILON, a >> 32);
-        let (low, middle, high) = (mul(a0, a0), mul(a0, a1), mul(a1, a1));
-        // The middle counts 2^33 times.
-        let high = add(high, add(middle, low >> 33) >> 31);
-        self.reduce(mul(a, a), high)
+    fn set_element(&mut self, element: usize, vectors: [V; N]) {
+        for (vector, a) in self.vectors.iter_mut().zip(vectors) {
+            vector[element] = a;
+        }
     }
 
     #[inline(always)]
-    fn mul(self, a: u64, b: u64) -> u64 {
-        let (low, high) = product(a, b);
-        self.reduce(low, high)
+    fn powers_7(&mut self) {
+        for i in 0..WIDTH {
+            self.set_element(i, power_7(self.element(i)));
+        }
     }
 
+    /// The seventh roots.
     #[inline(always)]
-    fn power_7(self, a: u64) -> u64 {
-        let second = self.square(a);
-        self.mul(self.mul(second, a), self.square(second))
+    fn roots_7(&mut self) {
+        for i in 0..WIDTH {
+            self.set_element(i, root_7(self.element(i)));
+        }
     }
-}
 
-/// The sum, where `b` is below the modulus.
-#[inline(always)]
-fn add(a: u64, b: u64) -> u64 {
-    let sum = a.wrapping_add(b);
-    sum.wrapping_add(if sum < b { EPSILON } else { 0 })
-}
-
-/// The integer below the modulus.
-#[inline(always)]
-fn canonical(a: u64) -> u64 {
-    if a >= Felt::MODULUS {
-        a.wrapping_sub(Felt::MODULUS)
-    } else {
-        a
+    /// Multiplies by the matrix of RPO and RPX, and adds constants.
+    #[inline(always)]
+    fn mix(&mut self, constants: &[u64; WIDTH]) {
+        for vector in &mut self.vectors {
+            let (low, high) = halves(vector);
+            join_all(vector, &convolve(&low), &convolve(&high), constants);
+        }
     }
-}
 
-/// `low + 2^32 high`, where both are below 2^41, plus a constant.
-#[inline(always)]
-fn join(low: u64, high: u64, constant: u64) -> u64 {
-    let low = low.wrapping_add(constant & EPSILON);
-    let high = high.wrapping_add(constant >> 32);
-    let low = low.wrapping_add((high >> 32).wrapping_mul(EPSILON));
-    let shifted = high << 32;
-    let sum = low.wrapping_add(shifted);
-    sum.wrapping_add(if sum < shifted { EPSILON } else { 0 })
-}
+    /// Multiplies by the matrix of the external rounds of Poseidon2, and adds constants.
+    #[inline(always)]
+    fn mix_external(&mut self, constants: &[u64; WIDTH]) {
+        for vector in &mut self.vectors {
+            let (low, high) = halves(vector);
+            let (low, high) = (multiply_external(&low), multiply_external(&high));
+            join_all(vector, &low, &high, constants);
+        }
+    }
 
-/// State elements that are worked on side by side: enough for a vector unit to be busy with some while
-/// it waits for others.
-const GROUP: usize = 4;
-
-type Group = [Lanes; GROUP];
-
-/// Applies a function to the elements of each state of a group.
-#[inline(always)]
-fn apply(group: &mut Group, f: impl Fn([u64; GROUP]) -> [u64; GROUP]) {
-    for lane in 0..LANES {
-        let a = f(core::array::from_fn(|i| group[i][lane]));
-        for i in 0..GROUP {
-            group[i][lane] = a[i];
+    /// Multiplies by the matrix of the internal rounds of Poseidon2: a diagonal one plus one of ones.
+    #[inline(always)]
+    fn mix_internal(&mut self) {
+        for vector in &mut self.vectors {
+            let (low, high) = halves(vector);
+            let sum = V::join(sum(&low), sum(&high), 0);
+            for (a, &factor) in vector.iter_mut().zip(&DIAGONAL) {
+                *a = a.mul_add(V::splat(factor), sum, V::splat(0));
+            }
         }
     }
 }
 
-/// The products of two elements each.
 #[inline(always)]
-fn products(field: Field, a: [u64; GROUP], b: [u64; GROUP]) -> [u64; GROUP] {
-    core::array::from_fn(|i| field.mul(a[i], b[i]))
+fn square<V: Lanes, const N: usize>(mut a: [V; N]) -> [V; N] {
+    for a in &mut a {
+        *a = a.square();
+    }
+    a
 }
 
 #[inline(always)]
-fn powers_7(field: Field, state: &mut State) {
-    let square = |a| field.square(a);
-    for group in state.as_chunks_mut().0 {
-        apply(group, |a| {
-            let second = a.map(square);
-            products(field, products(field, second, a), second.map(square))
-        });
+fn mul<V: Lanes, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = a.mul(b);
     }
+    a
 }
 
-/// The seventh roots.
 #[inline(always)]
-fn roots_7(field: Field, state: &mut State) {
-    for group in state.as_chunks_mut().0 {
-        group_roots_7(field, group);
+fn add_constant<V: Lanes, const N: usize>(mut a: [V; N], constant: u64) -> [V; N] {
+    for a in &mut a {
+        *a = a.add_constant(constant);
     }
+    a
+}
+
+#[inline(always)]
+fn power_7<V: Lanes, const N: usize>(a: [V; N]) -> [V; N] {
+    let second = square(a);
+    mul(mul(second, a), square(second))
 }
 
 /// The powers by the inverse of 7, which is, in binary, ten times 100, then 0 and ten times 110, and
 /// then 111.
 #[inline(always)]
-fn group_roots_7(field: Field, to: &mut Group) {
-    let square = |a| field.square(a);
-    let a = *to;
-    let mut power = a;
-    apply(&mut power, |a| a.map(square).map(square));
-    let one = power;
-    append(field, &mut power, 1, &one);
-    let two = power;
-    append(field, &mut power, 2, &two);
-    let four = power;
-    append(field, &mut power, 4, &four);
-    append(field, &mut power, 2, &two);
-    let ten = power;
-    apply(&mut power, |a| a.map(square));
-    append(field, &mut power, 10, &ten);
+fn root_7<V: Lanes, const N: usize>(a: [V; N]) -> [V; N] {
+    let one = square(square(a));
+    let two = append(one, 1, one);
+    let four = append(two, 2, two);
+    let ten = append(append(four, 4, four), 2, two);
     // That is ten times 100, 0, ten times 100; doubled and with ten times 100 it ends in 110s.
-    for lane in 0..LANES {
-        let [a, power, ten, one] =
-            [&a, &power, &ten, &one].map(|group| core::array::from_fn(|i| group[i][lane]));
-        let high = products(field, power.map(square), ten)
-            .map(square)
-            .map(square);
-        let low = products(field, products(field, a.map(square), one), a);
-        let root = products(field, high, low);
-        for i in 0..GROUP {
-            to[i][lane] = root[i];
-        }
-    }
+    let power = append(square(ten), 10, ten);
+    let high = square(square(mul(square(power), ten)));
+    let low = mul(mul(square(a), one), a);
+    mul(high, low)
 }
 
 /// Appends `count` times three digits to the exponent.
 #[inline(always)]
-fn append(field: Field, power: &mut Group, count: usize, digits: &Group) {
-    let square = |a| field.square(a);
+fn append<V: Lanes, const N: usize>(mut power: [V; N], count: usize, digits: [V; N]) -> [V; N] {
     for _ in 0..count {
-        apply(power, |a| a.map(square).map(square).map(square));
+        power = square(square(square(power)));
     }
-    for (a, &factor) in power
-        .as_flattened_mut()
-        .iter_mut()
-        .zip(digits.as_flattened())
-    {
-        *a = field.mul(*a, factor);
+    mul(power, digits)
+}
+
+/// The low and the high halves of elements.
+#[inline(always)]
+fn halves<V: Lanes>(a: &[V; WIDTH]) -> ([V; WIDTH], [V; WIDTH]) {
+    let (mut low, mut high) = (*a, *a);
+    for (low, high) in low.iter_mut().zip(&mut high) {
+        *low = low.low();
+        *high = high.shr(32);
+    }
+    (low, high)
+}
+
+/// Elements by what their halves have become, plus constants.
+#[inline(always)]
+fn join_all<V: Lanes>(
+    to: &mut [V; WIDTH],
+    low: &[V; WIDTH],
+    high: &[V; WIDTH],
+    constants: &[u64; WIDTH],
+) {
+    let halves = low.iter().zip(high).zip(constants);
+    for (to, ((&low, &high), &constant)) in to.iter_mut().zip(halves) {
+        *to = V::join(low, high, constant);
     }
 }
 
-/// Multiplies by the matrix of RPO and RPX, and adds constants.
 #[inline(always)]
-fn mix(state: &mut State, constants: &[u64; WIDTH]) {
-    for lane in 0..LANES {
-        let a: [u64; WIDTH] = core::array::from_fn(|i| state[i][lane]);
-        let low = convolve(&a.map(|a| a & EPSILON));
-        let high = convolve(&a.map(|a| a >> 32));
-        for i in 0..WIDTH {
-            state[i][lane] = join(low[i], high[i], constants[i]);
-        }
+fn sum<V: Lanes>(a: &[V]) -> V {
+    let mut sum = V::splat(0);
+    for &a in a {
+        sum = sum.plus(a);
     }
+    sum
 }
 
 /// The product of the circulant matrix and a vector of integers below 2^32.
@@ -366,52 +368,88 @@ fn mix(state: &mut State, constants: &[u64; WIDTH]) {
 /// It is a product of polynomials modulo x^12 - 1: with y = x^3, modulo x^3 - 1, x^3 + 1 and x^3 - i
 /// for y = 1, -1 and i. There the matrix has nothing but powers of two. Negative integers wrap around.
 #[inline(always)]
-fn convolve(a: &[u64; WIDTH]) -> [u64; WIDTH] {
-    let add = u64::wrapping_add;
-    let sub = u64::wrapping_sub;
-    let neg = u64::wrapping_neg;
+fn convolve<V: Lanes>(a: &[V; WIDTH]) -> [V; WIDTH] {
     // At y = 1, -1 and i.
-    let (mut plus, mut minus, mut real, mut imaginary) = ([0; 3], [0; 3], [0; 3], [0; 3]);
+    let (mut plus, mut minus) = ([a[0]; 3], [a[0]; 3]);
+    let mut complex = [Complex(a[0], a[0]); 3];
     for i in 0..3 {
-        let (even, odd) = (add(a[i], a[i + 6]), add(a[i + 3], a[i + 9]));
-        plus[i] = add(even, odd);
-        minus[i] = sub(even, odd);
-        real[i] = sub(a[i], a[i + 6]);
-        imaginary[i] = sub(a[i + 3], a[i + 9]);
+        let (even, odd) = (a[i].plus(a[i + 6]), a[i + 3].plus(a[i + 9]));
+        plus[i] = even.plus(odd);
+        minus[i] = even.minus(odd);
+        complex[i] = Complex(a[i].minus(a[i + 6]), a[i + 3].minus(a[i + 9]));
     }
     // Times 16, 8, 16 modulo x^3 - 1.
-    let twice = add(add(plus[0], plus[1]), plus[2]) << 1;
-    let plus = [plus[2], plus[0], plus[1]].map(|a| sub(twice, a) << 3);
+    let [a, b, c] = plus;
+    let twice = a.plus(b).plus(c).shl(1);
+    let plus = [
+        twice.minus(c).shl(3),
+        twice.minus(a).shl(3),
+        twice.minus(b).shl(3),
+    ];
     // Times -8, 1, 1 modulo x^3 + 1.
     let [a, b, c] = minus;
     let minus = [
-        neg(add(a << 3, add(b, c))),
-        sub(sub(a, c), b << 3),
-        sub(add(a, b), c << 3),
+        V::splat(0).minus(a.shl(3).plus(b).plus(c)),
+        a.minus(c).minus(b.shl(3)),
+        a.plus(b).minus(c.shl(3)),
     ];
     // Times -1 - 2i, -1 - i, 4 - 8i modulo x^3 - i.
-    let [r0, r1, r2] = real;
-    let [s0, s1, s2] = imaginary;
-    let first = |r: u64, s: u64| (sub(s << 1, r), neg(add(r << 1, s)));
-    let second = |r: u64, s: u64| (sub(s, r), neg(add(r, s)));
-    let third = |r: u64, s: u64| (add(r << 2, s << 3), sub(s << 2, r << 3));
-    let sum = |a: (u64, u64), b: (u64, u64)| (add(a.0, b.0), add(a.1, b.1));
-    let times_i = |a: (u64, u64)| (neg(a.1), a.0);
+    let [a, b, c] = complex;
     let complex = [
-        sum(first(r0, s0), times_i(sum(third(r1, s1), second(r2, s2)))),
-        sum(sum(second(r0, s0), first(r1, s1)), times_i(third(r2, s2))),
-        sum(sum(third(r0, s0), second(r1, s1)), first(r2, s2)),
+        a.times_first()
+            .plus(b.times_third().plus(c.times_second()).times_i()),
+        a.times_second()
+            .plus(b.times_first())
+            .plus(c.times_third().times_i()),
+        a.times_third().plus(b.times_second()).plus(c.times_first()),
     ];
-    let mut result = [0; WIDTH];
+    let mut result = [twice; WIDTH];
     for i in 0..3 {
-        let (even, odd) = (add(plus[i], minus[i]), sub(plus[i], minus[i]));
-        let (real, imaginary) = complex[i];
-        result[i] = add(even, real);
-        result[i + 3] = add(odd, imaginary);
-        result[i + 6] = sub(even, real);
-        result[i + 9] = sub(odd, imaginary);
+        let (even, odd) = (plus[i].plus(minus[i]), plus[i].minus(minus[i]));
+        let Complex(real, imaginary) = complex[i];
+        result[i] = even.plus(real);
+        result[i + 3] = odd.plus(imaginary);
+        result[i + 6] = even.minus(real);
+        result[i + 9] = odd.minus(imaginary);
     }
     result
+}
+
+/// The value of a polynomial at y = i, by its real and its imaginary part.
+#[derive(Clone, Copy)]
+struct Complex<V>(V, V);
+
+impl<V: Lanes> Complex<V> {
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Self(self.0.plus(other.0), self.1.plus(other.1))
+    }
+
+    #[inline(always)]
+    fn times_i(self) -> Self {
+        Self(V::splat(0).minus(self.1), self.0)
+    }
+
+    /// Times -1 - 2i.
+    #[inline(always)]
+    fn times_first(self) -> Self {
+        let Self(a, b) = self;
+        Self(b.shl(1).minus(a), V::splat(0).minus(a.shl(1).plus(b)))
+    }
+
+    /// Times -1 - i.
+    #[inline(always)]
+    fn times_second(self) -> Self {
+        let Self(a, b) = self;
+        Self(b.minus(a), V::splat(0).minus(a.plus(b)))
+    }
+
+    /// Times 4 - 8i.
+    #[inline(always)]
+    fn times_third(self) -> Self {
+        let Self(a, b) = self;
+        Self(a.shl(2).plus(b.shl(3)), b.shl(2).minus(a.shl(3)))
+    }
 }
 
 /// The integers that elements stand for.
@@ -441,67 +479,65 @@ const SECOND: [[u64; WIDTH]; Rpo256::NUM_ROUNDS] = rows_of_integers(Rpo256::ARK2
 
 impl Permutation for Rpo256 {
     #[inline(always)]
-    fn permute(field: Field, state: &mut State) {
+    fn permute<V: Lanes, const N: usize>(states: &mut States<V, N>) {
         for round in 0..Rpo256::NUM_ROUNDS {
-            rescue_round(field, state, round);
+            rescue_round(states, round);
         }
     }
 }
 
 #[inline(always)]
-fn rescue_round(field: Field, state: &mut State, round: usize) {
-    mix(state, &FIRST[round]);
-    powers_7(field, state);
-    mix(state, &SECOND[round]);
-    roots_7(field, state);
+fn rescue_round<V: Lanes, const N: usize>(states: &mut States<V, N>, round: usize) {
+    states.mix(&FIRST[round]);
+    states.powers_7();
+    states.mix(&SECOND[round]);
+    states.roots_7();
 }
 
 impl Permutation for Rpx256 {
     #[inline(always)]
-    fn permute(field: Field, state: &mut State) {
+    fn permute<V: Lanes, const N: usize>(states: &mut States<V, N>) {
         for round in [0, 2, 4] {
-            rescue_round(field, state, round);
-            let elements = state.as_chunks_mut().0.iter_mut();
-            for (element, constants) in elements.zip(FIRST[round + 1].as_chunks().0) {
-                cubic_powers_7(field, element, constants);
+            rescue_round(states, round);
+            for first in (0..WIDTH).step_by(3) {
+                let mut element = [states.element(first); 3];
+                for (i, a) in element.iter_mut().enumerate() {
+                    let constant = FIRST[round + 1][first + i];
+                    *a = add_constant(states.element(first + i), constant);
+                }
+                for (i, power) in cubic_power_7(element).into_iter().enumerate() {
+                    states.set_element(first + i, power);
+                }
             }
         }
-        mix(state, &FIRST[Rpo256::NUM_ROUNDS - 1]);
+        states.mix(&FIRST[Rpo256::NUM_ROUNDS - 1]);
     }
 }
 
-/// Adds a constant, and takes the powers in the extension by x^3 - x - 1.
+/// The powers in the extension by x^3 - x - 1.
 #[inline(always)]
-fn cubic_powers_7(field: Field, element: &mut [Lanes; 3], constant: &[u64; 3]) {
-    for lane in 0..LANES {
-        let a = core::array::from_fn(|i| add(element[i][lane], constant[i]));
-        let second = cubic_mul(field, &a, &a);
-        let third = cubic_mul(field, &second, &a);
-        let fourth = cubic_mul(field, &second, &second);
-        let power = cubic_mul(field, &third, &fourth);
-        for i in 0..3 {
-            element[i][lane] = power[i];
-        }
-    }
+fn cubic_power_7<V: Lanes, const N: usize>(element: [[V; N]; 3]) -> [[V; N]; 3] {
+    let second = cubic_mul(&element, &element);
+    let third = cubic_mul(&second, &element);
+    let fourth = cubic_mul(&second, &second);
+    cubic_mul(&third, &fourth)
 }
 
 #[inline(always)]
-fn cubic_mul(field: Field, a: &[u64; 3], b: &[u64; 3]) -> [u64; 3] {
-    let sum = |a: u64, b: u64| add(a, canonical(b));
-    let first = field.mul(a[0], b[0]);
-    let second = sum(field.mul(a[0], b[1]), field.mul(a[1], b[0]));
-    let third = sum(
-        sum(field.mul(a[0], b[2]), field.mul(a[2], b[0])),
-        field.mul(a[1], b[1]),
-    );
-    // x^3 is x + 1, and x^4 is x^2 + x.
-    let fourth = sum(field.mul(a[1], b[2]), field.mul(a[2], b[1]));
-    let fifth = field.mul(a[2], b[2]);
-    [
-        sum(first, fourth),
-        sum(sum(second, fourth), fifth),
-        sum(third, fifth),
-    ]
+fn cubic_mul<V: Lanes, const N: usize>(a: &[[V; N]; 3], b: &[[V; N]; 3]) -> [[V; N]; 3] {
+    let zero = V::splat(0);
+    let mut product = *a;
+    for i in 0..N {
+        let ([a0, a1, a2], [b0, b1, b2]) =
+            ([a[0][i], a[1][i], a[2][i]], [b[0][i], b[1][i], b[2][i]]);
+        // x^3 is x + 1, and x^4 is x^2 + x.
+        let third = a1.mul_add(b2, a2.mul(b1), zero);
+        let fourth = a2.mul(b2);
+        product[0][i] = a0.mul_add(b0, third, zero);
+        product[1][i] = a0.mul_add(b1, a1.mul_add(b0, third, fourth), zero);
+        product[2][i] = a0.mul_add(b2, a1.mul_add(b1, fourth, zero), a2.mul(b0));
+    }
+    product
 }
 
 const DIAGONAL: [u64; WIDTH] = integers(Poseidon2::MAT_DIAG);
@@ -513,38 +549,25 @@ const TERMINAL: [[u64; WIDTH]; Poseidon2::NUM_EXTERNAL_ROUNDS_HALF] =
 
 impl Permutation for Poseidon2 {
     #[inline(always)]
-    fn permute(field: Field, state: &mut State) {
+    fn permute<V: Lanes, const N: usize>(states: &mut States<V, N>) {
         // The constants of a round are added by what comes before it.
         let zeros = [0; WIDTH];
-        mix_external(state, &INITIAL[0]);
+        states.mix_external(&INITIAL[0]);
         for round in 1..=INITIAL.len() {
-            powers_7(field, state);
-            mix_external(state, INITIAL.get(round).unwrap_or(&zeros));
+            states.powers_7();
+            states.mix_external(INITIAL.get(round).unwrap_or(&zeros));
         }
         for &constant in &INTERNAL {
-            internal_round(field, state, constant);
+            let first = add_constant(states.element(0), constant);
+            states.set_element(0, power_7(first));
+            states.mix_internal();
         }
-        for (lanes, &constant) in state.iter_mut().zip(&TERMINAL[0]) {
-            for a in lanes {
-                *a = add(*a, constant);
-            }
+        for (i, &constant) in TERMINAL[0].iter().enumerate() {
+            states.set_element(i, add_constant(states.element(i), constant));
         }
         for round in 1..=TERMINAL.len() {
-            powers_7(field, state);
-            mix_external(state, TERMINAL.get(round).unwrap_or(&zeros));
-        }
-    }
-}
-
-/// Multiplies by the matrix of the external rounds, and adds constants.
-#[inline(always)]
-fn mix_external(state: &mut State, constants: &[u64; WIDTH]) {
-    for lane in 0..LANES {
-        let a: [u64; WIDTH] = core::array::from_fn(|i| state[i][lane]);
-        let low = multiply_external(&a.map(|a| a & EPSILON));
-        let high = multiply_external(&a.map(|a| a >> 32));
-        for i in 0..WIDTH {
-            state[i][lane] = join(low[i], high[i], constants[i]);
+            states.powers_7();
+            states.mix_external(TERMINAL.get(round).unwrap_or(&zeros));
         }
     }
 }
@@ -553,43 +576,25 @@ fn mix_external(state: &mut State, constants: &[u64; WIDTH]) {
 /// matrix with rows (5, 7, 1, 3), (4, 6, 1, 1), (1, 3, 5, 7) and (1, 1, 4, 6) and each four of them,
 /// plus the sum of all three products.
 #[inline(always)]
-fn multiply_external(a: &[u64; WIDTH]) -> [u64; WIDTH] {
-    let mut products = [0; WIDTH];
-    let mut sums = [0; 4];
-    for (products, &[a, b, c, d]) in products.as_chunks_mut().0.iter_mut().zip(a.as_chunks().0) {
-        let (a_b, c_d) = (a + b, c + d);
-        let b_c_d = (b << 1) + c_d;
-        let a_b_d = (d << 1) + a_b;
-        let second = (a_b << 2) + b_c_d;
-        let fourth = (c_d << 2) + a_b_d;
-        *products = [a_b_d + second, second, b_c_d + fourth, fourth];
-        for i in 0..4 {
-            sums[i] += products[i];
+fn multiply_external<V: Lanes>(a: &[V; WIDTH]) -> [V; WIDTH] {
+    let mut products = *a;
+    let mut sums = [V::splat(0); 4];
+    for products in products.as_chunks_mut().0 {
+        let [a, b, c, d] = *products;
+        let (a_b, c_d) = (a.plus(b), c.plus(d));
+        let b_c_d = b.shl(1).plus(c_d);
+        let a_b_d = d.shl(1).plus(a_b);
+        let second = a_b.shl(2).plus(b_c_d);
+        let fourth = c_d.shl(2).plus(a_b_d);
+        *products = [a_b_d.plus(second), second, b_c_d.plus(fourth), fourth];
+        for (sum, &product) in sums.iter_mut().zip(&*products) {
+            *sum = sum.plus(product);
         }
     }
-    core::array::from_fn(|i| products[i] + sums[i % 4])
-}
-
-#[inline(always)]
-fn internal_round(field: Field, state: &mut State, constant: u64) {
-    for a in &mut state[0] {
-        *a = field.power_7(add(*a, constant));
-    }
-    // Element by element: a loop over states with one over elements in it is not vectorized.
-    let (mut low, mut high) = ([0; LANES], [0; LANES]);
-    for element in state.iter() {
-        for lane in 0..LANES {
-            low[lane] += element[lane] & EPSILON;
-            high[lane] += element[lane] >> 32;
+    for products in products.as_chunks_mut::<4>().0 {
+        for (product, &sum) in products.iter_mut().zip(&sums) {
+            *product = product.plus(sum);
         }
     }
-    let mut sum = [0; LANES];
-    for lane in 0..LANES {
-        sum[lane] = canonical(join(low[lane], high[lane], 0));
-    }
-    for (element, &factor) in state.iter_mut().zip(&DIAGONAL) {
-        for lane in 0..LANES {
-            element[lane] = add(field.mul(element[lane], factor), sum[lane]);
-        }
-    }
+    products
 }
