@@ -185,3 +185,16 @@ fn what_is_no_source_is_refused() {
         );
     }
 }
+
+#[test]
+fn only_folders_with_sources_have_to_be_modules() {
+    let folder = folder();
+    folder.write("numbers/to do/notes.txt", "none");
+    on(&["bundle"], &folder.path("numbers"), &[]).answer();
+    folder.write("numbers/to do/deep/one.masm", "pub proc one push.1 end");
+    let error = on(&["bundle"], &folder.path("numbers"), &[]).error(1);
+    assert!(
+        error.contains("to do: its name is none of a module; take one"),
+        "{error}"
+    );
+}

@@ -234,7 +234,7 @@ fn lines_drive_it() {
         assert!(text.contains(part), "{part}: {text}");
     }
     // Nothing is answered after the end.
-    assert!(!text.ends_with("  15  0\n"), "{text}");
+    assert!(!text.ends_with(" 15  0\n"), "{text}");
 }
 
 /// What is no text is no command, and no end of the session.
@@ -253,7 +253,7 @@ fn noise_is_answered_as_an_unknown_command() {
         text.contains("a program without components has none"),
         "{text}"
     );
-    assert!(text.contains("  15  0\n"), "{text}");
+    assert!(text.contains(" 15  0\n"), "{text}");
 }
 
 /// Handles, whose they are, and what they stand for.

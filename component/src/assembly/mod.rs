@@ -126,7 +126,9 @@ impl SourceText {
     /// Returns an error if something cannot be read, or if a name is none of a module.
     pub fn read_folder(folder: &Path, namespace: &str) -> Result<Vec<Self>, SourceError> {
         let mut found = Vec::new();
-        let mut open = vec![(folder.to_path_buf(), namespace.to_owned())];
+        // Folders with their namespaces, or with what it is whose name is none of a module: that does not matter
+        // where there are no sources.
+        let mut open = vec![(folder.to_path_buf(), Ok(namespace.to_owned()))];
         while let Some((folder, namespace)) = open.pop() {
             let unreadable = |path: &Path, error: std::io::Error| {
                 SourceFault::Unreadable(error.to_string()).in_file(path)
@@ -149,17 +151,16 @@ impl SourceText {
                 }
                 let name = path.file_stem().and_then(|name| name.to_str());
                 let name = name.filter(|name| MasmPath::validate(name).is_ok());
-                let Some(name) = name else {
-                    let problem = SourceFault::Refused("its name is none of a module".into());
-                    return Err(problem.in_file(path));
-                };
-                let module = match name {
-                    Module::ROOT if !kind.is_dir() => namespace.clone(),
-                    name => format!("{namespace}::{name}"),
+                let module = match (&namespace, name) {
+                    (Ok(namespace), Some(Module::ROOT)) if !kind.is_dir() => Ok(namespace.clone()),
+                    (Ok(namespace), Some(name)) => Ok(format!("{namespace}::{name}")),
+                    (Ok(_), None) => Err(path.clone()),
+                    (Err(named), _) => Err(PathBuf::clone(named)),
                 };
                 if kind.is_dir() {
                     open.push((path, module));
                 } else {
+                    let module = module.map_err(|path| SourceFault::ModuleName.in_file(path))?;
                     found.push(Self::read(&path, &module)?);
                 }
             }

@@ -1109,6 +1109,7 @@ fn wire_remedy(instance: &str, import: &str, by_interface: bool) -> String {
 fn fault_remedy(fault: &SourceFault) -> String {
     match fault {
         SourceFault::Limit { limit, .. } => format!("`--limit {}=…` raises it", limit.name()),
+        SourceFault::Unreadable(_) => "put the source there, or let it be read".into(),
         _ => "correct the assembly at the place shown above".into(),
     }
 }

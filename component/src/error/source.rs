@@ -38,6 +38,9 @@ pub enum SourceFault {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
+    /// The name of a file or folder cannot be part of a module's path.
+    #[error("its name is none of a module; take one with letters, digits, `_` and `-`")]
+    ModuleName,
     /// The bytes are no text.
     #[error("the byte 0x{0:02x} is not UTF-8")]
     NotText(u8),
