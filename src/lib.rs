@@ -67,6 +67,10 @@ pub use miden_cvm_processor::{
     TracedExecutionError, Trap, TrapReport, core_library_handlers,
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
+pub use miden_cvm_recursion::{
+    Aggregate, AggregateError, Aggregated, MAX_PROOFS, ProgramError, Shape, ShapeError,
+    VerifyingProgram, WitnessError, advice as witness_advice,
+};
 pub use miden_cvm_verifier::{
     CLAIM_EVENT, Claim, ClaimError, ClaimedProgram, ClaimedRun, ClaimsError, Expectations,
     HashFunction, MinSecurity, OptionSet, ParseSecurityError, Part, PrecompileRequest,

@@ -30,12 +30,12 @@ pub const MAX_DEPTH: usize = 16;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Object<AggregateRecord>", into = "AggregateRecord")]
 pub struct Aggregate {
-    parts: Vec<Part>,
+    parts: Vec<Aggregated>,
 }
 
 /// One of the statements.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct Aggregated {
     statement: Statement,
     heights: Heights,
     aggregate: Option<Aggregate>,
@@ -91,7 +91,7 @@ pub enum AggregateError {
     },
 }
 
-impl Part {
+impl Aggregated {
     /// A statement and its proof, and what it aggregates if it is an aggregation.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Part {
 
     /// The hash of what the transcript of its proof begins with.
     fn seed(&self) -> Word {
-        let settings = self.shape().settings();
+        let settings = Shape::settings();
         let public = self.statement.public_inputs().clone();
         let air = CvmAir::new(self.heights, public, settings.proof_options());
         Rpo256::hash_elements(&transcript::seed(&air, settings))
@@ -138,7 +138,7 @@ impl Aggregate {
     ///
     /// # Errors
     /// If there are none or too many.
-    pub fn new(parts: Vec<Part>) -> Result<Self, AggregateError> {
+    pub fn new(parts: Vec<Aggregated>) -> Result<Self, AggregateError> {
         if parts.is_empty() || parts.len() > MAX_PROOFS {
             return Err(ProgramError::Count(parts.len()).into());
         }
@@ -150,12 +150,12 @@ impl Aggregate {
     }
 
     /// The statements.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[Aggregated] {
         &self.parts
     }
 
     fn depth(&self) -> usize {
-        let nested = self.parts.iter().filter_map(Part::aggregate);
+        let nested = self.parts.iter().filter_map(Aggregated::aggregate);
         1 + nested.map(Self::depth).max().unwrap_or(0)
     }
 
@@ -164,13 +164,13 @@ impl Aggregate {
     /// # Errors
     /// If there is none.
     pub fn program(&self) -> Result<VerifyingProgram, ProgramError> {
-        let shapes: Vec<Shape> = self.parts.iter().map(Part::shape).collect();
+        let shapes: Vec<Shape> = self.parts.iter().map(Aggregated::shape).collect();
         VerifyingProgram::new(&shapes)
     }
 
     /// What the program leaves on top of the stack.
     pub fn commitment(&self) -> Word {
-        let seeds: Vec<Word> = self.parts.iter().map(Part::seed).collect();
+        let seeds: Vec<Word> = self.parts.iter().map(Aggregated::seed).collect();
         commitment(&seeds)
     }
 
@@ -242,7 +242,7 @@ impl TryFrom<Object<AggregateRecord>> for Aggregate {
                 .map_err(|reason| AggregateError::Part { index, reason })?;
             let heights = <[usize; Table::COUNT]>::try_from(part.heights)
                 .map_err(|heights| AggregateError::Tables(heights.len()))?;
-            Ok(Part {
+            Ok(Aggregated {
                 statement: part.statement,
                 heights: Heights::new(heights)
                     .filter(Shape::allows)

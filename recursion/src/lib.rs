@@ -14,7 +14,7 @@ mod shape;
 mod verifier;
 mod witness;
 
-pub use aggregate::{Aggregate, AggregateError, MAX_DEPTH, Part};
+pub use aggregate::{Aggregate, AggregateError, Aggregated, MAX_DEPTH};
 pub use circuit::{Circuit, Variables};
 pub use program::{MAX_PROOFS, ProgramError, VerifyingProgram};
 pub use shape::{Shape, ShapeError, variables};

@@ -115,20 +115,20 @@ impl Shape {
     }
 
     /// The settings of the proofs.
-    pub fn settings(&self) -> ProofSettings {
+    pub fn settings() -> ProofSettings {
         let (set, hash) = SETTINGS;
         ProofSettings::new(set, hash).expect("RPO is strong enough for each set of 96 bits")
     }
 
     /// The AIR of such proofs, with a statement of zeros.
     pub fn air(&self) -> CvmAir {
-        let options = self.settings().proof_options();
+        let options = Self::settings().proof_options();
         CvmAir::new(self.heights, PublicInputs::default(), options)
     }
 
     /// The elements that the transcript begins with.
     pub fn seed(&self, air: &CvmAir) -> Vec<SeedElement> {
-        let elements = transcript::seed(air, self.settings());
+        let elements = transcript::seed(air, Self::settings());
         let end = PublicInputs::default()
             .precompile_transcript
             .as_elements()

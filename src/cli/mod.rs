@@ -1,6 +1,7 @@
 //! The commands, their options, and how they end.
 
 mod advisories;
+mod aggregate;
 mod analyze;
 mod answers;
 mod audit;
@@ -56,6 +57,8 @@ enum Command {
     Prove(prove::ProveCommand),
     /// Verify a proof: it and its statement are all that is needed
     Verify(verify::VerifyCommand),
+    /// Make one proof of many, by a program that verifies them
+    Aggregate(aggregate::AggregateCommand),
     /// Join the proof of a run and the proofs of its claims into one file
     Join(bundle::JoinCommand),
     /// Show where a run spends its cycles and its trace its rows
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
                 Command::Run(command) => command.run(),
                 Command::Prove(command) => command.run(),
                 Command::Verify(command) => command.run(),
+                Command::Aggregate(command) => command.run(),
                 Command::Join(command) => command.run(),
                 Command::Analyze(command) => command.run(),
                 Command::Debug(command) => command.run(),

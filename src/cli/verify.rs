@@ -11,6 +11,7 @@ use miden_cvm::{Expectations, MAX_FILE_LEN, MinSecurity, Part, Records, Security
 use serde::Serialize;
 
 use super::{
+    aggregate::{AggregatedAnswer, aggregate},
     answers::{
         ClaimAnswer, ClaimVerified, TablesAnswer, numbers, write_precompiles, write_security,
     },
@@ -54,6 +55,10 @@ pub struct VerifyCommand {
     /// Say how many bytes each part of the proof has
     #[arg(long)]
     sizes: bool,
+    /// What the run has aggregated, as `aggregate` has written it: reject the statement of any other run,
+    /// and list the statements whose proofs it has verified
+    #[arg(long, value_name = "FILE")]
+    aggregate: Option<PathBuf>,
 }
 
 impl VerifyCommand {
@@ -67,6 +72,7 @@ impl VerifyCommand {
             Some(&self.proof),
             self.statement.as_ref(),
             self.records.as_ref(),
+            self.aggregate.as_ref(),
         ]
         .into_iter()
         .flatten()
@@ -101,9 +107,13 @@ impl VerifyCommand {
             )));
         }
         let verified = checked.run;
+        let public = proofs.bundle.run.statement.public_inputs();
+        let aggregated = match &self.aggregate {
+            Some(path) => AggregatedAnswer::list(&aggregate(path, public)?),
+            None => Vec::new(),
+        };
         let verify_seconds = started.elapsed().as_secs_f64();
         drop(progress);
-        let public = proofs.bundle.run.statement.public_inputs();
         Outcome::new(&VerifyAnswer {
             program_hash: verified.program_hash.to_hex(),
             composition: verified.composition.map(|commitment| commitment.to_hex()),
@@ -111,6 +121,7 @@ impl VerifyCommand {
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompiles: verified.precompiles,
             claims: checked.claims.iter().map(ClaimVerified::from).collect(),
+            aggregated,
             verify_seconds,
             tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),
@@ -152,6 +163,8 @@ struct VerifyAnswer {
     precompiles: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     claims: Vec<ClaimVerified>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aggregated: Vec<AggregatedAnswer>,
     /// From the bytes of the proof on.
     verify_seconds: f64,
     tables: TablesAnswer,
@@ -185,8 +198,10 @@ impl fmt::Display for VerifyAnswer {
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
         write_precompiles(f, self.precompiles)?;
-        self.claims
-            .iter()
-            .try_for_each(|claim| write!(f, "{claim}"))
+        for claim in &self.claims {
+            write!(f, "{claim}")?;
+        }
+        let mut aggregated = self.aggregated.iter();
+        aggregated.try_for_each(|aggregated| write!(f, "{aggregated}"))
     }
 }

@@ -368,6 +368,12 @@ fn files_and_answers_are_those_of_the_book() {
     let options = ["-s", &claims_statement, "--open-claims"];
     answer("verify", &["verify", "-p"], &claims_proof, &options);
 
+    let aggregated = &*aggregates::AGGREGATED;
+    formats.answer("aggregate", aggregated.answer.clone());
+    formats.file("Aggregation", &aggregated.nested());
+    let verified = aggregated.verify_96(&aggregated.list(), &["--json"]);
+    formats.answer("verify", verified);
+
     // Reports.
     let folded = text(&path("folded"));
     answer("analyze", &["analyze"], &vault, &["--folded", &folded]);

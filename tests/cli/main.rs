@@ -1,6 +1,7 @@
 //! The command line, as a user and as a script meets it.
 
 mod advisories;
+mod aggregates;
 mod claims;
 mod compile;
 mod debug;
@@ -34,6 +35,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What a command left behind.
+#[derive(Clone)]
 struct Finished {
     code: i32,
     stdout: String,

@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use miden_core::{StackInputs, Word};
 use miden_cvm_processor::{DefaultHost, ExecutionOptions, execute_traced};
-use miden_cvm_recursion::{Aggregate, AggregateError, Part};
+use miden_cvm_recursion::{Aggregate, AggregateError, Aggregated};
 use miden_cvm_verifier::{Proof, PublicInputs, Statement, Table};
 
 use super::{SHORT, accepts, all_advice, program, prove, traced};
 
 /// A statement of an aggregation.
-fn part((public, proof): &(PublicInputs, Proof), aggregate: Option<Aggregate>) -> Part {
+fn part((public, proof): &(PublicInputs, Proof), aggregate: Option<Aggregate>) -> Aggregated {
     let statement = Statement::try_from(public.clone()).expect("a statement");
-    Part::new(statement, proof, aggregate).expect("a part")
+    Aggregated::new(statement, proof, aggregate).expect("a part")
 }
 
 fn aggregate(proofs: &[(PublicInputs, Proof)]) -> Aggregate {

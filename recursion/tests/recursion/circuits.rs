@@ -54,7 +54,7 @@ fn value(shape: &Shape, inputs: &[QuadFelt], at: &Variables) -> QuadFelt {
     };
     let elements = variables(&public);
     assert_eq!(statement(0, elements.len()), elements);
-    let air = CvmAir::new(*shape.heights(), public, shape.settings().proof_options());
+    let air = CvmAir::new(*shape.heights(), public, Shape::settings().proof_options());
     let challenges = Challenges::new(&inputs[at.challenges..][..NUM_CHALLENGES]);
     let sums = &inputs[at.sums..][..air.pieces().len()];
     let z = inputs[at.z];

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use miden_core::{Felt, ONE, crypto::hash::Rpo256};
 use miden_cvm_processor::{AceError, AdviceInputs, Trap};
-use miden_cvm_recursion::{VerifyingProgram, forged_advice};
+use miden_cvm_recursion::{Shape, VerifyingProgram, forged_advice};
 use miden_cvm_verifier::{Proof, PublicInputs};
 
-use super::{LONG, all_advice, expected, is_verified, program, prove, run, settings, traced};
+use super::{LONG, all_advice, expected, is_verified, program, prove, run, traced};
 
 /// A proof, and the program that verifies it.
 static PROVEN: LazyLock<([(PublicInputs, Proof); 1], VerifyingProgram)> = LazyLock::new(|| {
@@ -33,7 +33,8 @@ enum Refusal {
 /// Verifies a changed proof with the verifier and with the program; both have to refuse it.
 fn refused(public: &PublicInputs, stark: Vec<u8>) -> Refusal {
     let (proofs, program) = &*PROVEN;
-    let proof = Proof::new(settings(), *proofs[0].1.heights(), stark).expect("a proof's form");
+    let proof =
+        Proof::new(Shape::settings(), *proofs[0].1.heights(), stark).expect("a proof's form");
     assert!(!is_verified(public, &proof));
     let Ok(advice) = forged_advice(public, &proof) else {
         return Refusal::Form;
@@ -150,7 +151,7 @@ fn changed_values_outside_of_the_domain_do_not_satisfy_the_circuit() {
     let (proofs, program) = &*PROVEN;
     let inputs = all_advice(program, proofs);
     // After the statement come two roots, the sums of the pieces and another root.
-    let air = miden_cvm_recursion::Shape::of(&proofs[0].0, &proofs[0].1)
+    let air = Shape::of(&proofs[0].0, &proofs[0].1)
         .expect("a shape")
         .air();
     let sums = program.code().len() + 36 + 8;

@@ -33,11 +33,6 @@ const LONG: &str = "
         drop
     end";
 
-/// The settings of all proofs here.
-fn settings() -> ProofSettings {
-    ProofSettings::new(OptionSet::Recursive96, HashFunction::Rpo256).expect("settings")
-}
-
 /// Runs a program that needs no advice.
 fn traced(source: &str, inputs: &[u64]) -> ExecutionTrace {
     let program = Assembler::default()
@@ -52,7 +47,7 @@ fn traced(source: &str, inputs: &[u64]) -> ExecutionTrace {
 /// Proves a run.
 fn prove(traced: ExecutionTrace) -> (PublicInputs, Proof) {
     let ExecutionTrace { trace, public, .. } = traced;
-    let proof = prove_trace(trace, public.clone(), &settings().into()).expect("a proof");
+    let proof = prove_trace(trace, public.clone(), &Shape::settings().into()).expect("a proof");
     assert!(is_verified(&public, &proof));
     (public, proof)
 }
@@ -95,9 +90,9 @@ fn expected(proofs: &[(PublicInputs, Proof)]) -> Word {
     let seeds: Vec<Word> = proofs
         .iter()
         .map(|(public, proof)| {
-            let options = settings().proof_options();
+            let options = Shape::settings().proof_options();
             let air = CvmAir::new(*proof.heights(), public.clone(), options);
-            Rpo256::hash_elements(&transcript::seed(&air, settings()))
+            Rpo256::hash_elements(&transcript::seed(&air, Shape::settings()))
         })
         .collect();
     commitment(&seeds)

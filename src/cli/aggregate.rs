@@ -1,0 +1,233 @@
+//! `aggregate`, and what `verify` reads of it.
+
+use core::fmt;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use clap::Args;
+use miden_cvm::{
+    Aggregate, Aggregated, Expectations, MAX_FILE_LEN, MAX_PROOFS, MinSecurity, Proof,
+    ProveOptions, PublicInputs, Shape, StackInputs, Target, execute_traced, prove_run,
+    with_reasons, witness_advice,
+};
+use serde::Serialize;
+
+use super::{
+    answers::{TablesAnswer, numbers},
+    bundle::{Proofs, StatementFile, read},
+    files::Outputs,
+    outcome::{Failure, Outcome},
+    progress::Progress,
+};
+
+/// The ending of the file that says what was aggregated.
+const ENDING: &str = "aggregate.json";
+
+/// Makes one proof of many.
+#[derive(Debug, Args)]
+pub struct AggregateCommand {
+    /// Proofs of the set `Recursive96` with RPO, each with its statement beside it, with the ending
+    /// `.statement.json`. Of one that is an aggregation itself, what it aggregates is beside it, too, with
+    /// the ending `.aggregate.json`
+    #[arg(required = true, num_args = 1..=MAX_PROOFS)]
+    proofs: Vec<PathBuf>,
+    /// Where the proof goes; its statement and what it aggregates go beside it
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl AggregateCommand {
+    /// Runs the program that verifies the proofs, proves the run, and writes the proof.
+    ///
+    /// # Errors
+    /// Returns an error if something cannot be read or written, if a proof is rejected, or if it is one
+    /// that no program verifies.
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let progress = Progress::start("loading");
+        let mut read = Vec::new();
+        let mut parts = Vec::new();
+        let mut inputs = Vec::new();
+        for path in &self.proofs {
+            read.push(path.clone());
+            let (part, proof) = stated(path)?;
+            if part.aggregate().is_some() {
+                read.push(path.with_extension(ENDING));
+            }
+            let public = part.statement().public_inputs();
+            let advice = witness_advice(public, &proof).map_err(|error| of(path, &error))?;
+            inputs.push(advice);
+            parts.push(part);
+        }
+        let [statement_path, aggregate_path] =
+            ["statement.json", ENDING].map(|ending| self.output.with_extension(ending));
+        let outputs = Outputs::check(
+            [
+                ("the proof", self.output.clone()),
+                ("the statement", statement_path.clone()),
+                ("the list of statements", aggregate_path.clone()),
+            ],
+            &read,
+        )?;
+
+        progress.stage("running");
+        let started = Instant::now();
+        let aggregate = Aggregate::new(parts).map_err(failed)?;
+        let program = aggregate.program().map_err(failed)?;
+        let mut advice = program.advice();
+        inputs.into_iter().for_each(|input| advice.extend(input));
+        let target = Target::from(program.program().clone());
+        let (stack, options) = (StackInputs::default(), Default::default());
+        let trace = execute_traced(&target, stack, advice, &mut target.host(), options);
+        let trace = trace.map_err(failed)?;
+        let cycles = trace.lengths.cycles;
+        let run_seconds = started.elapsed().as_secs_f64();
+
+        progress.stage("proving");
+        let started = Instant::now();
+        let proven = prove_run(trace, &ProveOptions::from(Shape::settings())).map_err(failed)?;
+        let prove_seconds = started.elapsed().as_secs_f64();
+        aggregate
+            .check(proven.statement.public_inputs())
+            .map_err(failed)?;
+        drop(progress);
+        let bytes = proven.proof.to_bytes();
+        let outcome = Outcome::new(&AggregateAnswer {
+            statements: AggregatedAnswer::list(&aggregate),
+            cycles,
+            tables: TablesAnswer::new(proven.proof.heights()),
+            run_seconds,
+            prove_seconds,
+            proof_bytes: bytes.len(),
+            proof: self.output.display().to_string(),
+            statement: statement_path.display().to_string(),
+            aggregate: aggregate_path.display().to_string(),
+        })?;
+        let outcome = outputs.answered(outcome);
+        let statement = json(&proven.statement)?;
+        outputs.write([&bytes[..], &statement, &json(&aggregate)?])?;
+        Ok(outcome)
+    }
+}
+
+/// A proof with its statement and, of an aggregation, what it aggregates. The proof is verified.
+fn stated(path: &Path) -> Result<(Aggregated, Proof), Failure> {
+    let proofs = Proofs::read(path, StatementFile::Beside, &[])?;
+    proofs.verify(&Expectations::from(MinSecurity::Conjectured(0)))?;
+    let run = proofs.bundle.run;
+    let proof = Proof::from_bytes(&run.proof).map_err(|error| of(path, &error))?;
+    let beside = path.with_extension(ENDING);
+    let aggregate = match beside.is_file() {
+        true => Some(aggregate(&beside, run.statement.public_inputs())?),
+        false => None,
+    };
+    let part =
+        Aggregated::new(run.statement, &proof, aggregate).map_err(|error| of(path, &error))?;
+    Ok((part, proof))
+}
+
+/// Reads what a statement is said to aggregate, and checks that it does.
+///
+/// # Errors
+/// Returns an error if the file cannot be read or is something else, or if the statement is another.
+pub fn aggregate(path: &Path, public: &PublicInputs) -> Result<Aggregate, Failure> {
+    let bytes = read(path, MAX_FILE_LEN, "a list of aggregated statements")?;
+    let aggregate: Aggregate = serde_json::from_slice(&bytes).map_err(|error| of(path, &error))?;
+    aggregate.check(public).map_err(|error| of(path, &error))?;
+    Ok(aggregate)
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut json = serde_json::to_vec_pretty(value).map_err(Failure::failed)?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+fn failed(error: impl core::error::Error) -> Failure {
+    Failure::failed(with_reasons(&error))
+}
+
+fn of(path: &Path, error: &dyn core::error::Error) -> Failure {
+    Failure::failed(format!("`{}`: {}", path.display(), with_reasons(error)))
+}
+
+/// A statement that was aggregated.
+#[derive(Debug, Serialize)]
+pub struct AggregatedAnswer {
+    /// In how many other aggregations it is.
+    depth: usize,
+    program_hash: String,
+    stack_inputs: Vec<String>,
+    stack_outputs: Vec<String>,
+    tables: TablesAnswer,
+}
+
+impl AggregatedAnswer {
+    /// Those of an aggregation, each before those that it aggregates.
+    pub fn list(aggregate: &Aggregate) -> Vec<Self> {
+        let mut list = Vec::new();
+        Self::collect(aggregate, 0, &mut list);
+        list
+    }
+
+    fn collect(aggregate: &Aggregate, depth: usize, list: &mut Vec<Self>) {
+        for part in aggregate.parts() {
+            let public = part.statement().public_inputs();
+            list.push(Self {
+                depth,
+                program_hash: public.program_hash.to_hex(),
+                stack_inputs: numbers(&public.stack_inputs[..]),
+                stack_outputs: numbers(&public.stack_outputs[..]),
+                tables: TablesAnswer::new(part.shape().heights()),
+            });
+            if let Some(aggregate) = part.aggregate() {
+                Self::collect(aggregate, depth + 1, list);
+            }
+        }
+    }
+}
+
+impl fmt::Display for AggregatedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (inputs, outputs) = (self.stack_inputs.join(", "), self.stack_outputs.join(", "));
+        let (indent, hash) = (2 * self.depth, &self.program_hash);
+        writeln!(
+            f,
+            "aggregated   {:indent$}{hash}: [{inputs}] -> [{outputs}]",
+            ""
+        )
+    }
+}
+
+/// The answer of `aggregate`.
+#[derive(Debug, Serialize)]
+struct AggregateAnswer {
+    statements: Vec<AggregatedAnswer>,
+    cycles: usize,
+    tables: TablesAnswer,
+    run_seconds: f64,
+    prove_seconds: f64,
+    proof_bytes: usize,
+    proof: String,
+    statement: String,
+    aggregate: String,
+}
+
+impl fmt::Display for AggregateAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for aggregated in &self.statements {
+            write!(f, "{aggregated}")?;
+        }
+        writeln!(f, "cycles       {}", self.cycles)?;
+        writeln!(
+            f,
+            "tables       {}, in {:.2} s",
+            self.tables, self.run_seconds
+        )?;
+        writeln!(f, "proven       in {:.2} s", self.prove_seconds)?;
+        writeln!(f, "proof        {}, {} bytes", self.proof, self.proof_bytes)?;
+        writeln!(f, "statement    {}", self.statement)?;
+        writeln!(f, "list         {}", self.aggregate)
+    }
+}
