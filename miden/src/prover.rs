@@ -35,8 +35,8 @@ pub struct LocalTransactionProver {
 }
 
 impl Default for LocalTransactionProver {
-    /// A prover with Miden's default options: `Regular96` with Blake3-192, the smallest proof at the
-    /// level that nodes ask for.
+    /// A prover with Miden's default options: `Regular96` with Blake3-192. `Compact96` has smaller
+    /// proofs at the level that nodes ask for.
     fn default() -> Self {
         Self::new(ProvingOptions::default())
     }
