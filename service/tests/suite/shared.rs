@@ -415,7 +415,7 @@ fn a_nats_server_that_is_not_there_is_not_waited_for_without_end() {
     };
     let _plain = Process::start(program, &["-a", "127.0.0.1", "-p", &port.to_string()]);
     let output = Command::new(SERVICE)
-        .args(["serve", "--nats", &absent, "--nats-wait", "2"])
+        .args(["serve", "--nats", &absent, "--nats-wait", "10"])
         .output()
         .expect("a process");
     let text = String::from_utf8_lossy(&output.stderr);
