@@ -55,7 +55,8 @@ pub struct ProveOptions {
     /// does not verify.
     pub check_trace: bool,
     /// The most bytes that the trace and what is made of it may take. What is left of them keeps
-    /// values that would have to be computed again; without a bound, a quarter of these are kept.
+    /// values that would have to be computed again. Without a bound, a quarter of these are kept, and
+    /// more as far as 512 MiB have room for them.
     pub memory: Option<usize>,
 }
 
@@ -121,9 +122,12 @@ pub struct Violations {
     pub total: usize,
 }
 
-/// The number of cosets that values are kept on without a bound on memory, of those that constraints
-/// are evaluated on.
+/// The least number of cosets that values are kept on without a bound on memory, of those that
+/// constraints are evaluated on.
 const KEPT: usize = 1;
+
+/// The bytes that proofs may take without a bound on memory so that more is kept.
+const SMALL: usize = 512 << 20;
 
 /// At most this many violations are kept.
 const MAX_VIOLATIONS: usize = 16;
@@ -162,10 +166,10 @@ pub fn prove_trace(
         max: set.max_height(),
     })?;
     let air = CvmAir::new(heights, public, settings.proof_options());
+    let proof = Memory::new(&air);
     let kept = match options.memory {
-        None => KEPT,
+        None => proof.kept_within(SMALL).unwrap_or(KEPT).max(KEPT),
         Some(memory) => {
-            let proof = Memory::new(&air);
             let needed = proof.with(0);
             proof
                 .kept_within(memory)
