@@ -165,7 +165,7 @@ pub fn findings(forest: &MastForest) -> BTreeSet<Finding> {
             continue;
         }
         found.extend(known.named_in(node));
-        let contained = known.patterns.iter().filter(|pattern| pattern.is_in(node));
+        let contained = contained(&known.patterns, node).into_iter();
         found.extend(contained.map(|pattern| Finding {
             advisory: pattern.advisory,
             code: pattern.name.into(),
@@ -182,15 +182,17 @@ struct Pattern {
     operations: Vec<Operation>,
 }
 
-impl Pattern {
-    fn is_in(&self, node: &MastNode) -> bool {
-        let MastNode::Block(_) = node else {
-            return false;
-        };
-        let operations = operations(node);
-        let mut windows = operations.windows(self.operations.len());
-        windows.any(|window| window == self.operations)
-    }
+/// The patterns that a node has in it, if it is a basic block.
+fn contained<'a>(patterns: &'a [Pattern], node: &MastNode) -> Vec<&'a Pattern> {
+    let MastNode::Block(_) = node else {
+        return Vec::new();
+    };
+    let operations = operations(node);
+    let is_in = |pattern: &&Pattern| {
+        let mut windows = operations.windows(pattern.operations.len());
+        windows.any(|window| window == pattern.operations)
+    };
+    patterns.iter().filter(is_in).collect()
 }
 
 /// A published procedure or instruction that is faulty or uses what is.
@@ -303,7 +305,7 @@ impl Reached<'_> {
             .copied()
             .into_iter()
             .collect();
-        let contained = self.patterns.iter().filter(|pattern| pattern.is_in(node));
+        let contained = contained(self.patterns, node).into_iter();
         advisories.extend(contained.map(|pattern| pattern.advisory));
         let mut children = Vec::new();
         node.for_each_child(|child| children.push(child));
