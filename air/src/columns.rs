@@ -372,7 +372,7 @@ pub struct InstanceRow<T> {
     /// 1 if the target has static data. Install: the number of instances of the composition.
     pub payload: T,
     /// What an intrinsic's row has asked.
-    pub request: InstanceRequest<T>,
+    pub request: AskedCells<T>,
 }
 
 /// The kinds of rows of the installed instances, a flag for each.
@@ -405,28 +405,20 @@ pub struct InstanceOps<T> {
     pub adopt: T,
 }
 
-/// The cells of a request that an intrinsic's row makes of the installed instances.
+/// The cells in which calls and exports of a record keep what shows their order: those of a request, which
+/// they have no use for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct InstanceRequest<T> {
-    /// Cycle + 1.
-    pub time: T,
-    /// Id of the running context.
-    pub context: T,
-    /// Id of the root's context in the home domain of the running instance.
-    pub home: T,
-    /// The current mark.
-    pub mark: T,
-    /// The mark under which tokens were sent that can be received.
-    pub sender: T,
-    /// The top of the stack before.
-    pub input: T,
-    /// The top of the stack after.
-    pub output: T,
-    /// The element below the top.
-    pub second: T,
-    /// The element below that.
-    pub third: T,
+pub struct OrderCells<T> {
+    /// 16-bit limbs of the digest's first element, or of the key, low first.
+    pub limbs: [T; 4],
+    /// 16-bit limbs, low first, of how much greater the lower three of those are than the ones of the block
+    /// before, minus 1; 0 for the first call and the first export.
+    pub gap: [T; 3],
+    /// Inverse of how far the upper two limbs are from the greatest ones, or 0.
+    pub upper_inv: T,
+    /// 1 unless they are the greatest ones.
+    pub is_below: T,
 }
 
 /// The even row of an operation on a resource table: what is asked, and what is found.
@@ -492,18 +484,28 @@ pub struct ResourceOps<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct TableRequestCells<T> {
-    /// Cycle + 1.
-    pub time: T,
-    /// Id of the running context.
-    pub context: T,
-    /// Id of the context, in the same domain, of the type's definer.
-    pub home: T,
+    /// Who asks, when, and with what.
+    pub asked: AskedCells<T>,
     /// Meaning of the call: the code of a link's kind, or of an intrinsic's call.
     pub kind: T,
     /// 1 if a destructor is called next.
     pub destroys: T,
     /// Number of the resource type + 1.
     pub resource: T,
+}
+
+/// Who asks something by an intrinsic, when, and with what: of the resource tables, or of the installed
+/// instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct AskedCells<T> {
+    /// Cycle + 1.
+    pub time: T,
+    /// Id of the running context.
+    pub context: T,
+    /// Id of the context, in the home domain of the running instance, of the resource type's definer; of the
+    /// root if there is no type.
+    pub home: T,
     /// The current mark.
     pub mark: T,
     /// The mark under which tokens were sent that can be received.
@@ -793,15 +795,41 @@ impl<T: Copy> InstanceOps<T> {
     /// The kinds of the blocks of a record but the first.
     #[inline(always)]
     pub fn blocks_after_first(&self) -> [T; 7] {
+        let [import, resolved, own, generic, builtin] = self.calls();
+        [
+            import,
+            resolved,
+            own,
+            generic,
+            builtin,
+            self.export,
+            self.segment,
+        ]
+    }
+
+    /// The kinds of the blocks of a record that say what calls mean.
+    #[inline(always)]
+    pub fn calls(&self) -> [T; 5] {
         [
             self.import,
             self.resolved,
             self.own,
             self.generic,
             self.builtin,
-            self.export,
-            self.segment,
         ]
+    }
+}
+
+impl<T> InstanceRow<T> {
+    /// What shows the order of a call or an export.
+    #[inline(always)]
+    pub fn order(&self) -> &OrderCells<T> {
+        view(cells_of(&self.request))
+    }
+
+    /// What shows the order of a call or an export, to be written.
+    pub fn order_mut(&mut self) -> &mut OrderCells<T> {
+        view_mut(cells_of_mut(&mut self.request))
     }
 }
 
@@ -920,7 +948,8 @@ cells!(
     CircuitRow,
     InstanceRow,
     InstanceOps,
-    InstanceRequest
+    AskedCells,
+    OrderCells
 );
 
 /// A row in which every cell is the number of its column: the typed way to name columns.

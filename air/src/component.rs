@@ -5,6 +5,7 @@
 //! beginning of another one.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
@@ -12,7 +13,7 @@ use thiserror::Error;
 use winter_math::FieldElement;
 
 pub use crate::composition::INSTALLED;
-use crate::composition::{DATA_LIMIT, Intrinsic, IntrinsicCall, LinkKind, SEGMENT_BLOCK, key_of};
+use crate::composition::{DATA_LIMIT, Intrinsic, IntrinsicCall, LinkKind, SEGMENT_BLOCK};
 
 /// The elements of a block.
 pub const BLOCK: usize = 8;
@@ -59,35 +60,64 @@ pub enum FactKind {
     Wire = 67,
 }
 
-/// A function of an import that is wired.
+/// A call that a component makes, and what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Import {
-    /// The digest that a call of it names.
+pub struct Call {
+    /// The digest that it names.
     pub digest: Word,
-    /// The key that the export has which it is wired to.
-    pub key: Felt,
-    /// Number of the import, from 1.
-    pub slot: u32,
-    /// The kind of the call; not held.
-    pub kind: LinkKind,
+    /// What it means.
+    pub meaning: Meaning,
 }
 
-/// A function that is called, or offered, by its key.
+/// What a call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keyed {
-    /// The digest that a call of it names, or that is executed.
+pub enum Meaning {
+    /// A function of an import that is wired.
+    Import {
+        /// The key that the export has which it leads to.
+        key: Felt,
+        /// Number of the import, from 1.
+        slot: u32,
+        /// The kind of the call; not held.
+        kind: LinkKind,
+    },
+    /// A procedure of the component's own.
+    Own,
+    /// The export with this key of an instance that the caller holds.
+    Held(Felt),
+    /// A procedure of the VM: one for handles to instances, or another one.
+    Builtin(Intrinsic),
+}
+
+/// A function that a component offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Export {
+    /// The digest that is executed.
     pub digest: Word,
     /// The key.
     pub key: Felt,
 }
 
-/// A procedure of the VM that the component may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Builtin {
-    /// The digest that a call of it names.
-    pub digest: Word,
-    /// The procedure.
-    pub intrinsic: Intrinsic,
+/// The number of lower bits of a digest's first element, or of a key, by which the blocks of a record are
+/// ordered.
+pub const ORDER_BITS: u32 = 48;
+
+/// The number by which the calls of a record are ordered, of the first element of their digests, and its
+/// exports, of their keys.
+pub fn order_of(element: Felt) -> u64 {
+    element.as_int() & ((1 << ORDER_BITS) - 1)
+}
+
+impl Call {
+    fn order(&self) -> u64 {
+        order_of(self.digest[0])
+    }
+}
+
+impl Export {
+    fn order(&self) -> u64 {
+        order_of(self.key)
+    }
 }
 
 /// A segment of static data.
@@ -104,16 +134,10 @@ pub struct Segment {
 /// A component: what its instances may call and offer, and the data that they begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Component {
-    /// Functions of imports, by the number of the import.
-    pub imports: Vec<Import>,
-    /// Procedures of its own that it calls.
-    pub own: Vec<Word>,
-    /// Calls of instances that it holds.
-    pub held: Vec<Keyed>,
-    /// Procedures for handles to instances, and others of the VM.
-    pub builtins: Vec<Builtin>,
-    /// Exports.
-    pub exports: Vec<Keyed>,
+    /// What it calls, in the order of [`order_of`] the digests.
+    pub calls: Vec<Call>,
+    /// What it offers, in the order of the keys.
+    pub exports: Vec<Export>,
     /// Static data, in order of addresses.
     pub segments: Vec<Segment>,
 }
@@ -130,14 +154,26 @@ pub enum ComponentError {
     /// A block does not state anything, or states it in another way than it is written.
     #[error("block {0} of the component's record does not state anything that a component has")]
     Block(usize),
+    /// Calls or exports are not in order.
+    #[error(
+        "block {0} of the component's record belongs before the one above it: calls stand in the order of the \
+         lowest {ORDER_BITS} bits of their digests' first elements, exports in that of their keys"
+    )]
+    Order(usize),
     /// Imports are not numbered from 1 on.
-    #[error("the imports of the component's record are not numbered in order from 1")]
+    #[error("the imports of the component's record are not numbered from 1 on without a gap")]
     Slots,
     /// Two calls name one digest.
-    #[error("the component's record has two meanings for calls of {0}")]
+    #[error(
+        "the component's record has two meanings for calls of {0}, or of a digest whose first element ends in \
+         the same {ORDER_BITS} bits"
+    )]
     DuplicateDigest(Word),
     /// Two exports have one key.
-    #[error("the component's record has two exports with the key {0}")]
+    #[error(
+        "the component's record has two exports with the key {0}, or with keys that end in the same \
+         {ORDER_BITS} bits"
+    )]
     DuplicateKey(Felt),
     /// A procedure of the VM is not for components that are installed.
     #[error("{0:?} is no procedure that an installed component can have")]
@@ -150,57 +186,86 @@ pub enum ComponentError {
 }
 
 impl Component {
+    /// A component with these calls and exports, which are put in order, and with segments in order of
+    /// addresses.
+    pub fn new(mut calls: Vec<Call>, mut exports: Vec<Export>, segments: Vec<Segment>) -> Self {
+        calls.sort_by_key(Call::order);
+        exports.sort_by_key(Export::order);
+        Self {
+            calls,
+            exports,
+            segments,
+        }
+    }
+
     /// The number of imports that have to be wired.
     pub fn num_slots(&self) -> u32 {
-        self.imports.last().map_or(0, |import| import.slot)
+        self.slots().max().unwrap_or_default()
     }
 
-    /// The export that has a key.
-    pub fn export(&self, key: Felt) -> Option<Word> {
-        let mut exports = self.exports.iter();
-        let found = exports.find(|export| export.key == key);
-        found.map(|export| export.digest)
+    /// The numbers of the imports, one for each function.
+    fn slots(&self) -> impl Iterator<Item = u32> {
+        self.calls.iter().filter_map(|call| match call.meaning {
+            Meaning::Import { slot, .. } => Some(slot),
+            _ => None,
+        })
     }
 
-    /// Checks that every call has one meaning, that imports are numbered in order, and that its data and
-    /// procedures of the VM are what an installed component can have.
+    /// What a call of a digest means, and the number of the block that says so.
+    pub fn call(&self, digest: Word) -> Option<(usize, Meaning)> {
+        let order = order_of(digest[0]);
+        let found = self.calls.binary_search_by_key(&order, Call::order);
+        let position = found.ok()?;
+        let call = &self.calls[position];
+        (call.digest == digest).then_some((1 + position, call.meaning))
+    }
+
+    /// The export that has a key, and the number of the block that says so.
+    pub fn export(&self, key: Felt) -> Option<(usize, Word)> {
+        let found = self
+            .exports
+            .binary_search_by_key(&order_of(key), Export::order);
+        let position = found.ok()?;
+        let export = &self.exports[position];
+        (export.key == key).then_some((1 + self.calls.len() + position, export.digest))
+    }
+
+    /// The number of the block of a segment.
+    pub fn segment_block(&self, segment: u32) -> usize {
+        1 + self.calls.len() + self.exports.len() + segment as usize
+    }
+
+    /// Checks that calls and exports are in order, so that each has one meaning, that imports are numbered
+    /// without a gap, and that its data and procedures of the VM are what an installed component can have.
     ///
     /// # Errors
     /// Returns the first rule that is broken.
     pub fn validate(&self) -> Result<(), ComponentError> {
-        let mut slot = 0;
-        for import in &self.imports {
-            if import.kind == LinkKind::Held || !(slot..=slot + 1).contains(&import.slot) {
-                return Err(ComponentError::Slots);
-            }
-            slot = import.slot;
-        }
-        if self.imports.first().is_some_and(|import| import.slot == 0) {
+        let mut slots: Vec<u32> = self.slots().collect();
+        slots.sort_unstable();
+        slots.dedup();
+        if !slots.into_iter().eq(1..=self.num_slots()) {
             return Err(ComponentError::Slots);
         }
-        let mut digests: Vec<[u64; 4]> = Vec::new();
-        let named = self.imports.iter().map(|import| import.digest);
-        let named = named.chain(self.own.iter().copied());
-        let named = named.chain(self.held.iter().map(|held| held.digest));
-        let named = named.chain(self.builtins.iter().map(|builtin| builtin.digest));
-        digests.extend(named.map(key_of));
-        digests.sort_unstable();
-        if let Some(pair) = digests.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(ComponentError::DuplicateDigest(
-                pair[0].map(Felt::new).into(),
-            ));
-        }
-        let mut keys: Vec<u64> = self.exports.iter().map(|e| e.key.as_int()).collect();
-        keys.sort_unstable();
-        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(ComponentError::DuplicateKey(Felt::new(pair[0])));
-        }
-        if let Some(builtin) = self
-            .builtins
-            .iter()
-            .find(|b| kind_of(b.intrinsic).is_none())
-        {
-            return Err(ComponentError::Authority(builtin.intrinsic));
+        in_order(1, self.calls.iter().map(Call::order), |i| {
+            ComponentError::DuplicateDigest(self.calls[i].digest)
+        })?;
+        in_order(
+            1 + self.calls.len(),
+            self.exports.iter().map(Export::order),
+            |i| ComponentError::DuplicateKey(self.exports[i].key),
+        )?;
+        for call in &self.calls {
+            match call.meaning {
+                Meaning::Import {
+                    kind: LinkKind::Held,
+                    ..
+                } => return Err(ComponentError::Slots),
+                Meaning::Builtin(intrinsic) if kind_of(intrinsic).is_none() => {
+                    return Err(ComponentError::Authority(intrinsic));
+                }
+                _ => {}
+            }
         }
         let mut end = 0;
         for &Segment {
@@ -221,12 +286,7 @@ impl Component {
     }
 
     fn num_blocks(&self) -> usize {
-        1 + self.imports.len()
-            + self.own.len()
-            + self.held.len()
-            + self.builtins.len()
-            + self.exports.len()
-            + self.segments.len()
+        1 + self.calls.len() + self.exports.len() + self.segments.len()
     }
 
     /// The blocks of the record, in order.
@@ -242,20 +302,19 @@ impl Component {
         let slots = u64::from(self.num_slots());
         let count = Felt::new(self.num_blocks() as u64);
         push(BlockKind::Head, count, slots, 0, Word::default());
-        for import in &self.imports {
-            let kind = u64::from(import.kind.code());
-            let slot = u64::from(import.slot);
-            push(BlockKind::Import, import.key, slot, kind, import.digest);
-        }
-        for &digest in &self.own {
-            push(BlockKind::Own, Felt::new(has_data), 0, 0, digest);
-        }
-        for held in &self.held {
-            push(BlockKind::Generic, held.key, 0, 0, held.digest);
-        }
-        for builtin in &self.builtins {
-            if let Some((block, kind)) = kind_of(builtin.intrinsic) {
-                push(block, zero, 0, kind.into(), builtin.digest);
+        for &Call { digest, meaning } in &self.calls {
+            match meaning {
+                Meaning::Import { key, slot, kind } => {
+                    let (slot, kind) = (slot.into(), kind.code().into());
+                    push(BlockKind::Import, key, slot, kind, digest);
+                }
+                Meaning::Own => push(BlockKind::Own, Felt::new(has_data), 0, 0, digest),
+                Meaning::Held(key) => push(BlockKind::Generic, key, 0, 0, digest),
+                Meaning::Builtin(intrinsic) => {
+                    if let Some((block, kind)) = kind_of(intrinsic) {
+                        push(block, zero, 0, kind.into(), digest);
+                    }
+                }
             }
         }
         for export in &self.exports {
@@ -316,32 +375,27 @@ impl Component {
         let digest = Word::from([d0, d1, d2, d3]);
         let number = |value: Felt| u32::try_from(value.as_int()).ok();
         let kind = b3.as_int();
+        let mut call = |meaning| self.calls.push(Call { digest, meaning });
         match tag.as_int() {
             tag if tag == BlockKind::Import as u64 => {
                 let mut kinds = LinkKind::ALL.into_iter();
-                self.imports.push(Import {
-                    digest,
+                call(Meaning::Import {
                     key: b1,
                     slot: number(b2)?,
                     kind: kinds.find(|k| u64::from(k.code()) == kind)?,
                 });
             }
-            tag if tag == BlockKind::Own as u64 => self.own.push(digest),
-            tag if tag == BlockKind::Generic as u64 && kind == 0 => {
-                self.held.push(Keyed { digest, key: b1 });
-            }
+            tag if tag == BlockKind::Own as u64 => call(Meaning::Own),
+            tag if tag == BlockKind::Generic as u64 && kind == 0 => call(Meaning::Held(b1)),
             tag if [BlockKind::Generic as u64, BlockKind::Builtin as u64].contains(&tag) => {
                 let mut all = Intrinsic::ALL.into_iter();
                 let found = all.find(|&intrinsic| {
                     kind_of(intrinsic).is_some_and(|(b, k)| b as u64 == tag && u64::from(k) == kind)
                 });
-                self.builtins.push(Builtin {
-                    digest,
-                    intrinsic: found?,
-                });
+                call(Meaning::Builtin(found?));
             }
             tag if tag == BlockKind::Export as u64 => {
-                self.exports.push(Keyed { digest, key: b1 });
+                self.exports.push(Export { digest, key: b1 });
             }
             tag if (0..2).any(|last| tag == BlockKind::Segment as u64 + last) => {
                 self.segments.push(Segment {
@@ -354,6 +408,23 @@ impl Component {
         }
         Some(())
     }
+}
+
+/// Checks that each number is greater than the one before it. `first` is the block of the first one.
+fn in_order(
+    first: usize,
+    numbers: impl Iterator<Item = u64> + Clone,
+    twice: impl Fn(usize) -> ComponentError,
+) -> Result<(), ComponentError> {
+    let pairs = numbers.clone().zip(numbers.skip(1));
+    for (position, (before, after)) in (1..).zip(pairs) {
+        match before.cmp(&after) {
+            Ordering::Less => {}
+            Ordering::Equal => return Err(twice(position)),
+            Ordering::Greater => return Err(ComponentError::Order(first + position)),
+        }
+    }
+    Ok(())
 }
 
 /// How a record states a procedure of the VM, with the meaning of a call of it; nothing for one that

@@ -227,7 +227,7 @@ mod tests {
         let last = Table::Resources.width() - 1;
         assert_eq!(
             names.of(Table::Resources, 3, last),
-            "resources.request.third"
+            "resources.request.resource"
         );
         for table in Table::ALL {
             let columns = 0..table.width();

@@ -275,9 +275,9 @@ fn is_unread_in_table(row: &ResourceRow<Felt>, column: usize) -> bool {
     }
     // Nobody asks for a token to be discarded, or for no operation. Kind, context and the rest of the outcome's
     // coordinates are bound all the same.
-    let asked = &at.request;
+    let asked = &at.request.asked;
     let unasked = [
-        asked.resource,
+        at.request.resource,
         asked.mark,
         asked.sender,
         asked.input,

@@ -330,7 +330,10 @@ fn of_hasher(name: &str, at: At<'_>, place: usize) -> Option<Vec<Polynomial>> {
 /// What has to be zero on rows of operations on resources.
 fn of_resources(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
     let cell = |name: &str| at.cell(&format!("resources.{name}"));
-    let asked = |name: &str| cell(&format!("request.{name}"));
+    let asked = |name: &str| match name {
+        "kind" | "destroys" | "resource" => cell(&format!("request.{name}")),
+        name => cell(&format!("request.asked.{name}")),
+    };
     let after = |name: &str| at.cell(&format!("resources.outcome.{name}'"));
     let (handle, own) = (cell("handle"), cell("own"));
     let state = |i: usize| cell(&format!("state[{i}]"));

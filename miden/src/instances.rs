@@ -17,7 +17,7 @@ use miden_core::{
     mast::{JoinNodeBuilder, MastForest, MastForestContributor, MastNode, MastNodeExt, MastNodeId},
 };
 use miden_cvm_air::{
-    component::{Component, ComponentError, Import, Keyed},
+    component::{Call, Component, ComponentError, Export, Meaning, order_of},
     composition::{Composition, Intrinsic, IntrinsicRecord, LinkKind},
 };
 use miden_cvm_processor::{
@@ -284,10 +284,11 @@ impl Plan {
         let own = own.map(|script| (TX_SCRIPT, script.root(), script.mast()));
         // Equal scripts are one component.
         let mut known = BTreeSet::new();
-        let scripts: Vec<_> = notes
+        let mut scripts: Vec<_> = notes
             .chain(own)
             .filter(|(_, root, _)| known.insert(*root))
             .collect();
+        scripts.sort_by_key(|(_, root, _)| order_of(root[0]));
 
         let code = inputs.account().code();
         let procedures: Vec<Procedure> = (PROCEDURES..)
@@ -300,7 +301,10 @@ impl Plan {
             .map(|(_, _, forest)| {
                 let called = called(forest);
                 let of_account = procedures.iter().copied();
-                of_account.filter(|p| called.contains(&p.digest)).collect()
+                let mut calls: Vec<Procedure> =
+                    of_account.filter(|p| called.contains(&p.digest)).collect();
+                calls.sort_by_key(|procedure| order_of(procedure.digest[0]));
+                calls
             })
             .collect();
         // The kernel calls the first one to authenticate.
@@ -312,34 +316,48 @@ impl Plan {
             .map(|(_, procedure)| procedure)
             .collect();
 
-        let mut advice = listed(&exported);
-        advice.push(scripts.len() as u64);
-        let mut components = vec![Component {
-            exports: exported.iter().map(|p| p.export()).collect(),
-            ..Component::default()
-        }];
-        let mut kernel = Component::default();
-        kernel
-            .imports
-            .extend(procedures.first().map(|p| p.import(1, LinkKind::Shared)));
+        let component = |calls, exports| Component::new(calls, exports, Vec::new());
+        let exports = exported.iter().map(|procedure| procedure.export());
+        let account = component(Vec::new(), exports.collect());
+        let mut advice = head(&account);
+        advice.extend(listed(exported.iter().skip(1)));
+        let mut components = vec![account];
+        let authenticates = procedures.first();
+        let mut kernel: Vec<Call> = authenticates
+            .map(|procedure| procedure.import(1, LinkKind::Shared))
+            .into_iter()
+            .collect();
         for (slot, ((address, digest, _), calls)) in (2..).zip(scripts.iter().zip(&calls)) {
             let script = Procedure {
                 address: *address,
                 digest: *digest,
             };
-            kernel.imports.push(script.import(slot, LinkKind::Fresh));
-            components.push(Component {
-                imports: calls
-                    .iter()
-                    .map(|p| p.import(1, LinkKind::Shared))
-                    .collect(),
-                exports: vec![script.export()],
-                ..Component::default()
-            });
+            kernel.push(script.import(slot, LinkKind::Fresh));
+            let imports = calls
+                .iter()
+                .map(|procedure| procedure.import(1, LinkKind::Shared));
+            let script = component(imports.collect(), vec![script.export()]);
+            advice.push(1);
+            advice.extend(head(&script));
             advice.extend(listed(calls));
             advice.extend([*address, u64::from(!calls.is_empty())]);
+            components.push(script);
         }
-        advice.extend(scripts.iter().map(|(address, ..)| *address));
+        advice.push(0);
+        let kernel = component(kernel, Vec::new());
+        advice.extend(head(&kernel));
+        let authenticates = authenticates.map(|procedure| procedure.digest);
+        for call in &kernel.calls {
+            match call.meaning {
+                // The scripts before it are over, and those after it begin.
+                _ if Some(call.digest) == authenticates => advice.push(0),
+                Meaning::Import { key, .. } => advice.extend([1, key.as_int()]),
+                _ => {}
+            }
+        }
+        advice.push(0);
+        advice.extend(scripts.iter().map(|_| 1));
+        advice.push(0);
         components.push(kernel);
         for component in &components {
             component.validate()?;
@@ -359,30 +377,36 @@ struct Procedure {
 }
 
 impl Procedure {
-    fn export(self) -> Keyed {
-        Keyed {
+    fn export(self) -> Export {
+        Export {
             digest: self.digest,
             key: Felt::new(self.address),
         }
     }
 
-    fn import(self, slot: u32, kind: LinkKind) -> Import {
-        Import {
+    fn import(self, slot: u32, kind: LinkKind) -> Call {
+        let key = Felt::new(self.address);
+        Call {
             digest: self.digest,
-            key: Felt::new(self.address),
-            slot,
-            kind,
+            meaning: Meaning::Import { key, slot, kind },
         }
     }
 }
 
-/// The number of procedures, and their addresses.
-fn listed(procedures: &[Procedure]) -> Vec<u64> {
-    let addresses = procedures.iter().map(|procedure| procedure.address);
-    [procedures.len() as u64]
+/// The first four elements of a component's record.
+fn head(component: &Component) -> Vec<u64> {
+    let blocks = component.blocks();
+    let first = blocks.first().map(|block| &block[..4]);
+    let elements = first.unwrap_or_default().iter();
+    elements.map(|element| element.as_int()).collect()
+}
+
+/// The addresses of procedures, each after a 1, and a 0 at the end.
+fn listed<'a>(procedures: impl IntoIterator<Item = &'a Procedure>) -> Vec<u64> {
+    let addresses = procedures
         .into_iter()
-        .chain(addresses)
-        .collect()
+        .flat_map(|procedure| [1, procedure.address]);
+    addresses.chain([0]).collect()
 }
 
 /// A host of Miden's whose answers are noted down, with the events that they are for.

@@ -445,8 +445,8 @@ pub enum Trap {
         /// The reason.
         reason: ComponentFault,
     },
-    /// The id of a context that no installed instance has.
-    #[error("{id} is not the id of an installed instance that exists")]
+    /// An id that has not the index of an instance which was installed.
+    #[error("{id} is not the id of an instance that the program has installed")]
     NotInstalled {
         /// The id.
         id: Felt,

@@ -20,7 +20,7 @@ use miden_core::Felt;
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, InstanceFrame},
-    columns::{InstanceRow, TableRequestCells, cells_of},
+    columns::{AskedCells, InstanceRow, TableRequestCells, cells_of},
     component::{BlockKind, FactKind},
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::{
@@ -50,10 +50,28 @@ fn type_of<E: Algebra>(index: E) -> E {
     index + E::int(u64::from(FIRST_INSTANCE_TYPE) + 1)
 }
 
+fn sum<E: Algebra>(flags: impl IntoIterator<Item = E>) -> E {
+    let mut flags = flags.into_iter();
+    let first = flags.next().unwrap_or(E::ZERO);
+    flags.fold(first, |sum, flag| sum + flag)
+}
+
 /// 1 on the blocks of a record.
 fn is_block<E: Algebra>(row: &InstanceRow<E>) -> E {
-    let rest = row.op.blocks_after_first();
-    rest.into_iter().fold(row.op.install, |sum, op| sum + op)
+    row.op.install + sum(row.op.blocks_after_first())
+}
+
+/// 1 on the blocks of a record that say what a call means.
+fn is_call<E: Algebra>(row: &InstanceRow<E>) -> E {
+    sum(row.op.calls())
+}
+
+/// A number of 16-bit limbs, low first.
+fn of_limbs<E: Algebra>(limbs: &[E]) -> E {
+    let base = Felt::new(1 << 16);
+    let mut limbs = limbs.iter().rev();
+    let highest = limbs.next().copied().unwrap_or(E::ZERO);
+    limbs.fold(highest, |number, &limb| number.scale(base) + limb)
 }
 
 /// Constraints of the installed instances.
@@ -63,6 +81,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: 
     kinds(row, b);
     unused(row, b);
     record(frame, b);
+    order(frame, b);
     blocks(row, b);
     events(row, b);
     specific(row, b);
@@ -96,6 +115,7 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
     let block = is_block(row);
     let asked = op.install + op.wire + op.tell + op.adopt;
+    let ordered = is_call(row) + op.export;
     let states = block - op.import - op.segment + op.wire + op.specific;
     let flags = op.install + op.generic + op.builtin + op.segment + op.specific;
     let [_, _, _, _, b4, b5, b6, b7] = row.block;
@@ -113,31 +133,31 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         (states + op.segment, row.multiplicity),
         (linked + op.wire, row.target),
         (op.install + linked, row.payload),
-        (op.install + op.adopt, row.request.output),
+        (op.install + op.adopt + ordered, row.request.output),
         // Those of the block, and of what answers for it.
         (named, b1),
         (block, b2),
         (named, b3),
-        (named + op.tell, b4),
-        (named + op.tell, b5),
-        (named + op.tell, b6),
-        (named + op.tell, b7),
+        (named, b4),
+        (named, b5),
+        (named, b6),
+        (named, b7),
         (linked + asked - op.adopt + op.generic, c0),
         (linked + asked + op.generic, c1),
-        (linked + op.wire + op.tell + op.adopt + op.generic, c2),
-        (linked + op.wire, c3),
+        (linked + asked + op.generic, c2),
+        (linked + op.wire + op.tell, c3),
         (named + op.tell + op.adopt, k0),
         (named + op.tell + op.adopt, k1),
         (named + op.tell + op.adopt, k2),
         (named + op.tell + op.adopt, k3),
-        (asked, row.request.time),
-        (asked, row.request.context),
-        (op.tell, row.request.home),
-        (asked, row.request.mark),
-        (asked, row.request.sender),
-        (asked, row.request.input),
-        (asked, row.request.second),
-        (asked, row.request.third),
+        (asked + ordered, row.request.time),
+        (asked + ordered, row.request.context),
+        (op.tell + ordered, row.request.home),
+        (asked + ordered, row.request.mark),
+        (asked + ordered, row.request.sender),
+        (asked + ordered, row.request.input),
+        (asked + ordered, row.request.second),
+        (asked + ordered, row.request.third),
     ];
     b.assert_zeros(
         "instances.unused",
@@ -150,8 +170,7 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
 #[inline(always)]
 fn record<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (frame.cur, frame.next);
-    let rest = next.op.blocks_after_first().into_iter();
-    let continues = rest.fold(B::Expr::ZERO, |sum, op| sum + op);
+    let continues = sum(next.op.blocks_after_first());
     let block = is_block(cur);
     b.assert_zero(
         "instances.next_block",
@@ -179,6 +198,65 @@ fn record<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
         2,
         core::array::from_fn::<_, 4, _>(|i| continues * (next.commitment[i] - cur.commitment[i])),
     );
+}
+
+/// Calls stand first, then exports, then segments. Calls are in increasing order of the lowest 48 bits of
+/// their digests' first elements, exports in that of their keys, and segments are numbered: so no call, no
+/// key and no segment stands there twice.
+#[inline(always)]
+fn order<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
+    let (call, next_call) = (is_call(cur), is_call(next));
+    let (export, next_export) = (cur.op.export, next.op.export);
+    let (segment, next_segment) = (cur.op.segment, next.op.segment);
+    b.assert_zero(
+        "instances.order_kinds",
+        2,
+        next_call * (export + segment) + next_export * segment,
+    );
+
+    let of = cur.order();
+    let element = of_limbs(&of.limbs);
+    b.assert_zero(
+        "instances.order_limbs",
+        2,
+        call * (cur.block[4] - element) + export * (cur.block[1] - element),
+    );
+    // The limbs are those of a number below the modulus, 2^64 - 2^32 + 1.
+    let [lower, upper] = [&of.limbs[..2], &of.limbs[2..]].map(of_limbs);
+    let greatest = B::Expr::int(u32::MAX.into());
+    let distance = greatest - upper;
+    let ordered = call + export;
+    b.assert_zero(
+        "instances.order_below",
+        3,
+        ordered * (of.is_below - distance * of.upper_inv),
+    );
+    b.assert_zero(
+        "instances.order_canonical",
+        3,
+        ordered * of.is_below.not() * lower,
+    );
+    b.assert_zeros(
+        "instances.order_greatest",
+        3,
+        [distance, of.upper_inv].map(|cell| ordered * of.is_below.not() * cell),
+    );
+    let [number, next_number] = [cur, next].map(|row| of_limbs(&row.order().limbs[..3]));
+    let follows = call * next_call + export * next_export;
+    b.assert_zero(
+        "instances.order",
+        3,
+        (next_call + next_export) * of_limbs(&next.order().gap)
+            - follows * (next_number - number - B::Expr::ONE),
+    );
+
+    b.assert_zero(
+        "instances.segment_number",
+        3,
+        next_segment * (next.block[1] - segment * (cur.block[1] + B::Expr::ONE)),
+    );
+    b.assert_zero("instances.last_segment", 2, segment * (cur.flag - cur.last));
 }
 
 /// What blocks may say.
@@ -247,7 +325,7 @@ fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         index,
         left,
         block,
-        callee: [c0, c1, c2, c3],
+        callee: [c0, c1, _, c3],
         request,
         ..
     } = *row;
@@ -287,8 +365,6 @@ fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         2,
         op.tell * (request.second - domain.scale(Felt::new(1 << 16)) - index),
     );
-    b.assert_zero("instances.told_exists", 3, op.tell * (block[6] * c2).not());
-
     b.assert_zero(
         "instances.adopted_index",
         2,
@@ -394,39 +470,32 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         -asked,
         TableRequest {
             request: TableRequestCells {
-                time: request.time,
-                context: request.context,
-                home: request.home,
+                asked: request,
                 kind: op.install * code(Intrinsic::Install)
                     + op.wire * code(Intrinsic::Wire)
                     + op.tell * code(Intrinsic::Component)
                     + op.adopt * code(Intrinsic::Adopt),
                 destroys: zero,
                 resource: row.payload,
-                mark: request.mark,
-                sender: request.sender,
-                input: request.input,
-                output: request.output,
-                second: request.second,
-                third: request.third,
             },
         },
     );
     // The handle of an installed instance stands for domain 0.
     let handle = |kind, of, input, output| TableRequest {
         request: TableRequestCells {
-            time: request.time,
-            context: request.context,
-            home: zero,
+            asked: AskedCells {
+                home: zero,
+                mark: zero,
+                sender: zero,
+                input,
+                output,
+                second: zero,
+                third: zero,
+                ..request
+            },
             kind: code(kind),
             destroys: zero,
             resource: type_of(of),
-            mark: zero,
-            sender: zero,
-            input,
-            output,
-            second: zero,
-            third: zero,
         },
     };
     b.add(
@@ -451,18 +520,14 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         handle(Intrinsic::Rep, row.target, request.second, zero),
     );
     // Who owns the instance gives it up.
-    let given_up = handle(Intrinsic::SendOwn, row.index, request.input, request.time);
+    let mut given_up = handle(Intrinsic::SendOwn, row.index, request.input, request.time);
+    given_up.request.asked.mark = request.mark;
     b.add(
         Slot::WIDE[0],
         "instances.adopted_handle",
         op.adopt,
         op.adopt,
-        TableRequest {
-            request: TableRequestCells {
-                mark: request.mark,
-                ..given_up.request
-            },
-        },
+        given_up,
     );
 }
 
@@ -507,13 +572,19 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         1,
         "instances.number",
         op.install,
-        word(installed, zero, [number, zero, zero, zero]),
+        word(installed, zero, [number, c2, zero, zero]),
     );
     add(
         3,
         "instances.number_after",
         op.install,
-        word(installed, one, [number + one, zero, zero, zero]),
+        word(installed, one, [number + one, index + one, zero, zero]),
+    );
+    add(
+        1,
+        "instances.told_number",
+        op.tell,
+        word(installed, zero, [c3, c2, zero, zero]),
     );
     add(
         4,
@@ -551,36 +622,48 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         op.adopt,
         word(state, zero, [zero, c1, c2, zero]),
     );
-    let [_, _, _, _, s0, s1, s2, s3] = block;
-    add(
-        1,
-        "instances.told_state",
-        op.tell,
-        word(
-            space_key(request.second, Space::State),
-            zero,
-            [s0, s1, s2, s3],
-        ),
-    );
 
-    b.add(
+    let mut check = |slot, name, flag, count, value| {
+        b.add(slot, name, flag, count, RangeCheck { value });
+    };
+    let [low, high, ..] = row.callee;
+    check(
         Slot::CHECK[0],
         "instances.index_range",
-        one,
+        op.install,
         -op.install,
-        RangeCheck { value: index },
+        index,
     );
     for (slot, name, limb) in [
-        (1, "instances.domain_low", row.callee[0]),
-        (2, "instances.domain_high", row.callee[1]),
+        (1, "instances.domain_low", low),
+        (2, "instances.domain_high", high),
     ] {
-        b.add(
-            Slot::CHECK[slot],
-            name,
-            one,
-            -op.tell,
-            RangeCheck { value: limb },
-        );
+        check(Slot::CHECK[slot], name, op.tell, -op.tell, limb);
+    }
+    // The instance that is asked about was installed before.
+    check(
+        Slot::WORD[3],
+        "instances.told_index_range",
+        op.tell,
+        -op.tell,
+        c2 - index - one,
+    );
+    let ordered = is_call(row) + op.export;
+    let of = row.order();
+    for (slot, name, limb) in [
+        (0, "instances.order_limb0", of.limbs[0]),
+        (1, "instances.order_limb1", of.limbs[1]),
+        (3, "instances.order_limb2", of.limbs[2]),
+        (4, "instances.order_limb3", of.limbs[3]),
+    ] {
+        check(Slot::WORD[slot], name, ordered, -ordered, limb);
+    }
+    for (slot, name, limb) in [
+        (0, "instances.order_gap0", of.gap[0]),
+        (1, "instances.order_gap1", of.gap[1]),
+        (2, "instances.order_gap2", of.gap[2]),
+    ] {
+        check(Slot::CHECK[slot], name, ordered, -ordered, limb);
     }
 }
 
@@ -657,20 +740,11 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             ..about(target, fact::<B::Expr>(FactKind::Component) + flag)
         },
     );
-    add(
-        Slot::WIDE[2],
-        "instances.told_component",
-        op.tell,
-        LinkCoords {
-            digest: row.commitment,
-            ..about(index, fact(FactKind::Component))
-        },
-    );
     // It is one that was installed.
     add(
         Slot::WIDE[2],
-        "instances.adopted_component",
-        op.adopt,
+        "instances.component_of",
+        op.tell + op.adopt,
         LinkCoords {
             digest: row.commitment,
             ..about(index, fact(FactKind::Component))

@@ -50,10 +50,14 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
     let answer = (op.new + op.receive) * row.handle
         + op.rep * entry[0]
         + op.drop * destroyed
-        + op.send * request.time
+        + op.send * request.asked.time
         + op.receive_rep * outcome.token.rep
         + op.memory * (one - row.own) * outcome.value;
-    b.assert_zero("resources.output", 4, asks * (request.output - answer));
+    b.assert_zero(
+        "resources.output",
+        4,
+        asks * (request.asked.output - answer),
+    );
 
     let flags = [
         (outcome.writes_state, op.new + op.receive + row.frees),
@@ -71,14 +75,14 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
         flags.map(|(cell, flag)| asks * (cell - flag)),
     );
     let copies = [
-        (outcome.time, request.time),
-        (outcome.home, request.home),
+        (outcome.time, request.asked.time),
+        (outcome.home, request.asked.home),
         (outcome.handle, row.handle),
         (outcome.is_write, op.memory * row.own),
-        (outcome.address, op.memory * request.input),
+        (outcome.address, op.memory * request.asked.input),
         (
             outcome.context,
-            request.context + op.memory * (request.second - request.context),
+            request.asked.context + op.memory * (request.asked.second - request.asked.context),
         ),
     ];
     b.assert_zeros(
@@ -91,7 +95,12 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
     b.assert_zeros(
         "resources.unasked",
         3,
-        [request.time, request.context, request.home].map(|cell| asks * asked.not() * cell),
+        [
+            request.asked.time,
+            request.asked.context,
+            request.asked.home,
+        ]
+        .map(|cell| asks * asked.not() * cell),
     );
     let answers = frame.periodic.odd;
     let cells = cells_of::<B::Expr, _>(row);
@@ -204,7 +213,7 @@ fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &m
     b.assert_zero(
         "resources.handle_named",
         3,
-        asks * (op.rep + op.drop + op.send) * (row.handle - request.input),
+        asks * (op.rep + op.drop + op.send) * (row.handle - request.asked.input),
     );
     let some = op.new + op.rep + op.drop + op.send + op.receive;
     b.assert_zero("resources.handle_none", 3, asks * some.not() * row.handle);
@@ -282,19 +291,19 @@ fn entry<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.entry_not_lent",
         4,
-        asks * frees * ((request.mark - lent) * row.witness).not(),
+        asks * frees * ((request.asked.mark - lent) * row.witness).not(),
     );
 
     // What is sent without the ownership is lent: `frees` is `drop + send * own`.
     let lends = op.send + op.drop - frees;
     let after = [
-        op.new * request.input
+        op.new * request.asked.input
             + op.receive * outcome.token.rep
             + frees * row.state[1]
             + lends * rep,
         (allocates + lends) * request.resource,
         op.new + op.receive * own + lends * owned,
-        lends * request.mark,
+        lends * request.asked.mark,
     ];
     b.assert_zeros(
         "resources.entry",
@@ -329,7 +338,7 @@ fn token<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.token_id",
         3,
-        asks * (op.send * (id - request.time) + receives * (id - request.input)),
+        asks * (op.send * (id - request.asked.time) + receives * (id - request.asked.input)),
     );
     // It was sent under the mark before the last boundary: by the caller, or by the callee, whose
     // borrows do not come back with it.
@@ -337,9 +346,9 @@ fn token<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.token_mark",
         4,
-        asks * (op.send * (mark - request.mark)
-            + op.receive * (request.sender - sent)
-            + op.receive_rep * (request.sender - mark)),
+        asks * (op.send * (mark - request.asked.mark)
+            + op.receive * (request.asked.sender - sent)
+            + op.receive_rep * (request.asked.sender - mark)),
     );
     b.assert_zero("resources.token_back", 3, asks * back * own.not());
     b.assert_zero(
@@ -380,7 +389,7 @@ fn memory<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.memory_context",
         3,
-        asks * (op.memory * request.second - context),
+        asks * (op.memory * request.asked.second - context),
     );
     b.assert_zero(
         "resources.memory_created",
@@ -390,7 +399,7 @@ fn memory<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.memory_value",
         4,
-        asks * op.memory * own * (outcome.value - request.third),
+        asks * op.memory * own * (outcome.value - request.asked.third),
     );
 }
 
@@ -411,9 +420,9 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         TableRequest { request },
     );
     let state = MemoryWord {
-        context: space_key(request.context, Space::State),
+        context: space_key(request.asked.context, Space::State),
         address: zero,
-        time: request.time,
+        time: request.asked.time,
         is_write: zero,
         value: row.state,
     };
@@ -426,13 +435,13 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         flag,
         flag,
         MemoryWord {
-            context: space_key(request.second, Space::State),
+            context: space_key(request.asked.second, Space::State),
             ..state
         },
     );
     let four = |value: B::Expr| value.scale(Felt::new(4));
     let entry = MemoryWord {
-        context: space_key(request.context, Space::Table),
+        context: space_key(request.asked.context, Space::Table),
         address: four(row.handle),
         value: row.entry,
         ..state

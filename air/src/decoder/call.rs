@@ -18,7 +18,7 @@ use miden_core::{FMP_ADDR, FMP_INIT_VALUE, Felt};
 use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, CoreFrame},
-    columns::{STACK_TOP, TableRequestCells},
+    columns::{AskedCells, STACK_TOP, TableRequestCells},
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
@@ -189,21 +189,23 @@ pub fn lookups<B: LookupBuilder>(
     let instantiates = ops.instantiates();
     let top = cur.stack.top[0];
     let request = TableRequestCells {
-        time,
-        context: context_id(system.domain, system.index),
-        home: context_id(system.home, cols.definer),
+        asked: AskedCells {
+            time,
+            context: context_id(system.domain, system.index),
+            home: context_id(system.home, cols.definer),
+            mark: system.mark,
+            sender: system.sender,
+            input: top + instantiates * (time - top),
+            output: frame.next.stack.top[0],
+            second: cur.stack.top[1],
+            third: cur.stack.top[2],
+        },
         kind: cols.kind
             - instantiates.scale(Felt::from(
                 Intrinsic::Instantiate.code() - Intrinsic::New.code(),
             )),
         destroys: ops.mid(1),
         resource: cols.resource,
-        mark: system.mark,
-        sender: system.sender,
-        input: top + instantiates * (time - top),
-        output: frame.next.stack.top[0],
-        second: cur.stack.top[1],
-        third: cur.stack.top[2],
     };
     b.add(
         Slot::OP[1],
@@ -217,9 +219,11 @@ pub fn lookups<B: LookupBuilder>(
         kind: B::Expr::int(Intrinsic::Rep.code().into()),
         destroys: zero,
         resource: B::Expr::int(u64::from(FIRST_INSTANCE_TYPE) + 1) + entry.target,
-        input: cur.stack.top[STACK_TOP - 1],
-        output: entered.domain,
-        ..request
+        asked: AskedCells {
+            input: cur.stack.top[STACK_TOP - 1],
+            output: entered.domain,
+            ..request.asked
+        },
     };
     b.add(
         Slot::CALL[6],

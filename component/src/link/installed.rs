@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
-    component::{self, Builtin, Keyed},
+    component::{self, Call, Meaning},
     composition::{LinkKind, Right},
 };
 
@@ -59,8 +59,8 @@ impl Component {
         }
         // An import is an interface: all of its functions lead to one instance.
         let mut interfaces = BTreeSet::new();
-        let mut imports: Vec<((&str, &str), component::Import)> = Vec::new();
-        let mut held = Vec::new();
+        let mut imports = Vec::new();
+        let mut calls = Vec::new();
         for (name, import) in &self.imports {
             if !import.is_called {
                 continue;
@@ -70,26 +70,23 @@ impl Component {
             };
             let digest = import.digest;
             if import.kind == Some(LinkKind::Held) {
-                held.push(Keyed { digest, key });
+                let meaning = Meaning::Held(key);
+                calls.push(Call { digest, meaning });
                 continue;
             }
             let interface = (of.interface.as_str(), of.version.as_str());
             interfaces.insert(interface);
-            let import = component::Import {
-                digest,
-                key,
-                slot: 0,
-                kind: import.kind.unwrap_or(LinkKind::Shared),
-            };
-            imports.push((interface, import));
+            let kind = import.kind.unwrap_or(LinkKind::Shared);
+            imports.push((interface, digest, key, kind));
         }
         // The interface of each import is among them.
         let slots: BTreeMap<_, _> = interfaces.into_iter().zip(1..).collect();
-        for (interface, import) in &mut imports {
-            import.slot = slots[interface];
-        }
-        imports.sort_by_key(|(_, import)| import.slot);
-        let mut builtins = Vec::new();
+        let imported: BTreeSet<Word> = imports.iter().map(|(_, digest, ..)| *digest).collect();
+        calls.extend(imports.into_iter().map(|(interface, digest, key, kind)| {
+            let slot = slots[&interface];
+            let meaning = Meaning::Import { key, slot, kind };
+            Call { digest, meaning }
+        }));
         for call in &self.intrinsics {
             let intrinsic = call.intrinsic;
             let may = match intrinsic.right() {
@@ -99,35 +96,31 @@ impl Component {
             if !may {
                 return Err(NotInstallable::Intrinsic(intrinsic));
             }
-            builtins.push(Builtin {
+            calls.push(Call {
                 digest: call.digest,
-                intrinsic,
+                meaning: Meaning::Builtin(intrinsic),
             });
         }
         let exports = self.exports.iter().filter_map(|(name, export)| {
-            Some(Keyed {
+            Some(component::Export {
                 digest: export.digest,
                 key: export.function_key(name)?,
             })
         });
-        let imported: BTreeSet<Word> = imports.iter().map(|(_, i)| i.digest).collect();
         let own = self.own_calls.iter().copied();
-        let record = component::Component {
-            exports: exports.collect(),
-            own: own.filter(|digest| !imported.contains(digest)).collect(),
-            imports: imports.into_iter().map(|(_, import)| import).collect(),
-            held,
-            builtins,
-            segments: self
-                .segments
-                .iter()
-                .map(|segment| component::Segment {
-                    address: segment.address,
-                    length: segment.elements.len() as u32,
-                    commitment: segment.commitment,
-                })
-                .collect(),
-        };
+        calls.extend(
+            own.filter(|digest| !imported.contains(digest))
+                .map(|digest| Call {
+                    digest,
+                    meaning: Meaning::Own,
+                }),
+        );
+        let segments = self.segments.iter().map(|segment| component::Segment {
+            address: segment.address,
+            length: segment.elements.len() as u32,
+            commitment: segment.commitment,
+        });
+        let record = component::Component::new(calls, exports.collect(), segments.collect());
         record.validate()?;
         Ok(record)
     }

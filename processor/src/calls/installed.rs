@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, Word, crypto::hash::Rpo256};
 use miden_cvm_air::{
-    component::{Component, INSTALLED, Import},
-    composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, MAX_INSTANCES, SegmentRecord},
+    component::{Component, INSTALLED},
+    composition::{Composition, FIRST_INSTANCE_TYPE, MAX_INSTANCES, SegmentRecord},
 };
 
 use crate::{
@@ -85,10 +85,8 @@ pub enum InstanceOp {
         index: u16,
         /// The commitment.
         commitment: Word,
-        /// The context of the instance.
-        context: ContextId,
-        /// The state of that.
-        state: InstanceState,
+        /// The domain of the id.
+        domain: u32,
     },
 }
 
@@ -232,68 +230,23 @@ impl Installations {
             }
             data.insert(segment.commitment, values.clone());
         }
-        let component = Arc::new(LoadedComponent::new(component, commitment));
+        let component = Arc::new(LoadedComponent {
+            component,
+            commitment,
+        });
         self.components.insert(commitment, component.clone());
         Ok(component)
     }
 }
 
-/// The meaning of a call that an installed instance makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// The function of an import.
-    Import(Import),
-    /// A procedure of its own.
-    Own,
-    /// The export of what it holds that has the key.
-    Held(Felt),
-    /// The VM itself.
-    Builtin(Intrinsic),
-}
-
-/// A component that was read, with what its calls mean and the numbers of the blocks that say so.
+/// A component that was read.
 #[derive(Debug)]
 pub struct LoadedComponent {
     component: Component,
     commitment: Word,
-    calls: HashMap<Word, (usize, Meaning)>,
-    exports: HashMap<u64, (usize, Word)>,
 }
 
 impl LoadedComponent {
-    fn new(component: Component, commitment: Word) -> Self {
-        let mut calls = HashMap::new();
-        let imports = component.imports.iter();
-        let all = imports
-            .map(|import| (import.digest, Meaning::Import(*import)))
-            .chain(component.own.iter().map(|&digest| (digest, Meaning::Own)))
-            .chain(
-                component
-                    .held
-                    .iter()
-                    .map(|h| (h.digest, Meaning::Held(h.key))),
-            )
-            .chain(
-                component
-                    .builtins
-                    .iter()
-                    .map(|b| (b.digest, Meaning::Builtin(b.intrinsic))),
-            );
-        // The first block says none of them.
-        for (block, (digest, meaning)) in (1..).zip(all) {
-            calls.insert(digest, (block, meaning));
-        }
-        let exports = component.exports.iter();
-        let exports = (1 + calls.len()..).zip(exports);
-        let exports = exports.map(|(block, e)| (e.key.as_int(), (block, e.digest)));
-        Self {
-            exports: exports.collect(),
-            component,
-            commitment,
-            calls,
-        }
-    }
-
     /// What the component is.
     pub fn component(&self) -> &Component {
         &self.component
@@ -302,21 +255,6 @@ impl LoadedComponent {
     /// The component's commitment.
     pub fn commitment(&self) -> Word {
         self.commitment
-    }
-
-    /// The meaning of a call to `digest`, with the number of the block that says so.
-    pub(crate) fn call(&self, digest: Word) -> Option<(usize, Meaning)> {
-        self.calls.get(&digest).copied()
-    }
-
-    /// The export of a key, with the number of the block that says so.
-    pub(crate) fn export(&self, key: Felt) -> Option<(usize, Word)> {
-        self.exports.get(&key.as_int()).copied()
-    }
-
-    /// The number of the block of a segment.
-    pub(crate) fn segment_block(&self, segment: u32) -> usize {
-        1 + self.calls.len() + self.exports.len() + segment as usize
     }
 
     /// The segments as a composition would have them for an instance.

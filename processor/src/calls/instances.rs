@@ -3,16 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
-use miden_cvm_air::composition::{
-    Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, IntrinsicRecord, KERNEL_SOURCE,
-    LinkKind, LinkRecord, Resolved, Right, SegmentRecord,
+use miden_cvm_air::{
+    component::Meaning,
+    composition::{
+        Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, IntrinsicRecord, KERNEL_SOURCE,
+        LinkKind, LinkRecord, Resolved, Right, SegmentRecord,
+    },
 };
 
 use crate::{
     advice::AdviceProvider,
     calls::{
         crossing::{Crossing, Entered},
-        installed::{Installations, Installed, InstanceOp, LoadedComponent, Meaning},
+        installed::{Installations, Installed, InstanceOp, LoadedComponent},
         resources::{Entry, Handle, Marks, Sender, TableAccess, Token},
         state::InstanceState,
         tables::{Change, Quota, Table, Tokens},
@@ -257,7 +260,6 @@ impl Instances {
     pub fn resolve(&mut self, digest: Word, last: Felt, by: Calling) -> OpResult<Callee> {
         let source = by.source;
         if let Some(installed) = self.installations.get(source) {
-            let component = installed.component.clone();
             let not_linked = || {
                 Box::new(Trap::NotLinked {
                     instance: source,
@@ -271,12 +273,13 @@ impl Instances {
                 target: target.into(),
                 callee,
             };
-            let (_, meaning) = component.call(digest).ok_or_else(not_linked)?;
+            let called = installed.component.component().call(digest);
+            let (_, meaning) = called.ok_or_else(not_linked)?;
             return match meaning {
-                Meaning::Import(import) => {
-                    let target = installed.wire(import.slot).ok_or_else(not_linked)?;
-                    let callee = self.export(source, target, import.key)?;
-                    self.resolve_link(&link(import.kind, target, callee), last, by)
+                Meaning::Import { key, slot, kind } => {
+                    let target = installed.wire(slot).ok_or_else(not_linked)?;
+                    let callee = self.export(source, target, key)?;
+                    self.resolve_link(&link(kind, target, callee), last, by)
                 }
                 Meaning::Own => self.resolve_link(&link(LinkKind::Fresh, source, digest), last, by),
                 Meaning::Held(key) => self.resolve_by_key(digest, key, last, by),
@@ -347,7 +350,7 @@ impl Instances {
     /// The procedure that an installed instance exports under a key.
     fn export(&self, source: u16, target: u16, key: Felt) -> OpResult<Word> {
         let installed = self.installations.get(target);
-        let export = installed.and_then(|installed| installed.component.export(key));
+        let export = installed.and_then(|installed| installed.component.component().export(key));
         let (_, digest) = export.ok_or_else(|| {
             Box::new(Trap::NoExport {
                 instance: source,
@@ -880,24 +883,23 @@ impl Instances {
         })?)
     }
 
-    /// The commitment of the component of an installed instance, by the id of a context. `address` is where
-    /// it is written to.
+    /// The commitment of the component of an installed instance, by the id of a context: its own, or one that
+    /// a fresh or isolated call makes or has made. `address` is where it is written to.
     ///
     /// # Errors
-    /// If there is no such instance, or it was never entered.
+    /// If there is no such instance.
     pub fn tell_component(&self, id: Felt, address: u32) -> OpResult<InstanceOp> {
-        let found = ContextId::from_u64(id.as_int()).and_then(|context| {
+        let context = ContextId::from_u64(id.as_int());
+        let found = context.and_then(|context| {
             let installed = self.installations.get(context.index())?;
-            let state = self.state_of(context);
-            (state.len != 0).then(|| (context, state, installed.component.commitment()))
+            Some((context, installed.component.commitment()))
         });
-        let (context, state, commitment) = found.ok_or(Trap::NotInstalled { id })?;
+        let (context, commitment) = found.ok_or(Trap::NotInstalled { id })?;
         Ok(InstanceOp::Tell {
             address,
             index: context.index(),
             commitment,
-            context,
-            state,
+            domain: context.domain(),
         })
     }
 

@@ -10,7 +10,7 @@ use miden_core::{
     AdviceMap, EMPTY_WORD, Felt, Kernel, Program, StackInputs, Word, ZERO, crypto::hash::Rpo256,
 };
 use miden_cvm_air::{
-    component::{Builtin, Component, INSTALLED},
+    component::{Call, Component, INSTALLED, Meaning},
     composition::{
         Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind,
         LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
@@ -286,16 +286,21 @@ impl Builder {
 
     /// Gives a component that can be installed the procedures for handles, under the stubs of type 3, and
     /// those that tell callers and components.
-    pub fn with_handles(&self, mut component: Component) -> Component {
+    pub fn with_handles(&self, component: Component) -> Component {
+        let Component {
+            mut calls,
+            exports,
+            segments,
+        } = component;
         for (name, intrinsic) in INTRINSICS {
             if matches!(intrinsic.right(), Right::Holder | Right::Instance) {
-                component.builtins.push(Builtin {
+                calls.push(Call {
                     digest: self.stub(&stub_name(name, intrinsic, 3)),
-                    intrinsic,
+                    meaning: Meaning::Builtin(intrinsic),
                 });
             }
         }
-        component
+        Component::new(calls, exports, segments)
     }
 
     /// Puts a component's record into the advice.

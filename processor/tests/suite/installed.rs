@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::{
-    component::{Component, ComponentError, INSTALLED, Import, Keyed, Segment},
+    component::{Call, Component, ComponentError, Export, INSTALLED, Meaning, Segment, order_of},
     composition::{
         Composition, CompositionError, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, LinkKind,
         LinkRecord,
@@ -18,6 +18,18 @@ pub const WHO: u64 = 12;
 pub const PAY: u64 = 13;
 pub const LENT: u64 = 14;
 
+/// A function of the first import.
+pub fn import(builder: &Builder, stub: &str, key: u64, kind: LinkKind) -> Call {
+    Call {
+        digest: builder.stub(stub),
+        meaning: Meaning::Import {
+            key: Felt::new(key),
+            slot: 1,
+            kind,
+        },
+    }
+}
+
 /// An account counts its calls, beginning with what its data says, and tells who called.
 const ACCOUNT: &str = "
     pub proc bump mem_load.8 add.1 dup mem_store.8 swap drop end
@@ -30,8 +42,8 @@ const NOTE: &str = "
     pub proc lent call.stubs::recv_borrow3
         push.0 dup.1 movdn.15 call.stubs::b2 movup.15 drop swap call.stubs::drop3 drop end";
 
-pub fn export(builder: &Builder, path: &str, key: u64) -> Keyed {
-    Keyed {
+pub fn export(builder: &Builder, path: &str, key: u64) -> Export {
+    Export {
         digest: builder.procedure(path),
         key: Felt::new(key),
     }
@@ -44,39 +56,35 @@ fn data(start: u64) -> Vec<Felt> {
 }
 
 pub fn account(builder: &Builder, start: u64) -> Component {
-    builder.with_handles(Component {
-        exports: vec![
-            export(builder, "account::bump", BUMP),
-            export(builder, "account::who", WHO),
-        ],
-        segments: vec![Segment {
-            address: 8,
-            length: 8,
-            commitment: Rpo256::hash_elements(&data(start)),
-        }],
-        ..Component::default()
-    })
+    let exports = vec![
+        export(builder, "account::bump", BUMP),
+        export(builder, "account::who", WHO),
+    ];
+    let segment = Segment {
+        address: 8,
+        length: 8,
+        commitment: Rpo256::hash_elements(&data(start)),
+    };
+    builder.with_handles(Component::new(Vec::new(), exports, vec![segment]))
 }
 
 pub fn note(builder: &Builder, kind: LinkKind) -> Component {
-    builder.with_handles(Component {
-        imports: vec![Import {
-            digest: builder.stub("c1"),
-            key: Felt::new(BUMP),
-            slot: 1,
-            kind,
-        }],
-        own: vec![builder.procedure("note::own")],
-        held: vec![Keyed {
+    let calls = vec![
+        import(builder, "c1", BUMP, kind),
+        Call {
+            digest: builder.procedure("note::own"),
+            meaning: Meaning::Own,
+        },
+        Call {
             digest: builder.stub("b2"),
-            key: Felt::new(BUMP),
-        }],
-        exports: vec![
-            export(builder, "note::pay", PAY),
-            export(builder, "note::lent", LENT),
-        ],
-        ..Component::default()
-    })
+            meaning: Meaning::Held(Felt::new(BUMP)),
+        },
+    ];
+    let exports = vec![
+        export(builder, "note::pay", PAY),
+        export(builder, "note::lent", LENT),
+    ];
+    builder.with_handles(Component::new(calls, exports, Vec::new()))
 }
 
 /// The root installs accounts that begin with 10 and 20, and notes.
@@ -127,16 +135,9 @@ pub fn keep(count: usize, pushed: usize) -> String {
 
 /// What a root adopts: two calls over a wire, by stubs that the composition has no links for.
 pub fn calls(builder: &Builder) -> Component {
-    let import = |stub, key| Import {
-        digest: builder.stub(stub),
-        key: Felt::new(key),
-        slot: 1,
-        kind: LinkKind::Shared,
-    };
-    Component {
-        imports: vec![import("c1", BUMP), import("b2", WHO)],
-        ..Component::default()
-    }
+    let import = |stub, key| import(builder, stub, key, LinkKind::Shared);
+    let calls = vec![import("c1", BUMP), import("b2", WHO)];
+    Component::new(calls, Vec::new(), Vec::new())
 }
 
 /// The root, and an instance that it calls by `c1`, which installs as well.
@@ -267,10 +268,32 @@ fn the_component_of_a_caller_is_told() {
     let stack = builder.run(&main);
     let commitment: [Felt; 4] = account.commitment().into();
     assert_eq!(stack[..4], commitment.map(|element| element.as_int()));
-    for id in [0, 1, 2, 1 << 48] {
+    // So it is before it is entered, of any instance that a fresh call makes or has made, and when it is over.
+    for (id, calls) in [
+        (1, String::new()),
+        ((7 << 16) + 1, String::new()),
+        (
+            1,
+            format!("{} drop call.stubs::drop3 drop push.0", call("a1", 0)),
+        ),
+    ] {
         let main = format!(
-            "begin {} push.{id}.24 call.stubs::component end",
-            install(&account)
+            "begin {} {calls} push.{id}.24 call.stubs::component drop drop padw mem_loadw_le.24 {} end",
+            install(&account),
+            keep(4, 5),
+        );
+        let stack = builder.run(&main);
+        assert_eq!(
+            stack[..4],
+            commitment.map(|element| element.as_int()),
+            "{id} {calls}"
+        );
+    }
+    for id in [0, 2, (7 << 16) + 2, (1 << 48) + 1] {
+        let main = format!(
+            "begin {} push.{id}.24 call.stubs::component {} end",
+            install(&account),
+            install(&account),
         );
         traps(&builder, &main, |trap| {
             is(trap, &Trap::NotInstalled { id: Felt::new(id) })
@@ -598,21 +621,48 @@ fn records_are_read_as_they_are_written() {
 fn records_that_mean_two_things_are_refused() {
     let builder = kernel();
     let note = note(&builder, LinkKind::Shared);
-    let mut twice = note.clone();
-    twice.own.push(builder.stub("c1"));
-    assert!(matches!(
-        twice.validate(),
-        Err(ComponentError::DuplicateDigest(_))
-    ));
+    let with = |call: Call| {
+        let calls = note.calls.iter().copied().chain([call]).collect();
+        Component::new(calls, note.exports.clone(), Vec::new()).validate()
+    };
+    let meaning = Meaning::Own;
+    for digest in note.calls.iter().map(|call| call.digest) {
+        let twice = with(Call { digest, meaning });
+        assert_eq!(twice, Err(ComponentError::DuplicateDigest(digest)));
+        // So are digests that the order of a record does not tell apart.
+        let [d0, d1, d2, d3]: [Felt; 4] = digest.into();
+        let other = d0 + Felt::new(1 << 48);
+        assert_eq!(order_of(other), order_of(d0));
+        let digest = Word::from([other, d1, d2, d3]);
+        let twice = with(Call { digest, meaning });
+        assert!(matches!(twice, Err(ComponentError::DuplicateDigest(_))));
+    }
     let mut twice = note.clone();
     twice.exports[1].key = twice.exports[0].key;
     assert!(matches!(
         twice.validate(),
         Err(ComponentError::DuplicateKey(_))
     ));
+    let mut other = note.clone();
+    other.exports.swap(0, 1);
+    let number = 2 + note.calls.len();
+    assert_eq!(other.validate(), Err(ComponentError::Order(number)));
+    let mut other = note.clone();
+    other.calls.swap(1, 2);
+    assert_eq!(other.validate(), Err(ComponentError::Order(3)));
+    let elements = other.to_elements();
+    assert_eq!(
+        Component::from_elements(&elements),
+        Err(ComponentError::Order(3))
+    );
     for slot in [0, 2] {
         let mut other = note.clone();
-        other.imports[0].slot = slot;
+        let mut calls = other.calls.iter_mut();
+        let found = calls.find_map(|call| match &mut call.meaning {
+            Meaning::Import { slot, .. } => Some(slot),
+            _ => None,
+        });
+        *found.expect("there is an import") = slot;
         assert_eq!(other.validate(), Err(ComponentError::Slots));
     }
     for intrinsic in [
@@ -623,7 +673,8 @@ fn records_that_mean_two_things_are_refused() {
         Intrinsic::Adopt,
     ] {
         let mut other = note.clone();
-        other.builtins[0].intrinsic = intrinsic;
+        other.calls[0].meaning = Meaning::Builtin(intrinsic);
+        other.calls.truncate(1);
         assert_eq!(other.validate(), Err(ComponentError::Authority(intrinsic)));
     }
     for (address, length) in [(2, 8), (8, 4), (8, 0), ((1 << 31) - 4, 8)] {

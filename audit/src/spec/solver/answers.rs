@@ -125,19 +125,19 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new(
         Bus::Link,
         &[0, 1, 2, 3, 4],
-        "a caller and a digest have one link, by the verifier's check or by its component's record; facts of \
+        "a caller and a digest have one link, by the verifier's check or by the order of its component's record; facts of \
          the same form have numbers that no call has",
     ),
     Function::new(
         Bus::Segment,
         &[0, 1],
-        "the segments of an instance are numbered, by the verifier's check or by its component's record",
+        "the segments of an instance are numbered, by the verifier's check or by the rows of its component's record",
     ),
     Function {
         asks: Asks::Sent,
         ..Function::new(
             Bus::Table,
-            &[0, 1, 2, 3, 5, 6, 7, 8, 10, 11],
+            &[0, 1, 2, 3, 4, 5, 7, 8, 9, 11],
             "there is one operation a cycle; the resource tables determine its output",
         )
     },
@@ -177,7 +177,7 @@ pub const FUNCTIONS: &[Function] = &[
         "an instance is created once, and owes one segment after the other",
     ),
     Function {
-        answers: &[0, 1, 2, 3, 5, 6, 7, 8, 10, 11],
+        answers: &[0, 1, 2, 3, 4, 5, 7, 8, 9, 11],
         ..Function::new(Bus::Table, &[], "there is one operation a cycle")
     },
     Function {

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, FieldElement, ONE, Word, ZERO};
 use miden_cvm_air::{
-    columns::{Cells, InstanceOps, InstanceRequest, InstanceRow},
-    component::{BLOCK, BlockKind},
+    columns::{AskedCells, Cells, InstanceOps, InstanceRow, OrderCells},
+    component::{BLOCK, BlockKind, Meaning, order_of},
     composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall},
     lookup::Space,
 };
@@ -20,7 +20,7 @@ use super::{
     rom::{RomRecorder, UnknownRecord},
 };
 use crate::{
-    calls::installed::{InstanceAccess, InstanceOp, LoadedComponent, Meaning},
+    calls::installed::{InstanceAccess, InstanceOp, LoadedComponent},
     context::ContextId,
 };
 
@@ -33,6 +33,8 @@ struct Run {
     access: InstanceAccess,
     index: u16,
     first: u32,
+    /// The index after those of the instances that were installed before, or 0.
+    before: Felt,
     component: Arc<LoadedComponent>,
     blocks: Vec<[Felt; BLOCK]>,
     /// Hasher row of the first block.
@@ -69,7 +71,8 @@ pub struct InstanceRecorder {
     /// The number of instances of the composition.
     first: u32,
     wires: Vec<InstanceAccess>,
-    told: Vec<InstanceAccess>,
+    /// What was asked of components, and the word that keeps how many were installed.
+    told: Vec<(InstanceAccess, [Felt; 4])>,
     adopted: Vec<InstanceAccess>,
     specific: Vec<Specific>,
     /// Positions in `specific`.
@@ -115,6 +118,15 @@ impl InstanceRecorder {
         self.run(index.into()).map(|run| &*run.component)
     }
 
+    /// The word that keeps how many instances were installed: their number, and the index after theirs.
+    fn number_word(&self, number: usize) -> [Felt; 4] {
+        let next = match number {
+            0 => 0,
+            number => self.first + number as u32,
+        };
+        [Felt::from(number as u32), Felt::from(next), ZERO, ZERO]
+    }
+
     /// Records what an intrinsic does.
     pub fn record(&mut self, access: &InstanceAccess, others: &mut Others<'_>) {
         let time = access.clk + 1;
@@ -128,6 +140,7 @@ impl InstanceRecorder {
         };
         let at_home = |index| ContextId::new(ContextId::ROOT.domain(), index);
         let maker = Felt::new(access.context.as_u64() + 1);
+        let numbers = [0, 1].map(|more| self.number_word(self.runs.len() + more));
         let mut memory = |access| others.memory.record(access);
         match &access.op {
             InstanceOp::Install {
@@ -145,9 +158,7 @@ impl InstanceRecorder {
                     false,
                     commitment.into(),
                 ));
-                let number = u32::from(*index) - first;
-                for (number, is_write) in [(number, false), (number + 1, true)] {
-                    let value = [Felt::from(number), ZERO, ZERO, ZERO];
+                for (value, is_write) in numbers.into_iter().zip([false, true]) {
                     memory(word(ContextId::ROOT, Space::Installed, 0, is_write, value));
                 }
                 let slots = Felt::from(component.component().num_slots());
@@ -173,6 +184,7 @@ impl InstanceRecorder {
                     access: access.clone(),
                     index: *index,
                     first: *first,
+                    before: numbers[0][1],
                     component: component.clone(),
                     address: start,
                     lookups: vec![0; blocks.len()],
@@ -225,11 +237,15 @@ impl InstanceRecorder {
             InstanceOp::Tell {
                 address,
                 commitment,
-                context,
-                state,
                 ..
             } => {
-                memory(word(*context, Space::State, 0, false, state.to_word()));
+                memory(word(
+                    ContextId::ROOT,
+                    Space::Installed,
+                    0,
+                    false,
+                    numbers[0],
+                ));
                 memory(word(
                     access.context,
                     Space::User,
@@ -238,7 +254,7 @@ impl InstanceRecorder {
                     (*commitment).into(),
                 ));
                 self.rows += 1;
-                self.told.push(access.clone());
+                self.told.push((access.clone(), numbers[0]));
             }
         }
     }
@@ -263,7 +279,7 @@ impl InstanceRecorder {
         let generic = match self.run_mut(source) {
             None => rom.generic_link(source, digest),
             Some(run) => {
-                let (block, meaning) = run.component.call(digest).ok_or(unknown)?;
+                let (block, meaning) = run.component.component().call(digest).ok_or(unknown)?;
                 match meaning {
                     Meaning::Held(key) => Some(key),
                     Meaning::Builtin(intrinsic) if intrinsic.has_resource() => Some(ZERO),
@@ -284,7 +300,8 @@ impl InstanceRecorder {
         match self.run_mut(source) {
             None => rom.request_link(source, digest)?,
             Some(run) => {
-                let (block, _) = run.component.call(digest).ok_or(unknown)?;
+                let called = run.component.component().call(digest);
+                let (block, _) = called.ok_or(unknown)?;
                 run.lookups[block] += 1;
             }
         }
@@ -306,7 +323,7 @@ impl InstanceRecorder {
         let Some(run) = self.run_mut(instance) else {
             return false;
         };
-        let block = run.component.segment_block(segment);
+        let block = run.component.component().segment_block(segment);
         run.lookups
             .get_mut(block)
             .map(|lookups| *lookups += 1)
@@ -325,13 +342,22 @@ impl InstanceRecorder {
         let mut rows = Vec::with_capacity(self.rows);
         for run in &self.runs {
             ranges.add(run.index);
-            rows.extend((0..run.blocks.len()).map(|block| self.block_row(run, block)));
+            for block in 0..run.blocks.len() {
+                let row = self.block_row(run, block);
+                if is_ordered(&row) {
+                    let order = row.order();
+                    let limbs = order.limbs.iter().chain(&order.gap);
+                    limbs.for_each(|limb| ranges.add(limb.as_int() as u16));
+                }
+                rows.push(row);
+            }
         }
         rows.extend(self.wires.iter().map(|access| wire_row(access, &wired)));
         rows.extend(self.specific.iter().map(|link| self.specific_row(link)));
-        for access in &self.told {
-            let row = tell_row(access);
-            for limb in [row.callee[0], row.callee[1]] {
+        for (access, number) in &self.told {
+            let row = tell_row(access, number);
+            let [low, high, next, _] = row.callee;
+            for limb in [low, high, next - row.index - ONE] {
                 ranges.add(limb.as_int() as u16);
             }
             rows.push(row);
@@ -364,7 +390,8 @@ impl InstanceRecorder {
                 SpecificCall::Handle(_) => blocks.push((link.target, 0)),
             }
         }
-        for access in self.told.iter().chain(&self.adopted) {
+        let told = self.told.iter().map(|(access, _)| access);
+        for access in told.chain(&self.adopted) {
             if let InstanceOp::Tell { index, .. } | InstanceOp::Adopt { index, .. } = access.op {
                 blocks.push((index, 0));
             }
@@ -373,7 +400,7 @@ impl InstanceRecorder {
     }
 
     fn export(&self, target: u16, key: Felt) -> Option<(usize, Word)> {
-        self.component(target)?.export(key)
+        self.component(target)?.component().export(key)
     }
 
     /// The digest that a call of an export executes, and whether the instance has static data.
@@ -408,6 +435,7 @@ impl InstanceRecorder {
                 row.callee[0] = slots.inv();
                 row.callee[1] = Felt::new(run.access.context.as_u64() + 1);
             }
+            row.callee[2] = run.before;
             row.payload = Felt::from(run.first);
             row.request = request(&run.access);
         } else if is(BlockKind::Import) {
@@ -441,6 +469,15 @@ impl InstanceRecorder {
         } else {
             row.op.segment = ONE;
             row.flag = block[0] - Felt::from(BlockKind::Segment as u8);
+        }
+        if is_ordered(&row) {
+            let before = Some(&run.blocks[number - 1]);
+            let is_export = |block: &[Felt; BLOCK]| block[0] == Felt::from(BlockKind::Export as u8);
+            let head = Felt::from(BlockKind::Head as u8);
+            let same = |before: &&[Felt; BLOCK]| {
+                before[0] != head && is_export(before) == is_export(&block)
+            };
+            order_row(&mut row, before.filter(same));
         }
         row
     }
@@ -507,9 +544,42 @@ fn flag(set: bool) -> Felt {
     Felt::from(u8::from(set))
 }
 
-fn request(access: &InstanceAccess) -> InstanceRequest<Felt> {
+/// Returns `true` for calls and exports.
+fn is_ordered(row: &InstanceRow<Felt>) -> bool {
+    row.op.calls().contains(&ONE) || row.op.export == ONE
+}
+
+/// The element by which a call or an export is ordered.
+fn ordered_element(block: &[Felt; BLOCK]) -> Felt {
+    match block[0] == Felt::from(BlockKind::Export as u8) {
+        true => block[1],
+        false => block[4],
+    }
+}
+
+/// Shows that a call or an export comes after the one before.
+fn order_row(row: &mut InstanceRow<Felt>, before: Option<&[Felt; BLOCK]>) {
+    let element = ordered_element(&row.block);
+    let gap = before.map_or(0, |before| {
+        order_of(element).wrapping_sub(order_of(ordered_element(before)) + 1)
+    });
+    let limb = |number: u64, i: usize| Felt::from((number >> (16 * i)) as u16);
+    let distance = Felt::from(u32::MAX) - Felt::from((element.as_int() >> 32) as u32);
+    let is_below = distance != ZERO;
+    *row.order_mut() = OrderCells {
+        limbs: core::array::from_fn(|i| limb(element.as_int(), i)),
+        gap: core::array::from_fn(|i| limb(gap, i)),
+        upper_inv: match is_below {
+            true => distance.inv(),
+            false => ZERO,
+        },
+        is_below: flag(is_below),
+    };
+}
+
+fn request(access: &InstanceAccess) -> AskedCells<Felt> {
     let [input, second, third] = access.inputs;
-    InstanceRequest {
+    AskedCells {
         time: Felt::from(access.clk) + ONE,
         context: Felt::new(access.context.as_u64()),
         home: Felt::new(ContextId::new(access.home, ContextId::ROOT.index()).as_u64()),
@@ -560,7 +630,7 @@ fn wire_row(access: &InstanceAccess, wired: &HashMap<(u16, u32), u64>) -> Instan
 }
 
 /// The row that tells a component.
-fn tell_row(access: &InstanceAccess) -> InstanceRow<Felt> {
+fn tell_row(access: &InstanceAccess, number: &[Felt; 4]) -> InstanceRow<Felt> {
     let mut row = InstanceRow {
         op: InstanceOps {
             tell: ONE,
@@ -572,21 +642,17 @@ fn tell_row(access: &InstanceAccess) -> InstanceRow<Felt> {
     if let InstanceOp::Tell {
         index,
         commitment,
-        context,
-        state,
+        domain,
         ..
     } = &access.op
     {
-        let state = state.to_word();
-        let domain = context.domain();
         row.index = Felt::from(*index);
         row.commitment = (*commitment).into();
-        row.block[4..].copy_from_slice(&state);
         row.callee = [
             Felt::from(domain & 0xffff),
             Felt::from(domain >> 16),
-            state[2].inv(),
-            ZERO,
+            number[1],
+            number[0],
         ];
     }
     row

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
-    columns::{ResourceOps, ResourceOutcome, ResourceRow, TableRequestCells, TokenCells},
+    columns::{
+        AskedCells, ResourceOps, ResourceOutcome, ResourceRow, TableRequestCells, TokenCells,
+    },
     composition::Intrinsic,
     lookup::Space,
     table::Table,
@@ -252,18 +254,20 @@ fn table_pair(access: &TableAccess, below: [Felt; 2]) -> Pair {
         state: before,
         entry: entry[0],
         request: TableRequestCells {
-            time,
-            context,
-            home: Felt::new(home.as_u64()),
+            asked: AskedCells {
+                time,
+                context,
+                home: Felt::new(home.as_u64()),
+                mark,
+                sender: access.marks.sender_felt(),
+                input: access.input,
+                output: access.output,
+                second: below[0],
+                third: below[1],
+            },
             kind: Felt::from(call.code()),
             destroys: flag(access.destroys),
             resource,
-            mark,
-            sender: access.marks.sender_felt(),
-            input: access.input,
-            output: access.output,
-            second: below[0],
-            third: below[1],
         },
         ..NO_ROW
     };
@@ -317,18 +321,20 @@ fn kernel_pair(access: &KernelAccess) -> Pair {
     };
     let row = ResourceRow {
         request: TableRequestCells {
-            time,
-            context: root,
-            home: root,
+            asked: AskedCells {
+                time,
+                context: root,
+                home: root,
+                mark: Felt::new(access.marks.current),
+                sender: access.marks.sender_felt(),
+                input: address,
+                output: access.output,
+                second: target,
+                third: element,
+            },
             kind: Felt::from(intrinsic.code()),
             destroys: ZERO,
             resource: ZERO,
-            mark: Felt::new(access.marks.current),
-            sender: access.marks.sender_felt(),
-            input: address,
-            output: access.output,
-            second: target,
-            third: element,
         },
         ..row
     };
@@ -407,18 +413,20 @@ const NO_ROW: ResourceRow<Felt> = ResourceRow {
     state: [ZERO; 4],
     entry: [ZERO; 4],
     request: TableRequestCells {
-        time: ZERO,
-        context: ZERO,
-        home: ZERO,
+        asked: AskedCells {
+            time: ZERO,
+            context: ZERO,
+            home: ZERO,
+            mark: ZERO,
+            sender: ZERO,
+            input: ZERO,
+            output: ZERO,
+            second: ZERO,
+            third: ZERO,
+        },
         kind: ZERO,
         destroys: ZERO,
         resource: ZERO,
-        mark: ZERO,
-        sender: ZERO,
-        input: ZERO,
-        output: ZERO,
-        second: ZERO,
-        third: ZERO,
     },
 };
 

@@ -121,12 +121,12 @@ fn traced(advice: &[u64], main: &str) -> Forgery {
 
 /// Has the `nth` operation on a table asked for another handle, which came from advice.
 fn ask(forged: &mut Forgery, nth: usize, handle: Felt) {
-    let asks = forged.table(nth).request.time.as_int() as usize - 1;
+    let asks = forged.table(nth).request.asked.time.as_int() as usize - 1;
     let taken = (0..asks).rev().find(|&row| forged.opcode(row) == ADVPOP);
     let taken = taken.expect("the handle is from the advice");
     forged.edit(taken + 1..=asks, |core| core.stack.top[0] = handle);
     let table = forged.table(nth);
-    table.request.input = handle;
+    table.request.asked.input = handle;
     table.handle = handle;
     forged.outcome(nth).handle = handle;
 }
@@ -161,7 +161,7 @@ fn a_borrow_that_is_sent_as_own() {
     let send = (0..)
         .find(|&nth| {
             let table = *forged.table(nth);
-            table.op.send == ONE && table.request.context != ZERO && table.state[3] == ONE
+            table.op.send == ONE && table.request.asked.context != ZERO && table.state[3] == ONE
         })
         .expect("the reader sends");
     let two = Felt::new(2);

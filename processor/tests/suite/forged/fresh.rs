@@ -291,7 +291,7 @@ fn another_home_than_the_callers() {
     assert!(row > start);
     let domain = forged.core(row).system.domain;
     let home = domain * Felt::new(1 << 16) + Felt::new(2);
-    forged.table(dropped).request.home = home;
+    forged.table(dropped).request.asked.home = home;
     forged.outcome(dropped).home = home;
     forged.outcome(dropped).home_state = [ZERO; 3];
     forged.settles_to(&["bus.Table"]);

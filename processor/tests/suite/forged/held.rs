@@ -50,19 +50,19 @@ fn another_instance_than_the_one_that_is_held() {
     let asked = 2;
     let mut forged = traced();
     entered(&mut forged, Felt::new(first));
-    forged.table(asked).request.output = Felt::new(first);
+    forged.table(asked).request.asked.output = Felt::new(first);
     forged.settles_to(&["resources.output"]);
     forged.table(asked).entry[0] = Felt::new(first);
     forged.settles_to(&["memory.value"]);
     let mut forged = traced();
     entered(&mut forged, Felt::new(first));
     let row = forged.table(asked);
-    row.request.output = Felt::new(first);
+    row.request.asked.output = Felt::new(first);
     row.entry[0] = Felt::new(first);
     row.handle = ONE;
     forged.settles_to(&["resources.handle_named", "resources.outcome_copies"]);
     forged.outcome(asked).handle = ONE;
-    forged.table(asked).request.input = ONE;
+    forged.table(asked).request.asked.input = ONE;
     forged.settles_to(&["bus.Table"]);
 }
 
@@ -126,7 +126,7 @@ fn handles_that_stand_for_nothing_new() {
     for domain in [2, 77] {
         let mut forged = traced();
         let made = 1;
-        forged.table(made).request.input = Felt::new(domain);
+        forged.table(made).request.asked.input = Felt::new(domain);
         forged.outcome(made).entry[0] = Felt::new(domain);
         forged.settles_to_more_than(&["bus.Table"]);
     }

@@ -52,7 +52,7 @@ const DROP: usize = 6;
 
 /// The row of the `nth` operation on a table.
 fn row_of(forged: &mut Forgery, nth: usize) -> usize {
-    forged.table(nth).request.time.as_int() as usize - 1
+    forged.table(nth).request.asked.time.as_int() as usize - 1
 }
 
 /// Has the `nth` operation asked with another top of the stack, which came from advice.
@@ -66,7 +66,7 @@ fn ask(forged: &mut Forgery, nth: usize, input: Felt) {
         }
         core.stack.top[0] = input;
     }
-    forged.table(nth).request.input = input;
+    forged.table(nth).request.asked.input = input;
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_handle_that_was_never_given() {
     // As if there were a handle; or as it is.
     forged.settles_to(&["memory.value"]);
     forged.table(DROP).entry = [ZERO; 4];
-    forged.table(DROP).witness = row.request.mark.inv();
+    forged.table(DROP).witness = row.request.asked.mark.inv();
     forged.settles_to(&["resources.entry_own", "resources.entry_resource"]);
 }
 
@@ -113,7 +113,7 @@ fn a_handle_of_another_instance() {
     // The reader drops a borrow of its own; the root's table has an own handle there.
     let reads = 5;
     assert_eq!(forged.table(reads).op.drop, ONE);
-    forged.table(reads).request.context = ZERO;
+    forged.table(reads).request.asked.context = ZERO;
     forged.outcome(reads).context = ZERO;
     forged.settles_to_more_than(&["bus.Table", "memory.value"]);
 }
@@ -148,8 +148,8 @@ fn a_token_that_is_received_twice_or_by_a_third() {
     forged.outcome(second).token = token;
     forged.settles_to(&["bus.Token", "resources.token_id", "resources.token_mark"]);
     // With everything that the pair says of it.
-    forged.table(second).request.sender = token.mark;
-    forged.table(second).request.input = token.id;
+    forged.table(second).request.asked.sender = token.mark;
+    forged.table(second).request.asked.input = token.id;
     forged.settles_to(&["bus.Table", "bus.Token"]);
     // And with the row.
     let row = row_of(&mut forged, second);
@@ -247,7 +247,7 @@ fn borrows_that_are_not_counted_or_left_behind() {
     // Nothing of a lent handle may leave under the same mark.
     let mut forged = traced(&[], main);
     let last = 6;
-    let mark = forged.table(last).request.mark;
+    let mark = forged.table(last).request.asked.mark;
     forged.table(last).entry[3] = mark;
     forged.settles_to(&["memory.value", "resources.entry_not_lent"]);
 }
@@ -323,7 +323,7 @@ fn destructors_that_are_skipped_or_run_twice() {
         // With another representation.
         let mut forged = traced(&[], main);
         forged.core(destroy + 1).stack.top[0] += ONE;
-        forged.table(drop).request.output += ONE;
+        forged.table(drop).request.asked.output += ONE;
         forged.settles_to_more_than(&["resources.output"]);
         // At the very beginning, out of nothing.
         let mut forged = traced(&[], main);
@@ -345,7 +345,7 @@ fn dropping_what_a_running_instance_defines() {
     forged.settles_to(&["resources.kind"]);
     // At another instance, which does not run.
     let mut forged = traced(&[], main);
-    forged.table(drop).request.home = Felt::new(2);
+    forged.table(drop).request.asked.home = Felt::new(2);
     forged.outcome(drop).home = Felt::new(2);
     forged.outcome(drop).home_state = [ZERO; 3];
     forged.settles_to(&["bus.Table"]);
@@ -445,7 +445,7 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     assert_eq!(forged.table(load).op.memory, ONE);
     // Something else than what is there, or was asked.
     forged.outcome(load).value = ONE;
-    forged.table(load).request.output = ONE;
+    forged.table(load).request.asked.output = ONE;
     forged.settles_to_more_than(&["bus.Table", "memory.value"]);
     let mut forged = trace();
     forged.outcome(store).value = ONE;
@@ -453,7 +453,7 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     // A number whose space of states is another space: no 48 bits.
     let mut forged = trace();
     let other = ONE + Felt::new(4).inv();
-    forged.table(load).request.second = other;
+    forged.table(load).request.asked.second = other;
     forged.outcome(load).context = other;
     forged.settles_to_more_than(&["bus.Table", "resources.memory_context"]);
     forged.table(load).limbs = [other, ZERO, ZERO];
@@ -461,7 +461,7 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     // Limbs out of range that make up the right number.
     let limbs = |limbs: [Felt; 3]| {
         let mut forged = trace();
-        assert_eq!(forged.table(load).request.second, ONE);
+        assert_eq!(forged.table(load).request.asked.second, ONE);
         forged.table(load).limbs = limbs;
         forged
     };
@@ -473,10 +473,10 @@ fn the_kernel_reaches_memory_and_nothing_else() {
     let mut forged = trace();
     let third = Felt::new(5);
     let row = forged.table(load);
-    row.request.second = third;
+    row.request.asked.second = third;
     row.limbs = [third, ZERO, ZERO];
     row.state = [ZERO; 4];
-    row.request.output = ZERO;
+    row.request.asked.output = ZERO;
     let outcome = forged.outcome(load);
     outcome.context = third;
     outcome.value = ZERO;

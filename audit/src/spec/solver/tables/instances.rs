@@ -5,6 +5,11 @@ use super::{ADVICE, BEFORE, CHOICE, Given, LATER, Rows, When, given, passed};
 /// The cells that a block takes over from the one before it.
 const CONTINUED: &str = "instances.index instances.address instances.left instances.commitment";
 
+/// How much greater the element of a call or an export is than the one before.
+const GAP: &str = "instances.request.sender instances.request.input instances.request.output";
+
+/// The element of the block before.
+const ORDER: &str = "order of the record";
 /// What a handle in the table of who asks says.
 const HANDLE: &str = "type of the handle";
 /// The run of blocks of an instance, which has one commitment.
@@ -44,6 +49,12 @@ const GIVEN: &[Given] = &[
     given(CONTINUED, BUILTIN, BEFORE),
     given(CONTINUED, EXPORT, BEFORE),
     given(CONTINUED, SEGMENT, BEFORE),
+    given(GAP, IMPORT, ORDER),
+    given(GAP, RESOLVED, ORDER),
+    given(GAP, OWN, ORDER),
+    given(GAP, GENERIC, ORDER),
+    given(GAP, BUILTIN, ORDER),
+    given(GAP, EXPORT, ORDER),
     // What blocks say is bound by the commitment.
     given("instances.block", INSTALL, ADVICE),
     given("instances.block", IMPORT, ADVICE),

@@ -25,7 +25,7 @@ const GIVEN: &[Given] = &[
     // Rows that nobody asks.
     given_at(
         Even,
-        "resources.request.time resources.request.context resources.request.home",
+        "resources.request.asked.time resources.request.asked.context resources.request.asked.home",
         &[
             ("resources.op.new", 0),
             ("resources.op.rep", 0),
