@@ -634,6 +634,7 @@ fn every_test_that_the_book_names_exists() {
         "Rules that trap",
         "Cases of `test/values`",
         "Cases of `test/linking`",
+        "Cases at run time",
         "Instantiation",
     ] {
         for row in &rows(&page, heading)[1..] {

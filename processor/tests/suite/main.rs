@@ -14,6 +14,7 @@ mod forged;
 mod fresh;
 mod held;
 mod installed;
+mod instantiation;
 mod limits;
 mod oracle;
 mod public;
