@@ -973,7 +973,7 @@ fn the_transaction_is_proven_and_verified() {
     assert_ne!(verified["tables"]["instances"], 0);
     let statement = proven.statement();
     assert_eq!(statement["composition"]["instances"], 1);
-    assert_eq!(stack(&proven.answer, 6)[4..], [92, 62]);
+    assert_eq!(stack(&proven.answer, 6)[4..], [81, 73]);
 
     // Outputs of other accounts or notes, rights that the root does not have, and more instances, after
     // which the indices of what is installed begin.

@@ -665,13 +665,18 @@ fn wallet_accepts_only_the_approved_script() {
 
 /// What a transaction is told: the commitments of the account's component and of the note's.
 fn told(linked: &LinkedComposition) -> Inputs {
+    told_of(linked, "note")
+}
+
+/// The same with another component for the note's.
+fn told_of(linked: &LinkedComposition, note: &str) -> Inputs {
     let commitment = |name: &str| {
         let mut installed = linked.installed.iter();
         let component = installed.find(|component| component.name == name);
         let record = component.expect("a component").record();
         record.expect("it can be installed").commitment()
     };
-    let words = ["account", "note"].map(commitment);
+    let words = ["account", note].map(commitment);
     let mut inputs = Inputs::default();
     inputs.advice.stack = words
         .iter()
@@ -721,10 +726,11 @@ fn a_transaction_shows_nothing_of_what_it_installs() {
         .collect();
     let id = Rpo256::merge(&[words[0], words[1]]);
     let id: Vec<u64> = id.iter().rev().map(|felt| felt.as_int()).collect();
-    let first = 100 + 30 + 12 - 50;
+    // An amount is paid, and 20 of the first account are traded for 9 of the second one.
+    let first = 100 + 30 + 12 - 50 - 20 + 9;
     assert_eq!(
         outputs(&output)[..6],
-        [&id[..], &[first, 5 + 7 + 50]].concat()
+        [&id[..], &[first, 5 + 7 + 50 + 20 - 9]].concat()
     );
     // Another note is another run of the same composition.
     let files = copy_of("transaction");
@@ -773,7 +779,48 @@ fn a_note_enters_exports_alone() {
             "function = \"deposit\"",
             "function = \"pay\"",
         )],
-        "only who opened the account pays from it",
+        "only who opened the account has it pay",
+    );
+}
+
+#[test]
+fn a_rogue_note_is_refused_by_the_vm() {
+    // It calls what the account has for itself, by its digest.
+    let path = examples().join("transaction/transaction.toml");
+    let linked = link(&path);
+    let kept = miden_assembly::Assembler::default().assemble_program("begin mem_store.0 end");
+    let kept = kept.expect("a program").hash();
+    let mut told = told_of(&linked, "rogue");
+    told.advice.stack.extend(kept.as_elements());
+    let beside = Inputs::beside(&path.with_file_name("rogue.toml"));
+    assert_eq!(beside.advice.stack, told.advice.stack);
+    let error = run(&linked, beside).expect_err("the note misbehaves");
+    let error = error.to_string();
+    assert!(
+        error.contains("has no link") && error.contains(&kept.to_hex()),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_trade_is_both_or_nothing() {
+    // The price is another one, the offer is gone, and it was never the note's to make.
+    transaction_fails(
+        &[("app/app.masm", "push.20 exec.trade", "push.21 exec.trade")],
+        "this is not the price of what is offered",
+    );
+    let twice = "push.20 exec.trade dup.1 dup.1 push.20 exec.trade";
+    transaction_fails(
+        &[("app/app.masm", "push.20 exec.trade", twice)],
+        "the account offers nothing",
+    );
+    transaction_fails(
+        &[(
+            "note/component.toml",
+            "function = \"deposit\"",
+            "function = \"offer\"",
+        )],
+        "only who opened the account has it pay",
     );
 }
 
@@ -794,7 +841,7 @@ fn rights_over_what_is_installed_are_the_compositions_to_give() {
     transaction_fails(
         &[(
             "transaction.toml",
-            "installs = [\"account\", \"note\"]\n",
+            "installs = [\"account\", \"note\", \"rogue\"]\n",
             "",
         )],
         "`installs`",
