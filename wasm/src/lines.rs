@@ -11,7 +11,7 @@ use gimli::{
 
 use wasmparser::{Parser, Payload};
 
-use crate::{LineFault, limits, module::printable};
+use crate::{LineFault, limits, names::printable};
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
