@@ -56,7 +56,7 @@ pub struct ProveOptions {
     pub check_trace: bool,
     /// The most bytes that the trace and what is made of it may take. What is left of them keeps
     /// values that would have to be computed again. Without a bound, a quarter of these are kept, and
-    /// more as far as 512 MiB have room for them.
+    /// more as far as 192 MiB have room for them.
     pub memory: Option<usize>,
 }
 
@@ -127,7 +127,7 @@ pub struct Violations {
 const KEPT: usize = 1;
 
 /// The bytes that proofs may take without a bound on memory so that more is kept.
-const SMALL: usize = 512 << 20;
+const SMALL: usize = 192 << 20;
 
 /// At most this many violations are kept.
 const MAX_VIOLATIONS: usize = 16;
