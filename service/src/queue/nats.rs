@@ -45,7 +45,10 @@ const OBJECTS: &str = "miden-cvm-objects";
 /// How often a worker asks for jobs that it was not told of.
 const ASK: Duration = Duration::from_secs(1);
 
-/// How long a piece of an object is waited for.
+/// How often the list of a bucket is begun again.
+const LISTS: u32 = 3;
+
+/// How long a piece of an object, or the next key of a bucket, is waited for.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a worker is known that is not heard of, in leases.
@@ -405,12 +408,8 @@ impl Queue for Nats {
     }
 
     async fn ids(&self) -> Result<Vec<JobId>, QueueError> {
-        let mut keys = self.records.keys().await.map_err(QueueError::broken)?;
-        let mut ids = Vec::new();
-        while let Some(key) = keys.next().await {
-            ids.extend(key.map_err(QueueError::broken)?.parse::<JobId>());
-        }
-        Ok(ids)
+        let keys = keys(&self.records).await?.into_iter();
+        Ok(keys.filter_map(|key| key.parse().ok()).collect())
     }
 
     fn changes(&self) -> broadcast::Receiver<JobId> {
@@ -474,10 +473,8 @@ impl Queue for Nats {
     }
 
     async fn workers(&self) -> Result<Vec<WorkerStatus>, QueueError> {
-        let mut keys = self.workers.keys().await.map_err(QueueError::broken)?;
         let mut workers = Vec::new();
-        while let Some(key) = keys.next().await {
-            let key = key.map_err(QueueError::broken)?;
+        for key in keys(&self.workers).await? {
             let found = self.workers.get(&key).await.map_err(QueueError::broken)?;
             let Some(bytes) = found else { continue };
             match serde_json::from_slice::<WorkerStatus>(&bytes) {
@@ -487,6 +484,25 @@ impl Queue for Nats {
         }
         Ok(workers)
     }
+}
+
+/// The keys of a bucket. What is removed while they are listed can leave the server nothing to end the list
+/// with, so a list that falls silent is begun again.
+async fn keys(bucket: &Store) -> Result<Vec<String>, QueueError> {
+    for _ in 0..LISTS {
+        let mut listed = bucket.keys().await.map_err(QueueError::broken)?;
+        let mut keys = Vec::new();
+        loop {
+            match timeout(SILENCE, listed.next()).await {
+                Ok(Some(key)) => keys.push(key.map_err(QueueError::broken)?),
+                Ok(None) => return Ok(keys),
+                Err(_) => break,
+            }
+        }
+    }
+    Err(QueueError::broken(format!(
+        "the list of a bucket fell silent {LISTS} times"
+    )))
 }
 
 /// A message that this worker has.
