@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     answers::{TablesAnswer, numbers},
-    bundle::{Proofs, StatementFile, read},
+    bundle::{Proofs, StatementFile, read, statement_beside},
     files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
@@ -50,7 +50,7 @@ impl AggregateCommand {
         let mut parts = Vec::new();
         let mut inputs = Vec::new();
         for path in &self.proofs {
-            read.push(path.clone());
+            read.extend([path.clone(), statement_beside(path)]);
             let (part, proof) = stated(path)?;
             if part.aggregate().is_some() {
                 read.push(path.with_extension(ENDING));

@@ -45,7 +45,10 @@ impl JoinCommand {
             output,
         } = self;
         let proofs = Proofs::read(run, StatementFile::Beside, claims)?;
-        let read: Vec<PathBuf> = [run].into_iter().chain(claims).cloned().collect();
+        let read = [run].into_iter().chain(claims);
+        let read: Vec<PathBuf> = read
+            .flat_map(|path| [path.clone(), statement_beside(path)])
+            .collect();
         let outputs = Outputs::check([("the bundle", output.clone())], &read)?;
         let expectations = Expectations::from(MinSecurity::Conjectured(0));
         let checked = proofs.verify(&expectations)?;
@@ -81,6 +84,11 @@ impl fmt::Display for JoinAnswer {
             self.bundle, self.bundle_bytes
         )
     }
+}
+
+/// The file with the statement of a proof, if nothing else is said.
+pub fn statement_beside(proof: &Path) -> PathBuf {
+    proof.with_extension("statement.json")
 }
 
 /// Where the statement of a proof is. A bundle has it inside.
@@ -177,7 +185,7 @@ fn read_bundle(path: &Path, statement: StatementFile<'_>) -> Result<ProofBundle,
         )));
     }
     let statement = match statement {
-        StatementFile::Beside => read_statement(&path.with_extension("statement.json"))?,
+        StatementFile::Beside => read_statement(&statement_beside(path))?,
         StatementFile::Given(Some(statement)) => read_statement(statement)?,
         StatementFile::Given(None) => {
             return Err(Failure::usage(format!(

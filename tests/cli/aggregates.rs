@@ -142,3 +142,15 @@ fn proofs_that_no_program_verifies_are_refused() {
     let missing = on(&["aggregate"], &folder.path("none.proof"), &["-o", &one]).error(1);
     assert!(missing.contains("none.proof"), "{missing}");
 }
+
+/// What is read beside a proof is not overwritten by what is written beside another one.
+#[test]
+fn no_statement_that_is_read_is_overwritten() {
+    let folder = &AGGREGATED.folder;
+    let proof = folder.path("fib.proof");
+    for output in ["fib.proof", "fib.statement.json", "fib.one"] {
+        let output = text(&folder.path(output));
+        let refused = on(&["aggregate"], &proof, &["-o", &output]).error(2);
+        assert!(refused.contains("is read"), "{refused}");
+    }
+}

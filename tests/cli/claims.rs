@@ -334,8 +334,11 @@ fn join_them(run: &str, claims: &[String; 2], output: &str) {
     let foreign = join(&[first, second], output).error(1);
     assert!(foreign.contains("is not one of a claim"), "{foreign}");
     assert!(!std::path::Path::new(output).exists());
-    let taken = join(&[run, first], first).error(2);
-    assert!(taken.contains("is read"), "{taken}");
+    let beside = run.replace(".proof", ".statement.json");
+    for input in [first, &beside] {
+        let taken = join(&[run, first], input).error(2);
+        assert!(taken.contains("is read"), "{taken}");
+    }
     let half = format!("{output}.half");
     let joined = join(&["--json", run, second], &half).json();
     let states = joined["claims"].as_array().expect("claims").iter();
