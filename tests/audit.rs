@@ -8,7 +8,7 @@ use std::{
 };
 
 use miden_cvm::{
-    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Felt, Inputs, Loader, Table, audit,
+    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Inputs, Loader, Table, audit,
     execute_traced,
 };
 use miden_cvm_air::opcode::{
@@ -63,18 +63,11 @@ fn campaign(trace: ExecutionTrace, mutations: u64) -> AuditReport {
 
 #[test]
 fn the_program_of_all_operations_uses_all() {
-    let one = Felt::new(1);
-    let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == one);
     let used: BTreeSet<u8> = operations()
         .trace
         .core
         .iter()
-        .map(|row| {
-            let op = &row.op;
-            let [hi, mid, lo] = [&op.hi[..], &op.mid, &op.lo].map(position);
-            let part = |part: Option<usize>| part.expect("an opcode") as u8;
-            (part(hi) << 4) | (part(mid) << 2) | part(lo)
-        })
+        .map(|row| row.op.code())
         .collect();
     // The prefix 100 has even opcodes only, those of 111 have zero low bits. Rows of intrinsics are
     // in compositions only.

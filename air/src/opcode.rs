@@ -1,5 +1,7 @@
 //! Opcodes and their flags.
 
+use miden_core::Felt;
+
 use crate::{
     algebra::Algebra,
     columns::{EndCols, OpcodeCols},
@@ -205,26 +207,81 @@ impl OpcodeSet {
     }
 }
 
-/// Whether there is an opcode with these upper five bits.
+/// Returns `true` if there is an opcode with these upper five bits.
 const fn has_prefix(hi: usize, mid: usize) -> bool {
+    let first = (hi << 4 | mid << 2) as u8;
+    entry(first).is_some()
+        || entry(first + 1).is_some()
+        || entry(first + 2).is_some()
+        || entry(first + 3).is_some()
+}
+
+/// The entry of an opcode in the table.
+const fn entry(code: u8) -> Option<&'static Opcode> {
     let mut i = 0;
     while i < OPCODES.len() {
-        let code = OPCODES[i].code as usize;
-        if code >> 4 == hi && (code >> 2) & 3 == mid {
-            return true;
+        if OPCODES[i].code == code {
+            return Some(&OPCODES[i]);
         }
         i += 1;
     }
-    false
+    None
 }
+
+/// Returns how the rows of an opcode of 7 bits shift the stack.
+pub const fn shift_of(code: u8) -> Shift {
+    SHIFTS[(code & 0x7f) as usize]
+}
+
+const SHIFTS: [Shift; 128] = {
+    let mut shifts = [Shift::No; 128];
+    let mut i = 0;
+    while i < OPCODES.len() {
+        shifts[OPCODES[i].code as usize] = OPCODES[i].shift;
+        i += 1;
+    }
+    shifts
+};
 
 /// Opcodes that no row may have, under the prefixes that have free ones: those that stand for
 /// nothing, and the operations that are refused. The prefixes 100 (only even opcodes) and 111 (low
 /// bits zero) have constraints of their own.
-pub const FORBIDDEN: [u8; 9] = [
-    0b000_0110, 0b010_1111, 0b101_1111, 0b110_0110, 0b110_0111, 0b110_1010, 0b110_1011, 0b110_1110,
-    0b110_1111,
-];
+pub const FORBIDDEN: [u8; 9] = {
+    let mut forbidden = [0; 9];
+    let (mut count, mut code) = (0, 0);
+    while code < 128 {
+        if !matches!(code >> 4, 0b100 | 0b111) && entry(code).is_none() {
+            forbidden[count] = code;
+            count += 1;
+        }
+        code += 1;
+    }
+    assert!(count == forbidden.len());
+    forbidden
+};
+
+impl OpcodeCols<Felt> {
+    /// The cells of an opcode.
+    pub fn of(code: u8) -> Self {
+        fn one_hot<const N: usize>(part: u8) -> [Felt; N] {
+            core::array::from_fn(|i| Felt::from(u8::from(i == usize::from(part))))
+        }
+        Self {
+            hi: one_hot(code >> 4),
+            mid: one_hot((code >> 2) & 3),
+            lo: one_hot(code & 3),
+        }
+    }
+
+    /// The opcode that the cells stand for. A part of which no cell is 1 counts as 0.
+    pub fn code(&self) -> u8 {
+        let part = |cells: &[Felt]| {
+            let place = cells.iter().position(|&cell| cell == Algebra::ONE);
+            place.unwrap_or(0) as u8
+        };
+        (part(&self.hi) << 4) | (part(&self.mid) << 2) | part(&self.lo)
+    }
+}
 
 /// Flags of the operations on one row: one multiplication each.
 #[derive(Debug, Clone, Copy)]

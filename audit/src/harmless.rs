@@ -13,7 +13,7 @@ use miden_cvm_air::{
 
 use crate::{
     forgery::{Forgery, can_be_added, is_true},
-    honest::{Cell, is_padding, is_row_number, opcode},
+    honest::{Cell, is_padding, is_row_number},
     messages::{Key, Sent},
     unread::{is_one_of_two_witnesses, is_unread},
 };
@@ -117,7 +117,7 @@ fn same_but_noops(forgery: &Forgery<'_>) -> bool {
     let steps = |row: &dyn Fn(usize) -> CoreRow<Felt>| {
         let (mut noops, mut others) = (0, Vec::new());
         for mut core in (0..height).map(row) {
-            match opcode(&core) {
+            match core.op.code() {
                 NOOP => noops += 1,
                 HALT => {}
                 _ => {
@@ -203,7 +203,7 @@ fn is_advice(forgery: &Forgery<'_>, cell: Cell) -> bool {
     let Some(before) = row.checked_sub(1) else {
         return false;
     };
-    match opcode(&forgery.honest.trace.core[before]) {
+    match forgery.honest.trace.core[before].op.code() {
         ADVPOP => name == "stack.top[0]",
         ADVPOPW => (0..4).any(|i| name == format!("stack.top[{i}]")),
         _ => false,

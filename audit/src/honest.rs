@@ -255,7 +255,7 @@ const PADDING: usize = 4;
 
 /// Returns the kind of a core row: its opcode, and what tells rows of one opcode from each other.
 pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
-    let code = opcode(row);
+    let code = row.op.code();
     let flags = match code {
         // What a block was that ends is in the helpers.
         END => row.helpers.to_vec(),
@@ -273,7 +273,7 @@ pub fn core_kind(row: &CoreRow<Felt>) -> (u8, Vec<bool>) {
 pub fn is_padding(table: Table, before: Option<&[Felt]>, row: &[Felt], number: usize) -> bool {
     match table {
         Table::Range | Table::Hasher | Table::Bitwise => false,
-        Table::Core => opcode(CoreRow::from_cells(row)) == HALT,
+        Table::Core => CoreRow::from_cells(row).op.code() == HALT,
         Table::Memory => {
             let memory = MemoryRow::from_cells(row);
             memory.whole == ZERO && !memory.element.contains(&ONE)
@@ -361,13 +361,6 @@ pub fn row_kind(table: Table, row: &[Felt], number: usize) -> Vec<bool> {
             kind
         }
     }
-}
-
-/// The opcode of a row.
-pub fn opcode(row: &CoreRow<Felt>) -> u8 {
-    let op = &row.op;
-    let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == ONE).unwrap_or(0) as u8;
-    (position(&op.hi) << 4) | (position(&op.mid) << 2) | position(&op.lo)
 }
 
 /// Returns `true` if exactly one message is sent more often, and the others are the same.

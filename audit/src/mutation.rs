@@ -10,7 +10,7 @@ use miden_cvm_air::{
 use crate::{
     dual::{DualFrame, kernel},
     forgery::{Forgery, can_be_added},
-    honest::{Cell, Honest, Site, is_row_number, opcode},
+    honest::{Cell, Honest, Site, is_row_number},
     memory,
     messages::collect,
     random::Random,
@@ -367,8 +367,8 @@ fn operation(forgery: &mut Forgery<'_>, random: &mut Random) {
     }
     forgery.set_row(table, row, cells_of(&core));
     // The group before has to have been another one.
-    if random.one_in(2) && row > 0 && opcode(&rows[row]) != HALT {
-        let code = Felt::from(opcode(&rows[donor]));
+    if random.one_in(2) && row > 0 && rows[row].op.code() != HALT {
+        let code = Felt::from(rows[donor].op.code());
         let mut previous = *CoreRow::from_cells(forgery.row(table, row - 1));
         let group = code + core.decoder.group * Felt::new(128);
         if core.decoder.group_start == ONE {

@@ -18,7 +18,6 @@ use winter_math::FieldElement;
 
 use crate::{
     columns::Names,
-    honest::opcode,
     messages::{Key, Sent, collect},
 };
 
@@ -220,7 +219,7 @@ pub fn operations() -> impl Iterator<Item = &'static str> {
 }
 
 fn operation(cells: &[Felt]) -> &'static str {
-    let code = opcode(CoreRow::from_cells(cells));
+    let code = CoreRow::from_cells(cells).op.code();
     let known = OPCODES.iter().find(|opcode| opcode.code == code);
     known.map_or("?", |opcode| opcode.name)
 }

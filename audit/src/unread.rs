@@ -1,6 +1,6 @@
 //! The cells that nothing reads: row by row, as the book says it of the columns.
 //!
-//! A test compares this with the AIR in both directions (the processor's, in `forged/cells.rs`): a
+//! A test compares this with the AIR in both directions (`forged/cells.rs`): a
 //! cell that is listed here can be changed without anything noticing, and no other can.
 
 use miden_core::{Felt, ONE, ZERO};
@@ -17,8 +17,6 @@ use miden_cvm_air::{
     },
     table::Table,
 };
-
-use crate::honest::opcode;
 
 /// Rows of a hasher cycle.
 const CYCLE: usize = 8;
@@ -104,7 +102,7 @@ fn is_unread_in_bitwise(
 pub fn is_one_of_two_witnesses(place: &RowContext<'_>, column: usize) -> bool {
     match place.table {
         Table::Core => {
-            let code = opcode(CoreRow::from_cells(place.row));
+            let code = CoreRow::from_cells(place.row).op.code();
             let helpers = column_numbers::<CoreRow<usize>>().helpers;
             (code == EXPACC || (0b100_0000..0b101_0000).contains(&code))
                 && helpers[4..].contains(&column)
@@ -181,7 +179,7 @@ fn is_unread_in_core(core: &CoreRow<Felt>, composed: bool, column: usize) -> boo
     } else if let Some(operand) = position(&at.operands) {
         // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD, none of U32SPLIT and
         // U32ASSERT2.
-        match opcode(core) {
+        match core.op.code() {
             0b100_1000 | 0b100_1010 => true,
             0b100_1100 | 0b100_1110 => false,
             0b100_0000..0b100_1000 => operand == 2,
@@ -196,7 +194,7 @@ fn is_unread_in_core(core: &CoreRow<Felt>, composed: bool, column: usize) -> boo
 
 /// Helpers: what an operation does not need.
 fn is_unread_helper(core: &CoreRow<Felt>, composed: bool, helper: usize) -> bool {
-    let code = opcode(core);
+    let code = core.op.code();
     match code {
         // The operation's own witnesses; an inverse of zero is any number.
         EQ | EQZ if helper == 0 => {
@@ -224,7 +222,7 @@ fn is_unread_helper(core: &CoreRow<Felt>, composed: bool, helper: usize) -> bool
 
 /// Batch registers: what a node does not hash or name.
 fn is_unread_register(core: &CoreRow<Felt>, composed: bool, register: usize) -> bool {
-    match opcode(core) {
+    match core.op.code() {
         DYN | REPEAT | SYSCALL => register >= 4,
         // The inverse of a table's length, if there is a table.
         CALL | DYNCALL => register == 4 && core.as_call().creates == ONE,

@@ -1,7 +1,7 @@
 //! Provers that cheat inside the protocol. All of them know the protocol and the AIR, rebuild
 //! whatever follows from what they forge, and hand in proofs of the right form; the verifier rejects
 //! every one. (What the verifier thinks of *traces* that are forged and then proven by the book is
-//! asked for each forged trace of the processor's tests, where it stands.)
+//! asked for each forged trace of the audit's tests, where it stands.)
 //!
 //! The prover of these tests is another one than the crate's: it does everything in the plainest way,
 //! with polynomials as lists of coefficients. Without cheating, its proofs are accepted.

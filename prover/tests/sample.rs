@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use common::{Case, circuits::Circuit, generated_case, handwritten_cases, random_from};
 use miden_core::{
-    EventName, Felt, ONE, Word,
+    EventName, Felt, Word,
     precompile::{
         PrecompileCommitment, PrecompileError, PrecompileRequest, PrecompileVerifier,
         PrecompileVerifierRegistry,
     },
     utils::{Deserializable, Serializable},
 };
-use miden_cvm_air::columns::CoreRow;
+use miden_cvm_air::{columns::CoreRow, opcode::LOGPRECOMPILE};
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify_with};
@@ -36,10 +36,7 @@ impl PrecompileVerifier for Recorder {
 
 /// Returns what a run recorded, as requests to [`Recorder`]: the operands of LOGPRECOMPILE rows.
 fn requests(rows: &[CoreRow<Felt>]) -> Vec<PrecompileRequest> {
-    let records = rows.iter().filter(|row| {
-        let op = &row.op;
-        op.hi[5] == ONE && op.mid[3] == ONE && op.lo[2] == ONE
-    });
+    let records = rows.iter().filter(|row| row.op.code() == LOGPRECOMPILE);
     records
         .map(|row| {
             let top = &row.stack.top;

@@ -2,9 +2,9 @@
 
 use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
-    columns::{CallCols, Cells, CoreRow, EndCols},
+    columns::{CallCols, Cells, CoreRow, EndCols, OpcodeCols},
     composition::{Intrinsic, IntrinsicCall, KERNEL_SOURCE},
-    opcode,
+    opcode::{self, Shift},
 };
 
 use super::{chiplets::range::RangeCounts, inverse::PendingInverses};
@@ -261,7 +261,7 @@ impl CoreTrace {
     pub fn finish(mut self, length: usize, stack: &[Felt; 16]) -> Vec<CoreRow<Felt>> {
         self.inverses.resolve(&mut self.rows);
         let mut halt = CoreRow::filled(ZERO);
-        set_opcode(&mut halt, opcode::HALT);
+        halt.op = OpcodeCols::of(opcode::HALT);
         halt.stack.top = *stack;
         halt.stack.depth = Felt::new(16);
         // The context stays as the program's last END leaves it: a call's, which ends a program that is one
@@ -317,16 +317,19 @@ impl CoreTrace {
         core.system.fn_hash = (*state.fn_hash).into();
         core.system.mark = Felt::new(state.marks.current);
         core.system.sender = state.marks.sender_felt();
-        set_opcode(core, code);
+        core.op = OpcodeCols::of(code);
         core.decoder.block = Felt::from(block.id);
         core.decoder.address = Felt::from(block.address);
         core.stack.top = *state.stack;
         core.stack.depth = Felt::from(state.depth);
         core.stack.overflow_ptr = Felt::from(state.overflow_pointer);
         core.stack.overflowed = Felt::from(u8::from(depth > 0));
-        let (left, right) = shifts(code);
-        core.stack.shift_left = Felt::from(u8::from(left));
-        core.stack.shift_right = Felt::from(u8::from(right));
+        // An END that leaves a loop shifts left too, and a DYNCALL in its own way.
+        match opcode::shift_of(code) {
+            Shift::Left => core.stack.shift_left = ONE,
+            Shift::Right => core.stack.shift_right = ONE,
+            Shift::No | Shift::Other => {}
+        }
         core
     }
 
@@ -510,30 +513,6 @@ fn set_call(
         table_len,
         table_len_inv,
     });
-}
-
-/// Writes the one-hot columns of an opcode.
-fn set_opcode(core: &mut CoreRow<Felt>, code: u8) {
-    core.op.hi[usize::from(code >> 4)] = ONE;
-    core.op.mid[usize::from((code >> 2) & 3)] = ONE;
-    core.op.lo[usize::from(code & 3)] = ONE;
-}
-
-/// Returns whether an opcode shifts the stack left, and whether right. An END that leaves a loop
-/// shifts left too, and a DYNCALL in its own way.
-fn shifts(code: u8) -> (bool, bool) {
-    let left = code >> 4 == 2
-        || matches!(
-            code,
-            opcode::U32ADD3
-                | opcode::U32MADD
-                | opcode::SPLIT
-                | opcode::LOOP
-                | opcode::REPEAT
-                | opcode::DYN
-        );
-    let right = code >> 4 == 3 || matches!(code, opcode::PUSH | opcode::U32SPLIT);
-    (left, right)
 }
 
 /// The domain with which a context keeps its id after it has adopted the calls of `index`.

@@ -6,7 +6,6 @@ use miden_cvm_air::check::check;
 use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 use proptest::prelude::*;
 
-use super::forged::toolkit::opcode;
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
 
 /// The trace of a case, or nothing if the program traps or is refused.
@@ -60,7 +59,7 @@ fn handwritten() -> &'static Checked {
             if let Some(trace) = trace(case) {
                 assert_valid(&case.name, &trace);
                 traced += 1;
-                opcodes.extend(trace.trace.core.iter().map(|row| opcode(&row.op)));
+                opcodes.extend(trace.trace.core.iter().map(|row| row.op.code()));
             }
         }
         Checked {

@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::{
-    component::{Call, Component, ComponentError, Export, INSTALLED, Meaning, Segment, order_of},
+    component::{Call, Component, ComponentError, INSTALLED, Meaning, Segment, order_of},
     composition::{
         Composition, CompositionError, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, LinkKind,
         LinkRecord,
@@ -12,133 +12,10 @@ use miden_cvm_processor::{ComponentFault, ExecutionOptions, Limits, Trap};
 
 use crate::composition::Builder;
 
-/// The keys of exports.
-pub const BUMP: u64 = 11;
-pub const WHO: u64 = 12;
-pub const PAY: u64 = 13;
-pub const LENT: u64 = 14;
+#[path = "../common/installed.rs"]
+mod setup;
 
-/// A function of the first import.
-pub fn import(builder: &Builder, stub: &str, key: u64, kind: LinkKind) -> Call {
-    Call {
-        digest: builder.stub(stub),
-        meaning: Meaning::Import {
-            key: Felt::new(key),
-            slot: 1,
-            kind,
-        },
-    }
-}
-
-/// An account counts its calls, beginning with what its data says, and tells who called.
-const ACCOUNT: &str = "
-    pub proc bump mem_load.8 add.1 dup mem_store.8 swap drop end
-    pub proc who push.0 call.stubs::caller swap drop end";
-
-/// A note pays into the account that it is wired to, twice, and calls a procedure of its own between.
-const NOTE: &str = "
-    pub proc pay call.stubs::c1 call.own call.stubs::c1 end
-    pub proc own push.7 mem_store.0 end
-    pub proc lent call.stubs::recv_borrow3
-        push.0 dup.1 movdn.15 call.stubs::b2 movup.15 drop swap call.stubs::drop3 drop end";
-
-pub fn export(builder: &Builder, path: &str, key: u64) -> Export {
-    Export {
-        digest: builder.procedure(path),
-        key: Felt::new(key),
-    }
-}
-
-fn data(start: u64) -> Vec<Felt> {
-    let mut data = vec![ZERO; 8];
-    data[0] = Felt::new(start);
-    data
-}
-
-pub fn account(builder: &Builder, start: u64) -> Component {
-    let exports = vec![
-        export(builder, "account::bump", BUMP),
-        export(builder, "account::who", WHO),
-    ];
-    let segment = Segment {
-        address: 8,
-        length: 8,
-        commitment: Rpo256::hash_elements(&data(start)),
-    };
-    builder.with_handles(Component::new(Vec::new(), exports, vec![segment]))
-}
-
-pub fn note(builder: &Builder, kind: LinkKind) -> Component {
-    let calls = vec![
-        import(builder, "c1", BUMP, kind),
-        Call {
-            digest: builder.procedure("note::own"),
-            meaning: Meaning::Own,
-        },
-        Call {
-            digest: builder.stub("b2"),
-            meaning: Meaning::Held(Felt::new(BUMP)),
-        },
-    ];
-    let exports = vec![
-        export(builder, "note::pay", PAY),
-        export(builder, "note::lent", LENT),
-    ];
-    builder.with_handles(Component::new(calls, exports, Vec::new()))
-}
-
-/// The root installs accounts that begin with 10 and 20, and notes.
-pub fn kernel() -> Builder {
-    kernel_among(1)
-}
-
-/// The same with so many instances of the composition.
-pub fn kernel_among(instances: u32) -> Builder {
-    let builder = Builder::new(instances)
-        .component("account", ACCOUNT)
-        .component("note", NOTE)
-        .installs(&[("a1", BUMP), ("a2", WHO), ("b1", PAY), ("c2", LENT)])
-        .advised(&data(10))
-        .advised(&data(20));
-    let components = [
-        account(&builder, 10),
-        account(&builder, 20),
-        note(&builder, LinkKind::Shared),
-        note(&builder, LinkKind::Fresh),
-    ];
-    components
-        .iter()
-        .fold(builder, |builder, component| builder.installable(component))
-}
-
-/// Puts the commitment of a component at an address and installs an instance: `[...] -> [handle, ...]`.
-pub fn install(component: &Component) -> String {
-    let [c0, c1, c2, c3]: [Felt; 4] = component.commitment().into();
-    format!("push.{c3}.{c2}.{c1}.{c0} mem_storew_le.16 dropw push.16 call.stubs::install\n")
-}
-
-/// A call of what element `position` is a handle to, with 0 on top, in the place of which the result
-/// comes.
-pub fn call(stub: &str, position: usize) -> String {
-    let position = position + 1;
-    format!("push.0 dup.{position} movdn.15 call.stubs::{stub} movup.15 drop\n")
-}
-
-/// Drops what is below so many elements, of all that were pushed.
-pub fn keep(count: usize, pushed: usize) -> String {
-    let below = match count {
-        1 => "swap".to_owned(),
-        count => format!("movup.{count}"),
-    };
-    format!("repeat.{pushed} {below} drop end")
-}
-
-/// What a root adopts: two calls over a wire, by stubs that the composition has no links for.
-pub fn calls(builder: &Builder) -> Component {
-    let import = |stub, key| import(builder, stub, key, LinkKind::Shared);
-    let calls = vec![import("c1", BUMP), import("b2", WHO)];
-    Component::new(calls, Vec::new(), Vec::new())
-}
+pub use setup::*;
 
 /// The root, and an instance that it calls by `c1`, which installs as well.
 fn adopters(middle: &str) -> Builder {
@@ -152,15 +29,6 @@ fn adopters(middle: &str) -> Builder {
         .advised(&data(10));
     let (account, calls) = (account(&builder, 10), calls(&builder));
     builder.installable(&account).installable(&calls)
-}
-
-/// An account and the calls, wired to it: `[...] -> [calls, account, ...]`.
-pub fn wired(builder: &Builder) -> String {
-    format!(
-        "{} {} dup.1 dup.1 call.stubs::wire drop drop",
-        install(&account(builder, 10)),
-        install(&calls(builder))
-    )
 }
 
 fn is(trap: &Trap, expected: &Trap) -> bool {

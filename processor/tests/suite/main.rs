@@ -10,7 +10,6 @@ mod composition;
 mod constraints;
 mod coverage;
 mod decorators;
-mod forged;
 mod fresh;
 mod held;
 mod installed;

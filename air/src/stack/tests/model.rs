@@ -8,7 +8,7 @@ use winter_math::{FieldElement, StarkField};
 
 use super::{Message, Rng, blank};
 use crate::{
-    columns::{CallCols, CoreRow, EndCols},
+    columns::{CallCols, CoreRow, EndCols, OpcodeCols},
     lookup::Bus,
 };
 
@@ -293,9 +293,7 @@ impl<'a> Machine<'a> {
         let mut cur = blank(ZERO);
         let overflowed = rng.bit();
         let core = &mut cur;
-        core.op.hi[usize::from(code >> 4)] = ONE;
-        core.op.mid[usize::from(code >> 2 & 3)] = ONE;
-        core.op.lo[usize::from(code & 3)] = ONE;
+        core.op = OpcodeCols::of(code);
         core.system.clk = felt(1000 + rng.below(1000));
         core.system.domain = felt(rng.below(1000));
         core.system.index = felt(rng.below(100));

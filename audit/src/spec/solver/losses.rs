@@ -100,7 +100,7 @@ pub const CONSEQUENCES: &[Consequence] = &[
     },
 ];
 
-/// The forged traces of the processor's tests: what they ask for.
+/// The forged traces of the tests: what they ask for.
 #[derive(Debug, Clone, Default)]
 pub struct Forgeries {
     /// Tests by the constraints that alone refuse a trace.
@@ -113,7 +113,7 @@ pub struct Forgeries {
 
 impl Forgeries {
     /// The folder of the tests, from that of this crate.
-    pub const FOLDER: &str = "../processor/tests/suite/forged";
+    pub const FOLDER: &str = "tests/suite/forged";
 
     /// Reads the sources of tests in a folder.
     pub fn read(folder: &Path) -> io::Result<Self> {
@@ -342,7 +342,7 @@ What notices that a constraint or a message is left out, printed by
 `cargo run -p miden-cvm-audit --bin air-report -- losses`; tests compare it. If several things do, it is the
 first of these:
 
-accepted: these tests of `processor/tests/suite/forged` have a trace that nothing else refuses
+accepted: these tests of `audit/tests/suite/forged` have a trace that nothing else refuses
 unmatched: messages of every run that has such a row do not balance
 open: on these rows a cell has more than one value
 asked for: these tests have a trace that others refuse too, and ask for this one

@@ -1,5 +1,5 @@
-//! The chiplets' tables satisfy their constraints and balance their buses, and no cell that means
-//! something can be changed.
+//! The chiplets' tables satisfy their constraints and balance their buses, and forged ones do
+//! not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,6 @@ use miden_cvm_air::{
     public::{PublicInputs, link_coords, segment_coords},
     table::{self, Table, Window},
 };
-
-use miden_cvm_audit::{RowContext, is_unread};
 
 use super::{
     CYCLE, ChipletRecorders,
@@ -920,63 +918,27 @@ fn messages_are_packed_into_few_columns() {
     assert_eq!(widths[1..], [1, 3, 2, 1, 3, 1, 3, 6]);
 }
 
-/// Every cell that means something is bound: changed alone, it violates a constraint or unbalances a
-/// bus. And every constraint is violated by some change.
+/// (That every cell which means something is bound is a test of the audit's, on traces of programs.)
 #[test]
-fn no_cell_can_be_changed() {
+fn every_constraint_is_violated_by_some_change() {
     let Trace { mut tables, .. } = small_run().finish();
     for table in present(&tables.clone()) {
         let mut violated = BTreeSet::new();
-        let around = |tables: &table::Trace, row: usize| {
-            let mut balance = Balance::default();
-            let mut found = Vec::new();
-            for row in [row.checked_sub(1), Some(row)].into_iter().flatten() {
-                window(tables, table, row, |rows| table.lookups(rows, &mut balance));
-                found.extend(violations(tables, table, row));
-            }
-            balance.0.retain(|_, sum| *sum != ZERO);
-            (balance, found)
-        };
-        // Rows of the bitwise table that are of no operation have any bits.
-        let rows = match table {
-            Table::Bitwise => 1..5,
-            _ => 0..tables.height(table) - 1,
-        };
-        for row in rows {
-            let (balance, _) = around(&tables, row);
+        for row in 0..tables.height(table) - 1 {
             for cell in 0..table.width() {
-                let before = row.checked_sub(1).map(|before| tables.row(table, before));
-                let place = RowContext {
-                    table,
-                    row: tables.row(table, row),
-                    before,
-                    number: row,
-                    is_last: false,
-                    composed: true,
-                };
-                let free = is_unread(&place, cell);
-                let value = place.row[cell];
+                let value = tables.row(table, row)[cell];
                 for change in [
                     value + ONE,
                     ONE - value,
                     -value,
                     Felt::new(0x1234_5678_9abc),
                 ] {
-                    if change == value {
-                        continue;
-                    }
                     tables.row_mut(table, row)[cell] = change;
-                    let (forged, found) = around(&tables, row);
-                    let noticed = !found.is_empty() || forged != balance;
-                    violated.extend(found);
-                    tables.row_mut(table, row)[cell] = value;
-                    assert_eq!(
-                        noticed,
-                        !free,
-                        "{table:?}, row {row}, cell {cell}: {value} to {change}, {:?}",
-                        tables.row(table, row)
-                    );
+                    for row in [row.checked_sub(1), Some(row)].into_iter().flatten() {
+                        violated.extend(violations(&tables, table, row));
+                    }
                 }
+                tables.row_mut(table, row)[cell] = value;
             }
         }
         let missing: BTreeSet<String> = table

@@ -1,7 +1,7 @@
 //! The lying host: every instruction whose expansion takes advice, and every procedure of the core
 //! library that takes some; as published, and as corrected.
 //!
-//! `LIES=10000 cargo test --release -p miden-cvm-processor --test core_library lies -- --nocapture
+//! `LIES=10000 cargo test --release -p miden-cvm-library --test core_library lies -- --nocapture
 //! --test-threads 1` tells each of them so many lies, and prints the tables of the book.
 
 mod coverage;

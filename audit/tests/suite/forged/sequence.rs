@@ -5,11 +5,14 @@ use miden_core::{
     Operation::{self, *},
     ZERO,
 };
-use miden_cvm_air::opcode::{self, END, FORBIDDEN, NOOP, RESPAN};
+use miden_cvm_air::{
+    columns::OpcodeCols,
+    opcode::{self, END, FORBIDDEN, NOOP, RESPAN},
+};
 
 use super::{
     Forgery,
-    toolkit::{edit_end, group_of, set_opcode, trace_of},
+    toolkit::{edit_end, group_of, trace_of},
 };
 use crate::common::Case;
 
@@ -130,7 +133,7 @@ fn another_batch_than_is_hashed() {
     let batch = second_batch(&forged);
     forged.core(batch.start).decoder.registers[0] = ZERO;
     forged.edit(batch.start + 1..batch.end, |core| {
-        set_opcode(&mut core.op, NOOP);
+        core.op = OpcodeCols::of(NOOP);
         core.decoder.group = ZERO;
     });
     forged.settles_without(&["block.hash_batch"]);
@@ -170,7 +173,7 @@ fn an_operation_more_than_the_block_has() {
     for (code, expected) in [(NOOP, None), (opcode::SWAP, Some(()))] {
         let mut forged = swaps(11);
         let mut extra = forged.trace.core[11];
-        set_opcode(&mut extra.op, code);
+        extra.op = OpcodeCols::of(code);
         extra.decoder.position = [Felt::new(2), ZERO];
         forged.insert_rows(12, vec![extra]);
         let continues = expected.map(|()| "batch.group_continues");
@@ -218,7 +221,7 @@ fn an_operation_outside_of_the_block() {
     // A row that the batch does not see because it says that it is in no block.
     let mut forged = swaps(3);
     let mut extra = forged.trace.core[3];
-    set_opcode(&mut extra.op, opcode::INCR);
+    extra.op = OpcodeCols::of(opcode::INCR);
     extra.decoder.in_block = ZERO;
     extra.decoder.position = [ZERO; 2];
     let end = forged.row_of(END, 0);

@@ -23,7 +23,7 @@ use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
 
-use crate::common::Case;
+use crate::{common::Case, composition::Builder};
 
 /// Rows of a hasher cycle.
 pub const CYCLE: usize = 8;
@@ -93,24 +93,6 @@ pub fn masm(source: &str) -> Forgery {
     trace_of(&Case::masm("forged", source))
 }
 
-/// The opcode of a row.
-pub fn opcode(op: &OpcodeCols<Felt>) -> u8 {
-    let position = |flags: &[Felt]| flags.iter().position(|&flag| flag == ONE).unwrap_or(0) as u8;
-    (position(&op.hi) << 4) | (position(&op.mid) << 2) | position(&op.lo)
-}
-
-/// Writes an opcode.
-pub fn set_opcode(op: &mut OpcodeCols<Felt>, code: u8) {
-    *op = OpcodeCols {
-        hi: [ZERO; 8],
-        mid: [ZERO; 4],
-        lo: [ZERO; 4],
-    };
-    op.hi[usize::from(code >> 4)] = ONE;
-    op.mid[usize::from((code >> 2) & 3)] = ONE;
-    op.lo[usize::from(code & 3)] = ONE;
-}
-
 /// Changes what an END row names.
 pub fn edit_end(core: &mut CoreRow<Felt>, edit: impl FnOnce(&mut EndCols<Felt>)) {
     let mut end = core.as_end();
@@ -123,6 +105,14 @@ pub fn edit_call(core: &mut CoreRow<Felt>, edit: impl FnOnce(&mut CallCols<Felt>
     let mut call = core.as_call();
     edit(&mut call);
     core.set_call(call);
+}
+
+impl Builder {
+    /// Puts values on the advice stack, the first one on top.
+    pub fn advice(mut self, values: &[u64]) -> Self {
+        self.advice_stack = values.iter().copied().map(Felt::new).collect();
+        self
+    }
 }
 
 impl Forgery {
@@ -141,7 +131,7 @@ impl Forgery {
 
     /// The opcode of a row.
     pub fn opcode(&self, row: usize) -> u8 {
-        opcode(&self.trace.core[row].op)
+        self.trace.core[row].op.code()
     }
 
     /// The row of the `nth` occurrence of an opcode, from 0.
@@ -150,7 +140,7 @@ impl Forgery {
             .core
             .iter()
             .enumerate()
-            .filter(|(_, row)| opcode(&row.op) == code)
+            .filter(|(_, row)| row.op.code() == code)
             .map(|(i, _)| i)
             .nth(nth)
             .unwrap_or_else(|| panic!("there is no opcode {code:#b} number {nth}"))
@@ -283,7 +273,7 @@ impl Forgery {
             core.system.mark = mark(core.system.mark);
             core.system.sender = mark(core.system.sender);
             core.stack.overflow_ptr = cycle(core.stack.overflow_ptr);
-            match opcode(&core.op) {
+            match core.op.code() {
                 CALL | DYNCALL | SYSCALL => {
                     edit_call(&mut core, |call| {
                         call.saved_overflow_ptr = cycle(call.saved_overflow_ptr);
@@ -326,7 +316,7 @@ impl Forgery {
         self.core(span).decoder.registers = [group, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO];
         for (i, &code) in codes.iter().enumerate() {
             let core = self.core(span + 1 + i);
-            set_opcode(&mut core.op, code);
+            core.op = OpcodeCols::of(code);
             left = (left - Felt::from(code)) / Felt::new(128);
             core.decoder.in_block = ONE;
             core.decoder.registers = [ZERO; 8];
@@ -535,10 +525,7 @@ impl Forgery {
     fn readdress(&mut self, map: impl Fn(Felt) -> Felt) {
         for core in &mut self.trace.core {
             core.decoder.address = map(core.decoder.address);
-            if matches!(
-                opcode(&core.op),
-                HPERM | MPVERIFY | MRUPDATE | LOGPRECOMPILE
-            ) {
+            if matches!(core.op.code(), HPERM | MPVERIFY | MRUPDATE | LOGPRECOMPILE) {
                 core.helpers[0] = map(core.helpers[0]);
             }
         }

@@ -8,7 +8,7 @@ use miden_core::{
 };
 use miden_cvm_air::{
     chiplets::hasher::REFUSED_UPPER_HALF,
-    columns::ResourceRow,
+    columns::{OpcodeCols, ResourceRow},
     composition::LinkKind::Shared,
     opcode::{DESTRUCTOR, NEG, NOOP, OWN_DESTRUCTOR, PUSH, REPEAT, SPAN},
 };
@@ -17,7 +17,7 @@ use super::{
     Forgery,
     crypto::merkle,
     resources,
-    toolkit::{CYCLE, State, digest_of, edit_end, masm, run_cycle, set_opcode, trace_of},
+    toolkit::{CYCLE, State, digest_of, edit_end, masm, run_cycle, trace_of},
 };
 use crate::{common::Case, composition::Builder};
 
@@ -36,7 +36,7 @@ fn a_no_op_before_the_first_group() {
     let mut forged = masm("begin neg neg end");
     let span = forged.row_of(SPAN, 0);
     let mut idle = forged.trace.core[span + 1];
-    set_opcode(&mut idle.op, NOOP);
+    idle.op = OpcodeCols::of(NOOP);
     idle.decoder.registers = forged.trace.core[span].decoder.registers;
     idle.decoder.group = ZERO;
     idle.decoder.group_start = ZERO;

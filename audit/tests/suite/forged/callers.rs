@@ -2,14 +2,12 @@
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
+    columns::OpcodeCols,
     composition::{Intrinsic, LinkKind::Shared},
     opcode::{CALL, CALLER_ID, INTRINSIC},
 };
 
-use super::{
-    Forgery,
-    toolkit::{edit_call, set_opcode},
-};
+use super::{Forgery, toolkit::edit_call};
 use crate::composition::Builder;
 
 fn traced() -> Forgery {
@@ -42,7 +40,7 @@ fn an_answer_without_a_question() {
     // The resource tables are asked, which do not know.
     let mut forged = traced();
     let row = forged.row_of(CALLER_ID, 0);
-    set_opcode(&mut forged.core(row).op, INTRINSIC);
+    forged.core(row).op = OpcodeCols::of(INTRINSIC);
     edit_call(forged.core(row), |call| call.table_len = ZERO);
     forged.settles_to(&["bus.Table"]);
     edit_call(forged.core(row), |call| call.table_len = ONE);
@@ -54,7 +52,7 @@ fn another_intrinsic_that_asks_nobody() {
     // What a handle stands for is read from the state of the instance.
     let mut forged = traced();
     let rep = forged.row_of(INTRINSIC, 1);
-    set_opcode(&mut forged.core(rep).op, CALLER_ID);
+    forged.core(rep).op = OpcodeCols::of(CALLER_ID);
     forged.settles_to_more_than(&["bus.Table", "call.opcode_kind", "memory.value"]);
     // The link's kind is another one.
     let mut forged = traced();

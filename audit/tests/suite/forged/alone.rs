@@ -8,6 +8,7 @@ use miden_core::{
 };
 use miden_cvm_air::{
     chiplets::rpo::{STATE_WIDTH, mds},
+    columns::OpcodeCols,
     composition::LinkKind::Shared,
     opcode::{ADVPOP, CALL, END, INCR, JOIN, LOOP, RESPAN},
 };
@@ -15,7 +16,7 @@ use miden_cvm_air::{
 use super::{
     Forgery,
     crypto::merkle,
-    toolkit::{CYCLE, State, digest_of, edit_end, masm, set_opcode, trace_of},
+    toolkit::{CYCLE, State, digest_of, edit_end, masm, trace_of},
 };
 use crate::{common::Case, composition::Builder};
 
@@ -198,7 +199,7 @@ fn a_batch_after_what_is_in_no_block() {
     let mut forged = trace_of(&Case::operations("forged", vec![Swap; 80]));
     let respan = forged.row_of(RESPAN, 0);
     let mut extra = forged.trace.core[respan - 1];
-    set_opcode(&mut extra.op, INCR);
+    extra.op = OpcodeCols::of(INCR);
     extra.decoder.in_block = ZERO;
     extra.decoder.position = [ZERO; 2];
     forged.insert_rows(respan, vec![extra]);

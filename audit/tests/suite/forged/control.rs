@@ -1,11 +1,14 @@
 //! The tree of blocks: which nodes run, how often, and in which order.
 
 use miden_core::{Felt, ONE, Operation, ZERO};
-use miden_cvm_air::opcode::{ADVPOP, DYN, END, HALT, JOIN, LOOP, NOOP, REPEAT, SPAN, SPLIT};
+use miden_cvm_air::{
+    columns::OpcodeCols,
+    opcode::{ADVPOP, DYN, END, HALT, JOIN, LOOP, NOOP, REPEAT, SPAN, SPLIT},
+};
 
 use super::{
     Forgery,
-    toolkit::{edit_end, group_of, masm, set_opcode, trace_of},
+    toolkit::{edit_end, group_of, masm, trace_of},
 };
 use crate::common::Case;
 
@@ -140,7 +143,7 @@ fn substituting_a_loop_body() {
         for (row, code) in (pop..end).zip(codes) {
             left = (left - Felt::from(code)) / Felt::new(128);
             let core = forged.core(row);
-            set_opcode(&mut core.op, code);
+            core.op = OpcodeCols::of(code);
             core.decoder.group = left;
         }
         let top = forged.trace.core[pop + 1].stack.top;

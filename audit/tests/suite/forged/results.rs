@@ -11,10 +11,15 @@ use miden_core::{
 use miden_cvm_processor::{ExecutionOptions, execute_traced};
 
 use super::{Forgery, circuits, crypto::merkle, polynomials::fri, streams::encryption};
-use crate::{
-    common::Case,
-    coverage::{is_user, operations},
-};
+use crate::{common::Case, coverage::operations};
+
+/// Returns `true` if an operation stands in basic blocks.
+pub fn is_user(operation: &Operation) -> bool {
+    !matches!(
+        operation,
+        Join | Split | Loop | Call | SysCall | Dyn | Dyncall | Span | Repeat | Respan | End | Halt
+    )
+}
 
 /// Positions of the stack at which results are forged: those at which some operation is special.
 const POSITIONS: [usize; 9] = [0, 1, 3, 7, 8, 11, 12, 14, 15];

@@ -2,13 +2,14 @@
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
+    columns::OpcodeCols,
     composition::LinkKind::{Fresh, Held},
     opcode::{CALL, INSTANTIATE, INTRINSIC},
 };
 
 use super::{
     Forgery,
-    toolkit::{edit_call, edit_end, set_opcode},
+    toolkit::{edit_call, edit_end},
 };
 use crate::composition::Builder;
 
@@ -133,12 +134,12 @@ fn handles_that_stand_for_nothing_new() {
     // What is made is asked of the tables as it stands in the link.
     let mut forged = traced();
     let row = forged.row_of(INSTANTIATE, 0);
-    set_opcode(&mut forged.core(row).op, INTRINSIC);
+    forged.core(row).op = OpcodeCols::of(INTRINSIC);
     forged.settles_to(&["bus.Table"]);
     // Another intrinsic makes an instance.
     let mut forged = traced();
     let row = forged.row_of(INTRINSIC, 0);
-    set_opcode(&mut forged.core(row).op, INSTANTIATE);
+    forged.core(row).op = OpcodeCols::of(INSTANTIATE);
     forged.settles_to(&["bus.Table", "call.opcode_kind"]);
     // The link is for instances of another one.
     let mut forged = traced();

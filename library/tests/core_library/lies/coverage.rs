@@ -14,7 +14,7 @@ use crate::{
     support::{Corrected, digest_in},
 };
 
-#[path = "../../../../library/tests/common/words.rs"]
+#[path = "../../common/words.rs"]
 mod words;
 
 /// Returns `true` if an operation takes something that its host says. No others do.

@@ -2,6 +2,7 @@
 
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
+    columns::OpcodeCols,
     composition::LinkKind::{Isolated, Shared},
     opcode::{CALL, CALLER_ID, DESTROY, DESTRUCTOR, END, INSTANTIATE, INTRINSIC, OWN_DESTRUCTOR},
 };
@@ -9,7 +10,7 @@ use miden_cvm_processor::ExecutionTrace;
 
 use super::{
     Forgery,
-    toolkit::{edit_call, edit_end, masm, set_opcode},
+    toolkit::{edit_call, edit_end, masm},
 };
 use crate::composition::Builder;
 
@@ -300,17 +301,17 @@ fn destructors_that_are_skipped_or_run_twice() {
         forged.table(drop).request.destroys = ZERO;
         forged.settles_to_more_than(&["bus.Table", "resources.destroys", "resources.output"]);
         // The row is one that ends at once.
-        set_opcode(&mut forged.core(destroy).op, INTRINSIC);
+        forged.core(destroy).op = OpcodeCols::of(INTRINSIC);
         forged.settles_to_more_than(&["decoder.intrinsic_ends", "decoder.destructor_destroys"]);
         // The destructor's call is another one.
         let mut forged = traced(&[], main);
-        set_opcode(&mut forged.core(destroy + 1).op, CALL);
+        forged.core(destroy + 1).op = OpcodeCols::of(CALL);
         forged.core(destroy + 1).decoder.call = ONE;
         forged.settles_to_more_than(&["decoder.destroy_calls"]);
         // In the wrong place.
         let mut forged = traced(&[], main);
         let other = DESTRUCTOR + OWN_DESTRUCTOR - calls;
-        set_opcode(&mut forged.core(destroy + 1).op, other);
+        forged.core(destroy + 1).op = OpcodeCols::of(other);
         forged.settles_to_more_than(&["call.destructor_kind", "bus.CallStack"]);
         // Of another name.
         let mut forged = traced(&[], main);
@@ -327,7 +328,7 @@ fn destructors_that_are_skipped_or_run_twice() {
         forged.settles_to_more_than(&["resources.output"]);
         // At the very beginning, out of nothing.
         let mut forged = traced(&[], main);
-        set_opcode(&mut forged.core(0).op, calls);
+        forged.core(0).op = OpcodeCols::of(calls);
         forged.settles_to_more_than(&["call.destructor_not_first"]);
     }
 }
@@ -375,7 +376,7 @@ fn intrinsics_that_the_link_table_does_not_give() {
         DESTRUCTOR,
         OWN_DESTRUCTOR,
     ] {
-        set_opcode(&mut forged.core(row).op, code);
+        forged.core(row).op = OpcodeCols::of(code);
         forged.core(row).decoder.call = ZERO;
         forged.settles_to_more_than(&["call.intrinsic_open"]);
     }

@@ -23,7 +23,7 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 
-#[path = "../../../library/tests/common/code.rs"]
+#[path = "../common/code.rs"]
 mod code;
 
 pub use code::{Code, Corrected, Published};

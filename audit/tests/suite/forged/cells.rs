@@ -209,9 +209,20 @@ fn change_every_cell<K: Ord + Debug>(
             };
             for column in 0..table.width() {
                 let mut accepted = false;
-                for by in [ONE, Felt::new(0x1234_5678_9abc), -ONE.double()] {
+                let value = honest[column];
+                for other in [
+                    value + ONE,
+                    value - ONE.double(),
+                    value + Felt::new(0x1234_5678_9abc),
+                    ONE - value,
+                    -value,
+                    Felt::new(0x1234_5678_9abc),
+                ] {
+                    if other == value {
+                        continue;
+                    }
                     let mut changed = honest.to_vec();
-                    changed[column] += by;
+                    changed[column] = other;
                     let (violations, sent) = trace.around(table, number, &changed);
                     accepted |= violations.is_empty() && sent.messages == expected.messages;
                     violated.extend(violations);
