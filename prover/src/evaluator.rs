@@ -119,16 +119,22 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
         }
     }
 
-    /// The quotient on each of the cosets that it is interpolated from.
-    pub fn quotient(&self, cosets: &Cosets, main: &Segment, aux: &Segment) -> Vec<Vec<E>> {
-        let (mut main_room, mut aux_room) = (None, None);
-        quotient_cosets(cosets)
-            .map(|coset| {
-                let main = main.on_coset(cosets, coset, &mut main_room);
-                let aux = aux.on_coset(cosets, coset, &mut aux_room);
-                self.on_coset(cosets, coset, main, aux)
-            })
-            .collect()
+    /// The quotient on each of the cosets that it is interpolated from. What the segments keep are as
+    /// many values as before, but those of other cosets.
+    pub fn quotient(&self, cosets: &Cosets, main: &mut Segment, aux: &mut Segment) -> Vec<Vec<E>> {
+        let kept = [main.num_kept(), aux.num_kept()];
+        let mut order: Vec<(usize, usize)> = quotient_cosets(cosets).enumerate().collect();
+        // Where values are kept, they are read before others take their place.
+        order.sort_by_key(|&(_, coset)| !main.keeps(coset));
+        let mut quotient = vec![Vec::new(); COMPOSITION_COLUMNS];
+        for (i, coset) in order {
+            let main = main.on_coset(cosets, coset);
+            let aux = aux.on_coset(cosets, coset);
+            quotient[i] = self.on_coset(cosets, coset, main, aux);
+        }
+        main.keep_at_most(kept[0]);
+        aux.keep_at_most(kept[1]);
+        quotient
     }
 
     /// The quotient on a coset, given the values of the columns there.
@@ -258,7 +264,7 @@ fn transpose(values: &CosetValues, first: usize, columns: &mut [Block]) {
         let length = group.len();
         for part in 0..BLOCK / LANES {
             let rows: [&Packed; LANES] =
-                array::from_fn(|i| &group[(first + part * LANES + i) % length]);
+                array::from_fn(|i| &group[(first + part * LANES + i) & (length - 1)]);
             for (lane, column) in columns.iter_mut().enumerate() {
                 column[part] = Packed::from_fn(|i| rows[i].lanes()[lane]);
             }
@@ -309,13 +315,13 @@ mod tests {
         let (stated, base) = (element(40), element(50));
         let weights = || miden_cvm_air::air::powers(base);
 
-        let (main, aux) = (
+        let (mut main, mut aux) = (
             Segment::of_cells(&cells, table.width()),
             Segment::of_columns(&lookups.columns),
         );
         let cosets = Cosets::new(length, set.proof_options().blowup_factor(), Felt::new(7));
         let evaluator = PieceEvaluator::new(air, piece, &random, stated, &mut weights());
-        let quotient = evaluator.quotient(&cosets, &main, &aux);
+        let quotient = evaluator.quotient(&cosets, &mut main, &mut aux);
 
         let root = Felt::get_root_of_unity(length.ilog2());
         for (coset, values) in quotient_cosets(&cosets).zip(&quotient) {

@@ -269,24 +269,41 @@ impl Segment {
         self.kept.push((coset, values));
     }
 
+    /// The number of cosets that values are kept on.
+    pub fn num_kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Returns `true` if the values on a coset are kept.
+    pub fn keeps(&self, coset: usize) -> bool {
+        self.kept(coset).is_some()
+    }
+
+    /// Keeps the values on so many cosets at most.
+    pub fn keep_at_most(&mut self, count: usize) {
+        self.kept.truncate(count);
+    }
+
     /// The values on a coset that are kept, if they are.
     fn kept(&self, coset: usize) -> Option<&CosetValues> {
         let mut kept = self.kept.iter();
         kept.find_map(|(of, values)| (*of == coset).then_some(values))
     }
 
-    /// The values of all columns on a coset: those that are kept, or computed in `room`.
-    pub fn on_coset<'a>(
-        &'a self,
-        cosets: &Cosets,
-        coset: usize,
-        room: &'a mut Option<CosetValues>,
-    ) -> &'a CosetValues {
-        self.kept(coset).unwrap_or_else(|| {
-            let values = room.get_or_insert_with(|| self.values());
-            self.evaluate(cosets, coset, values);
-            values
-        })
+    /// The values of all columns on a coset. Those that are not kept are computed, and kept in the
+    /// place of the first ones.
+    pub fn on_coset(&mut self, cosets: &Cosets, coset: usize) -> &CosetValues {
+        let known = self.kept.iter().position(|(of, _)| *of == coset);
+        let at = known.unwrap_or_else(|| {
+            let mut values = match self.kept.is_empty() {
+                true => self.values(),
+                false => self.kept.remove(0).1,
+            };
+            self.evaluate(cosets, coset, &mut values);
+            self.kept.insert(0, (coset, values));
+            0
+        });
+        &self.kept[at].1
     }
 
     /// Evaluates all columns at a few steps of the extension domain.

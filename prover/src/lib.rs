@@ -55,7 +55,7 @@ pub struct ProveOptions {
     /// does not verify.
     pub check_trace: bool,
     /// The most bytes that the trace and what is made of it may take. What is left of them keeps
-    /// values that would have to be computed again. Without a bound, a quarter of these are kept, and
+    /// values that would have to be computed again. Without a bound, half of these are kept, and
     /// more as far as 192 MiB have room for them.
     pub memory: Option<usize>,
 }
@@ -124,7 +124,7 @@ pub struct Violations {
 
 /// The least number of cosets that values are kept on without a bound on memory, of those that
 /// constraints are evaluated on.
-const KEPT: usize = 1;
+const KEPT: usize = 2;
 
 /// The bytes that proofs may take without a bound on memory so that more is kept.
 const SMALL: usize = 192 << 20;

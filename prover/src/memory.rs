@@ -16,11 +16,27 @@ const ELEMENT: usize = size_of::<Felt>();
 /// The bytes of what is there at the same time while a run is proven, in each phase of it, as far as
 /// they depend on the run.
 #[derive(Debug, Clone, Copy)]
-pub struct Memory {
-    /// The most without values that are kept.
-    least: usize,
-    /// What the values on one coset take.
+pub struct Memory([Phase; 6]);
+
+/// What a phase takes.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    /// All of it, if no values are kept.
+    without: usize,
+    /// What is there beside values that are kept: these have room for those that are not.
+    with: usize,
+    /// The values on one coset.
     coset: usize,
+}
+
+impl Phase {
+    /// The bytes of the phase with the values on so many cosets kept.
+    fn bytes(&self, kept: usize) -> usize {
+        match kept {
+            0 => self.without,
+            _ => self.with + kept * self.coset,
+        }
+    }
 }
 
 impl Memory {
@@ -68,50 +84,58 @@ impl Memory {
             hashes + room.max(tree / 2)
         };
         let composition = columns(longest, COMPOSITION_COLUMNS * degree);
+        let main_columns = sum(&main);
+        let both = main_columns + sum(&aux);
 
-        let main_rows = trace + sum(&main) + tree_of(most(&main));
+        let main_rows = |room| trace + main_columns + tree_of(room);
         let lookups =
-            trace + sum(&main) + tree + sum(&|piece| piece.height * aux_width(piece) * ELEMENT);
-        let committed = sum(&main) + sum(&aux) + tree;
-        let lookup_rows = committed + tree_of(most(&aux));
-        let quotient = |piece: &Piece| {
-            let values = main(piece) + aux(piece);
-            let quotient = COMPOSITION_COLUMNS * piece.height * degree * ELEMENT;
-            let transform = columns(piece.height, COMPOSITION_COLUMNS * degree) + quotient;
-            quotient + values.max(transform)
-        };
-        let quotients = pieces.iter().map(quotient).max().unwrap_or(0);
+            trace + main_columns + tree + sum(&|piece| piece.height * aux_width(piece) * ELEMENT);
+        let committed = both + tree;
+        let lookup_rows = |room| committed + tree_of(room);
         let coefficients = longest * COMPOSITION_COLUMNS * degree * ELEMENT;
-        let constraints = committed + tree + coefficients + quotients.max(composition);
+        let constraints = |room: &dyn Fn(&Piece) -> usize| {
+            let quotient = |piece: &Piece| {
+                let quotient = COMPOSITION_COLUMNS * piece.height * degree * ELEMENT;
+                let transform = columns(piece.height, COMPOSITION_COLUMNS * degree) + quotient;
+                quotient + room(piece).max(transform)
+            };
+            let quotients = pieces.iter().map(quotient).max().unwrap_or(0);
+            committed + tree + coefficients + quotients.max(composition)
+        };
         let composed = committed + tree + composition + tree_of(composition);
         // Of the polynomial that is tested, the values, and a tree that is an eighth as large.
         let tested = 2 * domain * degree * ELEMENT + tree / 4;
         let low_degree = committed + tree + composition + tree + tested;
-        let phases = [
-            main_rows,
-            lookups,
-            lookup_rows,
-            constraints,
-            composed,
-            low_degree,
-        ];
-        let phases = phases.into_iter().max().unwrap_or(0);
-        Self {
-            least: domains + phases,
-            coset: sum(&main) + sum(&aux),
-        }
+        let phase = |without, with, coset| Phase {
+            without: domains + without,
+            with: domains + with,
+            coset,
+        };
+        Self([
+            phase(main_rows(most(&main)), main_rows(0), main_columns),
+            phase(lookups, lookups, main_columns),
+            phase(lookup_rows(most(&aux)), lookup_rows(0), both),
+            phase(
+                constraints(&|piece| main(piece) + aux(piece)),
+                constraints(&|_| 0),
+                both,
+            ),
+            phase(composed, composed, both),
+            phase(low_degree, low_degree, both),
+        ])
     }
 
     /// The bytes that a proof takes with the values on so many cosets kept.
     pub fn with(&self, kept: usize) -> usize {
-        self.least + kept * self.coset
+        let phases = self.0.iter().map(|phase| phase.bytes(kept));
+        phases.max().unwrap_or(0)
     }
 
     /// The most cosets whose values can be kept within so many bytes; `None` if there is not enough
     /// for none.
     pub fn kept_within(&self, bytes: usize) -> Option<usize> {
-        let spare = bytes.checked_sub(self.least)?;
-        Some((spare / self.coset).min(COMPOSITION_COLUMNS))
+        let mut counts = (0..=COMPOSITION_COLUMNS).rev();
+        counts.find(|&kept| self.with(kept) <= bytes)
     }
 }
 
@@ -209,12 +233,15 @@ mod tests {
 
     #[test]
     fn as_much_is_kept_as_there_is_memory_for() {
-        let memory = Memory {
-            least: 1000,
-            coset: 300,
+        let phase = |without, with, coset| Phase {
+            without,
+            with,
+            coset,
         };
+        let [short, long] = [phase(700, 700, 350), phase(1000, 900, 300)];
+        let memory = Memory([short, long, short, short, short, short]);
         assert_eq!(memory.kept_within(999), None);
-        for (bytes, kept) in [(1000, 0), (1299, 0), (1300, 1), (1999, 3), (1 << 20, 4)] {
+        for (bytes, kept) in [(1000, 0), (1199, 0), (1200, 1), (1999, 3), (1 << 20, 4)] {
             assert_eq!(memory.kept_within(bytes), Some(kept));
             assert!(memory.with(kept) <= bytes);
         }

@@ -46,7 +46,7 @@ where
     let domains = Domains::new(air, kept);
     let composed = air.public_inputs().composed();
 
-    let (main, main_tree) = {
+    let (mut main, main_tree) = {
         let _span = info_span!("commit_to_main_rows").entered();
         let pieces = air.pieces().iter();
         let mut segments: Vec<Segment> = pieces
@@ -58,7 +58,7 @@ where
     channel.commit(&main_tree);
 
     let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| channel.draw()).collect();
-    let (aux, aux_tree, sums) = {
+    let (mut aux, aux_tree, sums) = {
         let _span = info_span!("commit_to_lookup_columns").entered();
         let columns = air.pieces().iter().map(|piece| {
             let (cells, packing) = (cells_of(&trace, piece), air.packing(piece.table));
@@ -84,7 +84,8 @@ where
         for (i, piece) in air.pieces().iter().enumerate() {
             let evaluator = PieceEvaluator::new(air, piece, &random, sums[i], &mut weights);
             let cosets = &domains.cosets[i];
-            composition.add(cosets, &evaluator.quotient(cosets, &main[i], &aux[i]));
+            let quotient = evaluator.quotient(cosets, &mut main[i], &mut aux[i]);
+            composition.add(cosets, &quotient);
         }
         composition.segment()
     };

@@ -21,7 +21,8 @@ const HASH_CHUNK: usize = 96;
 const MERGE_CHUNK: usize = 1 << 10;
 
 /// The hashes of the rows of an extension; the rows of several segments stand side by side. The
-/// segments keep their values on the cosets that `keeps` names.
+/// segments keep their values on the cosets that `keeps` names, which come last: the others share what
+/// the first of these takes.
 pub fn hash_extension<F>(
     hasher: Hasher,
     cosets: &Cosets,
@@ -39,7 +40,8 @@ where
     let total = widths.iter().sum();
     let mut hashes = copies(Digest::default(), cosets.num_steps());
     let mut room: Vec<CosetValues> = Vec::new();
-    for coset in 0..blowup {
+    let (kept, others): (Vec<usize>, Vec<usize>) = (0..blowup).partition(|&coset| keeps(coset));
+    for &coset in others.iter().chain(&kept) {
         if room.is_empty() {
             room = segments.iter().map(|segment| segment.values()).collect();
         }
@@ -62,7 +64,7 @@ where
                 *hash = of_row;
             }
         });
-        if keeps(coset) {
+        if kept.contains(&coset) {
             for (segment, values) in segments.iter_mut().zip(room.drain(..)) {
                 segment.keep(coset, values);
             }
