@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use miden_cvm_component::ClaimedExport;
 use miden_cvm_processor::{AdviceMutation, EventHandler, HostError, ProcessState};
-use miden_cvm_verifier::{CLAIM_EVENT, Claim, ClaimedProgram, ClaimedRun};
+use miden_cvm_verifier::{Claim, ClaimedProgram, ClaimedRun, claims_among};
 use thiserror::Error;
 
 use crate::{
@@ -155,9 +155,5 @@ fn stack_inputs(inputs: &[Felt; 16]) -> StackInputs {
 
 /// The claims that a proof's run makes, in the order of its calls.
 pub fn claims_of(proof: &Proof) -> Vec<Claim> {
-    let requests = proof.requests().iter();
-    let claims = requests.filter(|request| request.event_id() == CLAIM_EVENT.to_event_id());
-    claims
-        .filter_map(|request| Claim::from_calldata(request.calldata()).ok())
-        .collect()
+    claims_among(proof.requests())
 }

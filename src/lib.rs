@@ -68,8 +68,8 @@ pub use miden_cvm_processor::{
 };
 pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
 pub use miden_cvm_recursion::{
-    Aggregate, AggregateError, Aggregated, MAX_PROOFS, ProgramError, Shape, ShapeError,
-    VerifyingProgram, WitnessError, advice as witness_advice,
+    Aggregate, AggregateError, Aggregated, AggregatedClaim, CheckedAggregate, MAX_PROOFS,
+    ProgramError, Shape, ShapeError, VerifyingProgram, WitnessError, advice as witness_advice,
 };
 pub use miden_cvm_verifier::{
     CLAIM_EVENT, Claim, ClaimError, ClaimedProgram, ClaimedRun, ClaimsError, Expectations,

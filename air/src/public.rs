@@ -67,6 +67,17 @@ pub struct PublicMessage {
     pub bus: Bus,
     /// The coordinates.
     pub coordinates: Vec<Felt>,
+    /// The word among the coordinates that is none of a record, and the number of its first coordinate.
+    pub word: Option<(PublicWord, usize)>,
+}
+
+/// A word of the public inputs that the verifier's messages have and that is none of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublicWord {
+    /// The digest of the program's entry point.
+    ProgramHash,
+    /// The state of the precompile transcript at the end.
+    PrecompileTranscript,
 }
 
 impl PublicMessage {
@@ -74,6 +85,17 @@ impl PublicMessage {
         Self {
             bus: M::BUS,
             coordinates: cells_of(&message).to_vec(),
+            word: None,
+        }
+    }
+
+    /// A message with a word in this field.
+    fn with_word<M: Message<Felt>>(message: M, word: PublicWord, field: &str) -> Self {
+        let before = M::FIELDS.iter().take_while(|(name, _)| *name != field);
+        let first = before.map(|(_, count)| count).sum();
+        Self {
+            word: Some((word, first)),
+            ..Self::new(message)
         }
     }
 }
@@ -91,24 +113,28 @@ impl PublicInputs {
         let zero = <Felt as FieldElement>::ZERO;
         let one = <Felt as FieldElement>::ONE;
         let mut messages = Vec::new();
-        messages.push(PublicMessage::new(ChildBlock {
+        let program = ChildBlock {
             parent: zero,
             digest: self.program_hash.into(),
             first_child: zero,
             body: zero,
-        }));
+        };
+        let word = PublicWord::ProgramHash;
+        messages.push(PublicMessage::with_word(program, word, "digest"));
         for &digest in self.kernel.proc_hashes() {
             messages.push(PublicMessage::new(KernelRecord {
                 digest: digest.into(),
             }));
         }
-        messages.push(PublicMessage::new(MemoryWord {
+        let transcript = MemoryWord {
             context: context_key(zero, zero, Space::Transcript),
             address: zero,
             time: Felt::from(END_TIME),
             is_write: zero,
             value: self.precompile_transcript.into(),
-        }));
+        };
+        let word = PublicWord::PrecompileTranscript;
+        messages.push(PublicMessage::with_word(transcript, word, "value"));
         let Some(composition) = &self.composition else {
             return messages;
         };

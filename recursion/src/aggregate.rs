@@ -1,22 +1,28 @@
 //! What an aggregation says: the statements whose proofs its program verified.
 
-use miden_core::{StackOutputs, Word, crypto::hash::Rpo256};
+use std::collections::BTreeSet;
+
+use miden_core::{StackOutputs, Word, crypto::hash::Rpo256, utils::ToHex};
 use miden_cvm_air::{
     air::CvmAir,
     canonical::{Object, present},
     heights::Heights,
     public::PublicInputs,
+    requests::{self, RequestsError},
     table::Table,
     transcript,
 };
-use miden_cvm_verifier::{Proof, Statement};
+use miden_cvm_verifier::{
+    Claim, ClaimedRun, PrecompileRequest, PrecompileVerifierRegistry, Proof, RequestError,
+    Statement, check_requests, claimed_run, claims_among, with_claims,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use winter_math::ToElements;
 
 use crate::{
     program::{MAX_PROOFS, ProgramError, VerifyingProgram},
-    shape::{Shape, ShapeError, check_statement},
+    shape::{Shape, ShapeError},
     witness::commitment,
 };
 
@@ -37,8 +43,37 @@ pub struct Aggregate {
 #[derive(Debug, Clone)]
 pub struct Aggregated {
     statement: Statement,
-    heights: Heights,
+    shape: Shape,
+    /// What the run left to precompiles and to others.
+    requests: Vec<PrecompileRequest>,
     aggregate: Option<Aggregate>,
+}
+
+/// What was found of an aggregation whose statement was checked: unless all of its claims are proven, its
+/// statements are true only if these are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckedAggregate {
+    /// The claims that its runs make, each once.
+    pub claims: Vec<AggregatedClaim>,
+    /// The number of computations of precompiles that were repeated.
+    pub precompiles: usize,
+}
+
+impl CheckedAggregate {
+    /// The claims without a proof.
+    pub fn open(&self) -> impl Iterator<Item = &Claim> {
+        let open = self.claims.iter().filter(|claim| !claim.is_proven);
+        open.map(|claim| &claim.claim)
+    }
+}
+
+/// A claim that a run makes whose proof was aggregated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AggregatedClaim {
+    /// The claim.
+    pub claim: Claim,
+    /// Whether a proof of it was aggregated, too.
+    pub is_proven: bool,
 }
 
 /// Why an aggregation is refused.
@@ -89,6 +124,44 @@ pub enum AggregateError {
         #[source]
         reason: Box<Self>,
     },
+    /// What a run left to precompiles and to others is not what the list says, or is not computed so.
+    #[error("what the run of statement {index} of the aggregation left to be computed is refused")]
+    Requests {
+        /// Its position.
+        index: usize,
+        /// Why.
+        #[source]
+        reason: RequestError,
+    },
+    /// What a run left to precompiles and to others cannot be read.
+    #[error(
+        "what the run of statement {index} of the aggregation left to be computed is not written so"
+    )]
+    Encoding {
+        /// Its position.
+        index: usize,
+        /// Why.
+        #[source]
+        reason: EncodingError,
+    },
+    /// Claims rest on each other, so that nothing of them is proven.
+    #[error("the claims of runs of the program {0} rest on themselves")]
+    Circular(Word),
+}
+
+/// Why a text is not what a run left to precompiles and to others.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EncodingError {
+    /// It does not stand for bytes.
+    #[error("bytes are two lower-case hexadecimal digits each")]
+    Digits,
+    /// The bytes are no requests.
+    #[error(transparent)]
+    Requests(#[from] RequestsError),
+    /// There are none, and then nothing is written.
+    #[error("requests have to be left out if there are none")]
+    Empty,
 }
 
 impl Aggregated {
@@ -104,7 +177,8 @@ impl Aggregated {
         let shape = Shape::of(statement.public_inputs(), proof)?;
         Ok(Self {
             statement,
-            heights: *shape.heights(),
+            shape,
+            requests: proof.requests().to_vec(),
             aggregate,
         })
     }
@@ -120,15 +194,20 @@ impl Aggregated {
     }
 
     /// The shape of its proof.
-    pub fn shape(&self) -> Shape {
-        Shape::new(self.heights)
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// What its run left to precompiles, and the claims that it makes, in order.
+    pub fn requests(&self) -> &[PrecompileRequest] {
+        &self.requests
     }
 
     /// The hash of what the transcript of its proof begins with.
     fn seed(&self) -> Word {
         let settings = Shape::settings();
         let public = self.statement.public_inputs().clone();
-        let air = CvmAir::new(self.heights, public, settings.proof_options());
+        let air = CvmAir::new(*self.shape.heights(), public, settings.proof_options());
         Rpo256::hash_elements(&transcript::seed(&air, settings))
     }
 }
@@ -164,8 +243,8 @@ impl Aggregate {
     /// # Errors
     /// If there is none.
     pub fn program(&self) -> Result<VerifyingProgram, ProgramError> {
-        let shapes: Vec<Shape> = self.parts.iter().map(Aggregated::shape).collect();
-        VerifyingProgram::new(&shapes)
+        let shapes = self.parts.iter().map(Aggregated::shape);
+        VerifyingProgram::new(&shapes.cloned().collect::<Vec<_>>())
     }
 
     /// What the program leaves on top of the stack.
@@ -175,11 +254,28 @@ impl Aggregate {
     }
 
     /// Checks that a statement is the one of a run of the program, and the same of all aggregations
-    /// in it. With a proof of the statement, every statement in it has one.
+    /// in it; computes again what the runs left to precompiles, and looks for proofs of the claims among
+    /// all statements. With a proof of the statement, every statement in it has one.
     ///
     /// # Errors
-    /// If it is another statement.
-    pub fn check(&self, public: &PublicInputs) -> Result<(), AggregateError> {
+    /// If it is another statement, if a computation has another result, or if claims rest on themselves.
+    pub fn check(
+        &self,
+        public: &PublicInputs,
+        registry: &PrecompileVerifierRegistry,
+    ) -> Result<CheckedAggregate, AggregateError> {
+        let mut parts = Vec::new();
+        self.check_statements(public, &with_claims(registry), &mut parts)?;
+        check_claims(&parts)
+    }
+
+    /// Checks statements and requests; adds all parts, those of aggregations in it as well.
+    fn check_statements<'a>(
+        &'a self,
+        public: &PublicInputs,
+        registry: &PrecompileVerifierRegistry,
+        parts: &mut Vec<&'a Aggregated>,
+    ) -> Result<(), AggregateError> {
         let expected = self.program()?.program().hash();
         if public.program_hash != expected {
             return Err(AggregateError::OtherProgram {
@@ -197,16 +293,69 @@ impl Aggregate {
             return Err(AggregateError::Statement);
         }
         for (index, part) in self.parts.iter().enumerate() {
-            let nested = part.aggregate.as_ref();
-            let checked = nested.map(|nested| nested.check(part.statement.public_inputs()));
-            checked
-                .transpose()
-                .map_err(|reason| AggregateError::Nested {
+            let public = part.statement.public_inputs();
+            if let Some(nested) = &part.aggregate {
+                let checked = nested.check_statements(public, registry, parts);
+                checked.map_err(|reason| AggregateError::Nested {
                     index,
                     reason: Box::new(reason),
                 })?;
+            }
+            check_requests(&part.requests, public.precompile_transcript, registry)
+                .map_err(|reason| AggregateError::Requests { index, reason })?;
+            parts.push(part);
         }
         Ok(())
+    }
+}
+
+/// Looks for proofs of the claims of all parts among the parts.
+fn check_claims(parts: &[&Aggregated]) -> Result<CheckedAggregate, AggregateError> {
+    // What tells runs apart, whoever has called for them.
+    let key = |run: &ClaimedRun| run.digest(Word::default());
+    let run = |part: &Aggregated| claimed_run(part.statement.public_inputs());
+    let proven: BTreeSet<Word> = parts
+        .iter()
+        .filter_map(|part| run(part).as_ref().map(key))
+        .collect();
+    let mut checked = CheckedAggregate::default();
+    let mut listed = BTreeSet::new();
+    // Each part with the runs among the parts that it rests on.
+    let mut resting: Vec<(&Aggregated, Vec<Word>)> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let claims = claims_among(&part.requests);
+        checked.precompiles += part.requests.len() - claims.len();
+        let mut rests_on = Vec::new();
+        for claim in claims {
+            let is_proven = proven.contains(&key(&claim.run));
+            if is_proven {
+                rests_on.push(key(&claim.run));
+            }
+            if listed.insert(claim.run.digest(claim.caller)) {
+                checked.claims.push(AggregatedClaim { claim, is_proven });
+            }
+        }
+        resting.push((part, rests_on));
+    }
+    // Parts are well founded that rest on such ones only, and their runs with them.
+    let mut founded = BTreeSet::new();
+    loop {
+        let before = resting.len();
+        resting.retain(|(part, rests_on)| {
+            let is_founded = rests_on.iter().all(|key| founded.contains(key));
+            if is_founded {
+                founded.extend(run(part).as_ref().map(key));
+            }
+            !is_founded
+        });
+        match resting.first() {
+            None => return Ok(checked),
+            Some((part, _)) if resting.len() == before => {
+                let public = part.statement.public_inputs();
+                return Err(AggregateError::Circular(public.program_hash));
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -223,6 +372,13 @@ struct PartRecord {
     statement: Statement,
     /// In the order of the tables.
     heights: Vec<usize>,
+    /// As they stand in a proof.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    requests: Option<String>,
     #[serde(
         default,
         deserialize_with = "present",
@@ -238,15 +394,18 @@ impl TryFrom<Object<AggregateRecord>> for Aggregate {
         let Object(AggregateRecord { statements }) = record;
         let parts = statements.into_iter().enumerate();
         let parts = parts.map(|(index, Object(part))| {
-            check_statement(part.statement.public_inputs())
-                .map_err(|reason| AggregateError::Part { index, reason })?;
             let heights = <[usize; Table::COUNT]>::try_from(part.heights)
                 .map_err(|heights| AggregateError::Tables(heights.len()))?;
+            let heights = Heights::new(heights)
+                .filter(Shape::allows)
+                .ok_or(AggregateError::Heights(heights))?;
+            let shape = Shape::new(heights, part.statement.public_inputs())
+                .map_err(|reason| AggregateError::Part { index, reason })?;
+            let requests = part.requests.as_deref().map_or(Ok(Vec::new()), read);
             Ok(Aggregated {
                 statement: part.statement,
-                heights: Heights::new(heights)
-                    .filter(Shape::allows)
-                    .ok_or(AggregateError::Heights(heights))?,
+                shape,
+                requests: requests.map_err(|reason| AggregateError::Encoding { index, reason })?,
                 aggregate: part.aggregate,
             })
         });
@@ -259,7 +418,13 @@ impl From<Aggregate> for AggregateRecord {
         let parts = aggregate.parts.into_iter();
         let parts = parts.map(|part| {
             Object(PartRecord {
-                heights: part.heights.rows().map(|rows| rows as usize).to_vec(),
+                heights: part
+                    .shape
+                    .heights()
+                    .rows()
+                    .map(|rows| rows as usize)
+                    .to_vec(),
+                requests: written(&part.requests),
                 statement: part.statement,
                 aggregate: part.aggregate,
             })
@@ -268,4 +433,27 @@ impl From<Aggregate> for AggregateRecord {
             statements: parts.collect(),
         }
     }
+}
+
+/// Requests as a text, unless there are none.
+fn written(requests: &[PrecompileRequest]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(requests::encoded_len(requests));
+    requests::write(requests, &mut bytes);
+    (!bytes.is_empty()).then(|| bytes.as_slice().to_hex())
+}
+
+/// Requests from a text, of which there is one only.
+fn read(text: &str) -> Result<Vec<PrecompileRequest>, EncodingError> {
+    let digit = |&byte: &u8| match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        _ => Err(EncodingError::Digits),
+    };
+    let byte = |[high, low]: &[u8; 2]| Ok(16 * digit(high)? + digit(low)?);
+    let bytes: Result<Vec<u8>, EncodingError> = match text.as_bytes().as_chunks() {
+        ([], []) => Err(EncodingError::Empty),
+        (pairs, []) => pairs.iter().map(byte).collect(),
+        _ => Err(EncodingError::Digits),
+    };
+    Ok(requests::read(&bytes?)?)
 }

@@ -15,15 +15,19 @@ use miden_cvm_air::{
     algebra::Algebra,
     boundary::{Boundary, StackCell},
     builder::{PERIOD, Periodic},
-    columns::{Cells, cells_of},
+    columns::Cells,
     heights::Piece,
-    lookup::{Challenges, ChildBlock, Message, NUM_CHALLENGES},
+    lookup::{Challenges, NUM_CHALLENGES},
+    public::PublicWord,
     symbolic::{Operation, Value, record},
     table::Window,
 };
 use miden_cvm_processor::{Gate, GateOperation};
 
-use crate::shape::{BLOCK, NUM_VARIABLES};
+use crate::{
+    masm::WORD,
+    shape::{BLOCK, NUM_VARIABLES},
+};
 
 /// Cells of memory that a variable takes.
 pub const VARIABLE_LEN: usize = 2;
@@ -85,7 +89,7 @@ pub struct Circuit {
 }
 
 impl Circuit {
-    /// The circuit of an AIR with nothing in its statement but a program and its stacks.
+    /// The circuit of an AIR, whose statement has variables and records: these are constants.
     pub fn new(air: &CvmAir) -> Self {
         let variables = Variables::new(air);
         let (nodes, output) = record(|| check(air, &variables));
@@ -162,21 +166,18 @@ fn balance(
     statement: &[Value],
     sums: &[Value],
 ) -> Value {
-    let program = ChildBlock {
-        parent: Value::ZERO,
-        digest: core::array::from_fn(|i| statement[i]),
-        first_child: Value::ZERO,
-        body: Value::ZERO,
-    };
-    let bus = <ChildBlock<Value> as Message<Value>>::BUS;
-    let mut denominators = vec![challenges.denominator(Value::int(bus as u64), cells_of(&program))];
-    // The first message is the program, the others do not depend on it.
-    for message in air.public_inputs().messages().iter().skip(1) {
-        let coordinates = message.coordinates.iter();
-        let coordinates: Vec<Value> = coordinates.map(|&c| Value::Constant(c)).collect();
-        let bus = Value::int(message.bus as u64);
-        denominators.push(challenges.denominator(bus, &coordinates));
-    }
+    let denominators = air.public_inputs().messages().into_iter().map(|message| {
+        let coordinates = message.coordinates.into_iter();
+        let mut coordinates: Vec<Value> = coordinates.map(Value::Constant).collect();
+        if let Some((word, first)) = message.word {
+            let variables = match word {
+                PublicWord::ProgramHash => &statement[..WORD],
+                PublicWord::PrecompileTranscript => &statement[NUM_VARIABLES - WORD..],
+            };
+            coordinates[first..first + WORD].copy_from_slice(variables);
+        }
+        challenges.denominator(Value::int(message.bus as u64), &coordinates)
+    });
     // Fractions are added as fractions.
     let mut numerator = sums.iter().fold(Value::ZERO, |sum, &other| sum + other);
     let mut denominator = Value::ONE;
@@ -234,8 +235,8 @@ impl Constraints<'_> {
                 aux_next,
             };
             let known = |boundary: &Boundary| match boundary.source {
-                Some(StackCell::Input(at)) => self.statement[4 + at],
-                Some(StackCell::Output(at)) => self.statement[4 + 16 + at],
+                Some(StackCell::Input(at)) => self.statement[WORD + at],
+                Some(StackCell::Output(at)) => self.statement[WORD + 16 + at],
                 None => Value::Constant(boundary.value),
             };
             let combined = air.combine_with(

@@ -14,8 +14,11 @@ mod shape;
 mod verifier;
 mod witness;
 
-pub use aggregate::{Aggregate, AggregateError, Aggregated, MAX_DEPTH};
+pub use aggregate::{
+    Aggregate, AggregateError, Aggregated, AggregatedClaim, CheckedAggregate, EncodingError,
+    MAX_DEPTH,
+};
 pub use circuit::{Circuit, Variables};
 pub use program::{MAX_PROOFS, ProgramError, VerifyingProgram};
-pub use shape::{Shape, ShapeError, variables};
+pub use shape::{MAX_MESSAGES, NUM_VARIABLES, Shape, ShapeError, variables};
 pub use witness::{WitnessError, advice, commitment, forged_advice};

@@ -9,6 +9,9 @@ use crate::shape::BLOCK;
 /// Elements of a word.
 pub const WORD: usize = 4;
 
+/// Blocks that are absorbed in one round of a loop.
+const ROUND: usize = 32;
+
 /// An address of memory.
 pub type Address = usize;
 
@@ -171,16 +174,41 @@ impl Masm {
 
     /// Puts the hash of elements on the stack, which are read from `source`.
     pub fn hash(&mut self, sponge: Sponge, source: &str) {
+        // Whole rounds are a loop, whose code is short however long the elements are. The number of
+        // rounds that are left is below the address.
+        let rounds = sponge.len / (ROUND * BLOCK);
+        if rounds < 2 {
+            self.sponge(sponge);
+            self.absorb(sponge, source);
+            self.squeeze();
+            return;
+        }
+        self.add(format_args!("push.{rounds}"));
         self.sponge(sponge);
-        self.absorb(sponge, source);
+        self.add(format_args!(
+            "push.1 while.true repeat.{ROUND} {source} hperm end \
+             movup.13 sub.1 dup movdn.14 neq.0 end"
+        ));
+        let len = sponge.len % (ROUND * BLOCK);
+        self.absorb(Sponge { len, ..sponge }, source);
         self.squeeze();
+        self.add("movup.4 drop");
     }
 
-    /// Checks that `[node]` on the stack is below a root, and drops it. The root is the second word.
+    /// Replaces the third word on top, a state's beginning, by one of memory; the first one is lost.
+    pub fn replace_capacity(&mut self, address: Address) {
+        self.reload_word(address);
+        self.add("swapw.2");
+    }
+
+    /// Checks that the second word on top, a node, is below the root on top of it. Leaves two elements fewer
+    /// that nothing is known of.
     pub fn verify_path(&mut self, index: Address, depth: usize) {
+        self.add("swapw");
         self.load(index);
-        self.add(format_args!("push.{depth} movdn.5 movdn.5 mtree_verify"));
-        self.add("dropw drop drop");
+        self.add(format_args!(
+            "push.{depth} movdn.5 movdn.5 mtree_verify drop drop"
+        ));
     }
 
     /// Writes elements that are known to memory.

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     masm::{Masm, Memory, Sponge, WORD},
-    shape::Shape,
+    shape::{Shape, pad},
     verifier::{Common, Verifier},
 };
 
@@ -54,19 +54,21 @@ impl VerifyingProgram {
         common.prepare(&mut body);
         let mut distinct = Vec::new();
         let mut code = Vec::new();
-        for &shape in shapes {
+        for shape in shapes {
             if !distinct.contains(&shape) {
-                let mut verifier = Verifier::new(shape, &mut memory);
+                let mut verifier = Verifier::new(shape.clone(), &mut memory);
                 let name = name(distinct.len());
                 verifier.procedures(&name, &common, &mut memory, &mut text);
-                verifier.load_circuit(&mut body);
-                code.extend(verifier.circuit.code());
+                verifier.load(&mut body);
+                code.extend(verifier.code());
+                // What fills the last block.
+                pad(&mut code);
                 distinct.push(shape);
             }
         }
         for (number, shape) in shapes.iter().enumerate() {
             // Every shape was added.
-            let verifier = distinct.iter().position(|other| other == shape);
+            let verifier = distinct.iter().position(|&other| other == shape);
             body.add(format_args!("exec.{}", name(verifier.unwrap_or_default())));
             body.copy_word(seeds.address + WORD * number);
             body.add("dropw");
@@ -96,12 +98,13 @@ impl VerifyingProgram {
         &self.source
     }
 
-    /// What it reads before the advice of the proofs: its circuits.
+    /// What it reads before the advice of the proofs: the code of its circuits, and what transcripts begin
+    /// with.
     pub fn advice(&self) -> AdviceInputs {
         AdviceInputs::default().with_stack(self.code.iter().copied())
     }
 
-    /// The elements of its circuits.
+    /// The elements that it reads before the advice of the proofs.
     pub fn code(&self) -> &[Felt] {
         &self.code
     }

@@ -1,6 +1,6 @@
 //! What a verifying program is made for: all that is not in a proof's messages and its statement.
 
-use miden_core::{Felt, ZERO, precompile::PrecompileTranscriptState};
+use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
     air::CvmAir,
     heights::{Heights, Piece},
@@ -10,9 +10,16 @@ use miden_cvm_air::{
 };
 use miden_cvm_verifier::Proof;
 use thiserror::Error;
+use winter_math::ToElements;
+
+use crate::masm::WORD;
 
 /// The settings of the proofs that are verified.
 const SETTINGS: (OptionSet, HashFunction) = (OptionSet::Recursive96, HashFunction::Rpo256);
+
+/// The most messages that the verifier itself may send of a statement: so many records a composition
+/// and a kernel may have, together with the words of public data.
+pub const MAX_MESSAGES: usize = 4096;
 
 /// Why a proof is not one that a program can verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -24,68 +31,63 @@ pub enum ShapeError {
          programs: prove the run with these"
     )]
     Settings(ProofSettings),
-    /// The program has a kernel.
-    #[error("the run is of a program with a kernel, which no program verifies yet")]
-    Kernel,
-    /// The run is one of a composition.
-    #[error("the run is one of a composition, which no program verifies yet")]
-    Composition,
-    /// The run left something to precompiles, or makes claims.
+    /// The kernel and the composition have too many records.
     #[error(
-        "the run left computations to precompiles or claims to others, which no program verifies yet"
+        "the statement has {0} procedures of a kernel, links, intrinsics, segments and words of public data, \
+         but programs verify proofs of statements with at most {MAX_MESSAGES}"
     )]
-    Requests,
+    Records(usize),
 }
 
-/// The shape of a proof: the heights of its tables. Its settings are the set `Recursive96` with RPO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The shape of a proof: the heights of its tables, and what its statement says but for
+/// [`variables`]: the kernel and the composition. Its settings are the set `Recursive96` with RPO.
+#[derive(Debug, Clone)]
 pub struct Shape {
     heights: Heights,
+    /// With zeros in the place of the variables.
+    records: PublicInputs,
 }
 
-/// Where the elements of the transcript's beginning come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeedElement {
-    /// The same for all proofs of the shape.
-    Known(Felt),
-    /// Of the statement, by its number among the [`variables`].
-    Variable(usize),
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        self.heights == other.heights && self.records.to_elements() == other.records.to_elements()
+    }
 }
 
-/// The number of elements of a statement that differ from run to run: the program's hash and the
-/// stack at the beginning and the end.
-pub const NUM_VARIABLES: usize = 4 + 16 + 16;
+impl Eq for Shape {}
+
+/// The number of elements of a statement that differ from run to run: the program's hash, the stack at
+/// the beginning and the end, and the state of the precompile transcript.
+pub const NUM_VARIABLES: usize = 4 + 16 + 16 + 4;
 
 /// The elements of a statement that differ from run to run.
-pub fn variables(public: &PublicInputs) -> Vec<Felt> {
-    let mut elements = public.program_hash.as_elements().to_vec();
-    elements.extend_from_slice(&public.stack_inputs[..]);
-    elements.extend_from_slice(&public.stack_outputs[..]);
-    elements
-}
-
-/// Checks that programs verify proofs of such statements: there is nothing in them but a program and
-/// stacks.
-///
-/// # Errors
-/// Returns what else there is.
-pub fn check_statement(public: &PublicInputs) -> Result<(), ShapeError> {
-    if !public.kernel.proc_hashes().is_empty() {
-        return Err(ShapeError::Kernel);
-    }
-    if public.composition.is_some() {
-        return Err(ShapeError::Composition);
-    }
-    match public.precompile_transcript == PrecompileTranscriptState::default() {
-        true => Ok(()),
-        false => Err(ShapeError::Requests),
-    }
+pub fn variables(public: &PublicInputs) -> [Felt; NUM_VARIABLES] {
+    let stacks = [&public.stack_inputs[..], &public.stack_outputs[..]].into_iter();
+    let elements = public.program_hash.into_iter();
+    let mut elements = elements
+        .chain(stacks.flatten().copied())
+        .chain(public.precompile_transcript);
+    core::array::from_fn(|_| elements.next().unwrap_or_default())
 }
 
 impl Shape {
-    /// The shape of proofs whose tables have these heights.
-    pub const fn new(heights: Heights) -> Self {
-        Self { heights }
+    /// The shape of proofs whose tables have these heights, of statements with the kernel and the
+    /// composition of this one.
+    ///
+    /// # Errors
+    /// If there are too many records.
+    pub fn new(heights: Heights, public: &PublicInputs) -> Result<Self, ShapeError> {
+        match public.messages().len() {
+            count if count > MAX_MESSAGES => Err(ShapeError::Records(count)),
+            _ => Ok(Self {
+                heights,
+                records: PublicInputs {
+                    kernel: public.kernel.clone(),
+                    composition: public.composition.clone(),
+                    ..PublicInputs::default()
+                },
+            }),
+        }
     }
 
     /// The shape of a proof of this statement.
@@ -97,11 +99,7 @@ impl Shape {
         if (settings.set(), settings.hash()) != SETTINGS {
             return Err(ShapeError::Settings(settings));
         }
-        check_statement(public)?;
-        if !proof.requests().is_empty() {
-            return Err(ShapeError::Requests);
-        }
-        Ok(Self::new(*proof.heights()))
+        Self::new(*proof.heights(), public)
     }
 
     /// Whether there are proofs whose tables have these heights.
@@ -120,33 +118,26 @@ impl Shape {
         ProofSettings::new(set, hash).expect("RPO is strong enough for each set of 96 bits")
     }
 
-    /// The AIR of such proofs, with a statement of zeros.
+    /// The AIR of such proofs, with zeros in the place of the variables.
     pub fn air(&self) -> CvmAir {
         let options = Self::settings().proof_options();
-        CvmAir::new(self.heights, PublicInputs::default(), options)
+        CvmAir::new(self.heights, self.records.clone(), options)
     }
 
-    /// The elements that the transcript begins with.
-    pub fn seed(&self, air: &CvmAir) -> Vec<SeedElement> {
-        let elements = transcript::seed(air, Self::settings());
-        let end = PublicInputs::default()
-            .precompile_transcript
-            .as_elements()
-            .len();
-        // Hash, number of procedures of the kernel, whether it is a composition, stacks, transcript.
-        let stacks = elements.len() - end - 32;
-        let hash = stacks - 2 - 4;
-        let variable = |at: usize| match at {
-            _ if at >= stacks && at < stacks + 32 => Some(4 + at - stacks),
-            _ if at >= hash && at < hash + 4 => Some(at - hash),
-            _ => None,
-        };
-        let elements = elements.into_iter().enumerate();
-        let elements = elements.map(|(at, element)| match variable(at) {
-            Some(number) => SeedElement::Variable(number),
-            None => SeedElement::Known(element),
-        });
-        elements.collect()
+    /// The elements that the transcript begins with, with zeros in the place of the variables.
+    pub fn seed(&self, air: &CvmAir) -> Vec<Felt> {
+        transcript::seed(air, Self::settings())
+    }
+
+    /// The places of the variables among the elements of a seed.
+    pub fn places(&self, seed: &[Felt]) -> [usize; NUM_VARIABLES] {
+        // The hash is the first of the public inputs, which are the last; the others end them.
+        let hash = seed.len() - self.records.to_elements().len();
+        let others = seed.len() - (NUM_VARIABLES - WORD);
+        core::array::from_fn(|number| match number.checked_sub(WORD) {
+            Some(number) => others + number,
+            None => hash + number,
+        })
     }
 
     /// The sizes of the pieces' extensions, from the largest to the smallest, each once.

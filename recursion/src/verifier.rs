@@ -18,7 +18,7 @@ use crate::{
     circuit::{Circuit, VARIABLE_LEN},
     combination::{Row, Rows},
     masm::{Address, Masm, Memory, Sponge, WORD},
-    shape::{BLOCK, NUM_VARIABLES, SeedElement, Shape},
+    shape::{BLOCK, Shape},
 };
 
 /// Elements of an element of the extension.
@@ -36,6 +36,8 @@ pub struct Common {
     reversed: Address,
     /// Numbers of two bits, reversed.
     swapped: Address,
+    /// Words that the hasher's state begins with, by the number of elements of the last block.
+    capacities: Address,
 }
 
 impl Common {
@@ -45,6 +47,7 @@ impl Common {
             coin: memory.take(STATE_WIDTH),
             reversed: memory.take(1 << TABLE_BITS),
             swapped: memory.take(4),
+            capacities: memory.take(BLOCK * WORD),
         }
     }
 
@@ -56,6 +59,15 @@ impl Common {
             (0..1 << TABLE_BITS).map(reversed(TABLE_BITS as u32)),
         );
         masm.write(self.swapped, (0..4).map(reversed(2)));
+        for len in 1..BLOCK {
+            let address = self.capacities + len * WORD;
+            masm.write(address, [Felt::new(len as u64)]);
+        }
+    }
+
+    /// The word that the hasher's state begins with for so many elements.
+    fn capacity(&self, len: usize) -> Address {
+        self.capacities + len % BLOCK * WORD
     }
 
     /// The procedures that use the coin.
@@ -143,13 +155,12 @@ struct Layer {
     /// The number of rows, of four values each.
     size: usize,
     root: Address,
-    /// The element that folds it, over the offset of its domain and times the generator: FRIE2F4 takes
-    /// the domains of all layers to have the offset of the first one.
-    challenge: Address,
+    /// What FRIE2F4 needs, a word: which value of the row the position is at; the element that folds
+    /// it, over the offset of its domain and times the generator, the second coordinate first: FRIE2F4
+    /// takes the domains of all layers to have the offset of the first one; and an address, zero.
+    folding: Address,
     /// What of the reversed position is the index of the row.
     index: Address,
-    /// The value of the row that the position is at.
-    segment: Address,
 }
 
 /// Where a verifier keeps what it reads and computes.
@@ -175,16 +186,25 @@ struct Places {
     parts: Vec<Address>,
     /// The index of a path that nothing divides.
     index: Address,
-    row: Address,
+    /// The rows of a query, one after the other.
+    rows: Address,
     node: Address,
+    /// The power of the domain's generator that a query is at.
+    power: Address,
     /// The point of a query.
     x: Address,
     /// The pieces' columns of a query, combined.
     sum: Address,
-    /// A value that is compared.
-    value: Address,
     /// The inverse of a point of the last domain: a word whose other elements are zero.
     inverse: Address,
+}
+
+/// How far the rows of a query are read.
+struct Reading {
+    /// The address of the next one.
+    address: Address,
+    /// The power that the accumulator is to be multiplied by; nothing if it is zero.
+    reached: Option<i64>,
 }
 
 /// The verifier of a shape.
@@ -192,9 +212,10 @@ struct Places {
 pub struct Verifier {
     shape: Shape,
     air: CvmAir,
+    /// What the transcript begins with, with zeros in the place of the variables.
+    seed: Vec<Felt>,
     rows: Rows,
-    /// The circuit of its constraints.
-    pub circuit: Circuit,
+    circuit: Circuit,
     places: Places,
     /// The powers of `gamma` that the queries use.
     factors: BTreeMap<i64, Address>,
@@ -206,10 +227,12 @@ impl Verifier {
         let air = shape.air();
         let circuit = Circuit::new(&air);
         let rows = Rows::new(&shape, &air);
-        let places = Places::new(&shape, &air, &circuit, &rows, memory);
+        let seed = shape.seed(&air);
+        let places = Places::new(&air, &circuit, &seed, &rows, memory);
         Self {
             shape,
             air,
+            seed,
             rows,
             circuit,
             places,
@@ -221,9 +244,17 @@ impl Verifier {
         self.places.circuit + VARIABLE_LEN * number
     }
 
-    /// Reads the circuit from the advice.
-    pub fn load_circuit(&self, masm: &mut Masm) {
-        let code = self.circuit.code();
+    /// What is read once, before the first proof: the circuit, and the elements that the transcript
+    /// begins with, but for the variables.
+    pub fn code(&self) -> Vec<Felt> {
+        let mut code = self.circuit.code();
+        code.extend(&self.seed);
+        code
+    }
+
+    /// Reads the code from the advice.
+    pub fn load(&self, masm: &mut Masm) {
+        let code = self.code();
         let sponge = Sponge {
             len: code.len(),
             address: self.variable(self.circuit.variables.constants),
@@ -247,7 +278,7 @@ impl Verifier {
         masm.block(&format!("proc {name}_query"), &query);
 
         let mut body = Masm::default();
-        self.seed(&mut body);
+        self.begin(&mut body);
         self.commitments(common, &mut body);
         self.constraints(&mut body);
         self.layers(common, &mut body);
@@ -266,24 +297,17 @@ impl Verifier {
         self.air.options().num_queries()
     }
 
-    /// Puts the beginning of the transcript together, and leaves its hash, which the coin is made of.
-    fn seed(&self, masm: &mut Masm) {
-        let elements = self.shape.seed(&self.air);
+    /// Puts the variables into the beginning of the transcript, and leaves its hash, which the coin is
+    /// made of.
+    fn begin(&self, masm: &mut Masm) {
         let address = self.places.seed;
-        let mut variables = [0; NUM_VARIABLES];
-        for (i, &element) in elements.iter().enumerate() {
-            match element {
-                SeedElement::Known(known) => masm.write(address + i, [known]),
-                SeedElement::Variable(number) => variables[number] = address + i,
-            }
-        }
-        for (number, address) in variables.into_iter().enumerate() {
+        for (number, place) in self.shape.places(&self.seed).into_iter().enumerate() {
             masm.add("adv_push.1 dup");
-            masm.store(address);
+            masm.store(address + place);
             masm.store(self.variable(self.circuit.variables.statement + number));
         }
         let sponge = Sponge {
-            len: elements.len(),
+            len: self.seed.len(),
             address,
         };
         masm.hash(sponge, "mem_stream");
@@ -352,7 +376,7 @@ impl Verifier {
             for i in 0..DEGREE {
                 masm.load(common.shown(i));
                 masm.add(format_args!("mul.{}", factor.as_int()));
-                masm.store(layer.challenge + i);
+                masm.store(layer.folding + DEGREE - i);
             }
             offset = offset.exp(4);
         }
@@ -491,22 +515,37 @@ impl Verifier {
             composition,
         } = self.rows.clone();
         let [main_root, aux_root, composition_root] = self.places.roots;
+        // From here on the hasher's state, the address that rows are read to, the point's address
+        // and an accumulator are on the stack.
         masm.zeros(DEGREE);
-        let mut reached = None;
-        self.tree(memory, masm, &main, main_root, &mut reached);
-        self.tree(memory, masm, &aux, aux_root, &mut reached);
-        self.scale(memory, masm, reached);
+        masm.add(format_args!(
+            "push.{}.{} padw padw padw",
+            self.places.point, self.places.rows
+        ));
+        let mut reading = Reading {
+            address: self.places.rows,
+            reached: None,
+        };
+        self.tree(common, memory, masm, &main, main_root, &mut reading);
+        self.tree(common, memory, masm, &aux, aux_root, &mut reading);
+        self.scale(memory, masm, reading.reached.replace(0));
+        masm.add("dup.15 dup.15");
         masm.store_ext(self.places.sum);
-        masm.zeros(DEGREE);
-        let mut reached = None;
         let composition = [composition];
-        self.tree(memory, masm, &composition, composition_root, &mut reached);
-        self.scale(memory, masm, reached);
+        self.tree(
+            common,
+            memory,
+            masm,
+            &composition,
+            composition_root,
+            &mut reading,
+        );
+        self.scale(memory, masm, reading.reached);
         self.quotients(masm);
-        self.low_degree(masm);
+        self.low_degree(common, masm, reading.address);
     }
 
-    /// Takes the position on top apart; leaves the power of the domain's generator that it is of.
+    /// Takes the position on top apart.
     fn locate(&self, common: &Common, masm: &mut Masm) {
         let places = &self.places;
         let bits = self.air.domain_size().ilog2() as usize;
@@ -515,8 +554,9 @@ impl Verifier {
         masm.add(format_args!("push.{} swap exp.u{bits}", generator.as_int()));
         masm.add(format_args!("dup mul.{}", Felt::GENERATOR.as_int()));
         masm.store(places.x);
+        masm.store(places.power);
         // The position, reversed: the lowest bits become the highest ones.
-        masm.add("swap push.0 swap");
+        masm.add("push.0 swap");
         for _ in 0..bits / TABLE_BITS {
             masm.add(format_args!("u32divmod.{}", 1 << TABLE_BITS));
             masm.add(format_args!("add.{} mem_load", common.reversed));
@@ -544,42 +584,43 @@ impl Verifier {
         for layer in &places.layers {
             masm.add("u32divmod.4");
             masm.add(format_args!("add.{} mem_load", common.swapped));
-            masm.store(layer.segment);
+            masm.store(layer.folding);
             masm.add("dup");
             masm.store(layer.index);
         }
         masm.add("drop");
     }
 
-    /// Multiplies the accumulator on top by the power of `gamma` that is still missing.
-    fn scale(&mut self, memory: &mut Memory, masm: &mut Masm, reached: Option<i64>) {
-        if let Some(power) = reached.filter(|&power| power != 0) {
+    /// Multiplies the accumulator below the hasher's state by the power of `gamma` that is still missing.
+    fn scale(&mut self, memory: &mut Memory, masm: &mut Masm, power: Option<i64>) {
+        if let Some(power) = power.filter(|&power| power != 0) {
             let factor = self.factor(memory, power);
+            masm.add("movup.15 movup.15");
             masm.load_ext(factor);
-            masm.add("ext2mul");
+            masm.add("ext2mul movdn.15 movdn.15");
         }
     }
 
-    /// Reads the rows of a tree, takes them into the accumulator on top, and checks them against the
-    /// root. `reached` is the power that the accumulator is to be multiplied by; nothing if it is zero.
+    /// Reads the rows of a tree, takes them into the accumulator, and checks them against the root.
     fn tree(
         &mut self,
+        common: &Common,
         memory: &mut Memory,
         masm: &mut Masm,
         rows: &[Row],
         root: Address,
-        reached: &mut Option<i64>,
+        reading: &mut Reading,
     ) {
         let depths = depths(rows);
         for (number, row) in rows.iter().enumerate() {
-            self.row(memory, masm, row, reached);
-            masm.add("dropw");
+            masm.replace_capacity(common.capacity(row.len()));
+            self.row(memory, masm, row, reading);
+            // The digest is the second word.
             if number > 0 {
-                masm.add("swapw");
+                // It is the second half of what is hashed, behind the node.
+                masm.replace_capacity(common.capacity(0));
                 masm.reload_word(self.places.node);
-                masm.add("swapw hmerge padw");
-            } else {
-                masm.add("swapw");
+                masm.add("swapw hperm");
             }
             if number + 1 == rows.len() {
                 masm.reload_word(root);
@@ -587,19 +628,17 @@ impl Verifier {
                 masm.add("adv_loadw");
                 masm.copy_word(self.places.node);
             }
-            masm.add("swapw");
             let index = match rows.len() {
                 1 => self.places.index,
                 _ => self.places.parts[number],
             };
             masm.verify_path(index, depths[number]);
-            masm.add("dropw drop drop");
         }
     }
 
-    /// Reads and hashes a row, and takes it into the accumulator on top. Leaves the hasher's state and two
-    /// addresses above the accumulator.
-    fn row(&mut self, memory: &mut Memory, masm: &mut Masm, row: &Row, reached: &mut Option<i64>) {
+    /// Reads and hashes a row, and takes it into the accumulator.
+    fn row(&mut self, memory: &mut Memory, masm: &mut Masm, row: &Row, reading: &mut Reading) {
+        let Reading { address, reached } = reading;
         let horner = match row.degree {
             1 => "horner_eval_base",
             _ => "horner_eval_ext",
@@ -614,12 +653,6 @@ impl Verifier {
             self.scale(memory, masm, Some(power - start));
         }
         *reached = start;
-        masm.add(format_args!("push.{}", self.places.point));
-        let sponge = Sponge {
-            len: row.len(),
-            address: self.places.row,
-        };
-        masm.sponge(sponge);
         let mut plain = 0;
         for (number, powers) in row.powers.chunks(columns).enumerate() {
             let parts = parts(powers);
@@ -632,7 +665,7 @@ impl Verifier {
             masm.repeat(plain, &format!("adv_pipe {horner} hperm"));
             plain = 0;
             masm.add("adv_pipe");
-            let address = self.places.row + number * BLOCK;
+            let address = *address + number * BLOCK;
             let padding = BLOCK - powers.len() * row.degree;
             masm.mask(padding);
             for (i, &(from, to)) in parts.iter().enumerate() {
@@ -640,10 +673,7 @@ impl Verifier {
                 if let Some(power) = *reached
                     && power != start
                 {
-                    let factor = self.factor(memory, power - start);
-                    masm.add("movup.15 movup.15");
-                    masm.load_ext(factor);
-                    masm.add("ext2mul movdn.15 movdn.15");
+                    self.scale(memory, masm, Some(power - start));
                 }
                 let cells = from * row.degree..to * row.degree;
                 if i > 0 {
@@ -668,15 +698,16 @@ impl Verifier {
             masm.add("hperm");
         }
         masm.repeat(plain, &format!("adv_pipe {horner} hperm"));
+        *address += row.len().next_multiple_of(BLOCK);
     }
 
-    /// Replaces the composition's columns, combined, by the sum of all quotients.
+    /// Replaces the point's address and the accumulator, all columns combined, by the power of the
+    /// domain's generator and the sum of all quotients.
     fn quotients(&self, masm: &mut Masm) {
         let places = &self.places;
         let z = self.variable(self.circuit.variables.z);
         let [at_point, at_next] = places.combined;
-        masm.load_ext(places.sum);
-        masm.add("ext2add");
+        masm.add("movup.13 drop movup.14 movup.14");
         for (combined, point) in [(at_point, z), (at_next, places.successor)] {
             if combined == at_next {
                 masm.load_ext(places.sum);
@@ -688,71 +719,56 @@ impl Verifier {
             masm.load_ext(point);
             masm.add("ext2sub ext2div");
         }
-        masm.add("ext2add");
+        masm.add("ext2add swap movdn.14 movdn.13");
+        masm.load(places.power);
+        masm.add("movdn.13");
     }
 
-    /// Checks the value on top, above the power of the generator, through all layers.
-    fn low_degree(&self, masm: &mut Masm) {
+    /// Checks the value below the power of the generator through all layers, and drops all.
+    fn low_degree(&self, common: &Common, masm: &mut Masm, rows: Address) {
         let places = &self.places;
-        masm.add("movup.2");
-        let row = Sponge {
-            len: BLOCK,
-            address: places.row,
-        };
-        for layer in &places.layers {
-            masm.sponge(row);
-            masm.add("adv_pipe hperm dropw swapw");
+        for (number, layer) in places.layers.iter().enumerate() {
+            masm.replace_capacity(common.capacity(0));
+            masm.add("adv_pipe hperm");
             masm.reload_word(layer.root);
-            masm.add("swapw");
             masm.verify_path(layer.index, layer.size.ilog2() as usize);
-            masm.add("dropw drop");
-            // The address of the layer and the position, which nothing depends on, are zero.
-            masm.add("push.0 movdn.3");
-            for i in 0..DEGREE {
-                masm.load(layer.challenge + i);
-                masm.add("movdn.3");
-            }
-            masm.load(layer.segment);
-            masm.add("push.0");
-            masm.load_word(row.address);
-            masm.load_word(row.address + WORD);
-            masm.add("fri_ext2fold4 dropw dropw drop drop drop swap drop");
+            // Above the address are eight elements and a word.
+            masm.reload_word(layer.folding);
+            masm.add("movdn.15 movdn.14 movdn.13 movdn.9");
+            let row = rows + number * BLOCK;
+            masm.reload_word(row);
+            masm.add("swapw");
+            masm.reload_word(row + WORD);
+            masm.add("fri_ext2fold4");
+            // The address, which FRIE2F4 takes for a position that nothing depends on, comes before the
+            // power, and below twelve elements.
+            masm.add("movup.11 movdn.12 push.0");
         }
-        let offset = places
-            .layers
-            .iter()
-            .fold(Felt::GENERATOR, |offset, _| offset.exp(4));
-        masm.add(format_args!("mul.{}", offset.as_int()));
-        masm.add("dup inv dup");
+        // The value at x is the remainder's if, multiplied by -x, it is what Horner's method in 1/x has to
+        // begin with to end with zero.
+        let layers = places.layers.iter();
+        let offset = layers.fold(Felt::GENERATOR, |offset, _| offset.exp(4));
+        masm.add("movup.15 movup.15 movup.15");
+        masm.add(format_args!("mul.{} dup inv", offset.as_int()));
         masm.store(places.inverse);
-        // The point to the power of the remainder's degree.
-        masm.add("swap");
-        let coefficients = self.coefficients();
-        masm.repeat(coefficients.ilog2() as usize, "dup mul");
-        masm.add("mul");
-        masm.store(places.x);
-        masm.store_ext(places.value);
+        masm.add("neg movup.2 dup.1 mul movdn.2 mul swap movdn.14 movdn.13");
+        masm.add(format_args!("push.{} movdn.13", places.inverse));
         masm.add(format_args!(
-            "push.0.0.{}.{} padw padw padw",
-            places.inverse, places.remainder
+            "movup.12 drop push.{} movdn.12",
+            places.remainder
         ));
-        let columns = BLOCK / DEGREE;
-        masm.repeat(coefficients / columns, "mem_stream horner_eval_ext");
-        masm.add("dropw dropw dropw drop drop");
-        for i in [1, 0] {
-            masm.load(places.x);
-            masm.add("mul");
-            masm.load(places.value + i);
-            masm.add("assert_eq");
-        }
+        let blocks = self.coefficients() / (BLOCK / DEGREE);
+        masm.repeat(blocks, "mem_stream horner_eval_ext");
+        masm.add("movup.15 assertz movup.14 assertz");
+        masm.drop(14);
     }
 }
 
 impl Places {
     fn new(
-        shape: &Shape,
         air: &CvmAir,
         circuit: &Circuit,
+        seed: &[Felt],
         rows: &Rows,
         memory: &mut Memory,
     ) -> Self {
@@ -763,23 +779,21 @@ impl Places {
             Layer {
                 size,
                 root: memory.take(WORD),
-                challenge: memory.take(DEGREE),
+                folding: memory.take(WORD),
                 index: memory.take(1),
-                segment: memory.take(1),
             }
         });
         let layers: Vec<Layer> = layers.collect();
-        let widest = rows
-            .main
-            .iter()
-            .chain(&rows.aux)
-            .map(Row::len)
-            .max()
-            .unwrap_or(BLOCK);
         let hashed = |len: usize| len.next_multiple_of(BLOCK);
+        let read = rows.main.iter().chain(&rows.aux).chain([&rows.composition]);
+        let read: usize = read.map(|row| hashed(row.len())).sum();
+        let read = read + layers.len() * BLOCK;
+        // They are read as one, and the circuit is whole blocks.
+        let code_len = VARIABLE_LEN * circuit.num_read() + circuit.num_eval();
+        let first = memory.take(code_len + hashed(seed.len()));
         Self {
-            circuit: memory.take(VARIABLE_LEN * circuit.num_read() + circuit.num_eval()),
-            seed: memory.take(hashed(shape.seed(air).len())),
+            circuit: first,
+            seed: first + code_len,
             roots: core::array::from_fn(|_| memory.take(WORD)),
             layers,
             remainder: memory.take(hashed(DEGREE * size / air.options().blowup_factor())),
@@ -791,11 +805,11 @@ impl Places {
             next: memory.take(1),
             parts: rows.main.iter().map(|_| memory.take(1)).collect(),
             index: memory.take(1),
-            row: memory.take(hashed(widest)),
+            rows: memory.take(read),
             node: memory.take(WORD),
+            power: memory.take(1),
             x: memory.take(1),
             sum: memory.take(DEGREE),
-            value: memory.take(DEGREE),
             inverse: memory.take(WORD),
         }
     }

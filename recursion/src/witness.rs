@@ -6,7 +6,7 @@ use miden_core::{
     Felt, Word,
     crypto::{
         hash::Rpo256,
-        merkle::{MerkleError, MerklePath, MerkleStore},
+        merkle::{InnerNodeInfo, MerkleStore},
     },
 };
 use miden_cvm_air::{hash::Digest, public::PublicInputs};
@@ -26,9 +26,6 @@ pub enum WitnessError {
     /// The proof is not one.
     #[error(transparent)]
     Proof(#[from] VerifierError),
-    /// The paths of the proof's trees have an impossible form. This does not happen.
-    #[error(transparent)]
-    Merkle(#[from] MerkleError),
 }
 
 /// A tree, as far as it is opened.
@@ -40,6 +37,10 @@ struct Tree {
     levels: BTreeMap<usize, BTreeMap<usize, Digest>>,
 }
 
+/// What is known of nodes of a tree into which rows are merged, by size and position: the node right
+/// below.
+type Tops = BTreeMap<(usize, usize), Word>;
+
 /// What a verification reads.
 #[derive(Debug, Default)]
 struct Transcript {
@@ -48,6 +49,8 @@ struct Transcript {
     trees: Vec<Tree>,
     /// Whether it goes on after a check that does not hold.
     goes_on: bool,
+    /// The first check that does not hold.
+    rejection: Option<Rejection>,
 }
 
 impl Observer for Transcript {
@@ -75,10 +78,12 @@ impl Observer for Transcript {
     }
 
     fn check(&mut self, holds: bool, rejection: Rejection) -> Result<(), Rejection> {
-        if holds || self.goes_on {
-            Ok(())
-        } else {
-            Err(rejection)
+        if !holds {
+            self.rejection.get_or_insert(rejection);
+        }
+        match holds || self.goes_on {
+            true => Ok(()),
+            false => Err(rejection),
         }
     }
 }
@@ -86,39 +91,46 @@ impl Observer for Transcript {
 /// The number of messages before the roots of the low-degree test.
 const BEFORE_LAYERS: usize = 5;
 
-/// The advice with which a program verifies a proof.
+/// The advice with which a program verifies a proof. The proof is verified on the way.
 ///
 /// # Errors
 /// If no program verifies such proofs, or the proof does not prove the statement.
 pub fn advice(public: &PublicInputs, proof: &Proof) -> Result<AdviceInputs, WitnessError> {
-    transcribe(public, proof, false)
+    let transcript = transcribe(public, proof, false)?;
+    Ok(transcript.advice(public))
 }
 
 /// The advice that comes closest to what a program would have to read to verify bytes of the form of a
-/// proof, whether they are one of the statement or not.
+/// proof, whether they are one of the statement or not; and why they are not.
 ///
 /// # Errors
 /// If no program verifies such proofs, or the bytes are not of that form.
-pub fn forged_advice(public: &PublicInputs, proof: &Proof) -> Result<AdviceInputs, WitnessError> {
-    transcribe(public, proof, true)
+pub fn forged_advice(
+    public: &PublicInputs,
+    proof: &Proof,
+) -> Result<(AdviceInputs, Option<Rejection>), WitnessError> {
+    let transcript = transcribe(public, proof, true)?;
+    let rejection = transcript.rejection;
+    Ok((transcript.advice(public), rejection))
 }
 
 fn transcribe(
     public: &PublicInputs,
     proof: &Proof,
     goes_on: bool,
-) -> Result<AdviceInputs, WitnessError> {
+) -> Result<Transcript, WitnessError> {
     Shape::of(public, proof)?;
     let mut transcript = Transcript {
         goes_on,
         ..Transcript::default()
     };
     observe(public, proof, &mut transcript)?;
-    transcript.advice(variables(public))
+    Ok(transcript)
 }
 
 impl Transcript {
-    fn advice(self, mut stack: Vec<Felt>) -> Result<AdviceInputs, WitnessError> {
+    fn advice(self, public: &PublicInputs) -> AdviceInputs {
+        let mut stack = variables(public).to_vec();
         let num_messages = self.messages.len();
         for (number, mut message) in self.messages.into_iter().enumerate() {
             let is_remainder = number + 2 == num_messages;
@@ -128,45 +140,56 @@ impl Transcript {
             stack.extend(message);
         }
         let mut store = MerkleStore::new();
+        let tops: Vec<Tops> = self.trees.iter().map(|tree| tree.add(&mut store)).collect();
         for &position in &self.positions {
-            for tree in &self.trees {
-                tree.open(position, &mut stack, &mut store)?;
+            for (tree, tops) in self.trees.iter().zip(&tops) {
+                tree.open(position, tops, &mut stack);
             }
         }
-        Ok(AdviceInputs::default()
+        AdviceInputs::default()
             .with_stack(stack)
-            .with_merkle_store(store))
+            .with_merkle_store(store)
     }
 }
 
 impl Tree {
+    /// Adds its nodes to a store; returns those into which rows are merged, without the rows.
+    fn add(&self, store: &mut MerkleStore) -> Tops {
+        let mut tops = Tops::new();
+        let mut nodes = Vec::new();
+        for (&size, children) in &self.levels {
+            let half = size / 2;
+            let is_merged = self.rows.iter().any(|&(size, _)| size == half);
+            for (&position, &left) in children.range(..half) {
+                let Some(&right) = children.get(&(position + half)) else {
+                    continue;
+                };
+                let [left, right] = [left, right].map(Word::from);
+                let value = match is_merged {
+                    true => *tops
+                        .entry((half, position))
+                        .or_insert(Rpo256::merge(&[left, right])),
+                    false => self.node(half, position),
+                };
+                nodes.push(InnerNodeInfo { value, left, right });
+            }
+        }
+        store.extend(nodes);
+        tops
+    }
+
     /// Adds the rows at a position, each followed by the node right below where the next one is merged
-    /// in, and the paths to these nodes and to the root.
-    fn open(
-        &self,
-        position: usize,
-        stack: &mut Vec<Felt>,
-        store: &mut MerkleStore,
-    ) -> Result<(), WitnessError> {
-        let ends = self.rows.iter().skip(1).map(|&(size, _)| size).chain([1]);
-        for ((size, rows), end) in self.rows.iter().zip(ends) {
+    /// in.
+    fn open(&self, position: usize, tops: &Tops, stack: &mut Vec<Felt>) {
+        for (number, (size, rows)) in self.rows.iter().enumerate() {
             let mut row = rows.get(&(position % size)).cloned().unwrap_or_default();
             pad(&mut row);
             stack.extend(row);
-            let (mut index, mut path) = (0, Vec::new());
-            let levels = (end.ilog2() + 1..=size.ilog2()).rev();
-            for (level, log) in levels.enumerate() {
-                let (at, half) = (position % (1 << log), 1 << (log - 1));
-                index |= u64::from(at >= half) << level;
-                path.push(self.node(1 << log, at ^ half));
-            }
-            let leaf = self.node(*size, position % size);
-            let top = store.add_merkle_path(index, leaf, MerklePath::new(path))?;
-            if end > 1 {
-                stack.extend(top);
+            if let Some(&(next, _)) = self.rows.get(number + 1) {
+                let top = tops.get(&(next, position % next));
+                stack.extend(top.copied().unwrap_or_default());
             }
         }
-        Ok(())
     }
 
     /// A node, which is known as the position is opened.

@@ -8,14 +8,15 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    Aggregate, Aggregated, Expectations, MAX_FILE_LEN, MAX_PROOFS, MinSecurity, Proof,
-    ProveOptions, PublicInputs, Shape, StackInputs, Target, execute_traced, prove_run,
-    with_reasons, witness_advice,
+    AdviceInputs, Aggregate, Aggregated, CheckedAggregate, MAX_FILE_LEN, MAX_PROOFS, Proof,
+    ProofBundle, ProveOptions, PublicInputs, Shape, StackInputs, StatedProof, Target,
+    VerifierError, WitnessError, default_registry, execute_traced, prove_run, with_reasons,
+    witness_advice,
 };
 use serde::Serialize;
 
 use super::{
-    answers::{TablesAnswer, numbers},
+    answers::{ClaimVerified, TablesAnswer, numbers, write_precompiles},
     bundle::{Proofs, StatementFile, read, statement_beside},
     files::Outputs,
     outcome::{Failure, Outcome},
@@ -29,8 +30,8 @@ const ENDING: &str = "aggregate.json";
 #[derive(Debug, Args)]
 pub struct AggregateCommand {
     /// Proofs of the set `Recursive96` with RPO, each with its statement beside it, with the ending
-    /// `.statement.json`. Of one that is an aggregation itself, what it aggregates is beside it, too, with
-    /// the ending `.aggregate.json`
+    /// `.statement.json`, or bundles of them. Of one that is an aggregation itself, what it aggregates is
+    /// beside it, too, with the ending `.aggregate.json`
     #[arg(required = true, num_args = 1..=MAX_PROOFS)]
     proofs: Vec<PathBuf>,
     /// Where the proof goes; its statement and what it aggregates go beside it
@@ -51,14 +52,20 @@ impl AggregateCommand {
         let mut inputs = Vec::new();
         for path in &self.proofs {
             read.extend([path.clone(), statement_beside(path)]);
-            let (part, proof) = stated(path)?;
+            let beside = path.with_extension(ENDING);
+            let ProofBundle { run, claims } =
+                Proofs::read(path, StatementFile::Beside, &[])?.bundle;
+            let (part, advice) = verified(run, list(&beside)?).map_err(|error| of(path, &error))?;
             if part.aggregate().is_some() {
-                read.push(path.with_extension(ENDING));
+                read.push(beside);
             }
-            let public = part.statement().public_inputs();
-            let advice = witness_advice(public, &proof).map_err(|error| of(path, &error))?;
-            inputs.push(advice);
             parts.push(part);
+            inputs.push(advice);
+            for claim in claims {
+                let (part, advice) = verified(claim, None).map_err(|error| of(path, &error))?;
+                parts.push(part);
+                inputs.push(advice);
+            }
         }
         let [statement_path, aggregate_path] =
             ["statement.json", ENDING].map(|ending| self.output.with_extension(ending));
@@ -81,6 +88,9 @@ impl AggregateCommand {
         let (stack, options) = (StackInputs::default(), Default::default());
         let trace = execute_traced(&target, stack, advice, &mut target.host(), options);
         let trace = trace.map_err(failed)?;
+        // Before what takes long.
+        let checked = aggregate.check(&trace.public, &default_registry());
+        let checked = checked.map_err(failed)?;
         let cycles = trace.lengths.cycles;
         let run_seconds = started.elapsed().as_secs_f64();
 
@@ -88,13 +98,12 @@ impl AggregateCommand {
         let started = Instant::now();
         let proven = prove_run(trace, &ProveOptions::from(Shape::settings())).map_err(failed)?;
         let prove_seconds = started.elapsed().as_secs_f64();
-        aggregate
-            .check(proven.statement.public_inputs())
-            .map_err(failed)?;
         drop(progress);
         let bytes = proven.proof.to_bytes();
         let outcome = Outcome::new(&AggregateAnswer {
             statements: AggregatedAnswer::list(&aggregate),
+            claims: ClaimVerified::list(&checked),
+            precompiles: checked.precompiles,
             cycles,
             tables: TablesAnswer::new(proven.proof.heights()),
             run_seconds,
@@ -111,31 +120,39 @@ impl AggregateCommand {
     }
 }
 
-/// A proof with its statement and, of an aggregation, what it aggregates. The proof is verified.
-fn stated(path: &Path) -> Result<(Aggregated, Proof), Failure> {
-    let proofs = Proofs::read(path, StatementFile::Beside, &[])?;
-    proofs.verify(&Expectations::from(MinSecurity::Conjectured(0)))?;
-    let run = proofs.bundle.run;
-    let proof = Proof::from_bytes(&run.proof).map_err(|error| of(path, &error))?;
-    let beside = path.with_extension(ENDING);
-    let aggregate = match beside.is_file() {
-        true => Some(aggregate(&beside, run.statement.public_inputs())?),
-        false => None,
-    };
-    let part =
-        Aggregated::new(run.statement, &proof, aggregate).map_err(|error| of(path, &error))?;
-    Ok((part, proof))
+/// A proof that is verified, as one that is aggregated, and the advice of the program that verifies it.
+fn verified(
+    proven: StatedProof,
+    aggregate: Option<Aggregate>,
+) -> Result<(Aggregated, AdviceInputs), WitnessError> {
+    let StatedProof { statement, proof } = proven;
+    let proof = Proof::from_bytes(&proof).map_err(VerifierError::from)?;
+    let advice = witness_advice(statement.public_inputs(), &proof)?;
+    Ok((Aggregated::new(statement, &proof, aggregate)?, advice))
+}
+
+/// Reads what a proof is said to aggregate, if there is such a list.
+fn list(path: &Path) -> Result<Option<Aggregate>, Failure> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bytes = read(path, MAX_FILE_LEN, "a list of aggregated statements")?;
+    let aggregate = serde_json::from_slice(&bytes).map_err(|error| of(path, &error))?;
+    Ok(Some(aggregate))
 }
 
 /// Reads what a statement is said to aggregate, and checks that it does.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or is something else, or if the statement is another.
-pub fn aggregate(path: &Path, public: &PublicInputs) -> Result<Aggregate, Failure> {
+pub fn aggregate(
+    path: &Path,
+    public: &PublicInputs,
+) -> Result<(Aggregate, CheckedAggregate), Failure> {
     let bytes = read(path, MAX_FILE_LEN, "a list of aggregated statements")?;
     let aggregate: Aggregate = serde_json::from_slice(&bytes).map_err(|error| of(path, &error))?;
-    aggregate.check(public).map_err(|error| of(path, &error))?;
-    Ok(aggregate)
+    let checked = aggregate.check(public, &default_registry());
+    Ok((aggregate, checked.map_err(|error| of(path, &error))?))
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
@@ -158,6 +175,8 @@ pub struct AggregatedAnswer {
     /// In how many other aggregations it is.
     depth: usize,
     program_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    composition: Option<String>,
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
     tables: TablesAnswer,
@@ -177,6 +196,7 @@ impl AggregatedAnswer {
             list.push(Self {
                 depth,
                 program_hash: public.program_hash.to_hex(),
+                composition: public.composition.as_ref().map(|c| c.commitment().to_hex()),
                 stack_inputs: numbers(&public.stack_inputs[..]),
                 stack_outputs: numbers(&public.stack_outputs[..]),
                 tables: TablesAnswer::new(part.shape().heights()),
@@ -192,11 +212,11 @@ impl fmt::Display for AggregatedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (inputs, outputs) = (self.stack_inputs.join(", "), self.stack_outputs.join(", "));
         let (indent, hash) = (2 * self.depth, &self.program_hash);
-        writeln!(
-            f,
-            "aggregated   {:indent$}{hash}: [{inputs}] -> [{outputs}]",
-            ""
-        )
+        write!(f, "aggregated   {:indent$}{hash}", "")?;
+        if let Some(composition) = &self.composition {
+            write!(f, " in {composition}")?;
+        }
+        writeln!(f, ": [{inputs}] -> [{outputs}]")
     }
 }
 
@@ -204,6 +224,9 @@ impl fmt::Display for AggregatedAnswer {
 #[derive(Debug, Serialize)]
 struct AggregateAnswer {
     statements: Vec<AggregatedAnswer>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<ClaimVerified>,
+    precompiles: usize,
     cycles: usize,
     tables: TablesAnswer,
     run_seconds: f64,
@@ -219,6 +242,10 @@ impl fmt::Display for AggregateAnswer {
         for aggregated in &self.statements {
             write!(f, "{aggregated}")?;
         }
+        for claim in &self.claims {
+            write!(f, "{claim}")?;
+        }
+        write_precompiles(f, self.precompiles)?;
         writeln!(f, "cycles       {}", self.cycles)?;
         writeln!(
             f,

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use miden_cvm::{Claim, Felt, Heights, Security, SecurityParts, Table, Target, VerifiedClaim};
+use miden_cvm::{
+    CheckedAggregate, Claim, Felt, Heights, Security, SecurityParts, Table, Target, VerifiedClaim,
+};
 use serde::{Serialize, Serializer};
 
 /// Writes how many computations the verifier repeats, if there are any.
@@ -80,6 +82,17 @@ impl From<&VerifiedClaim> for ClaimVerified {
             claim: ClaimAnswer::from(&verified.claim),
             is_proven: verified.proof.is_some(),
         }
+    }
+}
+
+impl ClaimVerified {
+    /// The claims of runs whose proofs are aggregated.
+    pub fn list(aggregate: &CheckedAggregate) -> Vec<Self> {
+        let claims = aggregate.claims.iter().map(|aggregated| Self {
+            claim: ClaimAnswer::from(&aggregated.claim),
+            is_proven: aggregated.is_proven,
+        });
+        claims.collect()
     }
 }
 

@@ -95,8 +95,18 @@ impl VerifyCommand {
         };
         let started = Instant::now();
         let checked = proofs.verify(&expectations)?;
+        let public = proofs.bundle.run.statement.public_inputs();
+        let aggregated = match &self.aggregate {
+            Some(path) => Some(aggregate(path, public)?),
+            None => None,
+        };
+        let (statements, of_statements) = match &aggregated {
+            Some((list, checked)) => (AggregatedAnswer::list(list), checked.clone()),
+            None => Default::default(),
+        };
         let open: Vec<String> = checked
             .open()
+            .chain(of_statements.open())
             .map(|c| ClaimAnswer::from(c).to_string())
             .collect();
         if !open.is_empty() && !self.open_claims {
@@ -107,11 +117,7 @@ impl VerifyCommand {
             )));
         }
         let verified = checked.run;
-        let public = proofs.bundle.run.statement.public_inputs();
-        let aggregated = match &self.aggregate {
-            Some(path) => AggregatedAnswer::list(&aggregate(path, public)?),
-            None => Vec::new(),
-        };
+        let claims = checked.claims.iter().map(ClaimVerified::from);
         let verify_seconds = started.elapsed().as_secs_f64();
         drop(progress);
         Outcome::new(&VerifyAnswer {
@@ -119,9 +125,9 @@ impl VerifyCommand {
             composition: verified.composition.map(|commitment| commitment.to_hex()),
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
-            precompiles: verified.precompiles,
-            claims: checked.claims.iter().map(ClaimVerified::from).collect(),
-            aggregated,
+            precompiles: verified.precompiles + of_statements.precompiles,
+            claims: claims.chain(ClaimVerified::list(&of_statements)).collect(),
+            aggregated: statements,
             verify_seconds,
             tables: TablesAnswer::new(&verified.heights),
             settings: verified.settings.to_string(),

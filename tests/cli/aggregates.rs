@@ -3,29 +3,39 @@
 use std::sync::LazyLock;
 
 use miden_cvm::Aggregate;
+use miden_cvm_air::proof::HEADER_LEN;
 
-use super::{Finished, Folder, Path, PathBuf, Value, fs, miden_cvm, on};
+use super::{Finished, Folder, Path, PathBuf, Value, claims, fs, miden_cvm, on};
 
 const SECURITY: [&str; 2] = ["--security", "conjectured:96"];
 
-/// A proof of a proof, which takes a while.
+/// What a proof to be aggregated is made with.
+const RECURSIVE: [&str; 6] = [
+    "--preset",
+    "recursive",
+    "--hash",
+    "rpo",
+    SECURITY[0],
+    SECURITY[1],
+];
+
+/// A proof of a bundle's proofs, which takes a while: of a composition with two equal claims, and of these.
 pub static AGGREGATED: LazyLock<Aggregated> = LazyLock::new(|| {
-    let folder = Folder::new(&[
-        ("fib.masm", "begin repeat.20 swap dup.1 add end end"),
-        ("fib.json", r#"{ "operand_stack": ["1", "1"] }"#),
-    ]);
-    let inputs = text(&folder.path("fib.json"));
-    let options = ["-i", &inputs, "--preset", "recursive", "--hash", "rpo"];
-    let options = [&options[..], &SECURITY].concat();
-    on(&["prove"], &folder.path("fib.masm"), &options).answer();
-    let [inner, proof] = ["fib.proof", "one.proof"].map(|name| text(&folder.path(name)));
+    let folder = claims::folder("twice");
+    let [inputs, secret, bundle, proof] =
+        ["inputs.json", "secret.json", "shop.bundle", "one.proof"]
+            .map(|name| text(&folder.path(name)));
+    let secret = format!("scale={secret}");
+    let options = ["-i", &inputs, "--claim-input", &secret, "--bundle", &bundle];
+    let options = [&options[..], &RECURSIVE].concat();
+    on(&["prove"], &folder.path("claimed.toml"), &options).answer();
     Aggregated {
-        answer: miden_cvm(["aggregate", "--json", &inner, "-o", &proof]),
+        answer: miden_cvm(["aggregate", "--json", &bundle, "-o", &proof]),
         folder,
     }
 });
 
-/// A proof of a proof.
+/// A proof of proofs.
 pub struct Aggregated {
     pub answer: Finished,
     folder: Folder,
@@ -78,56 +88,103 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
-fn a_proof_of_a_proof_is_made_and_verified() {
+fn one_proof_of_a_bundle_is_made_and_verified() {
     let aggregated = &*AGGREGATED;
     assert_eq!(aggregated.answer.code, 0, "{}", aggregated.answer.stderr);
     let answer: Value = serde_json::from_str(&aggregated.answer.stdout).expect("JSON");
-    assert_eq!(answer["statements"].as_array().map(Vec::len), Some(1));
-    assert_eq!(answer["statements"][0]["stack_outputs"][0], "17711");
+    let statements = answer["statements"].as_array().expect("statements");
+    assert_eq!(statements.len(), 2);
+    let claims = answer["claims"].as_array().expect("claims");
+    assert_eq!(claims.len(), 1);
+    assert_eq!(claims[0]["is_proven"], Value::Bool(true));
+    for side in ["inputs", "outputs"] {
+        let stack = statements[1][format!("stack_{side}")].as_array();
+        let stack = stack.expect("a stack");
+        let claimed = claims[0]["claim"][side].as_array().expect("a stack");
+        assert_eq!(stack[..], claimed[..stack.len()]);
+    }
 
     let list = aggregated.list();
     let verified = aggregated.verify_96(&list, &["--json"]).json();
     assert_eq!(verified["aggregated"], answer["statements"]);
+    assert_eq!(verified["claims"], answer["claims"]);
     let text = aggregated.verify_96(&list, &[]).answer();
     assert!(
-        text.contains("aggregated   0x") && text.contains("[17711, "),
+        text.contains("aggregated   0x") && text.contains("claim        proven: "),
         "{text}"
     );
     let weak = aggregated.verify(&list, &[]).error(1);
     assert!(weak.contains("100"), "{weak}");
 
-    // Another statement is not what was verified, nor is one of a proof of other heights.
+    // Another statement is not what was verified, nor is one of a proof of other heights or of other
+    // records, and what the run left to others is in its transcript.
+    let word = "0x0000000000000000000000000000000000000000000000000000000000000000";
     for (name, pointer, value, reason) in [
         (
             "outputs.json",
             "/statements/0/statement/stack_outputs/0",
-            17712,
+            Value::from(17712),
+            "not one of the run",
+        ),
+        (
+            "transcript.json",
+            "/statements/0/statement/precompile_transcript",
+            word.replace("0x0", "0x1").into(),
             "not one of the run",
         ),
         (
             "heights.json",
             "/statements/0/heights/0",
-            256,
+            (1 << 14).into(),
             "is about the program",
         ),
         (
             "height.json",
             "/statements/0/heights/0",
-            3,
+            3.into(),
             "numbers of rows",
+        ),
+        (
+            "links.json",
+            "/statements/0/statement/composition/links/0/callee",
+            word.into(),
+            "commitment",
+        ),
+        (
+            "requests.json",
+            "/statements/1/requests",
+            aggregated.json()["statements"][0]["requests"].clone(),
+            "left to be computed is refused",
+        ),
+        (
+            "digits.json",
+            "/statements/0/requests",
+            "0".into(),
+            "left to be computed is not written so",
         ),
     ] {
         let mut changed = aggregated.json();
-        *changed.pointer_mut(pointer).expect("it is there") = value.into();
+        match changed.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            // The claim's own proof leaves nothing.
+            None => changed["statements"][1]["requests"] = value,
+        }
         let path = aggregated.folder.write(name, changed.to_string());
         let refused = aggregated.verify_96(&path, &[]).error(1);
         assert!(refused.contains(reason), "{refused}");
     }
     let nested = aggregated.verify_96(&aggregated.nested(), &[]).error(1);
     assert!(nested.contains("is said to be"), "{nested}");
-    let statement = aggregated.folder.path("fib.statement.json");
+    let statement = aggregated.folder.path("inputs.json");
     let other = aggregated.verify_96(&statement, &[]).error(1);
-    assert!(other.contains("fib.statement.json"), "{other}");
+    assert!(other.contains("inputs.json"), "{other}");
+}
+
+/// A proof that can be aggregated.
+fn proven() -> Folder {
+    let folder = Folder::new(&[("fib.masm", "begin repeat.20 swap dup.1 add end end")]);
+    on(&["prove"], &folder.path("fib.masm"), &RECURSIVE).answer();
+    folder
 }
 
 #[test]
@@ -143,10 +200,33 @@ fn proofs_that_no_program_verifies_are_refused() {
     assert!(missing.contains("none.proof"), "{missing}");
 }
 
+#[test]
+fn proofs_that_prove_nothing_are_refused() {
+    let folder = proven();
+    let (proof, one) = (folder.path("fib.proof"), text(&folder.path("one.proof")));
+    let bytes = fs::read(&proof).expect("the proof");
+    for at in [HEADER_LEN, bytes.len() / 2, bytes.len() - 8] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        folder.write("fib.proof", changed);
+        let refused = on(&["aggregate"], &proof, &["-o", &one]).error(1);
+        assert!(refused.contains("fib.proof"), "{refused}");
+    }
+    folder.write("fib.proof", &bytes);
+    let list = folder.write("fib.aggregate.json", r#"{ "statements": [] }"#);
+    let refused = on(&["aggregate"], &proof, &["-o", &one]).error(1);
+    assert!(refused.contains("fib.aggregate.json"), "{refused}");
+    // It is no aggregation.
+    fs::copy(AGGREGATED.list(), list).expect("a list");
+    let refused = on(&["aggregate"], &proof, &["-o", &one]).error(1);
+    assert!(refused.contains("is said to be"), "{refused}");
+    assert!(!Path::new(&one).exists());
+}
+
 /// What is read beside a proof is not overwritten by what is written beside another one.
 #[test]
 fn no_statement_that_is_read_is_overwritten() {
-    let folder = &AGGREGATED.folder;
+    let folder = proven();
     let proof = folder.path("fib.proof");
     for output in ["fib.proof", "fib.statement.json", "fib.one"] {
         let output = text(&folder.path(output));

@@ -12,7 +12,8 @@ use alloc::{
 use miden_core::{
     Word,
     precompile::{
-        PrecompileCommitment, PrecompileError, PrecompileVerifier, PrecompileVerifierRegistry,
+        PrecompileCommitment, PrecompileError, PrecompileRequest, PrecompileVerifier,
+        PrecompileVerifierRegistry,
     },
 };
 use miden_cvm_air::{
@@ -108,8 +109,17 @@ pub fn with_claims(registry: &PrecompileVerifierRegistry) -> PrecompileVerifierR
     registry.with_verifier(&CLAIM_EVENT, Arc::new(Commitments))
 }
 
+/// The claims among requests, in order. Those that a proof's requests come to are believed once their
+/// commitments are computed.
+pub fn claims_among(requests: &[PrecompileRequest]) -> Vec<Claim> {
+    let requests = requests.iter();
+    let claims = requests.filter(|request| request.event_id() == CLAIM_EVENT.to_event_id());
+    let claims = claims.filter_map(|request| Claim::from_calldata(request.calldata()).ok());
+    claims.collect()
+}
+
 /// The run that a statement is about, if a claim can be about it.
-fn run_of(public: &PublicInputs) -> Option<ClaimedRun> {
+pub fn claimed_run(public: &PublicInputs) -> Option<ClaimedRun> {
     let composition = public.composition.as_ref().map(Composition::commitment)?;
     // In a claim there is no kernel: its procedures are not in a program's hash.
     public.kernel.is_empty().then(|| ClaimedRun {
@@ -148,7 +158,7 @@ pub fn verify_claims(
             index,
             reason: reason.into(),
         })?;
-        let run = run_of(public).ok_or(ClaimsError::Foreign(index))?;
+        let run = claimed_run(public).ok_or(ClaimsError::Foreign(index))?;
         if let Some(first) = given.insert(key(&run), index) {
             let second = index;
             return Err(ClaimsError::Twice { first, second });

@@ -43,7 +43,8 @@ use crate::stark::Judge;
 
 pub use crate::{
     claims::{
-        ClaimsError, ProvenStatement, VerifiedClaim, VerifiedClaims, verify_claims, with_claims,
+        ClaimsError, ProvenStatement, VerifiedClaim, VerifiedClaims, claimed_run, claims_among,
+        verify_claims, with_claims,
     },
     error::VerifierError,
     precompiles::{RequestError, check_requests, default_registry},
@@ -176,7 +177,7 @@ pub fn verify_with_requests(
     let transcript = registry.requests_transcript(proof.requests());
     public.precompile_transcript = transcript.map_err(RequestError::from)?.state();
     let verified = check_proof(&public, composition, proof, expectations)?;
-    match claims_of(proof) {
+    match claims_among(proof.requests()) {
         claims if claims.is_empty() => Ok(verified),
         claims => Err(VerifierError::Claims(claims.len())),
     }
@@ -195,17 +196,9 @@ fn check(
     let mut verified = check_proof(public, composition, &proof, expectations)?;
     // Last, since a run without a proof is not worth repeating anything of it.
     check_requests(proof.requests(), public.precompile_transcript, registry)?;
-    let claims = claims_of(&proof);
+    let claims = claims_among(proof.requests());
     verified.precompiles -= claims.len();
     Ok((verified, claims))
-}
-
-/// The claims among requests whose commitments were computed: so they are claims.
-fn claims_of(proof: &Proof) -> Vec<Claim> {
-    let requests = proof.requests().iter();
-    let claims = requests.filter(|request| request.event_id() == CLAIM_EVENT.to_event_id());
-    let claims = claims.filter_map(|request| Claim::from_calldata(request.calldata()).ok());
-    claims.collect()
 }
 
 /// Checks that public inputs are those of a run, and as expected; returns the commitment to their

@@ -1,7 +1,8 @@
 //! The circuit of the constraints against the constraints.
 
 use miden_core::{
-    Felt, FieldElement, ONE, QuadFelt, StackInputs, StackOutputs, StarkField, crypto::hash::Rpo256,
+    Felt, FieldElement, Kernel, ONE, QuadFelt, StackInputs, StackOutputs, StarkField,
+    crypto::hash::Rpo256,
 };
 use miden_cvm_air::{
     air::{COMPOSITION_COLUMNS, CvmAir, TableFrame, periodic_at, powers},
@@ -13,6 +14,8 @@ use miden_cvm_air::{
     table::Window,
 };
 use miden_cvm_recursion::{Circuit, Shape, Variables, variables};
+
+use super::statements::composition;
 
 /// Elements that look random.
 fn random(seed: u64, count: usize) -> Vec<QuadFelt> {
@@ -30,9 +33,19 @@ fn shapes() -> Vec<Shape> {
         [39, 64, 32, 64, 16, 0, 0, 0, 0],
         [64, 64, 37, 16, 8, 0, 0, 128, 0],
     ];
-    heights
-        .map(|heights| Shape::new(Heights::new(heights).expect("heights")))
-        .to_vec()
+    let shape = |heights: [usize; 9], public: &PublicInputs| {
+        Shape::new(Heights::new(heights).expect("heights"), public).expect("a shape")
+    };
+    let mut shapes = heights
+        .map(|heights| shape(heights, &PublicInputs::default()))
+        .to_vec();
+    let composed = PublicInputs {
+        kernel: Kernel::new(&[Rpo256::hash(b"one"), Rpo256::hash(b"two")]).expect("a kernel"),
+        composition: Some(composition(16, 8).0),
+        ..PublicInputs::default()
+    };
+    shapes.push(shape([64, 64, 37, 16, 0, 16, 16, 0, 0], &composed));
+    shapes
 }
 
 /// What the circuit is to come to, computed with the AIR as the verifier does it.
@@ -45,12 +58,14 @@ fn value(shape: &Shape, inputs: &[QuadFelt], at: &Variables) -> QuadFelt {
             .collect()
     };
     let hash: [Felt; 4] = statement(0, 4).try_into().expect("four elements");
+    let transcript: [Felt; 4] = statement(36, 4).try_into().expect("four elements");
     let bottom_first = statement(4, 16).into_iter().rev().collect();
     let public = PublicInputs {
         program_hash: hash.into(),
         stack_inputs: StackInputs::new(bottom_first).expect("a stack"),
         stack_outputs: StackOutputs::new(statement(20, 16)).expect("a stack"),
-        ..PublicInputs::default()
+        precompile_transcript: transcript.into(),
+        ..shape.air().public_inputs().clone()
     };
     let elements = variables(&public);
     assert_eq!(statement(0, elements.len()), elements);
@@ -87,7 +102,7 @@ fn value(shape: &Shape, inputs: &[QuadFelt], at: &Variables) -> QuadFelt {
                 cur: &openings[column..][..main],
                 next: &openings[next..][..main],
                 periodic: Periodic::from_cells(&periodic),
-                composed: QuadFelt::ZERO,
+                composed: public.composed().into(),
             },
             aux: &openings[column + main..][..aux],
             aux_next: &openings[next + main..][..aux],

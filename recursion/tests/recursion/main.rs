@@ -3,6 +3,7 @@
 mod aggregates;
 mod circuits;
 mod forgeries;
+mod statements;
 
 use miden_assembly::Assembler;
 use miden_core::{Felt, StackInputs, Word, crypto::hash::Rpo256};
@@ -14,7 +15,8 @@ use miden_cvm_processor::{
 use miden_cvm_prover::{ProveOptions, prove_trace};
 use miden_cvm_recursion::{Shape, ShapeError, VerifyingProgram, WitnessError, advice, commitment};
 use miden_cvm_verifier::{
-    Expectations, HashFunction, MinSecurity, OptionSet, Proof, ProofSettings, PublicInputs, verify,
+    Expectations, HashFunction, MinSecurity, OptionSet, PrecompileVerifierRegistry, Proof,
+    ProofSettings, ProvenStatement, PublicInputs, verify_claims,
 };
 
 /// A run of few rows, without a layer in its low-degree test.
@@ -54,8 +56,21 @@ fn prove(traced: ExecutionTrace) -> (PublicInputs, Proof) {
 
 /// Whether the verifier of this project accepts a proof.
 fn is_verified(public: &PublicInputs, proof: &Proof) -> bool {
+    is_verified_with(public, proof, &PrecompileVerifierRegistry::new())
+}
+
+/// The same of one whose run has left something to these precompiles.
+fn is_verified_with(
+    public: &PublicInputs,
+    proof: &Proof,
+    registry: &PrecompileVerifierRegistry,
+) -> bool {
     let expectations = Expectations::from(MinSecurity::Conjectured(96));
-    verify(public, &proof.to_bytes(), &expectations).is_ok()
+    let proven = ProvenStatement {
+        public,
+        proof: &proof.to_bytes(),
+    };
+    verify_claims(proven, &[], &expectations, registry).is_ok()
 }
 
 /// The verifying program for proofs.
@@ -135,17 +150,5 @@ fn what_is_not_supported_is_refused() {
         refused,
         Err(WitnessError::Shape(ShapeError::Settings(settings))) if settings == other
     ));
-    let (public, proof) = prove(traced(SHORT, &[]));
-    let refusal = |change: fn(&mut PublicInputs)| {
-        let mut changed = public.clone();
-        change(&mut changed);
-        Shape::of(&changed, &proof).expect_err("it is not supported")
-    };
-    let kernel = refusal(|public| {
-        public.kernel = miden_core::Kernel::new(&[public.program_hash]).expect("a kernel");
-    });
-    assert_eq!(kernel, ShapeError::Kernel);
-    let requests = refusal(|public| public.precompile_transcript = public.program_hash);
-    assert_eq!(requests, ShapeError::Requests);
     assert!(VerifyingProgram::new(&[]).is_err());
 }
