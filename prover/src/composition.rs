@@ -13,7 +13,7 @@ use winterfell::math::FieldElement;
 
 use crate::{
     evaluator::quotient_cosets,
-    fft::{Direction, Transform, reversed_powers},
+    fft::{Transform, reversed_powers},
     lde::{Cosets, Segment, copies},
     packed::{LANES, Packed},
 };
@@ -41,11 +41,13 @@ impl<E: FieldElement<BaseField = Felt>> Composition<E> {
         let degree = E::EXTENSION_DEGREE;
         // One lane for each coset and coordinate.
         let lanes = COMPOSITION_COLUMNS * degree;
-        let inverse = Transform::new(length, Direction::Inverse);
+        let inverse = Transform::inverse(length);
         let groups: Vec<Vec<Packed>> = (0..lanes.div_ceil(LANES))
             .into_par_iter()
             .map(|group| {
                 let mut values: Vec<Packed> = (0..length)
+                    .into_par_iter()
+                    .with_min_len(CHUNK)
                     .map(|row| {
                         Packed::from_fn(|lane| match group * LANES + lane {
                             lane if lane < lanes => {
@@ -63,7 +65,7 @@ impl<E: FieldElement<BaseField = Felt>> Composition<E> {
         let offsets: Vec<Felt> = quotient_cosets(cosets)
             .map(|coset| cosets.offset(coset))
             .collect();
-        let scale = Felt::new((length * COMPOSITION_COLUMNS) as u64).inv();
+        let scale = Felt::new(COMPOSITION_COLUMNS as u64).inv();
         let unscale: Vec<Vec<Felt>> = offsets
             .iter()
             .map(|offset| reversed_powers(offset.inv(), scale, length))
@@ -102,17 +104,14 @@ impl<E: FieldElement<BaseField = Felt>> Composition<E> {
 
     /// The columns as a segment.
     pub fn segment(&self) -> Segment {
-        let length = self.coefficients.len();
-        let scale = Felt::new(length as u64);
         let width = COMPOSITION_COLUMNS * E::EXTENSION_DEGREE;
         let groups = (0..width.div_ceil(LANES)).map(|group| {
             let row = |columns: &[E; COMPOSITION_COLUMNS]| {
-                let row = Packed::from_fn(|lane| match group * LANES + lane {
+                Packed::from_fn(|lane| match group * LANES + lane {
                     column if column < width => columns[column / E::EXTENSION_DEGREE]
                         .base_element(column % E::EXTENSION_DEGREE),
                     _ => Felt::ZERO,
-                });
-                row * scale
+                })
             };
             self.coefficients.par_iter().map(row).collect()
         });

@@ -200,14 +200,11 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
     fn load(&self, main: &CosetValues, aux: &CosetValues, first: usize, cells: &mut [Block]) {
         let Inputs { width, .. } = self.inputs;
         let aux_columns = self.inputs.aux_width * self.inputs.degree;
-        transpose(main, first, &mut cells[Inputs::CURRENT..][..width]);
-        transpose(main, first + 1, &mut cells[self.inputs.next()..][..width]);
-        transpose(aux, first, &mut cells[self.inputs.aux()..][..aux_columns]);
-        transpose(
-            aux,
-            first + 1,
-            &mut cells[self.inputs.aux_next()..][..aux_columns],
-        );
+        let (main_cells, aux_cells) = cells.split_at_mut(self.inputs.aux());
+        let (current, next) = main_cells.split_at_mut(self.inputs.next());
+        transpose(main, first, &mut current[Inputs::CURRENT..][..width], next);
+        let (current, next) = aux_cells.split_at_mut(aux_columns);
+        transpose(aux, first, current, next);
     }
 
     /// One of the program's sums on a row of the block.
@@ -258,15 +255,25 @@ pub fn quotient_cosets(cosets: &Cosets) -> impl Iterator<Item = usize> {
     (0..COMPOSITION_COLUMNS).map(move |coset| coset * stride)
 }
 
-/// Writes rows from `first` on, which follow the last one in a circle, into one block a column.
-fn transpose(values: &CosetValues, first: usize, columns: &mut [Block]) {
-    for (columns, group) in columns.chunks_mut(LANES).zip(&values.groups) {
-        let length = group.len();
+/// Writes rows from `first` on, which follow the last one in a circle, into one block a column, and their
+/// successors into the first others.
+fn transpose(values: &CosetValues, first: usize, current: &mut [Block], next: &mut [Block]) {
+    let columns = current.chunks_mut(LANES).zip(next.chunks_mut(LANES));
+    for ((current, next), group) in columns.zip(&values.groups) {
+        let row = |i: usize| &group[(first + i) & (group.len() - 1)];
         for part in 0..BLOCK / LANES {
-            let rows: [&Packed; LANES] =
-                array::from_fn(|i| &group[(first + part * LANES + i) & (length - 1)]);
-            for (lane, column) in columns.iter_mut().enumerate() {
+            let rows: [&Packed; LANES] = array::from_fn(|i| row(part * LANES + i));
+            for (lane, column) in current.iter_mut().enumerate() {
                 column[part] = Packed::from_fn(|i| rows[i].lanes()[lane]);
+            }
+        }
+        let behind = row(BLOCK).lanes();
+        for ((current, next), &behind) in current.iter().zip(next).zip(behind) {
+            for (part, next) in next.iter_mut().enumerate() {
+                let behind = current.get(part + 1).map_or(behind, |part| part.lanes()[0]);
+                let mut lanes = [behind; LANES];
+                lanes[..LANES - 1].copy_from_slice(&current[part].lanes()[1..]);
+                *next = Packed::from_fn(|lane| lanes[lane]);
             }
         }
     }

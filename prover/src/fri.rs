@@ -124,7 +124,7 @@ fn fold_in_two<E: FieldElement<BaseField = Felt>>(values: &[E], offset: Felt, al
     let first = (offset + offset).inv();
     let two = Felt::new(2).inv();
     let (low, high) = values.split_at(values.len() / 2);
-    let mut folded = vec![E::ZERO; low.len()];
+    let mut folded = copies(E::ZERO, low.len());
     let halves = low.par_chunks(CHUNK).zip(high.par_chunks(CHUNK));
     folded
         .par_chunks_mut(CHUNK)

@@ -11,25 +11,23 @@ use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
     dot::{Dot, MAX_PRODUCTS, limbs, limbs_of},
-    fft::{Direction, Scaled, Transform, reverse_index, reversed_powers},
+    fft::{Transform, reverse_index, reversed_powers},
     packed::{LANES, Packed, Vectorizable, vectorized},
 };
 
 /// Number of values that [`Segment::rows_at`] has in common for all rows of a coset.
 const SPAN: usize = 1 << 6;
 
-/// Coefficients that [`Segment::evaluate_at`] goes through for all points before it goes on.
+/// Coefficients of all points' sums that a thread goes through before it goes on.
 const STRETCH: usize = 1 << 10;
 
 /// The extension domain: cosets of the trace domain.
 pub struct Cosets {
     /// Number of points of a coset.
     length: usize,
-    /// For each coset, in order, the powers of its offset in bit-reversed order, divided by the
-    /// length.
-    powers: Vec<Vec<Felt>>,
     offsets: Vec<Felt>,
-    forward: Transform,
+    /// For each coset, in order, the transforms to it.
+    transforms: Vec<Transform>,
 }
 
 impl Cosets {
@@ -45,15 +43,12 @@ impl Cosets {
                 current
             })
             .collect();
-        let scale = Felt::new(length as u64).inv();
-        let powers = offsets.par_iter();
+        let transforms = offsets.par_iter();
+        let transforms = transforms.map(|&offset| Transform::forward(length, offset));
         Self {
             length,
-            powers: powers
-                .map(|&offset| reversed_powers(offset, scale, length))
-                .collect(),
+            transforms: transforms.collect(),
             offsets,
-            forward: Transform::new(length, Direction::Forward),
         }
     }
 
@@ -64,7 +59,7 @@ impl Cosets {
 
     /// Number of cosets.
     pub fn blowup(&self) -> usize {
-        self.powers.len()
+        self.offsets.len()
     }
 
     /// Number of points in the domain: step i is point i / blowup of coset i % blowup.
@@ -82,7 +77,7 @@ impl Cosets {
 pub struct Segment {
     /// Number of base field columns.
     width: usize,
-    /// Coefficients of the columns of each group in bit-reversed order, times their number.
+    /// Coefficients of the columns of each group in bit-reversed order.
     groups: Vec<Vec<Packed>>,
     /// Values on cosets, by the coset's number, as far as they are kept.
     kept: Vec<(usize, CosetValues)>,
@@ -95,7 +90,7 @@ impl Segment {
     where
         F: Fn(usize, usize) -> Packed + Sync,
     {
-        let inverse = Transform::new(length, Direction::Inverse);
+        let inverse = Transform::inverse(length);
         let groups = (0..width.div_ceil(LANES)).into_par_iter().map(|group| {
             let mut values: Vec<Packed> = (0..length).map(|row| read(group * LANES, row)).collect();
             inverse.apply(&mut values);
@@ -124,7 +119,7 @@ impl Segment {
         })
     }
 
-    /// Takes the coefficients of columns, in groups, in bit-reversed order, and times their number.
+    /// Takes the coefficients of columns, in groups, in bit-reversed order.
     pub fn of_coefficients(width: usize, groups: Vec<Vec<Packed>>) -> Self {
         Self {
             width,
@@ -135,13 +130,11 @@ impl Segment {
 
     /// A column of elements, by its coefficients in bit-reversed order.
     pub fn of_elements<E: FieldElement<BaseField = Felt>>(coefficients: &[E]) -> Self {
-        let scale = Felt::new(coefficients.len() as u64);
         let row = |coefficient: &E| {
-            let row = Packed::from_fn(|lane| match lane < E::EXTENSION_DEGREE {
+            Packed::from_fn(|lane| match lane < E::EXTENSION_DEGREE {
                 true => coefficient.base_element(lane),
                 false => Felt::ZERO,
-            });
-            row * scale
+            })
         };
         let group = coefficients.par_iter().map(row).collect();
         Self::of_coefficients(E::EXTENSION_DEGREE, vec![group])
@@ -164,34 +157,25 @@ impl Segment {
         E: FieldElement<BaseField = Felt>,
     {
         let length = self.length();
-        let scale = Felt::new(length as u64).inv();
         // By point and coordinate.
         let powers: Vec<Vec<Felt>> = points
             .par_iter()
             .flat_map_iter(|&point| {
-                let powers = extension_powers(point, E::from(scale), length);
+                let powers = reversed_powers(point, E::ONE, length);
                 (0..E::EXTENSION_DEGREE)
                     .map(move |i| powers.iter().map(|power| power.base_element(i)).collect())
             })
             .collect();
         // The values of base field columns: by group, point and coordinate.
-        let sums: Vec<Vec<Packed>> = self
-            .groups
-            .par_iter()
-            .map(|coefficients| {
-                let mut sums = vec![Packed::ZERO; powers.len()];
-                for start in (0..length).step_by(STRETCH) {
-                    let end = (start + STRETCH).min(length);
-                    for (sum, powers) in sums.iter_mut().zip(&powers) {
-                        *sum += vectorized(RowSum {
-                            rows: &coefficients[start..end],
-                            factors: &powers[start..end],
-                        });
-                    }
-                }
-                sums
-            })
-            .collect();
+        let sums = self.sums(STRETCH, |_, start, coefficients| {
+            let sum = |powers: &Vec<Felt>| {
+                vectorized(RowSum {
+                    rows: coefficients,
+                    factors: &powers[start..][..coefficients.len()],
+                })
+            };
+            powers.iter().map(sum).collect()
+        });
         let value = |point: usize, column: usize| {
             let mut coordinates = [Felt::ZERO; 3];
             let coordinates = &mut coordinates[..E::EXTENSION_DEGREE];
@@ -215,16 +199,43 @@ impl Segment {
             .collect()
     }
 
+    /// For each group, the sums of what `terms` has for all its coefficients, of which it is given so many
+    /// at a time, with the numbers of the group and of the first one. That is divided among all threads.
+    fn sums<F>(&self, part: usize, terms: F) -> Vec<Vec<Packed>>
+    where
+        F: Fn(usize, usize, &[Packed]) -> Vec<Packed> + Sync,
+    {
+        let length = self.length();
+        let parts = length.div_ceil(part);
+        let numbers = (0..self.groups.len() * parts).into_par_iter();
+        let terms = numbers.map(|number| {
+            let (group, start) = (number / parts, number % parts * part);
+            let end = (start + part).min(length);
+            terms(group, start, &self.groups[group][start..end])
+        });
+        let terms: Vec<Vec<Packed>> = terms.collect();
+        let sum = |terms: &[Vec<Packed>]| {
+            let (first, others) = terms.split_first().expect("a column has coefficients");
+            let mut sums = first.clone();
+            for terms in others {
+                sums.iter_mut()
+                    .zip(terms)
+                    .for_each(|(sum, &term)| *sum += term);
+            }
+            sums
+        };
+        terms.chunks(parts).map(sum).collect()
+    }
+
     /// Adds the sum of all base field columns, each times its weight, to `to`: coefficients in
     /// bit-reversed order.
     pub fn add_weighted<E: FieldElement<BaseField = Felt>>(&self, weights: &[E], to: &mut [E]) {
-        let scale = Felt::new(self.length() as u64).inv();
         // By coordinate and group.
         let coordinate = |i: usize| {
             let groups = weights.chunks(LANES);
             let groups = groups.map(|weights| {
                 limbs_of(&Packed::from_fn(|lane| match weights.get(lane) {
-                    Some(weight) => weight.base_element(i) * scale,
+                    Some(weight) => weight.base_element(i),
                     None => Felt::ZERO,
                 }))
             });
@@ -248,7 +259,7 @@ impl Segment {
         let length = self.groups[0].len();
         let groups = self.groups.par_iter();
         CosetValues {
-            groups: groups.map(|_| vec![Packed::ZERO; length]).collect(),
+            groups: groups.map(|_| copies(Packed::ZERO, length)).collect(),
         }
     }
 
@@ -256,11 +267,7 @@ impl Segment {
     pub fn evaluate(&self, cosets: &Cosets, coset: usize, values: &mut CosetValues) {
         let groups = self.groups.par_iter().zip(&mut values.groups);
         groups.for_each(|(coefficients, values)| {
-            let source = Scaled {
-                rows: coefficients,
-                factors: &cosets.powers[coset],
-            };
-            cosets.forward.apply_to(source, values);
+            cosets.transforms[coset].apply_to(coefficients, values);
         });
     }
 
@@ -316,56 +323,55 @@ impl Segment {
     {
         let (length, blowup) = (cosets.length, cosets.blowup());
         let span = SPAN.min(length);
-        let inner = Transform::new(span, Direction::Forward);
+        // Sums over coefficients that follow each other are polynomials in this power of x.
+        let inner = cosets
+            .offsets
+            .iter()
+            .map(|offset| Transform::forward(span, offset.exp_vartime((length / span) as u64)));
+        let inner: Vec<Transform> = inner.collect();
         let root = Felt::get_root_of_unity(length.ilog2());
         let points: Vec<Point> = steps
             .iter()
             .map(|step| {
                 let position = step / blowup;
-                let x = root.exp_vartime(position as u64);
+                let coset = step % blowup;
+                let x = cosets.offset(coset) * root.exp_vartime(position as u64);
                 Point {
-                    coset: step % blowup,
+                    coset,
                     position,
                     value: position % span,
                     weights: reversed_powers(x, Felt::ONE, length / span),
                 }
             })
             .collect();
-        let groups = self
-            .groups
-            .par_iter()
-            .enumerate()
-            .map(|(group, coefficients)| {
-                let mut row_parts = vec![Packed::ZERO; points.len()];
-                let mut values = vec![Packed::ZERO; span];
-                for (coset, powers) in cosets.powers.iter().enumerate() {
-                    let on_coset = |point: &Point| point.coset == coset;
-                    if !points.iter().any(on_coset) {
-                        continue;
-                    }
-                    if let Some(kept) = self.kept(coset) {
-                        for (point, row_part) in points.iter().zip(&mut row_parts) {
-                            if on_coset(point) {
-                                *row_part = kept.groups[group][point.position];
-                            }
+        let groups = self.sums(STRETCH, |group, start, coefficients| {
+            let mut row_parts = vec![Packed::ZERO; points.len()];
+            let mut values = vec![Packed::ZERO; span];
+            for (coset, inner) in inner.iter().enumerate() {
+                let on_coset = |point: &Point| point.coset == coset;
+                if !points.iter().any(on_coset) {
+                    continue;
+                }
+                if let Some(kept) = self.kept(coset) {
+                    for (point, row_part) in points.iter().zip(&mut row_parts) {
+                        if on_coset(point) && start == 0 {
+                            *row_part = kept.groups[group][point.position];
                         }
-                        continue;
                     }
-                    let spans = coefficients.chunks(span).zip(powers.chunks(span));
-                    for (i, (rows, factors)) in spans.enumerate() {
-                        inner.apply_to(Scaled { rows, factors }, &mut values);
-                        for (point, row_part) in points.iter().zip(&mut row_parts) {
-                            if on_coset(point) {
-                                *row_part += values[point.value] * point.weights[i];
-                            }
+                    continue;
+                }
+                for (i, rows) in coefficients.chunks(span).enumerate() {
+                    inner.apply_to(rows, &mut values);
+                    for (point, row_part) in points.iter().zip(&mut row_parts) {
+                        if on_coset(point) {
+                            *row_part += values[point.value] * point.weights[start / span + i];
                         }
                     }
                 }
-                row_parts
-            });
-        let groups = CosetValues {
-            groups: groups.collect(),
-        };
+            }
+            row_parts
+        });
+        let groups = CosetValues { groups };
         (0..steps.len())
             .map(|i| {
                 let mut row = vec![F::ZERO; self.width / F::EXTENSION_DEGREE];
@@ -470,21 +476,6 @@ pub fn basis<E: FieldElement<BaseField = Felt>>(i: usize) -> E {
     let mut coordinates = [Felt::ZERO; 3];
     coordinates[i] = Felt::ONE;
     E::slice_from_base_elements(&coordinates[..E::EXTENSION_DEGREE])[0]
-}
-
-/// The powers of `base` with exponents `0..length`, in bit-reversed order, times `factor`.
-fn extension_powers<E: FieldElement>(base: E, factor: E, length: usize) -> Vec<E> {
-    let mut powers = Vec::with_capacity(length);
-    powers.push(factor);
-    let mut step = length / 2;
-    while step > 0 {
-        let multiplier = base.exp_vartime((step as u64).into());
-        for i in 0..powers.len() {
-            powers.push(powers[i] * multiplier);
-        }
-        step /= 2;
-    }
-    powers
 }
 
 /// So many copies of a value, written by all threads: most of it is the system's work, which gives

@@ -52,7 +52,7 @@ where
         let mut segments: Vec<Segment> = pieces
             .map(|piece| Segment::of_cells(cells_of(&trace, piece), piece.table.width()))
             .collect();
-        let tree = domains.commit::<Felt>(hasher, &mut segments);
+        let tree = domains.commit(hasher, &mut segments);
         (segments, tree)
     };
     channel.commit(&main_tree);
@@ -71,7 +71,7 @@ where
             .into_iter()
             .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns))
             .collect::<Vec<_>>();
-        let tree = domains.commit::<E>(hasher, &mut segments);
+        let tree = domains.commit(hasher, &mut segments);
         (segments, tree, sums)
     };
     channel.commit(&aux_tree);
@@ -92,7 +92,7 @@ where
     let composition_tree = {
         let _span = info_span!("commit_to_composition").entered();
         let (longest, segment) = (domains.longest(), &mut composition);
-        let hashes = hash_extension::<E>(hasher, longest, &mut [segment], |_| false);
+        let hashes = hash_extension(hasher, longest, &mut [segment], |_| false);
         Tree::new(hasher, vec![hashes])
     };
     channel.commit(&composition_tree);
@@ -185,10 +185,7 @@ impl Domains {
     }
 
     /// Commits to columns of all pieces: the rows of pieces of one height stand side by side.
-    fn commit<F>(&self, hasher: Hasher, segments: &mut [Segment]) -> Tree
-    where
-        F: FieldElement<BaseField = Felt>,
-    {
+    fn commit(&self, hasher: Hasher, segments: &mut [Segment]) -> Tree {
         let mut lengths: Vec<usize> = self.cosets.iter().map(|cosets| cosets.length()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
@@ -203,7 +200,7 @@ impl Domains {
                 let mut kept = quotient_cosets(cosets).take(self.kept);
                 kept.any(|kept| kept == coset)
             };
-            hash_extension::<F>(hasher, cosets, &mut side_by_side, keeps)
+            hash_extension(hasher, cosets, &mut side_by_side, keeps)
         });
         Tree::new(hasher, extensions.collect())
     }

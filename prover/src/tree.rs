@@ -9,9 +9,9 @@ use miden_cvm_parallel::prelude::*;
 use winterfell::math::FieldElement;
 
 use crate::{
-    hash,
+    hash::{self, Consecutive, Rows},
     lde::{CosetValues, Cosets, Segment, copies},
-    packed::VectorUnit,
+    packed::{LANES, Packed, VectorUnit},
 };
 
 /// Rows that are hashed together: batches of all hash functions.
@@ -23,21 +23,17 @@ const MERGE_CHUNK: usize = 1 << 10;
 /// The hashes of the rows of an extension; the rows of several segments stand side by side. The
 /// segments keep their values on the cosets that `keeps` names, which come last: the others share what
 /// the first of these takes.
-pub fn hash_extension<F>(
+pub fn hash_extension(
     hasher: Hasher,
     cosets: &Cosets,
     segments: &mut [&mut Segment],
     keeps: impl Fn(usize) -> bool,
-) -> Vec<Digest>
-where
-    F: FieldElement<BaseField = Felt>,
-{
+) -> Vec<Digest> {
     let blowup = cosets.blowup();
-    let widths: Vec<usize> = segments
-        .iter()
-        .map(|segment| segment.width() / F::EXTENSION_DEGREE)
-        .collect();
-    let total = widths.iter().sum();
+    let widths: Vec<usize> = segments.iter().map(|segment| segment.width()).collect();
+    let width = widths.iter().sum();
+    // The groups of columns are blocks of rows unless one that others follow is not full.
+    let are_blocks = widths.iter().rev().skip(1).all(|width| width % LANES == 0);
     let mut hashes = copies(Digest::default(), cosets.num_steps());
     let mut room: Vec<CosetValues> = Vec::new();
     let (kept, others): (Vec<usize>, Vec<usize>) = (0..blowup).partition(|&coset| keeps(coset));
@@ -48,20 +44,38 @@ where
         for (segment, values) in segments.iter().zip(&mut room) {
             segment.evaluate(cosets, coset, values);
         }
+        let groups: Vec<&[Packed]> = room
+            .iter()
+            .flat_map(|values| values.groups.iter().map(Vec::as_slice))
+            .collect();
         let chunks = hashes.par_chunks_mut(HASH_CHUNK * blowup).enumerate();
-        chunks.for_each_init(Vec::new, |rows, (chunk, hashes)| {
-            rows.resize(total * (hashes.len() / blowup), F::ZERO);
-            for (i, row) in rows.chunks_mut(total).enumerate() {
-                let mut rest = row;
-                for (&width, values) in widths.iter().zip(&room) {
-                    let (cells, others) = rest.split_at_mut(width);
-                    values.read_row(chunk * HASH_CHUNK + i, cells);
-                    rest = others;
+        chunks.for_each_init(Vec::new, |cells, (chunk, hashes)| {
+            let first = chunk * HASH_CHUNK;
+            let mut of_rows = [Digest::default(); HASH_CHUNK];
+            let of_rows = &mut of_rows[..hashes.len() / blowup];
+            let unit = VectorUnit::widest();
+            if are_blocks {
+                let rows = Blocks {
+                    groups: &groups,
+                    width,
+                    first,
+                };
+                hash::hash_rows(hasher, unit, &rows, of_rows);
+            } else {
+                cells.resize(width * of_rows.len(), Felt::ZERO);
+                for (i, row) in cells.chunks_mut(width).enumerate() {
+                    let mut rest = row;
+                    for (&width, values) in widths.iter().zip(&room) {
+                        let (cells, others) = rest.split_at_mut(width);
+                        values.read_row(first + i, cells);
+                        rest = others;
+                    }
                 }
+                hash::hash_rows(hasher, unit, &Consecutive { cells, width }, of_rows);
             }
             let mine = hashes.iter_mut().skip(coset).step_by(blowup);
-            for (hash, of_row) in mine.zip(hash_rows(hasher, rows, total)) {
-                *hash = of_row;
+            for (hash, of_row) in mine.zip(of_rows) {
+                *hash = *of_row;
             }
         });
         if kept.contains(&coset) {
@@ -73,6 +87,25 @@ where
     hashes
 }
 
+/// Rows from `first` on, in groups of columns.
+struct Blocks<'a> {
+    groups: &'a [&'a [Packed]],
+    width: usize,
+    first: usize,
+}
+
+impl Rows for Blocks<'_> {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline]
+    fn block(&self, row: usize, first: usize) -> &[Felt] {
+        let block = self.groups[first / LANES][self.first + row].lanes();
+        &block[..LANES.min(self.width - first)]
+    }
+}
+
 /// The hashes of rows of `width` elements.
 pub fn hash_rows<F>(hasher: Hasher, rows: &[F], width: usize) -> Vec<Digest>
 where
@@ -81,7 +114,8 @@ where
     let mut hashes = vec![Digest::default(); rows.len() / width];
     let cells = F::slice_as_base_elements(rows);
     let width = width * F::EXTENSION_DEGREE;
-    hash::hash_rows(hasher, VectorUnit::widest(), cells, width, &mut hashes);
+    let rows = Consecutive { cells, width };
+    hash::hash_rows(hasher, VectorUnit::widest(), &rows, &mut hashes);
     hashes
 }
 

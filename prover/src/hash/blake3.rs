@@ -12,7 +12,7 @@
 use miden_core::Felt;
 use miden_cvm_air::hash::Digest;
 
-use super::{lanes, to_integer, transposed};
+use super::{BLOCK, Rows, lanes, to_integer, transposed};
 use crate::packed::{VectorUnit, Vectorizable};
 
 /// The initial chaining value.
@@ -36,10 +36,7 @@ const CHUNK_END: u32 = 2;
 const PARENT: u32 = 4;
 const ROOT: u32 = 8;
 
-const BLOCK_BYTES: usize = 64;
-
-/// Field elements in a block.
-const BLOCK: usize = BLOCK_BYTES / size_of::<Felt>();
+const BLOCK_BYTES: usize = BLOCK * size_of::<Felt>();
 
 /// Field elements in a chunk.
 const CHUNK: usize = 16 * BLOCK;
@@ -56,18 +53,11 @@ type Values = [Words; 8];
 /// A block of each input: pairs of words.
 type Block = [[u64; LANES]; 8];
 
-/// Hashes rows of `width` cells, of which there are as many as hashes; a hash has so many bytes.
-pub fn hash_rows(
-    bytes: usize,
-    unit: VectorUnit,
-    rows: &[Felt],
-    width: usize,
-    hashes: &mut [Digest],
-) {
-    let rows = rows.chunks(LANES * width);
-    for (rows, hashes) in rows.zip(hashes.chunks_mut(LANES)) {
-        let lanes: [_; LANES] = lanes(rows, width, hashes.len());
-        store(bytes, &hash(unit, &lanes, width), hashes);
+/// Hashes as many rows as there are hashes; a hash has so many bytes.
+pub fn hash_rows(bytes: usize, unit: VectorUnit, rows: &impl Rows, hashes: &mut [Digest]) {
+    for (i, hashes) in hashes.chunks_mut(LANES).enumerate() {
+        let lanes = lanes(i * LANES, hashes.len());
+        store(bytes, &hash(unit, rows, &lanes), hashes);
     }
 }
 
@@ -128,8 +118,9 @@ fn pair(words: &[Words], lane: usize) -> u64 {
     u64::from(words[0][lane]) | (u64::from(words[1][lane]) << 32)
 }
 
-/// The hashes of rows of `width` elements.
-fn hash(unit: VectorUnit, lanes: &[&[Felt]; LANES], width: usize) -> Values {
+/// The hashes of rows.
+fn hash(unit: VectorUnit, rows: &impl Rows, lanes: &[usize; LANES]) -> Values {
+    let width = rows.width();
     let chunks = width.div_ceil(CHUNK);
     // The roots of the full subtrees so far, which get smaller from left to right: two of one size
     // are joined as soon as there are.
@@ -148,7 +139,7 @@ fn hash(unit: VectorUnit, lanes: &[&[Felt]; LANES], width: usize) -> Values {
                     flags |= ROOT;
                 }
             }
-            let mut block = transposed(lanes, first, len);
+            let mut block = transposed(rows, lanes, first);
             let bytes = len * size_of::<Felt>();
             Compress {
                 has_representatives: true,

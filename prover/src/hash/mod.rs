@@ -16,29 +16,59 @@ use miden_cvm_air::{
 
 use crate::packed::VectorUnit;
 
-/// Hashes rows of `width` cells each: the hash of the cells `rows[i * width..][..width]`, as
-/// [`Hasher::hash_elements`] has it, goes to `hashes[i]`.
-pub fn hash_rows(
-    hasher: Hasher,
-    unit: VectorUnit,
-    rows: &[Felt],
-    width: usize,
-    hashes: &mut [Digest],
-) {
+/// Cells of a row that are hashed together by all hash functions.
+const BLOCK: usize = 8;
+
+/// Rows of cells to be hashed, wherever they are.
+pub trait Rows {
+    /// The number of cells of a row.
+    fn width(&self) -> usize;
+
+    /// The cells of a row from `first` on, a multiple of eight: eight, or as many as the row has.
+    fn block(&self, row: usize, first: usize) -> &[Felt];
+}
+
+/// Rows that follow each other.
+pub struct Consecutive<'a> {
+    /// The cells of all rows.
+    pub cells: &'a [Felt],
+    /// The number of cells of a row.
+    pub width: usize,
+}
+
+impl Rows for Consecutive<'_> {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[inline]
+    fn block(&self, row: usize, first: usize) -> &[Felt] {
+        let row = &self.cells[row * self.width..][..self.width][first..];
+        &row[..row.len().min(BLOCK)]
+    }
+}
+
+/// Hashes rows: the hash of row i, as [`Hasher::hash_elements`] has it, goes to `hashes[i]`.
+pub fn hash_rows(hasher: Hasher, unit: VectorUnit, rows: &impl Rows, hashes: &mut [Digest]) {
+    let width = rows.width();
     assert!(width > 0, "rows have cells");
-    assert_eq!(rows.len(), width * hashes.len(), "each hash is of a row");
     let is_done = match hasher.function() {
         HashFunction::Blake3_192 | HashFunction::Blake3_256 => {
-            blake3::hash_rows(hasher.digest_bytes(), unit, rows, width, hashes);
+            blake3::hash_rows(hasher.digest_bytes(), unit, rows, hashes);
             true
         }
-        HashFunction::Rpo256 => sponge::hash_rows::<Rpo256>(unit, rows, width, hashes),
-        HashFunction::Rpx256 => sponge::hash_rows::<Rpx256>(unit, rows, width, hashes),
-        HashFunction::Poseidon2 => sponge::hash_rows::<Poseidon2>(unit, rows, width, hashes),
+        HashFunction::Rpo256 => sponge::hash_rows::<Rpo256>(unit, rows, hashes),
+        HashFunction::Rpx256 => sponge::hash_rows::<Rpx256>(unit, rows, hashes),
+        HashFunction::Poseidon2 => sponge::hash_rows::<Poseidon2>(unit, rows, hashes),
     };
     if !is_done {
-        for (hash, row) in hashes.iter_mut().zip(rows.chunks(width)) {
-            *hash = hasher.hash_elements(row);
+        let mut cells = Vec::with_capacity(width);
+        for (row, hash) in hashes.iter_mut().enumerate() {
+            cells.clear();
+            for first in (0..width).step_by(BLOCK) {
+                cells.extend_from_slice(rows.block(row, first));
+            }
+            *hash = hasher.hash_elements(&cells);
         }
     }
 }
@@ -105,22 +135,22 @@ fn to_integer(value: u64) -> u64 {
     quotient.wrapping_neg().wrapping_sub(correction)
 }
 
-/// The first `count` of these rows, one a lane. Lanes without a row take the last one.
-fn lanes<const LANES: usize>(rows: &[Felt], width: usize, count: usize) -> [&[Felt]; LANES] {
-    std::array::from_fn(|lane| &rows[lane.min(count - 1) * width..][..width])
+/// So many rows from one on, one a lane. Lanes without a row take the last one.
+fn lanes<const LANES: usize>(first: usize, count: usize) -> [usize; LANES] {
+    std::array::from_fn(|lane| first + lane.min(count - 1))
 }
 
-/// The representatives of the elements `first..first + len` of rows, at `[i][lane]`, and zeros.
+/// The representatives of the elements of rows in the block from `first` on, at `[i][lane]`, and zeros.
 fn transposed<const LANES: usize>(
-    lanes: &[&[Felt]; LANES],
+    rows: &impl Rows,
+    lanes: &[usize; LANES],
     first: usize,
-    len: usize,
-) -> [[u64; LANES]; 8] {
-    let mut elements = [[0; LANES]; 8];
-    for (lane, row) in lanes.iter().enumerate() {
-        let row = &row[first..][..len];
+) -> [[u64; LANES]; BLOCK] {
+    let mut elements = [[0; LANES]; BLOCK];
+    for (lane, &row) in lanes.iter().enumerate() {
+        let row = rows.block(row, first);
         // Of the usual length, the loop is unrolled.
-        if let Ok(row) = <&[Felt; 8]>::try_from(row) {
+        if let Ok(row) = <&[Felt; BLOCK]>::try_from(row) {
             for (i, cell) in row.iter().enumerate() {
                 elements[i][lane] = cell.inner();
             }
@@ -189,7 +219,11 @@ mod tests {
             let of_pairs: Vec<Digest> = pairs.map(|(&a, &b)| hasher.merge(a, b)).collect();
             for &unit in &units {
                 let mut hashes = vec![Digest::default(); count];
-                hash_rows(hasher, unit, &rows, width, &mut hashes);
+                let rows = Consecutive {
+                    cells: &rows,
+                    width,
+                };
+                hash_rows(hasher, unit, &rows, &mut hashes);
                 assert!(hashes == of_rows, "{count} rows of {width} on {unit:?}");
                 merge_into(hasher, unit, &mut hashes, &reversed);
                 assert!(hashes == of_pairs, "{count} pairs on {unit:?}");

@@ -13,7 +13,7 @@ use miden_cvm_air::hash::{Digest, RATE_START, STATE_WIDTH as WIDTH};
 use winterfell::math::StarkField;
 
 use super::{
-    lanes, to_integer, transposed,
+    BLOCK, Rows, lanes, to_integer, transposed,
     vector::{EPSILON, Lanes, Work, run_on},
 };
 use crate::packed::VectorUnit;
@@ -23,6 +23,7 @@ const LANES: usize = 48;
 
 /// Elements that are absorbed at a time; they follow those of the capacity.
 const RATE: usize = WIDTH - RATE_START;
+const _: () = assert!(RATE == BLOCK);
 
 /// An element of each state.
 type Elements = [u64; LANES];
@@ -35,21 +36,20 @@ pub trait Permutation {
     fn permute<V: Lanes, const N: usize>(states: &mut States<V, N>);
 }
 
-/// Hashes rows of `width` cells, of which there are as many as hashes; returns whether there is a
-/// vector unit, without which nothing is done.
+/// Hashes as many rows as there are hashes; returns whether there is a vector unit, without which
+/// nothing is done.
 pub fn hash_rows<P: Permutation>(
     unit: VectorUnit,
-    rows: &[Felt],
-    width: usize,
+    rows: &impl Rows,
     hashes: &mut [Digest],
 ) -> bool {
-    let rows = rows.chunks(LANES * width);
-    rows.zip(hashes.chunks_mut(LANES)).all(|(rows, hashes)| {
-        let lanes: [_; LANES] = lanes(rows, width, hashes.len());
+    let width = rows.width();
+    hashes.chunks_mut(LANES).enumerate().all(|(i, hashes)| {
+        let lanes: [_; LANES] = lanes(i * LANES, hashes.len());
         let mut state = [[0; LANES]; WIDTH];
         state[0] = [(width % RATE) as u64; LANES];
         let is_done = (0..width).step_by(RATE).all(|first| {
-            let cells = transposed(&lanes, first, RATE.min(width - first));
+            let cells = transposed(rows, &lanes, first);
             run_on(unit, Absorb::<P>::new(&cells, &mut state))
         });
         squeeze(&state, hashes);

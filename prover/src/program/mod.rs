@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Number of rows that an instruction is done for.
-pub const BLOCK: usize = 32;
+pub const BLOCK: usize = 64;
 
 /// One value for each row of a block.
 pub type Block = [Packed; BLOCK / LANES];
