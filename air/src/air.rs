@@ -19,8 +19,8 @@ use crate::{
     table::{Table, Window},
 };
 
-/// Number of columns that the composition polynomial is divided into, each of the length of the
-/// longest piece: what a quotient of the highest degree needs.
+/// Number of columns that the composition polynomial of a group is divided into, each of the length of
+/// the group's longest piece: what a quotient of the highest degree needs.
 pub const COMPOSITION_COLUMNS: usize = MAX_DEGREE - 1;
 
 /// Boundary constraints of a piece's auxiliary columns: its sum begins with the row that the piece
@@ -37,6 +37,8 @@ pub struct CvmAir {
     /// Of each table; nothing of one that is absent.
     tables: Vec<TableShape>,
     pieces: Vec<Piece>,
+    /// The pieces of each group, by their numbers.
+    groups: Vec<Vec<usize>>,
 }
 
 /// The part of a table's description that does not depend on its rows.
@@ -90,13 +92,42 @@ impl CvmAir {
                 transitions: table.constraint_catalog().len(),
             };
         }
+        let pieces = heights.pieces();
         Self {
             heights,
             public,
             options,
             tables,
-            pieces: heights.pieces(),
+            groups: alloc::vec![(0..pieces.len()).collect()],
+            pieces,
         }
+    }
+
+    /// Deals the pieces out to so many groups, of which each is committed to by itself: at least one,
+    /// and at most as many as there are pieces.
+    ///
+    /// The piece with the most cells comes first, and each goes to the group that has the fewest cells
+    /// so far; the first one of several that do.
+    pub fn in_groups(mut self, count: usize) -> Self {
+        let cells = |&piece: &usize| {
+            let piece = &self.pieces[piece];
+            piece.height * self.piece_width(piece)
+        };
+        let mut pieces: Vec<usize> = (0..self.pieces.len()).collect();
+        pieces.sort_by_key(|piece| core::cmp::Reverse(cells(piece)));
+        let mut groups = alloc::vec![(0, Vec::new()); count.clamp(1, pieces.len().max(1))];
+        for piece in pieces {
+            if let Some((taken, group)) = groups.iter_mut().min_by_key(|(taken, _)| *taken) {
+                *taken += cells(&piece);
+                group.push(piece);
+            }
+        }
+        let in_order = |(_, mut group): (usize, Vec<usize>)| {
+            group.sort_unstable();
+            group
+        };
+        self.groups = groups.into_iter().map(in_order).collect();
+        self
     }
 
     /// The heights of the tables.
@@ -109,9 +140,20 @@ impl CvmAir {
         &self.pieces
     }
 
+    /// The groups that the pieces are dealt out to: of each the numbers of its pieces, in order.
+    pub fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
+    }
+
     /// The number of rows of the longest piece.
     pub fn longest(&self) -> usize {
         let heights = self.pieces.iter().map(|piece| piece.height);
+        heights.fold(0, usize::max)
+    }
+
+    /// The number of rows of the longest of these pieces.
+    pub fn longest_of(&self, group: &[usize]) -> usize {
+        let heights = group.iter().map(|&piece| self.pieces[piece].height);
         heights.fold(0, usize::max)
     }
 
@@ -135,6 +177,11 @@ impl CvmAir {
         self.longest() * self.options.blowup_factor()
     }
 
+    /// The size of the domain that the longest of these pieces is extended to.
+    pub fn domain_size_of(&self, group: &[usize]) -> usize {
+        self.longest_of(group) * self.options.blowup_factor()
+    }
+
     /// Returns the packing of a table's messages into auxiliary columns, which is empty if the
     /// table is absent.
     pub fn packing(&self, table: Table) -> &Packing {
@@ -154,25 +201,32 @@ impl CvmAir {
         counts.sum()
     }
 
+    /// The number of columns of a piece, auxiliary ones included.
+    pub fn piece_width(&self, piece: &Piece) -> usize {
+        piece.table.width() + self.packing(piece.table).width()
+    }
+
     /// The number of columns of all pieces, auxiliary ones included.
     pub fn trace_width(&self) -> usize {
-        let widths = self.pieces.iter().map(|piece| {
-            let table = piece.table;
-            table.width() + self.packing(table).width()
-        });
+        let widths = self.pieces.iter().map(|piece| self.piece_width(piece));
         widths.sum()
     }
 
     /// The number of values that are stated of polynomials outside of the domain: every column of
-    /// the pieces at two points, and every column of the composition at one.
+    /// the pieces at two points, and every column of the composition of each group at one.
     pub fn num_openings(&self) -> usize {
-        2 * self.trace_width() + COMPOSITION_COLUMNS
+        2 * self.trace_width() + self.composition_width()
+    }
+
+    /// The number of columns of the compositions of all groups.
+    pub fn composition_width(&self) -> usize {
+        COMPOSITION_COLUMNS * self.groups.len()
     }
 
     /// The number of columns whose quotients the low-degree test combines: of the pieces and of the
-    /// composition.
+    /// compositions.
     pub fn num_quotients(&self) -> usize {
-        self.trace_width() + COMPOSITION_COLUMNS
+        self.trace_width() + self.composition_width()
     }
 
     /// The number of fractions that the lookup argument sums up, those of the verifier included. The
@@ -268,6 +322,17 @@ impl CvmAir {
     }
 }
 
+impl<E: FieldElement<BaseField = Felt>> Combined<E> {
+    /// The quotient that the constraints of a piece come to at a point outside of its domain, at which
+    /// the polynomial that is zero on the domain has the value `vanishing`.
+    pub fn divided(&self, piece: &Piece, point: E, vanishing: E) -> E {
+        let last_point = E::from(Felt::get_root_of_unity(piece.height.ilog2()).inv());
+        self.transition * (point - last_point) / vanishing
+            + self.first / (point - E::ONE)
+            + self.last / (point - last_point)
+    }
+}
+
 /// Sums up constraints, each times its weight.
 struct Weighted<'a, W, F, E> {
     weights: &'a mut W,
@@ -298,7 +363,12 @@ where
 
 /// The powers of an element, one after the other: the weights of what is combined.
 pub fn powers<E: FieldElement>(base: E) -> impl FnMut() -> E {
-    let mut next = E::ONE;
+    powers_from(base, 0)
+}
+
+/// The powers of an element from an exponent on.
+pub fn powers_from<E: FieldElement>(base: E, exponent: usize) -> impl FnMut() -> E {
+    let mut next = base.exp_vartime((exponent as u64).into());
     move || {
         let power = next;
         next *= base;

@@ -151,6 +151,40 @@ impl Table {
         }
         best
     }
+
+    /// The height that is needed for `rows` rows of use in pieces of at most `longest` rows, a power of
+    /// two: as many pieces of so many rows as it takes, and a last one. Where there are no such pieces it
+    /// is that of [`Table::height_for`].
+    pub fn height_within(self, rows: usize, longest: usize) -> usize {
+        let height = self.height_for(rows);
+        let fits = |height: &usize| {
+            let pieces = cut(*height).unwrap_or_default();
+            self.has_height(*height) && pieces.iter().all(|&piece| piece <= longest)
+        };
+        if fits(&height) {
+            return height;
+        }
+        let needed = (rows + self.margin()).max(self.min_height());
+        let cuts = (0..MAX_PIECES).map(|cuts| {
+            let full = cuts * (longest - 1);
+            full + needed.saturating_sub(full).max(PERIOD).next_power_of_two()
+        });
+        let heights = cuts.filter(|height| *height >= needed && fits(height));
+        heights.min().unwrap_or(height)
+    }
+}
+
+/// The most rows that a piece has when a table of so many rows of use is cut into as many pieces of the
+/// same height as there are slices; there are at most [`MAX_PIECES`]. With one slice nothing bounds it.
+pub fn longest_piece(rows: usize, slices: usize) -> usize {
+    match slices.min(MAX_PIECES) {
+        0 | 1 => MAX_HEIGHT,
+        slices => {
+            // What surrounds the rows, and one more at each cut.
+            let all = rows + PERIOD + slices - 1;
+            all.div_ceil(slices).next_power_of_two().max(2 * PERIOD)
+        }
+    }
 }
 
 /// The heights of all tables; 0 for a table that is absent.
@@ -353,6 +387,41 @@ mod tests {
                 assert!(saved >= pieces.saturating_sub(1) * PIECE_COST || height == 0);
             }
         }
+    }
+
+    #[test]
+    fn slices_bound_the_pieces() {
+        assert_eq!(longest_piece(1 << 22, 1), MAX_HEIGHT);
+        assert_eq!(longest_piece((1 << 22) - 100, 4), 1 << 20);
+        assert_eq!(longest_piece((1 << 22) - 100, 9), 1 << 20);
+        assert_eq!(longest_piece(1 << 22, 4), 1 << 21);
+        assert_eq!(longest_piece(1, 4), 16);
+        for table in Table::ALL {
+            for rows in [0, 8, 24, 200, 1000, 1 << 12, 66_664, (1 << 20) - 16] {
+                assert_eq!(
+                    table.height_within(rows, MAX_HEIGHT),
+                    table.height_for(rows)
+                );
+                for slices in 2..=MAX_PIECES {
+                    let longest = longest_piece(rows, slices);
+                    let height = table.height_within(rows, longest);
+                    assert!(table.has_height(height), "{table:?}, {rows}: {height}");
+                    let needed = rows + table.margin();
+                    assert!(height == 0 || height >= needed);
+                    let pieces = cut(height).unwrap_or_default();
+                    // Rows of pairs are never in an even number of pieces.
+                    if !table.is_of_pairs() || slices == 3 {
+                        assert!(pieces.len() <= slices, "{table:?}, {rows}: {pieces:?}");
+                        assert!(pieces.iter().all(|&piece| piece <= longest));
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            Table::Core.height_within((1 << 22) - 100, 1 << 20),
+            (1 << 22) - 3
+        );
+        assert_eq!(Table::Bitwise.height_within(100, 64), 64 + 64 + 8 - 2);
     }
 
     #[test]

@@ -356,11 +356,16 @@ mod tests {
                     most[Table::Core as usize] = whole;
                     for rows in [uniform, most] {
                         let heights = Heights::new(rows).expect("allowed heights");
-                        let security = settings.security(&heights, &public);
-                        assert!(
-                            set.level().is_met_by(&security),
-                            "{settings} gives {security:?} with {rows:?} rows"
-                        );
+                        let air = CvmAir::new(heights, public.clone(), set.proof_options());
+                        // A group for each piece has the most compositions.
+                        let groups = air.pieces().len();
+                        for air in [air.clone(), air.in_groups(groups)] {
+                            let security = Security::of(&air, hash);
+                            assert!(
+                                set.level().is_met_by(&security),
+                                "{settings} gives {security:?} with {rows:?} rows"
+                            );
+                        }
                     }
                 }
             }

@@ -4,7 +4,8 @@
 //! The header is all that a verifier believes about the proof's shape, so it is read and bounded
 //! before anything else. Layout, little-endian: magic (4 bytes), version, hash function, parameter
 //! set, number of tables (1 byte each), the tables' heights (4 bytes each; 0 for a table that is
-//! absent), number of bytes of the STARK proof and of the requests (4 bytes each).
+//! absent), number of bytes of the STARK proof (3 bytes), number of groups of pieces beyond the first
+//! (1 byte), number of bytes of the requests (4 bytes).
 
 use alloc::vec::Vec;
 
@@ -13,9 +14,12 @@ use miden_core::precompile::PrecompileRequest;
 use thiserror::Error;
 
 use crate::{
+    air::CvmAir,
     heights::Heights,
     options::{OptionSet, ProofSettings, SettingsError},
+    public::PublicInputs,
     requests::{self, MAX_REQUESTS_LEN, RequestsError},
+    security::Security,
     table::Table,
 };
 
@@ -43,6 +47,7 @@ pub const MAX_PROOF_LEN: usize = HEADER_LEN + MAX_STARK_LEN + MAX_REQUESTS_LEN;
 pub struct Proof {
     settings: ProofSettings,
     heights: Heights,
+    groups: usize,
     stark: Vec<u8>,
     requests: Vec<PrecompileRequest>,
 }
@@ -76,6 +81,14 @@ pub enum ProofError {
     /// or it is absent and cannot be.
     #[error("with this parameter set tables cannot have these numbers of rows: {0:?}")]
     Heights([u32; Table::COUNT]),
+    /// There are more groups than pieces, or none.
+    #[error("the proof is in {groups} groups, but its tables are in {pieces} pieces")]
+    Groups {
+        /// The number of groups.
+        groups: usize,
+        /// The number of pieces.
+        pieces: usize,
+    },
     /// The STARK proof has more bytes than any can have.
     #[error("the proof is {0} bytes long, more than the {MAX_STARK_LEN} that it may have")]
     TooLong(usize),
@@ -112,9 +125,23 @@ impl Proof {
         Ok(Self {
             settings,
             heights,
+            groups: 1,
             stark,
             requests: Vec::new(),
         })
+    }
+
+    /// Says that the pieces are dealt out to so many groups.
+    ///
+    /// # Errors
+    /// Returns an error if there are more groups than pieces, or none.
+    pub fn in_groups(mut self, groups: usize) -> Result<Self, ProofError> {
+        let pieces = self.heights.pieces().len();
+        if !(1..=pieces).contains(&groups) {
+            return Err(ProofError::Groups { groups, pieces });
+        }
+        self.groups = groups;
+        Ok(self)
     }
 
     /// Adds the requests to precompiles, in the order in which the run made them.
@@ -140,6 +167,22 @@ impl Proof {
         &self.heights
     }
 
+    /// The number of groups that the pieces are dealt out to.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// The AIR of the run, with these public inputs.
+    pub fn air(&self, public: PublicInputs) -> CvmAir {
+        let options = self.settings.proof_options();
+        CvmAir::new(self.heights, public, options).in_groups(self.groups)
+    }
+
+    /// The security of the proof, of a run with these public inputs.
+    pub fn security(&self, public: &PublicInputs) -> Security {
+        Security::of(&self.air(public.clone()), self.settings.hash())
+    }
+
     /// The STARK proof's bytes.
     pub fn stark(&self) -> &[u8] {
         &self.stark
@@ -163,7 +206,9 @@ impl Proof {
         ]);
         let rows = self.heights.rows();
         bytes.extend(rows.iter().flat_map(|rows| rows.to_le_bytes()));
-        bytes.extend_from_slice(&(self.stark.len() as u32).to_le_bytes());
+        let [l0, l1, l2, _] = (self.stark.len() as u32).to_le_bytes();
+        // There are fewer pieces than a byte has values.
+        bytes.extend_from_slice(&[l0, l1, l2, (self.groups - 1) as u8]);
         bytes.extend_from_slice(&(requests_len as u32).to_le_bytes());
         bytes.extend_from_slice(&self.stark);
         requests::write(&self.requests, &mut bytes);
@@ -205,9 +250,9 @@ impl Proof {
         let heights = Heights::new(rows.map(|rows| rows as usize));
         let heights = heights.filter(|heights| set.allows(heights));
         let heights = heights.ok_or(ProofError::Heights(rows))?;
-        let (&stark_len, rest) = rest.split_first_chunk().ok_or(too_short.clone())?;
+        let (&[l0, l1, l2, groups], rest) = rest.split_first_chunk().ok_or(too_short.clone())?;
         let (&requests_len, rest) = rest.split_first_chunk().ok_or(too_short)?;
-        let stark_len = u32::from_le_bytes(stark_len) as usize;
+        let stark_len = u32::from_le_bytes([l0, l1, l2, 0]) as usize;
         let requests_len = u32::from_le_bytes(requests_len) as usize;
         if stark_len > MAX_STARK_LEN {
             return Err(ProofError::TooLong(stark_len));
@@ -224,12 +269,9 @@ impl Proof {
             });
         }
         let (stark, requests) = rest.split_at(stark_len);
-        Ok(Self {
-            settings,
-            heights,
-            stark: stark.to_vec(),
-            requests: requests::read(requests)?,
-        })
+        let mut proof = Self::new(settings, heights, stark.to_vec())?;
+        proof.requests = requests::read(requests)?;
+        proof.in_groups(usize::from(groups) + 1)
     }
 }
 
@@ -261,6 +303,22 @@ mod tests {
         let bytes = proof().to_bytes();
         assert_eq!(Proof::from_bytes(&bytes), Ok(proof()));
         assert_eq!(bytes.len(), HEADER_LEN + 3 + 2 * 13);
+    }
+
+    #[test]
+    fn groups_are_in_the_header() {
+        let pieces = proof().heights().pieces().len();
+        for groups in 1..=pieces {
+            let proof = proof().in_groups(groups).expect("a group for each piece");
+            let bytes = proof.to_bytes();
+            assert_eq!(usize::from(bytes[HEADER_LEN - 5]), groups - 1);
+            let read = Proof::from_bytes(&bytes).expect("a proof");
+            assert_eq!((&read, read.groups()), (&proof, groups));
+        }
+        for groups in [0, pieces + 1] {
+            let refused = Err(ProofError::Groups { groups, pieces });
+            assert_eq!(proof().in_groups(groups), refused);
+        }
     }
 
     #[test]
@@ -317,8 +375,16 @@ mod tests {
             }
         );
         assert_eq!(
-            altered(HEADER_LEN - 5, 1),
-            ProofError::TooLong((1 << 24) + 3)
+            altered(HEADER_LEN - 6, 65),
+            ProofError::TooLong((65 << 16) + 3)
+        );
+        // Of the seven tables one is in two pieces.
+        assert_eq!(
+            altered(HEADER_LEN - 5, 8),
+            ProofError::Groups {
+                groups: 9,
+                pieces: 7
+            }
         );
         assert_eq!(
             altered(HEADER_LEN - 1, 2),

@@ -121,6 +121,20 @@ macro_rules! tables {
                 }
             }
 
+            /// Keeps only these of a table's rows, and no room for the others.
+            pub fn keep(&mut self, table: Table, rows: core::ops::Range<usize>) {
+                if rows == (0..self.height(table)) {
+                    return;
+                }
+                match table {
+                    $(Table::$table => {
+                        self.$field.truncate(rows.end);
+                        self.$field.drain(..rows.start.min(self.$field.len()));
+                        self.$field.shrink_to_fit();
+                    })*
+                }
+            }
+
             /// Gives a table another number of rows; new ones have zeros in all cells.
             pub fn resize(&mut self, table: Table, height: usize) {
                 const ZERO: Felt = <Felt as FieldElement>::ZERO;

@@ -566,7 +566,7 @@ fn the_envelope_is_that_of_the_code() {
         (1, format!("version: {VERSION};")),
         (4, format!("number of tables: {tables}")),
         (6, power(MAX_STARK_LEN)),
-        (7, power(MAX_REQUESTS_LEN)),
+        (8, power(MAX_REQUESTS_LEN)),
     ] {
         let content = &rows[row].1[1];
         assert!(

@@ -40,6 +40,7 @@ pub enum CarriedError {
 pub fn put_in(proof: &Proof) -> Result<ExecutionProof, CarriedError> {
     // The container has a place of its own for the requests.
     let bare = Proof::new(proof.settings(), *proof.heights(), proof.stark().to_vec())?;
+    let bare = bare.in_groups(proof.groups())?;
     container(proof, queries(&bare.to_bytes())?)
 }
 

@@ -184,8 +184,9 @@ fn tracing_process(
     options: ExecutionOptions,
 ) -> Process<TraceBuilder> {
     let kernel = program.kernel().clone();
-    let builder =
-        TraceBuilder::new(&kernel, composition).with_expected_cycles(options.expected_cycles());
+    let builder = TraceBuilder::new(&kernel, composition)
+        .with_expected_cycles(options.expected_cycles())
+        .with_slices(options.slices());
     Process::new(kernel, stack_inputs, advice_inputs, options, builder)
 }
 

@@ -64,6 +64,7 @@ pub struct ExecutionOptions {
     debug: bool,
     tracing: bool,
     retain_memory: bool,
+    slices: usize,
     limits: Limits,
 }
 
@@ -75,6 +76,7 @@ impl Default for ExecutionOptions {
             debug: false,
             tracing: false,
             retain_memory: false,
+            slices: 1,
             limits: Limits::default(),
         }
     }
@@ -120,6 +122,13 @@ impl ExecutionOptions {
         self
     }
 
+    /// Cuts the longest table of a trace into so many pieces of the same height, and no table into
+    /// longer ones, if it can be cut so; at most [`MAX_PIECES`](miden_cvm_air::heights::MAX_PIECES).
+    pub fn with_slices(mut self, slices: usize) -> Self {
+        self.slices = slices;
+        self
+    }
+
     /// Replaces the limits.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -149,6 +158,11 @@ impl ExecutionOptions {
     /// Returns `true` if memory of contexts that are over is kept.
     pub fn retain_memory(&self) -> bool {
         self.retain_memory
+    }
+
+    /// Returns how many pieces the longest table of a trace is cut into; with 1, as many as cost least.
+    pub fn slices(&self) -> usize {
+        self.slices
     }
 
     /// Returns the limits of what the run may use.

@@ -8,7 +8,7 @@ use miden_cvm_air::{
 use miden_cvm_parallel::prelude::*;
 use winterfell::math::FieldElement;
 
-use crate::{hash::hash_nonces, packed::VectorUnit, tree::Tree};
+use crate::{hash::hash_nonces, packed::VectorUnit};
 
 /// Nonces that a thread tries together.
 const NONCES: usize = 1 << 8;
@@ -16,20 +16,18 @@ const NONCES: usize = 1 << 8;
 /// Chunks of nonces that all threads try before they look whether one was found.
 const CHUNKS: u64 = 1 << 8;
 
-/// The proof so far, and the coin that knows of it.
-pub struct Channel {
+/// Bytes of a proof.
+pub struct Writer {
     hasher: Hasher,
-    coin: Coin,
-    proof: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
-impl Channel {
-    /// A channel whose transcript begins with these elements.
-    pub fn new(hasher: Hasher, seed: &[Felt]) -> Self {
+impl Writer {
+    /// Nothing so far; digests are of this hash function.
+    pub fn new(hasher: Hasher) -> Self {
         Self {
             hasher,
-            coin: Coin::new(hasher, seed),
-            proof: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -38,17 +36,62 @@ impl Channel {
         self.hasher
     }
 
+    /// Writes elements.
+    pub fn elements<E: FieldElement>(&mut self, elements: &[E]) {
+        for element in elements {
+            element.write_into(&mut self.bytes);
+        }
+    }
+
+    /// Writes digests.
+    pub fn digests(&mut self, digests: &[Digest]) {
+        for &digest in digests {
+            self.hasher.write(digest, &mut self.bytes);
+        }
+    }
+
+    /// Writes what was written elsewhere.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What was written.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// The proof so far, and the coin that knows of it.
+pub struct Channel {
+    coin: Coin,
+    proof: Writer,
+}
+
+impl Channel {
+    /// A channel whose transcript begins with these elements.
+    pub fn new(hasher: Hasher, seed: &[Felt]) -> Self {
+        Self {
+            coin: Coin::new(hasher, seed),
+            proof: Writer::new(hasher),
+        }
+    }
+
+    /// The hash function.
+    pub fn hasher(&self) -> Hasher {
+        self.proof.hasher()
+    }
+
     /// Sends a commitment.
-    pub fn commit(&mut self, tree: &Tree) {
-        self.hasher.write(tree.root(), &mut self.proof);
-        self.coin.reseed(tree.root());
+    pub fn commit(&mut self, root: Digest) {
+        self.proof.digests(&[root]);
+        self.coin.reseed(root);
     }
 
     /// Sends elements.
     pub fn send<E: FieldElement<BaseField = Felt>>(&mut self, elements: &[E]) {
-        self.open(elements);
+        self.proof.elements(elements);
         let cells = E::slice_as_base_elements(elements);
-        self.coin.reseed(self.hasher.hash_elements(cells));
+        self.coin.reseed(self.hasher().hash_elements(cells));
     }
 
     /// Draws an element.
@@ -59,30 +102,16 @@ impl Channel {
     /// Sends the first nonce that shows so many bits of work, and draws at most `count` positions
     /// below `size`, which are sorted and distinct.
     pub fn draw_positions(&mut self, bits: u32, count: usize, size: usize) -> Vec<usize> {
-        let nonce = grind(self.hasher, &self.coin, bits);
-        self.proof.extend_from_slice(&nonce.to_le_bytes());
+        let nonce = grind(self.hasher(), &self.coin, bits);
+        self.proof.bytes(&nonce.to_le_bytes());
         let mut positions = self.coin.draw_positions(count, size, nonce);
         positions.sort_unstable();
         positions.dedup();
         positions
     }
 
-    /// Writes elements that were committed to.
-    pub fn open<E: FieldElement>(&mut self, elements: &[E]) {
-        for element in elements {
-            element.write_into(&mut self.proof);
-        }
-    }
-
-    /// Writes nodes of a tree.
-    pub fn open_nodes(&mut self, nodes: Vec<Digest>) {
-        for node in nodes {
-            self.hasher.write(node, &mut self.proof);
-        }
-    }
-
-    /// The bytes of the proof.
-    pub fn into_proof(self) -> Vec<u8> {
+    /// The proof, to which openings are added.
+    pub fn into_proof(self) -> Writer {
         self.proof
     }
 }

@@ -6,7 +6,7 @@ use miden_cvm_parallel::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
-    channel::Channel,
+    channel::{Channel, Writer},
     lde::copies,
     tree::{Tree, hash_rows},
 };
@@ -50,7 +50,7 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
                         hashes.copy_from_slice(&hash_layer(hasher, &values, folding, rows));
                     });
                 let tree = Tree::new(hasher, vec![hashes]);
-                channel.commit(&tree);
+                channel.commit(tree.root());
                 let alpha: E = channel.draw();
                 let folded = fold(&values, offset, folding, alpha);
                 offset = offset.exp_vartime(folding as u64);
@@ -69,7 +69,7 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
 
     /// Opens the rows of each layer, given the queried positions, which are sorted and distinct: the
     /// values that the verifier cannot compute itself, and the nodes of the tree.
-    pub fn open(&self, channel: &mut Channel, positions: &[usize]) {
+    pub fn open(&self, proof: &mut Writer, positions: &[usize]) {
         let mut known = positions.to_vec();
         for layer in &self.layers {
             let count = layer.values.len() / self.folding;
@@ -79,11 +79,11 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
                 .flat_map(|row| (0..self.folding).map(move |k| row + k * count));
             let unknown = cells.filter(|at| known.binary_search(at).is_err());
             let values: Vec<E> = unknown.map(|at| layer.values[at]).collect();
-            channel.open(&values);
+            proof.elements(&values);
             let siblings = layer.tree.siblings(&rows);
             let siblings = siblings.into_iter();
-            let siblings = hash_layer(channel.hasher(), &layer.values, self.folding, siblings);
-            channel.open_nodes(layer.tree.open(&rows, siblings));
+            let siblings = hash_layer(proof.hasher(), &layer.values, self.folding, siblings);
+            proof.digests(&layer.tree.open(&rows, siblings));
             known = rows;
         }
     }

@@ -1,7 +1,7 @@
 //! Turns execution traces of Miden CVM into STARK proofs.
 //!
 //! [`prove_trace`] takes the tables of a trace, as the processor builds them, and the public inputs.
-//! The protocol is in `stark`; its parts are the extension of columns (`lde`), how much of it is kept
+//! The protocol is in `stark`, the part of it that is done for each group of pieces in `group`; its parts are the extension of columns (`lde`), how much of it is kept
 //! (`memory`), Merkle trees over the rows of tables of different heights (`tree`), the auxiliary columns
 //! of the lookups (`columns`), the evaluation of the constraints (`evaluator`), which are recorded as a
 //! `program`, the composition polynomial (`composition`), the low-degree test (`fri`), and the transcript
@@ -14,6 +14,7 @@ mod dot;
 mod evaluator;
 mod fft;
 mod fri;
+mod group;
 mod hash;
 mod lde;
 mod memory;
@@ -54,6 +55,9 @@ pub struct ProveOptions {
     /// executing the program again. Without it, a trace that violates the AIR yields a proof that
     /// does not verify.
     pub check_trace: bool,
+    /// The number of groups that the pieces of the tables are dealt out to, of which each is committed
+    /// to by itself; a trace whose longest table is cut into as many pieces makes groups of one size.
+    pub slices: usize,
     /// The most bytes that the trace and what is made of it may take. What is left of them keeps
     /// values that would have to be computed again. Without a bound, half of these are kept, and
     /// more as far as 192 MiB have room for them.
@@ -72,6 +76,7 @@ impl From<ProofSettings> for ProveOptions {
         Self {
             settings,
             check_trace: cfg!(debug_assertions),
+            slices: 1,
             memory: None,
         }
     }
@@ -166,6 +171,11 @@ pub fn prove_trace(
         max: set.max_height(),
     })?;
     let air = CvmAir::new(heights, public, settings.proof_options());
+    let (groups, pieces) = (options.slices, air.pieces().len());
+    if !(1..=pieces).contains(&groups) {
+        return Err(ProofError::Groups { groups, pieces }.into());
+    }
+    let air = air.in_groups(groups);
     let proof = Memory::new(&air);
     let kept = match options.memory {
         None => proof.kept_within(SMALL).unwrap_or(KEPT).max(KEPT),
@@ -185,11 +195,11 @@ pub fn prove_trace(
         }
     }
     let stark = match air.options().field_extension() {
-        FieldExtension::Cubic => stark::prove::<CubeExtension<Felt>>(trace, &air, settings, kept),
+        FieldExtension::Cubic => stark::prove::<CubeExtension<Felt>>(trace, air, settings, kept),
         // No set is without an extension.
         FieldExtension::Quadratic | FieldExtension::None => {
-            stark::prove::<QuadExtension<Felt>>(trace, &air, settings, kept)
+            stark::prove::<QuadExtension<Felt>>(trace, air, settings, kept)
         }
     };
-    Ok(Proof::new(settings, heights, stark)?)
+    Ok(Proof::new(settings, heights, stark)?.in_groups(groups)?)
 }

@@ -40,23 +40,37 @@ impl Phase {
 }
 
 impl Memory {
-    /// That of a proof about the tables of this AIR.
+    /// That of a proof about the tables of this AIR, whose groups are all worked on in turn.
     pub fn new(air: &CvmAir) -> Self {
+        Self::of_groups(air, air.groups(), air.domain_size())
+    }
+
+    /// That of groups of the AIR, and of a polynomial of which so many values are tested.
+    fn of_groups(air: &CvmAir, groups: &[Vec<usize>], tested: usize) -> Self {
         let degree = match air.options().field_extension() {
             FieldExtension::Cubic => 3,
             FieldExtension::Quadratic | FieldExtension::None => 2,
         };
         let blowup = air.options().blowup_factor();
-        let pieces = air.pieces();
-        let sum = |of: &dyn Fn(&Piece) -> usize| pieces.iter().map(of).sum::<usize>();
-        // Of the pieces of one height, of which there is one at a time.
+        let pieces_of = |group: &[usize]| -> Vec<&Piece> {
+            let pieces = group.iter().map(|&piece| &air.pieces()[piece]);
+            pieces.collect()
+        };
+        let pieces: Vec<&Piece> = groups.iter().flat_map(|group| pieces_of(group)).collect();
+        let sum =
+            |of: &dyn Fn(&Piece) -> usize| pieces.iter().map(|piece| of(piece)).sum::<usize>();
+        // Of the pieces of a group of one height, of which there is one at a time.
         let most = |of: &dyn Fn(&Piece) -> usize| {
-            let of_height = |height| {
-                let same = pieces.iter().filter(move |piece| piece.height == height);
-                same.map(of).sum::<usize>()
+            let most_of = |group: &Vec<usize>| {
+                let pieces = pieces_of(group);
+                let of_height = |height| {
+                    let same = pieces.iter().filter(move |piece| piece.height == height);
+                    same.map(|piece| of(piece)).sum::<usize>()
+                };
+                let heights = pieces.iter().map(|piece| of_height(piece.height));
+                heights.max().unwrap_or(0)
             };
-            let heights = pieces.iter().map(|piece| of_height(piece.height));
-            heights.max().unwrap_or(0)
+            groups.iter().map(most_of).max().unwrap_or(0)
         };
         let columns =
             |rows: usize, width: usize| rows * width.div_ceil(LANES) * size_of::<Packed>();
@@ -64,25 +78,32 @@ impl Memory {
         let aux_width = |piece: &Piece| air.packing(piece.table).width() * degree;
         let aux = |piece: &Piece| columns(piece.height, aux_width(piece));
 
-        let longest = air.longest();
-        let domain = longest * blowup;
+        // Of each group, from the lowest to the highest.
+        let heights = groups.iter().map(|group| {
+            let mut heights: Vec<usize> =
+                pieces_of(group).iter().map(|piece| piece.height).collect();
+            heights.sort_unstable();
+            heights.dedup();
+            heights
+        });
+        let heights: Vec<Vec<usize>> = heights.collect();
+        let longest_of = heights.iter().filter_map(|heights| heights.last());
+        let longest: usize = longest_of.clone().sum();
+        let highest = longest_of.copied().max().unwrap_or(0);
         let trace = sum(&|piece| piece.height * piece.table.width() * ELEMENT);
         // Twiddle factors, and the powers of every coset's offset.
-        let mut heights: Vec<usize> = pieces.iter().map(|piece| piece.height).collect();
-        heights.sort_unstable();
-        heights.dedup();
-        let domains: usize = heights
-            .iter()
-            .map(|height| height * (blowup + 1) * ELEMENT)
-            .sum();
+        let lengths: usize = heights.iter().flatten().sum();
+        let domains = lengths * (blowup + 1) * ELEMENT;
+        // Of all groups.
+        let tree = longest * blowup * size_of::<Digest>();
         // The hashes of the shorter pieces' rows are there until they are merged.
-        let shorter: usize = heights.iter().rev().skip(1).sum();
-        let tree = domain * size_of::<Digest>();
-        // The leaves are there while rows are hashed, then while the level above them is made.
-        let tree_of = |room: usize| {
-            let hashes = (domain + shorter * blowup) * size_of::<Digest>();
-            hashes + room.max(tree / 2)
-        };
+        let hashed = heights.iter().map(|heights| heights.iter().sum::<usize>());
+        let hashes = hashed.max().unwrap_or(0) * blowup * size_of::<Digest>();
+        // The leaves are there while rows are hashed, then while the level above them is made. The trees
+        // of the groups before are there, too.
+        let half = highest * blowup * size_of::<Digest>() / 2;
+        let before = (longest - highest) * blowup * size_of::<Digest>();
+        let tree_of = |room: usize| before + hashes + room.max(half);
         let composition = columns(longest, COMPOSITION_COLUMNS * degree);
         let main_columns = sum(&main);
         let both = main_columns + sum(&aux);
@@ -99,12 +120,13 @@ impl Memory {
                 let transform = columns(piece.height, COMPOSITION_COLUMNS * degree) + quotient;
                 quotient + room(piece).max(transform)
             };
-            let quotients = pieces.iter().map(quotient).max().unwrap_or(0);
+            let quotients = pieces.iter().map(|piece| quotient(piece));
+            let quotients = quotients.max().unwrap_or(0);
             committed + tree + coefficients + quotients.max(composition)
         };
         let composed = committed + tree + composition + tree_of(composition);
         // Of the polynomial that is tested, the values, and a tree that is an eighth as large.
-        let tested = 2 * domain * degree * ELEMENT + tree / 4;
+        let tested = 2 * tested * degree * ELEMENT + tree / 4;
         let low_degree = committed + tree + composition + tree + tested;
         let phase = |without, with, coset| Phase {
             without: domains + without,
@@ -200,7 +222,7 @@ mod tests {
     static ALLOCATOR: Counting = Counting;
 
     /// The bytes that a proof takes with this set, and those that were calculated.
-    fn taken(set: OptionSet, kept: usize) -> (usize, usize) {
+    fn taken(set: OptionSet, groups: usize, kept: usize) -> (usize, usize) {
         let pool = ThreadPoolBuilder::new().num_threads(1).build();
         pool.expect("a pool").install(|| {
             let settings = ProofSettings::new(set, HashFunction::Blake3_256);
@@ -209,20 +231,26 @@ mod tests {
             let trace = samples::trace();
             let heights = trace.heights().expect("allowed heights");
             let air = CvmAir::new(heights, Default::default(), settings.proof_options());
+            let air = air.in_groups(groups);
             let (now, _) = BYTES.get();
             BYTES.set((now, now));
-            stark::prove::<QuadExtension<Felt>>(trace, &air, settings, kept);
-            let (_, most) = BYTES.get();
             let calculated = Memory::new(&air).with(kept);
+            stark::prove::<QuadExtension<Felt>>(trace, air, settings, kept);
+            let (_, most) = BYTES.get();
             ((most - before) as usize, calculated)
         })
     }
 
     #[test]
     fn proofs_take_what_is_calculated() {
-        for set in [OptionSet::Fast96, OptionSet::Regular96] {
+        let cases = [
+            (OptionSet::Fast96, 1),
+            (OptionSet::Regular96, 1),
+            (OptionSet::Fast96, 2),
+        ];
+        for (set, groups) in cases {
             for kept in [0, 1, COMPOSITION_COLUMNS] {
-                let (taken, calculated) = taken(set, kept);
+                let (taken, calculated) = taken(set, groups, kept);
                 // What does not depend on the run is not calculated.
                 let fixed = 2 << 20;
                 assert!(taken <= calculated + fixed, "{taken} of {calculated}");

@@ -1,348 +1,261 @@
 //! The prover's part of the protocol, from a trace to the bytes of a proof.
 //!
-//! What is proven are pieces of tables; their columns are extended, committed to and opened piece by
-//! piece.
+//! What is proven are pieces of tables, dealt out to groups. Each [`Group`] extends the columns of its
+//! pieces, commits to them and opens them; the [`Coordinator`] follows the transcript, and tests the
+//! sum of what the groups combine for its low degree.
 
 use std::sync::Arc;
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{CvmAir, powers},
-    hash::Hasher,
-    heights::Piece,
+    air::CvmAir,
+    hash::{Digest, Hasher},
     lookup::NUM_CHALLENGES,
     options::ProofSettings,
     table::Trace,
     transcript,
-    tree::parents,
 };
 use miden_cvm_parallel::prelude::*;
 use tracing::info_span;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
-    channel::Channel,
-    columns::{LookupColumns, lookup_columns},
-    composition::Composition,
-    evaluator::{PieceEvaluator, quotient_cosets},
+    channel::{Channel, Writer},
     fri::Layers,
-    lde::{Cosets, Segment, basis, copies, reversed},
-    tree::{Tree, hash_extension, hash_rows},
+    group::{Group, Lookups, Outside, Share},
+    lde::{Cosets, Segment, copies, reversed},
 };
 
 /// Coefficients of a polynomial that are divided together.
 const DIVIDED: usize = 1 << 12;
 
-/// Proves a trace whose tables have the heights of the AIR. The values of all columns are kept on the
-/// first `kept` of the cosets that quotients are computed on; on the others they are computed again.
-/// Returns the bytes of the proof.
-pub fn prove<E>(trace: Trace, air: &CvmAir, settings: ProofSettings, kept: usize) -> Vec<u8>
+/// Proves a trace whose tables have the heights of the AIR, all groups in turn, phase by phase. The
+/// values of all columns are kept on the first `kept` of the cosets that quotients are computed on; on
+/// the others they are computed again. Returns the bytes of the proof.
+pub fn prove<E>(trace: Trace, air: CvmAir, settings: ProofSettings, kept: usize) -> Vec<u8>
 where
     E: FieldElement<BaseField = Felt>,
 {
     let _prove = info_span!("prove").entered();
-    let hasher = Hasher::from(settings.hash());
-    let mut channel = Channel::new(hasher, &transcript::seed(air, settings));
-    let domains = Domains::new(air, kept);
-    let composed = air.public_inputs().composed();
+    let air = Arc::new(air);
+    let mut coordinator = Coordinator::<E>::new(air.clone(), settings);
+    let count = air.groups().len();
+    // The last one takes the trace itself.
+    let traces = std::iter::repeat_n(trace, count).enumerate();
+    let groups = traces.map(|(i, trace)| Group::new(trace, air.clone(), i, settings, kept));
+    let mut groups: Vec<Group<E>> = groups.collect();
 
-    let (mut main, main_tree) = {
+    let roots = {
         let _span = info_span!("commit_to_main_rows").entered();
-        let pieces = air.pieces().iter();
-        let mut segments: Vec<Segment> = pieces
-            .map(|piece| Segment::of_cells(cells_of(&trace, piece), piece.table.width()))
-            .collect();
-        let tree = domains.commit(hasher, &mut segments);
-        (segments, tree)
+        let roots = groups.iter_mut().map(Group::commit_to_main);
+        roots.collect::<Vec<Digest>>()
     };
-    channel.commit(&main_tree);
-
-    let random: Vec<E> = (0..NUM_CHALLENGES).map(|_| channel.draw()).collect();
-    let (mut aux, aux_tree, sums) = {
+    let random = coordinator.main(&roots);
+    let lookups = {
         let _span = info_span!("commit_to_lookup_columns").entered();
-        let columns = air.pieces().iter().map(|piece| {
-            let (cells, packing) = (cells_of(&trace, piece), air.packing(piece.table));
-            lookup_columns(piece, cells, composed, packing, &random)
-        });
-        let columns: Vec<LookupColumns<E>> = columns.collect();
-        drop(trace);
-        let sums: Vec<E> = columns.iter().map(|columns| columns.sum).collect();
-        let mut segments = columns
-            .into_iter()
-            .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns))
-            .collect::<Vec<_>>();
-        let tree = domains.commit(hasher, &mut segments);
-        (segments, tree, sums)
+        let lookups = groups.iter_mut();
+        let lookups = lookups.map(|group| group.commit_to_lookups(&random));
+        lookups.collect::<Vec<Lookups<E>>>()
     };
-    channel.commit(&aux_tree);
-    channel.send(&sums);
-
-    let mut composition = {
+    let weight = coordinator.lookups(&lookups);
+    {
         let _span = info_span!("evaluate_constraints").entered();
-        let mut weights = powers(channel.draw::<E>());
-        let mut composition = Composition::new(air.longest());
-        for (i, piece) in air.pieces().iter().enumerate() {
-            let evaluator = PieceEvaluator::new(air, piece, &random, sums[i], &mut weights);
-            let cosets = &domains.cosets[i];
-            let quotient = evaluator.quotient(cosets, &mut main[i], &mut aux[i]);
-            composition.add(cosets, &quotient);
-        }
-        composition.segment()
-    };
-    let composition_tree = {
+        let groups = groups.iter_mut();
+        groups.for_each(|group| group.evaluate_constraints(&random, weight));
+    }
+    let roots = {
         let _span = info_span!("commit_to_composition").entered();
-        let (longest, segment) = (domains.longest(), &mut composition);
-        let hashes = hash_extension(hasher, longest, &mut [segment], |_| false);
-        Tree::new(hasher, vec![hashes])
+        let roots = groups.iter_mut().map(Group::commit_to_composition);
+        roots.collect::<Vec<Digest>>()
     };
-    channel.commit(&composition_tree);
-
-    let columns = Columns {
-        main,
-        aux,
-        composition,
-    };
-    let z: E = channel.draw();
-    let openings = {
+    let z = coordinator.composition(&roots);
+    let outside = {
         let _span = info_span!("evaluate_out_of_domain").entered();
-        columns.openings(air, z)
+        let outside = groups.iter().map(|group| group.outside(z));
+        outside.collect::<Vec<Outside<E>>>()
     };
-    channel.send(&openings);
-
+    let gamma = coordinator.outside(&outside);
     let layers = {
         let _span = info_span!("low_degree_test").entered();
-        let gamma: E = channel.draw();
-        let values = columns.combined(air, &domains, z, gamma);
-        let options = air.options();
+        let shares = groups.iter().map(|group| group.share(gamma)).collect();
+        let longest = groups.iter().map(Group::longest);
+        let longest = longest.max_by_key(|cosets| cosets.length());
+        coordinator.low_degree(shares, longest.expect("there are pieces"), z)
+    };
+    let positions = {
+        let _span = info_span!("grind").entered();
+        coordinator.positions()
+    };
+    let _span = info_span!("open").entered();
+    let rows = groups.iter().map(|group| group.open(&positions));
+    coordinator.finish(rows, &layers, &positions)
+}
+
+/// Follows the transcript of a proof whose groups are worked on elsewhere. Its functions are called in
+/// their order, each with an answer of every group.
+pub struct Coordinator<E> {
+    air: Arc<CvmAir>,
+    channel: Channel,
+    _field: core::marker::PhantomData<E>,
+}
+
+impl<E: FieldElement<BaseField = Felt>> Coordinator<E> {
+    /// Begins a transcript.
+    pub fn new(air: Arc<CvmAir>, settings: ProofSettings) -> Self {
+        let channel = Channel::new(
+            Hasher::from(settings.hash()),
+            &transcript::seed(&air, settings),
+        );
+        Self {
+            air,
+            channel,
+            _field: core::marker::PhantomData,
+        }
+    }
+
+    /// Takes the roots over the main columns; returns the challenges of the lookups.
+    pub fn main(&mut self, roots: &[Digest]) -> Vec<E> {
+        roots.iter().for_each(|&root| self.channel.commit(root));
+        (0..NUM_CHALLENGES).map(|_| self.channel.draw()).collect()
+    }
+
+    /// Takes the roots over the auxiliary columns and the sums; returns the element whose powers weigh
+    /// the constraints.
+    pub fn lookups(&mut self, lookups: &[Lookups<E>]) -> E {
+        lookups
+            .iter()
+            .for_each(|group| self.channel.commit(group.root));
+        let sums = self.by_piece(lookups.iter().map(|group| &group.sums));
+        self.channel
+            .send(&sums.into_iter().copied().collect::<Vec<E>>());
+        self.channel.draw()
+    }
+
+    /// Takes the roots over the compositions; returns the point outside of the domain.
+    pub fn composition(&mut self, roots: &[Digest]) -> E {
+        roots.iter().for_each(|&root| self.channel.commit(root));
+        self.channel.draw()
+    }
+
+    /// Takes the values outside of the domain; returns the element whose powers weigh the quotients.
+    pub fn outside(&mut self, outside: &[Outside<E>]) -> E {
+        let current = self.by_piece(outside.iter().map(|group| &group.current));
+        let composition = outside.iter().map(|group| &group.composition);
+        let next = self.by_piece(outside.iter().map(|group| &group.next));
+        let values = current.into_iter().chain(composition).chain(next);
+        let values: Vec<E> = values.flatten().copied().collect();
+        self.channel.send(&values);
+        self.channel.draw()
+    }
+
+    /// What the groups have of each piece, in the order of the pieces.
+    fn by_piece<'a, T>(&self, groups: impl Iterator<Item = &'a Vec<T>>) -> Vec<&'a T> {
+        let groups = self.air.groups().iter().zip(groups);
+        let mut items: Vec<(&usize, &T)> = groups
+            .flat_map(|(pieces, of)| pieces.iter().zip(of))
+            .collect();
+        items.sort_by_key(|(piece, _)| **piece);
+        items.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// Takes the groups' shares, divides their sum at the points outside of the domain, and folds its
+    /// values on the longest domain until the remainder is left.
+    pub fn low_degree(&mut self, shares: Vec<Share<E>>, longest: &Cosets, z: E) -> Layers<E> {
+        let values = combined(shares, longest, z);
+        let options = self.air.options();
         let fri = options.to_fri_options();
         Layers::new(
             values,
             Felt::GENERATOR,
             fri.folding_factor(),
-            fri.num_fri_layers(air.domain_size()),
+            fri.num_fri_layers(self.air.domain_size()),
             options.blowup_factor(),
-            &mut channel,
+            &mut self.channel,
         )
-    };
+    }
 
-    let positions = {
-        let _span = info_span!("grind").entered();
-        let options = air.options();
-        channel.draw_positions(
+    /// Grinds, and draws the positions that are opened.
+    pub fn positions(&mut self) -> Vec<usize> {
+        let options = self.air.options();
+        self.channel.draw_positions(
             options.grinding_factor(),
             options.num_queries(),
-            air.domain_size(),
+            self.air.domain_size(),
         )
-    };
-
-    let _span = info_span!("open").entered();
-    domains.open::<Felt>(&mut channel, &columns.main, &main_tree, &positions);
-    domains.open::<E>(&mut channel, &columns.aux, &aux_tree, &positions);
-    let composition = [(domains.longest(), &columns.composition)];
-    open::<E>(&mut channel, composition, &composition_tree, &positions);
-    layers.open(&mut channel, &positions);
-    channel.into_proof()
-}
-
-/// The cells of a piece, row by row.
-fn cells_of<'a>(trace: &'a Trace, piece: &Piece) -> &'a [Felt] {
-    let width = piece.table.width();
-    &trace.cells(piece.table)[piece.start * width..][..piece.height * width]
-}
-
-/// The domains that the pieces are extended to: pieces of the same height share one.
-struct Domains {
-    /// By piece.
-    cosets: Vec<Arc<Cosets>>,
-    /// The number of cosets that values are kept on.
-    kept: usize,
-}
-
-impl Domains {
-    fn new(air: &CvmAir, kept: usize) -> Self {
-        let mut known: Vec<Arc<Cosets>> = Vec::new();
-        let cosets = air.pieces().iter().map(|piece| {
-            let height = piece.height;
-            let same = known.iter().find(|cosets| cosets.length() == height);
-            if let Some(cosets) = same {
-                return cosets.clone();
-            }
-            // The domain of a lifted piece is the domain of the longest one, to this power.
-            let offset = Felt::GENERATOR.exp_vartime(air.ratio(piece) as u64);
-            let blowup = air.options().blowup_factor();
-            let cosets = Arc::new(Cosets::new(height, blowup, offset));
-            known.push(cosets.clone());
-            cosets
-        });
-        let cosets = cosets.collect();
-        Self { cosets, kept }
     }
 
-    /// The domain of the longest piece.
-    fn longest(&self) -> &Cosets {
-        let longest = self.cosets.iter().max_by_key(|cosets| cosets.length());
-        longest.expect("there are pieces")
-    }
-
-    /// Commits to columns of all pieces: the rows of pieces of one height stand side by side.
-    fn commit(&self, hasher: Hasher, segments: &mut [Segment]) -> Tree {
-        let mut lengths: Vec<usize> = self.cosets.iter().map(|cosets| cosets.length()).collect();
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
-        lengths.dedup();
-        let extensions = lengths.into_iter().map(|length| {
-            let pieces = self.cosets.iter().zip(segments.iter_mut());
-            let mut pieces = pieces
-                .filter(|(cosets, _)| cosets.length() == length)
-                .peekable();
-            let cosets = pieces.peek().map_or(self.longest(), |(cosets, _)| cosets);
-            let mut side_by_side: Vec<&mut Segment> = pieces.map(|(_, segment)| segment).collect();
-            let keeps = |coset| {
-                let mut kept = quotient_cosets(cosets).take(self.kept);
-                kept.any(|kept| kept == coset)
-            };
-            hash_extension(hasher, cosets, &mut side_by_side, keeps)
-        });
-        Tree::new(hasher, extensions.collect())
-    }
-
-    /// Opens the rows of all pieces at positions of the longest domain, sorted and distinct.
-    fn open<F>(&self, channel: &mut Channel, segments: &[Segment], tree: &Tree, positions: &[usize])
-    where
-        F: FieldElement<BaseField = Felt>,
-    {
-        let pieces = self.cosets.iter().map(Arc::as_ref).zip(segments);
-        open::<F>(channel, pieces, tree, positions);
+    /// Adds what the groups and the low-degree test open; returns the bytes of the proof.
+    pub fn finish(
+        self,
+        rows: impl Iterator<Item = Vec<u8>>,
+        layers: &Layers<E>,
+        positions: &[usize],
+    ) -> Vec<u8> {
+        let mut proof: Writer = self.channel.into_proof();
+        rows.for_each(|rows| proof.bytes(&rows));
+        layers.open(&mut proof, positions);
+        proof.into_bytes()
     }
 }
 
-/// Opens the rows of segments, each extended to its cosets, at positions of the longest domain, sorted
-/// and distinct.
-fn open<'a, F>(
-    channel: &mut Channel,
-    segments: impl IntoIterator<Item = (&'a Cosets, &'a Segment)>,
-    tree: &Tree,
-    positions: &[usize],
-) where
-    F: FieldElement<BaseField = Felt>,
-{
-    let siblings = tree.siblings(positions);
-    // What the leaf of each sibling is the hash of: the rows of the longest pieces, side by side.
-    let mut leaves: Vec<Vec<F>> = vec![Vec::new(); siblings.len()];
-    for (cosets, segment) in segments {
-        let mut steps = parents(positions, cosets.num_steps());
-        let opened = steps.len();
-        if cosets.num_steps() == tree.size() {
-            steps.extend(&siblings);
-        }
-        let rows = segment.rows_at::<F>(cosets, &steps);
-        let (opened, beside) = rows.split_at(opened);
-        opened.iter().for_each(|row| channel.open(row));
-        for (leaf, row) in leaves.iter_mut().zip(beside) {
-            leaf.extend_from_slice(row);
-        }
-    }
-    let leaves = leaves.iter();
-    let siblings = leaves.flat_map(|leaf| hash_rows(channel.hasher(), leaf, leaf.len()));
-    let siblings = siblings.collect();
-    channel.open_nodes(tree.open(positions, siblings));
-}
-
-/// All columns that are committed to.
-struct Columns {
-    main: Vec<Segment>,
-    aux: Vec<Segment>,
-    composition: Segment,
-}
-
-impl Columns {
-    /// The values outside of the domain: of the pieces at z, of the composition at z, of the pieces
-    /// at the successor of z; of each piece the main columns, then the auxiliary ones. A lifted
-    /// column is evaluated at the power that it is a polynomial in.
-    fn openings<E: FieldElement<BaseField = Felt>>(&self, air: &CvmAir, z: E) -> Vec<E> {
-        let mut current = Vec::new();
-        let mut next = Vec::new();
-        for (i, piece) in air.pieces().iter().enumerate() {
-            let point = z.exp_vartime((air.ratio(piece) as u64).into());
-            let root = Felt::get_root_of_unity(piece.height.ilog2());
-            let points = [point, point.mul_base(root)];
-            let main = self.main[i].evaluate_at::<Felt, E>(&points);
-            let aux = self.aux[i].evaluate_at::<E, E>(&points);
-            for values in [main, aux] {
-                let [at_point, at_next] = <[_; 2]>::try_from(values).expect("there are two points");
-                current.extend(at_point);
-                next.extend(at_next);
-            }
-        }
-        current.extend(self.composition.evaluate_at::<E, E>(&[z]).concat());
-        current.extend(next);
-        current
-    }
-
-    /// The values, on the longest domain, of the polynomial that the low-degree test is about: the
-    /// quotients of all columns at the points outside of the domain, in the order of the openings,
-    /// each column's with a power of `gamma`.
-    fn combined<E: FieldElement<BaseField = Felt>>(
-        &self,
-        air: &CvmAir,
-        domains: &Domains,
-        z: E,
-        gamma: E,
-    ) -> Vec<E> {
-        let longest = air.longest();
-        let mut weights = powers(gamma);
-        // In bit-reversed order, lifted columns are what columns begin with.
-        let mut pieces = copies(E::ZERO, longest);
-        for (i, piece) in air.pieces().iter().enumerate() {
-            let to = &mut pieces[..piece.height];
-            let main: Vec<E> = (0..piece.table.width()).map(|_| weights()).collect();
-            self.main[i].add_weighted(&main, to);
-            let aux = coordinate_weights(self.aux[i].width(), &mut weights);
-            self.aux[i].add_weighted(&aux, to);
-        }
-        let mut all = pieces.clone();
-        let composition = coordinate_weights(self.composition.width(), &mut weights);
-        self.composition.add_weighted(&composition, &mut all);
-
-        let root = Felt::get_root_of_unity(longest.ilog2());
-        let (mut all, mut pieces) = (reversed(&all), reversed(&pieces));
-        miden_cvm_parallel::join(
-            || divide(&mut all, z),
-            || divide(&mut pieces, z.mul_base(root)),
-        );
-        // Both quotients of a column have one weight.
-        all.par_iter_mut().zip(&pieces).for_each(|(a, &b)| *a += b);
-        let coefficients = reversed(&all);
-
-        let segment = Segment::of_elements(&coefficients);
-        let cosets = domains.longest();
-        let blowup = cosets.blowup();
-        let mut values = copies(E::ZERO, cosets.num_steps());
-        let mut on_coset = segment.values();
-        for coset in 0..blowup {
-            segment.evaluate(cosets, coset, &mut on_coset);
-            values
-                .par_chunks_mut(blowup)
-                .enumerate()
-                .with_min_len(1 << 10)
-                .for_each(|(row, values)| {
-                    on_coset.read_row(row, std::slice::from_mut(&mut values[coset]));
-                });
-        }
-        values
-    }
-}
-
-/// The weights of the coordinates of columns of elements, of which each has the next weight.
-fn coordinate_weights<E: FieldElement<BaseField = Felt>>(
-    width: usize,
-    weights: &mut impl FnMut() -> E,
+/// The values, on the longest domain, of the polynomial that the low-degree test is about: the
+/// quotients of all columns at the points outside of the domain.
+fn combined<E: FieldElement<BaseField = Felt>>(
+    shares: Vec<Share<E>>,
+    cosets: &Cosets,
+    z: E,
 ) -> Vec<E> {
-    (0..width / E::EXTENSION_DEGREE)
-        .flat_map(|_| {
-            let weight = weights();
-            (0..E::EXTENSION_DEGREE).map(move |i| weight * basis::<E>(i))
-        })
-        .collect()
+    let longest = cosets.length();
+    let (pieces, compositions): (Vec<_>, Vec<_>) = shares
+        .into_iter()
+        .map(|share| (share.pieces, share.composition))
+        .unzip();
+    let pieces = summed(pieces, longest);
+    let mut all = summed(compositions, longest);
+    add(&mut all, &pieces);
+
+    let root = Felt::get_root_of_unity(longest.ilog2());
+    let (mut all, mut pieces) = (reversed(&all), reversed(&pieces));
+    miden_cvm_parallel::join(
+        || divide(&mut all, z),
+        || divide(&mut pieces, z.mul_base(root)),
+    );
+    // Both quotients of a column have one weight.
+    add(&mut all, &pieces);
+    let coefficients = reversed(&all);
+
+    let segment = Segment::of_elements(&coefficients);
+    let blowup = cosets.blowup();
+    let mut values = copies(E::ZERO, cosets.num_steps());
+    let mut on_coset = segment.values();
+    for coset in 0..blowup {
+        segment.evaluate(cosets, coset, &mut on_coset);
+        values
+            .par_chunks_mut(blowup)
+            .enumerate()
+            .with_min_len(1 << 10)
+            .for_each(|(row, values)| {
+                on_coset.read_row(row, std::slice::from_mut(&mut values[coset]));
+            });
+    }
+    values
+}
+
+/// The sum of polynomials, of which the longest have `length` coefficients, in bit-reversed order.
+fn summed<E: FieldElement<BaseField = Felt>>(mut parts: Vec<Vec<E>>, length: usize) -> Vec<E> {
+    let longest = parts.iter().position(|part| part.len() == length);
+    let mut sum = match longest {
+        Some(longest) => parts.swap_remove(longest),
+        None => copies(E::ZERO, length),
+    };
+    parts.iter().for_each(|part| add(&mut sum, part));
+    sum
+}
+
+fn add<E: FieldElement<BaseField = Felt>>(to: &mut [E], values: &[E]) {
+    to.par_iter_mut()
+        .zip(values)
+        .for_each(|(to, &value)| *to += value);
 }
 
 /// Replaces the coefficients of a polynomial f by those of (f(x) - f(z)) / (x - z).
@@ -412,7 +325,7 @@ mod tests {
             let settings = settings.expect("they go together");
             let heights = trace.heights().expect("allowed heights");
             let air = CvmAir::new(heights, public, settings.proof_options());
-            prove::<QuadExtension<Felt>>(trace, &air, settings, kept)
+            prove::<QuadExtension<Felt>>(trace, air, settings, kept)
         })
     }
 

@@ -36,6 +36,13 @@ const PROGRAM: &str = "
         hperm drop drop
     end";
 
+/// A program whose longest table is the core's, of nearly a power of two of rows.
+const LONG_PROGRAM: &str = "
+    begin
+        push.7 mem_store.40 mem_load.40 u32assert push.12345 u32and hperm drop
+        repeat.940 swap end
+    end";
+
 /// The set of the tests that are about anything else: proofs with it are made fastest.
 const FAST: OptionSet = OptionSet::Fast96;
 
@@ -44,6 +51,11 @@ fn trace() -> ExecutionTrace {
 }
 
 fn trace_of(source: &str) -> ExecutionTrace {
+    trace_in_slices(source, 1)
+}
+
+/// The trace of a run whose longest table is in so many pieces.
+fn trace_in_slices(source: &str, slices: usize) -> ExecutionTrace {
     let program = Assembler::default()
         .assemble_program(source)
         .expect("the program assembles");
@@ -54,9 +66,60 @@ fn trace_of(source: &str) -> ExecutionTrace {
         &inputs,
         AdviceInputs::default(),
         &mut DefaultHost::default(),
-        ExecutionOptions::default(),
+        ExecutionOptions::default().with_slices(slices),
     )
     .expect("the program runs")
+}
+
+/// A proof of the program in so many groups.
+fn prove_in_groups(
+    settings: ProofSettings,
+    slices: usize,
+    groups: usize,
+) -> (PublicInputs, Vec<u8>) {
+    let ExecutionTrace { trace, public, .. } = trace_in_slices(LONG_PROGRAM, slices);
+    let mut options = ProveOptions::from(settings);
+    options.slices = groups;
+    let proof = prove_trace(trace, public.clone(), &options).expect("the trace is valid");
+    (public, proof.to_bytes())
+}
+
+#[test]
+fn groups_of_slices_prove_and_verify() {
+    let hashes = [
+        (OptionSet::Fast96, HashFunction::Blake3_256),
+        (OptionSet::Fast96, HashFunction::Rpo256),
+        (OptionSet::Proven100, HashFunction::Blake3_256),
+    ];
+    for (set, hash) in hashes {
+        let settings = ProofSettings::new(set, hash).expect("they go together");
+        for (slices, groups) in [(1, 2), (2, 2), (3, 4), (4, 4), (4, 7)] {
+            let (public, bytes) = prove_in_groups(settings, slices, groups);
+            let verified = verify(&public, &bytes, &set.level().into())
+                .unwrap_or_else(|error| panic!("{settings}, {groups} of {slices}: {error}"));
+            assert_eq!(verified.groups, groups);
+            let pieces = verified.heights.pieces();
+            let of = |table: Table| pieces.iter().filter(move |piece| piece.table == table);
+            let most = Table::ALL.map(|table| of(table).count()).into_iter().max();
+            // Three pieces of the next power of two are more than two.
+            assert_eq!(most, Some(if slices == 3 { 2 } else { slices }));
+        }
+    }
+}
+
+#[test]
+fn there_is_a_piece_for_each_group() {
+    let ExecutionTrace { trace, public, .. } = trace();
+    let pieces = trace.heights().expect("allowed heights").pieces().len();
+    let mut options = ProveOptions::from(ProofSettings::from(FAST));
+    for slices in [0, pieces + 1] {
+        options.slices = slices;
+        let refused = prove_trace(trace.clone(), public.clone(), &options);
+        let refused = refused.expect_err("more groups than pieces, or none");
+        let text =
+            format!("the proof is in {slices} groups, but its tables are in {pieces} pieces");
+        assert_eq!(refused.to_string(), text);
+    }
 }
 
 fn prove(settings: ProofSettings) -> (PublicInputs, Vec<u8>) {
@@ -199,11 +262,17 @@ fn other_public_inputs_are_rejected() {
 
 #[test]
 fn changed_and_missing_bytes_are_rejected() {
-    let (public, proof) = prove(FAST.into());
+    changed_and_missing_bytes(1, 97);
+    changed_and_missing_bytes(2, 499);
+}
+
+/// No byte of those that `step` reaches can be changed in a proof of so many groups.
+fn changed_and_missing_bytes(groups: usize, step: usize) {
+    let (public, proof) = prove_in_groups(FAST.into(), groups, groups);
     let rejected = |bytes: &[u8]| verify(&public, bytes, &FAST.level().into()).is_err();
     // Everything that says how long something is comes early or is reached by the stride.
     let positions = (0..200)
-        .chain((200..proof.len()).step_by(97))
+        .chain((200..proof.len()).step_by(step))
         .chain(proof.len() - 40..proof.len());
     for position in positions {
         for bit in [0, 3, 7] {

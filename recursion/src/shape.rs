@@ -31,6 +31,12 @@ pub enum ShapeError {
          programs: prove the run with these"
     )]
     Settings(ProofSettings),
+    /// The proof is of several groups of pieces.
+    #[error(
+        "the proof is of {0} groups of pieces, but only proofs of one are verified by programs: prove the \
+         run without slices"
+    )]
+    Groups(usize),
     /// The kernel and the composition have too many records.
     #[error(
         "the statement has {0} procedures of a kernel, links, intrinsics, segments and words of public data, \
@@ -98,6 +104,9 @@ impl Shape {
         let settings = proof.settings();
         if (settings.set(), settings.hash()) != SETTINGS {
             return Err(ShapeError::Settings(settings));
+        }
+        if proof.groups() != 1 {
+            return Err(ShapeError::Groups(proof.groups()));
         }
         Self::new(*proof.heights(), public)
     }

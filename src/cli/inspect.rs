@@ -1064,6 +1064,8 @@ struct ProofAnswer {
     /// The security that its parameters are made for.
     level: String,
     tables: TablesAnswer,
+    /// The number of groups that their pieces are committed to in.
+    groups: usize,
     /// The claims that the run makes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     claims: Vec<ClaimAnswer>,
@@ -1081,9 +1083,10 @@ impl ProofAnswer {
             settings: settings.to_string(),
             level: settings.set().level().to_string(),
             tables: TablesAnswer::new(proof.heights()),
+            groups: proof.groups(),
             claims: claims_of(proof).iter().map(ClaimAnswer::from).collect(),
             bytes,
-            security: settings.security(proof.heights(), &PublicInputs::default()),
+            security: proof.security(&PublicInputs::default()),
         }
     }
 }
@@ -1095,6 +1098,9 @@ impl fmt::Display for ProofAnswer {
             "proof        {} bytes\ntables       {}",
             self.bytes, self.tables
         )?;
+        if self.groups > 1 {
+            writeln!(f, "groups       {}, of one slice each", self.groups)?;
+        }
         writeln!(f, "settings     {}, made for {}", self.settings, self.level)?;
         for (number, claim) in self.claims.iter().enumerate() {
             writeln!(f, "claim {number:<6} {claim}")?;

@@ -224,7 +224,7 @@ impl ProveCommand {
             precompiles: proof.requests().len() - claims.len(),
             claims: claims.collect(),
             settings: settings.to_string(),
-            security: settings.security(proof.heights(), public),
+            security: proof.security(public),
             run_seconds,
             prove_seconds,
             timings: match self.timings {

@@ -84,6 +84,8 @@ pub struct Verified {
     pub security: Security,
     /// The heights of the tables.
     pub heights: Heights,
+    /// The number of groups that their pieces were dealt out to.
+    pub groups: usize,
     /// The program's hash.
     pub program_hash: Word,
     /// The composition's commitment; none for an open program.
@@ -138,8 +140,7 @@ pub fn observe(
     proof: &Proof,
     observer: &mut dyn Observer,
 ) -> Result<(), VerifierError> {
-    let options = proof.settings().proof_options();
-    let air = CvmAir::new(*proof.heights(), public.clone(), options);
+    let air = proof.air(public.clone());
     verify_stark(&air, proof, observer).map(drop)
 }
 
@@ -241,7 +242,7 @@ fn check_proof(
 ) -> Result<Verified, VerifierError> {
     let settings = proof.settings();
     let heights = *proof.heights();
-    let air = CvmAir::new(heights, public.clone(), settings.proof_options());
+    let air = proof.air(public.clone());
     let security = Security::of(&air, settings.hash());
     if !expectations.min_security.is_met_by(&security) {
         return Err(VerifierError::Security {
@@ -256,6 +257,7 @@ fn check_proof(
         settings,
         security,
         heights,
+        groups: proof.groups(),
         program_hash: public.program_hash,
         composition,
         precompiles: proof.requests().len(),

@@ -96,15 +96,15 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     let mut reader = Reader::new(hasher, bytes);
     let mut coin = Coin::new(hasher, &transcript::seed(air, settings));
 
-    let main_root = reader.digest("the commitment to the main columns")?;
-    tell(&mut coin, observer, main_root);
+    let part = "the commitment to the main columns";
+    let main_roots = roots(&mut reader, &mut coin, observer, air, part)?;
     let mut random = Vec::with_capacity(NUM_CHALLENGES);
     for _ in 0..NUM_CHALLENGES {
         random.push(draw::<E>(&mut coin)?);
     }
 
-    let aux_root = reader.digest("the commitment to the lookup columns")?;
-    tell(&mut coin, observer, aux_root);
+    let part = "the commitment to the lookup columns";
+    let aux_roots = roots(&mut reader, &mut coin, observer, air, part)?;
     let sums: Vec<E> = reader.elements("the sums of the pieces", air.pieces().len())?;
     tell_of(&mut coin, observer, &sums);
     let verifier_sum = air.public_inputs().boundary_sum(&Challenges::new(&random));
@@ -112,8 +112,8 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     observer.check(total == E::ZERO, Rejection::Sums)?;
 
     let weight: E = draw(&mut coin)?;
-    let composition_root = reader.digest("the commitment to the composition")?;
-    tell(&mut coin, observer, composition_root);
+    let part = "the commitment to the composition";
+    let composition_roots = roots(&mut reader, &mut coin, observer, air, part)?;
     let z: E = draw(&mut coin)?;
     let values = reader.elements("the values outside of the domain", air.num_openings())?;
     tell_of(&mut coin, observer, &values);
@@ -145,32 +145,45 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     observer.positions(&positions);
     let positions = parents(&positions, size);
 
-    let width = |piece: &Piece| piece.table.width();
-    let main: Vec<Rows<Felt>> = piece_rows(&mut reader, air, &positions, width)?;
-    check_pieces(
-        &mut reader,
-        observer,
-        air,
-        &main,
-        main_root,
-        "the main columns",
-    )?;
-    let width = |piece: &Piece| air.packing(piece.table).width();
-    let aux: Vec<Rows<E>> = piece_rows(&mut reader, air, &positions, width)?;
-    check_pieces(
-        &mut reader,
-        observer,
-        air,
-        &aux,
-        aux_root,
-        "the lookup columns",
-    )?;
-    let part = "the columns of the composition";
-    let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
-    let leaves = [(size, hashes(hasher, observer, size, [&composition]))];
-    check_tree(&mut reader, observer, size, leaves, composition_root, part)?;
+    let mut opened = Vec::with_capacity(air.groups().len());
+    for (i, group) in air.groups().iter().enumerate() {
+        let size = air.domain_size_of(group);
+        let positions = parents(&positions, size);
+        let width = |piece: &Piece| piece.table.width();
+        let main: Vec<Rows<Felt>> = piece_rows(&mut reader, air, group, &positions, width)?;
+        let part = "the main columns";
+        check_pieces(
+            &mut reader,
+            observer,
+            air,
+            group,
+            &main,
+            main_roots[i],
+            part,
+        )?;
+        let width = |piece: &Piece| air.packing(piece.table).width();
+        let aux: Vec<Rows<E>> = piece_rows(&mut reader, air, group, &positions, width)?;
+        let part = "the lookup columns";
+        check_pieces(&mut reader, observer, air, group, &aux, aux_roots[i], part)?;
+        let part = "the columns of the composition";
+        let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
+        let leaves = [(size, hashes(hasher, observer, size, [&composition]))];
+        check_tree(
+            &mut reader,
+            observer,
+            size,
+            leaves,
+            composition_roots[i],
+            part,
+        )?;
+        opened.push(GroupRows {
+            main,
+            aux,
+            composition,
+        });
+    }
 
-    let combined = combine(air, &main, &aux, &composition, &openings, z, gamma);
+    let combined = combine(air, &positions, &opened, &openings, z, gamma);
     let values = positions.into_iter().zip(combined?).collect();
     check_low_degree(
         &mut reader,
@@ -198,6 +211,22 @@ fn tell(coin: &mut Coin, observer: &mut dyn Observer, digest: Digest) {
     coin.reseed(digest);
 }
 
+/// Reads the root of each group, and tells the coin of them.
+fn roots(
+    reader: &mut Reader<'_>,
+    coin: &mut Coin,
+    observer: &mut dyn Observer,
+    air: &CvmAir,
+    part: &'static str,
+) -> Result<Vec<Digest>, LayoutError> {
+    let root = |_: &Vec<usize>| {
+        let root = reader.digest(part)?;
+        tell(coin, observer, root);
+        Ok(root)
+    };
+    air.groups().iter().map(root).collect()
+}
+
 /// Tells the coin of elements.
 fn tell_of<E: FieldElement<BaseField = Felt>>(
     coin: &mut Coin,
@@ -212,10 +241,11 @@ fn tell_of<E: FieldElement<BaseField = Felt>>(
 struct Openings<'a, E> {
     /// Of every piece at the point: main columns, then auxiliary ones.
     current: Vec<(&'a [E], &'a [E])>,
-    composition: &'a [E],
+    /// Of the composition of every group at the point.
+    composition: Vec<&'a [E]>,
     /// Of every piece at the point's successor.
     next: Vec<(&'a [E], &'a [E])>,
-    /// All values of the pieces and the composition at the point.
+    /// All values of the pieces and the compositions at the point.
     at_point: &'a [E],
     /// All values of the pieces at the successor.
     at_next: &'a [E],
@@ -238,10 +268,10 @@ impl<'a, E> Openings<'a, E> {
             pieces.collect()
         };
         let width = air.trace_width();
-        let (at_point, at_next) = values.split_at(width + COMPOSITION_COLUMNS);
+        let (at_point, at_next) = values.split_at(width + air.composition_width());
         Self {
             current: pieces(&at_point[..width]),
-            composition: &at_point[width..],
+            composition: at_point[width..].chunks(COMPOSITION_COLUMNS).collect(),
             next: pieces(at_next),
             at_point,
             at_next,
@@ -249,7 +279,8 @@ impl<'a, E> Openings<'a, E> {
     }
 }
 
-/// Whether the constraints of all pieces, combined and divided, come to the composition at z.
+/// Whether the constraints of the pieces of each group, combined and divided, come to its composition
+/// at z.
 fn constraints_hold<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     openings: &Openings<'_, E>,
@@ -270,7 +301,7 @@ fn constraints_hold<E: FieldElement<BaseField = Felt>>(
     };
     let challenges = Challenges::new(&elements(random));
     let mut weights = powers(weight);
-    let mut expected = E::ZERO;
+    let mut quotients = Vec::with_capacity(air.pieces().len());
     for (i, piece) in air.pieces().iter().enumerate() {
         let point = z.exp_vartime((air.ratio(piece) as u64).into());
         let periodic = elements(&periodic_at(piece, point));
@@ -290,16 +321,21 @@ fn constraints_hold<E: FieldElement<BaseField = Felt>>(
         let combined = combined(air, piece, &frame, &challenges, sum, &mut weights);
         let [transition, first, last] =
             [combined.transition, combined.first, combined.last].map(|sum| sum.get::<E>());
-        let root = Felt::get_root_of_unity(piece.height.ilog2());
-        let last_point = E::from(root.inv());
+        let combined = Combined {
+            transition,
+            first,
+            last,
+        };
         // None of the divisors is zero, as each divides what vanishes on the piece's domain.
-        expected += transition * (point - last_point) / vanishing
-            + first / (point - E::ONE)
-            + last / (point - last_point);
+        quotients.push(combined.divided(piece, point, vanishing));
     }
-    let columns = openings.composition.iter().rev();
-    let composition = columns.fold(E::ZERO, |sum, &column| sum * power + column);
-    Ok(composition == expected)
+    let mut groups = air.groups().iter().zip(&openings.composition);
+    Ok(groups.all(|(group, columns)| {
+        let quotients = group.iter().map(|&piece| quotients[piece]);
+        let expected = quotients.fold(E::ZERO, |sum, quotient| sum + quotient);
+        let columns = columns.iter().rev();
+        columns.fold(E::ZERO, |sum, &column| sum * power + column) == expected
+    }))
 }
 
 /// The constraints of a piece, combined. That is most of the verifier's code, which is there once for
@@ -318,6 +354,13 @@ fn combined(
 /// Opened rows, by their positions.
 type Rows<F> = BTreeMap<usize, Vec<F>>;
 
+/// The opened rows of a group: of each of its pieces, and of its composition.
+struct GroupRows<E> {
+    main: Vec<Rows<Felt>>,
+    aux: Vec<Rows<E>>,
+    composition: Rows<E>,
+}
+
 /// Reads a row for each position.
 fn rows<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
@@ -329,18 +372,20 @@ fn rows<F: FieldElement<BaseField = Felt>>(
     positions.iter().map(row).collect()
 }
 
-/// Reads, for each piece, its rows at these positions of the longest domain.
+/// Reads, for each piece of a group, its rows at these positions of the group's longest domain.
 fn piece_rows<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     air: &CvmAir,
+    group: &[usize],
     positions: &[usize],
     width: impl Fn(&Piece) -> usize,
 ) -> Result<Vec<Rows<F>>, LayoutError> {
-    let of_piece = |piece: &Piece| {
+    let of_piece = |&piece: &usize| {
+        let piece = &air.pieces()[piece];
         let positions = parents(positions, extension(air, piece));
         rows(reader, "the rows of the pieces", &positions, width(piece))
     };
-    air.pieces().iter().map(of_piece).collect()
+    group.iter().map(of_piece).collect()
 }
 
 /// The number of rows that a piece is extended to.
@@ -369,17 +414,20 @@ fn hashes<'a, F: FieldElement<BaseField = Felt> + 'a>(
         .collect()
 }
 
-/// Checks the rows of all pieces against the root of the tree over them.
+/// Checks the rows of the pieces of a group against the root of the tree over them.
 fn check_pieces<F: FieldElement<BaseField = Felt>>(
     reader: &mut Reader<'_>,
     observer: &mut dyn Observer,
     air: &CvmAir,
+    group: &[usize],
     pieces: &[Rows<F>],
     root: Digest,
     part: &'static str,
 ) -> Result<(), VerifierError> {
     let hasher = reader.hasher();
-    let sizes = air.pieces().iter().map(|piece| extension(air, piece));
+    let sizes = group
+        .iter()
+        .map(|&piece| extension(air, &air.pieces()[piece]));
     let sizes: Vec<usize> = sizes.collect();
     let mut distinct = sizes.clone();
     distinct.sort_unstable_by(|a, b| b.cmp(a));
@@ -391,7 +439,8 @@ fn check_pieces<F: FieldElement<BaseField = Felt>>(
         let rows = of_size.map(|(_, rows)| rows);
         extensions.push((size, hashes(hasher, observer, size, rows)));
     }
-    check_tree(reader, observer, air.domain_size(), extensions, root, part)
+    let size = air.domain_size_of(group);
+    check_tree(reader, observer, size, extensions, root, part)
 }
 
 /// Checks hashes of rows, by the sizes of their extensions, the largest first, against the root of
@@ -438,9 +487,8 @@ fn check_tree(
 /// each column's with a power of `gamma`.
 fn combine<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
-    main: &[Rows<Felt>],
-    aux: &[Rows<E>],
-    composition: &Rows<E>,
+    positions: &[usize],
+    groups: &[GroupRows<E>],
     openings: &Openings<'_, E>,
     z: E,
     gamma: E,
@@ -454,38 +502,53 @@ fn combine<E: FieldElement<BaseField = Felt>>(
     let at_point = weighted(&weights, openings.at_point);
     let at_next = weighted(&weights, openings.at_next);
 
-    // What the columns of each piece contribute, by the rows of its extension.
+    // What the columns of each piece contribute, by the rows of its extension: the weights are in the
+    // order of the pieces, the rows in that of the groups.
     let mut rest = &weights[..];
     let mut part = |width: usize| {
         let (part, others) = rest.split_at(width);
         rest = others;
         part
     };
-    let mut pieces: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(main.len());
-    for (i, piece) in air.pieces().iter().enumerate() {
-        let main_weights = part(piece.table.width());
-        let aux_weights = part(air.packing(piece.table).width());
-        let combined = main[i].iter().zip(aux[i].values());
-        let combined = combined.map(|((&position, main), aux)| {
-            let terms = main_weights.iter().zip(main);
-            let main = terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight.mul_base(cell));
-            (position, main + weighted(aux_weights, aux))
-        });
-        pieces.push((extension(air, piece), combined.collect()));
+    let weights_of_pieces = air.pieces().iter().map(|piece| {
+        let main = part(piece.table.width());
+        (main, part(air.packing(piece.table).width()))
+    });
+    let weights_of_pieces: Vec<_> = weights_of_pieces.collect();
+    let mut pieces: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(air.pieces().len());
+    let mut compositions: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(groups.len());
+    for (group, rows) in air.groups().iter().zip(groups) {
+        let rows_of_pieces = rows.main.iter().zip(&rows.aux);
+        for (&piece, (main, aux)) in group.iter().zip(rows_of_pieces) {
+            let (main_weights, aux_weights) = weights_of_pieces[piece];
+            let combined = main.iter().zip(aux.values());
+            let combined = combined.map(|((&position, main), aux)| {
+                let terms = main_weights.iter().zip(main);
+                let main = terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight.mul_base(cell));
+                (position, main + weighted(aux_weights, aux))
+            });
+            pieces.push((extension(air, &air.pieces()[piece]), combined.collect()));
+        }
+        let composition_weights = part(COMPOSITION_COLUMNS);
+        let combined = rows.composition.iter();
+        let combined = combined.map(|(&at, row)| (at, weighted(composition_weights, row)));
+        compositions.push((air.domain_size_of(group), combined.collect()));
     }
-    let composition_weights = part(COMPOSITION_COLUMNS);
 
     let generator = Felt::get_root_of_unity(air.domain_size().ilog2());
     let root = Felt::get_root_of_unity(air.longest().ilog2());
     let successor = z.mul_base(root);
-    composition
+    let summed = |parts: &[(usize, BTreeMap<usize, E>)], position: usize| {
+        parts.iter().try_fold(E::ZERO, |sum, (size, values)| {
+            let value = values.get(&(position & (size - 1)));
+            Ok(sum + *value.ok_or(Rejection::Coin)?)
+        })
+    };
+    positions
         .iter()
-        .map(|(&position, row)| {
-            let mut sum = E::ZERO;
-            for (size, rows) in &pieces {
-                sum += *rows.get(&(position & (size - 1))).ok_or(Rejection::Coin)?;
-            }
-            let all = sum + weighted(composition_weights, row);
+        .map(|&position| {
+            let sum = summed(&pieces, position)?;
+            let all = sum + summed(&compositions, position)?;
             let x = E::from(Felt::GENERATOR * generator.exp_vartime(position as u64));
             if x == z || x == successor {
                 return Err(Rejection::Coin);

@@ -15,7 +15,7 @@ use miden_core::{
 };
 use miden_cvm_air::{
     composition::{Composition, IntrinsicCall, KERNEL_SOURCE, PublicData, SegmentRecord},
-    heights::MAX_HEIGHT,
+    heights::{MAX_HEIGHT, longest_piece},
     lookup::{END_TIME, Space},
     public::{PublicInputs, ROOT_STATE},
     table::{Table, Trace},
@@ -148,6 +148,8 @@ pub struct TraceBuilder {
     transcript: [Felt; 4],
     /// The resource type whose destructor the next row calls.
     destroyed: Option<u32>,
+    /// The number of pieces that the longest table is cut into.
+    slices: usize,
     /// The first thing that went wrong.
     error: Option<TraceError>,
 }
@@ -167,6 +169,7 @@ impl TraceBuilder {
             root_data: Vec::new(),
             transcript: [ZERO; 4],
             destroyed: None,
+            slices: 1,
             error: None,
         }
     }
@@ -174,6 +177,12 @@ impl TraceBuilder {
     /// Makes room for a run of so many cycles, so that nothing is moved while it goes on.
     pub fn with_expected_cycles(mut self, cycles: u32) -> Self {
         self.core.reserve(cycles as usize);
+        self
+    }
+
+    /// Cuts the longest table into so many pieces of the same height.
+    pub fn with_slices(mut self, slices: usize) -> Self {
+        self.slices = slices;
         self
     }
 
@@ -201,7 +210,9 @@ impl TraceBuilder {
             transcript,
         );
         let mut ranges = self.core.take_ranges();
-        let tables = self.chiplets.finish(&mut ranges);
+        let longest = self.core.len().max(self.chiplets.rows());
+        let longest = longest_piece(longest, self.slices);
+        let tables = self.chiplets.finish(&mut ranges, longest);
         let lengths = TraceLengths {
             cycles: self.core.len(),
             range: ranges.rows(),
@@ -213,15 +224,13 @@ impl TraceBuilder {
             circuits: tables.circuits.rows(),
             instances: tables.instances.rows(),
         };
-        if Table::ALL
-            .iter()
-            .any(|&table| lengths.height(table) > MAX_HEIGHT)
-        {
+        let height = |table: Table| table.height_within(lengths.used(table), longest);
+        if Table::ALL.iter().any(|&table| height(table) > MAX_HEIGHT) {
             let rows = lengths.longest();
             return Err(TraceError::TooLong { rows });
         }
         let core = self.core.finish(
-            lengths.height(Table::Core),
+            height(Table::Core),
             &stack_outputs[..].try_into().unwrap_or([ZERO; 16]),
         );
         let mut trace = Trace {
@@ -229,7 +238,7 @@ impl TraceBuilder {
             ..Trace::default()
         };
         for table in Table::ALL {
-            trace.resize(table, lengths.height(table));
+            trace.resize(table, height(table));
         }
         tables.fill(&mut trace);
         ranges.fill(&mut trace.range);

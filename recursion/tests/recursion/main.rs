@@ -150,5 +150,9 @@ fn what_is_not_supported_is_refused() {
         refused,
         Err(WitnessError::Shape(ShapeError::Settings(settings))) if settings == other
     ));
+    let (public, proof) = prove(traced(SHORT, &[]));
+    let grouped = proof.in_groups(2).expect("there are more pieces");
+    let refused = Shape::of(&public, &grouped);
+    assert_eq!(refused, Err(ShapeError::Groups(2)));
     assert!(VerifyingProgram::new(&[]).is_err());
 }

@@ -315,13 +315,13 @@ impl HasherRecorder {
         &mut self.cycles[address as usize / CYCLE]
     }
 
-    /// Counts the range checks: one a cycle.
-    pub fn count_ranges(&self, ranges: &mut RangeCounts) {
+    /// Counts the range checks of a table in pieces of at most `longest` rows: one a cycle.
+    pub fn count_ranges(&self, ranges: &mut RangeCounts, longest: usize) {
         for cycle in &self.cycles {
             ranges.add(cycle.levels_left());
         }
         // Padding checks a zero in the last row of each cycle, but not in the table's last row.
-        let height = Table::Hasher.height_for(self.rows());
+        let height = Table::Hasher.height_within(self.rows(), longest);
         let cycles = (height - 1) / CYCLE - self.cycles.len();
         ranges.add_many(0, cycles as u64);
     }

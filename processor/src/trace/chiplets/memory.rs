@@ -56,8 +56,8 @@ impl MemoryRecorder {
         self.accesses.len()
     }
 
-    /// Sorts the accesses and counts their range checks.
-    pub fn finish(self, ranges: &mut RangeCounts) -> MemoryTable {
+    /// Sorts the accesses and counts their range checks, of a table in pieces of at most `longest` rows.
+    pub fn finish(self, ranges: &mut RangeCounts, longest: usize) -> MemoryTable {
         let accesses = self.accesses;
         let mut order: Vec<(u128, u32)> = accesses
             .par_iter()
@@ -78,7 +78,7 @@ impl MemoryRecorder {
             before = *access;
         }
         // Padding checks six zeros a row.
-        let padding = memory.padding(Table::Memory.height_for(memory.rows()));
+        let padding = memory.padding(Table::Memory.height_within(memory.rows(), longest));
         ranges.add_many(0, 6 * padding as u64);
         memory
     }

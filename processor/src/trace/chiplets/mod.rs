@@ -102,7 +102,8 @@ impl ChipletRecorders {
     }
 
     /// Closes the recorders: sorts what has an order of its own, and counts what is range-checked.
-    pub fn finish(self, ranges: &mut RangeCounts) -> ChipletTables {
+    /// Tables are in pieces of at most `longest` rows.
+    pub fn finish(self, ranges: &mut RangeCounts, longest: usize) -> ChipletTables {
         let Self {
             hasher,
             bitwise,
@@ -112,13 +113,13 @@ impl ChipletRecorders {
             circuits,
             instances,
         } = self;
-        hasher.count_ranges(ranges);
+        hasher.count_ranges(ranges, longest);
         circuits.count_ranges(ranges);
         ChipletTables {
             hasher,
             bitwise: bitwise.finish(),
-            resources: resources.finish(ranges),
-            memory: memory.finish(ranges),
+            resources: resources.finish(ranges, longest),
+            memory: memory.finish(ranges, longest),
             rom,
             circuits,
             instances: instances.finish(ranges),

@@ -130,8 +130,9 @@ impl ResourceRecorder {
         self.operations.push(Operation::Kernel(*access));
     }
 
-    /// Makes rows of the operations, and counts their range checks.
-    pub fn finish(self, ranges: &mut RangeCounts) -> ResourceTable {
+    /// Makes rows of the operations, and counts their range checks, of a table in pieces of at most
+    /// `longest` rows.
+    pub fn finish(self, ranges: &mut RangeCounts, longest: usize) -> ResourceTable {
         let mut tokens: Vec<Token> = self.tokens.into_values().collect();
         tokens.sort_unstable_by_key(|token| token.id);
         let operations = self.operations.par_iter().map(|operation| match operation {
@@ -147,7 +148,7 @@ impl ResourceRecorder {
         }
         let table = ResourceTable { pairs };
         // Pairs without an operation check three zeros.
-        let height = Table::Resources.height_for(table.rows());
+        let height = Table::Resources.height_within(table.rows(), longest);
         ranges.add_many(0, 3 * (height - table.rows()) as u64 / 2);
         table
     }

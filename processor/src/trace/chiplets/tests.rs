@@ -11,6 +11,7 @@ use miden_cvm_air::{
     builder::{PERIOD, Violations},
     columns::{HasherRow, cells_of},
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
+    heights::MAX_HEIGHT,
     lookup::{self, *},
     public::{PublicInputs, link_coords, segment_coords},
     table::{self, Table, Window},
@@ -459,7 +460,7 @@ impl Run {
 
     fn finish(self) -> Trace {
         let mut ranges = RangeCounts::default();
-        let sections = self.recorders.finish(&mut ranges);
+        let sections = self.recorders.finish(&mut ranges, MAX_HEIGHT);
         let mut tables = table::Trace::default();
         for (table, rows) in [
             (Table::Range, ranges.rows()),
