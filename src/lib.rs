@@ -37,7 +37,7 @@ pub use claims::{Claimed, claims_of};
 pub use inputs::{InputPath, Inputs, InputsError, InputsFileError};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
-    heights::{Heights, MAX_HEIGHT},
+    heights::{Heights, MAX_HEIGHT, MAX_PIECES},
     options::hash_name,
     proof::MAX_PROOF_LEN,
     table::{Table, Trace},
@@ -66,7 +66,10 @@ pub use miden_cvm_processor::{
     Limits, Location, MAX_CYCLES, OptionsError, ProcessState, StdoutWriter, TraceLengths,
     TracedExecutionError, Trap, TrapReport, core_library_handlers,
 };
-pub use miden_cvm_prover::{ProveOptions, ProverError, prove_trace};
+pub use miden_cvm_prover::{
+    Coordinator, CoordinatorError, MessageError, ProveOptions, ProverError, Worker, WorkerError,
+    prove_trace,
+};
 pub use miden_cvm_recursion::{
     Aggregate, AggregateError, Aggregated, AggregatedClaim, CheckedAggregate, MAX_PROOFS,
     ProgramError, Shape, ShapeError, VerifyingProgram, WitnessError, advice as witness_advice,

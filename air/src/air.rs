@@ -206,6 +206,18 @@ impl CvmAir {
         piece.table.width() + self.packing(piece.table).width()
     }
 
+    /// The number of columns of the pieces before one, auxiliary ones included.
+    pub fn columns_before(&self, piece: usize) -> usize {
+        let before = self.pieces[..piece].iter();
+        before.map(|piece| self.piece_width(piece)).sum()
+    }
+
+    /// The number of constraints of the pieces before one.
+    pub fn constraints_before(&self, piece: usize) -> usize {
+        let before = self.pieces[..piece].iter();
+        before.map(|piece| self.num_constraints(piece)).sum()
+    }
+
     /// The number of columns of all pieces, auxiliary ones included.
     pub fn trace_width(&self) -> usize {
         let widths = self.pieces.iter().map(|piece| self.piece_width(piece));

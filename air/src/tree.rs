@@ -10,7 +10,9 @@
 //! An opening of several positions has, level by level and from left to right, those nodes that do
 //! not follow from the opened rows.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use crate::hash::{Digest, Hasher};
 
 /// The positions of the next level, of `size` nodes, above these, in order.
 pub fn parents<'a>(positions: impl IntoIterator<Item = &'a usize>, size: usize) -> Vec<usize> {
@@ -30,6 +32,49 @@ pub fn missing(positions: &[usize], size: usize) -> Vec<usize> {
         .flat_map(|parent| [parent, parent + half])
         .filter(|child| !known(child))
         .collect()
+}
+
+/// The root of the tree above hashes of rows, by the sizes of their extensions, of which `size` is the
+/// largest. The nodes that do not follow are those that `node` returns; `seen` is shown the known nodes of
+/// each level, siblings included, up to the root.
+///
+/// The rows are at the same positions, each taken modulo the size of its extension.
+///
+/// # Errors
+/// Those of `node`.
+pub fn root_of<E>(
+    hasher: Hasher,
+    mut size: usize,
+    extensions: impl IntoIterator<Item = (usize, BTreeMap<usize, Digest>)>,
+    mut node: impl FnMut() -> Result<Digest, E>,
+    mut seen: impl FnMut(usize, &BTreeMap<usize, Digest>),
+) -> Result<Digest, E> {
+    let mut extensions: BTreeMap<usize, _> = extensions.into_iter().collect();
+    let mut nodes = extensions.remove(&size).unwrap_or_default();
+    let at = |nodes: &BTreeMap<usize, Digest>, position: usize| {
+        nodes.get(&position).copied().unwrap_or_default()
+    };
+    while size > 1 {
+        let known: Vec<usize> = nodes.keys().copied().collect();
+        for position in missing(&known, size) {
+            nodes.insert(position, node()?);
+        }
+        seen(size, &nodes);
+        size /= 2;
+        let rows = extensions.remove(&size);
+        let above = parents(&known, size).into_iter().map(|position| {
+            let children = (at(&nodes, position), at(&nodes, position + size));
+            let merged = hasher.merge(children.0, children.1);
+            let node = match &rows {
+                Some(rows) => hasher.merge(merged, at(rows, position)),
+                None => merged,
+            };
+            (position, node)
+        });
+        nodes = above.collect();
+    }
+    seen(size, &nodes);
+    Ok(at(&nodes, 0))
 }
 
 #[cfg(test)]

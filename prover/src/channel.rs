@@ -17,6 +17,7 @@ const NONCES: usize = 1 << 8;
 const CHUNKS: u64 = 1 << 8;
 
 /// Bytes of a proof.
+#[derive(Clone)]
 pub struct Writer {
     hasher: Hasher,
     bytes: Vec<u8>,
@@ -111,8 +112,8 @@ impl Channel {
     }
 
     /// The proof, to which openings are added.
-    pub fn into_proof(self) -> Writer {
-        self.proof
+    pub fn proof(&self) -> &Writer {
+        &self.proof
     }
 }
 

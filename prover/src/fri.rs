@@ -67,6 +67,11 @@ impl<E: FieldElement<BaseField = Felt>> Layers<E> {
         Self { layers, folding }
     }
 
+    /// A value that is tested, if there are layers.
+    pub fn value(&self, position: usize) -> Option<E> {
+        self.layers.first().map(|layer| layer.values[position])
+    }
+
     /// Opens the rows of each layer, given the queried positions, which are sorted and distinct: the
     /// values that the verifier cannot compute itself, and the nodes of the tree.
     pub fn open(&self, proof: &mut Writer, positions: &[usize]) {

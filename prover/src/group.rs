@@ -11,6 +11,7 @@ use miden_cvm_air::{
     table::{Table, Trace},
     tree::parents,
 };
+use miden_cvm_parallel::prelude::*;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
@@ -52,6 +53,36 @@ pub struct Share<E> {
     pub pieces: Vec<E>,
     /// Of the columns of the composition.
     pub composition: Vec<E>,
+}
+
+impl<E: FieldElement<BaseField = Felt>> Share<E> {
+    /// The sum of shares, of which the longest have `length` coefficients.
+    pub fn sum(shares: impl IntoIterator<Item = Self>, length: usize) -> Self {
+        let mut sum = Self {
+            pieces: Vec::new(),
+            composition: Vec::new(),
+        };
+        for share in shares {
+            for (to, part) in [
+                (&mut sum.pieces, share.pieces),
+                (&mut sum.composition, share.composition),
+            ] {
+                if to.is_empty() {
+                    *to = part;
+                    to.resize(length, E::ZERO);
+                } else {
+                    add(to, &part);
+                }
+            }
+        }
+        sum
+    }
+}
+
+/// Adds coefficients to those that polynomials begin with.
+pub fn add<E: FieldElement<BaseField = Felt>>(to: &mut [E], values: &[E]) {
+    let terms = to.par_iter_mut().zip(values);
+    terms.for_each(|(to, &value)| *to += value);
 }
 
 /// A group of pieces, from its part of the trace to its openings. The functions that change it are
@@ -159,10 +190,8 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         let air = self.air.clone();
         let mut composition = Composition::new(self.longest().length());
         for (i, &number) in air.groups()[self.number].iter().enumerate() {
-            let (before, piece) = air.pieces().split_at(number);
-            let before = before.iter().map(|piece| air.num_constraints(piece));
-            let mut weights = powers_from(weight, before.sum());
-            let (piece, sum) = (&piece[0], self.sums[i]);
+            let mut weights = powers_from(weight, air.constraints_before(number));
+            let (piece, sum) = (&air.pieces()[number], self.sums[i]);
             let evaluator = PieceEvaluator::new(&air, piece, random, sum, &mut weights);
             let cosets = &self.domains.cosets[i];
             let (main, aux) = (&mut self.main[i], &mut self.aux[i]);
@@ -221,11 +250,10 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         let length = self.longest().length();
         let mut pieces = copies(E::ZERO, length);
         for (i, &number) in self.pieces().iter().enumerate() {
-            let (before, piece) = air.pieces().split_at(number);
-            let before = before.iter().map(|piece| air.piece_width(piece));
-            let mut weights = powers_from(gamma, before.sum());
-            let to = &mut pieces[..piece[0].height];
-            let main: Vec<E> = (0..piece[0].table.width()).map(|_| weights()).collect();
+            let piece = &air.pieces()[number];
+            let mut weights = powers_from(gamma, air.columns_before(number));
+            let to = &mut pieces[..piece.height];
+            let main: Vec<E> = (0..piece.table.width()).map(|_| weights()).collect();
             self.main[i].add_weighted(&main, to);
             let aux = coordinate_weights(self.aux[i].width(), &mut weights);
             self.aux[i].add_weighted(&aux, to);

@@ -18,10 +18,12 @@ mod group;
 mod hash;
 mod lde;
 mod memory;
+mod messages;
 mod packed;
 mod program;
 #[cfg(test)]
 mod samples;
+mod slices;
 mod stark;
 mod tree;
 
@@ -31,7 +33,7 @@ use miden_core::Felt;
 use miden_cvm_air::{
     air::CvmAir,
     check::{Violation, check},
-    heights::MAX_PIECES,
+    heights::{Heights, MAX_PIECES},
     public::PublicInputs,
     table::{Table, Trace},
 };
@@ -44,6 +46,11 @@ use winter_air::FieldExtension;
 use winterfell::math::fields::{CubeExtension, QuadExtension};
 
 use crate::memory::Memory;
+
+pub use crate::{
+    messages::MessageError,
+    slices::{Coordinator, CoordinatorError, Worker, WorkerError},
+};
 
 /// Options for proving a trace.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +104,14 @@ pub enum ProverError {
         heights: [usize; Table::COUNT],
         /// The most rows that a table may have with the settings.
         max: usize,
+    },
+    /// There is no such group.
+    #[error("there is no group {group}, as there are only {count}")]
+    Group {
+        /// The number of the group.
+        group: usize,
+        /// How many groups there are.
+        count: usize,
     },
     /// The proof takes more memory than it may.
     #[error(
@@ -164,12 +179,7 @@ pub fn prove_trace(
     options: &ProveOptions,
 ) -> Result<Proof, ProverError> {
     let settings = options.settings;
-    let set = settings.set();
-    let heights = trace.heights().filter(|heights| set.allows(heights));
-    let heights = heights.ok_or(ProverError::Heights {
-        heights: Table::ALL.map(|table| trace.height(table)),
-        max: set.max_height(),
-    })?;
+    let heights = allowed_heights(&trace, settings)?;
     let air = CvmAir::new(heights, public, settings.proof_options());
     let (groups, pieces) = (options.slices, air.pieces().len());
     if !(1..=pieces).contains(&groups) {
@@ -202,4 +212,14 @@ pub fn prove_trace(
         }
     };
     Ok(Proof::new(settings, heights, stark)?.in_groups(groups)?)
+}
+
+/// The heights of a trace that can be proven with these settings.
+fn allowed_heights(trace: &Trace, settings: ProofSettings) -> Result<Heights, ProverError> {
+    let set = settings.set();
+    let heights = trace.heights().filter(|heights| set.allows(heights));
+    heights.ok_or(ProverError::Heights {
+        heights: Table::ALL.map(|table| trace.height(table)),
+        max: set.max_height(),
+    })
 }

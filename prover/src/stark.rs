@@ -1,7 +1,7 @@
 //! The prover's part of the protocol, from a trace to the bytes of a proof.
 //!
 //! What is proven are pieces of tables, dealt out to groups. Each [`Group`] extends the columns of its
-//! pieces, commits to them and opens them; the [`Coordinator`] follows the transcript, and tests the
+//! pieces, commits to them and opens them; the [`Transcript`] follows the transcript, and tests the
 //! sum of what the groups combine for its low degree.
 
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use tracing::info_span;
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
-    channel::{Channel, Writer},
+    channel::Channel,
     fri::Layers,
-    group::{Group, Lookups, Outside, Share},
+    group::{Group, Lookups, Outside, Share, add},
     lde::{Cosets, Segment, copies, reversed},
 };
 
@@ -38,7 +38,7 @@ where
 {
     let _prove = info_span!("prove").entered();
     let air = Arc::new(air);
-    let mut coordinator = Coordinator::<E>::new(air.clone(), settings);
+    let mut transcript = Transcript::<E>::new(air.clone(), settings);
     let count = air.groups().len();
     // The last one takes the trace itself.
     let traces = std::iter::repeat_n(trace, count).enumerate();
@@ -50,14 +50,14 @@ where
         let roots = groups.iter_mut().map(Group::commit_to_main);
         roots.collect::<Vec<Digest>>()
     };
-    let random = coordinator.main(&roots);
+    let random = transcript.main(&roots);
     let lookups = {
         let _span = info_span!("commit_to_lookup_columns").entered();
         let lookups = groups.iter_mut();
         let lookups = lookups.map(|group| group.commit_to_lookups(&random));
         lookups.collect::<Vec<Lookups<E>>>()
     };
-    let weight = coordinator.lookups(&lookups);
+    let weight = transcript.lookups(&lookups);
     {
         let _span = info_span!("evaluate_constraints").entered();
         let groups = groups.iter_mut();
@@ -68,38 +68,39 @@ where
         let roots = groups.iter_mut().map(Group::commit_to_composition);
         roots.collect::<Vec<Digest>>()
     };
-    let z = coordinator.composition(&roots);
+    let z = transcript.composition(&roots);
     let outside = {
         let _span = info_span!("evaluate_out_of_domain").entered();
         let outside = groups.iter().map(|group| group.outside(z));
         outside.collect::<Vec<Outside<E>>>()
     };
-    let gamma = coordinator.outside(&outside);
+    let gamma = transcript.outside(&outside);
     let layers = {
         let _span = info_span!("low_degree_test").entered();
-        let shares = groups.iter().map(|group| group.share(gamma)).collect();
+        let shares = groups.iter().map(|group| group.share(gamma));
         let longest = groups.iter().map(Group::longest);
         let longest = longest.max_by_key(|cosets| cosets.length());
-        coordinator.low_degree(shares, longest.expect("there are pieces"), z)
+        transcript.low_degree(shares, longest.expect("there are pieces"), z)
     };
     let positions = {
         let _span = info_span!("grind").entered();
-        coordinator.positions()
+        transcript.positions()
     };
     let _span = info_span!("open").entered();
     let rows = groups.iter().map(|group| group.open(&positions));
-    coordinator.finish(rows, &layers, &positions)
+    let rows: Vec<Vec<u8>> = rows.collect();
+    transcript.finish(&rows, &layers, &positions)
 }
 
 /// Follows the transcript of a proof whose groups are worked on elsewhere. Its functions are called in
 /// their order, each with an answer of every group.
-pub struct Coordinator<E> {
+pub struct Transcript<E> {
     air: Arc<CvmAir>,
     channel: Channel,
     _field: core::marker::PhantomData<E>,
 }
 
-impl<E: FieldElement<BaseField = Felt>> Coordinator<E> {
+impl<E: FieldElement<BaseField = Felt>> Transcript<E> {
     /// Begins a transcript.
     pub fn new(air: Arc<CvmAir>, settings: ProofSettings) -> Self {
         let channel = Channel::new(
@@ -125,10 +126,15 @@ impl<E: FieldElement<BaseField = Felt>> Coordinator<E> {
         lookups
             .iter()
             .for_each(|group| self.channel.commit(group.root));
-        let sums = self.by_piece(lookups.iter().map(|group| &group.sums));
-        self.channel
-            .send(&sums.into_iter().copied().collect::<Vec<E>>());
+        let sums = self.sums(lookups);
+        self.channel.send(&sums);
         self.channel.draw()
+    }
+
+    /// The sums of all pieces.
+    pub fn sums(&self, lookups: &[Lookups<E>]) -> Vec<E> {
+        let sums = self.by_piece(lookups.iter().map(|group| &group.sums));
+        sums.into_iter().copied().collect()
     }
 
     /// Takes the roots over the compositions; returns the point outside of the domain.
@@ -160,8 +166,13 @@ impl<E: FieldElement<BaseField = Felt>> Coordinator<E> {
 
     /// Takes the groups' shares, divides their sum at the points outside of the domain, and folds its
     /// values on the longest domain until the remainder is left.
-    pub fn low_degree(&mut self, shares: Vec<Share<E>>, longest: &Cosets, z: E) -> Layers<E> {
-        let values = combined(shares, longest, z);
+    pub fn low_degree(
+        &mut self,
+        shares: impl IntoIterator<Item = Share<E>>,
+        longest: &Cosets,
+        z: E,
+    ) -> Layers<E> {
+        let values = combined(Share::sum(shares, longest.length()), longest, z);
         let options = self.air.options();
         let fri = options.to_fri_options();
         Layers::new(
@@ -184,15 +195,10 @@ impl<E: FieldElement<BaseField = Felt>> Coordinator<E> {
         )
     }
 
-    /// Adds what the groups and the low-degree test open; returns the bytes of the proof.
-    pub fn finish(
-        self,
-        rows: impl Iterator<Item = Vec<u8>>,
-        layers: &Layers<E>,
-        positions: &[usize],
-    ) -> Vec<u8> {
-        let mut proof: Writer = self.channel.into_proof();
-        rows.for_each(|rows| proof.bytes(&rows));
+    /// The bytes of the proof, with what the groups and the low-degree test open.
+    pub fn finish(&self, rows: &[Vec<u8>], layers: &Layers<E>, positions: &[usize]) -> Vec<u8> {
+        let mut proof = self.channel.proof().clone();
+        rows.iter().for_each(|rows| proof.bytes(rows));
         layers.open(&mut proof, positions);
         proof.into_bytes()
     }
@@ -200,18 +206,12 @@ impl<E: FieldElement<BaseField = Felt>> Coordinator<E> {
 
 /// The values, on the longest domain, of the polynomial that the low-degree test is about: the
 /// quotients of all columns at the points outside of the domain.
-fn combined<E: FieldElement<BaseField = Felt>>(
-    shares: Vec<Share<E>>,
-    cosets: &Cosets,
-    z: E,
-) -> Vec<E> {
+fn combined<E: FieldElement<BaseField = Felt>>(share: Share<E>, cosets: &Cosets, z: E) -> Vec<E> {
     let longest = cosets.length();
-    let (pieces, compositions): (Vec<_>, Vec<_>) = shares
-        .into_iter()
-        .map(|share| (share.pieces, share.composition))
-        .unzip();
-    let pieces = summed(pieces, longest);
-    let mut all = summed(compositions, longest);
+    let Share {
+        pieces,
+        composition: mut all,
+    } = share;
     add(&mut all, &pieces);
 
     let root = Felt::get_root_of_unity(longest.ilog2());
@@ -239,23 +239,6 @@ fn combined<E: FieldElement<BaseField = Felt>>(
             });
     }
     values
-}
-
-/// The sum of polynomials, of which the longest have `length` coefficients, in bit-reversed order.
-fn summed<E: FieldElement<BaseField = Felt>>(mut parts: Vec<Vec<E>>, length: usize) -> Vec<E> {
-    let longest = parts.iter().position(|part| part.len() == length);
-    let mut sum = match longest {
-        Some(longest) => parts.swap_remove(longest),
-        None => copies(E::ZERO, length),
-    };
-    parts.iter().for_each(|part| add(&mut sum, part));
-    sum
-}
-
-fn add<E: FieldElement<BaseField = Felt>>(to: &mut [E], values: &[E]) {
-    to.par_iter_mut()
-        .zip(values)
-        .for_each(|(to, &value)| *to += value);
 }
 
 /// Replaces the coefficients of a polynomial f by those of (f(x) - f(z)) / (x - z).

@@ -1,6 +1,9 @@
 //! Proofs of real runs: they verify, and nothing else does.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use miden_assembly::{
     Assembler, DefaultSourceManager, Library,
@@ -8,17 +11,22 @@ use miden_assembly::{
 };
 use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, crypto::hash::Rpo256};
 use miden_cvm_air::{
+    air::CvmAir,
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
     public::PublicInputs,
-    table::Table,
+    table::{Table, Trace},
 };
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 use miden_cvm_prover::{
-    HashFunction, OptionSet, ProofSettings, ProveOptions, ProverError, prove_trace,
+    Coordinator, CoordinatorError, HashFunction, OptionSet, ProofSettings, ProveOptions,
+    ProverError, Worker, WorkerError, prove_trace,
 };
-use miden_cvm_verifier::{Expectations, LayoutError, MinSecurity, Proof, VerifierError, verify};
+use miden_cvm_verifier::{
+    Expectations, LayoutError, MinSecurity, Proof, Verified, VerifierError, verify,
+};
+use winterfell::math::{FieldElement, fields::QuadExtension};
 
 /// A program with a loop, a branch, a call, memory, u32 and bitwise operations, and a permutation.
 const PROGRAM: &str = "
@@ -490,4 +498,475 @@ fn a_composition_proves_and_verifies() {
         matches!(result, Err(VerifierError::Rejected(_))),
         "{result:?}"
     );
+}
+
+/// What the workers of a proof are made of.
+#[derive(Clone)]
+struct Sliced {
+    trace: Trace,
+    public: PublicInputs,
+    settings: ProofSettings,
+    groups: usize,
+}
+
+impl Sliced {
+    /// The program in as many slices as there are groups.
+    fn new(groups: usize) -> Self {
+        let ExecutionTrace { trace, public, .. } = trace_in_slices(LONG_PROGRAM, groups);
+        Self {
+            trace,
+            public,
+            settings: FAST.into(),
+            groups,
+        }
+    }
+
+    fn coordinator(&self) -> Coordinator {
+        let heights = self.trace.heights().expect("allowed heights");
+        Coordinator::new(heights, self.public.clone(), self.settings, self.groups)
+            .expect("a piece for each group")
+    }
+
+    fn worker(&self, group: usize) -> Worker {
+        let (trace, public) = (self.trace.clone(), self.public.clone());
+        Worker::new(trace, public, self.settings, self.groups, group).expect("a group of the run")
+    }
+
+    /// The proof that one machine makes.
+    fn alone(&self) -> Proof {
+        let mut options = ProveOptions::from(self.settings);
+        options.slices = self.groups;
+        prove_trace(self.trace.clone(), self.public.clone(), &options).expect("the trace is valid")
+    }
+
+    fn verify(&self, proof: &Proof) -> Result<Verified, VerifierError> {
+        verify(&self.public, &proof.to_bytes(), &FAST.level().into())
+    }
+
+    fn workers(&self) -> Vec<Worker> {
+        (0..self.groups).map(|group| self.worker(group)).collect()
+    }
+}
+
+/// Lets honest workers answer at so many stages.
+fn go_on(coordinator: &mut Coordinator, workers: &mut [Worker], stages: usize) {
+    for _ in 0..stages {
+        let request = coordinator.request();
+        for worker in workers.iter_mut() {
+            let reply = worker.answer(&request).expect("an honest request");
+            coordinator.receive(&reply).expect("an honest answer");
+        }
+    }
+}
+
+/// The bytes that a message begins with, up to its first root or element.
+const HEAD: usize = 7 + 32;
+
+/// The stages of a proof, as their number stands in messages.
+const STAGES: usize = 6;
+
+#[test]
+fn workers_make_the_proof_that_one_machine_makes() {
+    for (groups, machines) in [(2, 2), (4, 2), (4, 4)] {
+        let sliced = Sliced::new(groups);
+        let mut coordinator = sliced.coordinator();
+        let (replies, answered) = mpsc::channel();
+        thread::scope(|scope| {
+            // Each machine has some of the groups.
+            let machine = |number: usize| {
+                let (requests, asked) = mpsc::channel::<Vec<u8>>();
+                let (replies, sliced) = (replies.clone(), &sliced);
+                scope.spawn(move || {
+                    let groups = (number..groups).step_by(machines);
+                    let mut workers: Vec<Worker> =
+                        groups.map(|group| sliced.worker(group)).collect();
+                    for request in asked {
+                        for worker in &mut workers {
+                            let reply = worker.answer(&request).expect("an honest request");
+                            replies.send(reply).expect("it is listened to");
+                        }
+                    }
+                });
+                requests
+            };
+            let machines: Vec<_> = (0..machines).map(machine).collect();
+            while coordinator.proof().is_none() {
+                assert_eq!(coordinator.awaited().len(), groups);
+                for requests in &machines {
+                    requests.send(coordinator.request()).expect("it listens");
+                }
+                for _ in 0..groups {
+                    let reply = answered.recv().expect("an answer");
+                    coordinator.receive(&reply).expect("an honest answer");
+                }
+            }
+        });
+        assert!(coordinator.awaited().is_empty());
+        let proof = coordinator.proof().expect("all stages are over");
+        assert_eq!(*proof, sliced.alone());
+        let verified = sliced.verify(proof).expect("a proof of the run");
+        assert_eq!(verified.groups, groups);
+    }
+}
+
+#[test]
+fn whoever_is_gone_is_replaced() {
+    let sliced = Sliced::new(2);
+    let mut coordinator = sliced.coordinator();
+    let mut workers = sliced.workers();
+    let mut replies: Vec<Vec<u8>> = Vec::new();
+    while coordinator.proof().is_none() {
+        let request = coordinator.request();
+        // One worker is gone before every stage.
+        workers[1] = sliced.worker(1);
+        for worker in &mut workers {
+            let reply = worker.answer(&request).expect("an honest request");
+            // Both are asked and answer again.
+            assert_eq!(worker.answer(&request), Ok(reply.clone()));
+            coordinator.receive(&reply).expect("an honest answer");
+            replies.push(reply);
+        }
+    }
+    assert_eq!(replies.len(), 2 * STAGES);
+    let mut another = sliced.coordinator();
+    for reply in &replies {
+        another.receive(reply).expect("it was taken before");
+    }
+    assert_eq!(another.proof(), coordinator.proof());
+    assert_eq!(coordinator.proof(), Some(&sliced.alone()));
+    // The same again changes nothing.
+    let last = replies.last().expect("there are answers");
+    assert_eq!(coordinator.receive(last), Err(CoordinatorError::Over));
+}
+
+/// Every byte of an answer counts: the coordinator refuses what can be seen of one answer, and names the
+/// worker; what cannot be seen does not balance, or is no proof.
+#[test]
+fn workers_are_not_believed() {
+    let sliced = Sliced::new(2);
+    for stage in 0..STAGES {
+        let mut coordinator = sliced.coordinator();
+        let mut workers = sliced.workers();
+        go_on(&mut coordinator, &mut workers, stage);
+        let request = coordinator.request();
+        let reply = workers[0].answer(&request).expect("an honest request");
+        let other = workers[1].answer(&request).expect("an honest request");
+        let roots = HEAD + 32 * (stage + 1).min(3);
+        assert_eq!(usize::from(reply[5]), stage);
+        let altered = |at: usize| {
+            let mut altered = reply.clone();
+            altered[at] ^= 1;
+            altered
+        };
+        // Magic bytes, version, stage, and what names the run.
+        for at in [0, 4, 5, 7, 38] {
+            let refused = coordinator.receive(&altered(at));
+            assert!(
+                matches!(refused, Err(CoordinatorError::Message(_))),
+                "{stage}, byte {at}: {refused:?}"
+            );
+        }
+        for length in [0, 6, 20, 39, reply.len() - 1] {
+            let refused = coordinator.receive(&reply[..length]);
+            assert!(
+                matches!(refused, Err(CoordinatorError::Message(_))),
+                "{refused:?}"
+            );
+        }
+        let longer = [&reply[..], &[0]].concat();
+        let refused = coordinator.receive(&longer);
+        assert!(
+            matches!(refused, Err(CoordinatorError::Message(_))),
+            "{refused:?}"
+        );
+        // A root that was sent before.
+        if stage > 0 {
+            let refused = coordinator.receive(&altered(HEAD));
+            assert_eq!(refused, Err(CoordinatorError::Changed(0)));
+        }
+        match stage {
+            0 | 2 => {}
+            1 => {
+                let first = altered(roots);
+                coordinator
+                    .receive(&first)
+                    .expect("sums are not known before all are");
+                // The first answer counts.
+                let again = coordinator.receive(&reply);
+                assert_eq!(again, Err(CoordinatorError::Changed(0)));
+                assert_eq!(coordinator.receive(&other), Err(CoordinatorError::Sums));
+                assert_eq!(coordinator.awaited(), [0, 1]);
+            }
+            3 => {
+                let refused = coordinator.receive(&altered(roots));
+                assert_eq!(refused, Err(CoordinatorError::Constraints(0)));
+            }
+            _ => {
+                let named = match stage {
+                    4 => CoordinatorError::Share(0),
+                    _ => CoordinatorError::Opening(0),
+                };
+                for altered in [altered(roots), altered(reply.len() - 8)] {
+                    assert_eq!(coordinator.receive(&altered), Err(named.clone()), "{stage}");
+                }
+            }
+        }
+        // The honest answers are taken still.
+        for reply in [&reply, &other] {
+            coordinator.receive(reply).expect("an honest answer");
+        }
+        while coordinator.proof().is_none() {
+            go_on(&mut coordinator, &mut workers, 1);
+        }
+        assert_eq!(coordinator.proof(), Some(&sliced.alone()));
+    }
+}
+
+/// What a worker adds to one sum and another takes from its own is seen when the constraints are.
+#[test]
+fn sums_are_not_moved_between_workers() {
+    let sliced = Sliced::new(2);
+    let mut coordinator = sliced.coordinator();
+    let mut workers = sliced.workers();
+    go_on(&mut coordinator, &mut workers, 1);
+    let request = coordinator.request();
+    for (i, worker) in workers.iter_mut().enumerate() {
+        let mut reply = worker.answer(&request).expect("an honest request");
+        let at = HEAD + 2 * 32;
+        let sum: [u8; 8] = reply[at..at + 8].try_into().expect("a coordinate");
+        let moved = [Felt::new(5), -Felt::new(5)][i] + Felt::new(u64::from_le_bytes(sum));
+        reply[at..at + 8].copy_from_slice(&moved.as_int().to_le_bytes());
+        coordinator.receive(&reply).expect("the sums balance");
+    }
+    go_on(&mut coordinator, &mut workers, 1);
+    let request = coordinator.request();
+    for (i, worker) in workers.iter_mut().enumerate() {
+        let reply = worker.answer(&request).expect("an honest request");
+        let refused = coordinator.receive(&reply);
+        assert_eq!(refused, Err(CoordinatorError::Constraints(i)));
+    }
+}
+
+/// A share that is right outside of the domain and nowhere else is named when rows are opened.
+#[test]
+fn wrong_shares_are_named_by_the_rows() {
+    let sliced = Sliced::new(2);
+    let mut coordinator = sliced.coordinator();
+    let mut workers = sliced.workers();
+    go_on(&mut coordinator, &mut workers, 4);
+    let request = coordinator.request();
+    let honest = workers[0].answer(&request).expect("an honest request");
+    // To the composition's part is added y - y(z), y being the power of the point that it is a polynomial in.
+    let elements: Vec<Felt> = request[HEAD..]
+        .chunks(8)
+        .map(|bytes| Felt::new(u64::from_le_bytes(bytes.try_into().expect("a coordinate"))))
+        .collect();
+    let z = QuadExtension::new(elements[2 * 17], elements[2 * 17 + 1]);
+    let heights = sliced.trace.heights().expect("allowed heights");
+    let options = sliced.settings.proof_options();
+    let air = CvmAir::new(heights, sliced.public.clone(), options).in_groups(2);
+    let length = air.longest_of(&air.groups()[0]);
+    let point = z.exp_vartime((air.longest() / length) as u64);
+    // In bit-reversed order, coefficient 1 is in the middle.
+    let half = length / 2;
+    let at = honest.len() - length * 16;
+    let mut forged = honest.clone();
+    let mut add = |position: usize, value: QuadExtension<Felt>| {
+        for (i, part) in value.to_base_elements().into_iter().enumerate() {
+            let at = at + 16 * position + 8 * i;
+            let old: [u8; 8] = forged[at..at + 8].try_into().expect("a coordinate");
+            let new = Felt::new(u64::from_le_bytes(old)) + part;
+            forged[at..at + 8].copy_from_slice(&new.as_int().to_le_bytes());
+        }
+    };
+    add(0, -point);
+    add(half, QuadExtension::ONE);
+    coordinator
+        .receive(&forged)
+        .expect("it is right outside of the domain");
+    let other = workers[1].answer(&request).expect("an honest request");
+    coordinator.receive(&other).expect("an honest answer");
+    let request = coordinator.request();
+    let mut refused = Ok(());
+    for worker in &mut workers {
+        let reply = worker.answer(&request).expect("an honest request");
+        refused = coordinator.receive(&reply);
+    }
+    assert_eq!(refused, Err(CoordinatorError::Share(0)));
+}
+
+/// Slices that are not those of the run: of rows that another worker does not have.
+#[test]
+fn forged_slices_do_not_balance() {
+    let sliced = Sliced::new(4);
+    let pieces = sliced.trace.heights().expect("allowed heights").pieces();
+    let core: Vec<_> = pieces
+        .iter()
+        .filter(|piece| piece.table == Table::Core)
+        .collect();
+    assert_eq!(core.len(), 4);
+    let width = Table::Core.width();
+    let rows =
+        |piece: usize| core[piece].start * width..(core[piece].start + core[piece].height) * width;
+    let forge = |change: &dyn Fn(&mut [Felt])| {
+        let mut forged = sliced.clone();
+        change(forged.trace.cells_mut(Table::Core));
+        forged
+    };
+    let height = core[0].height;
+    assert!(core.iter().all(|piece| piece.height == height));
+    let copy = |cells: &mut [Felt], from: usize, to: usize| {
+        cells.copy_within(rows(from), rows(to).start);
+    };
+    // A slice twice, and the one after it left out.
+    let doubled = forge(&|cells| copy(cells, 1, 2));
+    // Two slices in each other's place.
+    let swapped = forge(&|cells| {
+        let first = cells[rows(1)].to_vec();
+        copy(cells, 2, 1);
+        cells[rows(2)].copy_from_slice(&first);
+    });
+    for forged in [&doubled, &swapped] {
+        let mut options = ProveOptions::from(sliced.settings);
+        (options.slices, options.check_trace) = (4, false);
+        let proof = prove_trace(forged.trace.clone(), forged.public.clone(), &options);
+        let refused = sliced.verify(&proof.expect("it has the form of a trace"));
+        assert!(
+            matches!(refused, Err(VerifierError::Rejected(_))),
+            "{refused:?}"
+        );
+    }
+    // Only one worker is wrong: about the row that two slices share, or about all of its rows.
+    let overlap = forge(&|cells| {
+        let at = rows(2).start;
+        cells[at] += Felt::new(1);
+    });
+    for forged in [&overlap, &doubled] {
+        for wrong in 0..4 {
+            let mut coordinator = sliced.coordinator();
+            let mut workers = sliced.workers();
+            workers[wrong] = forged.worker(wrong);
+            let mut refused = None;
+            while refused.is_none() && coordinator.proof().is_none() {
+                let request = coordinator.request();
+                for worker in &mut workers {
+                    let reply = worker.answer(&request).expect("an honest request");
+                    refused = refused.or(coordinator.receive(&reply).err());
+                }
+            }
+            // Who has none of the changed rows makes the same proof.
+            match refused {
+                Some(CoordinatorError::Sums) => {}
+                Some(CoordinatorError::Constraints(worker)) => assert_eq!(worker, wrong),
+                None => assert_eq!(coordinator.proof(), Some(&sliced.alone())),
+                other => panic!("worker {wrong}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// The parts of a proof in groups, exchanged after it was made.
+#[test]
+fn roots_and_rows_are_those_of_their_group() {
+    let sliced = Sliced::new(2);
+    let mut coordinator = sliced.coordinator();
+    let mut workers = sliced.workers();
+    go_on(&mut coordinator, &mut workers, STAGES - 1);
+    let request = coordinator.request();
+    let rows = workers.iter_mut().map(|worker| {
+        let reply = worker.answer(&request).expect("an honest request");
+        coordinator.receive(&reply).expect("an honest answer");
+        reply[HEAD + 3 * 32..].to_vec()
+    });
+    let rows: Vec<Vec<u8>> = rows.collect();
+    let proof = coordinator.proof().expect("all stages are over");
+    let stark = proof.stark();
+    let opened = rows.concat();
+    let at = stark.windows(opened.len()).position(|part| part == opened);
+    let at = at.expect("the rows stand together");
+    let forged = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut stark = stark.to_vec();
+        change(&mut stark);
+        let forged = Proof::new(proof.settings(), *proof.heights(), stark).expect("its form");
+        sliced.verify(&forged.in_groups(2).expect("as many groups"))
+    };
+    forged(&|_| {}).expect("nothing is changed");
+    let exchange = |stark: &mut Vec<u8>, first: usize, second: usize| {
+        let root = stark[first..first + 32].to_vec();
+        stark.copy_within(second..second + 32, first);
+        stark[second..second + 32].copy_from_slice(&root);
+    };
+    // The roots of the main columns, and those of the auxiliary ones.
+    for (first, second) in [(0, 32), (64, 96), (0, 64)] {
+        let refused = forged(&|stark| exchange(stark, first, second));
+        assert!(
+            matches!(refused, Err(VerifierError::Rejected(_))),
+            "{refused:?}"
+        );
+    }
+    let exchanged = [&rows[1][..], &rows[0]].concat();
+    let refused = forged(&|stark| stark[at..at + opened.len()].copy_from_slice(&exchanged));
+    assert!(refused.is_err(), "{refused:?}");
+    let doubled = [&rows[0][..], &rows[0]].concat();
+    let refused = forged(&|stark| {
+        stark.splice(at..at + opened.len(), doubled.iter().copied());
+    });
+    assert!(refused.is_err(), "{refused:?}");
+    // Another number of groups, whose deal is another one.
+    for groups in [1, 3, 4] {
+        let other = proof
+            .clone()
+            .in_groups(groups)
+            .expect("there are as many pieces");
+        assert!(sliced.verify(&other).is_err());
+    }
+}
+
+#[test]
+fn workers_answer_requests_about_their_proof_only() {
+    let sliced = Sliced::new(2);
+    let mut coordinator = sliced.coordinator();
+    let mut workers = sliced.workers();
+    go_on(&mut coordinator, &mut workers, STAGES - 1);
+    let request = coordinator.request();
+    let mut worker = sliced.worker(0);
+    let message = |request: &[u8], worker: &mut Worker| {
+        let refused = worker.answer(request).expect_err("another request");
+        assert!(matches!(refused, WorkerError::Message(_)), "{refused}");
+    };
+    // What is cut off after whole positions is a request for fewer rows.
+    let positions = HEAD + 19 * 16;
+    for length in 0..=positions {
+        message(&request[..length], &mut worker);
+    }
+    for at in (0..HEAD).chain([request.len() - 1]) {
+        let mut altered = request.clone();
+        altered[at] ^= 0x80;
+        message(&altered, &mut worker);
+    }
+    let doubled = [&request[..], &request[request.len() - 8..]].concat();
+    message(&doubled, &mut worker);
+    // Other challenges than those that it has committed with.
+    worker.answer(&request).expect("an honest request");
+    for at in [HEAD, positions - 16] {
+        let mut altered = request.clone();
+        altered[at] ^= 1;
+        let refused = worker.answer(&altered);
+        assert_eq!(refused, Err(WorkerError::Challenges), "{at}");
+    }
+    assert!(
+        Sliced {
+            groups: 3,
+            ..sliced.clone()
+        }
+        .worker(0)
+        .answer(&request)
+        .is_err()
+    );
+    let (trace, public) = (sliced.trace.clone(), sliced.public.clone());
+    let refused = Worker::new(trace, public, sliced.settings, 2, 2).map(drop);
+    assert!(matches!(
+        refused,
+        Err(ProverError::Group { group: 2, count: 2 })
+    ));
 }

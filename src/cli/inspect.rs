@@ -1099,7 +1099,11 @@ impl fmt::Display for ProofAnswer {
             self.bytes, self.tables
         )?;
         if self.groups > 1 {
-            writeln!(f, "groups       {}, of one slice each", self.groups)?;
+            writeln!(
+                f,
+                "groups       {}, each committed to by itself",
+                self.groups
+            )?;
         }
         writeln!(f, "settings     {}, made for {}", self.settings, self.level)?;
         for (number, claim) in self.claims.iter().enumerate() {

@@ -1,12 +1,10 @@
 //! Why a proof is rejected.
 
 use miden_core::Word;
-use miden_cvm_air::{proof::ProofError, security::MinSecurity};
+use miden_cvm_air::{proof::ProofError, reader::LayoutError, security::MinSecurity};
 use thiserror::Error;
 
-use crate::{
-    precompiles::RequestError, reader::LayoutError, stark::Rejection, statement::StatementError,
-};
+use crate::{precompiles::RequestError, stark::Rejection, statement::StatementError};
 
 /// Why a proof is rejected.
 #[derive(Debug, Error)]

@@ -5,7 +5,7 @@
 //! run.
 //!
 //! The protocol is in `stark`. How many bytes each of its messages has follows from the proof's
-//! header, the AIR and the queries (`reader`), so a proof has one form only, and nothing is believed
+//! header, the AIR and the queries (`reader` of the AIR), so a proof has one form only, and nothing is believed
 //! of its bytes.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -16,7 +16,6 @@ mod claims;
 mod element;
 mod error;
 mod precompiles;
-mod reader;
 mod stark;
 mod statement;
 
@@ -33,6 +32,7 @@ pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
+    reader::{LayoutError, Part},
     security::{MinSecurity, ParseSecurityError, Rounds, Security, SecurityParts},
     table::Table,
 };
@@ -48,7 +48,6 @@ pub use crate::{
     },
     error::VerifierError,
     precompiles::{RequestError, check_requests, default_registry},
-    reader::{LayoutError, Part},
     stark::{Observer, Rejection},
     statement::{MAX_RECORDS, Records, Statement, StatementError},
 };

@@ -17,19 +17,17 @@ use miden_cvm_air::{
     hash::{Digest, Hasher},
     heights::Piece,
     lookup::{Challenges, NUM_CHALLENGES},
+    openings::{GroupRows, Rows, Seen, root as tree_root},
     options::ProofSettings,
+    reader::{LayoutError, Part, Reader},
     table::Window,
     transcript,
-    tree::{missing, parents},
+    tree::parents,
 };
 use thiserror::Error;
 use winter_math::{FieldElement, StarkField, polynom};
 
-use crate::{
-    VerifierError,
-    element::Element,
-    reader::{LayoutError, Part, Reader},
-};
+use crate::{VerifierError, element::Element};
 
 /// Why a proof that can be read proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -147,40 +145,17 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
 
     let mut opened = Vec::with_capacity(air.groups().len());
     for (i, group) in air.groups().iter().enumerate() {
-        let size = air.domain_size_of(group);
-        let positions = parents(&positions, size);
-        let width = |piece: &Piece| piece.table.width();
-        let main: Vec<Rows<Felt>> = piece_rows(&mut reader, air, group, &positions, width)?;
-        let part = "the main columns";
-        check_pieces(
-            &mut reader,
-            observer,
-            air,
-            group,
-            &main,
-            main_roots[i],
-            part,
-        )?;
-        let width = |piece: &Piece| air.packing(piece.table).width();
-        let aux: Vec<Rows<E>> = piece_rows(&mut reader, air, group, &positions, width)?;
-        let part = "the lookup columns";
-        check_pieces(&mut reader, observer, air, group, &aux, aux_roots[i], part)?;
-        let part = "the columns of the composition";
-        let composition = rows(&mut reader, part, &positions, COMPOSITION_COLUMNS)?;
-        let leaves = [(size, hashes(hasher, observer, size, [&composition]))];
-        check_tree(
-            &mut reader,
-            observer,
-            size,
-            leaves,
-            composition_roots[i],
-            part,
-        )?;
-        opened.push(GroupRows {
-            main,
-            aux,
-            composition,
-        });
+        let mut seen = |seen: Seen<'_>| see(observer, seen);
+        let rows = GroupRows::read(&mut reader, air, group, &positions, &mut seen)?;
+        let parts = [
+            (main_roots[i], "the main columns"),
+            (aux_roots[i], "the lookup columns"),
+            (composition_roots[i], "the columns of the composition"),
+        ];
+        for (root, (expected, part)) in rows.roots.iter().zip(parts) {
+            observer.check(*root == expected, Rejection::Opening(part))?;
+        }
+        opened.push(rows);
     }
 
     let combined = combine(air, &positions, &opened, &openings, z, gamma);
@@ -351,135 +326,12 @@ fn combined(
     air.combine(piece, frame, challenges, sum, &mut || weights())
 }
 
-/// Opened rows, by their positions.
-type Rows<F> = BTreeMap<usize, Vec<F>>;
-
-/// The opened rows of a group: of each of its pieces, and of its composition.
-struct GroupRows<E> {
-    main: Vec<Rows<Felt>>,
-    aux: Vec<Rows<E>>,
-    composition: Rows<E>,
-}
-
-/// Reads a row for each position.
-fn rows<F: FieldElement<BaseField = Felt>>(
-    reader: &mut Reader<'_>,
-    part: &'static str,
-    positions: &[usize],
-    width: usize,
-) -> Result<Rows<F>, LayoutError> {
-    let row = |&position: &usize| Ok((position, reader.elements(part, width)?));
-    positions.iter().map(row).collect()
-}
-
-/// Reads, for each piece of a group, its rows at these positions of the group's longest domain.
-fn piece_rows<F: FieldElement<BaseField = Felt>>(
-    reader: &mut Reader<'_>,
-    air: &CvmAir,
-    group: &[usize],
-    positions: &[usize],
-    width: impl Fn(&Piece) -> usize,
-) -> Result<Vec<Rows<F>>, LayoutError> {
-    let of_piece = |&piece: &usize| {
-        let piece = &air.pieces()[piece];
-        let positions = parents(positions, extension(air, piece));
-        rows(reader, "the rows of the pieces", &positions, width(piece))
-    };
-    group.iter().map(of_piece).collect()
-}
-
-/// The number of rows that a piece is extended to.
-fn extension(air: &CvmAir, piece: &Piece) -> usize {
-    piece.height * air.options().blowup_factor()
-}
-
-/// The hashes of the rows of pieces of one height, extended to `size`, which stand side by side.
-fn hashes<'a, F: FieldElement<BaseField = Felt> + 'a>(
-    hasher: Hasher,
-    observer: &mut dyn Observer,
-    size: usize,
-    pieces: impl IntoIterator<Item = &'a Rows<F>>,
-) -> BTreeMap<usize, Digest> {
-    let mut joined: Rows<Felt> = BTreeMap::new();
-    for rows in pieces {
-        for (&position, row) in rows {
-            let row = F::slice_as_base_elements(row);
-            joined.entry(position).or_default().extend_from_slice(row);
-        }
+/// Tells an observer what is seen of a tree.
+fn see(observer: &mut dyn Observer, seen: Seen<'_>) {
+    match seen {
+        Seen::Rows(size, rows) => observer.rows(size, rows),
+        Seen::Nodes(size, nodes) => observer.nodes(size, nodes),
     }
-    observer.rows(size, &joined);
-    let joined = joined.into_iter();
-    joined
-        .map(|(position, row)| (position, hasher.hash_elements(&row)))
-        .collect()
-}
-
-/// Checks the rows of the pieces of a group against the root of the tree over them.
-fn check_pieces<F: FieldElement<BaseField = Felt>>(
-    reader: &mut Reader<'_>,
-    observer: &mut dyn Observer,
-    air: &CvmAir,
-    group: &[usize],
-    pieces: &[Rows<F>],
-    root: Digest,
-    part: &'static str,
-) -> Result<(), VerifierError> {
-    let hasher = reader.hasher();
-    let sizes = group
-        .iter()
-        .map(|&piece| extension(air, &air.pieces()[piece]));
-    let sizes: Vec<usize> = sizes.collect();
-    let mut distinct = sizes.clone();
-    distinct.sort_unstable_by(|a, b| b.cmp(a));
-    distinct.dedup();
-    let mut extensions = Vec::with_capacity(distinct.len());
-    for size in distinct {
-        let of_size = sizes.iter().zip(pieces);
-        let of_size = of_size.filter(|(other, _)| **other == size);
-        let rows = of_size.map(|(_, rows)| rows);
-        extensions.push((size, hashes(hasher, observer, size, rows)));
-    }
-    let size = air.domain_size_of(group);
-    check_tree(reader, observer, size, extensions, root, part)
-}
-
-/// Checks hashes of rows, by the sizes of their extensions, the largest first, against the root of
-/// the tree over them. The nodes that do not follow from them are read.
-fn check_tree(
-    reader: &mut Reader<'_>,
-    observer: &mut dyn Observer,
-    mut size: usize,
-    extensions: impl IntoIterator<Item = (usize, BTreeMap<usize, Digest>)>,
-    root: Digest,
-    part: &'static str,
-) -> Result<(), VerifierError> {
-    let hasher = reader.hasher();
-    let rejection = Rejection::Opening(part);
-    let mut extensions: BTreeMap<usize, _> = extensions.into_iter().collect();
-    let mut nodes = extensions.remove(&size).ok_or(rejection)?;
-    while size > 1 {
-        let known: Vec<usize> = nodes.keys().copied().collect();
-        for position in missing(&known, size) {
-            nodes.insert(position, reader.digest("the nodes of the trees")?);
-        }
-        observer.nodes(size, &nodes);
-        size /= 2;
-        let rows = extensions.remove(&size);
-        let mut next = BTreeMap::new();
-        for position in parents(&known, size) {
-            let child = |at: usize| nodes.get(&at).copied().ok_or(rejection);
-            let mut node = hasher.merge(child(position)?, child(position + size)?);
-            if let Some(rows) = &rows {
-                let row = rows.get(&position).copied().ok_or(rejection)?;
-                node = hasher.merge(node, row);
-            }
-            next.insert(position, node);
-        }
-        nodes = next;
-    }
-    observer.nodes(size, &nodes);
-    let is_root = extensions.is_empty() && nodes.get(&0) == Some(&root);
-    Ok(observer.check(is_root, rejection)?)
 }
 
 /// The values, at the queried positions, of the polynomial that the low-degree test is about: the
@@ -495,65 +347,28 @@ fn combine<E: FieldElement<BaseField = Felt>>(
 ) -> Result<Vec<E>, Rejection> {
     let mut weights = powers(gamma);
     let weights: Vec<E> = openings.at_point.iter().map(|_| weights()).collect();
-    let weighted = |weights: &[E], values: &[E]| -> E {
+    let weighted = |values: &[E]| -> E {
         let terms = weights.iter().zip(values);
         terms.fold(E::ZERO, |sum, (&weight, &value)| sum + weight * value)
     };
-    let at_point = weighted(&weights, openings.at_point);
-    let at_next = weighted(&weights, openings.at_next);
-
-    // What the columns of each piece contribute, by the rows of its extension: the weights are in the
-    // order of the pieces, the rows in that of the groups.
-    let mut rest = &weights[..];
-    let mut part = |width: usize| {
-        let (part, others) = rest.split_at(width);
-        rest = others;
-        part
-    };
-    let weights_of_pieces = air.pieces().iter().map(|piece| {
-        let main = part(piece.table.width());
-        (main, part(air.packing(piece.table).width()))
-    });
-    let weights_of_pieces: Vec<_> = weights_of_pieces.collect();
-    let mut pieces: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(air.pieces().len());
-    let mut compositions: Vec<(usize, BTreeMap<usize, E>)> = Vec::with_capacity(groups.len());
-    for (group, rows) in air.groups().iter().zip(groups) {
-        let rows_of_pieces = rows.main.iter().zip(&rows.aux);
-        for (&piece, (main, aux)) in group.iter().zip(rows_of_pieces) {
-            let (main_weights, aux_weights) = weights_of_pieces[piece];
-            let combined = main.iter().zip(aux.values());
-            let combined = combined.map(|((&position, main), aux)| {
-                let terms = main_weights.iter().zip(main);
-                let main = terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight.mul_base(cell));
-                (position, main + weighted(aux_weights, aux))
-            });
-            pieces.push((extension(air, &air.pieces()[piece]), combined.collect()));
-        }
-        let composition_weights = part(COMPOSITION_COLUMNS);
-        let combined = rows.composition.iter();
-        let combined = combined.map(|(&at, row)| (at, weighted(composition_weights, row)));
-        compositions.push((air.domain_size_of(group), combined.collect()));
-    }
+    let (at_point, at_next) = (weighted(openings.at_point), weighted(openings.at_next));
 
     let generator = Felt::get_root_of_unity(air.domain_size().ilog2());
     let root = Felt::get_root_of_unity(air.longest().ilog2());
     let successor = z.mul_base(root);
-    let summed = |parts: &[(usize, BTreeMap<usize, E>)], position: usize| {
-        parts.iter().try_fold(E::ZERO, |sum, (size, values)| {
-            let value = values.get(&(position & (size - 1)));
-            Ok(sum + *value.ok_or(Rejection::Coin)?)
-        })
-    };
     positions
         .iter()
         .map(|&position| {
-            let sum = summed(&pieces, position)?;
-            let all = sum + summed(&compositions, position)?;
+            let groups = groups.iter().enumerate();
+            let groups = groups.map(|(i, rows)| rows.weighted(air, i, &weights, position));
+            let [pieces, composition] = groups.fold([E::ZERO; 2], |sum, group| {
+                [sum[0] + group[0], sum[1] + group[1]]
+            });
             let x = E::from(Felt::GENERATOR * generator.exp_vartime(position as u64));
             if x == z || x == successor {
                 return Err(Rejection::Coin);
             }
-            Ok((all - at_point) / (x - z) + (sum - at_next) / (x - successor))
+            Ok((pieces + composition - at_point) / (x - z) + (pieces - at_next) / (x - successor))
         })
         .collect()
 }
@@ -585,8 +400,9 @@ fn check_low_degree<E: FieldElement<BaseField = Felt>>(
             }
             rows.insert(position, row);
         }
-        let leaves = [(size, hashes(reader.hasher(), observer, size, [&rows]))];
-        check_tree(reader, observer, size, leaves, root, part)?;
+        let leaves = [(size, [&rows])];
+        let found = tree_root(reader, size, leaves, &mut |seen| see(observer, seen))?;
+        observer.check(found == root, Rejection::Opening(part))?;
         let fold_row = |(position, row): (usize, Vec<E>)| {
             let x = offset * generator.exp_vartime(position as u64);
             (position, fold(row, x, alpha))

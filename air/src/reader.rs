@@ -7,10 +7,12 @@
 use alloc::vec::Vec;
 
 use miden_core::Felt;
-use miden_cvm_air::hash::{Digest, Hasher};
+
 use serde::Serialize;
 use thiserror::Error;
 use winter_math::{FieldElement, StarkField};
+
+use crate::hash::{Digest, Hasher};
 
 /// Why bytes are not a proof of the form that the header calls for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,6 +39,7 @@ pub struct Part {
 }
 
 /// The rest of a proof's bytes.
+#[derive(Debug)]
 pub struct Reader<'a> {
     hasher: Hasher,
     rest: &'a [u8],
@@ -86,6 +89,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the representative of a base field element.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes end too early, or the number is not below the modulus.
     pub fn number(&mut self, part: &'static str) -> Result<u64, LayoutError> {
         let bytes = self.take(part, Felt::ELEMENT_BYTES)?;
         let bytes = bytes.try_into().map_err(|_| LayoutError::End(part))?;
@@ -93,6 +99,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads so many elements.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes end too early, or a coordinate is not below the modulus.
     pub fn elements<E>(&mut self, part: &'static str, count: usize) -> Result<Vec<E>, LayoutError>
     where
         E: FieldElement<BaseField = Felt>,
@@ -106,6 +115,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an element.
+    ///
+    /// # Errors
+    /// As of [`Reader::elements`].
     pub fn element<E>(&mut self, part: &'static str) -> Result<E, LayoutError>
     where
         E: FieldElement<BaseField = Felt>,
@@ -115,13 +127,32 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a digest.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes end too early, or are not written as digests are.
     pub fn digest(&mut self, part: &'static str) -> Result<Digest, LayoutError> {
         let bytes = self.take(part, self.hasher.digest_bytes())?;
         let digest = self.hasher.read(bytes);
         digest.ok_or(LayoutError::NotCanonical(part))
     }
 
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Takes all that is left.
+    ///
+    /// # Errors
+    /// None: there is as much as there is.
+    pub fn rest(&mut self, part: &'static str) -> Result<&'a [u8], LayoutError> {
+        self.take(part, self.rest.len())
+    }
+
     /// Checks that nothing is left; returns the parts in their order.
+    ///
+    /// # Errors
+    /// Returns an error if something is left.
     pub fn finish(self) -> Result<Vec<Part>, LayoutError> {
         match self.rest.len() {
             0 => Ok(self.parts),
@@ -132,7 +163,7 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use miden_cvm_air::options::HashFunction;
+    use crate::options::HashFunction;
     use winter_math::fields::QuadExtension;
 
     use super::*;
