@@ -7,11 +7,11 @@ use std::{
     time::Instant,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use miden_cvm::{
-    Claim, Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MAX_PROOF_LEN, MinSecurity,
-    OptionSet, Proof, ProofBundle, ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs,
-    StatedProof, Statement, claims_of, execute, prove_run, verify,
+    Claim, Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN,
+    MinSecurity, OptionSet, Proof, ProofBundle, ProofSettings, ProveOptions, ProvenRun, Security,
+    StackOutputs, StatedProof, Statement, claims_of, execute, prove_run, verify,
 };
 use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
@@ -75,6 +75,13 @@ pub struct ProveCommand {
     /// has some 30 MiB besides
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory: Option<usize>,
+    /// Cut the longest table into so many slices of the same height, and commit to as many groups of pieces,
+    /// each by itself, as several machines do that prove one run
+    #[arg(
+        long, value_name = "N", conflicts_with = "remote",
+        value_parser = value_parser!(u8).range(1..=MAX_PIECES as i64)
+    )]
+    slices: Option<u8>,
 }
 
 /// Reads a number of bytes: `K`, `M` and `G` stand for 2^10, 2^20 and 2^30 of them.
@@ -175,6 +182,8 @@ impl ProveCommand {
         };
         let mut options = ProveOptions::from(settings);
         options.memory = self.memory;
+        options.slices = self.slices.map_or(1, usize::from);
+        loaded.options = loaded.options.with_slices(options.slices);
         let Made {
             cycles,
             statement,

@@ -683,6 +683,35 @@ fn rejection(finished: Finished) -> String {
     json["error"].as_str().expect("a text").into()
 }
 
+/// A run in slices has a proof in as many groups, which says so.
+#[test]
+fn runs_are_proven_in_slices() {
+    let fib = example("fib/fib.masm");
+    let whole = Proven::new(&fib, &[]);
+    let sliced = Proven::new(&fib, &["--slices", "4"]);
+    let height = |proven: &Proven| proven.answer["tables"]["core"].as_u64().expect("a height");
+    // Of pieces of a power of two of rows, neighbours share one.
+    assert!(height(&whole).is_power_of_two());
+    assert!(!height(&sliced).is_power_of_two());
+    assert_eq!(sliced.answer["stack"], whole.answer["stack"]);
+    sliced.verify(&[]).json();
+    for (proven, groups) in [(&whole, 1), (&sliced, 4)] {
+        let proof = proven.folder.path("proof");
+        assert_eq!(
+            miden_cvm(args("inspect", &proof, &["--json"])).json()["groups"],
+            groups
+        );
+        let text = miden_cvm(args("inspect", &proof, &[])).answer();
+        assert_eq!(text.contains("groups"), groups > 1, "{text}");
+    }
+    for number in ["0", "5"] {
+        assert_eq!(
+            miden_cvm(args("prove", &fib, &["--slices", number])).code,
+            2
+        );
+    }
+}
+
 #[test]
 fn a_proof_is_valid_for_its_statement_only() {
     let proven = Proven::new(&example("fib/fib.masm"), &[]);
