@@ -44,12 +44,12 @@ impl Claimed {
         &self.export
     }
 
-    /// What a claim of it is about.
+    /// The subject of claims of it.
     pub fn program(&self) -> ClaimedProgram {
         self.program
     }
 
-    /// What runs: the instance with all that it reaches, in a composition of its own.
+    /// The program that runs: the instance with all that it reaches, in a composition of its own.
     pub fn target(&self) -> &Target {
         &self.target
     }

@@ -57,7 +57,7 @@ pub struct Target {
     core_names: BTreeMap<Word, Vec<String>>,
     /// Information about the code of the instances, by index.
     code: Vec<InstanceCode>,
-    /// What calls of claimed instances are claims of.
+    /// The subjects of claims of claimed instances.
     claims: Arc<[Claimed]>,
     /// The functions that the root exports, if it has a world.
     pub(crate) functions: Vec<RootFunction>,
@@ -66,7 +66,7 @@ pub struct Target {
     files: Vec<PathBuf>,
 }
 
-/// What a run needs of a target.
+/// The parts of a target that a run needs.
 pub(crate) struct Needed {
     pub(crate) program: Program,
     pub(crate) composition: Option<Composition>,
@@ -258,7 +258,7 @@ impl Target {
         &self.claims
     }
 
-    /// What claims of a program are about, here or in what is claimed here.
+    /// The subjects of a program's claims, here or in what is claimed here.
     pub fn claimed(&self, program: ClaimedProgram) -> Option<&Claimed> {
         let mut claims = self.claims.iter();
         claims.find_map(|claimed| match claimed.program() == program {
@@ -464,7 +464,7 @@ pub enum TargetError {
     Composition(#[from] BuildError),
 }
 
-/// What can be named in the place of a folder, in words.
+/// The files that can be named in the place of a folder, in words.
 fn or_named(others: &[String]) -> String {
     match others {
         [] => String::new(),

@@ -92,7 +92,7 @@ fn the_program_of_all_operations_uses_all() {
     assert_eq!(missing, [""; 0]);
 }
 
-/// What no single change leaves unmatched: a number that the range table states is looked up as
+/// Messages that no single change leaves unmatched: a number that the range table states is looked up as
 /// often as the prover likes. That it has 16 bits is what `range.hi` and `range.lo` show.
 const PROVERS_CHOICE: &str = "range.number";
 

@@ -123,7 +123,7 @@ fn target(path: &str, module: &Module, known: &BTreeMap<Module, PathBuf>) -> Opt
     Some(target)
 }
 
-/// What each module imports from others of its crate. What a module has from those that it is inside of,
+/// The imports of each module from others of its crate. What a module has from those that it is inside of,
 /// and these from it, does not count.
 fn graph(folder: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut known = BTreeMap::new();

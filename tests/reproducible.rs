@@ -26,7 +26,7 @@ struct Host {
     folder: TempDir,
     /// The folder it works in, from the one with the examples.
     works_in: &'static str,
-    /// How the folder with the examples is called from there; the whole path if empty.
+    /// The path of the folder with the examples from there; the whole path if empty.
     examples: &'static str,
     environment: &'static [(&'static str, &'static str)],
 }

@@ -157,7 +157,7 @@ impl CvmAir {
         heights.fold(0, usize::max)
     }
 
-    /// How often a piece goes into the longest one.
+    /// The number of times that a piece goes into the longest one.
     pub fn ratio(&self, piece: &Piece) -> usize {
         self.longest() / piece.height
     }

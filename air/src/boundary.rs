@@ -133,9 +133,9 @@ pub fn hasher() -> Vec<Boundary> {
     list.first("first_address", at.address, ZERO);
     list.first("first_absorb", at.absorb, ZERO);
     list.first("first_merkle", at.merkle, ZERO);
-    list.first("first_unhash", at.unhash, ZERO);
+    list.first("first_init", at.init, ZERO);
     list.last("last_merkle", at.merkle, ZERO);
-    list.last("last_unhash", at.unhash, ZERO);
+    list.last("last_init", at.init, ZERO);
     list.0
 }
 

@@ -1,4 +1,4 @@
-//! Claims: what a run says of another one in place of running it.
+//! Claims: statements that a run makes about another one in place of running it.
 //!
 //! A call of a claimed instance takes its results from the advice and absorbs a commitment to the claim
 //! into the run's precompile transcript. The claim itself travels beside the proof as a request to
@@ -23,7 +23,7 @@ const ELEMENTS: usize = 12 + 2 * STACK;
 /// The number of bytes of an element.
 const ELEMENT_LEN: usize = 8;
 
-/// What a claim is about: a program without a kernel, in a composition.
+/// The subject of a claim: a program without a kernel, in a composition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimedProgram {
     /// The program's hash.
@@ -42,7 +42,7 @@ impl ClaimedProgram {
 /// A run that a claim says there is: of this program, from these elements of the stack to those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimedRun {
-    /// What runs.
+    /// The program and the composition that run.
     pub program: ClaimedProgram,
     /// The stack at the beginning, the top first.
     pub inputs: [Felt; STACK],
@@ -87,7 +87,7 @@ pub enum ClaimError {
 }
 
 impl Claim {
-    /// What the call absorbs into the transcript: the event, and the hash of caller, program, inputs and
+    /// The elements that the call absorbs into the transcript: the event, and the hash of caller, program, inputs and
     /// outputs, both stacks from the deepest element to the top.
     pub fn commitment(&self) -> PrecompileCommitment {
         PrecompileCommitment::new(tag(), self.run.digest(self.caller))

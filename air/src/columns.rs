@@ -154,9 +154,9 @@ pub struct HasherRow<T> {
     pub absorb: T,
     /// 1 on the cycles that are one level of a Merkle path.
     pub merkle: T,
-    /// 1 on the cycles that unhash a block of static data into memory.
-    pub unhash: T,
-    /// Constant over a cycle; see [`MerkleArgs`] and [`UnhashArgs`].
+    /// 1 on the cycles that initialize memory with a block of static data.
+    pub init: T,
+    /// Constant over a cycle; see [`MerkleArgs`] and [`InitArgs`].
     pub args: [T; 9],
 }
 
@@ -166,8 +166,8 @@ pub struct HasherRow<T> {
 pub struct CycleEnd<T> {
     /// 1 if the next cycle continues this Merkle path.
     pub open_merkle: T,
-    /// 1 if the next cycle continues to unhash this segment.
-    pub open_unhash: T,
+    /// 1 if the next cycle goes on with this segment.
+    pub open_init: T,
     /// With `index_witness`: shows that the index at level 32 is not `2^32 - 1`.
     pub level_witness: T,
     /// See `level_witness`.
@@ -201,10 +201,10 @@ pub struct MerkleArgs<T> {
     pub end: T,
 }
 
-/// The hasher's arguments on the cycles that unhash static data.
+/// The hasher's arguments on the cycles that initialize memory with static data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub struct UnhashArgs<T> {
+pub struct InitArgs<T> {
     /// Memory context of the instance, see `lookup::context_key`.
     pub context: T,
     /// Index of the instance.
@@ -371,7 +371,7 @@ pub struct InstanceRow<T> {
     pub callee: [T; 4],
     /// 1 if the target has static data. Install: the number of instances of the composition.
     pub payload: T,
-    /// What an intrinsic's row has asked.
+    /// The request of an intrinsic's row.
     pub request: AskedCells<T>,
 }
 
@@ -821,13 +821,13 @@ impl<T: Copy> InstanceOps<T> {
 }
 
 impl<T> InstanceRow<T> {
-    /// What shows the order of a call or an export.
+    /// The cells that show the order of a call or an export.
     #[inline(always)]
     pub fn order(&self) -> &OrderCells<T> {
         view(cells_of(&self.request))
     }
 
-    /// What shows the order of a call or an export, to be written.
+    /// The cells that show the order of a call or an export, to be written.
     pub fn order_mut(&mut self) -> &mut OrderCells<T> {
         view_mut(cells_of_mut(&mut self.request))
     }
@@ -864,9 +864,9 @@ impl<T> HasherRow<T> {
         view_mut(&mut self.cube_in)
     }
 
-    /// The arguments of an unhashing cycle.
+    /// The arguments of an initializing cycle.
     #[inline(always)]
-    pub fn unhash_args(&self) -> &UnhashArgs<T> {
+    pub fn init_args(&self) -> &InitArgs<T> {
         view(&self.args)
     }
 
@@ -875,8 +875,8 @@ impl<T> HasherRow<T> {
         view_mut(&mut self.args)
     }
 
-    /// The arguments of an unhashing cycle, to be written.
-    pub fn unhash_args_mut(&mut self) -> &mut UnhashArgs<T> {
+    /// The arguments of an initializing cycle, to be written.
+    pub fn init_args_mut(&mut self) -> &mut InitArgs<T> {
         view_mut(&mut self.args)
     }
 }
@@ -936,7 +936,7 @@ cells!(
     HasherRow,
     CycleEnd,
     MerkleArgs,
-    UnhashArgs,
+    InitArgs,
     BitwiseRow,
     ResourceRow,
     ResourceOps,

@@ -1,4 +1,4 @@
-//! What a component is, without its wiring: the record that a program installs instances by.
+//! Components without their wiring: the records that a program installs instances by.
 //!
 //! A record is a sequence of blocks of eight elements, each of which states one thing. Its hash is the
 //! **commitment** of the component. The first block has the number of blocks, so no record is the
@@ -21,7 +21,7 @@ pub const BLOCK: usize = 8;
 /// The most blocks that a record may have.
 pub const MAX_BLOCKS: usize = 1 << 16;
 
-/// What a block states: its first element.
+/// The kind of a block: its first element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum BlockKind {
@@ -65,11 +65,11 @@ pub enum FactKind {
 pub struct Call {
     /// The digest that it names.
     pub digest: Word,
-    /// What it means.
+    /// Its meaning.
     pub meaning: Meaning,
 }
 
-/// What a call means.
+/// The meaning of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// A function of an import that is wired.
@@ -134,9 +134,9 @@ pub struct Segment {
 /// A component: what its instances may call and offer, and the data that they begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Component {
-    /// What it calls, in the order of [`order_of`] the digests.
+    /// Its calls, in the order of [`order_of`] the digests.
     pub calls: Vec<Call>,
-    /// What it offers, in the order of the keys.
+    /// Its exports, in the order of the keys.
     pub exports: Vec<Export>,
     /// Static data, in order of addresses.
     pub segments: Vec<Segment>,
@@ -176,7 +176,7 @@ pub enum ComponentError {
     )]
     DuplicateKey(Felt),
     /// A procedure of the VM is not for components that are installed.
-    #[error("{0:?} is no procedure that an installed component can have")]
+    #[error("{0:?} is not a procedure that an installed component can have")]
     Authority(Intrinsic),
     /// A segment is empty, not aligned, out of range, or overlaps the one before it.
     #[error(
@@ -211,7 +211,7 @@ impl Component {
         })
     }
 
-    /// What a call of a digest means, and the number of the block that says so.
+    /// The meaning of a call of a digest, and the number of the block that states it.
     pub fn call(&self, digest: Word) -> Option<(usize, Meaning)> {
         let order = order_of(digest[0]);
         let found = self.calls.binary_search_by_key(&order, Call::order);
@@ -427,7 +427,7 @@ fn in_order(
     Ok(())
 }
 
-/// How a record states a procedure of the VM, with the meaning of a call of it; nothing for one that
+/// The block by which a record states a procedure of the VM, with the meaning of a call of it; nothing for one that
 /// installed components cannot have.
 fn kind_of(intrinsic: Intrinsic) -> Option<(BlockKind, u8)> {
     match intrinsic {

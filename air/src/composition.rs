@@ -654,7 +654,7 @@ impl Composition {
         &self.public
     }
 
-    /// The segments of one instance, in the order in which they are unhashed.
+    /// The segments of one instance, in the order in which memory is initialized with them.
     pub fn segments_of(&self, instance: u32) -> &[SegmentRecord] {
         let start = self.segments.partition_point(|s| s.instance < instance);
         let end = self.segments.partition_point(|s| s.instance <= instance);

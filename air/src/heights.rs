@@ -1,4 +1,4 @@
-//! How high tables are, and the pieces in which they are proven.
+//! The heights of tables, and the pieces in which they are proven.
 //!
 //! A table has as many rows as it likes, nearly: what is proven are *pieces* of it, whose heights are
 //! powers of two. The last row of a piece and the first row of the next one are one row of the
@@ -18,7 +18,7 @@ pub const MAX_HEIGHT: usize = 1 << 28;
 /// The most pieces that a table is proven in.
 pub const MAX_PIECES: usize = 4;
 
-/// What a piece more costs, in cells: so many have to be saved by it. Its rows are opened, too.
+/// The cost of a further piece, in cells: so many have to be saved by it. Its rows are opened, too.
 const PIECE_COST: usize = 1 << 20;
 
 /// A piece of a table.
@@ -32,7 +32,7 @@ pub struct Piece {
     pub start: usize,
     /// Its number of rows, a power of two.
     pub height: usize,
-    /// Whether its last row is that of the table.
+    /// `true` if its last row is that of the table.
     pub is_last: bool,
 }
 
@@ -97,13 +97,13 @@ impl Table {
         }
     }
 
-    /// Whether an even number of rows is called for: nothing looks at the last row as the current
+    /// Returns `true` if an even number of rows is called for: nothing looks at the last row as the current
     /// one, so it must not be the second one of a pair.
     const fn is_of_pairs(self) -> bool {
         matches!(self, Self::Bitwise | Self::Resources)
     }
 
-    /// Whether the table can have so many rows.
+    /// Returns `true` if the table can have so many rows.
     fn has_height(self, rows: usize) -> bool {
         match rows {
             0 => self.is_optional(),

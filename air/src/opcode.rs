@@ -7,7 +7,7 @@ use crate::{
     columns::{EndCols, OpcodeCols},
 };
 
-/// What a row is for, as its opcode says.
+/// The purpose of a row, as its opcode states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It executes an operation of a basic block.
@@ -20,7 +20,7 @@ pub enum Role {
     Continue,
 }
 
-/// What a row does to the elements of the stack below those that it takes and leaves.
+/// The shift of the stack's elements below those that a row takes and leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shift {
     /// They stay where they are.
@@ -40,9 +40,9 @@ pub struct Opcode {
     pub name: &'static str,
     /// Its number.
     pub code: u8,
-    /// What its rows are for.
+    /// The purpose of its rows.
     pub role: Role,
-    /// How its rows shift the stack.
+    /// The shift of the stack on its rows.
     pub shift: Shift,
 }
 
@@ -141,13 +141,13 @@ pub struct OpcodeSet {
 impl OpcodeSet {
     /// The operations of basic blocks.
     pub const OPERATIONS: Self = Self::with(Some(Role::Operation), None);
-    /// What begins a node, but for CALL and DYNCALL.
+    /// The opcodes that begin a node, but for CALL and DYNCALL.
     pub const BEGIN: Self = Self::with(Some(Role::Begin), None);
     /// CALL and DYNCALL.
     pub const CALLS: Self = Self::with(Some(Role::Call), None);
-    /// What always shifts the stack to the left.
+    /// The opcodes that always shift the stack to the left.
     pub const LEFT: Self = Self::with(None, Some(Shift::Left));
-    /// What always shifts the stack to the right.
+    /// The opcodes that always shift the stack to the right.
     pub const RIGHT: Self = Self::with(None, Some(Shift::Right));
 
     /// The opcodes of this role, or of this shift, where one is asked for.

@@ -17,7 +17,7 @@ use crate::{
     },
     lookup::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
-        MemoryWord, Message, Obligation, SegmentCoords, SegmentRow, Space, context_key,
+        MemoryWord, Message, SegmentCoords, SegmentInit, SegmentRow, Space, context_key,
     },
 };
 
@@ -176,7 +176,7 @@ impl PublicInputs {
             }));
         }
         if !composition.segments_of(0).is_empty() {
-            messages.push(PublicMessage::new(Obligation {
+            messages.push(PublicMessage::new(SegmentInit {
                 context: context_key(zero, zero, Space::User),
                 instance: zero,
                 time: zero,

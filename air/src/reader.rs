@@ -43,7 +43,7 @@ pub struct Part {
 pub struct Reader<'a> {
     hasher: Hasher,
     rest: &'a [u8],
-    /// What has been read.
+    /// The bytes that have been read.
     parts: Vec<Part>,
 }
 

@@ -23,7 +23,7 @@ pub enum RequestsError {
     #[error("the bytes end within request {0}")]
     Truncated(usize),
     /// The event's id is not below the field's modulus.
-    #[error("the event's id of request {0} is not a field element")]
+    #[error("the event id of request {0} is not a field element")]
     EventId(usize),
 }
 

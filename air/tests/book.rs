@@ -148,8 +148,8 @@ fn constraints_are_those_of_the_code() {
 #[test]
 fn boundary_constraints_are_those_of_the_code() {
     let book = unique(rows(CONSTRAINTS, "boundary").into_iter().map(|(_, row)| {
-        let [name, number, place, _] = &row[..] else {
-            panic!("a boundary constraint has four cells: {row:?}");
+        let [name, number, place, _, _] = &row[..] else {
+            panic!("a boundary constraint has five cells: {row:?}");
         };
         (name.clone(), number.clone(), place.clone())
     }));
@@ -297,7 +297,7 @@ fn columns_are_those_of_the_code() {
         "HasherRow",
         "CycleEnd",
         "MerkleArgs",
-        "UnhashArgs",
+        "InitArgs",
         "BitwiseRow",
         "ResourceRow",
         "ResourceOps",

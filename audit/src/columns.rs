@@ -116,7 +116,7 @@ impl RowKind {
                 let row = column_numbers::<HasherRow<usize>>();
                 vec![
                     Self::new(&["hasher.merkle"], "merkle", row.merkle_args()),
-                    Self::new(&["hasher.unhash"], "unhash", row.unhash_args()),
+                    Self::new(&["hasher.init"], "init", row.init_args()),
                     Self::new(&["last"], "end", row.cycle_end()),
                 ]
             }

@@ -306,7 +306,7 @@ pub fn row_kind(table: Table, row: &[Felt], number: usize) -> Vec<bool> {
         Table::Range => Vec::new(),
         Table::Hasher => {
             let hasher = HasherRow::from_cells(row);
-            let kinds: Vec<bool> = set(&[hasher.absorb, hasher.merkle, hasher.unhash]);
+            let kinds: Vec<bool> = set(&[hasher.absorb, hasher.merkle, hasher.init]);
             let place = [0, PERIOD - 1].map(|place| number % PERIOD == place);
             [&kinds[..], &place].concat()
         }

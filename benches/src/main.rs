@@ -71,7 +71,7 @@ enum Failure {
     Peer(#[from] PeerError),
 }
 
-/// What is said of a proof.
+/// The report on a proof.
 #[derive(Serialize)]
 struct Made {
     /// From the start of the run to the proof's bytes.
@@ -81,7 +81,7 @@ struct Made {
     outputs: Vec<u64>,
 }
 
-/// What is said of a verified proof.
+/// The report on a verified proof.
 #[derive(Serialize)]
 struct Checked {
     /// To parse the proof and verify it: the program is assembled before.

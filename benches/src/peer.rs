@@ -1,4 +1,4 @@
-//! What is compared: a version of `miden-vm` that proves a program and verifies its own proof.
+//! The peer: a version of `miden-vm` that proves a program and verifies its own proof.
 
 use std::{error::Error, fmt};
 
@@ -62,7 +62,7 @@ pub struct Proven {
     pub proof: Vec<u8>,
 }
 
-/// How many rows of the trace each of its segments takes, before and after padding.
+/// The number of rows of the trace that each of its segments takes, before and after padding.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rows {
     /// Rows of system, decoder and stack: the cycles of the program.

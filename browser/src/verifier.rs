@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{JsError, thrown};
 
-/// What a verified proof shows, beyond its statement.
+/// The facts that a verified proof shows, beyond its statement.
 #[wasm_bindgen]
 pub struct Verified(miden_cvm_verifier::Verified);
 

@@ -24,7 +24,7 @@ pub(crate) const MAX_PART: usize = MasmPath::MAX_COMPONENT_LENGTH;
 /// The longest text of a type.
 pub(crate) const MAX_TYPE_LENGTH: usize = 1 << 10;
 
-/// How deep types nest in a text.
+/// The depth to which types may nest in a text.
 pub(crate) const MAX_TYPE_DEPTH: usize = 32;
 
 /// The most brackets that may be open at once.

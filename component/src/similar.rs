@@ -1,4 +1,4 @@
-//! Names and paths that were probably meant, for errors about some that are not there.
+//! Names and paths that were probably meant, for errors about some that do not exist.
 
 use std::{
     ffi::OsStr,

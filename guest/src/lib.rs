@@ -1,4 +1,4 @@
-//! What WebAssembly cannot say, for components of Miden CVM that are written in Rust.
+//! Features that WebAssembly does not have, for components of Miden CVM that are written in Rust.
 //!
 //! The functions here are instructions of the VM: [`Felt`] is arithmetic in its field, [`hash`] its hash
 //! function, [`merkle`] and [`advice`] are what the prover gives and the VM checks, or does not check.

@@ -1,4 +1,4 @@
-//! What `rayon` does, on one thread.
+//! The interface of `rayon`, on one thread.
 
 /// Makes iterators that are not parallel.
 pub mod iter {
@@ -39,7 +39,7 @@ pub fn scope<R>(task: impl FnOnce(&Scope) -> R) -> R {
     task(&Scope(()))
 }
 
-/// What becomes an iterator.
+/// A value that becomes an iterator.
 pub trait IntoParallelIterator: IntoIterator + Sized {
     /// The iterator.
     fn into_par_iter(self) -> Self::IntoIter {
@@ -49,7 +49,7 @@ pub trait IntoParallelIterator: IntoIterator + Sized {
 
 impl<I: IntoIterator> IntoParallelIterator for I {}
 
-/// What is iterated over by reference.
+/// A collection that is iterated over by reference.
 pub trait IntoParallelRefIterator<'a> {
     /// The iterator.
     type Iter;
@@ -69,7 +69,7 @@ where
     }
 }
 
-/// What is iterated over by mutable reference.
+/// A collection that is iterated over by mutable reference.
 pub trait IntoParallelRefMutIterator<'a> {
     /// The iterator.
     type Iter;
@@ -89,7 +89,7 @@ where
     }
 }
 
-/// What parallel iterators have and those of the standard library do not.
+/// Methods that parallel iterators have and those of the standard library do not.
 pub trait ParallelIterator: Iterator + Sized {
     /// The iterator itself: it is not divided.
     fn with_min_len(self, _least: usize) -> Self {

@@ -1,4 +1,4 @@
-//! The procedures of a run that have begun and not ended, for tracers that ask.
+//! The procedures of a run that have begun and not ended, for tracers that keep track of them.
 
 use miden_core::Word;
 

@@ -213,7 +213,7 @@ pub struct RowState<'a> {
 }
 
 impl RowState<'_> {
-    /// Whether the node that begins is a procedure, given that one has its digest: not if its forest has the
+    /// Returns `true` if the node that begins is a procedure, given that one has its digest: not if its forest has the
     /// procedure as another node, so that this one is code that only equals it. Equal code without debug
     /// information is one node, and then a procedure wherever it is executed.
     pub fn is_procedure(&self) -> bool {

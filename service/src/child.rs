@@ -41,7 +41,7 @@ use crate::{
 /// The name of the command that runs a job.
 pub const COMMAND: &str = "run-job";
 
-/// What the process may use.
+/// The limits of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessLimits {
     /// The most memory, in bytes.
@@ -52,7 +52,7 @@ pub struct ProcessLimits {
     pub threads: usize,
 }
 
-/// What the process is told.
+/// The input of the process.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
     options: Options,
@@ -61,7 +61,7 @@ struct Task {
     inputs_bytes: u64,
 }
 
-/// What the process tells.
+/// The output of the process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
@@ -81,7 +81,7 @@ enum Answer {
 pub struct Failure {
     /// The kind of failure.
     pub kind: CauseKind,
-    /// What is known about it.
+    /// The facts that are known about it.
     pub message: String,
 }
 

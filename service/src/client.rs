@@ -29,7 +29,7 @@ pub struct Remote {
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The address is none.
-    #[error("`{url}` is no address of a service: {reason}")]
+    #[error("`{url}` is not the address of a service: {reason}")]
     Address {
         /// The address.
         url: String,
@@ -48,7 +48,7 @@ pub enum ClientError {
     /// The job is over without a proof.
     #[error("the job {state}: {reason}")]
     Failed {
-        /// How it ended.
+        /// Its result.
         state: String,
         /// Why.
         reason: String,
@@ -83,7 +83,7 @@ impl From<Status> for ClientError {
 /// A proof as it came.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
-    /// What the service knows of the job.
+    /// The service's record of the job.
     pub job: pb::Job,
     /// The statement, in JSON.
     pub statement: Vec<u8>,
@@ -94,7 +94,7 @@ pub struct Received {
 /// The length of the pieces in which a job is sent.
 const PIECE: usize = 1 << 20;
 
-/// How long it may take to reach a service.
+/// The time that it may take to reach a service.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// The most bytes of a statement and a proof that are received.

@@ -17,7 +17,7 @@ use crate::{
     record::{Cause, CauseKind, Outcome, Record, Report, State, Time},
 };
 
-/// What jobs of a service may take.
+/// The limits of a service's jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// The most bytes of a target and its inputs, together.
@@ -28,7 +28,7 @@ pub struct Rules {
     pub max_total: Duration,
     /// The most attempts.
     pub max_attempts: u32,
-    /// How long what is over is kept.
+    /// The time for which finished jobs are kept.
     pub keep: Duration,
 }
 
@@ -71,14 +71,14 @@ pub enum JobsError {
     Queue(#[from] QueueError),
 }
 
-/// What a worker made of a job.
+/// The result of a worker's attempt at a job.
 #[derive(Debug, Clone)]
 pub struct Made {
     /// The statement, in JSON.
     pub statement: Bytes,
     /// The proof.
     pub proof: Bytes,
-    /// What it took.
+    /// The resources that it took.
     pub report: Report,
 }
 
@@ -524,7 +524,7 @@ impl Jobs {
     }
 }
 
-/// Whether a job that is submitted again begins anew.
+/// Returns `true` if a job that is submitted again begins anew.
 fn is_anew(record: &Record) -> bool {
     matches!(record.state, State::Failed | State::Cancelled)
 }

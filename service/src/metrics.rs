@@ -47,11 +47,11 @@ pub struct Metrics {
     rows: Histogram,
     proof: Histogram,
     workers: Family<Kind, Gauge>,
-    /// What was counted of each job.
+    /// The counts of each job.
     counted: Mutex<BTreeMap<JobId, Counted>>,
 }
 
-/// What was counted of a job.
+/// The counts of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Counted {
     state: &'static str,

@@ -1,4 +1,4 @@
-//! What is known of a job, from its submission on.
+//! The record of a job, from its submission on.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,7 +27,7 @@ impl Time {
         Self(self.0.saturating_add(millis))
     }
 
-    /// How long it is since an earlier time.
+    /// The time since an earlier one.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -150,11 +150,11 @@ pub struct Outcome {
     pub statement: Digest,
     /// The object that is the proof.
     pub proof: Digest,
-    /// What it took.
+    /// The resources that it took.
     pub report: Report,
 }
 
-/// What a proof took.
+/// The resources that a proof took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The cycles of the run.
@@ -187,7 +187,7 @@ pub struct Phase {
 pub struct Cause {
     /// The kind of failure.
     pub kind: CauseKind,
-    /// What was told about it.
+    /// The reports about it.
     pub message: String,
     /// The worker; empty if none had the job.
     pub worker: String,
@@ -250,7 +250,7 @@ impl CauseKind {
     }
 }
 
-/// What a worker tells of itself.
+/// A worker's report about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// Its name.

@@ -25,13 +25,13 @@ pub struct Worker {
     pub name: String,
     /// The executable that runs jobs.
     pub executable: PathBuf,
-    /// What a job may use.
+    /// The limits of a job.
     pub limits: ProcessLimits,
-    /// How long it goes on with a job when it is told to stop.
+    /// The time for which it goes on with a job when it is told to stop.
     pub grace: Duration,
 }
 
-/// How an attempt ended.
+/// The result of an attempt.
 enum End {
     Made(Made),
     Failed(Failure),
@@ -41,7 +41,7 @@ enum End {
     Stopped,
 }
 
-/// How often something is tried that the engine does not do at once.
+/// The number of times that something is tried which the engine does not do at once.
 const TRIES: u32 = 60;
 
 /// Longer than anything takes, and no more than can be added to any time.
@@ -244,7 +244,7 @@ impl Worker {
         }
     }
 
-    /// Whether a job is still this worker's. An engine that does not answer does not say that it is not.
+    /// Returns `true` if a job is still this worker's. An engine that does not answer does not say that it is not.
     async fn is_mine(&self, id: JobId) -> bool {
         match self.jobs.status(id).await {
             Ok(record) => matches!(record.state, State::Running { worker } if worker == self.name),

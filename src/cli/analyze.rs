@@ -139,7 +139,7 @@ struct AnalyzeAnswer {
     intrinsics: Vec<IntrinsicProfile>,
 }
 
-/// What it costs that the heights of a table's pieces are powers of two, with rows of padding.
+/// The cost of heights that are powers of two, with rows of padding.
 #[derive(Debug, Serialize)]
 struct Padding {
     table: &'static str,

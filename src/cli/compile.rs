@@ -95,7 +95,7 @@ impl CompileCommand {
     }
 }
 
-/// What `compile` answers.
+/// The answer of `compile`.
 #[derive(Debug, Serialize)]
 struct CompileAnswer {
     #[serde(flatten)]
@@ -196,7 +196,7 @@ impl BundleCommand {
     }
 }
 
-/// What `bundle` answers.
+/// The answer of `bundle`.
 #[derive(Debug, Serialize)]
 struct BundleAnswer {
     digest: String,

@@ -212,7 +212,7 @@ impl fmt::Display for WrittenAnswer {
     }
 }
 
-/// What a component in the binary format begins with.
+/// The first bytes of a component in the binary format.
 const BINARY_COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
 impl Split {
@@ -329,7 +329,7 @@ struct Built {
     bytes: Vec<u8>,
 }
 
-/// What `component build` answers for a workspace.
+/// The answer of `component build` for a workspace.
 #[derive(Debug, Serialize)]
 struct WorkspaceAnswer {
     components: Vec<BuildAnswer>,

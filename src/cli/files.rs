@@ -81,7 +81,7 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::Failed(format!("{name} cannot be read: {error}{}", meant(path)))
 }
 
-/// Which path was probably meant, for the end of an error, if there is nothing at this one.
+/// The path that was probably meant, for the end of an error, if there is nothing at this one.
 pub fn meant(path: &Path) -> String {
     let similar = similar_path(path).filter(|_| !is_standard(path));
     let similar = similar.map(|path| format!("\n  help: did you mean `{}`?", path.display()));

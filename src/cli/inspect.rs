@@ -118,7 +118,7 @@ enum Found {
 }
 
 impl Found {
-    /// What is suspicious in its sources, and in those of the libraries.
+    /// The advisories for its sources, and for those of the libraries.
     fn warnings(&self, loader: &Loader) -> Vec<String> {
         let own: Vec<String> = match self {
             Self::Component(component) => {
@@ -272,7 +272,7 @@ fn of_bytes(bytes: &[u8], path: &Path, kind: Kind, loader: &Loader) -> Result<Fo
     })
 }
 
-/// Whether this can be Miden assembly, and is no JSON that is broken.
+/// Returns `true` if this can be Miden assembly, and is no JSON that is broken.
 fn is_text(bytes: &[u8]) -> bool {
     let first = bytes.trim_ascii_start().first();
     first.is_some_and(|first| !b"{[".contains(first)) && std::str::from_utf8(bytes).is_ok()
@@ -488,7 +488,7 @@ impl fmt::Display for RecordsAnswer {
     }
 }
 
-/// How many elements of public data there are.
+/// The number of elements of public data.
 fn public_elements(composition: &Composition) -> usize {
     let data = composition.public_data().iter();
     data.map(|data| data.elements.len()).sum()
@@ -560,7 +560,7 @@ struct ComponentAnswer {
     installed_by: Option<String>,
     /// Nodes of its code.
     nodes: usize,
-    /// What became of its core module of WebAssembly.
+    /// The result for its core module of WebAssembly.
     #[serde(skip_serializing_if = "Option::is_none")]
     compiled: Option<CompiledModule>,
     advisories: AdvisoriesAnswer,

@@ -17,7 +17,7 @@ const FAILED: u8 = 1;
 /// The exit code of arguments that make no sense; `clap` uses it too.
 const USAGE: u8 = 2;
 
-/// What was warned of so far, for the answer in JSON: it has to be there however the command ends.
+/// The warnings so far, for the answer in JSON: they have to be there however the command ends.
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Puts a warning into the answer in JSON.
@@ -102,7 +102,7 @@ pub enum Failure {
     Trapped {
         /// How.
         trap: Box<TrapDescription>,
-        /// What may help.
+        /// The remedy.
         help: Option<String>,
     },
     /// The arguments make no sense.

@@ -76,7 +76,7 @@ pub struct Loaded {
     pub options: ExecutionOptions,
     /// The call with values, if it is one.
     pub call: Option<TypedCall>,
-    /// What to say if the run traps: that its function wants values, and there are none.
+    /// The hint for a run that traps: its function wants values, and there are none.
     wants_values: Option<String>,
 }
 
@@ -119,7 +119,7 @@ impl Source {
         }
     }
 
-    /// Whether its inputs are the standard input.
+    /// Returns `true` if its inputs are the standard input.
     pub fn is_from_standard(&self) -> bool {
         self.input.as_deref().is_some_and(files::is_standard)
     }
@@ -255,12 +255,12 @@ impl Source {
     }
 }
 
-/// Whether there is nothing but zeros on a stack.
+/// Returns `true` if there is nothing but zeros on a stack.
 fn is_zero(stack: &StackInputs) -> bool {
     stack[..] == StackInputs::default()[..]
 }
 
-/// How a function is called with the values that it takes, if it takes some.
+/// The call of a function with the values that it takes, if it takes some.
 fn wanted_values(function: &Function) -> Option<String> {
     let names = function.params.iter().map(|param| &*param.name);
     let names: Vec<&str> = names.collect();
@@ -274,7 +274,7 @@ fn wanted_values(function: &Function) -> Option<String> {
     })
 }
 
-/// Whether an instance is claimed, or claimed in what is claimed.
+/// Returns `true` if an instance is claimed, or claimed in what is claimed.
 fn claims(target: &Target, instance: &str) -> bool {
     let mut claimed = target.claims().iter();
     claimed.any(|claimed| claimed.instance() == instance || claims(claimed.target(), instance))

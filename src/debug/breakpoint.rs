@@ -76,7 +76,7 @@ pub enum BreakpointError {
         known: Vec<String>,
     },
     /// No rule has the name.
-    #[error("no rule is called `{rule}`; the rules are {}", .known.join(", "))]
+    #[error("there is no rule `{rule}`; the rules are {}", .known.join(", "))]
     UnknownRule {
         /// The name.
         rule: String,

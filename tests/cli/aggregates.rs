@@ -223,7 +223,7 @@ fn proofs_that_prove_nothing_are_refused() {
     assert!(!Path::new(&one).exists());
 }
 
-/// What is read beside a proof is not overwritten by what is written beside another one.
+/// A file that is read beside a proof is not overwritten by one that is written beside another proof.
 #[test]
 fn no_statement_that_is_read_is_overwritten() {
     let folder = proven();

@@ -576,7 +576,7 @@ fn a_claim_does_not_rest_on_itself() {
     assert!(matches!(circular, Err(ClaimsError::Circular(0))));
 }
 
-/// What is claimed in a claim is proven apart, and has to be.
+/// A claim within a claim is proven apart, and has to be.
 #[test]
 fn claims_of_claims_are_proven_too() {
     let folder = folder("twice");
@@ -680,7 +680,7 @@ fn bundles_are_read_as_they_were_written() {
     assert!(matches!(refused, Err(ClaimsError::Proof { index: 0, .. })));
 }
 
-/// What a claimed call costs: the book has the figures.
+/// The cost of a claimed call: the book has the figures.
 #[test]
 fn a_claimed_call_is_cheap() {
     let target = load(&folder("many"), 1000);

@@ -194,7 +194,7 @@ fn only_folders_with_sources_have_to_be_modules() {
     folder.write("numbers/to do/deep/one.masm", "pub proc one push.1 end");
     let error = on(&["bundle"], &folder.path("numbers"), &[]).error(1);
     assert!(
-        error.contains("to do: its name is none of a module; take one"),
+        error.contains("to do: its name cannot be that of a module; use"),
         "{error}"
     );
 }

@@ -34,7 +34,7 @@ fn trapping() -> Folder {
 /// The cycle, the stack, the places of open procedures, and the memory of the running context.
 type Shown = (u32, Vec<Felt>, Vec<String>, Vec<(u32, Felt)>);
 
-/// What a debugger shows.
+/// The output of a debugger.
 fn shown(debugger: &mut Debugger<'_>) -> Shown {
     let frames = debugger.frames().into_iter();
     let context = debugger.context();
@@ -183,7 +183,7 @@ fn lines_and_breakpoints() {
 // LINES OF TEXT
 // ------------------------------------------------------------------------------------------------
 
-/// What the debugger answers to these lines.
+/// The debugger's answers to these lines.
 fn told(target: &Path, lines: impl AsRef<[u8]>) -> String {
     let mut child = start(&["debug", "--plain"], Some(target));
     let mut stdin = child.stdin.take().expect("an input");
@@ -227,7 +227,7 @@ fn lines_drive_it() {
         "too poor",
         "at the start",
         "error: no procedure is called `cellar`",
-        "error: no rule is called `Poverty`; the rules are AceChipError, ",
+        "error: there is no rule `Poverty`; the rules are AceChipError, ",
         ", FailedAssertion, ",
         "error: `fly` is no command",
     ] {
@@ -237,7 +237,7 @@ fn lines_drive_it() {
     assert!(!text.ends_with(" 15  0\n"), "{text}");
 }
 
-/// What is no text is no command, and no end of the session.
+/// Bytes that are no text are no command, and no end of the session.
 #[test]
 fn noise_is_answered_as_an_unknown_command() {
     let folder = Folder::new(&[("main.masm", "begin push.1 drop end")]);

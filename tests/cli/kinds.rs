@@ -88,7 +88,7 @@ const KINDS: [(&str, &str); 25] = [
     ("/dev/null", ""),
 ];
 
-/// What a command says about a file: that it takes it, or what it is.
+/// The verdict of a command on a file: that it takes it, or what it is.
 fn check(kinds: &Kinds, command: &[&str], taken: &[&str], run: impl Fn(&Path) -> Finished) {
     for (name, what) in KINDS {
         let finished = run(&kinds.path(name));
@@ -193,7 +193,7 @@ fn no_file_is_mistaken_for_another() {
     assert_eq!(miden_cvm(args("run", &main, &with_inputs)).code, 0);
 }
 
-/// What a command says of the program as a kernel: the assembler says what is wrong with sources.
+/// The verdict of a command on the program as a kernel: the assembler says what is wrong with sources.
 fn with_assembler(path: &Path, finished: Finished) -> Finished {
     match path.ends_with("main.masm") {
         true => Finished {
@@ -450,7 +450,7 @@ fn warnings_are_in_the_answer() {
     }
 }
 
-/// What is not there and like something that is there was probably meant to be that.
+/// A name that is like one that exists was probably meant to be that one.
 #[test]
 fn names_that_were_meant_are_told() {
     let folder = Folder::new(&[
@@ -608,7 +608,7 @@ fn a_dash_is_the_standard_input() {
     }
 }
 
-/// What a new component in another language has: the code that its compiler takes, and how to run it.
+/// A new component in another language has the code that its compiler takes, and says how to run it.
 #[test]
 fn new_components_in_other_languages_have_their_project() {
     let folder = Folder::new(&[(
@@ -833,7 +833,7 @@ fn libraries_and_kernels_are_taken_by_every_command() {
     assert!(error.contains("a kernel, not a library"), "{error}");
 }
 
-/// What has the name and the form of what is wanted, and a mistake, is not called something else.
+/// A file with the right name and form, and a mistake, is not called something else.
 #[test]
 fn damaged_files_are_told_by_their_mistake() {
     let deep = format!("{{\"operand_stack\":{}1", "[".repeat(500));

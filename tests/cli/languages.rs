@@ -206,7 +206,7 @@ fn lies_about_trees_are_refused() {
     }
 }
 
-/// What code for WASI expects is a component like others, which can be made anew and changed.
+/// The imports of code for WASI are provided by a component like others, which can be made anew and changed.
 #[test]
 fn a_system_is_made_and_built() {
     let folder = Folder::new(&[]);

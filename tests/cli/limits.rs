@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Folder, args, miden_cvm};
 
-/// What is said about a program that is stopped, to people and in JSON.
+/// Reports about a program that is stopped, for people and in JSON.
 fn stopped(source: &str, options: &[&str]) -> String {
     let folder = Folder::new(&[("main.masm", source)]);
     let main = folder.path("main.masm");

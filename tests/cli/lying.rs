@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Folder, args, miden_cvm};
 
-/// What a campaign against a program says, and whether it lets lies through.
+/// The result of a campaign against a program, and whether the program lets lies through.
 fn lied_to(target: &Path, options: &[&str]) -> (Value, bool) {
     let mut all = args("audit", target, &["--advice", "--json", "-n", "300"]);
     all.extend(options.iter().map(OsStr::new));
@@ -105,7 +105,7 @@ fn unchecked_answers_are_reported_with_their_place() {
     );
 }
 
-/// What is wrong with published code is found in programs that use it.
+/// Faults of published code are found in programs that use it.
 #[test]
 fn published_code_lets_lies_through_and_corrected_code_does_not() {
     let folder = Folder::new(&[

@@ -34,7 +34,7 @@ use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Clone)]
 struct Finished {
     code: i32,
@@ -749,7 +749,7 @@ fn a_proof_is_valid_for_its_statement_only() {
     }
 }
 
-/// What a proof's security is made of is shown apart.
+/// The parts of a proof's security are shown apart.
 #[test]
 fn security_is_accounted_for() {
     let folder = Folder::new(&[("main.masm", "begin add end")]);
@@ -992,7 +992,7 @@ fn the_exchange_is_proven_and_verified() {
     prove_composition("exchange");
 }
 
-/// What a transaction installs is proven, and stands in no statement.
+/// Instances that a transaction installs are proven, and stand in no statement.
 #[test]
 fn the_transaction_is_proven_and_verified() {
     let proven = Proven::new(&example("transaction"), &[]);

@@ -266,7 +266,7 @@ fn sources(target: &Path, call: &str) -> Vec<String> {
     sources
 }
 
-/// What Rust's compiler inlines has the lines of where it was written, in a library or here.
+/// Code that Rust's compiler inlines has the lines of where it was written, in a library or here.
 #[test]
 fn compiled_rust_has_the_lines_of_its_source() {
     let folder = math(include_bytes!("../../wasm/tests/lines/rust/lines.wasm"));

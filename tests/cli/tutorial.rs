@@ -12,7 +12,7 @@ enum Part {
         text: String,
     },
     Commands(String),
-    /// What the commands before have said, among other things.
+    /// The output of the commands before, among other things.
     Said(String),
 }
 

@@ -20,7 +20,7 @@ struct Written {
     whole: Vec<Vec<u8>>,
 }
 
-/// What stands in files before.
+/// The earlier content of files.
 const OLD: &[u8] = b"what was there before";
 
 /// The signal that ends a process which writes more than it may.
@@ -245,7 +245,7 @@ fn names_are_as_long_as_they_may_be() {
     assert_eq!(folder.left_behind(), 0);
 }
 
-/// What cannot be written is found out before there is anything to lose: this program does not end.
+/// A file that cannot be written is noticed before there is anything to lose: this program does not end.
 #[test]
 fn outputs_are_checked_before_the_work() {
     let endless = "begin push.1 while.true push.1 end end";

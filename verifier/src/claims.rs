@@ -37,7 +37,7 @@ pub struct ProvenStatement<'a> {
 /// The result of verifying a proof together with those of its claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedClaims {
-    /// What was verified of the run.
+    /// The verified facts about the run.
     pub run: Verified,
     /// The claims that it makes, and those that the proofs of claims make, each once.
     pub claims: Vec<VerifiedClaim>,
@@ -132,7 +132,7 @@ pub fn claimed_run(public: &PublicInputs) -> Option<ClaimedRun> {
     })
 }
 
-/// What tells runs apart, whoever has called for them.
+/// The identity of a run, whoever has called for it.
 fn key(run: &ClaimedRun) -> Word {
     run.digest(Word::default())
 }

@@ -91,7 +91,7 @@ pub struct Verified {
     pub composition: Option<Word>,
     /// The number of computations of precompiles that were repeated.
     pub precompiles: usize,
-    /// What the bytes of the STARK proof are, part by part.
+    /// The bytes of the STARK proof, part by part.
     pub parts: Vec<Part>,
 }
 

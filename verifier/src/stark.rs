@@ -254,8 +254,8 @@ impl<'a, E> Openings<'a, E> {
     }
 }
 
-/// Whether the constraints of the pieces of each group, combined and divided, come to its composition
-/// at z.
+/// Returns `true` if the constraints of the pieces of each group, combined and divided, come to its
+/// composition at z.
 fn constraints_hold<E: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     openings: &Openings<'_, E>,

@@ -62,7 +62,7 @@ pub enum StatementError {
     #[error("a stack ends with a zero, which has to be left out")]
     TrailingZero,
     /// Something is written that is left out if there is nothing to say.
-    #[error("{0} has to be left out if there is nothing to say")]
+    #[error("{0} must be left out if it is empty")]
     Superfluous(&'static str),
     /// A statement has a list of advisories.
     #[error("advisories belong in the records of a composition by themselves, not in a statement")]

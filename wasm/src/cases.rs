@@ -17,7 +17,7 @@ pub(crate) fn arrange(body: &mut Body) {
 }
 
 struct Cases<'b> {
-    /// What new variables, values and labels are counted in.
+    /// The counters of new variables, values and labels.
     body: &'b mut Body,
 }
 
@@ -57,7 +57,7 @@ impl Cases<'_> {
         self.nodes(&mut arm.nodes);
     }
 
-    /// What a block becomes that begins with a chain of others.
+    /// The result for a block that begins with a chain of others.
     fn tree(&mut self, label: Label, mut nodes: Vec<Node>) -> Vec<Node> {
         // From the outermost block to the innermost: its label, and what follows the one in it.
         let mut chain = Vec::new();

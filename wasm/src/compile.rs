@@ -42,7 +42,7 @@ pub struct Options {
     /// `true` if memory stays as it is: `memory.grow` then fails, and accesses need no check of the
     /// size.
     pub fixed_memory: bool,
-    /// Whether to add procedures by which other code reaches linear memory, by byte addresses that are
+    /// `true` to add procedures by which other code reaches linear memory, by byte addresses that are
     /// multiples of the access's size: `rt_read8`, `rt_read16` and `rt_read32` (`[address] → [value]`),
     /// `rt_write8`, `rt_write16` and `rt_write32` (`[address, value] → []`). Only `rt_bounds`
     /// (`[length, first] → []`) looks whether a range of bytes is in memory.

@@ -33,7 +33,7 @@ pub enum CallingConvention {
     Memory(u32),
 }
 
-/// What stands for an imported function.
+/// The stand-in for an imported function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
     /// The procedure, as a path such as `bindings::a::b`.

@@ -30,7 +30,7 @@ pub(crate) struct TableLayout {
     pub(crate) capacity: u32,
 }
 
-/// How many entries a table has.
+/// The number of entries of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TableSize {
     Fixed(u32),

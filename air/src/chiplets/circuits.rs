@@ -1,4 +1,4 @@
-//! Arithmetic circuits: what EVALCIRCUIT has evaluated.
+//! Arithmetic circuits, which EVALCIRCUIT evaluates.
 //!
 //! An evaluation is a run of rows: a *start* row, which takes over what the operation asks for; a
 //! *read* row for every two variables; and for every four gates a *fetch* row and four *gate* rows.

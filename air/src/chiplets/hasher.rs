@@ -6,7 +6,7 @@
 //! - *plain*: any state. The first permutation of a hash, or one that a program asked for.
 //! - *absorb*: continues a plain or absorbing cycle with 8 more elements.
 //! - *Merkle*: one level of a path. The cycles of a leg follow each other from the node to the root.
-//! - *unhash*: absorbs 8 elements of static data and writes them to memory. The cycles of a segment
+//! - *init*: absorbs 8 elements of static data and writes them to memory. The cycles of a segment
 //!   follow each other.
 //!
 //! Plain and absorbing cycles are facts, looked up any number of times by their addresses, which are
@@ -23,10 +23,10 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, HasherFrame, Periodic},
     chiplets::rpo::{STATE_WIDTH, cube, mds},
-    columns::{CycleEnd, MerkleArgs, UnhashArgs},
+    columns::{CycleEnd, InitArgs, MerkleArgs},
     lookup::{
         HashAbsorb, HashDigest, HashInput, HashOutput, LookupBuilder, MemoryWord, MerkleLeaf,
-        MerkleRoot, MerkleSibling, Obligation, RangeCheck, SegmentCoords, SegmentLookup, Slot,
+        MerkleRoot, MerkleSibling, RangeCheck, SegmentCoords, SegmentInit, SegmentLookup, Slot,
     },
 };
 
@@ -49,20 +49,20 @@ pub fn constraints<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &m
     round(frame, b);
     first_rows(frame, b);
     merkle_cycle(frame, b);
-    unhash_cycle(frame, b);
+    init_cycle(frame, b);
     next_cycle(frame, b);
     merkle_continues(frame, b);
-    unhash_continues(frame, b);
+    init_continues(frame, b);
 }
 
 /// Each cycle is of one kind and has one set of arguments.
 #[inline(always)]
 fn kinds<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (frame.cur, frame.next);
-    let kind = [cur.absorb, cur.merkle, cur.unhash];
-    let kind_next = [next.absorb, next.merkle, next.unhash];
+    let kind = [cur.absorb, cur.merkle, cur.init];
+    let kind_next = [next.absorb, next.merkle, next.init];
     b.assert_zeros("hasher.kind_binary", 2, kind.map(Algebra::binary));
-    let special = cur.absorb + cur.merkle + cur.unhash;
+    let special = cur.absorb + cur.merkle + cur.init;
     b.assert_zero("hasher.one_kind", 2, special.binary());
 
     let inside = frame.periodic.last.not();
@@ -76,7 +76,7 @@ fn kinds<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
         2,
         core::array::from_fn::<_, 9, _>(|i| inside * (next.args[i] - cur.args[i])),
     );
-    let hash = (cur.merkle + cur.unhash).not();
+    let hash = (cur.merkle + cur.init).not();
     b.assert_zeros("hasher.args_unused", 2, cur.args.map(|cell| hash * cell));
 
     // The multiplicities of legs and segments, and those of rows that state nothing.
@@ -146,7 +146,7 @@ fn round<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
 #[inline(always)]
 fn first_rows<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let cur = frame.cur;
-    let fresh = frame.periodic.first * (cur.merkle + cur.unhash * cur.unhash_args().first);
+    let fresh = frame.periodic.first * (cur.merkle + cur.init * cur.init_args().first);
     b.assert_zeros(
         "hasher.zero_capacity",
         4,
@@ -221,28 +221,28 @@ fn merkle_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut 
     );
 }
 
-/// Constrains the rows within a cycle that unhashes static data.
+/// Constrains the rows within a cycle that initializes memory.
 #[inline(always)]
-fn unhash_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+fn init_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let cur = frame.cur;
-    let unhash = cur.unhash;
-    let &UnhashArgs {
+    let init = cur.init;
+    let &InitArgs {
         block,
         first,
         last,
         done,
         ..
-    } = cur.unhash_args();
+    } = cur.init_args();
     b.assert_zeros(
-        "hasher.unhash_binary",
+        "hasher.init_binary",
         3,
-        [first, last, done].map(|flag| unhash * flag.binary()),
+        [first, last, done].map(|flag| init * flag.binary()),
     );
-    b.assert_zero("hasher.unhash_first_block", 3, unhash * first * block);
+    b.assert_zero("hasher.init_first_block", 3, init * first * block);
     b.assert_zero(
-        "hasher.open_unhash",
+        "hasher.open_init",
         3,
-        frame.periodic.last * (cur.cycle_end().open_unhash - unhash * last.not()),
+        frame.periodic.last * (cur.cycle_end().open_init - init * last.not()),
     );
 }
 
@@ -256,34 +256,30 @@ fn next_cycle<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B)
     let end_row = cur.cycle_end();
 
     let absorbs = last * next.absorb;
-    b.assert_zero(
-        "hasher.absorb_after",
-        3,
-        absorbs * (cur.merkle + cur.unhash),
-    );
+    b.assert_zero("hasher.absorb_after", 3, absorbs * (cur.merkle + cur.init));
     b.assert_zeros(
         "hasher.absorb_capacity",
         3,
         core::array::from_fn::<_, 4, _>(|i| absorbs * (next.state[i] - cur.state[i])),
     );
 
-    let open = end_row.open_merkle + end_row.open_unhash;
+    let open = end_row.open_merkle + end_row.open_init;
     b.assert_zero(
         "hasher.open_merkle_kind",
         3,
         last * end_row.open_merkle * next.merkle.not(),
     );
     b.assert_zero(
-        "hasher.open_unhash_kind",
+        "hasher.open_init_kind",
         3,
-        last * end_row.open_unhash * next.unhash.not(),
+        last * end_row.open_init * next.init.not(),
     );
     // Legs and segments start exactly where none is open. The two flags are one column.
     b.assert_zero(
         "hasher.start",
         3,
         last * (next.merkle * (next.merkle_args().start + open - B::Expr::ONE)
-            + next.unhash * (next.unhash_args().first + open - B::Expr::ONE)),
+            + next.init * (next.init_args().first + open - B::Expr::ONE)),
     );
     // Path and legs, or context, instance and time.
     let continues = last * open;
@@ -325,33 +321,33 @@ fn merkle_continues<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &
 
 /// The next block of a segment.
 #[inline(always)]
-fn unhash_continues<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+fn init_continues<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let cur = frame.cur;
     let next = frame.next;
-    let args = cur.unhash_args();
-    let args_next = next.unhash_args();
-    let open = frame.periodic.last * cur.cycle_end().open_unhash;
+    let args = cur.init_args();
+    let args_next = next.init_args();
+    let open = frame.periodic.last * cur.cycle_end().open_init;
     b.assert_zeros(
-        "hasher.unhash_capacity",
+        "hasher.init_capacity",
         3,
         core::array::from_fn::<_, 4, _>(|i| open * (next.state[i] - cur.state[i])),
     );
     b.assert_zero(
-        "hasher.unhash_block",
+        "hasher.init_block",
         3,
         open * (args_next.block - args.block - B::Expr::ONE),
     );
     b.assert_zero(
-        "hasher.unhash_segment",
+        "hasher.init_segment",
         3,
         open * (args_next.segment - args.segment),
     );
     b.assert_zero(
-        "hasher.unhash_address",
+        "hasher.init_address",
         3,
         open * (args_next.address - args.address),
     );
-    b.assert_zero("hasher.unhash_done", 3, open * (args_next.done - args.done));
+    b.assert_zero("hasher.init_done", 3, open * (args_next.done - args.done));
 }
 
 /// Messages of the hasher.
@@ -359,7 +355,7 @@ fn unhash_continues<B: ConstraintBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &
 pub fn lookups<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     hash_messages(frame, b);
     merkle_messages(frame, b);
-    unhash_messages(frame, b);
+    init_messages(frame, b);
     b.add(
         Slot::CHECK[0],
         "hasher.levels_left_range",
@@ -379,7 +375,7 @@ fn hash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) 
     let [_, _, _, _, r0, r1, r2, r3, r4, r5, r6, r7] = row.state;
     let [count0, count1] = row.multiplicity;
     let Periodic { first, last, .. } = *frame.periodic;
-    let hash = (row.merkle + row.unhash).not();
+    let hash = (row.merkle + row.init).not();
     let plain = hash - row.absorb;
 
     let flag = first * plain;
@@ -491,11 +487,11 @@ fn merkle_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B
     );
 }
 
-/// Static data: an obligation is taken over, words are written, the commitment is looked up.
+/// Static data: the segment whose turn it is is taken over, words are written, the commitment is looked up.
 #[inline(always)]
-fn unhash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
+fn init_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B) {
     let row = frame.cur;
-    let &UnhashArgs {
+    let &InitArgs {
         context,
         instance,
         time,
@@ -505,18 +501,18 @@ fn unhash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B
         first,
         last,
         done,
-    } = row.unhash_args();
+    } = row.init_args();
     let [_, _, _, _, r0, r1, r2, r3, r4, r5, r6, r7] = row.state;
     let one = B::Expr::ONE;
-    let unhash = row.unhash;
+    let init = row.init;
 
-    let first_row = unhash * frame.periodic.first;
+    let first_row = init * frame.periodic.first;
     b.add(
         Slot::WIDE[0],
-        "hasher.obligation",
+        "hasher.segment_init",
         first_row,
         -(first_row * first),
-        Obligation {
+        SegmentInit {
             context,
             instance,
             time,
@@ -551,7 +547,7 @@ fn unhash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B
         },
     );
 
-    let last_row = unhash * frame.periodic.last;
+    let last_row = init * frame.periodic.last;
     let complete = last_row * last;
     b.add(
         Slot::WIDE[0],
@@ -571,10 +567,10 @@ fn unhash_messages<B: LookupBuilder>(frame: &HasherFrame<'_, B::Expr>, b: &mut B
     );
     b.add(
         Slot::WIDE[1],
-        "hasher.next_obligation",
+        "hasher.next_segment_init",
         last_row,
         complete * done.not(),
-        Obligation {
+        SegmentInit {
             context,
             instance,
             time,

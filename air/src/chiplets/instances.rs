@@ -259,7 +259,7 @@ fn order<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
     b.assert_zero("instances.last_segment", 2, segment * (cur.flag - cur.last));
 }
 
-/// What blocks may say.
+/// Constrains what blocks may say.
 #[inline(always)]
 fn blocks<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow {
@@ -315,7 +315,7 @@ fn blocks<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     );
 }
 
-/// What intrinsics ask.
+/// Constrains what intrinsics ask.
 #[inline(always)]
 fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow {
@@ -457,7 +457,7 @@ fn hashes<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     );
 }
 
-/// What is asked by intrinsics, and what that asks of the resource tables.
+/// The requests of intrinsics, and what these ask of the resource tables.
 #[inline(always)]
 fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow { op, request, .. } = *row;
@@ -758,7 +758,7 @@ fn generic<E: Algebra>(held: E, kind: E) -> E {
     held + fact::<E>(FactKind::Generic) + kind
 }
 
-/// What a row states.
+/// The facts that a row states.
 #[inline(always)]
 fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow {

@@ -22,7 +22,7 @@ use crate::{
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::{
         KernelProcedure, LinkCoords, LinkLookup, LookupBuilder, MemoryElement, MemoryWord,
-        Obligation, Slot, Space, TableRequest, access_time, context_id, context_key,
+        SegmentInit, Slot, Space, TableRequest, access_time, context_id, context_key,
     },
     opcode::{DESTROY, END, OpFlags, SYSCALL},
 };
@@ -297,7 +297,7 @@ pub fn lookups<B: LookupBuilder>(
         call * entry.creates,
         frame_pointer,
     );
-    let data = Obligation {
+    let data = SegmentInit {
         context,
         instance: entry.target,
         time,

@@ -56,7 +56,7 @@ pub enum Bus {
     /// Segments, looked up.
     Segment,
     /// Static data that an instance still has to be given.
-    Obligation,
+    SegmentInit,
     /// Circuits that an operation has evaluated.
     Circuit,
     /// Values of the wires of circuits.
@@ -92,7 +92,7 @@ impl Bus {
         Self::Link,
         Self::SegmentRecord,
         Self::Segment,
-        Self::Obligation,
+        Self::SegmentInit,
         Self::Circuit,
         Self::Wire,
         Self::Table,
@@ -357,7 +357,7 @@ messages! {
     }
 
     /// An instance has to be given segment `segment` and all that follow.
-    Obligation on Obligation {
+    SegmentInit on SegmentInit {
         /// Memory context of the instance, see [`context_key`].
         context: T,
         /// Index of the instance.

@@ -55,7 +55,7 @@ pub struct Subject<'a, H> {
     pub host: &'a (dyn Fn() -> H + Sync),
     /// Limits of the honest run.
     pub options: ExecutionOptions,
-    /// What a verifier computes again of what a run leaves to precompiles.
+    /// The part of the requests to precompiles that a verifier computes again.
     pub precompiles: &'a PrecompileVerifierRegistry,
     /// The names of procedures, by which places are called that have no debug information.
     pub procedures: &'a BTreeMap<Word, String>,

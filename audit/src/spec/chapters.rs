@@ -3,9 +3,13 @@
 
 use std::{collections::BTreeMap, fmt::Write, iter::once};
 
-use miden_cvm_air::table::Table;
+use miden_cvm_air::{boundary::Boundary, public::PublicInputs, table::Table};
 
-use super::formula::Formulas;
+use super::{
+    formula::{Formulas, constant},
+    row_of, source_of,
+};
+use crate::columns::Names;
 
 /// Formulas that are longer than this stand in the chapter of formulas only.
 const LONGEST: usize = 480;
@@ -13,7 +17,7 @@ const LONGEST: usize = 480;
 /// A chapter whose tables are written by the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chapter {
-    /// The constraints: numbers and formulas.
+    /// The constraints, those on the first and the last row among them: numbers and formulas.
     Constraints,
     /// The messages: how often each is sent.
     Messages,
@@ -35,17 +39,23 @@ impl Chapter {
     /// they are.
     pub fn written(self, chapter: &str) -> String {
         let tables = Table::ALL.map(Formulas::new);
-        let (header, cells) = match self {
-            Self::Constraints => (
-                "| constraint | number | degree | formula |",
-                constraints(&tables),
-            ),
-            Self::Messages => ("| message | bus | slot | count |", counts(&tables)),
+        let (headers, cells): (&[&str], _) = match self {
+            Self::Constraints => {
+                let mut cells = constraints(&tables);
+                cells.extend(boundaries());
+                let headers = &[
+                    "| constraint | number | degree | formula |",
+                    "| boundary | number | row | formula |",
+                ];
+                (headers, cells)
+            }
+            Self::Messages => (&["| message | bus | slot | count |"], counts(&tables)),
         };
         let mut text = String::with_capacity(chapter.len());
         let mut inside = false;
         for line in chapter.lines() {
-            inside = line.starts_with(header) || inside && line.starts_with('|');
+            let is_header = headers.iter().any(|header| line.starts_with(header));
+            inside = is_header || inside && line.starts_with('|');
             let row = inside.then(|| row(line)).flatten();
             match row.and_then(|row| Some((cells.get(&row.key(self))?, row))) {
                 Some((Cells { number, formula }, row)) => {
@@ -89,8 +99,8 @@ fn row(line: &str) -> Option<Row<'_>> {
 }
 
 impl Row<'_> {
-    /// What tells its cells from those of other rows: the name, and the degree of a constraint, since
-    /// a family may have members of two.
+    /// The key of its cells: the name, and the degree of a constraint, since
+    /// a family may have members of two, or the row of a boundary constraint.
     fn key(&self, chapter: Chapter) -> Key {
         let degree = match chapter {
             Chapter::Constraints => self.third,
@@ -102,6 +112,9 @@ impl Row<'_> {
 
 type Key = (String, String);
 
+/// The formulas of families, each with the table that it is of.
+type Families = BTreeMap<Key, (Table, Vec<String>)>;
+
 /// The cells of a row that the code writes.
 struct Cells {
     number: Option<String>,
@@ -110,7 +123,7 @@ struct Cells {
 
 /// The numbers and formulas of all families of constraints.
 fn constraints(tables: &[Formulas]) -> BTreeMap<Key, Cells> {
-    let mut families: BTreeMap<Key, (Table, Vec<String>)> = BTreeMap::new();
+    let mut families = Families::new();
     for formulas in tables {
         for (i, constraint) in formulas.recorded().constraints.iter().enumerate() {
             let name = match constraint.member {
@@ -124,6 +137,41 @@ fn constraints(tables: &[Formulas]) -> BTreeMap<Key, Cells> {
                 .push(formulas.constraint(i));
         }
     }
+    counted(families)
+}
+
+/// The numbers and equations of all families of boundary constraints.
+fn boundaries() -> BTreeMap<Key, Cells> {
+    let names = Names::default();
+    let mut families = Families::new();
+    for table in Table::ALL {
+        for boundary in table.boundaries(&PublicInputs::default()) {
+            let name = match boundary.name.split_once('[') {
+                Some((family, _)) => format!("{family}[i]"),
+                None => boundary.name.clone(),
+            };
+            families
+                .entry((name, row_of(&boundary).into()))
+                .or_insert_with(|| (table, Vec::new()))
+                .1
+                .push(equation(&names, table, &boundary));
+        }
+    }
+    counted(families)
+}
+
+/// The cell of a boundary constraint, and what it is.
+fn equation(names: &Names, table: Table, boundary: &Boundary) -> String {
+    // Heights are even, so the last row has an odd number.
+    let cell = names.of(table, usize::from(boundary.last), boundary.column);
+    let value = boundary
+        .source
+        .map_or_else(|| constant(boundary.value).0, source_of);
+    format!("{cell} = {value}")
+}
+
+/// The cells of families that have numbers.
+fn counted(families: Families) -> BTreeMap<Key, Cells> {
     let cells = families.into_iter().map(|(key, (table, members))| {
         let cells = Cells {
             number: Some(members.len().to_string()),
@@ -134,7 +182,7 @@ fn constraints(tables: &[Formulas]) -> BTreeMap<Key, Cells> {
     cells.collect()
 }
 
-/// How often all messages are sent.
+/// The counts of all messages.
 fn counts(tables: &[Formulas]) -> BTreeMap<Key, Cells> {
     let cells = tables.iter().flat_map(|formulas| {
         let messages = formulas.recorded().messages.iter().enumerate();
@@ -180,7 +228,7 @@ fn of_family(table: Table, members: &[String]) -> String {
 
 /// Formulas of successive members that differ in indices only.
 struct Run {
-    /// What stands between the indices.
+    /// The text between the indices.
     text: Vec<String>,
     /// The indices, by member.
     members: Vec<Vec<usize>>,
@@ -213,7 +261,7 @@ impl Run {
         }
     }
 
-    /// Whether a formula continues it: every index stays as it is or grows by the same from member
+    /// Returns `true` if a formula continues it: every index stays as it is or grows by the same from member
     /// to member.
     fn goes_on(&self, next: &Self) -> bool {
         let steps = |a: &[usize], b: &[usize]| -> Vec<isize> {

@@ -41,7 +41,7 @@ pub fn chapter() -> String {
 
 /// The precedence of an expression: how tightly it holds together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Binding {
+pub(super) enum Binding {
     Sum,
     Product,
     Atom,
@@ -280,7 +280,7 @@ impl Formulas {
         }
     }
 
-    /// What the formulas are of.
+    /// The recorded table that the formulas are of.
     pub(super) fn recorded(&self) -> &Recorded {
         &self.recorded
     }
@@ -291,7 +291,7 @@ impl Formulas {
         self.value(self.recorded.constraints[number].value, &view).0
     }
 
-    /// How often a message is sent.
+    /// The count of a message.
     pub(super) fn count(&self, number: usize) -> String {
         let view = self.view(&self.polynomials.messages[number].1);
         self.value(self.recorded.messages[number].count, &view).0
@@ -389,7 +389,7 @@ fn is_negative(value: Felt) -> bool {
 
 /// A constant: powers of two from 2^16 on as such, and those beyond half of the modulus as negative
 /// numbers.
-fn constant(value: Felt) -> (String, Binding) {
+pub(super) fn constant(value: Felt) -> (String, Binding) {
     if is_negative(value) {
         let (text, _) = constant(-value);
         return (format!("-{text}"), Binding::Product);

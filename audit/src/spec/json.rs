@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use miden_core::{Felt, ONE, StackInputs, StackOutputs, ZERO};
+use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     MAX_DEGREE,
     air::periodic_rows,
@@ -16,7 +16,7 @@ use miden_cvm_air::{
 use serde_json::{Value as Json, json};
 use winter_math::StarkField;
 
-use super::{Input, Recorded, periodic_names};
+use super::{Input, Recorded, periodic_names, row_of, source_of};
 use crate::columns::Names;
 
 /// The number of the format.
@@ -108,37 +108,16 @@ fn table(table: Table) -> Json {
     })
 }
 
-/// Public inputs that differ from all other values of boundary constraints.
-fn marked() -> PublicInputs {
-    let marks = |first: u64| (0..16).map(|i| Felt::new(first + i)).collect();
-    PublicInputs {
-        stack_inputs: StackInputs::new(marks(1 << 40)).expect("there is room for 16"),
-        stack_outputs: StackOutputs::new(marks(1 << 41)).expect("there is room for 16"),
-        ..PublicInputs::default()
-    }
-}
-
 fn boundaries(table: Table) -> Vec<Json> {
-    let public = marked();
-    let stacks = [
-        ("stack_inputs", &public.stack_inputs[..]),
-        ("stack_outputs", &public.stack_outputs[..]),
-    ];
-    let value = |value: Felt| {
-        let found = stacks.iter().find_map(|(name, stack)| {
-            let position = stack.iter().position(|&element| element == value)?;
-            Some(format!("{name}[{position}]"))
-        });
-        found.unwrap_or_else(|| value.to_string())
-    };
-    let boundaries = table.boundaries(&public).into_iter();
+    let boundaries = table.boundaries(&PublicInputs::default()).into_iter();
     boundaries
         .map(|boundary| {
+            let constant = || boundary.value.to_string();
             json!({
                 "name": boundary.name,
                 "column": boundary.column,
-                "row": if boundary.last { "last" } else { "first" },
-                "value": value(boundary.value),
+                "row": row_of(&boundary),
+                "value": boundary.source.map_or_else(constant, source_of),
             })
         })
         .collect()

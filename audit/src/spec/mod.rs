@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 use miden_core::Felt;
 use miden_cvm_air::{
+    boundary::{Boundary, StackCell},
     builder::{ConstraintBuilder, NUM_PERIODIC, Periodic},
     columns::{Cells, cells_of},
     lookup::{Bus, LookupBuilder, Message, Slot},
@@ -40,6 +41,22 @@ impl Constraint {
             Some(member) => format!("{}[{member}]", self.family),
             None => self.family.into(),
         }
+    }
+}
+
+/// The row that a boundary constraint is on.
+fn row_of(boundary: &Boundary) -> &'static str {
+    match boundary.last {
+        true => "last",
+        false => "first",
+    }
+}
+
+/// The name of the public input that a cell is equal to.
+fn source_of(cell: StackCell) -> String {
+    match cell {
+        StackCell::Input(position) => format!("stack_inputs[{position}]"),
+        StackCell::Output(position) => format!("stack_outputs[{position}]"),
     }
 }
 

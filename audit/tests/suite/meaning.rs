@@ -264,7 +264,7 @@ fn is_zero(kind: &Kind, polynomial: &Polynomial) -> bool {
         .any(|fact| fact.monic() == meaning.monic())
 }
 
-/// What has to be zero on rows of the hasher: a round, or what the next cycle has to do with this one.
+/// The expressions that are zero on rows of the hasher: a round, or what the next cycle has to do with this one.
 fn of_hasher(name: &str, at: At<'_>, place: usize) -> Option<Vec<Polynomial>> {
     let cells = |family: &str, prime: &str| -> Vec<Polynomial> {
         (0..12)
@@ -315,7 +315,7 @@ fn of_hasher(name: &str, at: At<'_>, place: usize) -> Option<Vec<Polynomial>> {
             let counted = [mul(&open, &index), mul(&open, &level)];
             node.chain(counted).chain(after[..4].to_vec()).collect()
         }
-        (7, "hasher.unhash, hasher.unhash'") => {
+        (7, "hasher.init, hasher.init'") => {
             let open = at.cell("hasher.cube_in[1]");
             let block = sub(&arg(5, "'"), &add(&arg(5, ""), &int(1)));
             let address = sub(&arg(4, "'"), &arg(4, ""));
@@ -327,7 +327,7 @@ fn of_hasher(name: &str, at: At<'_>, place: usize) -> Option<Vec<Polynomial>> {
     })
 }
 
-/// What has to be zero on rows of operations on resources.
+/// The expressions that are zero on rows of operations on resources.
 fn of_resources(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
     let cell = |name: &str| at.cell(&format!("resources.{name}"));
     let asked = |name: &str| match name {
@@ -414,7 +414,7 @@ fn of_resources(name: &str, at: At<'_>) -> Option<Vec<Polynomial>> {
     })
 }
 
-/// What has to be zero on rows of the other chiplets.
+/// The expressions that are zero on rows of the other chiplets.
 fn of_others(table: Table, name: &str, at: At<'_>, place: usize) -> Option<Vec<Polynomial>> {
     Some(match table {
         Table::Bitwise if place % 2 == 1 => {

@@ -180,7 +180,7 @@ pub struct Placed {
     /// The elements from the address on: the elements of a list or a string, the flat form of any other value,
     /// and behind it those of the lists in it.
     pub elements: Vec<Felt>,
-    /// How many values a list has, or characters a string; the length of the flat form of any other value.
+    /// The number of values of a list, or of characters of a string; the length of the flat form of any other value.
     pub length: u64,
 }
 

@@ -327,7 +327,7 @@ fn check_syscalls(names: &Names<'_>, has_kernel: bool) -> Result<(), SourceError
     Ok(())
 }
 
-/// Whether these are the sources of a kernel.
+/// Returns `true` if these are the sources of a kernel.
 fn is_kernel(units: &[Unit]) -> bool {
     units.iter().any(|unit| unit.module == [super::KERNEL])
 }

@@ -1,4 +1,4 @@
-//! Where code that was not written for input of strangers runs.
+//! Runs code that was not written for untrusted input.
 
 use std::{
     any::Any,

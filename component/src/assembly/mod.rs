@@ -550,7 +550,7 @@ impl Parsed {
         &self.modules
     }
 
-    /// How often code, and what is exported under another name, names each procedure of the sources, by its path.
+    /// The number of times that code, and exports under another name, name each procedure of the sources, by its path.
     pub(crate) fn uses(&self) -> HashMap<String, usize> {
         let constants = BTreeMap::new();
         let names = Names::new(&self.units, std::iter::empty(), &constants);

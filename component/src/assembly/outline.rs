@@ -94,10 +94,10 @@ pub(super) enum Code {
     Close,
 }
 
-/// What a path begins with at the root.
+/// The beginning of a path at the root.
 const ROOT: &str = "::";
 
-/// How much of a name that is too long an error shows.
+/// The length at which an error cuts a name that is too long.
 const SHOWN: usize = 32;
 
 /// The name of a program's main block.

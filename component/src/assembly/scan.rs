@@ -1,4 +1,4 @@
-//! A source's words, once nothing is in it that the lexer could not stand.
+//! Splits a source into words, once everything that the lexer cannot handle is refused.
 
 use miden_assembly::SourceId;
 use miden_assembly_syntax::parser::{Lexer, Scanner, Token};

@@ -28,12 +28,12 @@ pub(super) struct Mentioned {
     names: HashSet<String>,
     /// Digests, in sources and in the external nodes of libraries.
     digests: HashSet<Word>,
-    /// What is imported, and the modules of procedures that are invoked by their paths.
+    /// The imports, and the modules of procedures that are invoked by their paths.
     imports: Vec<Arc<MasmPath>>,
 }
 
 impl Mentioned {
-    /// What `modules` and the code of `libraries` mention.
+    /// The modules that `modules` and the code of `libraries` mention.
     pub fn new<'l>(
         modules: &[Box<Module>],
         libraries: impl IntoIterator<Item = &'l Library>,

@@ -1,4 +1,4 @@
-//! What a receiver checks: that elements are values of their types.
+//! The checks of a receiver: that elements are values of their types.
 
 use super::code::Code;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Check {
     code: String,
-    /// Whether the element is off the stack then.
+    /// `true` if the element is off the stack then.
     takes: bool,
 }
 
@@ -99,7 +99,7 @@ impl Check {
     }
 }
 
-/// How the elements of a list are checked.
+/// The check of a list's elements.
 #[derive(Debug, Clone)]
 pub(super) enum ListCheck {
     /// Any are right.
@@ -169,12 +169,12 @@ pub(super) fn check_integers(code: &mut Code, positions: &[usize]) {
     }
 }
 
-/// Whether a type is a single integer of 32 bits.
+/// Returns `true` if a type is a single integer of 32 bits.
 pub(super) fn is_integer(ty: &Type) -> bool {
     matches!(ty, Type::U32 | Type::S32)
 }
 
-/// How many elements of a type's flat form are the type if all of them are below 2^32, whatever else they
+/// The number of elements of a type's flat form that are the type if all of them are below 2^32, whatever else they
 /// are; none if there is more to check.
 pub(super) fn integer_len(ty: &Type) -> usize {
     match ty {
@@ -183,7 +183,7 @@ pub(super) fn integer_len(ty: &Type) -> usize {
     }
 }
 
-/// What records and tuples are made of, and where in the flat form each begins.
+/// The parts of records and tuples, and where in the flat form each begins.
 pub(super) fn leaves<'t>(types: impl IntoIterator<Item = &'t Type>) -> Vec<(usize, &'t Type)> {
     fn add<'t>(ty: &'t Type, next: &mut usize, found: &mut Vec<(usize, &'t Type)>) {
         match ty {
@@ -202,7 +202,7 @@ pub(super) fn leaves<'t>(types: impl IntoIterator<Item = &'t Type>) -> Vec<(usiz
     found
 }
 
-/// Whether not every flat form is a value of the type.
+/// Returns `true` if not every flat form is a value of the type.
 pub(super) fn needs_check(ty: &Type) -> bool {
     match ty {
         Type::Felt => false,

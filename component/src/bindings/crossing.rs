@@ -51,12 +51,12 @@ impl Crossing {
         }
     }
 
-    /// Whether the call traps if the result is no value of its type, so that nobody else has to look.
+    /// Returns `true` if the call traps if the result is no value of its type, so that nobody else has to look.
     pub(super) fn checks_result(&self) -> bool {
         self.result_is_integer && self.keeping != Keeping::Below
     }
 
-    /// What is done before the call: the parameters stay on top, and what is below them is out of reach.
+    /// The code before the call: the parameters stay on top, and what is below them is out of reach.
     pub(super) fn keep(&self, code: &mut Code) {
         match self.keeping {
             Keeping::ThreeWords => {
@@ -88,7 +88,7 @@ impl Crossing {
         code.words(&zero.repeat(length - self.params));
     }
 
-    /// What is done after the call: the results stay on top, and below them is what was below the parameters.
+    /// The code after the call: the results stay on top, and below them is what was below the parameters.
     pub(super) fn restore(&self, code: &mut Code) {
         let results = self.results;
         match self.keeping {
@@ -163,7 +163,7 @@ fn drop_below(code: &mut Code, above: usize, count: usize) {
     }
 }
 
-/// What an export does so that it leaves no more elements than it finds, however its procedure takes the
+/// The code by which an export leaves no more elements than it finds, however its procedure takes the
 /// parameters off the stack: where fewer than 16 would be left, zeros come in from below, and then there
 /// are too many once the results are there, as many as these at most.
 #[derive(Debug, Clone, Copy)]
@@ -180,7 +180,7 @@ impl Depth {
         }
     }
 
-    /// Whether the parameters are checked in copies, which stay: one, and more than four, are checked in fewer
+    /// Returns `true` if the parameters are checked in copies, which stay: one, and more than four, are checked in fewer
     /// cycles so. There can be results then whose number is taken off below them in the end.
     pub(super) fn checks_copies(&self) -> bool {
         (1..=MAX_CLEARED).contains(&self.results) && !matches!(self.params, 2..=4)
@@ -203,5 +203,5 @@ impl Depth {
     }
 }
 
-/// What a procedure has on the stack when it is entered crosses the boundary too.
+/// Whatever is on the stack when a procedure is entered crosses the boundary too.
 const _: () = assert!(MAX_FLAT == CROSSING);

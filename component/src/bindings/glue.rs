@@ -314,7 +314,7 @@ impl<'a> ValueGlue<'a> {
         }
     }
 
-    /// What an export does with its results before it returns.
+    /// The code of an export that handles its results before it returns.
     pub(super) fn send_results(&mut self, code: &mut Code, results: &FlatValues, depth: Depth) {
         match Transfer::of_top(results) {
             Some(sent) => {
@@ -328,7 +328,7 @@ impl<'a> ValueGlue<'a> {
         }
     }
 
-    /// What an export does with its parameters before its procedure is executed.
+    /// The code of an export that handles its parameters before its procedure is executed.
     pub(super) fn receive_params(&mut self, code: &mut Code, params: &FlatValues, depth: Depth) {
         let elements = leaves(&params.types);
         let all_integers = elements.iter().all(|(_, ty)| integer_len(ty) > 0);
@@ -429,7 +429,7 @@ impl<'a> ValueGlue<'a> {
 struct Transfer<'t> {
     /// The resource type.
     of: &'t ResourceName,
-    /// Whether it is given away.
+    /// `true` if it is given away.
     own: bool,
 }
 

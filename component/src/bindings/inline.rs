@@ -80,7 +80,7 @@ fn imports(module: &Module) -> HashMap<String, String> {
         .collect()
 }
 
-/// What an import stands for.
+/// The procedure that an import stands for.
 fn imported(alias: &Alias) -> Option<String> {
     match alias.target() {
         AliasTarget::Path(path) => Some(relative(path.inner())),
@@ -192,7 +192,7 @@ pub(crate) fn join_exports(modules: &mut [Box<Module>], uses: &HashMap<String, u
     }
 }
 
-/// What the procedure of an export does, if it is nothing but instructions that mean the same in every module.
+/// The body of an export's procedure, if it is nothing but instructions that mean the same in every module.
 struct Wrapping {
     before: Vec<Op>,
     /// The `exec` of the procedure that implements the export.
@@ -235,14 +235,14 @@ impl Wrapping {
     }
 }
 
-/// Whether a module lies below one of some.
+/// Returns `true` if a module lies below one of some.
 fn is_in(module: &Module, namespaces: &[&str]) -> bool {
     let path = module.path().to_relative();
     let first = path.as_str().split("::").next();
     first.is_some_and(|first| namespaces.contains(&first))
 }
 
-/// Whether there is more in a block than one basic block has.
+/// Returns `true` if there is more in a block than one basic block has.
 fn has_nodes(block: &Block) -> bool {
     block.iter().any(|op| match op {
         Op::Inst(instruction) => matches!(

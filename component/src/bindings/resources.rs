@@ -52,7 +52,7 @@ pub struct ResourceImport {
 }
 
 impl ResourceImport {
-    /// Whether handles are to instances of a component.
+    /// Returns `true` if handles are to instances of a component.
     pub fn is_of_instances(&self) -> bool {
         self.of.is_none() && self.resource == INSTANCES
     }
@@ -66,7 +66,7 @@ impl ResourceImport {
     }
 }
 
-/// What stands for a type's name where handles are to instances: no type of an interface is called so.
+/// The name of the type where handles are to instances: no type of an interface is called so.
 pub const INSTANCES: &str = "[instance]";
 
 /// Whose a resource type is, from where a component stands.

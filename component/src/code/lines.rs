@@ -11,7 +11,7 @@ use miden_core::{
     mast::{DecoratorId, MastForest},
 };
 
-/// What stands between a file and a line of it.
+/// The separator between a file and a line of it.
 const LINE: &str = "#L";
 
 /// The place of a line: a file without text, with the line in its name.
@@ -19,14 +19,14 @@ pub(crate) fn place(file: &str, line: u32) -> Uri {
     Uri::from(format!("{file}{LINE}{line}"))
 }
 
-/// Whether an instruction of assembly comes from the line of a source in another language.
+/// Returns `true` if an instruction of assembly comes from the line of a source in another language.
 fn is_compiled(instruction: &AssemblyOp) -> bool {
     let place = instruction.location();
     let line = place.and_then(|place| place.uri().as_str().rsplit_once(LINE));
     line.is_some_and(|(_, line)| line.parse::<u32>().is_ok())
 }
 
-/// Whether there is a line of a source in another language in a forest.
+/// Returns `true` if there is a line of a source in another language in a forest.
 pub(crate) fn has_lines(forest: &MastForest) -> bool {
     let mut decorators = forest.decorators().iter();
     decorators.any(|decorator| matches!(decorator, Decorator::AsmOp(op) if is_compiled(op)))

@@ -107,7 +107,7 @@ pub(crate) fn merged(
 /// A node of one of several forests.
 type SourceNode = (usize, MastNodeId);
 
-/// What tells nodes apart: the digest, which is the same whatever no-ops pad a basic block, the number of
+/// The identity of a node: the digest, which is the same whatever no-ops pad a basic block, the number of
 /// operations with them, and what the children are in the merged forest.
 type Form = (Word, u32, Vec<MastNodeId>);
 

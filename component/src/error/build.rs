@@ -155,7 +155,7 @@ pub enum ClaimProblem {
     /// The composition has a kernel.
     #[error("the composition has a kernel, whose memory a run of its own would not share")]
     Kernel,
-    /// What it is a claim of makes that very claim.
+    /// The claimed instance makes that very claim.
     #[error("what it calls leads back to a call of it: the claim would rest on itself")]
     Circular,
     /// Claims are in claims in claims.
@@ -171,15 +171,17 @@ pub enum ClaimProblem {
     )]
     ReadsCaller(String),
     /// Code that it reaches asks for the caller's instance.
-    #[error("component `{0}` asks for the id of its caller's instance, and ids are those of a run")]
+    #[error(
+        "component `{0}` asks for the id of its caller's instance, which is another one in every run"
+    )]
     ReadsCallersInstance(String),
     /// Code that it reaches installs instances, or asks what they are.
     #[error(
-        "component `{0}` installs instances or asks for their components, and these are those of a run"
+        "component `{0}` installs instances or asks for their components, which only the run that it is in has"
     )]
     Installs(String),
     /// Code that it reaches reads the clock.
-    #[error("the code of component `{0}` reads the clock, which is that of a run")]
+    #[error("the code of component `{0}` reads the clock, which is another one in every run")]
     ReadsClock(String),
 }
 
@@ -474,7 +476,7 @@ pub enum Problem {
         procedure: String,
     },
     /// Two resource types whose wrappers would be one module, or two entries for one type.
-    #[error("the resource type `{0}` is there twice, own and imported ones counted together")]
+    #[error("the resource type `{0}` exists twice, own and imported ones counted together")]
     #[diagnostic(help("rename or remove one of them; `-` counts as `_`"))]
     DuplicateResource(String),
     /// Two imports with one digest, so that a call could mean either.
@@ -678,7 +680,7 @@ pub enum Problem {
     #[diagnostic(help("rename one of them"))]
     WacTwice(String),
     /// An export without a name.
-    #[error("`{0}` is exported as a whole, but without a name")]
+    #[error("`{0}` is exported as a whole, but has no name")]
     #[diagnostic(help(
         "add `...` to export everything it has, or `as` and a name after the one to export"
     ))]
@@ -696,7 +698,7 @@ pub enum Problem {
     #[diagnostic(help("wire it to an instance, or use the composition in another"))]
     NothingOutside,
     /// A wire leads out of a composition, and nothing is there.
-    #[error("what is around instance `{composition}` does not give it `{import}`")]
+    #[error("nothing around instance `{composition}` provides its import `{import}`")]
     #[diagnostic(help(
         "add `\"{import}\" = \"instance\"` to the imports of `{composition}` where that is an \
          instance"
@@ -865,7 +867,7 @@ pub enum Problem {
     #[diagnostic(help("remove one of them, or give it another name with `as`"))]
     ExportTwice(String),
     /// The exports of an instance meet none of the imports that are left.
-    #[error("`{0}` has nothing that an import which is not wired yet asks for")]
+    #[error("`{0}` has no export for an import that is not wired yet")]
     #[diagnostic(help("remove it, or name another instance"))]
     SpreadOfNothing(String),
     /// All exports of an instance are exported already, or there are none.
@@ -877,7 +879,7 @@ pub enum Problem {
     #[diagnostic(help("move it behind all other arguments"))]
     FillNotLast,
     /// The exports of something that is no instance are asked for.
-    #[error("`{0}` is no instance, and has no exports")]
+    #[error("`{0}` is not an instance and has no exports")]
     #[diagnostic(help("spread the instance that it belongs to"))]
     NotAnInstance(String),
     /// A wire from an import that the component does not have.

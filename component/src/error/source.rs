@@ -39,13 +39,13 @@ pub enum SourceFault {
     #[error("it cannot be read: {0}")]
     Unreadable(String),
     /// The name of a file or folder cannot be part of a module's path.
-    #[error("its name is none of a module; take one with letters, digits, `_` and `-`")]
+    #[error("its name cannot be that of a module; use letters, digits, `_` and `-`")]
     ModuleName,
     /// The bytes are no text.
     #[error("the byte 0x{0:02x} is not UTF-8")]
     NotText(u8),
     /// A line is longer than positions in it can be told.
-    #[error("the line is longer than {MAX_LINE} bytes; break it")]
+    #[error("the line is longer than {MAX_LINE} bytes; break it up")]
     LongLine,
     /// A character that begins no word of the language.
     #[error("the character {} is not part of the language", shown(*.0))]

@@ -1,4 +1,4 @@
-//! What can be wrong with values and types that are written as text.
+//! Errors in values and types that are written as text.
 
 use miden_core::Word;
 use thiserror::Error;

@@ -43,7 +43,7 @@ pub struct ClaimedExport {
 }
 
 impl ClaimedExport {
-    /// What a claim of it is about.
+    /// The subject of claims of it.
     pub fn program(&self) -> ClaimedProgram {
         ClaimedProgram {
             program_hash: self.composition.program.hash(),
@@ -205,7 +205,7 @@ impl Component {
         }
     }
 
-    /// What its code reads of the run that it is in, which is another one where it is claimed.
+    /// The operations by which its code reads the run that it is in, which is another one where it is claimed.
     pub(crate) fn reads_of_run(&self, is_called: bool) -> Option<ClaimProblem> {
         let component = || self.name.clone();
         if is_called && executes(&self.forest, Operation::Caller) {
@@ -223,7 +223,7 @@ impl Component {
     }
 }
 
-/// Whether an operation is anywhere in a forest.
+/// Returns `true` if an operation is anywhere in a forest.
 pub(crate) fn executes(forest: &MastForest, operation: Operation) -> bool {
     forest.nodes().iter().any(|node| match node {
         MastNode::Block(block) => block.raw_operations().any(|op| *op == operation),

@@ -32,7 +32,7 @@ pub(crate) struct CompositionFile {
     /// Instances all of whose exports the composition offers.
     #[serde(skip)]
     pub(crate) export_all: Vec<Spanned<String>>,
-    /// What the composition declares to ask of what is around it, whether an instance needs it or not.
+    /// The imports that the composition declares, whether an instance needs them or not.
     #[serde(skip)]
     pub(crate) declared: BTreeSet<String>,
     /// The instances.
@@ -59,7 +59,7 @@ pub(crate) struct InstanceEntry {
     /// instance and its type.
     #[serde(default)]
     pub(crate) imports: BTreeMap<Spanned<String>, Spanned<String>>,
-    /// Whether calls of it are claims, which its owner proves, and are not run.
+    /// `true` if calls of it are claims, which its owner proves, and are not run.
     #[serde(default)]
     pub(crate) claimed: bool,
     /// The right to install instances, and the components that a run has at hand for it; the records of

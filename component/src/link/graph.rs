@@ -129,7 +129,7 @@ impl LinkedComposition {
     }
 }
 
-/// How calls of a kind are drawn.
+/// The arrows that calls of a kind are drawn with.
 struct Drawing {
     /// For Graphviz.
     style: &'static str,

@@ -404,7 +404,7 @@ fn check_claimed(tree: &Tree, uses: &[(u32, u32)], has_kernel: bool) -> Result<(
     Ok(())
 }
 
-/// What a composition is there to run.
+/// The program that a composition is there to run.
 enum Run {
     /// The root's main export.
     Main(Program),
@@ -412,7 +412,7 @@ enum Run {
     Claim { instance: u32, callee: Word },
 }
 
-/// What was made on the way to a composition.
+/// The parts that were made on the way to a composition.
 #[derive(Default)]
 struct Made {
     /// The exports of claimed instances that are called, by the instance and the digest.

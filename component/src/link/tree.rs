@@ -184,7 +184,7 @@ impl Tree {
         instances.get_key_value(placed.local.as_str())
     }
 
-    /// Whether calls of an instance are claimed and not run.
+    /// Returns `true` if calls of an instance are claimed and not run.
     pub(crate) fn is_claimed(&self, index: u32) -> bool {
         let entry = self.entry(&self.instances[index as usize]);
         entry.is_some_and(|(_, entry)| entry.claimed)
@@ -416,7 +416,7 @@ impl Tree {
         Ok(())
     }
 
-    /// What a composition asks of what is around it.
+    /// The imports of a composition.
     fn asked_of_outside(&self, scope: usize) -> BTreeSet<String> {
         let Scope { file, nodes, .. } = &self.scopes[scope];
         let mut asked = file.declared.clone();
@@ -640,7 +640,7 @@ fn stands_for(asked: &str, offered: &str) -> bool {
 
 /// Reads files, each component once.
 struct Loader {
-    /// What the components of the composition file that is being read are assembled with.
+    /// The settings with which the components of the composition file that is being read are assembled.
     toolchain: Toolchain,
     /// The libraries among it that composition files name, with links resolved.
     libraries: Vec<PathBuf>,

@@ -80,7 +80,7 @@ pub struct Component {
     pub aliases: BTreeMap<Word, Vec<String>>,
     /// Imports that no code calls and no `dyncall` names.
     pub unused_imports: Vec<String>,
-    /// What became of its core module, if it is compiled from WebAssembly.
+    /// The result for its core module, if it is compiled from WebAssembly.
     pub compiled: Option<CompiledModule>,
     /// The files, and the folders of WIT, that it was read from.
     pub files: Vec<PathBuf>,
@@ -357,7 +357,7 @@ struct BuildPlan<'m> {
     kinds: BTreeMap<FunctionName, LinkKind>,
     /// The constants of static data, if it has labels.
     constants: Option<BindingsModule>,
-    /// What `component.toml` says that code reaches by its digest.
+    /// The procedures that code reaches by their digests, according to `component.toml`.
     dynamic: &'m [Spanned<String>],
 }
 

@@ -29,7 +29,7 @@ pub struct Segment {
     pub elements: Arc<[Felt]>,
     /// RPO hash of the elements.
     pub commitment: Word,
-    /// Whether the elements stand in a composition's records themselves, and the verifier puts them
+    /// `true` if the elements stand in a composition's records themselves, and the verifier puts them
     /// into memory.
     pub is_public: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) struct StaticData {
     labels: Vec<Label>,
 }
 
-/// What has a name in the code.
+/// The things that have a name in the code.
 #[derive(Debug, Clone)]
 struct Label {
     /// The constant with the address.
@@ -61,7 +61,7 @@ struct Label {
 /// Data of an entry before it is a segment.
 struct Elements {
     elements: Vec<Felt>,
-    /// How many there are, of what the entry has: elements, or the values of a list.
+    /// The number of elements, or of the values of a list.
     length: u64,
 }
 

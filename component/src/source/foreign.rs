@@ -1,4 +1,4 @@
-//! What a new component starts with whose code a compiler for WebAssembly makes.
+//! The files of a new component whose code a compiler for WebAssembly makes.
 
 use crate::{
     source::{new_file::NewFile, wasm::exported_type},

@@ -81,7 +81,7 @@ pub(crate) struct ImportEntry {
     pub(crate) function: Option<Spanned<String>>,
     /// The name of a resource type in the interface, instead of a function's.
     pub(crate) resource: Option<Spanned<String>>,
-    /// Whether handles to instances of who exports the interface are imported, instead of a function.
+    /// `true` if handles to instances of who exports the interface are imported, instead of a function.
     #[serde(default)]
     pub(crate) instances: bool,
     /// The exact procedure, instead of interface and function.
@@ -107,7 +107,7 @@ pub(crate) struct ResourceEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DataEntry {
-    /// What the constants with its address and its length are named after.
+    /// The name after which the constants with its address and its length are named.
     pub(crate) label: Option<Spanned<String>>,
     /// The first address, in elements; what has a label can be without one.
     pub(crate) address: Option<Spanned<u32>>,
@@ -126,7 +126,7 @@ pub(crate) struct DataEntry {
     pub(crate) format: Option<Spanned<DataFormat>>,
     /// The commitment that the data must have.
     pub(crate) commitment: Option<Spanned<String>>,
-    /// Whether the elements are public, and so are not hashed.
+    /// `true` if the elements are public, and so are not hashed.
     #[serde(default)]
     pub(crate) public: bool,
 }

@@ -5,7 +5,7 @@
 pub struct NewFile {
     /// Its path below the folder, with `/` between the parts.
     pub path: String,
-    /// What is in it.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 

@@ -51,7 +51,7 @@ pub fn system_component(name: &str) -> Result<Vec<NewFile>, BuildError> {
     .collect())
 }
 
-/// Whether the component has an interface, in a version that is as good.
+/// Returns `true` if the component has an interface, in a version that is as good.
 fn has(interface: &InterfaceName) -> bool {
     let mut exports = WIT.lines().filter_map(|line| {
         let name = line.trim().strip_prefix("export ")?;

@@ -106,7 +106,7 @@ impl Workspace {
         }
     }
 
-    /// What its components are assembled with.
+    /// The settings that its components are assembled with.
     pub(crate) fn toolchain(&self, toolchain: &Toolchain) -> Result<Toolchain, BuildError> {
         with_libraries(
             &self.document,

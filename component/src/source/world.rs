@@ -39,7 +39,7 @@ pub struct ComponentWorld {
 }
 
 impl ComponentWorld {
-    /// How many parts the types of its functions have, and one for each function.
+    /// The number of parts of its functions' types, and one for each function.
     pub(crate) fn parts(&self) -> u64 {
         let interfaces = self.world.imports.iter().chain(&self.world.exports);
         interfaces.map(Interface::parts).sum()

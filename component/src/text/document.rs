@@ -66,7 +66,7 @@ impl Document {
     }
 }
 
-/// What a message of `serde` about an unknown key or value says was written, and what could have been.
+/// The word that a message of `serde` calls unknown, and those that it expects.
 fn expected_names(message: &str) -> (&str, Vec<&str>) {
     if !message.starts_with("unknown ") {
         return ("", Vec::new());

@@ -3,10 +3,10 @@
 
 use super::model::{Function, InterfaceName};
 
-/// How a `word` is written where its name is resolved.
+/// The text of a `word` where its name is resolved.
 const WORD: &str = "record { w3: felt, w2: felt, w1: felt, w0: felt }";
 
-/// How the state of the hash function is written.
+/// The text of the hash function's state.
 const STATE: &str = "tuple<felt, felt, felt, felt, felt, felt, felt, felt, felt, felt, felt, felt>";
 
 /// Interface, function, and what it is in assembly: `[parameters] -> [result]`, the first element on top.
@@ -69,12 +69,12 @@ fn own_name(name: &InterfaceName) -> Option<&str> {
     }
 }
 
-/// Whether the functions of an interface are instructions.
+/// Returns `true` if the functions of an interface are instructions.
 pub(crate) fn is_built_in(name: &InterfaceName) -> bool {
     own_name(name).is_some()
 }
 
-/// What a function of such an interface is in assembly; nothing if there is no such function.
+/// The assembly of a function of such an interface; nothing if there is no such function.
 pub(crate) fn code(interface: &InterfaceName, function: &Function) -> Option<&'static str> {
     let interface = own_name(interface)?;
     let written = function.to_string();

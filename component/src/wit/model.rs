@@ -76,7 +76,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// How many parts the types of its functions have, and one for each function.
+    /// The number of parts of its functions' types, and one for each function.
     pub(crate) fn parts(&self) -> u64 {
         self.functions.iter().map(Function::parts).sum()
     }
@@ -277,7 +277,7 @@ impl Function {
 }
 
 impl Function {
-    /// How many parts its types have, and one for itself.
+    /// The number of parts of its types, and one for itself.
     pub(crate) fn parts(&self) -> u64 {
         let params = self.params.iter().map(|param| &param.ty);
         1 + params.chain(&self.result).map(Type::parts).sum::<u64>()
@@ -418,7 +418,7 @@ impl fmt::Display for ResourceName {
 }
 
 impl Type {
-    /// How many types it is made of, itself among them.
+    /// The number of types that it is made of, itself among them.
     fn parts(&self) -> u64 {
         let inner: u64 = match self {
             Self::List(ty) | Self::Option(ty) => ty.parts(),

@@ -100,7 +100,7 @@ pub(crate) fn quoted(path: &str) -> String {
     }
 }
 
-/// Whether a part of a path can stand in assembly by itself.
+/// Returns `true` if a part of a path can stand in assembly by itself.
 fn is_plain(part: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     part.starts_with(|c: char| c.is_ascii_lowercase())

@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether a sign is next; if it is, it is taken.
+    /// Returns `true` if a sign is next; if it is, it is taken.
     fn takes(&mut self, sign: char) -> bool {
         match self.rest.trim_start().strip_prefix(sign) {
             Some(rest) => {
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// What is in a case of a result, where `_` is nothing.
+    /// The content of a case of a result, where `_` is nothing.
     fn payload(&mut self, depth: usize) -> Result<Option<Arc<Type>>, TypeError> {
         match self.takes('_') {
             true => Ok(None),

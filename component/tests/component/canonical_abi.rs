@@ -277,7 +277,7 @@ fn malformed_messages_trap_with_the_name_of_the_rule() {
     }
 }
 
-/// Whether they are looked at two words at a time, or in the one that is left.
+/// Returns `true` if they are looked at two words at a time, or in the one that is left.
 #[test]
 fn every_element_of_a_list_is_checked() {
     let cases = [

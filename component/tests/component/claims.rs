@@ -1,4 +1,4 @@
-//! What can be claimed, and what is refused.
+//! Claims, and what is refused as one.
 
 use crate::support::Files;
 use miden_assembly::Assembler;

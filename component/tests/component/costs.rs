@@ -152,7 +152,7 @@ fn the_book_has_the_rows_of_calls_and_of_what_goes_with_them() {
     assert!(missing.is_empty(), "the book lacks\n{}", missing.join("\n"));
 }
 
-/// What values look like whose calls are counted: what the book calls them, their type, and their flat form.
+/// The values whose calls are counted: what the book calls them, their type, and their flat form.
 /// Lists are at [`LIST`], where every element is 1.
 const VALUES: [(&str, &str, &[u64]); 20] = [
     ("`bool`", "bool", &[1]),

@@ -8,7 +8,7 @@ use crate::support::{Files, Inputs, run, run_checked};
 /// Numbers of parameters and of results, on both sides of every change in how they cross.
 const LENGTHS: [usize; 14] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 15, 16];
 
-/// What the caller has below the parameters: more than 16 elements.
+/// The caller's elements below the parameters: more than 16.
 const HELD: u64 = 20;
 
 /// The first of the elements that the caller holds, of the parameters, and of the results.
@@ -203,7 +203,7 @@ fn a_procedure_that_leaves_more_than_its_results_traps() {
     );
 }
 
-/// What a callee has beside its exports.
+/// The rest of a callee beside its exports.
 #[derive(Default)]
 struct Callee<'a> {
     /// More of its `component.toml`.
@@ -288,7 +288,7 @@ fn exporting(exports: &[(&str, &str)], callee: Callee<'_>, main: &str) -> Files 
 /// A procedure with a call in it, that takes any element and leaves one.
 const ADDS: &str = "pub proc add exec.logs::log add.1 end\n";
 
-/// Whether the export `add` of the callee is its procedure `inner::code::add`.
+/// Returns `true` if the export `add` of the callee is its procedure `inner::code::add`.
 fn is_one(files: &Files) -> bool {
     let linked = files.link().unwrap_or_else(|error| panic!("{error}"));
     run(&linked, Inputs::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -348,7 +348,7 @@ fn what_an_export_does_is_part_of_a_procedure_that_nothing_else_uses() {
     assert!(!is_one(&exporting(&ADD, callee, CALLS_ADD)));
 }
 
-/// What the second procedure does with the first: it hands over an element that is no `u32`.
+/// The second procedure calls the first: it hands over an element that is no `u32`.
 const TWICE: &str = "push.4294967296 add ADD ADD push.4294967296 sub";
 
 /// The procedure takes elements that are no `u32` from those that execute it inside the component.

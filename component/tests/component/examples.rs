@@ -663,7 +663,7 @@ fn wallet_accepts_only_the_approved_script() {
 
 // TRANSACTION
 
-/// What a transaction is told: the commitments of the account's component and of the note's.
+/// The arguments of a transaction: the commitments of the account's component and of the note's.
 fn told(linked: &LinkedComposition) -> Inputs {
     told_of(linked, "note")
 }
@@ -888,7 +888,7 @@ fn with_accounts(file: &str, old: &str, new: &str) -> Result<(), String> {
     run.map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// What linking says of the accounts with one of their files changed.
+/// The error of linking the accounts with one of their files changed.
 fn accounts_linked(file: &str, old: &str, new: &str) -> Result<LinkedComposition, String> {
     let files = copy_of("accounts");
     change(&files, file, old, new);

@@ -13,7 +13,7 @@ use crate::{examples::examples, support::Files};
 /// Set where the compiler for Rust has only the sources of its libraries for WebAssembly.
 const BUILD_STD: &str = "MIDEN_CVM_BUILD_STD";
 
-/// What a program prints, if it is there.
+/// The output of a program, if it is there.
 fn says(program: &str, argument: &[&str]) -> Option<String> {
     let output = Command::new(program).args(argument).output().ok()?;
     String::from_utf8(output.stdout).ok()

@@ -128,7 +128,7 @@ fn imports_in_circles_are_refused() {
     fine.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// What the assembler would calculate modulo 2^16, or end at an assertion.
+/// Constants that the assembler would calculate modulo 2^16, or end at an assertion.
 #[test]
 fn what_the_assembler_does_not_foresee_is_refused() {
     let locals = |count: &str| {

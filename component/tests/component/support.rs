@@ -39,7 +39,7 @@ impl Files {
         fs::write(path, bytes).expect("a new file");
     }
 
-    /// What is in a file.
+    /// The content of a file.
     pub fn read(&self, path: &str) -> Vec<u8> {
         fs::read(self.path(path)).expect("it is there")
     }

@@ -57,7 +57,7 @@ fn wit(files: &Files, folder: &str) -> String {
     String::from_utf8(files.read(&format!("{folder}/{folder}.wit"))).expect("text")
 }
 
-/// How a core module and a world are put together.
+/// The way in which a core module and a world are put together.
 type Making = fn(&str, &str, &[u8]) -> Vec<u8>;
 
 /// Sends a value from one component to another and back.

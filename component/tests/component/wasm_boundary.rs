@@ -51,7 +51,7 @@ fn outcome(files: &Files) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// What a call of a function traps with whose result is at `address` of this memory.
+/// The trap of a call of a function whose result is at `address` of this memory.
 fn result(definitions: &[&str], ty: &str, address: i32, bytes: &[u8]) -> Result<(), String> {
     let bytes: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let wat = format!(

@@ -22,7 +22,7 @@ use crate::{
     values::{Memory, Type, Value},
 };
 
-/// What a call is expected to do.
+/// The expected result of a call.
 enum Outcome<'a> {
     Returns(Vec<WastVal<'a>>),
     Traps(&'a str),
@@ -42,7 +42,7 @@ struct Instance<'a> {
     calls: Vec<Call<'a>>,
 }
 
-/// What became of the assertions of a file.
+/// The results of the assertions of a file.
 #[derive(Default)]
 struct Count {
     held: usize,
@@ -59,7 +59,7 @@ impl Count {
     }
 }
 
-/// What a component that is refused would need.
+/// The feature that a refused component would need.
 fn needs(reason: &str) -> Option<&'static str> {
     [
         ("has floats", "floats"),
@@ -230,7 +230,7 @@ fn has_floats(value: &WastVal<'_>) -> bool {
     }
 }
 
-/// What `Type::check` says of another value.
+/// The error of `Type::check` for another value.
 const ARRIVED_WRONG: &str = "arrived wrong";
 
 // PROGRAMS

@@ -15,7 +15,7 @@ use crate::examples;
 
 /// A proof that is known to be valid, and its statement.
 pub struct Known {
-    /// What it proves.
+    /// The statement that it proves.
     pub statement: Statement,
     /// The proof, for the shortest trace and with the fewest queries that there are.
     pub proof: Vec<u8>,

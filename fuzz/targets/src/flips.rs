@@ -7,17 +7,17 @@ use rayon::prelude::*;
 
 use crate::artifacts::Known;
 
-/// What came of changing bits of a proof.
+/// The results of changing bits of a proof.
 #[derive(Debug, Default)]
 pub struct Flips {
-    /// How often the verifier gave each kind of reason to refuse.
+    /// The number of times that the verifier gave each kind of reason to refuse.
     pub refused: BTreeMap<&'static str, usize>,
     /// The bits whose change went unnoticed.
     pub accepted: Vec<usize>,
 }
 
 impl Flips {
-    /// How many bits were changed.
+    /// The number of bits that were changed.
     pub fn count(&self) -> usize {
         self.refused.values().sum::<usize>() + self.accepted.len()
     }

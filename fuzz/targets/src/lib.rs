@@ -1,4 +1,4 @@
-//! What has to hold whatever bytes come from outside: no panic, no more memory or time than the bytes
+//! Properties that hold whatever bytes come from outside: no panic, no more memory or time than the bytes
 //! can ask for, an error that says what is wrong; and what is read is written again as it was.
 //!
 //! There is a function for each kind of input, listed in [`TARGETS`] with inputs to start from. The

@@ -200,7 +200,7 @@ sources = [\"graph.masm\", \"left.masm\", \"right.masm\"]
 procedure = \"graph::main\"
 ";
 
-/// What stands between two modules.
+/// The separator between two modules.
 const BETWEEN: &str = "\n=\n";
 
 /// Reads bytes as the three modules of one component, which can name each other.

@@ -150,7 +150,7 @@ fn words(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     words
 }
 
-/// What `PROPTEST_CASES` is if it is not set.
+/// The number of cases if `PROPTEST_CASES` is not set.
 const DEFAULT_CASES: usize = 256;
 
 /// Checks the inputs to start from, and this many that come of them; `PROPTEST_CASES` makes it more.

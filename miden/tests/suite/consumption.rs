@@ -1,4 +1,4 @@
-//! Which notes can be consumed, by this crate's checker and by the one of `miden-tx`.
+//! Notes that can be consumed, by this crate's checker and by the one of `miden-tx`.
 
 use miden_cvm_miden::{
     FailedNote, NoteCheckerError, NoteConsumptionChecker, TransactionExecutor,

@@ -160,7 +160,7 @@ fn what_is_not_proven_is_refused() {
     ));
 }
 
-/// What is cut off or goes on, of a transaction's bytes and of its proof's.
+/// Truncated and extended bytes of transactions and of their proofs.
 #[test]
 fn other_lengths_are_refused() {
     let transaction = prove("consume1_ecdsa");
@@ -258,7 +258,7 @@ fn proofs_of_other_versions_are_refused_by_their_version() {
 /// Sets a limit.
 type Bound = fn(&mut Limits);
 
-/// What a proving service bounds, each by its name.
+/// The bounds of a proving service, each by its name.
 #[test]
 fn limits_are_named() {
     let bounds: [(&str, Bound); 7] = [

@@ -1,4 +1,4 @@
-//! What `miden/upstream/run.py` makes of the tests that Miden's crates are published with. `.ci/run node` has it
+//! Results that `miden/upstream/run.py` makes of the tests that Miden's crates are published with. `.ci/run node` has it
 //! run a sample of them, `.ci/run upstream` all.
 
 use std::{path::Path, process::Command};

@@ -43,7 +43,7 @@ pub trait BaseHost {
         Ok(())
     }
 
-    /// What the host has to say of an assertion that failed; it becomes part of the trap.
+    /// The host's message for an assertion that failed; it becomes part of the trap.
     fn on_assert_failed(
         &mut self,
         _state: &ProcessState<'_>,

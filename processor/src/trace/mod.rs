@@ -26,7 +26,7 @@ use thiserror::Error;
 use self::{
     chiplets::{
         ChipletRecorders,
-        hasher::{HasherRequestError, Unhash},
+        hasher::{HasherRequestError, SegmentData},
         instances::{InstanceRecorder, Others},
         memory::Access,
         memory_context,
@@ -410,10 +410,10 @@ impl TraceBuilder {
         self.note(result);
     }
 
-    /// Unhashes the root's data, once the hasher has begun the program's hash.
+    /// Initializes the root's memory, once the hasher has begun the program's hash.
     fn place_root_data(&mut self) {
         for (segment, data) in std::mem::take(&mut self.root_data) {
-            self.unhash(ContextId::ROOT, 0, &segment, &data);
+            self.init_segment(ContextId::ROOT, 0, &segment, &data);
         }
     }
 
@@ -436,13 +436,19 @@ impl TraceBuilder {
     }
 
     /// Records a segment that is written to the memory of a new instance.
-    fn unhash(&mut self, context: ContextId, time: u32, segment: &SegmentRecord, data: &[Felt]) {
+    fn init_segment(
+        &mut self,
+        context: ContextId,
+        time: u32,
+        segment: &SegmentRecord,
+        data: &[Felt],
+    ) {
         let segments = self.segments_of(context.index());
         let number = segments
             .iter()
             .position(|s| s.address == segment.address)
             .unwrap_or(0);
-        let result = self.chiplets.unhash(&Unhash {
+        let result = self.chiplets.init_segment(&SegmentData {
             context: memory_context(context.domain(), context.index(), Space::User),
             instance: segment.instance,
             time,
@@ -629,7 +635,7 @@ impl Tracer for TraceBuilder {
     ) {
         match at {
             CreationTime::BeforeStart => self.root_data.push((*segment, data.to_vec())),
-            CreationTime::Cycle(clk) => self.unhash(context, clk + 1, segment, data),
+            CreationTime::Cycle(clk) => self.init_segment(context, clk + 1, segment, data),
         }
     }
 }

@@ -130,7 +130,7 @@ pub fn keep(count: usize, pushed: usize) -> String {
     format!("repeat.{pushed} {below} drop end")
 }
 
-/// What a root adopts: two calls over a wire, by stubs that the composition has no links for.
+/// The component that a root adopts: two calls over a wire, by stubs that the composition has no links for.
 pub fn calls(builder: &Builder) -> Component {
     let import = |stub, key| import(builder, stub, key, LinkKind::Shared);
     let calls = vec![import("c1", BUMP), import("b2", WHO)];

@@ -21,7 +21,7 @@ const BASE: u64 = BUMP + 2;
 const ADD: u64 = BUMP + 3;
 const RUN: u64 = BUMP + 4;
 
-/// What the components do. Each function takes an element and gives one.
+/// The code of the components. Each function takes an element and gives one.
 const COUNTER: &str = "
     pub proc bump mem_load.0 add.1 dup mem_store.0 swap drop end
     pub proc get mem_load.0 swap drop end
@@ -79,7 +79,7 @@ fn elements(first: u64) -> Vec<Felt> {
     data
 }
 
-/// What the root does with instances, which have their handles in the order in which they are installed.
+/// The root's steps with instances, which have their handles in the order in which they are installed.
 enum Step<'a> {
     /// One of a component.
     Install(&'a Component),
@@ -91,7 +91,7 @@ enum Step<'a> {
 
 use Step::{Call as Calls, Install, Wire};
 
-/// Whether a trap is the one of a case.
+/// `true` if a trap is the one of a case.
 type IsTrap = fn(&Trap) -> bool;
 
 /// The text of the root's program, which ends with the results of all calls, the last one on top.

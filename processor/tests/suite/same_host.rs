@@ -154,7 +154,7 @@ mod there {
     host!();
 }
 
-/// What both hosts were told, and the errors of both runs.
+/// The calls of both hosts, and the errors of both runs.
 fn told(case: &Case) -> ([Vec<String>; 2], [Option<String>; 2]) {
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     let mut here = here::Node::default();

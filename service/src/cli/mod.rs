@@ -45,7 +45,7 @@ fn token() -> Option<String> {
     std::env::var(TOKEN).ok().filter(|token| !token.is_empty())
 }
 
-/// What is told of what happens.
+/// The events that are logged.
 #[derive(Debug, Args)]
 struct Log {
     /// The least severe events that are told on the standard error

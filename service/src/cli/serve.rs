@@ -67,7 +67,7 @@ pub struct ServeCommand {
     log: Log,
 }
 
-/// What jobs may take.
+/// The limits of jobs.
 #[derive(Debug, Args)]
 struct RulesArgs {
     /// The most bytes of a job's target and inputs

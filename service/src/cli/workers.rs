@@ -53,7 +53,7 @@ impl WorkerCommand {
     }
 }
 
-/// How long NATS is waited for.
+/// The time for which NATS is waited for.
 #[derive(Debug, Args)]
 pub struct Patience {
     /// The seconds for which a NATS server that is not there yet is waited for
@@ -121,7 +121,7 @@ impl WorkerArgs {
     }
 }
 
-/// What becomes `true` when the process is told to stop.
+/// A flag that becomes `true` when the process is told to stop.
 pub fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
     let (stop, stopped) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;

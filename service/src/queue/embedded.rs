@@ -76,7 +76,7 @@ struct Leased {
 const RECORDS: &str = "records";
 const OBJECTS: &str = "objects";
 
-/// What the names of records end with, and those of files that are being written.
+/// The endings of the names of records, and of files that are being written.
 const RECORD: &str = "json";
 const UNFINISHED: &str = "new";
 

@@ -27,7 +27,7 @@ pub enum QueueError {
     /// There is no such object.
     #[error("the object {0} is not there any more")]
     NoObject(Digest),
-    /// What is there under the name of an object is something else.
+    /// The file under the name of an object is something else.
     #[error("the object {object} is not what its name says: {reason}")]
     WrongObject {
         /// The object.
@@ -35,8 +35,8 @@ pub enum QueueError {
         /// Why not.
         reason: String,
     },
-    /// What is there under the name of a job is not its record.
-    #[error("what is kept of the job {id} is no record of it: {reason}")]
+    /// The file under the name of a job is not its record.
+    #[error("the record of job {id} cannot be read: {reason}")]
     WrongRecord {
         /// The job.
         id: JobId,
@@ -140,13 +140,13 @@ pub trait Queue: Send + Sync {
     /// Waits for a job, the most urgent one first.
     async fn pull(&self) -> Result<Box<dyn Lease>, QueueError>;
 
-    /// How long a job is a worker's that is not heard of.
+    /// The time for which a job is a worker's that is not heard of.
     fn lease(&self) -> Duration;
 
     /// Keeps what a worker tells of itself.
     async fn tell(&self, worker: &WorkerStatus) -> Result<(), QueueError>;
 
-    /// What workers told of themselves last.
+    /// The last reports of workers about themselves.
     async fn workers(&self) -> Result<Vec<WorkerStatus>, QueueError>;
 }
 

@@ -42,24 +42,24 @@ const RECORDS: &str = "miden-cvm-records";
 const WORKERS: &str = "miden-cvm-workers";
 const OBJECTS: &str = "miden-cvm-objects";
 
-/// How often a worker asks for jobs that it was not told of.
+/// The interval at which a worker asks for jobs that it was not told of.
 const ASK: Duration = Duration::from_secs(1);
 
-/// How often the list of a bucket is begun again.
+/// The number of times that the list of a bucket is begun again.
 const LISTS: u32 = 3;
 
-/// How long a piece of an object, or the next key of a bucket, is waited for.
+/// The time for which a piece of an object, or the next key of a bucket, is waited for.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How long a worker is known that is not heard of, in leases.
+/// The time for which a worker is known that is not heard of, in leases.
 const KNOWN_LEASES: u32 = 30;
 
-/// How a server sets up the engine.
+/// The settings with which a server sets up the engine.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// The jobs that may wait at one time, with those that workers have.
     pub capacity: usize,
-    /// How long a job is a worker's that is not heard of.
+    /// The time for which a job is a worker's that is not heard of.
     pub lease: Duration,
 }
 
@@ -237,7 +237,7 @@ fn subject(priority: Priority) -> String {
 async fn connected(url: &str, until: Instant, patience: Duration) -> Result<Client, QueueError> {
     let wrong = |reason: &dyn ToString| {
         QueueError::broken(format!(
-            "`{url}` is no address of a NATS server, such as `nats://127.0.0.1:4222`: {}",
+            "`{url}` is not the address of a NATS server, such as `nats://127.0.0.1:4222`: {}",
             reason.to_string()
         ))
     };

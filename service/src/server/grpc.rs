@@ -60,7 +60,7 @@ pub fn routes(service: &Arc<Service>) -> Routes {
 /// The length of the pieces in which statements and proofs are sent, far below what a message may have.
 const PIECE: usize = 1 << 20;
 
-/// What answers calls.
+/// The service that answers calls.
 #[derive(Clone)]
 struct Interface(Arc<Service>);
 

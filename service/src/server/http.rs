@@ -62,7 +62,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .with_state(service.clone())
 }
 
-/// What everybody may see: the page, which has nothing in it, and whether the service is well.
+/// Paths that everybody may see: the page, which has nothing in it, and whether the service is well.
 const OPEN: [&str; 2] = ["/", "/health"];
 
 /// The calls of gRPC that everybody may make.
@@ -93,7 +93,7 @@ pub fn guarded(routes: Router, token: Option<String>) -> Router {
     }))
 }
 
-/// How much of a path that there is not an answer repeats.
+/// The length at which an answer cuts a path that does not exist.
 const SHOWN: usize = 100;
 
 /// Why a request is not let through.
@@ -101,7 +101,7 @@ const SHOWN: usize = 100;
 enum Refusal {
     /// There is nothing under its path.
     Path,
-    /// What is under its path is not asked for by its method.
+    /// The path exists, but not for this method.
     Method,
     /// It does not show the token.
     Token,

@@ -33,10 +33,10 @@ use crate::{
     stop::stopped,
 };
 
-/// How a server is run.
+/// The settings of a server.
 #[derive(Clone, Default)]
 pub struct ServerOptions {
-    /// What clients have to show; nothing if anybody may come.
+    /// The token that clients have to show; nothing if anybody may come.
     pub token: Option<String>,
     /// Certificate and key, in PEM; nothing for a server without TLS.
     pub tls: Option<Identity>,
@@ -61,10 +61,10 @@ pub enum ServiceError {
     #[error("nothing of the job arrived for {} s", SILENCE.as_secs())]
     Silent,
     /// More arrives than the server has room for.
-    #[error("more jobs arrive than the server has room for: ask again later")]
+    #[error("the server has no room for more jobs: try again later")]
     Busy,
     /// The server is about to stop.
-    #[error("the server takes no more jobs, since it is about to stop: ask again later")]
+    #[error("the server is about to stop and takes no more jobs: try again later")]
     Stopping,
     /// The jobs refuse it.
     #[error(transparent)]
@@ -93,16 +93,16 @@ impl ServiceError {
 /// The jobs that are looked at at one time; others wait for these.
 const MAX_PREPARED: usize = 16;
 
-/// How often deadlines are looked at.
+/// The interval at which deadlines are looked at.
 const SWEEP: Duration = Duration::from_millis(500);
 
-/// What requests are served with.
+/// The state that requests are served with.
 pub struct Service {
     jobs: Jobs,
     metrics: Metrics,
     /// The records as they were last seen.
     mirror: Mutex<BTreeMap<JobId, Record>>,
-    /// How many clients wait for each job.
+    /// The number of clients that wait for each job.
     waiting: Mutex<HashMap<JobId, usize>>,
     room: Room,
     prepared: Semaphore,
@@ -132,7 +132,7 @@ impl Service {
         &self.jobs
     }
 
-    /// Whether it is about to stop.
+    /// Returns `true` if it is about to stop.
     fn is_stopping(&self) -> bool {
         *self.stop.borrow()
     }

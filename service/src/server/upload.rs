@@ -9,10 +9,10 @@ use tokio::{
 
 use super::ServiceError;
 
-/// How long a client may take to send a job.
+/// The time that a client may take to send a job.
 pub const UPLOAD_TIME: Duration = Duration::from_secs(120);
 
-/// How long a client that sends a job may send nothing.
+/// The time for which a client that sends a job may send nothing.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// The most bytes of a form with a job that are not target or inputs.

@@ -1,4 +1,4 @@
-//! What clients see.
+//! The service as clients see it.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -211,7 +211,7 @@ async fn only_who_shows_the_token_is_served() {
     host.stop().await;
 }
 
-/// Whether the service says by gRPC that it is well.
+/// Returns `true` if the service says by gRPC that it is well.
 async fn is_well(url: &str) -> bool {
     let channel = Channel::from_shared(url.to_owned()).expect("an address");
     let mut health = HealthClient::new(channel.connect().await.expect("a connection"));

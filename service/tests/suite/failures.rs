@@ -1,4 +1,4 @@
-//! What goes wrong with jobs, and what becomes of them.
+//! Failures of jobs, and what becomes of them.
 
 use std::{fs, time::Duration};
 
@@ -125,7 +125,7 @@ async fn a_cancelled_job_is_over_and_its_process_is_gone() {
     host.stop().await;
 }
 
-/// Whether a process is there that has not ended.
+/// Returns `true` if a process is there that has not ended.
 fn is_alive(process: u32) -> bool {
     match fs::read_to_string(format!("/proc/{process}/stat")) {
         Ok(stat) => !stat.contains(") Z "),
@@ -133,7 +133,7 @@ fn is_alive(process: u32) -> bool {
     }
 }
 
-/// What is there after some time.
+/// The value that is there after some time.
 async fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
     for _ in 0..600 {
         if let Some(found) = look() {

@@ -43,7 +43,7 @@ pub const LONG: &str = "begin push.20000 dup neq.0 while.true sub.1 dup neq.0 en
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How a service is set up.
+/// The settings of a service.
 pub struct Setup {
     pub rules: Rules,
     pub capacity: usize,

@@ -394,9 +394,9 @@ fn a_nats_server_that_is_not_there_is_not_waited_for_without_end() {
     let cases = [
         (&*absent, "there is no NATS server at"),
         ("nats://nowhere.invalid", "there is no NATS server at"),
-        ("nats://", "no address of a NATS server"),
-        ("http://127.0.0.1", "no address of a NATS server"),
-        ("a b", "no address of a NATS server"),
+        ("nats://", "not the address of a NATS server"),
+        ("http://127.0.0.1", "not the address of a NATS server"),
+        ("a b", "not the address of a NATS server"),
     ];
     for (url, told) in cases {
         for command in ["serve", "worker"] {

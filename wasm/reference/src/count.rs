@@ -1,4 +1,4 @@
-//! How many instructions a call executes.
+//! The number of instructions that a call executes.
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ struct Counting {
     has_globals: bool,
 }
 
-/// Whether an instruction counts: `wasmtime` takes no fuel for these others.
+/// Returns `true` if an instruction counts: `wasmtime` takes no fuel for these others.
 fn counts(operator: &Operator<'_>) -> bool {
     !matches!(
         operator,

@@ -1,4 +1,4 @@
-//! What another engine, `wasmi`, makes of modules.
+//! Results of another engine, `wasmi`, for modules.
 //!
 //! `random FIRST COUNT` prints a script in the specification's own form: random modules, numbered from
 //! FIRST, with calls of what they export, and what comes of them. `count MODULE FUNCTION ARGUMENT…` prints

@@ -17,7 +17,7 @@ use wasmparser::{
 /// The export that gives a number for what is in globals and memory.
 pub const STATE: &str = "state of the instance";
 
-/// How often functions and loops may begin before the module traps.
+/// The number of times that functions and loops may begin before the module traps.
 const FUEL: u32 = 300;
 
 /// Bytes at the beginning and at the end of memory that count for its state.
@@ -111,7 +111,7 @@ struct WithState {
     types: u32,
     functions: u32,
     globals: Vec<Type>,
-    /// How many tables there are, if the module has references.
+    /// The number of tables, if the module has references.
     tables: u32,
     has_memory: bool,
 }
@@ -140,7 +140,7 @@ impl WithState {
         Ok(this)
     }
 
-    /// What is on top of the stack is mixed into the state.
+    /// The top of the stack is mixed into the state.
     fn mix(code: &mut InstructionSink<'_>) {
         code.local_get(0).i64_const(7).i64_rotl();
         code.i64_xor()

@@ -1,4 +1,4 @@
-//! What an engine makes of a module, as a script.
+//! An engine's results for a module, as a script.
 
 use std::{error::Error, fmt::Write};
 

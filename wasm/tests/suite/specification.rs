@@ -19,7 +19,7 @@ use wast::{
 
 use crate::support::{Call, Machine};
 
-/// What the tests import from the module `spectest`.
+/// The imports of the tests from the module `spectest`.
 const HOST: &str = "
 pub proc print nop end
 pub proc print_i32 drop end
@@ -32,7 +32,7 @@ const LINKING: &str = "memories, tables or globals of other modules, or function
 const TEXT: &str = "text that is no module";
 const GLOBALS: &str = "exported globals that are read from outside";
 
-/// How many assertions hold, how many are left out, by reason, and those that do not hold.
+/// The number of assertions that hold, of those that are left out, by reason, and those that do not hold.
 #[derive(Default)]
 struct Count {
     held: usize,
@@ -73,7 +73,7 @@ struct Provider {
 }
 
 impl Provider {
-    /// What an instance provides by a name, if its functions keep nothing in memory, which others have too.
+    /// The export of an instance by a name, if its functions keep nothing in memory, which others have too.
     fn of(instance: &Instance, name: &str, number: usize) -> Option<Self> {
         let compiled = &instance.machine.as_ref().ok()?.compiled;
         if compiled.text.contains("mem_") || compiled.text.contains("::host::") {
@@ -137,7 +137,7 @@ fn options(providers: &[Provider]) -> Options {
     }
 }
 
-/// What a module that is refused would need.
+/// The feature that a refused module would need.
 fn needs(error: &WasmError) -> String {
     match error {
         WasmError::Import { .. } => LINKING.into(),
@@ -253,7 +253,7 @@ impl Instance {
     }
 }
 
-/// Whether a trap is the one that the specification says.
+/// Returns `true` if a trap is the one that the specification says.
 fn is_trap(error: &str, message: &str) -> Result<(), Miss> {
     let names: &[&str] = match message {
         "integer divide by zero" => &["integer divide by zero", "division by zero"],

@@ -172,7 +172,7 @@ pub const FUNCTIONS: &[Function] = &[
         "the first leg of an update sends a sibling for each level",
     ),
     Function::new(
-        Bus::Obligation,
+        Bus::SegmentInit,
         &[],
         "an instance is created once, and owes one segment after the other",
     ),

@@ -116,31 +116,41 @@ pub struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     /// The inputs of a table.
     pub fn new(table: Table, cells: &'a Cells) -> Self {
-        let conditions = |when: &[(&str, u64)]| -> Option<Vec<(Variable, Felt)>> {
-            let resolve =
-                |&(name, value): &(&str, u64)| Some((cells.find(name)?, Felt::new(value)));
-            when.iter().map(resolve).collect()
+        // All ways in which the conditions hold, each with one of the cells that each names.
+        let conditions = |when: &[(&str, u64)]| {
+            let mut ways = vec![Vec::new()];
+            for &(names, value) in when {
+                let found = cells.named(names).into_iter();
+                let longer = found.flat_map(|cell| {
+                    let condition = [(cell, Felt::new(value))];
+                    ways.iter().map(move |way| [&way[..], &condition].concat())
+                });
+                ways = longer.collect();
+            }
+            ways
         };
         let rows = Rows::of(table);
         let given = rows.given.iter();
         let given = given.filter(|rule| rule.places.contains(cells.place));
-        let rules = given.filter_map(|rule| {
-            Some(Resolved {
+        let rules = given.flat_map(|rule| {
+            let ways = conditions(rule.when).into_iter();
+            ways.map(|when| Resolved {
                 cells: cells.named(rule.cells),
-                when: conditions(rule.when)?,
+                when,
                 why: rule.why,
                 fact: rule.fact,
             })
         });
-        let passed = rows.passed.iter().filter_map(|rule| {
+        let passed = rows.passed.iter().flat_map(|rule| {
             let next: Vec<String> = rule
                 .cells
                 .split_whitespace()
                 .map(|cell| format!("{cell}'"))
                 .collect();
-            Some(Resolved {
+            let ways = conditions(rule.when).into_iter();
+            ways.map(move |when| Resolved {
                 cells: cells.named(&next.join(" ")),
-                when: conditions(rule.when)?,
+                when,
                 why: BEFORE,
                 fact: None,
             })
@@ -232,15 +242,12 @@ mod tests {
             };
             let given = rows.given.iter().map(|rule| (rule.cells, rule.when));
             let passed = rows.passed.iter().map(|rule| (rule.cells, rule.when));
-            let conditions = given
-                .clone()
-                .chain(passed.clone())
-                .flat_map(|(_, when)| when);
-            let lists = given.chain(passed).map(|(cells, _)| cells);
-            let patterns = lists
-                .flat_map(str::split_whitespace)
-                .chain(rows.kinds.iter().copied());
-            for pattern in patterns.chain(conditions.map(|(cell, _)| *cell)) {
+            let lists = given.chain(passed).flat_map(|(cells, when)| {
+                let conditions = when.iter().map(|(cells, _)| *cells);
+                conditions.chain([cells])
+            });
+            let patterns = lists.flat_map(str::split_whitespace);
+            for pattern in patterns.chain(rows.kinds.iter().copied()) {
                 assert!(exists(pattern), "{table:?} has no {pattern}");
             }
         }

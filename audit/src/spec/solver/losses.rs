@@ -21,7 +21,7 @@ use crate::spec::Recorded;
 /// The names of tests.
 type Tests = BTreeSet<String>;
 
-/// What notices that a part of the AIR is left out. If several things do, the first of these.
+/// The check that notices that a part of the AIR is left out. If several do, the first of these.
 #[derive(Debug, Clone)]
 pub enum Noticed {
     /// These tests have a forged trace that nothing else refuses.
@@ -73,7 +73,7 @@ pub struct Consequence {
     pub why: &'static str,
 }
 
-/// What nothing notices.
+/// A loss that nothing notices.
 pub const CONSEQUENCES: &[Consequence] = &[
     Consequence {
         name: "batch.group_start_binary",
@@ -229,7 +229,7 @@ impl Solved {
         })
     }
 
-    /// Whether a message is sent, or received, once on some row; nothing if it is always the prover who
+    /// Returns `true` if a message is sent, or received, once on some row; nothing if it is always the prover who
     /// chooses how often.
     fn is_sent(&self, message: usize) -> Option<bool> {
         let kinds = self.problems.iter().flat_map(|(_, kinds)| kinds);
@@ -242,7 +242,7 @@ impl Solved {
     }
 }
 
-/// What notices each loss.
+/// The check that notices each loss.
 #[derive(Debug, Clone)]
 pub struct Losses {
     /// By table: the parts in order.

@@ -23,7 +23,7 @@ use crate::spec::{
 /// A sum of products: coefficients with the names of the factors.
 pub type Sum = Vec<(String, Vec<String>)>;
 
-/// Whether a cell has one value, or a constraint follows from others.
+/// The question whether a cell has one value, or whether a constraint follows from others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
     /// The table.
@@ -36,9 +36,9 @@ pub struct Question {
     pub rule: String,
     /// The cells that have one value to begin with.
     pub given: Vec<String>,
-    /// What is zero.
+    /// The polynomials that are zero.
     pub zero: Vec<Sum>,
-    /// What is not.
+    /// The polynomials that are not.
     pub nonzero: Vec<Sum>,
 }
 
@@ -216,7 +216,7 @@ impl Flags {
     }
 }
 
-/// What makes a cell known, back to what is given.
+/// The reasons why a cell is known, back to what is given.
 struct Cone {
     given: BTreeSet<Variable>,
     zero: Vec<Polynomial>,

@@ -84,7 +84,7 @@ fn static_data_of_the_provers_choice() {
         .link(0, "a1", Shared, 1, "reader::idle")
         .data(1, 1000, &data);
     let mut forged = Forgery::new(builder.trace("begin call.stubs::a1 end"));
-    let cycle = forged.cycles(|row| row.unhash == ONE)[0];
+    let cycle = forged.cycles(|row| row.init == ONE)[0];
     // The permutation backwards from a state with the digest that is promised: the data before it is
     // another one, and the capacity is what it takes.
     let mut last = forged.trace.hasher[cycle + CYCLE - 1].state;

@@ -168,14 +168,14 @@ fn move_to_the_end(forgery: &mut Forgery, from: usize) -> usize {
 fn static_data_without_its_commitment() {
     // The last row of the data's hash would look up the commitment.
     let mut forged = with_data();
-    let cycle = forged.cycles(|row| row.unhash == ONE)[0];
+    let cycle = forged.cycles(|row| row.init == ONE)[0];
     let end = move_to_the_end(&mut forged, cycle);
-    forged.settles_to_more_than(&["boundary.last_unhash"]);
+    forged.settles_to_more_than(&["boundary.last_init"]);
     // So the data could be any.
     let mut state: State = forged.trace.hasher[end].state;
     state[4] = Felt::new(99);
     forged.edit_cycle(end, |row| row.state = state);
-    forged.settles_to_more_than(&["boundary.last_unhash"]);
+    forged.settles_to_more_than(&["boundary.last_init"]);
 }
 
 #[test]
@@ -204,9 +204,9 @@ fn a_hasher_that_begins_in_the_middle_of_something() {
     forged.settle();
     assert!(forged.violations().contains("boundary.first_merkle"));
     let mut forged = block(vec![Noop], &[]);
-    forged.edit_cycle(0, |row| row.unhash = ONE);
+    forged.edit_cycle(0, |row| row.init = ONE);
     forged.settle();
-    assert!(forged.violations().contains("boundary.first_unhash"));
+    assert!(forged.violations().contains("boundary.first_init"));
 }
 
 #[test]

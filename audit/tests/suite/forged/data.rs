@@ -2,7 +2,7 @@
 
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
-    columns::UnhashArgs,
+    columns::InitArgs,
     composition::LinkKind::{self, Fresh, Isolated, Shared},
     opcode::CALL,
 };
@@ -18,7 +18,7 @@ fn values(seed: u64, length: u64) -> Vec<Felt> {
 }
 
 /// Instance 1 has segments of two blocks, of one block, and of two; instance 2 has one. The first
-/// one's cycles are the first four of those that unhash.
+/// one's cycles are the first four of those that initialize memory.
 fn builder(kind: LinkKind) -> Builder {
     Builder::new(3)
         .component(
@@ -37,14 +37,14 @@ fn idle(kind: LinkKind) -> Forgery {
     Forgery::new(builder(kind).trace("begin call.stubs::b1 end"))
 }
 
-/// First rows of the cycles that unhash.
+/// First rows of the cycles that initialize memory.
 fn cycles(forgery: &Forgery) -> Vec<usize> {
-    forgery.cycles(|row| row.unhash == ONE)
+    forgery.cycles(|row| row.init == ONE)
 }
 
-fn edit_args(forgery: &mut Forgery, cycle: usize, mut edit: impl FnMut(&mut UnhashArgs<Felt>)) {
+fn edit_args(forgery: &mut Forgery, cycle: usize, mut edit: impl FnMut(&mut InitArgs<Felt>)) {
     for row in &mut forgery.trace.hasher[cycle..cycle + CYCLE] {
-        edit(row.unhash_args_mut());
+        edit(row.init_args_mut());
     }
 }
 
@@ -58,7 +58,7 @@ fn skipped() {
         let mut forged = idle(kind);
         let first = cycles(&forged)[0];
         remove(&mut forged, first, 3);
-        forged.settles_to(&["bus.Obligation"]);
+        forged.settles_to(&["bus.SegmentInit"]);
         // The call says that there is no data.
         let start = forged.row_of(CALL, 0);
         edit_call(forged.core(start), |call| call.has_data = ZERO);
@@ -68,14 +68,14 @@ fn skipped() {
     let mut forged = idle(Shared);
     let all = cycles(&forged);
     remove(&mut forged, all[2], 1);
-    forged.settles_to(&["bus.Obligation"]);
+    forged.settles_to(&["bus.SegmentInit"]);
     for cycle in &all[..2] {
         edit_args(&mut forged, *cycle, |args| args.done = ONE);
     }
     forged.settles_to(&["bus.Segment"]);
     let mut forged = idle(Shared);
     remove(&mut forged, all[0], 2);
-    forged.settles_to(&["bus.Obligation"]);
+    forged.settles_to(&["bus.SegmentInit"]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn skipped_of_the_root() {
     let mut forged = Forgery::new(builder.trace("begin neg neg end"));
     let first = cycles(&forged)[0];
     remove(&mut forged, first, 1);
-    forged.settles_to(&["bus.Obligation"]);
+    forged.settles_to(&["bus.SegmentInit"]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn not_the_whole_segment() {
     edit_args(&mut forged, all[0], |args| args.last = ONE);
     forged.trace.hasher[all[0] + CYCLE - 1]
         .cycle_end_mut()
-        .open_unhash = ZERO;
+        .open_init = ZERO;
     forged.settles_to(&["bus.Segment"]);
     // It is left open.
     let mut forged = idle(Shared);
@@ -111,12 +111,12 @@ fn doubled() {
     let all = cycles(&forged);
     let copy: [_; CYCLE] = core::array::from_fn(|i| forged.trace.hasher[all[2] + i]);
     forged.insert_cycles(all[2], &[copy]);
-    forged.settles_to(&["bus.Obligation", "bus.Range"]);
+    forged.settles_to(&["bus.SegmentInit", "bus.Range"]);
     // Later, to restore what the instance has changed.
     edit_args(&mut forged, all[2] + CYCLE, |args| {
         args.time += Felt::new(3)
     });
-    forged.settles_to(&["bus.Obligation"]);
+    forged.settles_to(&["bus.SegmentInit"]);
 }
 
 #[test]
@@ -140,12 +140,12 @@ fn altered() {
     let mut forged = idle(Shared);
     let all = cycles(&forged);
     forged.edit_cycle(all[0], |row| row.state[5] += ONE);
-    forged.settles_to(&["hasher.unhash_capacity"]);
+    forged.settles_to(&["hasher.init_capacity"]);
 }
 
 #[test]
 fn with_memory_that_says_otherwise() {
-    // What the program reads is not what is unhashed.
+    // What the program reads is not what memory is initialized with.
     let main = "begin call.stubs::a1 end";
     let mut forged = Forgery::new(builder(Shared).trace(main));
     let load = forged.row_of(miden_cvm_air::opcode::MLOAD, 0);
@@ -156,7 +156,7 @@ fn with_memory_that_says_otherwise() {
 
 #[test]
 fn in_another_order() {
-    // Each segment is unhashed under the other one's number.
+    // Memory is initialized with each segment under the other one's number.
     let mut forged = idle(Shared);
     let all = cycles(&forged);
     let copy = |forgery: &Forgery, at: usize| -> [_; CYCLE] {
@@ -165,7 +165,7 @@ fn in_another_order() {
     let moved = copy(&forged, all[2]);
     remove(&mut forged, all[2], 1);
     forged.insert_cycles(all[0], &[moved]);
-    // The hasher's order is free: the obligations say what follows what.
+    // The hasher's order is free: the messages say what follows what.
     forged.settles_to(&[]);
     edit_args(&mut forged, all[0], |args| {
         (args.segment, args.done) = (ZERO, ZERO);
@@ -180,12 +180,12 @@ fn in_another_order() {
 
 #[test]
 fn written_elsewhere() {
-    type Edit = fn(&mut UnhashArgs<Felt>);
+    type Edit = fn(&mut InitArgs<Felt>);
     let edits: [(Edit, &str); 5] = [
-        (|args| args.time += ONE, "bus.Obligation"),
-        (|args| args.context += Felt::new(8), "bus.Obligation"),
-        (|args| args.context += ONE, "bus.Obligation"),
-        (|args| args.instance = Felt::new(2), "bus.Obligation"),
+        (|args| args.time += ONE, "bus.SegmentInit"),
+        (|args| args.context += Felt::new(8), "bus.SegmentInit"),
+        (|args| args.context += ONE, "bus.SegmentInit"),
+        (|args| args.instance = Felt::new(2), "bus.SegmentInit"),
         (|args| args.address += Felt::new(8), "bus.Segment"),
     ];
     for (edit, expected) in edits {
@@ -203,9 +203,9 @@ fn written_elsewhere() {
         (|args| args.time += ONE, "hasher.continued_args"),
         (|args| args.context += Felt::new(8), "hasher.continued_args"),
         (|args| args.instance = ZERO, "hasher.continued_args"),
-        (|args| args.segment += ONE, "hasher.unhash_segment"),
-        (|args| args.address += Felt::new(8), "hasher.unhash_address"),
-        (|args| args.block += ONE, "hasher.unhash_block"),
+        (|args| args.segment += ONE, "hasher.init_segment"),
+        (|args| args.address += Felt::new(8), "hasher.init_address"),
+        (|args| args.block += ONE, "hasher.init_block"),
     ];
     for (edit, expected) in edits {
         let mut forged = idle(Shared);
@@ -225,7 +225,7 @@ fn data_of_another_instance() {
     forged.public.composition = own.public.composition.clone();
     let cycle = cycles(&forged)[0];
     edit_args(&mut forged, cycle, |args| args.instance = ONE);
-    forged.settles_to(&["bus.Obligation", "bus.Segment"]);
+    forged.settles_to(&["bus.SegmentInit", "bus.Segment"]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn flags_that_are_numbers() {
         }
         forged.settle();
         let found = forged.violations();
-        assert!(found.contains("hasher.unhash_binary"), "{found:?}");
+        assert!(found.contains("hasher.init_binary"), "{found:?}");
     }
 }
 

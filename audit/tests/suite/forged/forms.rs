@@ -108,7 +108,7 @@ fn cycles_of_no_kind_or_of_two() {
     forged.edit_cycle(cycle, |row| row.absorb = TWO);
     forged.settles_to_more_than(&["hasher.kind_binary"]);
     let mut forged = honest;
-    forged.edit_cycle(cycle, |row| (row.merkle, row.unhash) = (ONE, ONE));
+    forged.edit_cycle(cycle, |row| (row.merkle, row.init) = (ONE, ONE));
     forged.settles_to_more_than(&["hasher.one_kind"]);
 }
 
@@ -205,12 +205,12 @@ fn static_data_that_is_compared_with_nothing() {
         .link(0, "a1", Shared, 1, "reader::idle")
         .data(1, 1000, &data);
     let mut forged = Forgery::new(builder.trace("begin call.stubs::a1 end"));
-    let cycle = forged.cycles(|row| row.unhash == ONE)[0];
+    let cycle = forged.cycles(|row| row.init == ONE)[0];
     forged.edit_cycle(cycle, |row| {
         row.state[4] += row.state[4];
-        row.unhash_args_mut().last = ZERO;
+        row.init_args_mut().last = ZERO;
     });
-    forged.settles_to(&["hasher.open_unhash"]);
+    forged.settles_to(&["hasher.open_init"]);
 }
 
 #[test]

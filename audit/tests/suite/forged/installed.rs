@@ -546,7 +546,7 @@ fn goes_on_as(forged: &mut Forgery, row: usize, index: Felt) {
     }
 }
 
-/// What an intrinsic leaves on the stack, until it is dropped.
+/// Changes the result of an intrinsic on the stack, until it is dropped.
 fn leaves(forged: &mut Forgery, intrinsic: usize, value: Felt) {
     let mut after = intrinsic + 1..;
     let dropped = after.find(|&row| forged.opcode(row) == DROP);

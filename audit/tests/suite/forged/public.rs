@@ -21,7 +21,7 @@ fn traced() -> Forgery {
     Forgery::new(builder(5).trace("begin call.stubs::a1 mem_load.64 drop end"))
 }
 
-/// Whether a row of memory is of the word at this address.
+/// Returns `true` if a row of memory is of the word at this address.
 fn is_word(row: &MemoryRow<Felt>, address: u64) -> bool {
     row.word == [Felt::new(address / 4), ZERO]
 }

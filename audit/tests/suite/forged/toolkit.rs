@@ -28,7 +28,7 @@ use crate::{common::Case, composition::Builder};
 /// Rows of a hasher cycle.
 pub const CYCLE: usize = 8;
 
-/// What rows of installed instances state.
+/// The messages of facts that rows of installed instances state.
 const INSTANCE_FACTS: [&str; 9] = [
     "instances.component",
     "instances.link",
@@ -63,7 +63,7 @@ pub struct Located {
     pub sent: Sent,
 }
 
-/// How often a message is sent, less how often it is received.
+/// The number of times that a message is sent, less the number of times that it is received.
 #[derive(Default)]
 struct Balance {
     /// By all.
@@ -412,7 +412,7 @@ impl Forgery {
         let rows = &self.trace.hasher;
         let is_used = |cycle: &[HasherRow<Felt>]| {
             let first = &cycle[0];
-            let special = [first.absorb, first.merkle, first.unhash];
+            let special = [first.absorb, first.merkle, first.init];
             first.state != [ZERO; STATE_WIDTH] || special.contains(&ONE)
         };
         let used = rows.chunks_exact(CYCLE).rposition(is_used);

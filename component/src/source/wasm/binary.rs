@@ -13,7 +13,7 @@ use crate::{
 /// The module whose imports are functions of the world itself.
 pub(super) const ROOT: &str = "$root";
 
-/// What stands before the interface of resource types that the component exports.
+/// The prefix of the interface of resource types that the component exports.
 pub(super) const EXPORTED: &str = "[export]";
 
 pub(super) fn refused(what: impl Into<String>) -> Problem {
@@ -80,7 +80,7 @@ pub(super) fn world(bytes: &[u8]) -> Result<Option<String>, Problem> {
     })
 }
 
-/// Whether a world imports interfaces of WASI.
+/// Returns `true` if a world imports interfaces of WASI.
 fn imports_wasi(resolve: &Resolve, world: WorldId) -> bool {
     let mut imports = resolve.worlds[world].imports.keys();
     imports.any(|key| match key {
@@ -92,7 +92,7 @@ fn imports_wasi(resolve: &Resolve, world: WorldId) -> bool {
     })
 }
 
-/// What a core module imports: of which module, and what. Nothing behind what cannot be read.
+/// The imports of a core module: module and name. Nothing behind what cannot be read.
 pub(super) fn imports(bytes: &[u8]) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {

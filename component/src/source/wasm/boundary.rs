@@ -12,19 +12,19 @@ use crate::{
     wit::{Function, Type},
 };
 
-/// What all modules share.
+/// The code that all modules share.
 const SHARED: &str = include_str!("boundary.masm");
 
-/// How strings are read.
+/// The code that reads strings.
 const LIFT_STRING: &str = include_str!("lift_string.masm");
 
-/// How strings are written.
+/// The code that writes strings.
 const LOWER_STRING: &str = include_str!("lower_string.masm");
 
-/// How bytes are read, an element each.
+/// The code that reads bytes, an element each.
 const READ_BYTES: &str = include_str!("read_bytes.masm");
 
-/// How bytes are written.
+/// The code that writes bytes.
 const WRITE_BYTES: &str = include_str!("write_bytes.masm");
 
 /// The most core values that are parameters; more of them are in linear memory.
@@ -56,12 +56,12 @@ impl Shape {
         }
     }
 
-    /// Whether parameters are in linear memory, and their address is the one parameter.
+    /// Returns `true` if parameters are in linear memory, and their address is the one parameter.
     fn is_spilled(&self) -> bool {
         self.params.len() > MAX_PARAMS
     }
 
-    /// Whether the result is in linear memory.
+    /// Returns `true` if the result is in linear memory.
     fn is_indirect(&self) -> bool {
         self.results.len() > 1
     }

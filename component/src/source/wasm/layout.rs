@@ -1,4 +1,4 @@
-//! How the Canonical ABI lays values out in linear memory, and as core values.
+//! The layout of values by the Canonical ABI in linear memory, and as core values.
 
 use miden_cvm_wasm::ValueType;
 

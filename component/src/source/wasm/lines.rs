@@ -35,7 +35,7 @@ impl WasmModule {
         }
     }
 
-    /// What is to be said if the module's debug information is not used.
+    /// The note to be printed if the module's debug information is not used.
     pub(crate) fn line_warning(
         &self,
         document: &Document,

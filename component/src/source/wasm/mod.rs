@@ -61,7 +61,7 @@ const INITIALIZE: &str = "_initialize";
 /// The procedure of the boundary that sets up an instance.
 const INIT: &str = "init";
 
-/// What became of a component's core module.
+/// The result for a component's core module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompiledModule {
@@ -300,7 +300,7 @@ impl WasmModule {
         })
     }
 
-    /// What became of the module.
+    /// The result for the module.
     pub(crate) fn into_summary(self) -> CompiledModule {
         self.summary
     }
@@ -402,7 +402,7 @@ pub fn split_component(
     parts::split(&bytes, only).map_err(|problem| BuildError::in_file(path, problem))
 }
 
-/// Whether a core module means the interface `known` by this name, if in another version.
+/// Returns `true` if a core module means the interface `known` by this name, if in another version.
 fn is_version_of(module: &str, known: &str) -> bool {
     let parsed = |name: &str| name.parse::<InterfaceName>().ok();
     parsed(module)
@@ -452,7 +452,7 @@ struct Imported {
     procedure: String,
 }
 
-/// What a module imports.
+/// The imports of a module.
 enum ImportKind {
     /// A function of the world.
     Function(Shape),

@@ -23,7 +23,7 @@ pub(super) struct Transfer {
     lifted: Vec<Type>,
     /// Elements of the lists that are written.
     lowered: Vec<Type>,
-    /// What alignment memory is asked for with.
+    /// The alignment with which memory is asked for.
     given: Vec<u64>,
 }
 
@@ -348,7 +348,7 @@ impl Transfer {
         format!("exec.give_{alignment}")
     }
 
-    /// Whether the module is asked for memory.
+    /// Returns `true` if the module is asked for memory.
     pub(super) fn gives(&self) -> bool {
         !self.given.is_empty()
     }

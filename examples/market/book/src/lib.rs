@@ -86,7 +86,7 @@ fn with_state<T>(work: impl FnOnce(&mut State) -> T) -> T {
 
 struct Component;
 
-/// What a handle stands for.
+/// The account that a handle stands for.
 struct Handle(Rc<Standing>);
 
 impl Drop for Handle {

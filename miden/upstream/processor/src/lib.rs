@@ -107,7 +107,7 @@ pub mod fast {
         }
     }
 
-    /// What a run on Miden CVM ended with, in the type of Miden's processor.
+    /// The result of a run on Miden CVM, in the type of Miden's processor.
     fn of_miden(output: miden_cvm_processor::ExecutionOutput) -> ExecutionOutput {
         let mut there = ExecutionOutput {
             stack: output.stack,

@@ -95,7 +95,7 @@ fn variant(value: &impl Debug) -> String {
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// What a test ended with.
+/// The result of a test.
 #[derive(Debug)]
 pub struct Execution(ExecutionOutput);
 
@@ -115,7 +115,7 @@ impl Execution {
         &self.0.advice
     }
 
-    /// What is left to precompiles.
+    /// The requests to precompiles.
     pub fn precompile_requests(&self) -> &[PrecompileRequest] {
         self.0.advice.precompile_requests()
     }
@@ -133,11 +133,11 @@ pub struct Process {
     options: ExecutionOptions,
     /// The advice.
     pub advice: AdviceProvider,
-    /// What has memory.
+    /// An owner of memory.
     pub chiplets: Chiplets,
 }
 
-/// What has memory.
+/// An owner of memory.
 pub struct Chiplets {
     /// The memory.
     pub memory: Memory,
@@ -225,7 +225,7 @@ pub struct Test {
     pub stack_inputs: StackInputs,
     /// Its advice.
     pub advice_inputs: AdviceInputs,
-    /// Whether debug decorators run.
+    /// `true` if debug decorators run.
     pub in_debug_mode: bool,
     /// Libraries that it calls.
     pub libraries: Vec<Library>,

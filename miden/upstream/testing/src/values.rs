@@ -25,7 +25,7 @@ pub fn prop_randw<T: Arbitrary>() -> impl Strategy<Value = Vec<T>> {
     vec(T::arbitrary(), WORD_SIZE)
 }
 
-/// What the hash function's permutation makes of a state, as it stands on the stack.
+/// The hash function's permutation of a state, as it stands on the stack.
 pub fn build_expected_perm(values: &[u64]) -> [Felt; STATE_WIDTH] {
     let mut state = [ZERO; STATE_WIDTH];
     for (element, &value) in state.iter_mut().zip(values) {

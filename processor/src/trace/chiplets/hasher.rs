@@ -9,7 +9,7 @@ use miden_cvm_air::{
         hasher::{MAX_LEVEL, REFUSED_UPPER_HALF, UPPER_HALF_LEVEL},
         rpo::{STATE_WIDTH, cube, mds},
     },
-    columns::{Cells, CycleEnd, HasherRow, MerkleArgs, UnhashArgs, cells_of},
+    columns::{Cells, CycleEnd, HasherRow, InitArgs, MerkleArgs, cells_of},
     table::Table,
 };
 use miden_cvm_parallel::prelude::*;
@@ -58,9 +58,9 @@ pub enum HasherRequestError {
     },
 }
 
-/// A segment of static data that is unhashed into memory.
+/// A segment of static data that memory is initialized with.
 #[derive(Debug, Clone, Copy)]
-pub struct Unhash<'a> {
+pub struct SegmentData<'a> {
     /// Memory context of the instance, see [`super::memory_context`].
     pub context: u64,
     /// Index of the instance.
@@ -83,7 +83,7 @@ enum Kind {
     Plain,
     Absorb,
     Merkle(MerkleArgs<Felt>),
-    Unhash(UnhashArgs<Felt>),
+    Init(InitArgs<Felt>),
 }
 
 /// One permutation.
@@ -257,11 +257,11 @@ impl HasherRecorder {
     }
 
     /// Records the hash of a segment of static data; its words are written to memory by the same
-    /// rows, see [`super::ChipletRecorders::unhash`].
+    /// rows, see [`super::ChipletRecorders::init_segment`].
     ///
     /// # Errors
     /// If the data is no whole number of blocks.
-    pub fn unhash(&mut self, segment: &Unhash<'_>) -> Result<(), HasherRequestError> {
+    pub fn init_segment(&mut self, segment: &SegmentData<'_>) -> Result<(), HasherRequestError> {
         let length = segment.data.len();
         if length == 0 || !length.is_multiple_of(8) {
             return Err(HasherRequestError::SegmentLength {
@@ -274,7 +274,7 @@ impl HasherRecorder {
         for (block, data) in segment.data.chunks_exact(8).enumerate() {
             let mut state = [ZERO; STATE_WIDTH];
             state[4..].copy_from_slice(data);
-            let args = UnhashArgs {
+            let args = InitArgs {
                 context: Felt::new(segment.context),
                 instance: Felt::from(segment.instance),
                 time: Felt::from(segment.time),
@@ -285,7 +285,7 @@ impl HasherRecorder {
                 last: Felt::from(u8::from(8 * (block + 1) == length)),
                 done: Felt::from(u8::from(segment.done)),
             };
-            self.push(Kind::Unhash(args), state);
+            self.push(Kind::Init(args), state);
         }
         Ok(())
     }
@@ -389,7 +389,7 @@ impl Cycle {
         let mut state = self.state;
         match &self.kind {
             Kind::Absorb => state[..4].copy_from_slice(&before[..4]),
-            Kind::Unhash(args) if args.first == ZERO => state[..4].copy_from_slice(&before[..4]),
+            Kind::Init(args) if args.first == ZERO => state[..4].copy_from_slice(&before[..4]),
             Kind::Merkle(args) if args.start == ZERO => {
                 let node = if args.bit == ZERO { 4 } else { 8 };
                 state[node..node + 4].copy_from_slice(&before[4..8]);
@@ -405,7 +405,7 @@ impl Cycle {
         let flag = |set: bool| Felt::from(u8::from(set));
         let args = match &self.kind {
             Kind::Merkle(args) => array(cells_of(args)),
-            Kind::Unhash(args) => array(cells_of(args)),
+            Kind::Init(args) => array(cells_of(args)),
             _ => [ZERO; 9],
         };
         let template = HasherRow {
@@ -416,7 +416,7 @@ impl Cycle {
             multiplicity: [ZERO; 2],
             absorb: flag(matches!(self.kind, Kind::Absorb)),
             merkle: flag(matches!(self.kind, Kind::Merkle(_))),
-            unhash: flag(matches!(self.kind, Kind::Unhash(_))),
+            init: flag(matches!(self.kind, Kind::Init(_))),
             args,
         };
         for (round, row) in rows.iter_mut().enumerate() {
@@ -440,7 +440,7 @@ impl Cycle {
     fn end(&self) -> CycleEnd<Felt> {
         let mut end = CycleEnd {
             open_merkle: ZERO,
-            open_unhash: ZERO,
+            open_init: ZERO,
             level_witness: ZERO,
             index_witness: ZERO,
             levels_left: Felt::from(self.levels_left()),
@@ -455,7 +455,7 @@ impl Cycle {
                     end.level_witness = above.inv();
                 }
             }
-            Kind::Unhash(args) => end.open_unhash = ONE - args.last,
+            Kind::Init(args) => end.open_init = ONE - args.last,
             Kind::Plain | Kind::Absorb => {}
         }
         end

@@ -64,14 +64,14 @@ enum SpecificCall {
     Handle(IntrinsicCall),
 }
 
-/// What a run did with installed instances.
+/// The operations of a run on installed instances.
 #[derive(Debug, Clone, Default)]
 pub struct InstanceRecorder {
     runs: Vec<Run>,
     /// The number of instances of the composition.
     first: u32,
     wires: Vec<InstanceAccess>,
-    /// What was asked of components, and the word that keeps how many were installed.
+    /// The requests to components, and the word that counts the installed ones.
     told: Vec<(InstanceAccess, [Felt; 4])>,
     adopted: Vec<InstanceAccess>,
     specific: Vec<Specific>,
@@ -80,7 +80,7 @@ pub struct InstanceRecorder {
     rows: usize,
 }
 
-/// What recording an operation needs of the other tables.
+/// The parts of the other tables that recording an operation needs.
 #[derive(Debug)]
 pub struct Others<'a> {
     /// The hasher.

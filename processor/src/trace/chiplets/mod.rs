@@ -18,7 +18,7 @@ pub mod rom;
 use self::{
     bitwise::{BitwiseRecorder, BitwiseTable},
     circuits::CircuitRecorder,
-    hasher::{HasherRecorder, HasherRequestError, Unhash},
+    hasher::{HasherRecorder, HasherRequestError, SegmentData},
     instances::{InstanceRecorder, InstanceTable},
     memory::{Access, MemoryRecorder, MemoryTable},
     range::RangeCounts,
@@ -70,12 +70,12 @@ impl ChipletRecorders {
         self.hasher.rows().max(private).max(events)
     }
 
-    /// Unhashes a segment of static data into memory: the hasher's cycles, the writes, and the
+    /// Initializes memory with a segment of static data: the hasher's cycles, the writes, and the
     /// lookup of the segment's record.
     ///
     /// # Errors
     /// If the data is no whole number of blocks, or the segment is no public record.
-    pub fn unhash(&mut self, segment: &Unhash<'_>) -> Result<(), HasherRequestError> {
+    pub fn init_segment(&mut self, segment: &SegmentData<'_>) -> Result<(), HasherRequestError> {
         let (instance, number) = (segment.instance, segment.number);
         if !self.instances.request_segment(instance, number) {
             self.rom.request_segment(instance, number).map_err(|_| {
@@ -85,7 +85,7 @@ impl ChipletRecorders {
                 }
             })?;
         }
-        self.hasher.unhash(segment)?;
+        self.hasher.init_segment(segment)?;
         for (i, word) in segment.data.chunks_exact(4).enumerate() {
             let mut value = [Felt::new(0); 4];
             value.copy_from_slice(word);

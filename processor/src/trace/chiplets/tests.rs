@@ -20,7 +20,7 @@ use miden_cvm_air::{
 use super::{
     CYCLE, ChipletRecorders,
     bitwise::BitwiseRecorder,
-    hasher::{HasherRequestError, Unhash},
+    hasher::{HasherRequestError, SegmentData},
     instances::InstanceRecorder,
     memory::Access,
     memory_context,
@@ -288,16 +288,16 @@ impl Run {
         time: u32,
     ) {
         let context = memory_context(domain, instance as u16, Space::User);
-        let obligation = Obligation {
+        let init = SegmentInit {
             context: Felt::new(context),
             instance: Felt::from(instance),
             time: Felt::from(time),
             segment: ZERO,
         };
-        self.requests.send(ONE, obligation);
+        self.requests.send(ONE, init);
         let segments = composition.segments_of(instance);
         for (number, (record, data)) in segments.iter().zip(data).enumerate() {
-            let segment = Unhash {
+            let segment = SegmentData {
                 context,
                 instance,
                 time,
@@ -306,7 +306,9 @@ impl Run {
                 done: number + 1 == segments.len(),
                 data,
             };
-            self.recorders.unhash(&segment).expect("valid static data");
+            self.recorders
+                .init_segment(&segment)
+                .expect("valid static data");
         }
     }
 
@@ -799,7 +801,7 @@ fn static_data_is_a_whole_number_of_blocks_and_public() {
     let (composition, _) = composition();
     let mut run = Run::new(&[], Some(&composition));
     let zeros = [ZERO; 12];
-    let segment = |number, data| Unhash {
+    let segment = |number, data| SegmentData {
         context: 0,
         instance: 0,
         time: 0,
@@ -809,7 +811,7 @@ fn static_data_is_a_whole_number_of_blocks_and_public() {
         data,
     };
     assert_eq!(
-        run.recorders.unhash(&segment(0, &zeros)),
+        run.recorders.init_segment(&segment(0, &zeros)),
         Err(HasherRequestError::SegmentLength {
             instance: 0,
             segment: 0,
@@ -817,7 +819,7 @@ fn static_data_is_a_whole_number_of_blocks_and_public() {
         })
     );
     assert_eq!(
-        run.recorders.unhash(&segment(2, &zeros[..8])),
+        run.recorders.init_segment(&segment(2, &zeros[..8])),
         Err(HasherRequestError::Segment {
             instance: 0,
             segment: 2
@@ -994,7 +996,7 @@ fn kinds_of_cycles_cannot_be_mixed() {
     // A cycle is of two kinds.
     trace.assert_forged("hasher.one_kind", |rows| {
         let (_, rows) = cycle(rows, 0, |row| row.absorb == ONE);
-        each(rows, |row| row.unhash = ONE);
+        each(rows, |row| row.init = ONE);
     });
     // The first cycle of the trace goes on with something.
     trace.assert_forged("boundary.first_absorb", |rows| {
@@ -1099,39 +1101,39 @@ fn an_update_has_the_same_siblings_on_both_legs() {
 fn static_data_cannot_be_altered() {
     let trace = small_run().finish();
     let first = |row: &HasherRow<Felt>| {
-        row.unhash == ONE && row.unhash_args().first == ONE && row.unhash_args().last == ZERO
+        row.init == ONE && row.init_args().first == ONE && row.init_args().last == ZERO
     };
     // A block is left out: the segment claims to begin with its second block.
     trace.assert_forged("hasher.zero_capacity", |rows| {
         let (at, _) = cycle(rows, 0, first);
         each(&mut rows.hasher[at + 8..at + 16], |row| {
-            row.unhash_args_mut().first = ONE
+            row.init_args_mut().first = ONE
         });
     });
     // The last block is left out.
     trace.assert_forged("bus.Segment", |rows| {
         let (at, _) = cycle(rows, 0, first);
         each(&mut rows.hasher[at + 8..at + 16], |row| {
-            row.unhash_args_mut().last = ONE
+            row.init_args_mut().last = ONE
         });
-        rows.hasher[at + 15].cycle_end_mut().open_unhash = ZERO;
+        rows.hasher[at + 15].cycle_end_mut().open_init = ZERO;
     });
     // A segment without an end: its commitment is never looked up.
     trace.assert_forged("hasher.start", |rows| {
         let (_, rows) = cycle(rows, 0, |row| {
-            row.unhash == ONE && row.unhash_args().last == ONE && row.unhash_args().done == ZERO
+            row.init == ONE && row.init_args().last == ONE && row.init_args().done == ZERO
         });
-        each(rows, |row| row.unhash_args_mut().last = ZERO);
-        rows[7].cycle_end_mut().open_unhash = ONE;
+        each(rows, |row| row.init_args_mut().last = ZERO);
+        rows[7].cycle_end_mut().open_init = ONE;
     });
     // Blocks change places.
-    trace.assert_forged("hasher.unhash_block", |rows| {
+    trace.assert_forged("hasher.init_block", |rows| {
         let (at, _) = cycle(rows, 0, first);
         each(&mut rows.hasher[at + 8..at + 16], |row| {
-            row.unhash_args_mut().block += ONE
+            row.init_args_mut().block += ONE
         });
         each(&mut rows.hasher[at + 16..at + 24], |row| {
-            row.unhash_args_mut().block -= ONE
+            row.init_args_mut().block -= ONE
         });
     });
     // A segment goes to another instance, or comes at another time, half way.
@@ -1144,17 +1146,17 @@ fn static_data_cannot_be_altered() {
         });
     }
     // A segment comes late.
-    trace.assert_forged("bus.Obligation", |rows| {
-        for row in rows.hasher.iter_mut().filter(|row| row.unhash == ONE) {
-            row.unhash_args_mut().time += ONE;
+    trace.assert_forged("bus.SegmentInit", |rows| {
+        for row in rows.hasher.iter_mut().filter(|row| row.init == ONE) {
+            row.init_args_mut().time += ONE;
         }
     });
     // The segments that follow are not owed.
     trace.assert_forged("bus.Segment", |rows| {
         let (_, rows) = cycle(rows, 0, |row| {
-            row.unhash == ONE && row.unhash_args().done == ZERO
+            row.init == ONE && row.init_args().done == ZERO
         });
-        each(rows, |row| row.unhash_args_mut().done = ONE);
+        each(rows, |row| row.init_args_mut().done = ONE);
     });
 }
 

@@ -1,4 +1,4 @@
-//! What keeps order: the standard library's `sort_unstable`, which is recursive, and a red-black tree.
+//! Code that keeps order: the standard library's `sort_unstable`, which is recursive, and a red-black tree.
 
 #![no_std]
 

@@ -7,16 +7,16 @@ use super::{
 
 /// The cells that a row takes over from the row before it.
 const PASSED: &str =
-    "hasher.address hasher.state hasher.absorb hasher.merkle hasher.unhash hasher.args";
+    "hasher.address hasher.state hasher.absorb hasher.merkle hasher.init hasher.args";
 /// No path or segment is open.
 const NONE_OPEN: When = &[("hasher.cube_in[0]", 0), ("hasher.cube_in[1]", 0)];
 const MERKLE: When = &[("hasher.merkle'", 1)];
-const UNHASH: When = &[("hasher.unhash'", 1)];
-const FIRST_BLOCK: When = &[("hasher.unhash'", 1), ("hasher.args[6]'", 1)];
-const HASH: When = &[("hasher.merkle'", 0), ("hasher.unhash'", 0)];
+const INIT: When = &[("hasher.init'", 1)];
+const FIRST_BLOCK: When = &[("hasher.init'", 1), ("hasher.args[6]'", 1)];
+const HASH: When = &[("hasher.merkle'", 0), ("hasher.init'", 0)];
 const PLAIN: When = &[
     ("hasher.merkle'", 0),
-    ("hasher.unhash'", 0),
+    ("hasher.init'", 0),
     ("hasher.absorb'", 0),
 ];
 /// The beginning of the second leg of an update.
@@ -43,7 +43,7 @@ const GIVEN: &[Given] = &[
     // Which computation comes next, and what of.
     given_at(
         Last,
-        "hasher.absorb' hasher.merkle' hasher.unhash'",
+        "hasher.absorb' hasher.merkle' hasher.init'",
         NONE_OPEN,
         CHOICE,
     ),
@@ -56,9 +56,9 @@ const GIVEN: &[Given] = &[
     given_at(Last, "hasher.state[8..12]'", LEFT, ADVICE),
     given_at(Last, "hasher.state[4..8]'", RIGHT, ADVICE),
     // A segment ends with the number of blocks, the address and the digest of its record.
-    given_at(Last, "hasher.state[4..12]'", UNHASH, ADVICE),
+    given_at(Last, "hasher.state[4..12]'", INIT, ADVICE),
     given_at(Last, "hasher.args[4]' hasher.args[8]'", FIRST_BLOCK, LATER),
-    given_at(Last, "hasher.args[7]'", UNHASH, LATER),
+    given_at(Last, "hasher.args[7]'", INIT, LATER),
 ];
 
 pub const ROWS: Rows = Rows {
@@ -67,10 +67,10 @@ pub const ROWS: Rows = Rows {
     kinds: &[
         "hasher.absorb",
         "hasher.merkle",
-        "hasher.unhash",
+        "hasher.init",
         "hasher.absorb'",
         "hasher.merkle'",
-        "hasher.unhash'",
+        "hasher.init'",
     ],
     others: "plain cycles",
     looks_ahead: true,

@@ -61,7 +61,7 @@ pub struct Given {
     pub fact: Option<Fact>,
 }
 
-/// Cells with the values that they have to have.
+/// Cells with the values that they have to have. Of several, named as in [`Given`], one has to.
 pub type When = &'static [(&'static str, u64)];
 
 /// A fact that is known of a cell which is given.

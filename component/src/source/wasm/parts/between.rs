@@ -180,7 +180,7 @@ impl<'a> Between<'a> {
     }
 }
 
-/// How a body of this type hands its call on, if it does nothing else.
+/// The function that a body of this type hands its call on to, if it does nothing else.
 fn passed(body: &FunctionBody<'_>, ty: u32, params: usize) -> Result<Option<Passed>> {
     if body.get_locals_reader()?.get_count() > 0 {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What a component is when it is instantiated: the instances of components in it, each with core
+//! Instantiation of a component: the instances of components in it, each with core
 //! instances, and what leads from one to another.
 //!
 //! Definitions are followed in order, as instantiation does it, but no code runs. What is given to a
@@ -23,7 +23,7 @@ use crate::error::Problem;
 /// very many.
 const MAX_STEPS: usize = 1 << 18;
 
-/// How deep components are in one another.
+/// The depth to which components are in one another.
 const MAX_DEPTH: usize = 100;
 
 /// A function of components.
@@ -45,15 +45,15 @@ pub(super) struct Lift<'a> {
     pub(super) name: Option<&'a str>,
 }
 
-/// What a function of components says about how it is made, or made a core function.
+/// The options with which a function of components is lifted, or lowered to a core function.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Options {
     pub(super) memory: Option<u32>,
     pub(super) realloc: Option<u32>,
     pub(super) post_return: Option<u32>,
-    /// Whether strings are in UTF-16, at least some of them.
+    /// `true` if strings are in UTF-16, at least some of them.
     pub(super) is_wide: bool,
-    /// What is not supported.
+    /// An option that is not supported.
     pub(super) other: Option<String>,
 }
 
@@ -90,11 +90,11 @@ pub(super) enum CoreFunction<'a> {
 pub(super) enum CoreInstance<'a> {
     /// Of a core module, and its arguments: other core instances.
     Module(&'a [u8], BTreeMap<&'a str, u32>),
-    /// What is put together under names.
+    /// Definitions that are put together under names.
     Exports(BTreeMap<&'a str, (ExternalKind, u32)>),
 }
 
-/// What the instance of a component is made of.
+/// The parts of an instance of a component.
 #[derive(Debug, Default)]
 pub(super) struct Unit<'a> {
     pub(super) core_instances: Vec<CoreInstance<'a>>,
@@ -107,7 +107,7 @@ pub(super) struct Unit<'a> {
     pub(super) resources: Vec<Option<u32>>,
 }
 
-/// What can be imported and exported.
+/// A definition that can be imported and exported.
 #[derive(Debug, Clone)]
 pub(super) enum Extern<'a> {
     Function(Function),
@@ -119,7 +119,7 @@ pub(super) enum Extern<'a> {
     Nothing,
 }
 
-/// What an instance of a component has.
+/// The exports of an instance of a component.
 pub(super) type Exports<'a> = BTreeMap<&'a str, Extern<'a>>;
 
 /// A component where it is defined.
@@ -157,7 +157,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// What an index stands for.
+    /// The definition that an index stands for.
     fn get(&self, kind: ComponentExternalKind, index: u32) -> Extern<'a> {
         let index = index as usize;
         let found = match kind {
@@ -195,7 +195,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// What is imported from outside of the whole.
+/// An import from outside of the whole.
 #[derive(Debug)]
 pub(super) struct Imported<'a> {
     /// The interface, or nothing for what the world itself imports.
@@ -209,7 +209,7 @@ pub(super) struct Imported<'a> {
 pub(super) struct Elaborated<'a> {
     pub(super) units: Vec<Unit<'a>>,
     pub(super) imports: Vec<Imported<'a>>,
-    /// What the whole exports.
+    /// The exports of the whole.
     pub(super) exports: Exports<'a>,
 }
 
@@ -539,7 +539,7 @@ impl<'a> Elaborator<'a> {
     // OUTSIDE
     // --------------------------------------------------------------------------------------------
 
-    /// What stands for an import of the whole.
+    /// The stand-in for an import of the whole.
     fn outside(
         &mut self,
         scope: ScopeId,
@@ -553,7 +553,7 @@ impl<'a> Elaborator<'a> {
         })
     }
 
-    /// What is imported by a name, of an interface or of the world itself.
+    /// The import of a name, of an interface or of the world itself.
     fn imported(
         &mut self,
         scope: ScopeId,
@@ -594,7 +594,7 @@ impl<'a> Elaborator<'a> {
         })
     }
 
-    /// What an imported interface has.
+    /// The contents of an imported interface.
     fn interface(
         &mut self,
         around: ScopeId,

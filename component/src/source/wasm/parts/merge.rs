@@ -29,10 +29,10 @@ use crate::error::Problem;
 /// compiled.
 const MAX_BYTES: usize = 1 << 24;
 
-/// How often functions that are in tables can lead to more tables.
+/// The number of times that functions in tables can lead to more tables.
 const MAX_ROUNDS: u32 = 64;
 
-/// What the one core module imports.
+/// The imports of the one core module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Imported {
     Function(Function),
@@ -92,7 +92,7 @@ impl<T: Ord + Copy> Used<T> {
     }
 }
 
-/// What a core function is in the end.
+/// The definition of a core function in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Defined(Defined),
@@ -120,7 +120,7 @@ pub(super) struct Linker<'e, 'a> {
     type_numbers: HashMap<FuncType, u32>,
     imports: Used<Imported>,
     import_types: Vec<FuncType>,
-    /// How many imports there are, which is known when all has been read once.
+    /// The number of imports, which is known when all has been read once.
     import_count: u32,
     functions: Used<Defined>,
     tables: Used<Defined>,
@@ -133,9 +133,9 @@ pub(super) struct Linker<'e, 'a> {
     data: BTreeSet<Defined>,
     /// The memory that values are in.
     memory: Option<Defined>,
-    /// What gives memory for values.
+    /// The function that gives memory for values.
     realloc: Option<Found>,
-    /// What else gives memory, for what some imports return: adapters have their own.
+    /// Another function that gives memory, for what some imports return: adapters have their own.
     others: Vec<Found>,
     /// Imports that are called by a function which says before who gives memory, from 1 on.
     wrapped: Used<(u32, u32)>,
@@ -221,7 +221,7 @@ impl<'e, 'a> Linker<'e, 'a> {
     // WHAT SOMETHING IS
     // --------------------------------------------------------------------------------------------
 
-    /// What a core instance has by a name: where it is defined, or the number of a core function.
+    /// The export of a core instance by a name: where it is defined, or the number of a core function.
     fn exported(&self, mut instance: u32, mut name: &'a str) -> Result<Found, Problem> {
         let missing = || refused("what one of its core modules imports is not there");
         // Each step leads to an instance that was made earlier.
@@ -258,7 +258,7 @@ impl<'e, 'a> Linker<'e, 'a> {
         }
     }
 
-    /// What an index of a core module is.
+    /// The definition of an index of a core module.
     fn found(
         &self,
         place: InstanceIndex,
@@ -276,7 +276,7 @@ impl<'e, 'a> Linker<'e, 'a> {
         self.exported(*args.get(from).ok_or_else(missing)?, name)
     }
 
-    /// What is defined by a core module, and no function of the component.
+    /// A definition of a core module that is no function of the component.
     fn defined(&self, kind: ExternalKind, index: u32) -> Result<Defined, Problem> {
         match self.found(self.at, kind, index)? {
             Found::Defined(defined) => Ok(defined),
@@ -764,7 +764,7 @@ impl<'e, 'a> Linker<'e, 'a> {
     }
 }
 
-/// What a module imports of a kind.
+/// The imports of a kind of a module.
 fn imports<'m, 'a>(module: &'m Module<'a>, kind: ExternalKind) -> &'m [Import<'a>] {
     match kind {
         ExternalKind::Func | ExternalKind::FuncExact => &module.imported_functions,

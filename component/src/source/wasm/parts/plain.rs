@@ -17,7 +17,7 @@ use super::{
     types::FunctionType,
 };
 
-/// How often an import is looked for behind another one: no tool makes more than two such steps.
+/// The number of times that an import is looked for behind another one: no tool makes more than two such steps.
 const MAX_STEPS: u32 = 16;
 
 /// The one core module of a component's instance, if everything in it is what its name says.
@@ -52,12 +52,12 @@ pub(super) fn plain<'a>(unit: &Unit<'a>, names: &dyn Names) -> Option<&'a [u8]> 
     is_plain.then_some(module)
 }
 
-/// What a core function is in the end.
+/// The definition of a core function in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source<'a> {
-    /// What the core module imports.
+    /// The imports of the core module.
     Imported(Imported),
-    /// What the core module exports.
+    /// The exports of the core module.
     Own(&'a str),
 }
 
@@ -77,7 +77,7 @@ struct Plain<'e, 'a> {
 }
 
 impl<'a> Plain<'_, 'a> {
-    /// What a core function is, seen through the modules in between.
+    /// The definition of a core function, seen through the modules in between.
     fn source(&self, function: u32) -> Option<Source<'a>> {
         self.function(function, MAX_STEPS)
     }
@@ -95,7 +95,7 @@ impl<'a> Plain<'_, 'a> {
         }
     }
 
-    /// What a core instance exports by a name.
+    /// The export of a core instance by a name.
     fn exported(&self, instance: u32, name: &'a str, steps: u32) -> Option<Source<'a>> {
         let steps = steps.checked_sub(1)?;
         if instance == self.instance {
@@ -147,7 +147,7 @@ impl<'a> Plain<'_, 'a> {
         found
     }
 
-    /// Whether what the core module imports is what its names say.
+    /// Returns `true` if what the core module imports is what its names say.
     fn has_imports(&self, args: &Arguments<'a>) -> bool {
         args.iter().all(|(from, instance)| {
             let Some(CoreInstance::Exports(exports)) =
@@ -170,7 +170,7 @@ impl<'a> Plain<'_, 'a> {
         })
     }
 
-    /// Whether what the component exports is what the core module has by these names.
+    /// Returns `true` if what the component exports is what the core module has by these names.
     fn has_exports(&self) -> bool {
         (0..).zip(&self.unit.lifts).all(|(number, lift)| {
             self.names.exports(number).iter().all(|name| {
@@ -188,7 +188,7 @@ impl<'a> Plain<'_, 'a> {
         self.source(function) == Some(Source::Own(name))
     }
 
-    /// Whether each resource type has the destructor that the core module has for it.
+    /// Returns `true` if each resource type has the destructor that the core module has for it.
     fn has_destructors(&self) -> bool {
         let mut resources = self.unit.resources.iter().enumerate();
         resources.all(|(number, destructor)| {
@@ -202,7 +202,7 @@ impl<'a> Plain<'_, 'a> {
         })
     }
 
-    /// Whether values are in the core module's memory, which it gives itself, and have the common form.
+    /// Returns `true` if values are in the core module's memory, which it gives itself, and have the common form.
     fn has_options(&self) -> bool {
         let is_plain = |ty: &FunctionType<'_>, options: &Options| {
             let memory = options
@@ -228,7 +228,7 @@ impl<'a> Plain<'_, 'a> {
             })
     }
 
-    /// Whether nothing runs first but what runs first in core modules too.
+    /// Returns `true` if nothing runs first but what runs first in core modules too.
     fn has_starts(&self) -> bool {
         let mut is_initialized = false;
         for (between, args) in self.between.values() {

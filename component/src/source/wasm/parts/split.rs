@@ -297,7 +297,7 @@ impl<'e, 'a> Split<'e, 'a> {
         called.map(|((_, number), name)| (*number, name.as_str()))
     }
 
-    /// Whether a part has anything for others.
+    /// Returns `true` if a part has anything for others.
     fn has_interface(&self, unit: usize) -> bool {
         self.called(unit).next().is_some() || !self.whole.units[unit].resources.is_empty()
     }
@@ -384,7 +384,7 @@ impl<'e, 'a> Split<'e, 'a> {
     // OUTSIDE
     // --------------------------------------------------------------------------------------------
 
-    /// What a part needs of what is around the whole, by the numbers of imports: functions and resource types.
+    /// The imports of the whole that a part needs, by their numbers: functions and resource types.
     fn outside(
         &self,
         unit: usize,
@@ -437,7 +437,7 @@ impl<'e, 'a> Split<'e, 'a> {
         own.filter_map(|import| Some((import.name, &**import.ty.as_ref()?)))
     }
 
-    /// What an interface that is imported from outside has of these imports.
+    /// The imports among these that belong to an interface imported from outside.
     fn imported_interface(
         &self,
         of: &'a str,
@@ -642,7 +642,7 @@ impl<'e, 'a> Printer<'e, 'a> {
         }
     }
 
-    /// What brings the resource types of other interfaces here that were written.
+    /// The `use` lines that bring the resource types of other interfaces here.
     fn uses(&self) -> Result<String, Problem> {
         let mut text = String::new();
         for number in &self.used {

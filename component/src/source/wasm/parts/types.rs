@@ -25,7 +25,7 @@ pub(super) trait Types<'a> {
     }
 }
 
-/// What an index of types stands for.
+/// The type that an index stands for.
 #[derive(Debug, Clone)]
 pub(super) enum Ty<'a> {
     Value(Rc<Value<'a>>),
@@ -88,7 +88,7 @@ impl<'a> FunctionType<'a> {
         params.chain(&self.result)
     }
 
-    /// Whether strings are among its values.
+    /// Returns `true` if strings are among its values.
     pub(super) fn has_strings(&self) -> bool {
         let is_string = |ty: &Value<'_>| matches!(ty, Value::Primitive(PrimitiveValType::String));
         let mut seen = HashMap::new();
@@ -96,7 +96,7 @@ impl<'a> FunctionType<'a> {
     }
 }
 
-/// Whether a type, or one that it is made of, is as `wanted`.
+/// Returns `true` if a type, or one that it is made of, is as `wanted`.
 fn any<'a>(
     ty: &Rc<Value<'a>>,
     wanted: &impl Fn(&Value<'a>) -> bool,
