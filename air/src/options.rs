@@ -44,11 +44,14 @@ pub enum OptionSet {
     Proven128 = 8,
     /// Blowup 16, 20 queries, 17 bits of grinding, quadratic extension: the smallest proofs.
     Compact96 = 9,
+    /// Blowup 64, 26 queries, 23 bits of grinding, cubic extension: 100 bits without a conjecture, and the
+    /// smallest proofs of such.
+    Compact100 = 10,
 }
 
 impl OptionSet {
     /// All sets, in the order of their ids.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Fast96,
         Self::Fast128,
         Self::Regular96,
@@ -58,6 +61,7 @@ impl OptionSet {
         Self::Proven100,
         Self::Proven128,
         Self::Compact96,
+        Self::Compact100,
     ];
 
     /// The set with this id.
@@ -72,7 +76,7 @@ impl OptionSet {
                 MinSecurity::Conjectured(96)
             }
             Self::Fast128 | Self::Regular128 | Self::Recursive128 => MinSecurity::Conjectured(128),
-            Self::Proven100 => MinSecurity::Proven(100),
+            Self::Proven100 | Self::Compact100 => MinSecurity::Proven(100),
             Self::Proven128 => MinSecurity::Proven(128),
         }
     }
@@ -103,6 +107,7 @@ impl OptionSet {
             Self::Proven100 => own(8, 54, 20, FieldExtension::Cubic),
             Self::Proven128 => own(8, 73, 21, FieldExtension::Cubic),
             Self::Compact96 => own(16, 20, 17, FieldExtension::Quadratic),
+            Self::Compact100 => own(64, 26, 23, FieldExtension::Cubic),
             Self::Regular96 => ProvingOptions::REGULAR_96_BITS,
             Self::Regular128 => ProvingOptions::REGULAR_128_BITS,
             Self::Recursive96 => ProvingOptions::RECURSIVE_96_BITS,
@@ -294,7 +299,7 @@ mod tests {
             assert_eq!(OptionSet::from_id(set as u8), Some(set));
         }
         assert_eq!(OptionSet::from_id(0), None);
-        assert_eq!(OptionSet::from_id(10), None);
+        assert_eq!(OptionSet::from_id(11), None);
     }
 
     #[test]

@@ -286,10 +286,16 @@ impl Verifier {
         self.prepare(&mut body);
         body.add(format_args!("push.{}", self.places.positions));
         body.store(self.places.next);
+        // During the queries the hasher's state, the address that rows are read to, the point's address
+        // and an accumulator are on the stack.
+        body.zeros(DEGREE + WORD);
+        self.addresses(&mut body);
+        body.zeros(BLOCK);
         body.add(format_args!(
             "repeat.{} exec.{name}_query end",
             self.num_queries()
         ));
+        body.drop(DEGREE + 2 + STATE_WIDTH);
         masm.block(&format!("proc {name}"), &body);
     }
 
@@ -515,13 +521,6 @@ impl Verifier {
             composition,
         } = self.rows.clone();
         let [main_root, aux_root, composition_root] = self.places.roots;
-        // From here on the hasher's state, the address that rows are read to, the point's address
-        // and an accumulator are on the stack.
-        masm.zeros(DEGREE);
-        masm.add(format_args!(
-            "push.{}.{} padw padw padw",
-            self.places.point, self.places.rows
-        ));
         let mut reading = Reading {
             address: self.places.rows,
             reached: None,
@@ -543,6 +542,18 @@ impl Verifier {
         self.scale(memory, masm, reading.reached);
         self.quotients(masm);
         self.low_degree(common, masm, reading.address);
+        // The accumulator is zero, as it is before the first query.
+        masm.add("movup.4 drop movup.4 drop");
+        self.addresses(masm);
+        masm.add("swapdw");
+    }
+
+    /// Puts the addresses that a query begins with below four elements.
+    fn addresses(&self, masm: &mut Masm) {
+        masm.add(format_args!(
+            "push.{} movdn.4 push.{} movdn.4",
+            self.places.point, self.places.rows
+        ));
     }
 
     /// Takes the position on top apart.
@@ -595,9 +606,9 @@ impl Verifier {
     fn scale(&mut self, memory: &mut Memory, masm: &mut Masm, power: Option<i64>) {
         if let Some(power) = power.filter(|&power| power != 0) {
             let factor = self.factor(memory, power);
-            masm.add("movup.15 movup.15");
+            masm.add("swapdw movup.7 movup.7");
             masm.load_ext(factor);
-            masm.add("ext2mul movdn.15 movdn.15");
+            masm.add("ext2mul movdn.7 movdn.7 swapdw");
         }
     }
 
@@ -702,12 +713,12 @@ impl Verifier {
     }
 
     /// Replaces the point's address and the accumulator, all columns combined, by the power of the
-    /// domain's generator and the sum of all quotients.
+    /// domain's generator and the sum of all quotients, and swaps the halves of the stack.
     fn quotients(&self, masm: &mut Masm) {
         let places = &self.places;
         let z = self.variable(self.circuit.variables.z);
         let [at_point, at_next] = places.combined;
-        masm.add("movup.13 drop movup.14 movup.14");
+        masm.add("swapdw movup.7 movup.7");
         for (combined, point) in [(at_point, z), (at_next, places.successor)] {
             if combined == at_next {
                 masm.load_ext(places.sum);
@@ -719,48 +730,46 @@ impl Verifier {
             masm.load_ext(point);
             masm.add("ext2sub ext2div");
         }
-        masm.add("ext2add swap movdn.14 movdn.13");
+        masm.add("ext2add movup.7 drop");
         masm.load(places.power);
-        masm.add("movdn.13");
+        masm.add("movup.2 movdn.7 swap movdn.6 movdn.5");
     }
 
-    /// Checks the value below the power of the generator through all layers, and drops all.
+    /// Checks the value below the power of the generator through all layers. Four elements and the address
+    /// are above them, and eight elements below. Leaves zeros in the place of the value.
     fn low_degree(&self, common: &Common, masm: &mut Masm, rows: Address) {
         let places = &self.places;
         for (number, layer) in places.layers.iter().enumerate() {
-            masm.replace_capacity(common.capacity(0));
-            masm.add("adv_pipe hperm");
+            masm.reload_word(common.capacity(0));
+            masm.add("swapdw adv_pipe hperm");
             masm.reload_word(layer.root);
             masm.verify_path(layer.index, layer.size.ilog2() as usize);
-            // Above the address are eight elements and a word.
+            // FRIE2F4 takes the address for a position, which nothing depends on.
+            masm.add("swapdw");
             masm.reload_word(layer.folding);
-            masm.add("movdn.15 movdn.14 movdn.13 movdn.9");
+            masm.add("movdn.7 movdn.6 movdn.5 swap swapdw");
             let row = rows + number * BLOCK;
             masm.reload_word(row);
             masm.add("swapw");
             masm.reload_word(row + WORD);
-            masm.add("fri_ext2fold4");
-            // The address, which FRIE2F4 takes for a position that nothing depends on, comes before the
-            // power, and below twelve elements.
-            masm.add("movup.11 movdn.12 push.0");
+            // The address comes before the power again.
+            masm.add("fri_ext2fold4 push.0 swapdw movup.4 movdn.5");
         }
         // The value at x is the remainder's if, multiplied by -x, it is what Horner's method in 1/x has to
         // begin with to end with zero.
         let layers = places.layers.iter();
         let offset = layers.fold(Felt::GENERATOR, |offset, _| offset.exp(4));
-        masm.add("movup.15 movup.15 movup.15");
-        masm.add(format_args!("mul.{} dup inv", offset.as_int()));
+        masm.add(format_args!("movup.5 mul.{} dup inv", offset.as_int()));
         masm.store(places.inverse);
-        masm.add("neg movup.2 dup.1 mul movdn.2 mul swap movdn.14 movdn.13");
-        masm.add(format_args!("push.{} movdn.13", places.inverse));
+        masm.add("neg movup.6 dup.1 mul movup.7 movup.2 mul");
         masm.add(format_args!(
-            "movup.12 drop push.{} movdn.12",
-            places.remainder
+            "push.{} movup.7 drop push.{}",
+            places.inverse, places.remainder
         ));
+        masm.add("movup.2 movdn.7 movup.2 movdn.6 swap movdn.5 movdn.4 swapdw");
         let blocks = self.coefficients() / (BLOCK / DEGREE);
         masm.repeat(blocks, "mem_stream horner_eval_ext");
-        masm.add("movup.15 assertz movup.14 assertz");
-        masm.drop(14);
+        masm.add("swapdw dup.7 assertz dup.6 assertz");
     }
 }
 

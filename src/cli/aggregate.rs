@@ -9,9 +9,8 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     AdviceInputs, Aggregate, Aggregated, CheckedAggregate, MAX_FILE_LEN, MAX_PROOFS, Proof,
-    ProofBundle, ProveOptions, PublicInputs, Shape, StackInputs, StatedProof, Target,
-    VerifierError, WitnessError, default_registry, execute_traced, prove_run, with_reasons,
-    witness_advice,
+    ProofBundle, PublicInputs, Security, Shape, StackInputs, StatedProof, Target, VerifierError,
+    WitnessError, default_registry, execute_traced, prove_run, with_reasons, witness_advice,
 };
 use serde::Serialize;
 
@@ -21,6 +20,7 @@ use super::{
     files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
+    settings::ProofArgs,
 };
 
 /// The ending of the file that says what was aggregated.
@@ -37,6 +37,10 @@ pub struct AggregateCommand {
     /// Where the proof goes; its statement and what it aggregates go beside it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// How the proof is made. Without hash function, security and parameters it is one that can be
+    /// aggregated again; with any of them it is the root of a tree
+    #[command(flatten)]
+    made: ProofArgs,
 }
 
 impl AggregateCommand {
@@ -46,6 +50,7 @@ impl AggregateCommand {
     /// Returns an error if something cannot be read or written, if a proof is rejected, or if it is one
     /// that no program verifies.
     pub fn run(&self) -> Result<Outcome, Failure> {
+        let options = self.made.options_or(Shape::settings())?;
         let progress = Progress::start("loading");
         let mut read = Vec::new();
         let mut parts = Vec::new();
@@ -85,8 +90,8 @@ impl AggregateCommand {
         let mut advice = program.advice();
         inputs.into_iter().for_each(|input| advice.extend(input));
         let target = Target::from(program.program().clone());
-        let (stack, options) = (StackInputs::default(), Default::default());
-        let trace = execute_traced(&target, stack, advice, &mut target.host(), options);
+        let (stack, host) = (StackInputs::default(), &mut target.host());
+        let trace = execute_traced(&target, stack, advice, host, Default::default());
         let trace = trace.map_err(failed)?;
         // Before what takes long.
         let checked = aggregate.check(&trace.public, &default_registry());
@@ -96,7 +101,7 @@ impl AggregateCommand {
 
         progress.stage("proving");
         let started = Instant::now();
-        let proven = prove_run(trace, &ProveOptions::from(Shape::settings())).map_err(failed)?;
+        let proven = prove_run(trace, &options).map_err(failed)?;
         let prove_seconds = started.elapsed().as_secs_f64();
         drop(progress);
         let bytes = proven.proof.to_bytes();
@@ -106,6 +111,10 @@ impl AggregateCommand {
             precompiles: checked.precompiles,
             cycles,
             tables: TablesAnswer::new(proven.proof.heights()),
+            settings: options.settings.to_string(),
+            security: options
+                .settings
+                .security(proven.proof.heights(), proven.statement.public_inputs()),
             run_seconds,
             prove_seconds,
             proof_bytes: bytes.len(),
@@ -229,6 +238,8 @@ struct AggregateAnswer {
     precompiles: usize,
     cycles: usize,
     tables: TablesAnswer,
+    settings: String,
+    security: Security,
     run_seconds: f64,
     prove_seconds: f64,
     proof_bytes: usize,
@@ -252,7 +263,14 @@ impl fmt::Display for AggregateAnswer {
             "tables       {}, in {:.2} s",
             self.tables, self.run_seconds
         )?;
-        writeln!(f, "proven       in {:.2} s", self.prove_seconds)?;
+        let Self {
+            settings,
+            security,
+            prove_seconds,
+            ..
+        } = self;
+        writeln!(f, "proven       {settings}, in {prove_seconds:.2} s")?;
+        writeln!(f, "security     {security}")?;
         writeln!(f, "proof        {}, {} bytes", self.proof, self.proof_bytes)?;
         writeln!(f, "statement    {}", self.statement)?;
         writeln!(f, "list         {}", self.aggregate)

@@ -22,6 +22,7 @@ mod prove;
 mod rows;
 mod run;
 mod service;
+mod settings;
 mod source;
 mod test;
 mod timings;

@@ -7,11 +7,11 @@ use std::{
     time::Instant,
 };
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
 use miden_cvm::{
-    Claim, Expectations, HashFunction, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN,
-    MinSecurity, OptionSet, Proof, ProofBundle, ProofSettings, ProveOptions, ProvenRun, Security,
-    StackOutputs, StatedProof, Statement, claims_of, execute, prove_run, verify,
+    Claim, Expectations, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof, ProofBundle,
+    ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs, StatedProof, Statement,
+    claims_of, execute, prove_run, verify,
 };
 use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
@@ -23,6 +23,7 @@ use super::{
     progress::Progress,
     run::{CallAnswer, CodeAnswer, OutputsAnswer},
     service::{Fetched, RemoteArgs},
+    settings::ProofArgs,
     source::{Loaded, Source},
     timings::{Timing, Timings},
 };
@@ -42,13 +43,8 @@ pub struct ProveCommand {
     /// ending `.statement.json`
     #[arg(short, long, value_name = "FILE")]
     statement: Option<PathBuf>,
-    /// The hash function of the proof; `blake3-192` goes with `conjectured:96` only
-    #[arg(long, value_enum, default_value_t = Hash::Blake3_256)]
-    hash: Hash,
-    /// The security of the proof: 100 or 128 proven bits; or `conjectured:96` or `conjectured:128`,
-    /// which are proven faster, but rest on a conjecture that is refuted in its generality
-    #[arg(long, value_name = "BITS", default_value = "100")]
-    security: MinSecurity,
+    #[command(flatten)]
+    made: ProofArgs,
     /// Show how long each phase took
     #[arg(long)]
     timings: bool,
@@ -67,14 +63,6 @@ pub struct ProveCommand {
     bundle: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
-    /// The parameters of the proof; all but `fast` go with conjectured bits only
-    #[arg(long, value_enum, default_value_t = Preset::Fast)]
-    preset: Preset,
-    /// The memory that the proof may take for its trace and what is made of it: bytes, or a number
-    /// with `K`, `M` or `G` after it. More of it makes the proof faster, up to a point. The process
-    /// has some 30 MiB besides
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
-    memory: Option<usize>,
     /// Cut the longest table into so many slices of the same height, and commit to as many groups of pieces,
     /// each by itself, as several machines do that prove one run
     #[arg(
@@ -84,56 +72,6 @@ pub struct ProveCommand {
     slices: Option<u8>,
 }
 
-/// Reads a number of bytes: `K`, `M` and `G` stand for 2^10, 2^20 and 2^30 of them.
-fn bytes(text: &str) -> Result<usize, String> {
-    let units = [("K", 10), ("M", 20), ("G", 30)];
-    let unit = units.iter().find_map(|&(name, bits)| {
-        let number = text.strip_suffix(name)?;
-        Some((number, bits))
-    });
-    let (number, bits) = unit.unwrap_or((text, 0));
-    let number: Option<usize> = number.parse().ok();
-    let bytes = number.and_then(|number| number.checked_mul(1 << bits));
-    bytes.ok_or_else(|| "a size is a number of bytes, or one as in `512M` or `4G`".to_owned())
-}
-
-/// Hash functions.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Hash {
-    #[value(name = "blake3-256")]
-    Blake3_256,
-    #[value(name = "blake3-192")]
-    Blake3_192,
-    Rpo,
-    Rpx,
-    Poseidon2,
-}
-
-impl From<Hash> for HashFunction {
-    fn from(hash: Hash) -> Self {
-        match hash {
-            Hash::Blake3_256 => Self::Blake3_256,
-            Hash::Blake3_192 => Self::Blake3_192,
-            Hash::Rpo => Self::Rpo256,
-            Hash::Rpx => Self::Rpx256,
-            Hash::Poseidon2 => Self::Poseidon2,
-        }
-    }
-}
-
-/// Families of parameter sets.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Preset {
-    /// The fastest to prove
-    Fast,
-    /// Miden's regular presets: smaller proofs
-    Regular,
-    /// Miden's presets for verifiers that run in a VM
-    Recursive,
-    /// The smallest proofs, with 96 conjectured bits
-    Compact,
-}
-
 impl ProveCommand {
     /// Runs the target, proves the run and writes proof and statement.
     ///
@@ -141,7 +79,8 @@ impl ProveCommand {
     /// Returns an error if something cannot be loaded or written, if the run traps, or if the
     /// options do not go together.
     pub fn run(&self) -> Result<Outcome, Failure> {
-        let settings = self.settings()?;
+        let mut options = self.made.options()?;
+        let settings = options.settings;
         let progress = match self.progress {
             true => Progress::in_lines("loading"),
             false => Progress::start("loading"),
@@ -180,8 +119,6 @@ impl ProveCommand {
             }
             _ => None,
         };
-        let mut options = ProveOptions::from(settings);
-        options.memory = self.memory;
         options.slices = self.slices.map_or(1, usize::from);
         loaded.options = loaded.options.with_slices(options.slices);
         let Made {
@@ -319,34 +256,6 @@ impl ProveCommand {
             prove_seconds,
             timings: Vec::new(),
         }))
-    }
-
-    fn settings(&self) -> Result<ProofSettings, Failure> {
-        use MinSecurity::Conjectured;
-        let set = match (self.preset, self.security) {
-            (Preset::Fast, level) => {
-                let settings = ProofSettings::preset(level, self.hash.into());
-                return settings.map_err(Failure::usage);
-            }
-            (Preset::Regular, Conjectured(96)) => OptionSet::Regular96,
-            (Preset::Regular, Conjectured(128)) => OptionSet::Regular128,
-            (Preset::Recursive, Conjectured(96)) => OptionSet::Recursive96,
-            (Preset::Recursive, Conjectured(128)) => OptionSet::Recursive128,
-            (Preset::Compact, Conjectured(96)) => OptionSet::Compact96,
-            (Preset::Compact, level) => {
-                return Err(Failure::usage(format!(
-                    "the preset `compact` has 96 conjectured bits of security, not {level}: add \
-                     `--security conjectured:96`"
-                )));
-            }
-            (Preset::Regular | Preset::Recursive, level) => {
-                return Err(Failure::usage(format!(
-                    "Miden's presets have 96 or 128 conjectured bits of security, not {level}: add \
-                     `--security conjectured:96` or `--security conjectured:128`"
-                )));
-            }
-        };
-        ProofSettings::new(set, self.hash.into()).map_err(Failure::usage)
     }
 }
 

@@ -187,6 +187,28 @@ fn proven() -> Folder {
     folder
 }
 
+/// A root is proven with settings of its own, and is not aggregated again.
+#[test]
+fn a_root_has_other_settings() {
+    let folder = proven();
+    let [inner, root, again] =
+        ["fib.proof", "root.proof", "again.proof"].map(|name| folder.path(name));
+    let options = ["-o", &text(&root), "--json"];
+    let unknown = [&options[..], &["--preset", "compact", "--security", "128"]].concat();
+    let refused = on(&["aggregate"], &inner, &unknown);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    let made = on(&["aggregate"], &inner, &[&options[..], &SECURITY].concat()).json();
+    assert_eq!(made["settings"], "Fast96 with blake3-256");
+    let [statement, list] =
+        ["root.statement.json", "root.aggregate.json"].map(|name| text(&folder.path(name)));
+    let files = ["-s", &statement, "--aggregate", &list, "--json"];
+    let verified = on(&["verify", "-p"], &root, &[&files[..], &SECURITY].concat()).json();
+    assert_eq!(verified["aggregated"], made["statements"]);
+    assert_eq!(verified["security"], made["security"]);
+    let refused = on(&["aggregate"], &root, &["-o", &text(&again)]).error(1);
+    assert!(refused.contains("Recursive96 with RPO"), "{refused}");
+}
+
 #[test]
 fn proofs_that_no_program_verifies_are_refused() {
     let folder = Folder::new(&[("fib.masm", "begin repeat.20 swap dup.1 add end end")]);

@@ -895,7 +895,7 @@ fn hash_functions_and_levels_can_be_chosen() {
     assert!(sizes.is_sorted_by(|more, less| more > less), "{sizes:?}");
     for others in [
         &["--hash", "md5"][..],
-        &["--preset", "compact"],
+        &["--preset", "compact", "--security", "128"],
         &["--preset", "compact", "--security", "conjectured:128"],
         &["--security", "99"],
         &["--security", "conjectured:100"],

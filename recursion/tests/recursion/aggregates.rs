@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use miden_core::{StackInputs, Word};
-use miden_cvm_processor::{DefaultHost, ExecutionOptions, execute_traced};
 use miden_cvm_recursion::{Aggregate, AggregateError, Aggregated};
 use miden_cvm_verifier::{PrecompileVerifierRegistry, Proof, PublicInputs, Statement, Table};
 
-use super::{SHORT, accepts, all_advice, program, prove, traced};
+use super::{SHORT, accepts, program, prove, trace_of, traced};
 
 /// A statement of an aggregation.
 pub fn part((public, proof): &(PublicInputs, Proof), aggregate: Option<Aggregate>) -> Aggregated {
@@ -92,13 +91,8 @@ fn aggregations_say_what_was_verified() {
 
 /// Runs the program that verifies proofs, proves its run, and verifies the proof.
 fn proven(proofs: &[(PublicInputs, Proof)]) -> (PublicInputs, Proof) {
-    let program = program(proofs);
-    let (stack, inputs) = (StackInputs::default(), all_advice(&program, proofs));
-    let options = ExecutionOptions::default();
-    let host = &mut DefaultHost::default();
     let started = Instant::now();
-    let traced = execute_traced(program.program(), None, &stack, inputs, host, options);
-    let traced = traced.expect("a trace");
+    let traced = trace_of(proofs);
     let used = traced.lengths;
     println!(
         "traced in {:.1} s: {used:?}",
@@ -123,6 +117,12 @@ fn trees_of_proofs_are_proven() {
     }
     let leaves = [[1, 1], [2, 3]].map(|inputs| prove(traced(SHORT, &inputs)));
     let node = proven(&leaves);
+    for count in [1, 4, 8] {
+        println!(
+            "{count} of it: {:?}",
+            trace_of(&vec![node.clone(); count]).lengths
+        );
+    }
     let aggregation = aggregate(&leaves);
     aggregation
         .check(&node.0, &registry())

@@ -90,6 +90,15 @@ fn all_advice(program: &VerifyingProgram, proofs: &[(PublicInputs, Proof)]) -> A
     inputs
 }
 
+/// The trace of the program that verifies proofs.
+fn trace_of(proofs: &[(PublicInputs, Proof)]) -> ExecutionTrace {
+    let program = program(proofs);
+    let (stack, inputs) = (StackInputs::default(), all_advice(&program, proofs));
+    let (host, options) = (&mut DefaultHost::default(), ExecutionOptions::default());
+    let traced = execute_traced(program.program(), None, &stack, inputs, host, options);
+    traced.expect("a trace")
+}
+
 /// Runs a verifying program.
 fn run(
     program: &VerifyingProgram,
