@@ -832,7 +832,7 @@ fn mistakes_with_types_of_a_world_have_their_place() {
         &["component.toml:6: ", "what the component's world says"],
     );
     let twice = format!("{KEEPER}resources.\"things#thing\".destructor = \"keeper::gone\"\n");
-    assert_says(&keeper(&twice), &["component.toml:", "is there twice"]);
+    assert_says(&keeper(&twice), &["component.toml:", "exists twice"]);
     for name in ["thing", "things#thing", "test:test/things@1.0.0#thing"] {
         let named = KEEPER.replace("resources.thing.", &format!("resources.\"{name}\"."));
         files.write("keeper/component.toml", named.as_bytes());

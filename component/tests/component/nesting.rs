@@ -174,7 +174,7 @@ fn mistakes_are_where_they_are_written() {
         (
             INNER.replace("= \"audit\"\n[", "= \"import\"\n["),
             "bank.toml:6",
-            "does not give",
+            "provides its import",
         ),
         (
             INNER.replace(
@@ -350,22 +350,22 @@ fn nothing_is_wired_or_exported_twice_or_in_vain() {
         (
             with_ledger(second, "...audit, ...other"),
             4,
-            "nothing that an import",
+            "no export for an import",
         ),
         (
             with_app("test:app { ...audit, ...ledger }"),
             4,
-            "nothing that",
+            "no export for an import",
         ),
         (
             with_ledger("", &format!("\"{log}\": audit, ...audit")),
             3,
-            "nothing that",
+            "no export for an import",
         ),
         (
             with_ledger("let of = audit[\"bank:log/log@1.4.2\"];\n", "...of"),
             4,
-            "no instance",
+            "is not an instance",
         ),
         // Others before the end.
         (
