@@ -588,7 +588,8 @@ pub struct IntrinsicCols<T> {
     pub definer: T,
     /// The destructor; zero if there is none.
     pub destructor: [T; 4],
-    /// Number of the resource type + 1; 0 for an intrinsic that has none.
+    /// Number of the resource type + 1; of an intrinsic that has none, 0, or what else its link says: how many
+    /// elements are seen below the top of a stack that is saved.
     pub resource: T,
     /// On CALLER_ID rows the state of the running instance, but for who entered it: free list, table
     /// length, borrows. 0 on the others.
@@ -603,6 +604,21 @@ pub struct IntrinsicCols<T> {
     pub kind_inv: T,
     /// A cell that is zero.
     pub unused: T,
+    /// 1 if the row puts all of the stack but its top out of reach.
+    pub saves: T,
+    /// 1 if the row puts back below the top what was saved last.
+    pub restores: T,
+    /// On the first row: inverse of the product of how far `kind` is from those of the intrinsics that save and
+    /// restore, 0 if it is one of them.
+    pub saving_inv: T,
+}
+
+impl<T: Algebra> IntrinsicCols<T> {
+    /// 1 if the row saves or restores; degree 1.
+    #[inline(always)]
+    pub fn changes_stack(&self) -> T {
+        self.saves + self.restores
+    }
 }
 
 /// The cells that CALL, DYNCALL and SYSCALL rows, and those that call a destructor, keep in columns
@@ -744,6 +760,9 @@ impl<T: Copy> CoreRow<T> {
             adopts: self.decoder.position[1],
             kind_inv: h[1],
             unused: r[7],
+            saves: self.operands[0],
+            restores: self.operands[1],
+            saving_inv: self.operands[2],
         }
     }
 

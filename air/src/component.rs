@@ -435,7 +435,20 @@ fn kind_of(intrinsic: Intrinsic) -> Option<(BlockKind, u8)> {
         Intrinsic::SendOwn | Intrinsic::SendBorrow | Intrinsic::RecvOwn | Intrinsic::RecvBorrow => {
             Some((BlockKind::Generic, intrinsic.code()))
         }
-        Intrinsic::Caller | Intrinsic::Component => Some((BlockKind::Builtin, intrinsic.code())),
+        Intrinsic::Caller
+        | Intrinsic::Component
+        | Intrinsic::Save
+        | Intrinsic::SavePair
+        | Intrinsic::Restore => Some((BlockKind::Builtin, builtin_code(intrinsic))),
         _ => None,
     }
 }
+
+/// The number that a record has for a procedure of the VM without a type: with what else the link table says of
+/// it, as the code alone is that of two.
+pub const fn builtin_code(intrinsic: Intrinsic) -> u8 {
+    intrinsic.code() + PAIR * intrinsic.argument()
+}
+
+/// What the number of an intrinsic that shows a pair has more than that of the one which shows one element.
+pub const PAIR: u8 = 2;

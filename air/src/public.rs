@@ -231,7 +231,8 @@ pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> 
     let number = match record.intrinsic {
         // The first index that an installed instance can have.
         Intrinsic::Install => composition.num_instances(),
-        _ => definer.map_or(0, |_| record.resource + 1),
+        intrinsic if definer.is_none() => intrinsic.argument().into(),
+        _ => record.resource + 1,
     };
     let code = composition.call_of(record).code();
     if record.instances_of() == Some(INSTALLED) {

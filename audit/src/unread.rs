@@ -178,8 +178,9 @@ fn is_unread_in_core(core: &CoreRow<Felt>, composed: bool, column: usize) -> boo
         is_unread_helper(core, composed, helper)
     } else if let Some(operand) = position(&at.operands) {
         // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD, none of U32SPLIT and
-        // U32ASSERT2.
+        // U32ASSERT2. On intrinsics they say whether the stack is saved or restored.
         match core.op.code() {
+            INTRINSIC | CALLER_ID | INSTANTIATE | DESTROY => false,
             0b100_1000 | 0b100_1010 => true,
             0b100_1100 | 0b100_1110 => false,
             0b100_0000..0b100_1000 => operand == 2,

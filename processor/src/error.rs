@@ -279,6 +279,21 @@ pub enum Trap {
         /// The depth at the return.
         depth: usize,
     },
+    /// A stack is to be restored while there are elements beyond the least depth that came after the save.
+    #[error(
+        "`stack.restore` finds a stack of {depth} elements: as many as have been pushed since `stack.save` have \
+         to be dropped, so that there are {MIN_STACK_DEPTH}"
+    )]
+    InvalidStackDepthOnRestore {
+        /// The depth.
+        depth: usize,
+    },
+    /// There is no stack to be restored in the running context.
+    #[error("`stack.restore` has nothing to restore: this context has not saved its stack")]
+    NothingSaved,
+    /// A context ends that has saved its stack and not restored it.
+    #[error("the stack was saved and is not restored where the call or the program ends")]
+    SavedStackRemains,
     /// The logarithm of zero was asked for.
     #[error("attempted to calculate integer logarithm with zero argument")]
     LogArgumentZero,
@@ -641,6 +656,7 @@ rules! {
     AceChipError AdviceError CircularExternalNode CycleLimitExceeded DecoratorNotFoundInForest
     DebugHandlerError TraceHandlerError DivideByZero DynamicNodeNotFound EventError
     FailedAssertion InvalidFriDomainSegment InvalidFriLayerFolding InvalidStackDepthOnReturn
+    InvalidStackDepthOnRestore NothingSaved SavedStackRemains
     LogArgumentZero MalformedMastForestInHost MastNodeNotFoundInForest MemoryError
     NoMastForestWithProcedure MerklePathVerificationFailed MerkleUpdateOfOtherNode
     NotBinaryValueIf NotBinaryValueOp NotBinaryValueLoop NotU32Values OutputStackOverflow

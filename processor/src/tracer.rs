@@ -306,12 +306,13 @@ pub struct IntrinsicRow {
 
 impl IntrinsicRow {
     /// The resource type as the link table has it: its number + 1, or 0 if it has none. Of the intrinsic
-    /// that installs instances: the first index that they can have.
+    /// that installs instances: the first index that they can have; of one that saves the stack: how many
+    /// elements are seen below the top.
     pub fn payload(&self) -> u32 {
         match self.call.intrinsic {
             Intrinsic::Install => self.resource,
             intrinsic if intrinsic.has_resource() => self.resource + 1,
-            _ => 0,
+            intrinsic => intrinsic.argument().into(),
         }
     }
 }

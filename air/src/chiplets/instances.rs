@@ -21,7 +21,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, InstanceFrame},
     columns::{AskedCells, InstanceRow, TableRequestCells, cells_of},
-    component::{BlockKind, FactKind},
+    component::{BlockKind, FactKind, PAIR},
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::{
         HashAbsorb, HashDigest, HashInput, LinkCoords, LinkLookup, LookupBuilder, MemoryWord,
@@ -142,9 +142,9 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         (named, b5),
         (named, b6),
         (named, b7),
-        (linked + asked - op.adopt + op.generic, c0),
-        (linked + asked + op.generic, c1),
-        (linked + asked + op.generic, c2),
+        (linked + asked - op.adopt + op.generic + op.builtin, c0),
+        (linked + asked + op.generic + op.builtin, c1),
+        (linked + asked + op.generic + op.builtin, c2),
         (linked + op.wire + op.tell, c3),
         (named + op.tell + op.adopt, k0),
         (named + op.tell + op.adopt, k1),
@@ -307,12 +307,25 @@ fn blocks<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         + bits[1]
         + bits[1];
     b.assert_zero("instances.generic_kind", 2, op.generic * (kind - kinds));
-    let tells = code::<B::Expr>(Intrinsic::Component) - code(Intrinsic::Caller);
-    b.assert_zero(
-        "instances.builtin_kind",
-        2,
-        op.builtin * (kind - code(Intrinsic::Caller) - flag * tells),
+    // One of five, the first being the one without a flag; a pair is saved by who saves.
+    let first = code::<B::Expr>(Intrinsic::Caller);
+    let after_first = |intrinsic| code::<B::Expr>(intrinsic) - first;
+    b.assert_zeros(
+        "instances.builtin_binary",
+        3,
+        [c0, c1, c2].map(|cell| op.builtin * cell.binary()),
     );
+    b.assert_zeros(
+        "instances.builtin_one",
+        3,
+        [flag * (c0 + c1), c0 * c1, c0.not() * c2].map(|both| op.builtin * both),
+    );
+    let kinds = first
+        + flag * after_first(Intrinsic::Component)
+        + c0 * after_first(Intrinsic::Save)
+        + c1 * after_first(Intrinsic::Restore)
+        + c2.scale(Felt::from(PAIR));
+    b.assert_zero("instances.builtin_kind", 2, op.builtin * (kind - kinds));
 }
 
 /// Constrains what intrinsics ask.
@@ -830,7 +843,8 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         op.builtin,
         LinkCoords {
             digest,
-            ..about(index, kind)
+            payload: callee[2],
+            ..about(index, kind - callee[2].scale(Felt::from(PAIR)))
         },
     );
     add(

@@ -41,6 +41,12 @@ pub enum Intrinsic {
     Component,
     /// From here on, the calls of the running instance are those of an installed instance that it owns.
     Adopt,
+    /// Puts all of the stack but its top out of reach, zeros being in its place.
+    Save,
+    /// Puts all of the stack but its top two out of reach, zeros being in its place.
+    SavePair,
+    /// Puts back below the top what was saved last.
+    Restore,
 }
 
 /// Who an intrinsic can be linked to.
@@ -94,9 +100,10 @@ const fn facts(
 
 const RESOURCE: Option<&str> = Some("resource");
 const HANDLE: Option<&str> = Some("handle");
+const STACK: Option<&str> = Some("stack");
 
 #[rustfmt::skip]
-const TABLE: [Facts; 15] = [
+const TABLE: [Facts; 18] = [
     facts(Intrinsic::New, 2, (RESOURCE, "new"), "rep → handle", Right::Definer),
     facts(Intrinsic::Rep, 3, (RESOURCE, "rep"), "handle → rep", Right::Definer),
     facts(Intrinsic::Drop, 4, (RESOURCE, "drop"), "handle → 0", Right::Holder),
@@ -112,6 +119,9 @@ const TABLE: [Facts; 15] = [
     facts(Intrinsic::Wire, 20, (None, "wire"), "[handle, target] → [0, target]", Right::Installer),
     facts(Intrinsic::Component, 21, (None, "component"), "[address, id] → [0, id]", Right::Instance),
     facts(Intrinsic::Adopt, 22, (None, "adopt"), "handle → index", Right::Installer),
+    facts(Intrinsic::Save, 23, (STACK, "save"), "x → x, and zeros below", Right::Instance),
+    facts(Intrinsic::SavePair, 23, (STACK, "save-pair"), "[x, y] → [x, y], and zeros below", Right::Instance),
+    facts(Intrinsic::Restore, 24, (STACK, "restore"), "x → x, and below it what was saved", Right::Instance),
 ];
 
 const _: () = {
@@ -178,6 +188,12 @@ impl Intrinsic {
     /// [`IntrinsicCall::code`].
     pub const fn code(self) -> u8 {
         self.facts().code
+    }
+
+    /// What the link table says of it besides where it has no resource type: of those that save the stack, how
+    /// many elements are seen below the top.
+    pub const fn argument(self) -> u8 {
+        matches!(self, Self::SavePair) as u8
     }
 
     /// Returns `true` if it is one of a resource type, or of a type of instances.
@@ -270,19 +286,20 @@ mod tests {
                 _ => &[(false, false)],
             };
             flags.iter().map(move |&(by_definer, destructible)| {
-                IntrinsicCall {
+                let call = IntrinsicCall {
                     intrinsic,
                     by_definer,
                     destructible,
-                }
-                .code()
+                };
+                (call.code(), intrinsic.argument())
             })
         });
-        let codes: Vec<u8> = intrinsics
-            .chain(LinkKind::ALL.map(LinkKind::code))
+        let codes: Vec<(u8, u8)> = intrinsics
+            .chain(LinkKind::ALL.map(|kind| (kind.code(), 0)))
             .collect();
-        let distinct: BTreeSet<u8> = codes.iter().copied().collect();
+        let distinct: BTreeSet<(u8, u8)> = codes.iter().copied().collect();
         assert_eq!(distinct.len(), codes.len());
-        assert_eq!(distinct, (0..=22).collect());
+        let numbers: BTreeSet<u8> = codes.iter().map(|(code, _)| *code).collect();
+        assert_eq!(numbers, (0..=24).collect());
     }
 }

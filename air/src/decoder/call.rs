@@ -115,6 +115,24 @@ pub fn constraints<B: ConstraintBuilder>(
         4,
         [distance, cols.kind_inv].map(|cell| intrinsic * cols.adopts * cell),
     );
+    // Who saves the stack and who restores it do, and nobody else does.
+    let (from_save, from_restore) = (is(Intrinsic::Save), is(Intrinsic::Restore));
+    let changes_stack = cols.changes_stack();
+    b.assert_zero(
+        "call.changes_stack",
+        5,
+        intrinsic * (changes_stack.not() - from_save * from_restore * cols.saving_inv),
+    );
+    b.assert_zeros(
+        "call.changes_stack_kind",
+        4,
+        [
+            cols.saves * from_save,
+            cols.restores * from_restore,
+            changes_stack * cols.saving_inv,
+        ]
+        .map(|both| intrinsic * both),
+    );
     // The call of a destructor has no use for them either; above all, it creates no instance.
     b.assert_zeros(
         "call.destructor_unused",
@@ -211,7 +229,7 @@ pub fn lookups<B: LookupBuilder>(
         Slot::OP[1],
         "call.table",
         intrinsic,
-        intrinsic * ops.asks_caller().not(),
+        intrinsic * (ops.asks_caller() + cols.changes_stack()).not(),
         TableRequest { request },
     );
     // The handle of what is held is the last of the elements that cross.
@@ -237,7 +255,7 @@ pub fn lookups<B: LookupBuilder>(
     b.add(
         Slot::OP[3],
         "call.caller_state",
-        intrinsic,
+        intrinsic * ops.asks_caller(),
         intrinsic * ops.asks_caller(),
         MemoryWord {
             context: context_key(system.domain, system.index, Space::State),

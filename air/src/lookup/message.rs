@@ -65,11 +65,15 @@ pub enum Bus {
     Table,
     /// Handles on their way across a boundary.
     Token,
+    /// Elements of a stack that was put out of reach.
+    SavedElements,
+    /// The rest of such a stack: what else lies in the top 16, and the frame.
+    SavedFrame,
 }
 
 impl Bus {
     /// All buses, in the order of their ids.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::BlockStack,
         Self::CallStack,
         Self::BlockHash,
@@ -97,6 +101,8 @@ impl Bus {
         Self::Wire,
         Self::Table,
         Self::Token,
+        Self::SavedElements,
+        Self::SavedFrame,
     ];
 }
 
@@ -404,6 +410,27 @@ messages! {
     Token on Token {
         /// The token.
         token: TokenCells<T>,
+    }
+
+    /// Positions 6 to 15 of a stack that was saved: sent by the intrinsic that saves it, received by the one
+    /// that restores it.
+    SavedElements on SavedElements {
+        /// Cycle of the save + 1, the overflow pointer until it is restored.
+        time: T,
+        /// The elements.
+        elements: [T; 10],
+    }
+
+    /// What else is saved with them.
+    SavedFrame on SavedFrame {
+        /// Cycle of the save + 1.
+        time: T,
+        /// Positions 1 to 5.
+        elements: [T; 5],
+        /// The depth.
+        depth: T,
+        /// The overflow pointer.
+        overflow_ptr: T,
     }
 }
 

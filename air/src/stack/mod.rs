@@ -13,6 +13,7 @@ mod field;
 mod io;
 mod manipulation;
 mod polynomial;
+mod saving;
 mod shift;
 mod system;
 mod transition;
@@ -72,6 +73,7 @@ pub fn constraints<B: ConstraintBuilder>(
     cipher::transition(&rows, &mut transition);
     system::transition(&rows, &mut transition);
     control::transition(&rows, &mut transition);
+    saving::transition(&rows, &mut transition);
     transition.constraints(b);
 
     field::constraints(&rows, b);
@@ -80,6 +82,7 @@ pub fn constraints<B: ConstraintBuilder>(
     cipher::constraints(&rows, b);
     system::constraints(&rows, b);
     control::constraints(&rows, b);
+    saving::constraints(&rows, b);
 }
 
 /// Messages of the operand stack.
@@ -99,4 +102,5 @@ pub fn lookups<B: LookupBuilder>(
     cipher::lookups(&rows, b);
     system::lookups(&rows, b);
     control::lookups(&rows, b);
+    saving::lookups(&rows, b);
 }

@@ -5,7 +5,7 @@ use crate::{
     algebra::Algebra,
     builder::ConstraintBuilder,
     columns::{STACK_TOP, StackCols},
-    lookup::{LookupBuilder, OverflowEntry, Slot},
+    lookup::{LookupBuilder, OverflowEntry, Slot, access_time},
     opcode::{END, OpcodeSet},
 };
 
@@ -34,7 +34,10 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
     b.assert_zero("stack.not_overflowed", 2, overflowed.not() * excess);
 
     let (enter, leave) = (ops.enter(cur.decoder.call), ops.leave(&end));
-    let same = (enter + leave).not();
+    let saving = cur.as_intrinsic();
+    let saves = ops.intrinsic() * saving.saves;
+    let restores = ops.intrinsic() * saving.restores;
+    let same = (enter + leave + saves + restores).not();
     let popped = shift_left * overflowed;
     b.assert_zero(
         "stack.depth",
@@ -44,9 +47,9 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
     b.assert_zero(
         "stack.depth_enter",
         4,
-        enter * (next.stack.depth - B::Expr::int(STACK_TOP as u64)),
+        (enter + saves) * (next.stack.depth - B::Expr::int(STACK_TOP as u64)),
     );
-    b.assert_zero("stack.depth_leave", 4, leave * excess);
+    b.assert_zero("stack.depth_leave", 4, (leave + restores) * excess);
 
     // A right shift makes the entry of this cycle the topmost one; after a pop the bus tells which
     // one is.
@@ -64,6 +67,12 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
         "stack.overflow_ptr_enter",
         4,
         enter * next.stack.overflow_ptr,
+    );
+    // What was saved is found by the pointer. It is no entry's: the depth is 16.
+    b.assert_zero(
+        "stack.overflow_ptr_save",
+        4,
+        saves * (next.stack.overflow_ptr - access_time(cur.system.clk)),
     );
 }
 

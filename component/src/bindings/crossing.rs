@@ -1,10 +1,14 @@
 //! The call from one instance to another. 16 elements of the stack are seen and left by the callee, so
 //! what is the caller's among them is out of reach before the call and restored after it.
 
+use miden_cvm_air::composition::Intrinsic;
+
 use super::{
     ABI_MODULE,
     checks::is_integer,
     code::{Code, move_down, move_up},
+    resources::INSTANCE_STUBS,
+    stubs::STUB_MODULE,
 };
 use crate::abi::{FlatValues, MAX_FLAT};
 
@@ -17,6 +21,8 @@ const MAX_CLEARED: usize = 8;
 /// Where what is the caller's is while the callee runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeping {
+    /// The VM has it: the intrinsics of the stack put it out of reach and back.
+    Saved,
     /// Three words of it are in memory, the others lie deeper than the callee sees.
     ThreeWords,
     /// Two words of it are in memory.
@@ -38,6 +44,7 @@ impl Crossing {
     pub(super) fn new(params: &FlatValues, results: &FlatValues) -> Self {
         let (given, taken) = (params.crossing_len(), results.crossing_len());
         let keeping = match (given, taken) {
+            (0..=2, 0..=2) => Keeping::Saved,
             (0..=2, 0..=4) => Keeping::ThreeWords,
             (0..=4, 0..=8) => Keeping::TwoWords,
             _ => Keeping::Below,
@@ -53,12 +60,19 @@ impl Crossing {
 
     /// Returns `true` if the call traps if the result is no value of its type, so that nobody else has to look.
     pub(super) fn checks_result(&self) -> bool {
-        self.result_is_integer && self.keeping != Keeping::Below
+        self.result_is_integer && self.keeping == Keeping::TwoWords
     }
 
     /// The code before the call: the parameters stay on top, and what is below them is out of reach.
     pub(super) fn keep(&self, code: &mut Code) {
         match self.keeping {
+            Keeping::Saved => {
+                code.words(&"push.0".repeat(usize::from(self.params == 0)));
+                code.line(stack_call(match self.params {
+                    2 => Intrinsic::SavePair,
+                    _ => Intrinsic::Save,
+                }));
+            }
             Keeping::ThreeWords => {
                 code.words(&"push.0 ".repeat(2 - self.params));
                 code.line(format!("exec.::{ABI_MODULE}::keep_three_words"));
@@ -92,24 +106,29 @@ impl Crossing {
     pub(super) fn restore(&self, code: &mut Code) {
         let results = self.results;
         match self.keeping {
+            Keeping::Saved => {
+                // The second of two results is what crosses with the stack.
+                let is_pair = results == 2;
+                if is_pair {
+                    code.line(format!("exec.::{ABI_MODULE}::put_away"));
+                }
+                code.line(stack_call(Intrinsic::Restore));
+                // What is on top takes the place of the last parameter.
+                let above = results.min(1);
+                drop_below(code, above, self.params.max(1) - above);
+                if is_pair {
+                    code.line(format!("exec.::{ABI_MODULE}::take_back"));
+                }
+            }
             Keeping::ThreeWords if results == 4 => {
                 code.line(format!(
                     "exec.::{ABI_MODULE}::restore_three_words_below_word"
                 ));
             }
-            Keeping::ThreeWords if results == 1 && !self.checks_result() => {
-                // Below what is dropped in the end, the result need not be moved again.
-                code.line(format!(
-                    "movdn.3 drop exec.::{ABI_MODULE}::restore_three_words drop drop"
-                ));
-            }
             Keeping::ThreeWords => {
                 // The address takes the place of one that is dropped.
                 code.words(&format!("{} drop", move_up(results)));
-                code.line(match self.checks_result() {
-                    true => format!("exec.::{ABI_MODULE}::restore_three_words_below_u32"),
-                    false => format!("exec.::{ABI_MODULE}::restore_three_words"),
-                });
+                code.line(format!("exec.::{ABI_MODULE}::restore_three_words"));
                 drop_below(code, results, 3 - results);
             }
             Keeping::TwoWords if results == 0 => {
@@ -147,6 +166,14 @@ impl Crossing {
             Keeping::Below => {}
         }
     }
+}
+
+/// The call of an intrinsic that changes the stack.
+fn stack_call(intrinsic: Intrinsic) -> String {
+    format!(
+        "call.::{STUB_MODULE}::{INSTANCE_STUBS}::{}",
+        intrinsic.identifier()
+    )
 }
 
 /// Drops `count` elements that lie below `above` others; 16 at most are looked at.

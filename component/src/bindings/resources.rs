@@ -25,7 +25,7 @@ pub const RESOURCE_MODULE: &str = "resources";
 
 /// The module of the stubs by which any component asks something of the VM, such as
 /// `call.imports::intrinsics::caller` for the context that called in.
-const INSTANCE_STUBS: &str = "intrinsics";
+pub(super) const INSTANCE_STUBS: &str = "intrinsics";
 
 /// A resource type that a component defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -448,7 +448,10 @@ pub(crate) fn wrappers(resource: &str, place: &ModulePaths, whose: Whose) -> Str
             | Intrinsic::Install
             | Intrinsic::Wire
             | Intrinsic::Component
-            | Intrinsic::Adopt => continue,
+            | Intrinsic::Adopt
+            | Intrinsic::Save
+            | Intrinsic::SavePair
+            | Intrinsic::Restore => continue,
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "\n#! {comment}\npub proc {name}\n    {body}\nend");

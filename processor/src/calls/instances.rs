@@ -696,7 +696,10 @@ impl Instances {
             | Intrinsic::Install
             | Intrinsic::Wire
             | Intrinsic::Component
-            | Intrinsic::Adopt => return Ok(None),
+            | Intrinsic::Adopt
+            | Intrinsic::Save
+            | Intrinsic::SavePair
+            | Intrinsic::Restore => return Ok(None),
         };
         Ok(Some(access))
     }

@@ -1,6 +1,6 @@
 //! The first cycle of an intrinsic: a built-in procedure that a composition makes callable.
 
-use miden_core::{Felt, Word, ZERO};
+use miden_core::{Felt, Word, ZERO, stack::MIN_STACK_DEPTH};
 use miden_cvm_air::composition::Intrinsic;
 
 use crate::{
@@ -47,6 +47,8 @@ impl<T: Tracer> Process<T> {
             }
             Intrinsic::Load => self.access_for_kernel(row, false)?,
             Intrinsic::Store => self.access_for_kernel(row, true)?,
+            Intrinsic::Save | Intrinsic::SavePair => self.save_stack(row)?,
+            Intrinsic::Restore => self.restore_stack(row)?,
             _ => return self.access_table(callee, row),
         }
         Ok(None)
@@ -193,6 +195,45 @@ impl<T: Tracer> Process<T> {
         // Who runs was entered, the root by itself.
         let caller = state.entered_by.unwrap_or(ContextId::ROOT);
         self.stack.set(0, Felt::new(caller.as_u64()));
+        self.advance()
+    }
+
+    /// Puts all of the stack but its top one or two out of reach.
+    ///
+    /// # Errors
+    /// If too many stacks are saved.
+    fn save_stack(&mut self, row: IntrinsicRow) -> OpResult {
+        let max = self.options.limits().call_depth;
+        if self.stack.saved() >= max {
+            return Err(Box::new(Trap::LimitExceeded {
+                limit: "saved stacks",
+                max: max as u64,
+            }));
+        }
+        if T::ENABLED {
+            self.row(RowKind::Intrinsic(row));
+        }
+        let seen = 1 + usize::from(row.call.intrinsic.argument());
+        self.stack.save(seen, self.clk);
+        self.advance()
+    }
+
+    /// Puts back below the top what was saved last.
+    ///
+    /// # Errors
+    /// If nothing was, or there are elements beyond the least depth that came after it.
+    fn restore_stack(&mut self, row: IntrinsicRow) -> OpResult {
+        let depth = self.stack.depth();
+        if depth > MIN_STACK_DEPTH {
+            return Err(Box::new(Trap::InvalidStackDepthOnRestore { depth }));
+        }
+        if !self.stack.has_saved() {
+            return Err(Box::new(Trap::NothingSaved));
+        }
+        if T::ENABLED {
+            self.row(RowKind::Intrinsic(row));
+        }
+        self.stack.restore();
         self.advance()
     }
 

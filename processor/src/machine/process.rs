@@ -508,11 +508,15 @@ impl<T: Tracer> Process<T> {
     /// The frame that the running context goes back to, after checking that it may end.
     ///
     /// # Errors
-    /// If the stack is deeper than 16, or the instance that is left has borrowed handles.
+    /// If the stack is deeper than 16, or saved and not restored, or the instance that is left has borrowed
+    /// handles.
     pub(crate) fn check_return(&self) -> OpResult<Option<Frame>> {
         let depth = self.stack.depth();
         if depth > MIN_STACK_DEPTH {
             return Err(Box::new(Trap::InvalidStackDepthOnReturn { depth }));
+        }
+        if self.stack.has_saved() {
+            return Err(Box::new(Trap::SavedStackRemains));
         }
         let frame = self.frames.last().map(|waiting| waiting.frame);
         if let (Some(instances), Some(frame)) = (&self.instances, frame)
@@ -583,8 +587,11 @@ impl<T: Tracer> Process<T> {
     /// The top 16 elements of a stack that has no more.
     ///
     /// # Errors
-    /// If it has more.
+    /// If it has more, or is saved and not restored.
     pub(crate) fn final_stack(&self) -> OpResult<[Felt; MIN_STACK_DEPTH]> {
+        if self.stack.has_saved() {
+            return Err(Box::new(Trap::SavedStackRemains));
+        }
         match self.stack.depth() - MIN_STACK_DEPTH {
             0 => Ok(*self.stack.top16()),
             overflow => Err(Box::new(Trap::OutputStackOverflow(overflow))),

@@ -22,6 +22,10 @@ pub struct Stack {
     end: usize,
     /// Depth in the running context.
     depth: usize,
+    /// The stacks that were saved and not restored yet, of all contexts that are open.
+    saved: Vec<SavedStack>,
+    /// How many of them were there when the running context began.
+    saved_before: usize,
 }
 
 /// Where a context's stack stands while another context runs.
@@ -32,13 +36,15 @@ pub struct SuspendedStack {
     top_from_end: usize,
     end_from_end: usize,
     depth: usize,
+    saved_before: usize,
 }
 
-impl SuspendedStack {
-    /// Depth of the suspended stack.
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
+/// A stack of which all but the top is out of reach until it is restored.
+#[derive(Debug, Clone, Copy)]
+struct SavedStack {
+    stack: SuspendedStack,
+    /// The cycle of the save + 1.
+    time: u32,
 }
 
 impl Stack {
@@ -53,6 +59,8 @@ impl Stack {
             top,
             end: INITIAL_CAPACITY,
             depth: MIN_STACK_DEPTH,
+            saved: Vec::new(),
+            saved_before: 0,
         }
     }
 
@@ -100,23 +108,30 @@ impl Stack {
         &self.buffer[self.top..self.top + self.depth]
     }
 
-    /// The cycle at which the topmost overflown element of this context overflowed; 0 if none.
+    /// The cycle at which the topmost overflown element of this context overflowed; if there is none, the
+    /// cycle + 1 of the save that was not restored yet, or 0.
     #[inline]
     pub fn overflow_pointer(&self) -> u32 {
         if self.depth > MIN_STACK_DEPTH {
             self.overflown_at[self.top + MIN_STACK_DEPTH]
         } else {
-            0
+            self.last_saved().map_or(0, |saved| saved.time)
         }
     }
 
-    /// [Stack::overflow_pointer] of a suspended stack.
-    pub fn overflow_pointer_of(&self, suspended: &SuspendedStack) -> u32 {
-        if suspended.depth > MIN_STACK_DEPTH {
-            self.overflown_at[self.buffer.len() - suspended.top_from_end + MIN_STACK_DEPTH]
-        } else {
-            0
-        }
+    /// The number of stacks that were saved and not restored yet, in all contexts that are open.
+    pub fn saved(&self) -> usize {
+        self.saved.len()
+    }
+
+    /// Whether the running context has saved a stack that it has not restored yet.
+    #[inline]
+    pub fn has_saved(&self) -> bool {
+        self.saved.len() > self.saved_before
+    }
+
+    fn last_saved(&self) -> Option<&SavedStack> {
+        self.saved[self.saved_before..].last()
     }
 
     // CHANGING
@@ -183,7 +198,9 @@ impl Stack {
             top_from_end: self.buffer.len() - self.top,
             end_from_end: self.buffer.len() - self.end,
             depth: self.depth,
+            saved_before: self.saved_before,
         };
+        self.saved_before = self.saved.len();
         let callee_top = self.top - SLACK - MIN_STACK_DEPTH;
         self.buffer
             .copy_within(self.top..self.top + MIN_STACK_DEPTH, callee_top);
@@ -197,12 +214,44 @@ impl Stack {
     /// the top 16 elements.
     pub fn restore_context(&mut self, suspended: SuspendedStack) {
         debug_assert_eq!(self.depth, MIN_STACK_DEPTH);
-        let top = self.buffer.len() - suspended.top_from_end;
-        self.buffer
-            .copy_within(self.top..self.top + MIN_STACK_DEPTH, top);
-        self.top = top;
+        let crossing = *self.top16();
+        self.go_back(suspended);
+        *self.top16_mut() = crossing;
+    }
+
+    /// Puts all but the top `seen` elements out of reach at cycle `clk`, zeros being in their place.
+    pub fn save(&mut self, seen: usize, clk: u32) {
+        let before = self.saved_before;
+        let stack = self.start_context();
+        self.saved_before = before;
+        self.saved.push(SavedStack {
+            stack,
+            time: clk + 1,
+        });
+        self.top16_mut()[seen..].fill(ZERO);
+    }
+
+    /// Puts below the top what was saved last in the running context; does nothing if nothing was. The depth must
+    /// be 16.
+    pub fn restore(&mut self) {
+        if !self.has_saved() {
+            return;
+        }
+        let Some(SavedStack { stack, .. }) = self.saved.pop() else {
+            return;
+        };
+        debug_assert_eq!(self.depth, MIN_STACK_DEPTH);
+        let top = self.get(0);
+        self.go_back(stack);
+        self.set(0, top);
+    }
+
+    /// Goes back to a suspended stack as it was.
+    fn go_back(&mut self, suspended: SuspendedStack) {
+        self.top = self.buffer.len() - suspended.top_from_end;
         self.end = self.buffer.len() - suspended.end_from_end;
         self.depth = suspended.depth;
+        self.saved_before = suspended.saved_before;
     }
 
     /// Moves a context of the least depth forward in its region.
@@ -264,6 +313,48 @@ mod tests {
         }
         assert_eq!(stack.top16(), &inputs());
         assert_eq!(stack.overflow_pointer(), 0);
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_below_the_top() {
+        let mut stack = Stack::new(&inputs());
+        stack.push(Felt::new(77), 3);
+        for level in 0..200u32 {
+            stack.save(1, 10 + level);
+            assert_eq!(stack.depth(), 16);
+            assert_eq!(stack.overflow_pointer(), 11 + level);
+            assert_eq!(stack.elements()[1..], [ZERO; 15]);
+            // What overflows in between points to it.
+            stack.push(Felt::new(5), 1000);
+            assert_eq!(stack.overflow_pointer(), 1000);
+            stack.drop_top();
+            // A callee sees nothing of it.
+            let suspended = stack.start_context();
+            assert!(!stack.has_saved());
+            assert_eq!(stack.overflow_pointer(), 0);
+            let mut callee = stack.clone();
+            callee.restore();
+            assert_eq!(callee.elements(), stack.elements());
+            stack.set(0, stack.get(0) + Felt::new(1));
+            stack.set(7, Felt::new(9));
+            stack.restore_context(suspended);
+            assert_eq!(stack.overflow_pointer(), 11 + level);
+        }
+        assert_eq!(stack.saved(), 200);
+        for level in (0..200u32).rev() {
+            assert_eq!(stack.overflow_pointer(), 11 + level);
+            stack.restore();
+        }
+        assert!(!stack.has_saved());
+        assert_eq!(stack.depth(), 17);
+        assert_eq!(stack.overflow_pointer(), 3);
+        assert_eq!(stack.get(0), Felt::new(277));
+        assert_eq!(stack.elements()[1..], inputs());
+        stack.save(2, 20);
+        assert_eq!(
+            stack.elements()[1..],
+            [[Felt::new(1)].as_slice(), &[ZERO; 14]].concat()
+        );
     }
 
     #[test]

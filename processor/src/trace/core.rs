@@ -168,6 +168,14 @@ impl CoreTrace {
         let adopts = Felt::from(Intrinsic::Adopt.code());
         let distance = Felt::from(row.call.code()) - adopts;
         self.inverses.helper(position, 1, distance);
+        let is = |intrinsic: Intrinsic| row.call.code() == intrinsic.code();
+        let distances = [Intrinsic::Save, Intrinsic::Restore]
+            .map(|intrinsic| Felt::from(row.call.code()) - Felt::from(intrinsic.code()));
+        self.rows[position].operands = [
+            Felt::from(u8::from(is(Intrinsic::Save))),
+            Felt::from(u8::from(is(Intrinsic::Restore))),
+            (distances[0] * distances[1]).inv(),
+        ];
         if !row.destroys {
             let row = position;
             self.blocks.push(OpenBlock {

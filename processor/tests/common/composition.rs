@@ -31,7 +31,7 @@ const STUBS: &str = "
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
-const INTRINSICS: [(&str, Intrinsic); 15] = [
+const INTRINSICS: [(&str, Intrinsic); 18] = [
     ("new", Intrinsic::New),
     ("rep", Intrinsic::Rep),
     ("drop", Intrinsic::Drop),
@@ -47,6 +47,9 @@ const INTRINSICS: [(&str, Intrinsic); 15] = [
     ("wire", Intrinsic::Wire),
     ("component", Intrinsic::Component),
     ("adopt", Intrinsic::Adopt),
+    ("save", Intrinsic::Save),
+    ("save_pair", Intrinsic::SavePair),
+    ("restore", Intrinsic::Restore),
 ];
 
 /// All stubs: imports, those in `more`, and the intrinsics of every type.
@@ -221,15 +224,27 @@ impl Builder {
     }
 
     /// Gives every instance the intrinsic that tells who called in.
-    pub fn told_callers(mut self) -> Self {
-        let digest = self.stub("caller");
-        self.intrinsics
-            .extend((0..self.instances).map(|source| IntrinsicRecord {
-                source,
-                digest,
-                intrinsic: Intrinsic::Caller,
-                resource: 0,
-            }));
+    pub fn told_callers(self) -> Self {
+        self.with_intrinsics(&[Intrinsic::Caller])
+    }
+
+    /// Gives every instance the intrinsics that put the stack out of reach and put it back.
+    pub fn saves_stacks(self) -> Self {
+        self.with_intrinsics(&[Intrinsic::Save, Intrinsic::SavePair, Intrinsic::Restore])
+    }
+
+    /// Gives every instance intrinsics without a type.
+    fn with_intrinsics(mut self, intrinsics: &[Intrinsic]) -> Self {
+        for source in 0..self.instances {
+            for &intrinsic in intrinsics {
+                self.intrinsics.push(IntrinsicRecord {
+                    source,
+                    digest: self.stub(&intrinsic.identifier()),
+                    intrinsic,
+                    resource: 0,
+                });
+            }
+        }
         self
     }
 
@@ -394,4 +409,25 @@ impl Builder {
         )
         .unwrap_or_else(|error| panic!("{error}"))
     }
+}
+
+/// The root calls instance 1, which takes whatever it finds on the stack, or saves that itself.
+pub fn nosy() -> Builder {
+    Builder::new(2)
+        .component(
+            "nosy",
+            "pub proc wipes
+                repeat.20 drop end push.41 swap drop
+            end
+            pub proc adds
+                add push.100 call.stubs::save drop push.5 swap drop call.stubs::restore add
+            end
+            pub proc keeps call.stubs::save end
+            pub proc takes call.stubs::restore end",
+        )
+        .link(0, "a1", LinkKind::Shared, 1, "nosy::wipes")
+        .link(0, "a2", LinkKind::Shared, 1, "nosy::adds")
+        .link(0, "b1", LinkKind::Shared, 1, "nosy::keeps")
+        .link(0, "b2", LinkKind::Shared, 1, "nosy::takes")
+        .saves_stacks()
 }

@@ -19,7 +19,7 @@ use super::constraints::assert_valid;
 #[path = "../common/composition.rs"]
 mod builder;
 
-pub use builder::Builder;
+pub use builder::{Builder, nosy};
 use builder::{library, root_of};
 
 /// A component that counts its calls, and tells who called it.

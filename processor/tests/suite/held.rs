@@ -268,6 +268,9 @@ fn records_say_who_may_do_what() {
                 | Intrinsic::Wire
                 | Intrinsic::Component
                 | Intrinsic::Adopt
+                | Intrinsic::Save
+                | Intrinsic::SavePair
+                | Intrinsic::Restore
         );
         assert_eq!(
             with(record(0, intrinsic, of(1))).is_ok(),

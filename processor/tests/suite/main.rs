@@ -19,5 +19,6 @@ mod oracle;
 mod public;
 mod resources;
 mod same_host;
+mod saving;
 mod trace;
 mod traps;

@@ -81,6 +81,8 @@ pub const FUNCTIONS: &[Function] = &[
         "a LOOP and its REPEATs want bodies only, other parents want none; the body's id is the child's",
     ),
     Function::new(Bus::Overflow, &[0], "one entry is pushed in a cycle"),
+    Function::new(Bus::SavedElements, &[0], "one stack is saved in a cycle"),
+    Function::new(Bus::SavedFrame, &[0], "one stack is saved in a cycle"),
     Function {
         pointer: Some(0),
         ..Function::new(

@@ -23,7 +23,7 @@ use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
 use super::{resources, toolkit::CYCLE};
 use crate::{
     common::{generated_case, handwritten_cases, random_from},
-    composition::Builder,
+    composition::{Builder, nosy},
 };
 
 /// Rows of each kind that are looked at.
@@ -166,6 +166,10 @@ fn traces() -> Vec<Honest> {
         procref.stubs::a1 mem_storew_be.0 dropw push.0 dyncall
     end";
     traces.push(Honest::new(builder.trace(main)));
+    let saving = "begin
+        push.1 push.2 call.stubs::save_pair call.stubs::a2 call.stubs::restore drop drop drop
+    end";
+    traces.push(Honest::new(nosy().trace(saving)));
     traces.extend(resources::traces().into_iter().map(Honest::new));
     traces
 }

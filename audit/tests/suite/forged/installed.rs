@@ -3,7 +3,7 @@
 use miden_core::{Felt, FieldElement, ONE, ZERO};
 use miden_cvm_air::{
     columns::{Cells, InstanceRow, OrderCells, ResourceRow, cells_of, cells_of_rows_mut},
-    component::{BLOCK, BlockKind, Component, order_of},
+    component::{BLOCK, BlockKind, Component, PAIR, order_of},
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, LinkKind},
     opcode::{ADVPOP, DROP, INTRINSIC, PUSH},
 };
@@ -410,6 +410,37 @@ fn blocks_that_give_what_no_component_may_have() {
         row.flag = Felt::new(2).inv();
     })
     .settles_to(&["instances.flag_binary"]);
+    // The same by the flags of those that save and restore the stack.
+    let of = |intrinsic: Intrinsic| Felt::from(intrinsic.code());
+    let distance = |intrinsic| of(intrinsic) - of(Intrinsic::Caller);
+    let installs = distance(Intrinsic::Install);
+    let part = |intrinsic| installs / distance(intrinsic);
+    let chosen = |flag: Felt, cells: [Felt; 3]| {
+        told_another(|rows| {
+            let code = of(Intrinsic::Component);
+            let row = blocks_of(rows, BlockKind::Builtin, |block| block[3] == code);
+            let [saves, restores, pair] = cells;
+            row.block[3] = of(Intrinsic::Caller)
+                + flag * distance(Intrinsic::Component)
+                + saves * distance(Intrinsic::Save)
+                + restores * distance(Intrinsic::Restore)
+                + pair * Felt::from(PAIR);
+            row.flag = flag;
+            row.callee[..3].copy_from_slice(&cells);
+        })
+    };
+    for cells in [
+        [part(Intrinsic::Save), ZERO, ZERO],
+        [ZERO, part(Intrinsic::Restore), ZERO],
+        [ONE, ZERO, -ONE.double()],
+    ] {
+        chosen(ZERO, cells).settles_to(&["instances.builtin_binary"]);
+    }
+    chosen(ZERO, [ZERO, ZERO, ONE]).settles_to(&["instances.builtin_one"]);
+    // Numbers that stand for nothing.
+    for (flag, other) in [(ONE, ZERO), (ZERO, ONE)] {
+        chosen(flag, [ONE, other, ZERO]).settles_to(&["instances.builtin_one"]);
+    }
     // Data that is neither there nor not.
     told_another(|rows| {
         let who = |block: &[Felt; BLOCK]| block[1] == Felt::new(crate::installed::WHO);

@@ -26,6 +26,7 @@ mod polynomials;
 mod public;
 mod resources;
 pub mod results;
+mod saving;
 mod sequence;
 mod streams;
 mod tables;

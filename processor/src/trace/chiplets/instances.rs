@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use miden_core::{Felt, FieldElement, ONE, Word, ZERO};
 use miden_cvm_air::{
     columns::{AskedCells, Cells, InstanceOps, InstanceRow, OrderCells},
-    component::{BLOCK, BlockKind, Meaning, order_of},
+    component::{BLOCK, BlockKind, Meaning, builtin_code, order_of},
     composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall},
     lookup::Space,
 };
@@ -463,7 +463,11 @@ impl InstanceRecorder {
             }
         } else if is(BlockKind::Builtin) {
             row.op.builtin = ONE;
-            row.flag = flag(block[3] == Felt::from(Intrinsic::Component.code()));
+            let is = |intrinsic| flag(block[3] == Felt::from(builtin_code(intrinsic)));
+            row.flag = is(Intrinsic::Component);
+            row.callee[2] = is(Intrinsic::SavePair);
+            row.callee[0] = is(Intrinsic::Save) + row.callee[2];
+            row.callee[1] = is(Intrinsic::Restore);
         } else if is(BlockKind::Export) {
             row.op.export = ONE;
         } else {
