@@ -24,10 +24,7 @@ use miden_cvm_air::{
 };
 use miden_cvm_processor::{Gate, GateOperation};
 
-use crate::{
-    masm::WORD,
-    shape::{BLOCK, NUM_VARIABLES},
-};
+use crate::shape::{BLOCK, NUM_VARIABLES, WORD};
 
 /// Cells of memory that a variable takes.
 pub const VARIABLE_LEN: usize = 2;

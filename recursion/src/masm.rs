@@ -4,10 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use miden_core::{Felt, Word};
 
-use crate::shape::BLOCK;
-
-/// Elements of a word.
-pub const WORD: usize = 4;
+use crate::shape::{BLOCK, WORD};
 
 /// Blocks that are absorbed in one round of a loop.
 const ROUND: usize = 32;

@@ -6,8 +6,8 @@ use miden_cvm_processor::AdviceInputs;
 use thiserror::Error;
 
 use crate::{
-    masm::{Masm, Memory, Sponge, WORD},
-    shape::{Shape, pad},
+    masm::{Masm, Memory, Sponge},
+    shape::{Shape, WORD, pad},
     verifier::{Common, Verifier},
 };
 

@@ -12,8 +12,6 @@ use miden_cvm_verifier::Proof;
 use thiserror::Error;
 use winter_math::ToElements;
 
-use crate::masm::WORD;
-
 /// The settings of the proofs that are verified.
 const SETTINGS: (OptionSet, HashFunction) = (OptionSet::Recursive96, HashFunction::Rpo256);
 
@@ -170,6 +168,9 @@ impl Shape {
 pub fn pad(elements: &mut Vec<Felt>) {
     elements.resize(elements.len().next_multiple_of(BLOCK), ZERO);
 }
+
+/// Elements of a word.
+pub const WORD: usize = 4;
 
 /// Elements that the hasher absorbs at once.
 pub const BLOCK: usize = 8;

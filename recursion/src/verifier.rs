@@ -17,8 +17,8 @@ use miden_cvm_air::{
 use crate::{
     circuit::{Circuit, VARIABLE_LEN},
     combination::{Row, Rows},
-    masm::{Address, Masm, Memory, Sponge, WORD},
-    shape::{BLOCK, Shape},
+    masm::{Address, Masm, Memory, Sponge},
+    shape::{BLOCK, Shape, WORD},
 };
 
 /// Elements of an element of the extension.
