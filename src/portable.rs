@@ -10,7 +10,6 @@ use miden_core::{
 use miden_cvm_component::{
     ArtifactError, forest_bytes, package_program, read_forest, read_program, read_value,
 };
-use miden_cvm_library::core_library;
 use miden_cvm_verifier::Records;
 
 use crate::{AdviceInputs, Inputs, Target, target::Needed};
@@ -56,11 +55,9 @@ impl Target {
     /// The target as bytes: its program, composition, static data and code. They are the same for the
     /// same target, wherever it is made. Names and sources are left out, so that a trap tells less.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let core = core_library().mast_forest();
         // The order in which a host is given its code plays no part.
-        let others = self.forests().iter();
-        let others = others.filter(|forest| !Arc::ptr_eq(forest, core));
-        let code: BTreeSet<Vec<u8>> = others.map(|forest| forest_bytes(forest)).collect();
+        let code = self.forests().iter();
+        let code: BTreeSet<Vec<u8>> = code.map(|forest| forest_bytes(forest)).collect();
         let composition = self.composition().cloned().map(Records::from);
         let composition = composition.and_then(|records| serde_json::to_vec(&records).ok());
         let parts = TargetParts {

@@ -14,6 +14,7 @@ use miden_cvm_air::{
     canonical,
     composition::{Intrinsic, Right},
 };
+use miden_cvm_library::core_library;
 use miden_cvm_processor::{
     BaseHost, BitwiseOp, Crossing, MemoryAccess, MerkleUpdate, OpenProcedures, Process, RowKind,
     RowState, Tracer, file_and_line,
@@ -491,7 +492,8 @@ impl Tracer for CycleCounter {
 }
 
 pub(crate) fn forests(target: &Target) -> impl Iterator<Item = &Arc<MastForest>> {
-    std::iter::once(target.program().mast_forest()).chain(target.forests())
+    let own = [target.program().mast_forest(), core_library().mast_forest()];
+    own.into_iter().chain(target.forests())
 }
 
 /// The beginning of a digest, as the name of what has none.

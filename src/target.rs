@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use miden_assembly::{DefaultSourceManager, KernelLibrary, Library, library::LibraryExport};
+use miden_assembly::{
+    DefaultSourceManager, KernelLibrary, Library, LinkLibraryKind, library::LibraryExport,
+};
 use miden_core::{
     AdviceMap, Program, Word,
     mast::{MastForest, MastNodeExt},
@@ -19,7 +21,9 @@ use miden_cvm_component::{
     WORKSPACE_FILE, Warning, kernel_stubs, read_file, read_library, read_linked_library,
     read_program,
 };
-use miden_cvm_library::{Finding, core_library, findings, published_core_library};
+use miden_cvm_library::{
+    Finding, core_code_with, core_interface, findings, published_core_interface,
+};
 use miden_cvm_verifier::{CLAIM_EVENT, ClaimedProgram};
 use thiserror::Error;
 
@@ -112,12 +116,13 @@ impl From<Program> for Target {
             warnings: Vec::new(),
             files: Vec::new(),
         };
-        target.add_library(core_library());
+        target.add_names(core_interface().mast_forest(), core_interface());
         // One forest has the code of both: what was assembled with the published library needs only the
         // names of what is corrected.
-        for export in published_core_library().exports() {
+        let published = published_core_interface();
+        for export in published.exports() {
             if let LibraryExport::Procedure(procedure) = export {
-                let digest = core_library().mast_forest()[procedure.node].digest();
+                let digest = published.mast_forest()[procedure.node].digest();
                 if !target.procedures.contains_key(&digest) {
                     target.add_name(digest, procedure.path.to_string());
                 }
@@ -281,7 +286,7 @@ impl Target {
         self.claims = claims.into();
     }
 
-    /// All code that the host provides; the program's own is not among it.
+    /// All code that the host provides but the core library's; the program's own is not among it.
     pub fn forests(&self) -> &[Arc<MastForest>] {
         &self.forests
     }
@@ -299,10 +304,8 @@ impl Target {
     /// The advisories that its code has: the program's, the components', the kernel's and that of
     /// libraries other than the core library.
     pub fn findings(&self) -> BTreeSet<Finding> {
-        let core = core_library().mast_forest();
         let forests = self.forests.iter();
-        let others = forests.filter(|forest| !Arc::ptr_eq(forest, core));
-        others
+        forests
             .chain([self.program.mast_forest()])
             .flat_map(|forest| findings(forest))
             .collect()
@@ -320,6 +323,10 @@ impl Target {
 
     fn add_code(&mut self, forest: &Arc<MastForest>, library: &Library) {
         self.forests.push(forest.clone());
+        self.add_names(forest, library);
+    }
+
+    fn add_names(&mut self, forest: &MastForest, library: &Library) {
         for export in library.exports() {
             if let LibraryExport::Procedure(procedure) = export
                 && let Some(node) = forest.get_node_by_id(procedure.node)
@@ -344,7 +351,7 @@ impl Target {
     /// A host that provides the code of all libraries, components and the kernel, and answers the
     /// events of the core library and of claimed instances, which it runs for their results.
     pub fn host(&self) -> DefaultHost<StdoutWriter> {
-        let mut host = DefaultHost::default();
+        let mut host = DefaultHost::default().with_code_from(core_code_with);
         for forest in &self.forests {
             host.load_forest(forest.clone());
         }
@@ -711,7 +718,7 @@ impl Loader {
             .with_limits(self.toolchain.limits())
             .with_kernel(self.toolchain.kernel())
             .with_corrections(self.toolchain.corrects())
-            .with_dynamic_library(self.toolchain.core_library());
+            .with_core_library(!self.toolchain.corrects(), LinkLibraryKind::Dynamic);
         let libraries = self.libraries.iter();
         libraries.fold(assembly, |assembly, library| {
             assembly.with_dynamic_library(library)

@@ -6,13 +6,13 @@ use std::{
     sync::LazyLock,
 };
 
-use miden_assembly::library::LibraryExport;
+use miden_assembly::{Library, library::LibraryExport};
 use miden_core::{
     Felt, Operation, Word,
     mast::{MastForest, MastNode, MastNodeExt, MastNodeId},
 };
 
-use crate::libraries::{core_library, published_core_library, replaced};
+use crate::libraries::{core_interface, published_core_interface, replaced};
 
 /// A fault of published code that lets proofs of false results be made, or that gives false results
 /// itself.
@@ -176,6 +176,7 @@ pub fn findings(forest: &MastForest) -> BTreeSet<Finding> {
 }
 
 /// A faulty basic block.
+#[derive(PartialEq, Eq)]
 struct Pattern {
     advisory: usize,
     name: &'static str,
@@ -196,6 +197,7 @@ fn contained<'a>(patterns: &'a [Pattern], node: &MastNode) -> Vec<&'a Pattern> {
 }
 
 /// A published procedure or instruction that is faulty or uses what is.
+#[derive(PartialEq, Eq)]
 struct Published {
     name: String,
     advisories: BTreeSet<usize>,
@@ -210,6 +212,7 @@ impl Published {
     }
 }
 
+#[derive(PartialEq, Eq)]
 struct Known {
     by_digest: BTreeMap<Word, Published>,
     patterns: Vec<Pattern>,
@@ -238,8 +241,12 @@ impl Known {
     }
 }
 
-static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let forest = published_core_library().mast_forest();
+static KNOWN: LazyLock<Known> =
+    LazyLock::new(|| known(published_core_interface(), core_interface()));
+
+/// What is to be known of the two libraries. Their interfaces have all of it.
+fn known(published: &Library, corrected: &Library) -> Known {
+    let forest = published.mast_forest();
     let mut faulty = BTreeMap::new();
     let mut patterns = Vec::new();
     for (advisory, Advisory { code, .. }) in ADVISORIES.iter().enumerate() {
@@ -275,15 +282,15 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         (digest, published)
     });
     let by_digest = by_digest.collect();
-    let exports = core_library().exports();
-    let procedures = exports.filter_map(LibraryExport::as_procedure);
+    let procedures = corrected.exports().filter_map(LibraryExport::as_procedure);
+    let forest = corrected.mast_forest();
     let corrected = procedures.map(|procedure| forest[procedure.node].digest());
     Known {
         by_digest,
         corrected: corrected.collect(),
         patterns,
     }
-});
+}
 
 /// Finds out which advisories nodes of the published library have.
 struct Reached<'a> {
@@ -340,5 +347,18 @@ fn without_event(operations: Vec<Operation>) -> Vec<Operation> {
             rest @ ..,
         ] => rest.to_vec(),
         _ => operations,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libraries::{core_library, published_core_library};
+
+    #[test]
+    fn interfaces_tell_all_that_is_to_be_known() {
+        let of_code = known(published_core_library(), core_library());
+        assert!(!of_code.patterns.is_empty());
+        assert!(*KNOWN == of_code);
     }
 }

@@ -9,8 +9,8 @@
 //! Each fault of the published ones is an [`Advisory`]; [`findings`] looks for them in code that is
 //! assembled already.
 //!
-//! `assets/core.masl` is made of the published library and of `masm/`; a test makes it again and
-//! compares.
+//! `assets/core.masl` is made of the published library and of `masm/`, and `assets/interface.masl` is what
+//! others need to know of it; a test makes both again and compares.
 
 mod advisories;
 mod instructions;
@@ -18,4 +18,7 @@ mod libraries;
 
 pub use advisories::{ADVISORIES, Advisory, Finding, findings};
 pub use instructions::{correct, corrected_instructions};
-pub use libraries::{core_library, published_core_library};
+pub use libraries::{
+    SHORT_CODE, core_code_with, core_interface, core_library, published_core_interface,
+    published_core_library,
+};

@@ -1,14 +1,23 @@
-//! The two core libraries.
+//! The two core libraries, and their interfaces.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use miden_assembly::{Library, library::LibraryExport};
-use miden_core::{Word, utils::Deserializable};
+use miden_core::{Word, mast::MastForest, utils::Deserializable};
 
 /// The corrected library. Its forest also has what was replaced, for code that was assembled with
 /// the published one.
 static CORRECTED: LazyLock<Library> = LazyLock::new(|| {
     Library::read_from_bytes(include_bytes!("../assets/core.masl"))
+        .expect("a test compares the file with the library that it is made of")
+});
+
+/// Reading the library takes long, because every basic block is hashed; most programs use none of it.
+static INTERFACE: LazyLock<Library> = LazyLock::new(|| {
+    Library::read_from_bytes(include_bytes!("../assets/interface.masl"))
         .expect("a test compares the file with the library that it is made of")
 });
 
@@ -24,9 +33,14 @@ static REPLACED: LazyLock<BTreeMap<String, Word>> = LazyLock::new(|| {
     entries.collect()
 });
 
-static PUBLISHED: LazyLock<Library> = LazyLock::new(|| {
-    let forest = CORRECTED.mast_forest();
-    let exports = CORRECTED.exports().cloned().map(|mut export| {
+static PUBLISHED: LazyLock<Library> = LazyLock::new(|| published(&CORRECTED));
+
+static PUBLISHED_INTERFACE: LazyLock<Library> = LazyLock::new(|| published(&INTERFACE));
+
+/// The library with the procedures that were published under the names of those that replace them.
+fn published(corrected: &Library) -> Library {
+    let forest = corrected.mast_forest();
+    let exports = corrected.exports().cloned().map(|mut export| {
         if let LibraryExport::Procedure(procedure) = &mut export
             && let Some(digest) = REPLACED.get(&procedure.path.to_string())
         {
@@ -38,7 +52,7 @@ static PUBLISHED: LazyLock<Library> = LazyLock::new(|| {
     });
     Library::new(forest.clone(), exports.collect())
         .expect("what was published is a root of the forest")
-});
+}
 
 /// The core library that programs and components are assembled with: the published one of 0.20.6,
 /// with corrections under the same names.
@@ -52,6 +66,28 @@ pub fn core_library() -> &'static Library {
 /// It shares its code with [`core_library`], so a host needs only one of them.
 pub fn published_core_library() -> &'static Library {
     &PUBLISHED
+}
+
+/// The most operations of a procedure that interfaces have with its code and decorators.
+pub const SHORT_CODE: usize = 256;
+
+/// The interface of the [core library](core_library): its names, types, constants, error messages and
+/// advice, and the digests of all its procedures. Their code is elsewhere, unless it is [short](SHORT_CODE)
+/// or what advisories are about. It has the library's digest, can be linked dynamically in its place, and
+/// takes a fraction of the time to read.
+pub fn core_interface() -> &'static Library {
+    &INTERFACE
+}
+
+/// The interface of the [published core library](published_core_library).
+pub fn published_core_interface() -> &'static Library {
+    &PUBLISHED_INTERFACE
+}
+
+/// The code of both core libraries, if it has this procedure: it is read only then.
+pub fn core_code_with(digest: &Word) -> Option<Arc<MastForest>> {
+    INTERFACE.mast_forest().find_procedure_root(*digest)?;
+    Some(CORRECTED.mast_forest().clone())
 }
 
 pub(crate) fn replaced() -> &'static BTreeMap<String, Word> {

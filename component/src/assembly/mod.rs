@@ -34,13 +34,15 @@ use miden_assembly::{
 };
 use miden_assembly_syntax::sema::{SemanticAnalysisError, SyntaxError};
 use miden_core::Program;
-use miden_cvm_library::correct;
+use miden_cvm_library::{
+    core_interface, core_library, correct, published_core_interface, published_core_library,
+};
 
 use self::{
     guard::{Failure, guarded},
     names::{Names, Unit, error_at},
     outline::Outline,
-    used::{Mentioned, link_used},
+    used::{Mentioned, link_core_library, link_used},
 };
 use crate::{
     code::library::canonical_in,
@@ -205,9 +207,18 @@ pub struct Assembled<T> {
 pub struct Assembly {
     sources: Arc<DefaultSourceManager>,
     kernel: Option<KernelLibrary>,
-    libraries: Vec<(Arc<Library>, LinkLibraryKind)>,
+    libraries: Vec<Linked>,
     limits: AssemblyLimits,
     corrects: bool,
+}
+
+/// A library that is linked.
+#[derive(Clone)]
+struct Linked {
+    library: Arc<Library>,
+    kind: LinkLibraryKind,
+    /// Where the library's code is, if it is an interface only.
+    code: Option<fn() -> &'static Library>,
 }
 
 impl Assembly {
@@ -240,16 +251,39 @@ impl Assembly {
 
     /// With a library whose code is called, but not copied.
     pub fn with_dynamic_library(mut self, library: &Library) -> Self {
-        let library = Arc::new(library.clone());
-        self.libraries.push((library, LinkLibraryKind::Dynamic));
+        self.link(library, LinkLibraryKind::Dynamic, None);
+        self
+    }
+
+    /// With the core library, or the [published one](published_core_library), whose code is read only
+    /// if it becomes part of what is assembled.
+    pub fn with_core_library(mut self, is_published: bool, kind: LinkLibraryKind) -> Self {
+        let (interface, code): (_, fn() -> _) = match is_published {
+            true => (published_core_interface(), published_core_library),
+            false => (core_interface(), core_library),
+        };
+        self.link(interface, kind, Some(code));
         self
     }
 
     /// With a library whose code becomes part of what is assembled.
     pub fn with_static_library(mut self, library: &Library) -> Self {
-        let library = Arc::new(library.clone());
-        self.libraries.push((library, LinkLibraryKind::Static));
+        self.link(library, LinkLibraryKind::Static, None);
         self
+    }
+
+    fn link(
+        &mut self,
+        library: &Library,
+        kind: LinkLibraryKind,
+        code: Option<fn() -> &'static Library>,
+    ) {
+        let library = Arc::new(library.clone());
+        self.libraries.push(Linked {
+            library,
+            kind,
+            code,
+        });
     }
 
     /// Assembles a program.
@@ -460,7 +494,7 @@ impl Assembly {
     fn check(&self, units: &[Unit]) -> Result<(), SourceError> {
         let mut modules = BTreeSet::new();
         let mut constants = BTreeMap::new();
-        for (library, _) in &self.libraries {
+        for Linked { library, .. } in &self.libraries {
             for export in library.exports() {
                 let path = export.path();
                 let path = path.to_relative();
@@ -503,16 +537,22 @@ impl Assembly {
                 Some(kernel) => Assembler::with_kernel(sources, kernel.clone()),
                 None => Assembler::new(sources),
             };
-            let libraries = self.libraries.iter();
-            let mentioned =
-                Mentioned::new(&modules, libraries.map(|(library, _)| library.as_ref()));
-            let linked = self
-                .libraries
-                .iter()
-                .try_for_each(|(library, kind)| match kind {
-                    LinkLibraryKind::Static => link_used(&mut assembler, library, &mentioned),
-                    LinkLibraryKind::Dynamic => assembler.link_dynamic_library(library),
-                });
+            // The core library's code is its own.
+            let others = self.libraries.iter().filter(|linked| linked.code.is_none());
+            let mentioned = Mentioned::new(&modules, others.map(|linked| linked.library.as_ref()));
+            let mut libraries = self.libraries.iter();
+            let linked = libraries.try_for_each(|linked| {
+                let Linked { library, .. } = linked;
+                match (linked.kind, linked.code) {
+                    (LinkLibraryKind::Dynamic, _) => assembler.link_dynamic_library(library),
+                    (LinkLibraryKind::Static, None) => {
+                        link_used(&mut assembler, library, &mentioned)
+                    }
+                    (LinkLibraryKind::Static, Some(code)) => {
+                        link_core_library(&mut assembler, library, code, &mentioned)
+                    }
+                }
+            });
             linked
                 .and_then(|()| assemble(assembler, modules))
                 .map_err(|report| render(&report))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use miden_assembly::{DefaultSourceManager, KernelLibrary, Library};
-use miden_cvm_library::{core_library, published_core_library};
+use miden_assembly::{DefaultSourceManager, KernelLibrary, Library, LinkLibraryKind};
+use miden_cvm_library::{core_interface, published_core_interface};
 
 use crate::assembly::{Assembly, AssemblyLimits};
 
@@ -34,14 +34,6 @@ impl Toolchain {
     pub fn with_published_library(mut self) -> Self {
         self.published = true;
         self
-    }
-
-    /// The core library that is assembled with.
-    pub fn core_library(&self) -> &'static Library {
-        match self.published {
-            true => published_core_library(),
-            false => core_library(),
-        }
     }
 
     /// Returns `true` if instructions are replaced that the assembler expands into code which does
@@ -91,14 +83,19 @@ impl Toolchain {
         let assembly = self
             .assembly_alone()
             .with_kernel(self.kernel.as_ref())
-            .with_corrections(!self.published);
-        self.libraries()
-            .fold(assembly, Assembly::with_static_library)
+            .with_corrections(!self.published)
+            .with_core_library(self.published, LinkLibraryKind::Static);
+        let libraries = self.libraries.iter();
+        libraries.fold(assembly, Assembly::with_static_library)
     }
 
-    /// The libraries: the core library, and those that were added.
-    pub(crate) fn libraries(&self) -> impl Iterator<Item = &Library> {
-        std::iter::once(self.core_library()).chain(&self.libraries)
+    /// The interface of the core library, and the libraries that were added.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = &Library> {
+        let core = match self.published {
+            true => published_core_interface(),
+            false => core_interface(),
+        };
+        std::iter::once(core).chain(&self.libraries)
     }
 
     /// Returns the environment for assembling sources that use nothing else.

@@ -20,6 +20,7 @@ use miden_core::{
     Word,
     mast::{MastForest, MastForestContributor, MastNode, MastNodeExt, MastNodeId},
 };
+use miden_cvm_library::SHORT_CODE;
 
 /// Names and digests that can mean procedures of libraries.
 #[derive(Debug, Default)]
@@ -54,6 +55,17 @@ impl Mentioned {
         let name = procedure.path.last();
         name.is_none_or(|name| self.names.contains(name))
             || self.digests.contains(&forest[procedure.node].digest())
+    }
+
+    /// The same of a library whose namespace no source is in: what is not imported cannot be meant.
+    fn has_imported(&self, procedure: &ProcedureExport, forest: &MastForest) -> bool {
+        let path = procedure.path.to_absolute();
+        let mut imports = self.imports.iter();
+        let is_imported = imports.any(|import| path.starts_with(import.to_absolute().as_ref()));
+        match is_imported {
+            true => self.has(procedure, forest),
+            false => self.digests.contains(&forest[procedure.node].digest()),
+        }
     }
 
     fn imports(&self, module: &MasmPath) -> bool {
@@ -110,7 +122,8 @@ pub(super) fn link_used(
     library: &Arc<Library>,
     mentioned: &Mentioned,
 ) -> Result<(), Report> {
-    let Some((forest, exports)) = used_part(library, mentioned) else {
+    let has = |procedure: &_| mentioned.has(procedure, library.mast_forest());
+    let Some((forest, exports)) = used_part(library, mentioned, has) else {
         // The forest is not as the assembler makes it.
         return assembler.link_static_library(library);
     };
@@ -124,9 +137,41 @@ pub(super) fn link_used(
     }
 }
 
+/// Links what is used of the core library, given its interface, which has the code of short procedures, and
+/// where all of its code is.
+///
+/// # Errors
+/// Returns an error if the assembler refuses the library.
+pub(super) fn link_core_library(
+    assembler: &mut Assembler,
+    interface: &Library,
+    code: fn() -> &'static Library,
+    mentioned: &Mentioned,
+) -> Result<(), Report> {
+    let has = |procedure: &_| mentioned.has_imported(procedure, interface.mast_forest());
+    if let Some((forest, exports)) = used_part(interface, mentioned, has)
+        && forest.nodes().iter().all(is_short)
+        && let Ok(part) = Library::new(Arc::new(forest), exports)
+    {
+        return assembler.link_static_library(part);
+    }
+    link_used(assembler, &Arc::new(code().clone()), mentioned)
+}
+
+/// Returns `true` if a node of the interface is one of short code: what is longer is a reference, or without
+/// its decorators.
+fn is_short(node: &MastNode) -> bool {
+    match node {
+        MastNode::External(_) => false,
+        MastNode::Block(block) => block.raw_operations().count() <= SHORT_CODE,
+        _ => true,
+    }
+}
+
 fn used_part(
     library: &Library,
     mentioned: &Mentioned,
+    has: impl Fn(&ProcedureExport) -> bool,
 ) -> Option<(MastForest, BTreeMap<Arc<MasmPath>, LibraryExport>)> {
     let forest = library.mast_forest();
     let mut exports: BTreeMap<Arc<MasmPath>, LibraryExport> = BTreeMap::new();
@@ -134,7 +179,7 @@ fn used_part(
     let mut unused = Vec::new();
     for export in library.exports() {
         match export {
-            LibraryExport::Procedure(procedure) if !mentioned.has(procedure, forest) => {
+            LibraryExport::Procedure(procedure) if !has(procedure) => {
                 unused.push((procedure.path.parent(), export));
                 continue;
             }

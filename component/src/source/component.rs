@@ -229,7 +229,7 @@ impl Component {
         calls.own.extend(dynamic.own);
         calls.imports.extend(dynamic.imports);
 
-        let copied = toolchain.libraries().chain(package.as_deref());
+        let copied = toolchain.interfaces().chain(package.as_deref());
         let copied: Vec<&MastForest> = copied.map(|copied| &**copied.mast_forest()).collect();
         let messages = missing_messages(library.mast_forest(), &copied);
         let forest = completed(library.mast_forest(), &calls.own, messages);

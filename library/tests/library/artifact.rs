@@ -29,7 +29,8 @@ use miden_core::{
 };
 use miden_core_lib::CoreLibrary;
 use miden_cvm_library::{
-    ADVISORIES, core_library, correct, corrected_instructions, findings, published_core_library,
+    ADVISORIES, SHORT_CODE, core_library, correct, corrected_instructions, findings,
+    published_core_library,
 };
 
 /// Where our procedures are assembled, so that they can use the published ones.
@@ -43,21 +44,28 @@ const EXPORTS_ONLY: [&str; 3] = [
     "pcs::fri::frie2f4::verify",
 ];
 
-/// The contents of `assets/`: the library, and the digests of what it replaces.
+/// The contents of `assets/`: the library, its interface, and the digests of what it replaces.
 struct Assets {
     library: Vec<u8>,
+    interface: Vec<u8>,
     published: String,
 }
 
 #[test]
 fn the_assets_are_what_the_sources_give() {
-    let Assets { library, published } = assets();
-    let there = fs::read(folder().join("assets/core.masl")).expect("the library");
-    // Not `assert_eq`, which would print both.
-    assert!(
-        library == there,
-        "assets/core.masl is another: cargo test -p miden-cvm-library -- --ignored writes it"
-    );
+    let Assets {
+        library,
+        interface,
+        published,
+    } = assets();
+    for (made, name) in [(library, "core.masl"), (interface, "interface.masl")] {
+        let there = fs::read(folder().join("assets").join(name)).expect("a library");
+        // Not `assert_eq`, which would print both.
+        assert!(
+            made == there,
+            "assets/{name} is another: cargo test -p miden-cvm-library -- --ignored writes it"
+        );
+    }
     let there = fs::read_to_string(folder().join("assets/published.txt")).expect("the digests");
     assert_eq!(published, there);
 }
@@ -67,8 +75,13 @@ fn the_assets_are_what_the_sources_give() {
 #[test]
 #[ignore = "writes the assets"]
 fn write_the_assets() {
-    let Assets { library, published } = assets();
+    let Assets {
+        library,
+        interface,
+        published,
+    } = assets();
     fs::write(folder().join("assets/core.masl"), library).expect("the library");
+    fs::write(folder().join("assets/interface.masl"), interface).expect("the interface");
     fs::write(folder().join("assets/published.txt"), published).expect("the digests");
 }
 
@@ -229,11 +242,105 @@ fn assets() -> Assets {
         }
         exports.insert(export.path(), export);
     }
+    let blocks = rebuilt
+        .iter()
+        .map(|(&old, &new)| (MastNodeId::from(old), new));
+    let blocks = blocks.filter(|&(old, new)| new != old && maker.forest[old].is_basic_block());
+    let faulty_blocks = blocks.map(|(old, _)| old).collect();
+    let interface = interface(&maker.forest, &exports, &texts, &faulty_blocks);
     let library = Library::new(Arc::new(maker.forest), exports).expect("a library");
+    assert_eq!(interface.digest(), library.digest());
     Assets {
         library: library.to_bytes(),
+        interface: interface.to_bytes(),
         published: texts,
     }
+}
+
+/// The interface of a library with this forest and these exports: all roots, messages and advice. Nodes are
+/// external ones, but for those of short procedures; those that are faulty, which the text names with their
+/// digests, or `faulty_blocks`; and those that have such nodes below them.
+fn interface(
+    forest: &MastForest,
+    exports: &BTreeMap<Arc<MasmPath>, LibraryExport>,
+    published: &str,
+    faulty_blocks: &BTreeSet<MastNodeId>,
+) -> Library {
+    let is_faulty = |name: &str| ADVISORIES.iter().any(|known| known.code.contains(&name));
+    let faulty: BTreeSet<Word> = published
+        .lines()
+        .filter(|line| is_faulty(&line[67..]))
+        .map(|line| Word::try_from(&line[..66]).expect("a digest"))
+        .collect();
+    let mut maker = Maker::default();
+    let mut lengths: BTreeMap<MastNodeId, usize> = BTreeMap::new();
+    let mut shown: BTreeSet<MastNodeId> = BTreeSet::new();
+    for id in (0..forest.num_nodes()).map(MastNodeId::from) {
+        let node = &forest[id];
+        assert!(!node.is_external(), "the library has all of its code");
+        let below = children(node);
+        let mut length: usize = below.iter().map(|child| lengths[child]).sum();
+        if let MastNode::Block(block) = node {
+            for operation in block.raw_operations() {
+                maker.register_message(forest, operation);
+                length += 1;
+            }
+        }
+        lengths.insert(id, length);
+        if length <= SHORT_CODE
+            || faulty.contains(&node.digest())
+            || faulty_blocks.contains(&id)
+            || below
+                .iter()
+                .any(|child| shown.contains(child) && lengths[child] > SHORT_CODE)
+        {
+            shown.insert(id);
+        }
+    }
+    let mut needed: BTreeSet<MastNodeId> = BTreeSet::new();
+    let mut waiting = forest.procedure_roots().to_vec();
+    while let Some(id) = waiting.pop() {
+        if needed.insert(id) && shown.contains(&id) {
+            waiting.extend(children(&forest[id]));
+        }
+    }
+    let mut places: BTreeMap<MastNodeId, MastNodeId> = BTreeMap::new();
+    let mut bare: BTreeSet<MastNodeId> = BTreeSet::new();
+    for id in needed {
+        let node = &forest[id];
+        let below = children(node);
+        let copies = below.iter().filter_map(|child| places.get(child).copied());
+        let copies: Vec<MastNodeId> = copies.collect();
+        let place = if lengths[&id] <= SHORT_CODE {
+            maker.copy(forest, id, &copies)
+        } else if shown.contains(&id) {
+            add(node, &copies, Decorators::default(), &mut maker.forest)
+        } else {
+            let node = ExternalNodeBuilder::new(node.digest());
+            node.add_to_forest(&mut maker.forest).expect("a node")
+        };
+        places.insert(id, place);
+        // Code without its decorators is known by references or long blocks; there is none besides.
+        let is_known = !shown.contains(&id) || (below.is_empty() && lengths[&id] > SHORT_CODE);
+        let is_bare = |child: &MastNodeId| bare.contains(child) || lengths[child] <= SHORT_CODE;
+        if !is_known && lengths[&id] > SHORT_CODE && below.iter().all(is_bare) {
+            bare.insert(id);
+        }
+    }
+    let mut roots = forest.procedure_roots().iter();
+    assert!(roots.all(|root| !bare.contains(root)));
+    for root in forest.procedure_roots() {
+        maker.forest.make_root(places[root]);
+    }
+    let advice = forest.advice_map().clone();
+    maker.forest.advice_map_mut().extend(advice);
+    let exports = exports.values().cloned().map(|mut export| {
+        if let LibraryExport::Procedure(procedure) = &mut export {
+            procedure.node = places[&procedure.node];
+        }
+        (export.path(), export)
+    });
+    Library::new(Arc::new(maker.forest), exports.collect()).expect("a library")
 }
 
 /// Assembles `masm/core`.
@@ -322,6 +429,7 @@ fn add(
 }
 
 /// The forest that is made.
+#[derive(Default)]
 struct Maker {
     forest: MastForest,
     decorators: BTreeMap<(String, String, u8), DecoratorId>,
@@ -331,11 +439,7 @@ struct Maker {
 impl Maker {
     /// Begins with all nodes of `published`, in their order.
     fn new(published: &MastForest) -> Self {
-        let mut maker = Self {
-            forest: MastForest::new(),
-            decorators: BTreeMap::new(),
-            by_digest: BTreeMap::new(),
-        };
+        let mut maker = Self::default();
         for index in 0..published.num_nodes() {
             let id = MastNodeId::from(index);
             let children = children(&published[id]);

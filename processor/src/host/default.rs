@@ -19,10 +19,14 @@ use crate::{advice::AdviceMutation, error::HostError, machine::view::ProcessStat
 #[derive(Clone)]
 pub struct DefaultHost<W = StdoutWriter> {
     store: MemMastForestStore,
+    code: Option<FindCode>,
     handlers: EventHandlerRegistry,
     sources: Option<Arc<dyn SourceManagerSync>>,
     printer: DebugPrinter<W>,
 }
+
+/// Finds the code that has a procedure.
+type FindCode = fn(&Word) -> Option<Arc<MastForest>>;
 
 impl Default for DefaultHost {
     fn default() -> Self {
@@ -41,6 +45,7 @@ impl DefaultHost {
     pub fn without_handlers() -> Self {
         Self {
             store: MemMastForestStore::default(),
+            code: None,
             handlers: EventHandlerRegistry::default(),
             sources: None,
             printer: DebugPrinter::default(),
@@ -57,6 +62,12 @@ impl<W> DefaultHost<W> {
     /// Adds the procedures of a forest.
     pub fn with_forest(mut self, forest: Arc<MastForest>) -> Self {
         self.load_forest(forest);
+        self
+    }
+
+    /// Sets where procedures are looked for that no forest has.
+    pub fn with_code_from(mut self, find: fn(&Word) -> Option<Arc<MastForest>>) -> Self {
+        self.code = Some(find);
         self
     }
 
@@ -87,6 +98,7 @@ impl<W> DefaultHost<W> {
     pub fn with_debug_writer<V: fmt::Write>(self, writer: V) -> DefaultHost<V> {
         DefaultHost {
             store: self.store,
+            code: self.code,
             handlers: self.handlers,
             sources: self.sources,
             printer: DebugPrinter::new(writer),
@@ -140,7 +152,8 @@ impl<W: fmt::Write> BaseHost for DefaultHost<W> {
 
 impl<W: fmt::Write> Host for DefaultHost<W> {
     fn get_mast_forest(&self, digest: &Word) -> Option<Arc<MastForest>> {
-        self.store.get(digest)
+        let loaded = self.store.get(digest);
+        loaded.or_else(|| self.code.and_then(|find| find(digest)))
     }
 
     fn on_event(&mut self, state: &ProcessState<'_>) -> Result<Vec<AdviceMutation>, HostError> {
