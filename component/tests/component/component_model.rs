@@ -617,6 +617,7 @@ fn every_test_that_the_book_names_exists() {
         root.join("tests"),
         root.join("src"),
         root.join("../processor/tests"),
+        root.join("../audit/tests"),
     ];
     while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of tests") {
