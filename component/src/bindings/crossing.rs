@@ -125,11 +125,11 @@ impl Crossing {
                     "exec.::{ABI_MODULE}::restore_three_words_below_word"
                 ));
             }
+            // Three: fewer are below a saved stack. The address takes the place of one element that is dropped.
             Keeping::ThreeWords => {
-                // The address takes the place of one that is dropped.
-                code.words(&format!("{} drop", move_up(results)));
-                code.line(format!("exec.::{ABI_MODULE}::restore_three_words"));
-                drop_below(code, results, 3 - results);
+                code.line(format!(
+                    "movup.3 drop exec.::{ABI_MODULE}::restore_three_words"
+                ));
             }
             Keeping::TwoWords if results == 0 => {
                 code.line(format!(
