@@ -423,7 +423,7 @@ impl<E: Algebra> OpFlags<E> {
 
     /// On the first rows of intrinsics 1 on CALLER_ID; degree 1.
     #[inline(always)]
-    pub fn asks_caller(&self) -> E {
+    pub fn is_caller_id(&self) -> E {
         self.mid[2]
     }
 

@@ -69,7 +69,7 @@ pub enum HostedError {
 #[derive(Debug, Clone, Error)]
 pub enum Divergence {
     /// They asked the host for different things.
-    #[error("this machine asks its host {here}, but Miden's processor {}", asks(.there))]
+    #[error("this machine asks its host {here}, but Miden's processor {}", question(.there))]
     Event {
         /// Where this machine is.
         here: RaisedEvent,
@@ -111,7 +111,7 @@ impl Divergence {
 const THIS: &str = "this machine";
 const MIDEN: &str = "Miden's processor";
 
-fn asks(there: &Option<RaisedEvent>) -> String {
+fn question(there: &Option<RaisedEvent>) -> String {
     match there {
         Some(place) => format!("asks {place}"),
         None => "has ended".into(),

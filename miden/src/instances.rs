@@ -148,7 +148,7 @@ impl KernelOverInstances {
     where
         H: miden_processor::SyncHost + Send + Sync,
     {
-        let plan = Plan::of(inputs)?;
+        let installation = Installation::of(inputs)?;
         let (stack, options) = (run.stack.clone(), run.options);
         let mut advice = own_advice(run.advice.clone());
         let mut noted = Noted {
@@ -157,8 +157,8 @@ impl KernelOverInstances {
         };
         let plain = at_once(run.execute(&mut Prompt(&mut noted)));
         let plain = plain.ok_or(HostedError::Diverged(Divergence::Outputs))??;
-        advice.stack.extend(plan.advice);
-        for component in &plan.components {
+        advice.stack.extend(installation.advice);
+        for component in &installation.components {
             advice
                 .map
                 .insert(component.commitment(), component.to_elements());
@@ -262,12 +262,12 @@ fn called(forest: &MastForest) -> BTreeSet<Word> {
 }
 
 /// What is installed for a transaction: the components, and what the prelude takes from the advice.
-struct Plan {
+struct Installation {
     components: Vec<Component>,
     advice: Vec<Felt>,
 }
 
-impl Plan {
+impl Installation {
     fn of(inputs: &TransactionInputs) -> Result<Self, InstancesError> {
         if !inputs.foreign_account_code().is_empty() {
             return Err(InstancesError::ForeignAccounts);

@@ -630,7 +630,7 @@ impl<'e> Emitter<'e> {
             items
         };
         let item = |slot: SlotId| match items.iter().position(|found| *found == slot) {
-            Some(index) => Item::Place(index as u8),
+            Some(index) => Item::Slot(index as u8),
             None => Item::Garbage,
         };
         // A slot below that is needed again above has to be copied from there.
@@ -654,8 +654,8 @@ impl<'e> Emitter<'e> {
         // Numbers in the order in which they are wanted make equal problems look equal.
         let mut numbers: BTreeMap<Item, Item> = BTreeMap::new();
         for item in to.iter().chain(&from) {
-            if matches!(item, Item::Place(_)) && !numbers.contains_key(item) {
-                let number = Item::Place(numbers.len() as u8);
+            if matches!(item, Item::Slot(_)) && !numbers.contains_key(item) {
+                let number = Item::Slot(numbers.len() as u8);
                 numbers.insert(*item, number);
             }
         }

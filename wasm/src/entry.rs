@@ -45,7 +45,7 @@ fn line(text: &mut String, step: Move) {
 fn reorder(text: &mut String, from: &[Element], to: &[Element], known: &mut Known) {
     let item = |element: &Element| {
         let place = from.iter().position(|found| found == element);
-        place.map_or(Item::Garbage, |place| Item::Place(place as u8))
+        place.map_or(Item::Garbage, |place| Item::Slot(place as u8))
     };
     let from_items: Vec<Item> = from.iter().map(item).collect();
     let to_items: Vec<Item> = to.iter().map(item).collect();

@@ -17,7 +17,7 @@ pub(crate) enum Move {
 /// content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Item {
-    Place(u8),
+    Slot(u8),
     Const(u32),
     Cell(u32),
     /// An item that nobody needs.

@@ -34,15 +34,15 @@ const OUTCOME_WIDTH: usize = size_of::<ResourceOutcome<u8>>();
 /// Constraints of the resource tables.
 #[inline(always)]
 pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) {
-    let asks = frame.periodic.odd.not();
+    let is_request = frame.periodic.odd.not();
     let row = frame.cur;
     let outcome = frame.next.outcome();
-    kind(asks, row, b);
-    handle(asks, row, b);
-    state(asks, row, outcome, b);
-    entry(asks, row, outcome, b);
-    token(asks, row, outcome, b);
-    memory(asks, row, outcome, b);
+    kind(is_request, row, b);
+    handle(is_request, row, b);
+    state(is_request, row, outcome, b);
+    entry(is_request, row, outcome, b);
+    token(is_request, row, outcome, b);
+    memory(is_request, row, outcome, b);
 
     let ResourceRow { op, request, .. } = row;
     let (one, entry) = (B::Expr::ONE, &row.entry);
@@ -56,7 +56,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
     b.assert_zero(
         "resources.output",
         4,
-        asks * (request.asked.output - answer),
+        is_request * (request.asked.output - answer),
     );
 
     let flags = [
@@ -72,7 +72,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
     b.assert_zeros(
         "resources.outcome_flags",
         2,
-        flags.map(|(cell, flag)| asks * (cell - flag)),
+        flags.map(|(cell, flag)| is_request * (cell - flag)),
     );
     let copies = [
         (outcome.time, request.asked.time),
@@ -88,7 +88,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
     b.assert_zeros(
         "resources.outcome_copies",
         3,
-        copies.map(|(cell, value)| asks * (cell - value)),
+        copies.map(|(cell, value)| is_request * (cell - value)),
     );
     // Nobody asks where there is no operation, or a token is discarded.
     let asked = op.new + op.rep + op.drop + op.send + op.receive + op.receive_rep + op.memory;
@@ -100,7 +100,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
             request.asked.context,
             request.asked.home,
         ]
-        .map(|cell| asks * asked.not() * cell),
+        .map(|cell| is_request * asked.not() * cell),
     );
     let answers = frame.periodic.odd;
     let cells = cells_of::<B::Expr, _>(row);
@@ -115,7 +115,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: 
 
 /// The operation, and how it shows in the kind of the call.
 #[inline(always)]
-fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
+fn kind<B: ConstraintBuilder>(is_request: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
     let ResourceRow {
         op,
         own,
@@ -138,13 +138,17 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
         op.memory,
         op.discard,
     ];
-    b.assert_zeros("resources.op_binary", 3, ops.map(|op| asks * op.binary()));
+    b.assert_zeros(
+        "resources.op_binary",
+        3,
+        ops.map(|op| is_request * op.binary()),
+    );
     let sum = ops.iter().fold(B::Expr::ZERO, |sum, &op| sum + op);
-    b.assert_zero("resources.one_op", 3, asks * sum.binary());
+    b.assert_zero("resources.one_op", 3, is_request * sum.binary());
     b.assert_zeros(
         "resources.flag_binary",
         3,
-        [own, by_definer, destructible, back, grows].map(|flag| asks * flag.binary()),
+        [own, by_definer, destructible, back, grows].map(|flag| is_request * flag.binary()),
     );
     // Flags that an operation has no use for are zero.
     b.assert_zeros(
@@ -156,7 +160,7 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
             op.drop.not() * destructible,
             op.receive.not() * back,
         ]
-        .map(|unused| asks * unused),
+        .map(|unused| is_request * unused),
     );
 
     let code = |call: IntrinsicCall| B::Expr::int(call.code().into());
@@ -172,57 +176,61 @@ fn kind<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut
         + op.receive * (of(Intrinsic::RecvBorrow) - own)
         + op.receive_rep * code(receive_rep)
         + op.memory * (of(Intrinsic::Load) + own);
-    b.assert_zero("resources.kind", 3, asks * (request.kind - kinds));
+    b.assert_zero("resources.kind", 3, is_request * (request.kind - kinds));
 
     b.assert_zero(
         "resources.frees",
         3,
-        asks * (frees - op.drop - op.send * own),
+        is_request * (frees - op.drop - op.send * own),
     );
     b.assert_zero(
         "resources.destroys",
         4,
-        asks * (destroys - op.drop * own * destructible),
+        is_request * (destroys - op.drop * own * destructible),
     );
     b.assert_zero(
         "resources.request_destroys",
         2,
-        asks * (request.destroys - destroys),
+        is_request * (request.destroys - destroys),
     );
 }
 
 /// Constrains the entry that is concerned: the one freed last or the one after all others for a new
 /// handle, else the one that is named.
 #[inline(always)]
-fn handle<B: ConstraintBuilder>(asks: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
+fn handle<B: ConstraintBuilder>(is_request: B::Expr, row: &ResourceRow<B::Expr>, b: &mut B) {
     let ResourceRow {
         op, grows, request, ..
     } = *row;
     let [_, free, len, _] = row.state;
-    b.assert_zero("resources.grows", 3, asks * grows * free);
+    b.assert_zero("resources.grows", 3, is_request * grows * free);
     b.assert_zero(
         "resources.grows_not",
         3,
-        asks * (grows.not() - free * row.free_inv),
+        is_request * (grows.not() - free * row.free_inv),
     );
     b.assert_zero(
         "resources.handle_new",
         4,
-        asks * (op.new + op.receive) * (row.handle - free - grows * len),
+        is_request * (op.new + op.receive) * (row.handle - free - grows * len),
     );
     b.assert_zero(
         "resources.handle_named",
         3,
-        asks * (op.rep + op.drop + op.send) * (row.handle - request.asked.input),
+        is_request * (op.rep + op.drop + op.send) * (row.handle - request.asked.input),
     );
     let some = op.new + op.rep + op.drop + op.send + op.receive;
-    b.assert_zero("resources.handle_none", 3, asks * some.not() * row.handle);
+    b.assert_zero(
+        "resources.handle_none",
+        3,
+        is_request * some.not() * row.handle,
+    );
 }
 
 /// The state of the instance: free list, length of the table, borrows.
 #[inline(always)]
 fn state<B: ConstraintBuilder>(
-    asks: B::Expr,
+    is_request: B::Expr,
     row: &ResourceRow<B::Expr>,
     outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
@@ -241,7 +249,7 @@ fn state<B: ConstraintBuilder>(
     b.assert_zeros(
         "resources.state",
         3,
-        core::array::from_fn::<_, 4, _>(|i| asks * (outcome.state[i] - after[i])),
+        core::array::from_fn::<_, 4, _>(|i| is_request * (outcome.state[i] - after[i])),
     );
     // Whoever drops an own handle calls the definer, although nothing happens there without a
     // destructor: it must not be running.
@@ -249,14 +257,14 @@ fn state<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.guards",
         4,
-        asks * (outcome.guards - (drops_own - row.destroys) * row.by_definer.not()),
+        is_request * (outcome.guards - (drops_own - row.destroys) * row.by_definer.not()),
     );
 }
 
 /// The entry: what it must have been, and what it becomes.
 #[inline(always)]
 fn entry<B: ConstraintBuilder>(
-    asks: B::Expr,
+    is_request: B::Expr,
     row: &ResourceRow<B::Expr>,
     outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
@@ -275,23 +283,23 @@ fn entry<B: ConstraintBuilder>(
     b.assert_zeros(
         "resources.entry_free",
         3,
-        [resource, owned, lent].map(|cell| asks * allocates * cell),
+        [resource, owned, lent].map(|cell| is_request * allocates * cell),
     );
     b.assert_zero(
         "resources.entry_resource",
         3,
-        asks * named * (resource - request.resource),
+        is_request * named * (resource - request.resource),
     );
     b.assert_zero(
         "resources.entry_own",
         4,
-        asks * (op.drop * (owned - own) + op.send * own * owned.not()),
+        is_request * (op.drop * (owned - own) + op.send * own * owned.not()),
     );
     // A handle is lent while the mark under which that happened is the current one.
     b.assert_zero(
         "resources.entry_not_lent",
         4,
-        asks * frees * ((request.asked.mark - lent) * row.witness).not(),
+        is_request * frees * ((request.asked.mark - lent) * row.witness).not(),
     );
 
     // What is sent without the ownership is lent: `frees` is `drop + send * own`.
@@ -308,14 +316,14 @@ fn entry<B: ConstraintBuilder>(
     b.assert_zeros(
         "resources.entry",
         3,
-        core::array::from_fn::<_, 4, _>(|i| asks * (outcome.entry[i] - after[i])),
+        core::array::from_fn::<_, 4, _>(|i| is_request * (outcome.entry[i] - after[i])),
     );
 }
 
 /// The token that is made or used up.
 #[inline(always)]
 fn token<B: ConstraintBuilder>(
-    asks: B::Expr,
+    is_request: B::Expr,
     row: &ResourceRow<B::Expr>,
     outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
@@ -338,7 +346,7 @@ fn token<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.token_id",
         3,
-        asks * (op.send * (id - request.asked.time) + receives * (id - request.asked.input)),
+        is_request * (op.send * (id - request.asked.time) + receives * (id - request.asked.input)),
     );
     // It was sent under the mark before the last boundary: by the caller, or by the callee, whose
     // borrows do not come back with it.
@@ -346,32 +354,33 @@ fn token<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.token_mark",
         4,
-        asks * (op.send * (mark - request.asked.mark)
-            + op.receive * (request.asked.sender - sent)
-            + op.receive_rep * (request.asked.sender - mark)),
+        is_request
+            * (op.send * (mark - request.asked.mark)
+                + op.receive * (request.asked.sender - sent)
+                + op.receive_rep * (request.asked.sender - mark)),
     );
-    b.assert_zero("resources.token_back", 3, asks * back * own.not());
+    b.assert_zero("resources.token_back", 3, is_request * back * own.not());
     b.assert_zero(
         "resources.token_resource",
         3,
-        asks * (op.send + receives) * (resource - request.resource),
+        is_request * (op.send + receives) * (resource - request.resource),
     );
     b.assert_zero(
         "resources.token_own",
         3,
-        asks * (op.send + receives) * (owned - own),
+        is_request * (op.send + receives) * (owned - own),
     );
     b.assert_zero(
         "resources.token_rep",
         3,
-        asks * op.send * (rep - row.entry[0]),
+        is_request * op.send * (rep - row.entry[0]),
     );
 }
 
 /// The access of a context's memory for the kernel: of a context that was created.
 #[inline(always)]
 fn memory<B: ConstraintBuilder>(
-    asks: B::Expr,
+    is_request: B::Expr,
     row: &ResourceRow<B::Expr>,
     outcome: &ResourceOutcome<B::Expr>,
     b: &mut B,
@@ -389,29 +398,29 @@ fn memory<B: ConstraintBuilder>(
     b.assert_zero(
         "resources.memory_context",
         3,
-        asks * (op.memory * request.asked.second - context),
+        is_request * (op.memory * request.asked.second - context),
     );
     b.assert_zero(
         "resources.memory_created",
         4,
-        asks * op.memory * (row.state[2] * row.witness).not(),
+        is_request * op.memory * (row.state[2] * row.witness).not(),
     );
     b.assert_zero(
         "resources.memory_value",
         4,
-        asks * op.memory * own * (outcome.value - request.asked.third),
+        is_request * op.memory * own * (outcome.value - request.asked.third),
     );
 }
 
 /// Messages of the resource tables.
 #[inline(always)]
 pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) {
-    let asks = frame.periodic.odd.not();
+    let is_request = frame.periodic.odd.not();
     let row = frame.cur;
     let ResourceRow { op, request, .. } = *row;
     let zero = B::Expr::ZERO;
     let named = op.new + op.rep + op.drop + op.send + op.receive;
-    let asked = asks * (named + op.receive_rep + op.memory);
+    let asked = is_request * (named + op.receive_rep + op.memory);
     b.add(
         Slot::WIDE[0],
         "resources.request",
@@ -426,9 +435,9 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         is_write: zero,
         value: row.state,
     };
-    let flag = asks * (op.new + op.receive + row.frees);
+    let flag = is_request * (op.new + op.receive + row.frees);
     b.add(Slot::WIDE[1], "resources.state", flag, flag, state);
-    let flag = asks * op.memory;
+    let flag = is_request * op.memory;
     b.add(
         Slot::WIDE[1],
         "resources.memory_state",
@@ -446,7 +455,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         value: row.entry,
         ..state
     };
-    let flag = asks * named;
+    let flag = is_request * named;
     b.add(Slot::WIDE[2], "resources.entry", flag, flag, entry);
 
     let one = B::Expr::ONE;
@@ -455,7 +464,7 @@ pub fn lookups<B: LookupBuilder>(frame: &ResourceFrame<'_, B::Expr>, b: &mut B) 
         .into_iter()
         .zip(names.into_iter().zip(row.limbs))
     {
-        b.add(slot, name, one, -asks, RangeCheck { value });
+        b.add(slot, name, one, -is_request, RangeCheck { value });
     }
 
     let answers = frame.periodic.odd;

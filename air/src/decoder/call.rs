@@ -90,18 +90,18 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
     // The opcodes that are those of one intrinsic.
     let is = |intrinsic: Intrinsic| cols.kind - B::Expr::int(intrinsic.code().into());
-    let asks = ops.asks_caller();
+    let caller_id = ops.is_caller_id();
     b.assert_zero(
         "call.opcode_kind",
         4,
         intrinsic
-            * (asks * is(Intrinsic::Caller) + ops.instantiates() * is(Intrinsic::Instantiate)),
+            * (caller_id * is(Intrinsic::Caller) + ops.instantiates() * is(Intrinsic::Instantiate)),
     );
     // Who asks for its caller reads its state, and nobody else.
     b.assert_zeros(
         "call.intrinsic_state",
         4,
-        cols.state.map(|cell| intrinsic * asks.not() * cell),
+        cols.state.map(|cell| intrinsic * caller_id.not() * cell),
     );
     // Who adopts goes on with the calls of another instance, and nobody else does.
     let distance = is(Intrinsic::Adopt);
@@ -229,7 +229,7 @@ pub fn lookups<B: LookupBuilder>(
         Slot::OP[1],
         "call.table",
         intrinsic,
-        intrinsic * (ops.asks_caller() + cols.changes_stack()).not(),
+        intrinsic * (ops.is_caller_id() + cols.changes_stack()).not(),
         TableRequest { request },
     );
     // The handle of what is held is the last of the elements that cross.
@@ -255,8 +255,8 @@ pub fn lookups<B: LookupBuilder>(
     b.add(
         Slot::OP[3],
         "call.caller_state",
-        intrinsic * ops.asks_caller(),
-        intrinsic * ops.asks_caller(),
+        intrinsic * ops.is_caller_id(),
+        intrinsic * ops.is_caller_id(),
         MemoryWord {
             context: context_key(system.domain, system.index, Space::State),
             address: zero,

@@ -81,14 +81,14 @@ pub(crate) struct Instances {
     installations: Installations,
     /// Elements of the static data by their commitment.
     data: HashMap<Word, Arc<[Felt]>>,
-    /// The places of instances in `tables`.
-    places: HashMap<ContextId, Place>,
+    /// The indices of instances in `tables`.
+    indices: HashMap<ContextId, TableIndex>,
     /// The tables of the instances that were created and whose domain is not over.
     tables: Vec<Table>,
-    /// Places in `tables` that can be used again.
-    free: Vec<Place>,
+    /// Indices in `tables` that can be used again.
+    free: Vec<TableIndex>,
     /// The instances that run, the innermost last.
-    running: Vec<Place>,
+    running: Vec<TableIndex>,
     /// The instances of each domain that is open, the innermost domain last. Fresh ones belong to
     /// none.
     domains: Vec<Vec<ContextId>>,
@@ -102,8 +102,8 @@ pub(crate) struct Instances {
     kept: bool,
 }
 
-/// Where a table is.
-type Place = usize;
+/// The index of a resource table in [`Instances::tables`].
+type TableIndex = usize;
 
 /// The context of an instance of `index` whose handle stands for `domain`: a cycle + 1.
 fn held_context(domain: Felt, index: u16) -> ContextId {
@@ -233,7 +233,7 @@ impl Instances {
             composition: composition.clone(),
             installations: Installations::new(composition),
             data,
-            places: HashMap::from([(ContextId::ROOT, 0)]),
+            indices: HashMap::from([(ContextId::ROOT, 0)]),
             tables: vec![root],
             free: Vec::new(),
             running: vec![0],
@@ -485,9 +485,9 @@ impl Instances {
 
     /// The state of an instance.
     pub fn state_of(&self, context: ContextId) -> InstanceState {
-        self.places
+        self.indices
             .get(&context)
-            .map_or_else(InstanceState::default, |&place| self.tables[place].state)
+            .map_or_else(InstanceState::default, |&index| self.tables[index].state)
     }
 
     /// The state of the running instance.
@@ -495,14 +495,14 @@ impl Instances {
         self.tables[self.current()].state
     }
 
-    fn current(&self) -> Place {
+    fn current(&self) -> TableIndex {
         // The root runs as long as there is a run.
         self.running.last().copied().unwrap_or_default()
     }
 
-    /// Crosses a boundary of any kind: what was sent before it can be received.
-    pub fn cross(&mut self) {
-        self.tokens.cross(&mut self.quota);
+    /// Delivers tokens at a boundary of any kind: those sent before it can be received now.
+    pub fn deliver_tokens(&mut self) {
+        self.tokens.deliver(&mut self.quota);
     }
 
     /// Marks an instance as running, entered by `caller`.
@@ -510,42 +510,42 @@ impl Instances {
         if entered.crossing == Crossing::Link(LinkKind::Isolated) {
             self.domains.push(Vec::new());
         }
-        let place = match self.places.get(&entered.context) {
-            Some(&place) => place,
+        let index = match self.indices.get(&entered.context) {
+            Some(&index) => index,
             None => self.create(entered),
         };
-        self.tables[place].state.entered_by = Some(caller);
-        self.running.push(place);
+        self.tables[index].state.entered_by = Some(caller);
+        self.running.push(index);
     }
 
-    fn create(&mut self, entered: &Entered) -> Place {
+    fn create(&mut self, entered: &Entered) -> TableIndex {
         let context = entered.context;
         let table = Table::new(context.index());
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.tables[place] = table;
-                place
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.tables[index] = table;
+                index
             }
             None => {
                 self.tables.push(table);
                 self.tables.len() - 1
             }
         };
-        self.places.insert(context, place);
+        self.indices.insert(context, index);
         // A fresh instance does not wait for the end of a domain.
         if entered.crossing != Crossing::Link(LinkKind::Fresh)
             && let Some(members) = self.domains.last_mut()
         {
             members.push(context);
         }
-        place
+        index
     }
 
     /// Marks the running instance, which is `left`, as no longer running. Returns the instances whose
     /// end this is, unless they are kept: a fresh one alone, or all of a domain.
     pub fn leave(&mut self, crossing: Crossing, left: ContextId) -> Vec<ContextId> {
-        if let Some(place) = self.running.pop() {
-            self.tables[place].state.entered_by = None;
+        if let Some(index) = self.running.pop() {
+            self.tables[index].state.entered_by = None;
         }
         let members = match crossing {
             Crossing::Link(LinkKind::Isolated) => self.domains.pop().unwrap_or_default(),
@@ -579,11 +579,11 @@ impl Instances {
     /// Forgets instances that are over, and returns them, unless they are kept.
     fn end(&mut self, members: Vec<ContextId>) -> Vec<ContextId> {
         for member in &members {
-            if let Some(&place) = self.places.get(member) {
-                self.tables[place].clear(&mut self.quota);
+            if let Some(&index) = self.indices.get(member) {
+                self.tables[index].clear(&mut self.quota);
                 if !self.kept {
-                    self.free.push(place);
-                    self.places.remove(member);
+                    self.free.push(index);
+                    self.indices.remove(member);
                 }
             }
         }
@@ -606,8 +606,8 @@ impl Instances {
     ) -> OpResult<Option<TableAccess>> {
         let (marks, resource) = (by.marks, callee.resource);
         let home = ContextId::new(by.home, callee.definer);
-        let place = self.current();
-        let table = &mut self.tables[place];
+        let index = self.current();
+        let table = &mut self.tables[index];
         let own = |rep, own| Handle {
             rep,
             resource,
@@ -642,11 +642,12 @@ impl Instances {
                 let (handle, content) = table.get_removable(input, resource, marks)?;
                 let change = table.remove(handle, content);
                 let destroys = content.own && callee.destructor.is_some();
-                let asks = content.own && callee.call == IntrinsicCall::of(Intrinsic::Drop);
+                let enters_definer =
+                    content.own && callee.call == IntrinsicCall::of(Intrinsic::Drop);
                 let output = if destroys { content.rep } else { ZERO };
                 TableAccess {
                     destroys,
-                    definer_state: match asks {
+                    definer_state: match enters_definer {
                         true => Some(self.state_to_enter(home)?),
                         false => None,
                     },
@@ -757,14 +758,14 @@ impl Instances {
         self.check_home(by)?;
         let index = self.installations.next_index()?;
         let callee = handle_callee(Intrinsic::New, index);
-        let place = self.current();
+        let table = self.current();
         let content = Handle {
             rep: ZERO,
             resource: callee.resource,
             own: true,
             lent: 0,
         };
-        let change = self.tables[place].add(content, &mut self.quota)?;
+        let change = self.tables[table].add(content, &mut self.quota)?;
         let output = Felt::from(change.handle);
         let handle = access(&callee, within_vm(by), ZERO, output, change);
         self.installations.push(component.clone(), by.context);
@@ -959,7 +960,7 @@ impl Instances {
     /// # Errors
     /// If there are as many as there may be.
     pub fn check_room(&self) -> OpResult {
-        match self.places.len() < self.max_instances {
+        match self.indices.len() < self.max_instances {
             true => Ok(()),
             false => Err(Box::new(Trap::LimitExceeded {
                 limit: "instances",
@@ -975,12 +976,12 @@ impl Instances {
 
     /// The instances that exist, by context.
     pub fn existing(&self) -> Vec<RuntimeInstance<'_>> {
-        let places = self.places.iter();
-        let mut existing: Vec<RuntimeInstance<'_>> = places
-            .map(|(&context, &place)| RuntimeInstance {
+        let indices = self.indices.iter();
+        let mut existing: Vec<RuntimeInstance<'_>> = indices
+            .map(|(&context, &index)| RuntimeInstance {
                 context,
-                state: self.tables[place].state,
-                entries: self.tables[place].entries(),
+                state: self.tables[index].state,
+                entries: self.tables[index].entries(),
             })
             .collect();
         existing.sort_unstable_by_key(|instance| instance.context);

@@ -56,7 +56,7 @@ pub(crate) struct Table {
     entries: Vec<Entry>,
 }
 
-/// A place in a table that is changed: its index, and the entry and the table's state before and
+/// A changed slot of a table: its index, and the entry and the table's state before and
 /// after.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change {
@@ -250,9 +250,9 @@ impl Tokens {
         Ok(())
     }
 
-    /// A boundary is crossed: what was sent before it can be received now, what could be received
-    /// before it no more.
-    pub fn cross(&mut self, quota: &mut Quota) {
+    /// Delivers tokens when a boundary is crossed: what was sent before it can be received now, what
+    /// could be received before it no more.
+    pub fn deliver(&mut self, quota: &mut Quota) {
         quota.give_back(self.arriving.len());
         self.arriving.clear();
         core::mem::swap(&mut self.arriving, &mut self.sent);

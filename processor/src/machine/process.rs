@@ -441,7 +441,7 @@ impl<T: Tracer> Process<T> {
         });
         self.marks = self.marks.entered(self.clk, entered.crossing);
         if let Some(instances) = &mut self.instances {
-            instances.cross();
+            instances.deliver_tokens();
             if entered.crossing.enters_instance() {
                 instances.enter(entered, self.context);
             }
@@ -565,7 +565,7 @@ impl<T: Tracer> Process<T> {
         self.caller = caller;
         self.slot = slot;
         if let Some(instances) = &mut self.instances {
-            instances.cross();
+            instances.deliver_tokens();
         }
         let over = match (&mut self.instances, frame.crossing) {
             (_, Crossing::Syscall | Crossing::OwnDestructor) => Vec::new(),

@@ -18,14 +18,14 @@ pub struct Function {
     /// `true` if it answers that there is such a message, and nothing else.
     pub whether: bool,
     /// The messages that ask.
-    pub asks: Asks,
+    pub queries: Queries,
     /// Why there is one answer.
     pub why: &'static str,
 }
 
 /// The messages that ask something of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
+pub enum Queries {
     /// Those that are received.
     Received,
     /// Those that are sent.
@@ -45,7 +45,7 @@ impl Function {
             nonzero: &[],
             pointer: None,
             whether: false,
-            asks: Asks::Received,
+            queries: Queries::Received,
             why,
         }
     }
@@ -109,7 +109,7 @@ pub const FUNCTIONS: &[Function] = &[
         "rows of the bitwise table have the result of their operands",
     ),
     Function {
-        asks: Asks::Zero(3),
+        queries: Queries::Zero(3),
         ..Function::new(
             Bus::MemoryWord,
             &[0, 1, 2],
@@ -117,7 +117,7 @@ pub const FUNCTIONS: &[Function] = &[
         )
     },
     Function {
-        asks: Asks::Zero(3),
+        queries: Queries::Zero(3),
         ..Function::new(
             Bus::MemoryElement,
             &[0, 1, 2],
@@ -136,7 +136,7 @@ pub const FUNCTIONS: &[Function] = &[
         "the segments of an instance are numbered, by the verifier's check or by the rows of its component's record",
     ),
     Function {
-        asks: Asks::Sent,
+        queries: Queries::Sent,
         ..Function::new(
             Bus::Table,
             &[0, 1, 2, 3, 4, 5, 7, 8, 9, 11],
@@ -151,7 +151,7 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         answers: &[4, 5, 6, 7],
-        asks: Asks::One(3),
+        queries: Queries::One(3),
         ..Function::new(Bus::MemoryWord, &[], "a write says what is written")
     },
     Function {
@@ -160,11 +160,11 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         answers: &[4],
-        asks: Asks::One(3),
+        queries: Queries::One(3),
         ..Function::new(Bus::MemoryElement, &[], "a write says what is written")
     },
     Function {
-        asks: Asks::Sent,
+        queries: Queries::Sent,
         answers: &[1, 2, 3, 4, 5, 6, 7],
         ..Function::new(Bus::MerkleLeaf, &[], "an operation asks for each leg")
     },

@@ -7,7 +7,7 @@ use miden_cvm_air::lookup::Bus;
 use winter_math::StarkField;
 
 use super::{
-    answers::{Asks, BOUNDS, FUNCTIONS, Function},
+    answers::{BOUNDS, FUNCTIONS, Function, Queries},
     tables::Fact,
 };
 use crate::spec::polynomial::{Monomial, Polynomial, Variable};
@@ -88,19 +88,19 @@ pub struct Lookup {
 
 impl Lookup {
     /// Returns `true` if the message asks for what a function answers, and for something that is known.
-    fn asks(&self, function: &Function, known: &impl Fn(&Polynomial) -> bool) -> bool {
+    fn is_query(&self, function: &Function, known: &impl Fn(&Polynomial) -> bool) -> bool {
         let count = self.count.as_constant();
-        let asks = match function.asks {
-            Asks::Received => function.whether || count == Some(-ONE),
-            Asks::Sent => count == Some(ONE),
-            Asks::Zero(cell) => {
+        let is_one = match function.queries {
+            Queries::Received => function.whether || count == Some(-ONE),
+            Queries::Sent => count == Some(ONE),
+            Queries::Zero(cell) => {
                 count == Some(ONE) && self.coordinates[cell].as_constant() == Some(ZERO)
             }
-            Asks::One(cell) => {
+            Queries::One(cell) => {
                 count == Some(-ONE) && self.coordinates[cell].as_constant() == Some(ONE)
             }
         };
-        asks && function.key.iter().all(|&i| known(&self.coordinates[i]))
+        is_one && function.key.iter().all(|&i| known(&self.coordinates[i]))
     }
 }
 
@@ -689,7 +689,7 @@ impl State {
             let mut open = functions.iter().enumerate().filter(|(number, function)| {
                 function.bus == lookup.bus
                     && !lookup.answered.contains(number)
-                    && lookup.asks(function, &|polynomial| !self.some_unknown(polynomial))
+                    && lookup.is_query(function, &|polynomial| !self.some_unknown(polynomial))
             });
             let helps = |(_, function): &(usize, &Function)| match function.pointer {
                 Some(pointer) => self.single_unknown(&lookup.coordinates[pointer]).is_some(),
@@ -1130,11 +1130,11 @@ impl State {
             if lookup.count.as_constant().is_some() || self.some_unknown(&lookup.count) {
                 continue;
             }
-            let asks = lookup
+            let is_wanted = lookup
                 .coordinates
                 .iter()
                 .any(|coordinate| self.unknown(coordinate).into_iter().any(wanted));
-            if asks && let Some(flag) = self.flag_of(&lookup.count) {
+            if is_wanted && let Some(flag) = self.flag_of(&lookup.count) {
                 return Some(Case::Flag(flag));
             }
         }

@@ -122,10 +122,12 @@ fn traced(advice: &[u64], main: &str) -> Forgery {
 
 /// Has the `nth` operation on a table asked for another handle, which came from advice.
 fn ask(forged: &mut Forgery, nth: usize, handle: Felt) {
-    let asks = forged.table(nth).request.asked.time.as_int() as usize - 1;
-    let taken = (0..asks).rev().find(|&row| forged.opcode(row) == ADVPOP);
+    let asked_at = forged.table(nth).request.asked.time.as_int() as usize - 1;
+    let taken = (0..asked_at)
+        .rev()
+        .find(|&row| forged.opcode(row) == ADVPOP);
     let taken = taken.expect("the handle is from the advice");
-    forged.edit(taken + 1..=asks, |core| core.stack.top[0] = handle);
+    forged.edit(taken + 1..=asked_at, |core| core.stack.top[0] = handle);
     let table = forged.table(nth);
     table.request.asked.input = handle;
     table.handle = handle;

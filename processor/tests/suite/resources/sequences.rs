@@ -110,7 +110,7 @@ type Code = BTreeMap<(usize, String), String>;
 
 /// Workers 1 to n, the first of which define one type each; types of odd numbers have destructors,
 /// which sum up what was destroyed.
-struct Plan {
+struct Model {
     workers: usize,
     types: usize,
     tables: Vec<Table>,
@@ -122,7 +122,7 @@ struct Plan {
 /// Most handles that a table has at the beginning, before it is known what there is.
 const HANDLES: usize = 6;
 
-impl Plan {
+impl Model {
     fn new(workers: usize) -> Self {
         let types = workers.min(4);
         Self {
@@ -331,11 +331,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Returns `true` if a step would be refused; most of these are left out, so that runs get long.
-fn is_refused(plan: &Plan, step: Step) -> bool {
-    let worker = |number: usize| 1 + number % plan.workers;
+fn is_refused(model: &Model, step: Step) -> bool {
+    let worker = |number: usize| 1 + number % model.workers;
     let (table, resource, handle) = match step {
         Step::New { .. } => return false,
-        Step::Rep { resource, handle } => (plan.definer(resource % plan.types), resource, handle),
+        Step::Rep { resource, handle } => (model.definer(resource % model.types), resource, handle),
         Step::Drop {
             by: from,
             resource,
@@ -355,26 +355,26 @@ fn is_refused(plan: &Plan, step: Step) -> bool {
         } => (worker(from), resource, handle),
         Step::Both { .. } => return true,
     };
-    plan.tables[table]
-        .get(handle, resource % plan.types)
+    model.tables[table]
+        .get(handle, resource % model.types)
         .is_err()
 }
 
 /// Runs what can be done of the steps, and if `refused` is set, the first after these that cannot.
 fn run(workers: usize, steps: &[Step], refused: bool) -> Result<(), TestCaseError> {
-    let mut plan = Plan::new(workers);
+    let mut model = Model::new(workers);
     let mut refusal = None;
     for (number, &step) in steps.iter().enumerate() {
         let is_late = refused && number > steps.len() / 2;
-        if is_refused(&plan, step) && !is_late {
+        if is_refused(&model, step) && !is_late {
             continue;
         }
-        if let Err(reason) = plan.step(step) {
+        if let Err(reason) = model.step(step) {
             refusal = Some(reason);
             break;
         }
     }
-    let (builder, main) = plan.build();
+    let (builder, main) = model.build();
     let Some(refusal) = refusal else {
         super::ends(&builder, &main);
         return Ok(());

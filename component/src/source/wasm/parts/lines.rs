@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use wasm_encoder::Encode;
 
 /// A file, by its number from 1, and a line in it.
-type Place = (u64, u32);
+type SourceLine = (u64, u32);
 
-/// The instructions of a function that begin another line, by their places in its body.
+/// The instructions of a function that begin another line, by their offsets in its body.
 #[derive(Debug, Default)]
 struct FunctionLines {
-    rows: Vec<(usize, Option<Place>)>,
+    rows: Vec<(usize, Option<SourceLine>)>,
     length: usize,
 }
 
@@ -25,8 +25,8 @@ pub(super) struct CodeLines {
 
 impl CodeLines {
     /// Says where the next instruction of a function comes from, which stands at `offset` in its body.
-    pub(super) fn instruction(&mut self, offset: usize, place: Option<(&str, u32)>) {
-        let place = place.map(|(file, line)| {
+    pub(super) fn instruction(&mut self, offset: usize, source: Option<(&str, u32)>) {
+        let source = source.map(|(file, line)| {
             let number = match self.numbers.get(file) {
                 Some(number) => *number,
                 None => {
@@ -41,9 +41,9 @@ impl CodeLines {
         let rows = &mut self.current.rows;
         if rows
             .last()
-            .map_or(place.is_some(), |(_, last)| *last != place)
+            .map_or(source.is_some(), |(_, last)| *last != source)
         {
-            rows.push((offset, place));
+            rows.push((offset, source));
         }
     }
 
@@ -99,9 +99,9 @@ impl FunctionLines {
         program.extend(SET_ADDRESS);
         program.extend(((start + first) as u32).to_le_bytes());
         let (mut at, mut known) = (*first, (1, 1));
-        for (offset, place) in &self.rows {
+        for (offset, source) in &self.rows {
             // Line 0 is none.
-            let (file, line) = place.unwrap_or((known.0, 0));
+            let (file, line) = source.unwrap_or((known.0, 0));
             program.push(ADVANCE_ADDRESS);
             program.extend(encoded((offset - at) as u64));
             program.push(SET_FILE);

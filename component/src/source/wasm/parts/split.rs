@@ -336,7 +336,7 @@ impl<'e, 'a> Split<'e, 'a> {
             }
         }
         let own = exports.remove(&None).unwrap_or_default();
-        let mut printer = Printer::new(self.whole, Place::Whole);
+        let mut printer = Printer::new(self.whole, TypeOwner::Whole);
         let functions = self.functions(unit, own.into_iter(), &mut printer)?;
         let mut imports = String::new();
         for (name, ty) in self.outside_functions(outside) {
@@ -370,7 +370,7 @@ impl<'e, 'a> Split<'e, 'a> {
         text.push_str(&functions.replace("    %", "    export %"));
         text.push_str("}\n");
         for (of, functions) in exports {
-            let mut printer = Printer::new(self.whole, Place::Whole);
+            let mut printer = Printer::new(self.whole, TypeOwner::Whole);
             let functions = self.functions(unit, functions.into_iter(), &mut printer)?;
             let body = printer.uses()? + &printer.types + &functions;
             packaged(of.unwrap_or_default(), &body, &mut packages)?;
@@ -443,7 +443,7 @@ impl<'e, 'a> Split<'e, 'a> {
         of: &'a str,
         outside: &BTreeSet<usize>,
     ) -> Result<String, Problem> {
-        let mut printer = Printer::new(self.whole, Place::Imported(of));
+        let mut printer = Printer::new(self.whole, TypeOwner::Imported(of));
         let mut members: BTreeMap<&str, String> = BTreeMap::new();
         let mut functions = String::new();
         for import in outside.iter().map(|number| &self.whole.imports[*number]) {
@@ -490,7 +490,7 @@ impl<'e, 'a> Split<'e, 'a> {
 
     /// The interface of a part, for other parts.
     fn interface(&self, unit: usize) -> Result<String, Problem> {
-        let mut printer = Printer::new(self.whole, Place::Part(unit));
+        let mut printer = Printer::new(self.whole, TypeOwner::Part(unit));
         let functions = self.functions(unit, self.called(unit), &mut printer)?;
         let mut text = format!("interface {} {{\n{}", interface(unit), printer.uses()?);
         for other in self.types_from(unit) {
@@ -608,9 +608,9 @@ fn packaged(of: &str, body: &str, packages: &mut BTreeMap<String, String>) -> Re
     Ok(())
 }
 
-/// Where types stand.
+/// The interface or world that owns types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place<'a> {
+enum TypeOwner<'a> {
     /// In the interface of a part, for other parts.
     Part(usize),
     /// In an interface that the whole exports, or in the world.
@@ -622,7 +622,7 @@ enum Place<'a> {
 /// Writes types, each once.
 struct Printer<'e, 'a> {
     whole: &'e Elaborated<'a>,
-    place: Place<'a>,
+    owner: TypeOwner<'a>,
     /// The resource types of interfaces from outside that stand in other ones.
     used: BTreeSet<usize>,
     types: String,
@@ -631,10 +631,10 @@ struct Printer<'e, 'a> {
 }
 
 impl<'e, 'a> Printer<'e, 'a> {
-    fn new(whole: &'e Elaborated<'a>, place: Place<'a>) -> Self {
+    fn new(whole: &'e Elaborated<'a>, owner: TypeOwner<'a>) -> Self {
         Self {
             whole,
-            place,
+            owner,
             used: BTreeSet::new(),
             types: String::new(),
             known: HashMap::new(),
@@ -736,24 +736,24 @@ impl<'e, 'a> Printer<'e, 'a> {
     }
 
     fn resource(&mut self, resource: Resource) -> Result<String, Problem> {
-        match (resource, self.place) {
-            (Resource::Own { unit, number }, Place::Part(own)) if unit == own => {
+        match (resource, self.owner) {
+            (Resource::Own { unit, number }, TypeOwner::Part(own)) if unit == own => {
                 Ok(resource_name(number))
             }
-            (Resource::Own { unit, number }, Place::Part(_)) => {
+            (Resource::Own { unit, number }, TypeOwner::Part(_)) => {
                 Ok(format!("{}-{}", interface(unit), resource_name(number)))
             }
-            (Resource::Own { .. }, Place::Whole | Place::Imported(_)) => Err(refused(
+            (Resource::Own { .. }, TypeOwner::Whole | TypeOwner::Imported(_)) => Err(refused(
                 "a function that it exports has handles, and those of components in it cannot leave it",
             )),
-            (Resource::Imported(number), place) => {
+            (Resource::Imported(number), owner) => {
                 let import = self.whole.imports.get(number);
                 let Some((of, import)) = import.and_then(|i| Some((i.interface?, i))) else {
                     return Err(refused(
                         "a function of it has handles of a type that its world imports by itself",
                     ));
                 };
-                if place == Place::Imported(of) {
+                if owner == TypeOwner::Imported(of) {
                     return Ok(format!("%{}", import.name));
                 }
                 self.used.insert(number);
