@@ -8,18 +8,17 @@
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, CvmAir, TableFrame, periodic_at, powers, powers_from},
-    builder::Periodic,
-    columns::Cells,
+    air::{COMPOSITION_COLUMNS, CvmAir, powers},
     hash::Digest,
     heights::Heights,
     lookup::Challenges,
+    ood::OodCheck,
     openings::GroupRows,
     options::ProofSettings,
     proof::{Proof, ProofError},
     public::PublicInputs,
     reader::Reader,
-    table::{Trace, Window},
+    table::Trace,
 };
 use thiserror::Error;
 use winter_air::FieldExtension;
@@ -351,34 +350,12 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
 
     /// Whether the constraints of a group's pieces come to its composition outside of the domain.
     fn constraints_hold(&self, group: usize, outside: &Outside<E>) -> bool {
-        let (air, z) = (self.air(), self.request.point());
-        let power = z.exp_vartime((air.longest() as u64).into());
-        let challenges = Challenges::new(self.request.random());
-        let mut expected = E::ZERO;
+        let request = &self.request;
+        let (weight, point) = (request.weight(), request.point());
         let rows = outside.current.iter().zip(&outside.next);
-        for (&number, (current, next)) in air.groups()[group].iter().zip(rows) {
-            let piece = &air.pieces()[number];
-            let point = z.exp_vartime((air.ratio(piece) as u64).into());
-            let periodic = periodic_at(piece, point);
-            let [(cur, aux), (next, aux_next)] =
-                [current, next].map(|row| row.split_at(piece.table.width()));
-            let frame = TableFrame {
-                main: Window {
-                    cur,
-                    next,
-                    periodic: Periodic::from_cells(&periodic),
-                    composed: E::from(air.public_inputs().composed()),
-                },
-                aux,
-                aux_next,
-            };
-            let mut weights = powers_from(self.request.weight(), air.constraints_before(number));
-            let sum = self.sums[number];
-            let combined = air.combine(piece, &frame, &challenges, sum, &mut weights);
-            expected += combined.divided(piece, point, power - E::ONE);
-        }
-        let columns = outside.composition.iter().rev();
-        columns.fold(E::ZERO, |sum, &column| sum * power + column) == expected
+        let rows = rows.map(|(current, next)| [&current[..], &next[..]]);
+        OodCheck::new(self.air(), request.random(), weight, point)
+            .is_some_and(|check| check.holds(group, rows, &outside.composition, &self.sums))
     }
 
     /// The weights of all columns.

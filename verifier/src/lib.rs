@@ -13,7 +13,6 @@
 extern crate alloc;
 
 mod claims;
-mod element;
 mod error;
 mod precompiles;
 mod stark;

@@ -10,24 +10,21 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, Combined, CvmAir, TableFrame, periodic_at, powers},
-    builder::Periodic,
+    air::{COMPOSITION_COLUMNS, CvmAir, powers},
     coin::Coin,
-    columns::Cells,
     hash::{Digest, Hasher},
-    heights::Piece,
     lookup::{Challenges, NUM_CHALLENGES},
+    ood::OodCheck,
     openings::{GroupRows, Rows, Seen, root as tree_root},
     options::ProofSettings,
     reader::{LayoutError, Part, Reader},
-    table::Window,
     transcript,
     tree::parents,
 };
 use thiserror::Error;
 use winter_math::{FieldElement, StarkField, polynom};
 
-use crate::{VerifierError, element::Element};
+use crate::VerifierError;
 
 /// Why a proof that can be read proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -116,7 +113,12 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     let values = reader.elements("the values outside of the domain", air.num_openings())?;
     tell_of(&mut coin, observer, &values);
     let openings = Openings::new(air, &values);
-    let holds = constraints_hold(air, &openings, &random, &sums, weight, z)?;
+    let check = OodCheck::new(air, &random, weight, z).ok_or(Rejection::Coin)?;
+    let mut groups = air.groups().iter().zip(&openings.composition).enumerate();
+    let holds = groups.all(|(number, (group, composition))| {
+        let rows = group.iter().map(|&piece| openings.rows[piece]);
+        check.holds(number, rows, composition, &sums)
+    });
     observer.check(holds, Rejection::Constraints)?;
 
     let options = air.options();
@@ -214,12 +216,10 @@ fn tell_of<E: FieldElement<BaseField = Felt>>(
 
 /// The values outside of the domain.
 struct Openings<'a, E> {
-    /// Of every piece at the point: main columns, then auxiliary ones.
-    current: Vec<(&'a [E], &'a [E])>,
+    /// Of every piece at the point and at its successor: main columns, then auxiliary ones.
+    rows: Vec<[&'a [E]; 2]>,
     /// Of the composition of every group at the point.
     composition: Vec<&'a [E]>,
-    /// Of every piece at the point's successor.
-    next: Vec<(&'a [E], &'a [E])>,
     /// All values of the pieces and the compositions at the point.
     at_point: &'a [E],
     /// All values of the pieces at the successor.
@@ -229,101 +229,24 @@ struct Openings<'a, E> {
 impl<'a, E> Openings<'a, E> {
     /// Divides the values, of which there are as many as the AIR calls for.
     fn new(air: &CvmAir, values: &'a [E]) -> Self {
-        let pieces = |values: &'a [E]| {
-            let mut rest = values;
-            let mut part = |width: usize| {
-                let (part, others) = rest.split_at(width);
-                rest = others;
-                part
-            };
-            let pieces = air.pieces().iter().map(|piece| {
-                let main = part(piece.table.width());
-                (main, part(air.packing(piece.table).width()))
-            });
-            pieces.collect()
-        };
         let width = air.trace_width();
         let (at_point, at_next) = values.split_at(width + air.composition_width());
+        let (mut current, mut next) = (at_point, at_next);
+        let rows = air.pieces().iter().map(|piece| {
+            let width = piece.table.width() + air.packing(piece.table).width();
+            [&mut current, &mut next].map(|rest| {
+                let (row, others) = rest.split_at(width);
+                *rest = others;
+                row
+            })
+        });
         Self {
-            current: pieces(&at_point[..width]),
+            rows: rows.collect(),
             composition: at_point[width..].chunks(COMPOSITION_COLUMNS).collect(),
-            next: pieces(at_next),
             at_point,
             at_next,
         }
     }
-}
-
-/// Returns `true` if the constraints of the pieces of each group, combined and divided, come to its
-/// composition at z.
-fn constraints_hold<E: FieldElement<BaseField = Felt>>(
-    air: &CvmAir,
-    openings: &Openings<'_, E>,
-    random: &[E],
-    sums: &[E],
-    weight: E,
-    z: E,
-) -> Result<bool, Rejection> {
-    let length = air.longest() as u64;
-    let power = z.exp_vartime(length.into());
-    let vanishing = power - E::ONE;
-    if vanishing == E::ZERO {
-        return Err(Rejection::Coin);
-    }
-    let elements = |values: &[E]| -> Vec<Element> {
-        let values = values.iter();
-        values.map(|&value| Element::new(value)).collect()
-    };
-    let challenges = Challenges::new(&elements(random));
-    let mut weights = powers(weight);
-    let mut quotients = Vec::with_capacity(air.pieces().len());
-    for (i, piece) in air.pieces().iter().enumerate() {
-        let point = z.exp_vartime((air.ratio(piece) as u64).into());
-        let periodic = elements(&periodic_at(piece, point));
-        let ((cur, aux), (next, aux_next)) = (openings.current[i], openings.next[i]);
-        let frame = TableFrame {
-            main: Window {
-                cur: &elements(cur),
-                next: &elements(next),
-                periodic: Periodic::from_cells(&periodic),
-                composed: Element::new(air.public_inputs().composed()),
-            },
-            aux: &elements(aux),
-            aux_next: &elements(aux_next),
-        };
-        let sum = Element::new(sums[i]);
-        let mut weights = || Element::new(weights());
-        let combined = combined(air, piece, &frame, &challenges, sum, &mut weights);
-        let [transition, first, last] =
-            [combined.transition, combined.first, combined.last].map(|sum| sum.get::<E>());
-        let combined = Combined {
-            transition,
-            first,
-            last,
-        };
-        // None of the divisors is zero, as each divides what vanishes on the piece's domain.
-        quotients.push(combined.divided(piece, point, vanishing));
-    }
-    let mut groups = air.groups().iter().zip(&openings.composition);
-    Ok(groups.all(|(group, columns)| {
-        let quotients = group.iter().map(|&piece| quotients[piece]);
-        let expected = quotients.fold(E::ZERO, |sum, quotient| sum + quotient);
-        let columns = columns.iter().rev();
-        columns.fold(E::ZERO, |sum, &column| sum * power + column) == expected
-    }))
-}
-
-/// The constraints of a piece, combined. That is most of the verifier's code, which is there once for
-/// both fields as long as the weights are behind a pointer.
-fn combined(
-    air: &CvmAir,
-    piece: &Piece,
-    frame: &TableFrame<'_, Element, Element>,
-    challenges: &Challenges<Element>,
-    sum: Element,
-    weights: &mut dyn FnMut() -> Element,
-) -> Combined<Element> {
-    air.combine(piece, frame, challenges, sum, &mut || weights())
 }
 
 /// Tells an observer what is seen of a tree.

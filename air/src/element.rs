@@ -1,16 +1,18 @@
 //! An element of whichever extension field a proof is in.
 //!
-//! The constraints are evaluated once, at a single point, so it does not matter how fast that is. But
-//! it is most of the verifier's code, which this type keeps from being compiled for each extension.
+//! Outside of the domain the constraints are evaluated once, at a single point, so it does not matter
+//! how fast that is. But they are most of a verifier's code, which this type keeps from being compiled
+//! for each extension.
 
 use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 
 use miden_core::{Felt, ONE, ZERO};
-use miden_cvm_air::algebra::{Algebra, ExtensionAlgebra};
 use winter_math::{
     FieldElement,
     fields::{CubeExtension, QuadExtension},
 };
+
+use crate::algebra::{Algebra, ExtensionAlgebra};
 
 /// An element of the quadratic or the cubic extension field.
 #[derive(Debug, Clone, Copy)]
