@@ -60,6 +60,7 @@ pub use miden_cvm_component::{
 pub use miden_cvm_library::{
     ADVISORIES, Advisory, Finding, core_library, correct, findings, published_core_library,
 };
+use miden_cvm_processor::ExecutionInputs;
 pub use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, AdviceProvider, AsyncHost, BaseHost, DefaultHost, EventHandler,
     ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace, Host, HostError, HostFuture,
@@ -107,12 +108,8 @@ pub fn execute(
     options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
     miden_cvm_processor::execute(
-        target.program(),
-        target.composition(),
-        &stack_inputs,
-        target.advice(advice_inputs),
+        inputs_of(target, &stack_inputs, advice_inputs, options),
         host,
-        options,
     )
 }
 
@@ -130,12 +127,8 @@ pub async fn execute_async(
     options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
     miden_cvm_processor::execute_async(
-        target.program(),
-        target.composition(),
-        &stack_inputs,
-        target.advice(advice_inputs),
+        inputs_of(target, &stack_inputs, advice_inputs, options),
         host,
-        options,
     )
     .await
 }
@@ -152,12 +145,8 @@ pub fn execute_traced(
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     miden_cvm_processor::execute_traced(
-        target.program(),
-        target.composition(),
-        &stack_inputs,
-        target.advice(advice_inputs),
+        inputs_of(target, &stack_inputs, advice_inputs, options),
         host,
-        options,
     )
 }
 
@@ -173,14 +162,26 @@ pub async fn execute_traced_async(
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     miden_cvm_processor::execute_traced_async(
-        target.program(),
-        target.composition(),
-        &stack_inputs,
-        target.advice(advice_inputs),
+        inputs_of(target, &stack_inputs, advice_inputs, options),
         host,
-        options,
     )
     .await
+}
+
+/// What a target is run with.
+fn inputs_of<'a>(
+    target: &'a Target,
+    stack: &'a StackInputs,
+    advice: AdviceInputs,
+    options: ExecutionOptions,
+) -> ExecutionInputs<'a> {
+    ExecutionInputs {
+        program: target.program(),
+        composition: target.composition(),
+        stack,
+        advice: target.advice(advice),
+        options,
+    }
 }
 
 /// The result of [`prove`].

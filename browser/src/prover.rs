@@ -3,7 +3,9 @@
 use miden_assembly::Assembler;
 use miden_core::StackInputs;
 use miden_cvm_miden::{LocalTransactionProver, TransactionVerifier};
-use miden_cvm_processor::{AdviceInputs, DefaultHost, ExecutionOptions, execute_traced};
+use miden_cvm_processor::{
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, execute_traced,
+};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::Statement;
 use miden_protocol::{
@@ -45,12 +47,14 @@ pub fn prove_program(
         .map_err(|report| JsError::new(&report.to_string()))?;
     let stack = StackInputs::try_from_ints(operands).map_err(|error| thrown(&error))?;
     let run = execute_traced(
-        &program,
-        None,
-        &stack,
-        AdviceInputs::default(),
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &stack,
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        },
         &mut DefaultHost::default(),
-        ExecutionOptions::default(),
     )
     .map_err(|error| thrown(&error))?;
     let statement = Statement::try_from(run.public.clone()).map_err(|error| thrown(&error))?;

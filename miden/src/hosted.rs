@@ -28,9 +28,9 @@ use miden_core::{
     mast::MastForest,
 };
 use miden_cvm_processor::{
-    AdviceMutation, AsyncHost, BaseHost, ExecutionError, ExecutionOptions, ExecutionOutput,
-    ExecutionTrace, HostError, HostFuture, ProcessState, TracedExecutionError, Trap, TrapReport,
-    execute_async, execute_traced_async,
+    AdviceMutation, AsyncHost, BaseHost, ExecutionError, ExecutionInputs, ExecutionOptions,
+    ExecutionOutput, ExecutionTrace, HostError, HostFuture, ProcessState, TracedExecutionError,
+    Trap, TrapReport, execute_async, execute_traced_async,
 };
 use miden_processor::{
     AssertError, DebugError, EventError, FutureMaybeSend, TraceError,
@@ -169,7 +169,17 @@ impl Run<'_> {
         // Decorators are run once, by Miden's processor.
         let options = self.options.with_debug(false).with_tracing(false);
         let (program, stack) = (self.program, &self.stack);
-        let run = execute_async(program, None, stack, advice, &mut lockstep, options).await;
+        let run = execute_async(
+            ExecutionInputs {
+                program,
+                composition: None,
+                stack,
+                advice,
+                options,
+            },
+            &mut lockstep,
+        )
+        .await;
         lockstep
             .settle(run.map_err(TracedExecutionError::from), |run| {
                 (&run.stack, run.precompile_transcript.state())
@@ -190,7 +200,17 @@ impl Run<'_> {
         let mut lockstep = Lockstep::new(miden.as_mut(), &channel, self.sources.clone());
         let options = self.options.with_debug(false).with_tracing(false);
         let (program, stack) = (self.program, &self.stack);
-        let run = execute_traced_async(program, None, stack, advice, &mut lockstep, options).await;
+        let run = execute_traced_async(
+            ExecutionInputs {
+                program,
+                composition: None,
+                stack,
+                advice,
+                options,
+            },
+            &mut lockstep,
+        )
+        .await;
         lockstep
             .settle(run, |run| {
                 let public = &run.public;
@@ -689,7 +709,17 @@ mod tests {
             let (stack, advice) = (StackInputs::default(), Default::default());
             let options = ExecutionOptions::default();
             let program = program(source);
-            let run = execute_async(&program, None, &stack, advice, &mut lockstep, options).await;
+            let run = execute_async(
+                ExecutionInputs {
+                    program: &program,
+                    composition: None,
+                    stack: &stack,
+                    advice,
+                    options,
+                },
+                &mut lockstep,
+            )
+            .await;
             lockstep
                 .settle(run.map_err(TracedExecutionError::from), |run| {
                     (&run.stack, run.precompile_transcript.state())

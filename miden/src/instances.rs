@@ -21,7 +21,8 @@ use miden_cvm_air::{
     composition::{Composition, Intrinsic, IntrinsicRecord, LinkKind},
 };
 use miden_cvm_processor::{
-    AdviceMutation, BaseHost, ExecutionTrace, HostError, ProcessState, SyncHost, execute_traced,
+    AdviceMutation, BaseHost, ExecutionInputs, ExecutionTrace, HostError, ProcessState, SyncHost,
+    execute_traced,
 };
 use miden_processor::EventError;
 use miden_protocol::{
@@ -169,7 +170,16 @@ impl KernelOverInstances {
             answers: answers.into_iter(),
         };
         let (program, composition) = (&self.program, Some(&self.composition));
-        let run = execute_traced(program, composition, &stack, advice, &mut told, options);
+        let run = execute_traced(
+            ExecutionInputs {
+                program,
+                composition,
+                stack: &stack,
+                advice,
+                options,
+            },
+            &mut told,
+        );
         let traced = run.map_err(|error| HostedError::Machine(Box::new(error)))?;
         let public = &traced.public;
         let same = public.stack_outputs == plain.stack

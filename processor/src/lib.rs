@@ -71,21 +71,32 @@ pub struct ExecutionOutput {
     pub precompile_transcript: PrecompileTranscript,
 }
 
-/// Runs a program, in a composition if one is given.
+/// A program, and all that it is run with but a host.
+#[derive(Debug, Clone)]
+pub struct ExecutionInputs<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The composition whose root the program is, if it is not run by itself.
+    pub composition: Option<&'a Composition>,
+    /// The stack at the beginning.
+    pub stack: &'a StackInputs,
+    /// The advice at the beginning.
+    pub advice: AdviceInputs,
+    /// Limits, and what the host is shown.
+    pub options: ExecutionOptions,
+}
+
+/// Runs a program.
 ///
 /// # Errors
 /// If the program is refused before its first cycle, or traps.
 #[tracing::instrument("execute", skip_all)]
 pub fn execute(
-    program: &Program,
-    composition: Option<&Composition>,
-    stack_inputs: &StackInputs,
-    advice_inputs: AdviceInputs,
+    inputs: ExecutionInputs<'_>,
     host: &mut impl Host,
-    options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
-    let kernel = program.kernel().clone();
-    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, NoTrace);
+    let (program, composition) = (inputs.program, inputs.composition);
+    let mut process = untraced_process(inputs);
     let stack = process.execute(program, composition, host)?;
     Ok(output(process, stack))
 }
@@ -99,17 +110,25 @@ pub fn execute(
 /// If the program is refused before its first cycle, or traps.
 #[tracing::instrument("execute", skip_all)]
 pub async fn execute_async(
-    program: &Program,
-    composition: Option<&Composition>,
-    stack_inputs: &StackInputs,
-    advice_inputs: AdviceInputs,
+    inputs: ExecutionInputs<'_>,
     host: &mut impl AsyncHost,
-    options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
-    let kernel = program.kernel().clone();
-    let mut process = Process::new(kernel, stack_inputs, advice_inputs, options, NoTrace);
+    let (program, composition) = (inputs.program, inputs.composition);
+    let mut process = untraced_process(inputs);
     let stack = process.execute_async(program, composition, host).await?;
     Ok(output(process, stack))
+}
+
+/// The machine for a run without a trace.
+fn untraced_process(inputs: ExecutionInputs<'_>) -> Process<NoTrace> {
+    let ExecutionInputs {
+        program,
+        stack,
+        advice,
+        options,
+        ..
+    } = inputs;
+    Process::new(program.kernel().clone(), stack, advice, options, NoTrace)
 }
 
 fn output(process: Process<NoTrace>, stack: StackOutputs) -> ExecutionOutput {
@@ -143,14 +162,16 @@ pub enum TracedExecutionError {
 /// If the program is refused before its first cycle, or traps, or the trace cannot show it.
 #[tracing::instrument("execute_traced", skip_all)]
 pub fn execute_traced(
-    program: &Program,
-    composition: Option<&Composition>,
-    stack_inputs: &StackInputs,
-    advice_inputs: AdviceInputs,
+    inputs: ExecutionInputs<'_>,
     host: &mut impl Host,
-    options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let mut process = tracing_process(program, composition, stack_inputs, advice_inputs, options);
+    let ExecutionInputs {
+        program,
+        composition,
+        stack: stack_inputs,
+        ..
+    } = inputs;
+    let mut process = tracing_process(inputs);
     let stack = process.execute(program, composition, host)?;
     Ok(trace(process, program, stack_inputs, &stack)?)
 }
@@ -163,31 +184,34 @@ pub fn execute_traced(
 /// If the program is refused before its first cycle, or traps, or the trace cannot show it.
 #[tracing::instrument("execute_traced", skip_all)]
 pub async fn execute_traced_async(
-    program: &Program,
-    composition: Option<&Composition>,
-    stack_inputs: &StackInputs,
-    advice_inputs: AdviceInputs,
+    inputs: ExecutionInputs<'_>,
     host: &mut impl AsyncHost,
-    options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let mut process = tracing_process(program, composition, stack_inputs, advice_inputs, options);
+    let ExecutionInputs {
+        program,
+        composition,
+        stack: stack_inputs,
+        ..
+    } = inputs;
+    let mut process = tracing_process(inputs);
     let stack = process.execute_async(program, composition, host).await?;
     Ok(trace(process, program, stack_inputs, &stack)?)
 }
 
 /// The machine for a run whose trace is built.
-fn tracing_process(
-    program: &Program,
-    composition: Option<&Composition>,
-    stack_inputs: &StackInputs,
-    advice_inputs: AdviceInputs,
-    options: ExecutionOptions,
-) -> Process<TraceBuilder> {
+fn tracing_process(inputs: ExecutionInputs<'_>) -> Process<TraceBuilder> {
+    let ExecutionInputs {
+        program,
+        composition,
+        stack,
+        advice,
+        options,
+    } = inputs;
     let kernel = program.kernel().clone();
     let builder = TraceBuilder::new(&kernel, composition)
         .with_expected_cycles(options.expected_cycles())
         .with_slices(options.slices());
-    Process::new(kernel, stack_inputs, advice_inputs, options, builder)
+    Process::new(kernel, stack, advice, options, builder)
 }
 
 fn trace(

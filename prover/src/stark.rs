@@ -279,7 +279,8 @@ mod tests {
         options::{HashFunction, OptionSet},
     };
     use miden_cvm_processor::{
-        AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+        AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace,
+        execute_traced,
     };
     use rayon::ThreadPoolBuilder;
     use winterfell::math::fields::QuadExtension;
@@ -296,12 +297,14 @@ mod tests {
                 .assemble_program(source)
                 .expect("a program");
             let ExecutionTrace { trace, public, .. } = execute_traced(
-                &program,
-                None,
-                &StackInputs::default(),
-                AdviceInputs::default(),
+                ExecutionInputs {
+                    program: &program,
+                    composition: None,
+                    stack: &StackInputs::default(),
+                    advice: AdviceInputs::default(),
+                    options: ExecutionOptions::default(),
+                },
                 &mut DefaultHost::default(),
-                ExecutionOptions::default(),
             )
             .expect("a trace");
             let settings = ProofSettings::new(OptionSet::Fast96, HashFunction::Blake3_256);

@@ -26,7 +26,7 @@ use miden_cvm_air::{
     tree::{missing, parents},
 };
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, Proof, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, Rejection, Verified, VerifierError, verify};
@@ -656,12 +656,14 @@ fn run(source: &str) -> (Trace, PublicInputs) {
     let ExecutionTrace {
         mut trace, public, ..
     } = execute_traced(
-        &program,
-        None,
-        &StackInputs::try_from_ints([5]).expect("an input"),
-        AdviceInputs::default(),
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &StackInputs::try_from_ints([5]).expect("an input"),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        },
         &mut DefaultHost::default(),
-        ExecutionOptions::default(),
     )
     .expect("the program runs");
     // Each row more checks two zeros.

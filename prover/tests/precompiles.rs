@@ -13,7 +13,7 @@ use miden_core_lib::{
 use miden_crypto::dsa;
 use miden_cvm_air::{public::PublicInputs, table::Table};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, Proof, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{
@@ -40,12 +40,14 @@ fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, P
         requests,
         ..
     } = execute_traced(
-        &program,
-        None,
-        &StackInputs::new(bottom_first).expect("at most 16 elements"),
-        AdviceInputs::default().with_stack(advice.iter().copied()),
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &StackInputs::new(bottom_first).expect("at most 16 elements"),
+            advice: AdviceInputs::default().with_stack(advice.iter().copied()),
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .expect("the program runs");
     let proof = prove_trace(

@@ -17,7 +17,7 @@ use miden_cvm_air::{
     table::{Table, Trace},
 };
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 use miden_cvm_prover::{
     Coordinator, CoordinatorError, HashFunction, OptionSet, ProofSettings, ProveOptions,
@@ -69,12 +69,14 @@ fn trace_in_slices(source: &str, slices: usize) -> ExecutionTrace {
         .expect("the program assembles");
     let inputs = StackInputs::try_from_ints([1, 2, 3]).expect("three inputs");
     execute_traced(
-        &program,
-        None,
-        &inputs,
-        AdviceInputs::default(),
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &inputs,
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default().with_slices(slices),
+        },
         &mut DefaultHost::default(),
-        ExecutionOptions::default().with_slices(slices),
     )
     .expect("the program runs")
 }
@@ -422,12 +424,14 @@ fn a_composition_proves_and_verifies() {
     let mut advice = AdviceInputs::default();
     advice.map.insert(segment.commitment, data);
     let ExecutionTrace { trace, public, .. } = execute_traced(
-        &program,
-        Some(&composition),
-        &StackInputs::default(),
-        advice,
+        ExecutionInputs {
+            program: &program,
+            composition: Some(&composition),
+            stack: &StackInputs::default(),
+            advice,
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .expect("the composition runs");
     assert_eq!(

@@ -15,7 +15,7 @@ use miden_core::{
     utils::{Deserializable, Serializable},
 };
 use miden_cvm_air::{columns::CoreRow, opcode::LOGPRECOMPILE};
-use miden_cvm_processor::{ExecutionOptions, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify_with};
 
@@ -50,12 +50,14 @@ fn requests(rows: &[CoreRow<Felt>]) -> Vec<PrecompileRequest> {
 /// Proves a case and verifies the proof; false if the program traps or is refused.
 fn proves(case: &Case) -> bool {
     let traced = execute_traced(
-        &case.program,
-        None,
-        &case.stack_inputs(),
-        case.advice_inputs(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &case.stack_inputs(),
+            advice: case.advice_inputs(),
+            options: ExecutionOptions::default(),
+        },
         &mut case.host(),
-        ExecutionOptions::default(),
     );
     let Ok(trace) = traced else { return false };
     let mut options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));

@@ -9,7 +9,9 @@ use std::{
 
 use miden_core::{Felt, StackInputs};
 use miden_cvm_component::{LinkedComposition, Toolchain};
-use miden_cvm_processor::{AdviceInputs, ExecutionOptions, TraceLengths, execute_traced};
+use miden_cvm_processor::{
+    AdviceInputs, ExecutionInputs, ExecutionOptions, TraceLengths, execute_traced,
+};
 
 use crate::{
     examples::assemble,
@@ -39,12 +41,14 @@ fn rows_of(path: &Path) -> [f64; 6] {
         let advice = AdviceInputs::default().with_stack([Felt::new(rounds)]);
         let lengths = if path.extension().is_some_and(|ending| ending == "masm") {
             let trace = execute_traced(
-                &assemble(path),
-                None,
-                &Default::default(),
-                advice,
+                ExecutionInputs {
+                    program: &assemble(path),
+                    composition: None,
+                    stack: &Default::default(),
+                    advice,
+                    options: ExecutionOptions::default(),
+                },
                 &mut host(),
-                ExecutionOptions::default(),
             );
             trace
                 .unwrap_or_else(|error| panic!("{name}: {error}"))

@@ -9,7 +9,7 @@ use crate::support::{Files, Inputs, host, outputs, run, run_checked};
 use miden_core::{Felt, Program, StackInputs, Word};
 use miden_crypto::hash::{blake::Blake3_256, rpo::Rpo256};
 use miden_cvm_component::{Component, LinkKind, LinkedComposition, Right, SourceText, Toolchain};
-use miden_cvm_processor::{AdviceInputs, ExecutionOptions, Trap, execute};
+use miden_cvm_processor::{AdviceInputs, ExecutionInputs, ExecutionOptions, Trap, execute};
 
 /// Where the examples are.
 pub fn examples() -> PathBuf {
@@ -22,8 +22,17 @@ fn run_program(name: &str) -> Vec<u64> {
     let program = assemble(&path);
     let Inputs { stack, advice } = Inputs::beside(&path);
     let options = ExecutionOptions::default();
-    let output = execute(&program, None, &stack, advice, &mut host(), options)
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let output = execute(
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut host(),
+    )
+    .unwrap_or_else(|error| panic!("{name}: {error}"));
     outputs(&output)
 }
 

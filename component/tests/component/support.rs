@@ -10,8 +10,8 @@ use miden_core::{Felt, StackInputs, Word};
 use miden_cvm_air::check::check;
 use miden_cvm_component::{BuildError, Component, LinkedComposition, Toolchain};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace,
-    execute, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions, ExecutionOutput,
+    ExecutionTrace, execute, execute_traced,
 };
 use tempfile::TempDir;
 
@@ -119,12 +119,14 @@ pub fn outputs(output: &ExecutionOutput) -> Vec<u64> {
 pub fn run(linked: &LinkedComposition, inputs: Inputs) -> Result<ExecutionOutput, ExecutionError> {
     let (stack, advice, mut host) = prepared(linked, inputs);
     execute(
-        &linked.program,
-        Some(&linked.composition),
-        &stack,
-        advice,
+        ExecutionInputs {
+            program: &linked.program,
+            composition: Some(&linked.composition),
+            stack: &stack,
+            advice,
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
 }
 
@@ -139,12 +141,14 @@ pub fn run_checked(linked: &LinkedComposition, inputs: Inputs) {
 pub fn traced(linked: &LinkedComposition, inputs: Inputs) -> ExecutionTrace {
     let (stack, advice, mut host) = prepared(linked, inputs);
     execute_traced(
-        &linked.program,
-        Some(&linked.composition),
-        &stack,
-        advice,
+        ExecutionInputs {
+            program: &linked.program,
+            composition: Some(&linked.composition),
+            stack: &stack,
+            advice,
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .unwrap_or_else(|error| panic!("{error}"))
 }

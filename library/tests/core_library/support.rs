@@ -12,8 +12,8 @@ use miden_core_lib::CoreLibrary;
 use miden_cvm_audit::advice::{LieCampaign, LieReport, Subject, Trust, audit_advice};
 use miden_cvm_library::core_library;
 use miden_cvm_processor::{
-    AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace,
-    NoTrace, Process, Trap, execute_traced,
+    AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions,
+    ExecutionTrace, NoTrace, Process, Trap, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, default_registry, verify};
@@ -359,12 +359,14 @@ impl Call {
             requests,
             ..
         } = execute_traced(
-            &program,
-            None,
-            &self.stack_inputs(),
-            self.advice_inputs(),
+            ExecutionInputs {
+                program: &program,
+                composition: None,
+                stack: &self.stack_inputs(),
+                advice: self.advice_inputs(),
+                options: ExecutionOptions::default(),
+            },
             &mut host(),
-            ExecutionOptions::default(),
         )
         .unwrap_or_else(|error| panic!("{path}: {error}"));
         let proof = prove_trace(

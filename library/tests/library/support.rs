@@ -5,8 +5,8 @@ use std::sync::Arc;
 use miden_core::{EventName, Felt, Program, StackInputs, Word};
 use miden_cvm_library::core_library;
 use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, DefaultHost, ExecutionOptions, ExecutionTrace, ProcessState,
-    execute, execute_traced,
+    AdviceInputs, AdviceMutation, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace,
+    ProcessState, execute, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify};
@@ -25,12 +25,14 @@ impl Code {
 
 pub fn run(program: &Program, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, String> {
     let output = execute(
-        program,
-        None,
-        &inputs(stack),
-        lie.advice.clone(),
+        ExecutionInputs {
+            program,
+            composition: None,
+            stack: &inputs(stack),
+            advice: lie.advice.clone(),
+            options: ExecutionOptions::default(),
+        },
         &mut lie.host(),
-        ExecutionOptions::default(),
     );
     let output = output.map_err(|error| error.to_string())?;
     Ok(output.stack.iter().map(Felt::as_int).collect())
@@ -45,12 +47,14 @@ pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
         requests,
         ..
     } = execute_traced(
-        program,
-        None,
-        &inputs(stack),
-        lie.advice.clone(),
+        ExecutionInputs {
+            program,
+            composition: None,
+            stack: &inputs(stack),
+            advice: lie.advice.clone(),
+            options: ExecutionOptions::default(),
+        },
         &mut lie.host(),
-        ExecutionOptions::default(),
     )
     .expect("the program runs");
     let options = ProveOptions::from(ProofSettings::from(OptionSet::Fast96));

@@ -15,7 +15,7 @@ use miden_cvm_air::{
     },
 };
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 
 /// Imports of the components below. The bodies are never executed; their digests are names.
@@ -400,12 +400,14 @@ impl Builder {
     pub fn trace(&self, main: &str) -> ExecutionTrace {
         let (program, mut host) = self.program(main);
         execute_traced(
-            &program,
-            Some(&self.composition()),
-            &StackInputs::default(),
-            self.advice_inputs(),
+            ExecutionInputs {
+                program: &program,
+                composition: Some(&self.composition()),
+                stack: &StackInputs::default(),
+                advice: self.advice_inputs(),
+                options: self.options,
+            },
             &mut host,
-            self.options,
         )
         .unwrap_or_else(|error| panic!("{error}"))
     }

@@ -20,8 +20,9 @@ use miden_core::{DebugOptions, EventId, EventName, Felt, StackInputs, Word, mast
 use miden_cvm_air::composition::LinkKind::{Isolated, Shared};
 use miden_cvm_processor::{
     AdviceInputs, AdviceMutation, AsyncHost, BaseHost, DefaultHost, ExecutionError,
-    ExecutionOptions, ExecutionTrace, Host, HostError, LoadError, NoTrace, Process, ProcessState,
-    TracedExecutionError, Trap, execute, execute_async, execute_traced, execute_traced_async,
+    ExecutionInputs, ExecutionOptions, ExecutionTrace, Host, HostError, LoadError, NoTrace,
+    Process, ProcessState, TracedExecutionError, Trap, execute, execute_async, execute_traced,
+    execute_traced_async,
 };
 use miden_debug_types::{FileLineCol, Location};
 use proptest::prelude::*;
@@ -144,15 +145,26 @@ fn compare(case: &Case) -> usize {
     let options = ExecutionOptions::default();
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     let at_once = execute_traced(
-        &case.program,
-        None,
-        &stack,
-        advice.clone(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice: advice.clone(),
+            options,
+        },
         &mut case.host(),
-        options,
     );
     let mut host = Slow::new(case.host());
-    let future = execute_traced_async(&case.program, None, &stack, advice, &mut host, options);
+    let future = execute_traced_async(
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut host,
+    );
     let (later, pauses) = finish(future);
     assert_same(&case.name, at_once, later);
     let questions = host.questions.into_inner();
@@ -227,15 +239,26 @@ fn decorators_run_once() {
     let pages = [Page::default(), Page::default()];
     let host_for = |page: &Page| with_handler(case.host()).with_debug_writer(page.clone());
     let at_once = execute_traced(
-        &case.program,
-        None,
-        &stack,
-        advice.clone(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice: advice.clone(),
+            options,
+        },
         &mut host_for(&pages[0]),
-        options,
     );
     let mut host = Slow::new(host_for(&pages[1]));
-    let future = execute_traced_async(&case.program, None, &stack, advice, &mut host, options);
+    let future = execute_traced_async(
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut host,
+    );
     let (later, pauses) = finish(future);
     let last = at_once.as_ref().map(|_| ()).map_err(ToString::to_string);
     // The last event leaves one element, but two are taken.
@@ -259,17 +282,28 @@ fn a_cycle_limit_is_reached_in_the_same_cycle() {
     for max_cycles in 1..150 {
         let options = ExecutionOptions::new(max_cycles, 1).expect("valid options");
         let at_once = execute_traced(
-            &case.program,
-            None,
-            &stack,
-            advice.clone(),
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice: advice.clone(),
+                options,
+            },
             &mut with_handler(case.host()),
-            options,
         );
         assert!(at_once.is_err());
         let mut host = Slow::new(with_handler(case.host()));
         let advice = advice.clone();
-        let future = execute_traced_async(&case.program, None, &stack, advice, &mut host, options);
+        let future = execute_traced_async(
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
+            &mut host,
+        );
         assert_same(&format!("{max_cycles} cycles"), at_once, finish(future).0);
     }
 }
@@ -317,17 +351,27 @@ fn compositions_agree() {
             let mut host = with_handler(host);
             let (stack, advice) = (StackInputs::default(), builder.advice_inputs());
             let at_once = execute_traced(
-                &program,
-                Some(&composition),
-                &stack,
-                advice.clone(),
+                ExecutionInputs {
+                    program: &program,
+                    composition: Some(&composition),
+                    stack: &stack,
+                    advice: advice.clone(),
+                    options,
+                },
                 &mut host,
-                options,
             );
             let mut host = Slow::new(host);
             let composition = Some(&composition);
-            let future =
-                execute_traced_async(&program, composition, &stack, advice, &mut host, options);
+            let future = execute_traced_async(
+                ExecutionInputs {
+                    program: &program,
+                    composition,
+                    stack: &stack,
+                    advice,
+                    options,
+                },
+                &mut host,
+            );
             let (later, pauses) = finish(future);
             assert_same(main, at_once, later);
             assert!(
@@ -345,14 +389,25 @@ fn default_host_answers_at_once() {
     let options = ExecutionOptions::default();
     let mut host = with_handler(case.host());
     let at_once = execute(
-        &case.program,
-        None,
-        &stack,
-        advice.clone(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice: advice.clone(),
+            options,
+        },
         &mut host,
-        options,
     );
-    let future = execute_async(&case.program, None, &stack, advice, &mut host, options);
+    let future = execute_async(
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut host,
+    );
     let (later, pauses) = finish(future);
     assert_eq!(pauses, 0);
     let message =
@@ -421,12 +476,14 @@ fn other_threads_may_answer() {
     let mut host = Remote;
     let options = ExecutionOptions::default();
     let mut run = pin!(execute_async(
-        &case.program,
-        None,
-        &stack,
-        advice,
-        &mut host,
-        options
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options
+        },
+        &mut host
     ));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let output = loop {
@@ -479,7 +536,16 @@ fn missing_procedures_are_the_same_trap() {
         let mut host = Slow::new(DefaultHost::default());
         let options = ExecutionOptions::default();
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
-        let future = execute_async(&case.program, None, &stack, advice, &mut host, options);
+        let future = execute_async(
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
+            &mut host,
+        );
         let (result, pauses) = finish(future);
         let error = result.expect_err("nothing is there");
         assert!(error.trap().is_some_and(is_it), "{error}");

@@ -5,7 +5,8 @@ use miden_core::{Felt, FieldElement, QuadFelt};
 use miden_core_lib::CoreLibrary;
 use miden_cvm_air::composition::LinkKind::Shared;
 use miden_cvm_processor::{
-    AceError, ExecutionOptions, Gate, GateOperation, TracedExecutionError, Trap, execute_traced,
+    AceError, ExecutionInputs, ExecutionOptions, Gate, GateOperation, TracedExecutionError, Trap,
+    execute_traced,
 };
 use proptest::prelude::*;
 
@@ -43,12 +44,14 @@ fn more_wires_than_a_sum_can_hold_are_refused() {
 
 fn trace(case: &Case) -> Result<miden_cvm_processor::ExecutionTrace, TracedExecutionError> {
     execute_traced(
-        &case.program,
-        None,
-        &case.stack_inputs(),
-        case.advice_inputs(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &case.stack_inputs(),
+            advice: case.advice_inputs(),
+            options: ExecutionOptions::default(),
+        },
         &mut case.host(),
-        ExecutionOptions::default(),
     )
 }
 

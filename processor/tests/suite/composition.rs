@@ -181,12 +181,14 @@ fn calls_cost_what_they_cost_without_components() {
         )
         .expect("it assembles");
     let output = miden_cvm_processor::execute(
-        &open,
-        None,
-        &StackInputs::default(),
-        AdviceInputs::default(),
+        miden_cvm_processor::ExecutionInputs {
+            program: &open,
+            composition: None,
+            stack: &StackInputs::default(),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        },
         &mut DefaultHost::default(),
-        ExecutionOptions::default(),
     )
     .expect("it runs");
     for kind in [Shared, Fresh, Isolated] {
@@ -255,12 +257,14 @@ fn an_import_by_exact_root_is_a_link_to_itself() {
         )
     };
     let output = miden_cvm_processor::execute(
-        &program,
-        Some(&builder.composition()),
-        &StackInputs::default(),
-        AdviceInputs::default(),
+        miden_cvm_processor::ExecutionInputs {
+            program: &program,
+            composition: Some(&builder.composition()),
+            stack: &StackInputs::default(),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .expect("it runs");
     assert_eq!(output.stack[0], Felt::new(2));
@@ -595,12 +599,14 @@ fn a_missing_implementation_is_found_when_it_is_called() {
 fn an_invalid_composition_is_refused() {
     let (program, mut host) = counter(Shared).program("begin push.1 drop end");
     let error = miden_cvm_processor::execute(
-        &program,
-        Some(&Composition::default()),
-        &StackInputs::default(),
-        AdviceInputs::default(),
+        miden_cvm_processor::ExecutionInputs {
+            program: &program,
+            composition: Some(&Composition::default()),
+            stack: &StackInputs::default(),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .expect_err("a composition has instances");
     assert!(matches!(error, ExecutionError::Refused(_)), "{error}");

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::OnceLock};
 
 use miden_cvm_air::check::check;
-use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced};
 use proptest::prelude::*;
 
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
@@ -12,12 +12,14 @@ use crate::common::{Case, generated_case, handwritten_cases, random_from};
 fn trace(case: &Case) -> Option<ExecutionTrace> {
     let mut host = case.host();
     execute_traced(
-        &case.program,
-        None,
-        &case.stack_inputs(),
-        case.advice_inputs(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &case.stack_inputs(),
+            advice: case.advice_inputs(),
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .ok()
 }

@@ -8,7 +8,8 @@ use miden_core::{
     mast::MastForest,
 };
 use miden_cvm_processor::{
-    AdviceMutation, BaseHost, ExecutionOptions, Host, HostError, ProcessState, Trap, execute,
+    AdviceMutation, BaseHost, ExecutionInputs, ExecutionOptions, Host, HostError, ProcessState,
+    Trap, execute,
 };
 use miden_debug_types::{Location, SourceFile, SourceSpan};
 use miden_processor as peer;
@@ -147,7 +148,17 @@ fn decorators_are_told_when_and_where_miden_tells_them() {
             .with_debug(debug)
             .with_tracing(trace);
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
-        execute(&case.program, None, &stack, advice, &mut here, options).expect("it runs");
+        execute(
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
+            &mut here,
+        )
+        .expect("it runs");
 
         let mut there = Listener::new(&case);
         let mut options = peer::ExecutionOptions::default().with_debugging(debug);
@@ -173,8 +184,17 @@ fn said_here(case: &Case) -> Said {
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     let options = ExecutionOptions::default();
     let mut host = case.host();
-    let error = execute(&case.program, None, &stack, advice, &mut host, options)
-        .expect_err("the assertion fails");
+    let error = execute(
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut host,
+    )
+    .expect_err("the assertion fails");
     let said: Said = match error.trap() {
         Some(Trap::FailedAssertion {
             err_code, err_msg, ..

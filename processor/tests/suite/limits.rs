@@ -10,9 +10,9 @@ use miden_core::{
 };
 use miden_cvm_air::composition::LinkKind;
 use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput,
-    HostError, Limits, LoadError, ProcessState, TracedExecutionError, Trap, execute,
-    execute_traced,
+    AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions,
+    ExecutionOutput, HostError, Limits, LoadError, ProcessState, TracedExecutionError, Trap,
+    execute, execute_traced,
 };
 
 use super::composition::Builder;
@@ -21,12 +21,14 @@ use crate::common::Case;
 fn run(case: &Case, options: ExecutionOptions) -> Result<ExecutionOutput, ExecutionError> {
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     execute(
-        &case.program,
-        None,
-        &stack,
-        advice,
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
         &mut case.host(),
-        options,
     )
 }
 
@@ -95,12 +97,14 @@ fn elements_read_in_bulk() {
         host.register_handler(EventName::new("test::look"), Arc::new(look))
             .expect("a new event");
         let error = execute(
-            &case.program,
-            None,
-            &case.stack_inputs(),
-            case.advice_inputs(),
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &case.stack_inputs(),
+                advice: case.advice_inputs(),
+                options: ExecutionOptions::default().with_limits(limits),
+            },
             &mut host,
-            ExecutionOptions::default().with_limits(limits),
         )
         .expect_err("the run passes a limit");
         let Some(Trap::LimitExceeded { limit, max }) = error.trap() else {
@@ -113,7 +117,16 @@ fn elements_read_in_bulk() {
     let mut host = DefaultHost::default();
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     let options = ExecutionOptions::default();
-    let ran = execute(&case.program, None, &stack, advice, &mut host, options);
+    let ran = execute(
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut host,
+    );
     assert!(ran.is_err(), "the default limit is less than all memory");
 }
 
@@ -263,7 +276,16 @@ fn advice_of_the_host() {
             .expect("a new event");
         let options = ExecutionOptions::default().with_limits(limits);
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
-        let run = execute(&case.program, None, &stack, advice, &mut host, options);
+        let run = execute(
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
+            &mut host,
+        );
         let error = run.expect_err("the host gives too much");
         assert!(error.to_string().contains("100 advice elements"), "{error}");
     }
@@ -360,12 +382,14 @@ fn trace_rows() {
         let case = Case::masm("endless", source);
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         let traced = execute_traced(
-            &case.program,
-            None,
-            &stack,
-            advice,
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
             &mut case.host(),
-            options,
         );
         let Err(TracedExecutionError::Execution(ExecutionError::Trapped(report))) = traced else {
             panic!("{source} has no end");
@@ -394,12 +418,14 @@ fn expected_cycles_change_nothing() {
         let options = ExecutionOptions::new(1 << 16, expected).expect("valid options");
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         execute_traced(
-            &case.program,
-            None,
-            &stack,
-            advice,
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
             &mut case.host(),
-            options,
         )
         .expect("it runs")
     };

@@ -9,8 +9,8 @@ use std::{
 use miden_core::Felt;
 use miden_core_lib::CoreLibrary;
 use miden_cvm_processor::{
-    ExecutionError, ExecutionOptions, LoadError, Process, RowKind, RowState, Tracer, Trap,
-    execute_traced,
+    ExecutionError, ExecutionInputs, ExecutionOptions, LoadError, Process, RowKind, RowState,
+    Tracer, Trap, execute_traced,
 };
 use miden_processor as peer;
 use proptest::prelude::*;
@@ -282,12 +282,14 @@ fn precompile_transcripts_agree() {
         )
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
         let here = execute_traced(
-            &case.program,
-            None,
-            &case.stack_inputs(),
-            case.advice_inputs(),
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &case.stack_inputs(),
+                advice: case.advice_inputs(),
+                options: ExecutionOptions::default(),
+            },
             &mut case.host(),
-            ExecutionOptions::default(),
         )
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
         let state = here.public.precompile_transcript;

@@ -161,8 +161,16 @@ fn told(case: &Case) -> ([Vec<String>; 2], [Option<String>; 2]) {
     let options = miden_cvm_processor::ExecutionOptions::default()
         .with_debug(true)
         .with_tracing(true);
-    let ours =
-        miden_cvm_processor::execute(&case.program, None, &stack, advice, &mut here, options);
+    let ours = miden_cvm_processor::execute(
+        miden_cvm_processor::ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        &mut here,
+    );
 
     let mut there = there::Node::default();
     let options = peer::ExecutionOptions::default()

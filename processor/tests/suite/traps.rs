@@ -6,8 +6,8 @@ use miden_assembly::{Assembler, DefaultSourceManager};
 use miden_core::crypto::merkle::MerkleTree;
 use miden_core::{EventName, Felt, Operation, StackInputs, Word, crypto::merkle::MerkleStore};
 use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionOptions, HostError,
-    ProcessState, RegistryError, Trap, execute,
+    AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions,
+    HostError, ProcessState, RegistryError, Trap, execute,
 };
 
 use crate::common::Case;
@@ -15,7 +15,17 @@ use crate::common::Case;
 fn run(case: &Case, host: &mut DefaultHost) -> Result<Vec<Felt>, ExecutionError> {
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     let options = ExecutionOptions::default();
-    execute(&case.program, None, &stack, advice, host, options).map(|out| out.stack.to_vec())
+    execute(
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        host,
+    )
+    .map(|out| out.stack.to_vec())
 }
 
 fn fails(case: &Case) -> ExecutionError {
@@ -37,12 +47,14 @@ end";
         .expect("it assembles");
     let mut host = DefaultHost::default().with_source_manager(sources);
     let error = execute(
-        &program,
-        None,
-        &StackInputs::default(),
-        AdviceInputs::default(),
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &StackInputs::default(),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        },
         &mut host,
-        ExecutionOptions::default(),
     )
     .expect_err("the assertion fails");
     let ExecutionError::Trapped(report) = &error else {
@@ -167,7 +179,16 @@ fn decorators_run_when_asked_for() {
         let page = Page::default();
         let mut host = DefaultHost::default().with_debug_writer(page.clone());
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
-        let output = execute(&case.program, None, &stack, advice, &mut host, options);
+        let output = execute(
+            ExecutionInputs {
+                program: &case.program,
+                composition: None,
+                stack: &stack,
+                advice,
+                options,
+            },
+            &mut host,
+        );
         let cycles = output.expect("decorators change nothing").cycles;
         (cycles, page.text())
     };

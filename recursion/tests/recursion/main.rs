@@ -9,8 +9,8 @@ use miden_assembly::Assembler;
 use miden_core::{Felt, StackInputs, Word, crypto::hash::Rpo256};
 use miden_cvm_air::{air::CvmAir, transcript};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace,
-    execute, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions, ExecutionOutput,
+    ExecutionTrace, execute, execute_traced,
 };
 use miden_cvm_prover::{ProveOptions, prove_trace};
 use miden_cvm_recursion::{Shape, ShapeError, VerifyingProgram, WitnessError, advice, commitment};
@@ -43,7 +43,17 @@ fn traced(source: &str, inputs: &[u64]) -> ExecutionTrace {
     let stack = StackInputs::try_from_ints(inputs.iter().copied()).expect("inputs");
     let (advice, options) = (AdviceInputs::default(), ExecutionOptions::default());
     let host = &mut DefaultHost::default();
-    execute_traced(&program, None, &stack, advice, host, options).expect("a trace")
+    execute_traced(
+        ExecutionInputs {
+            program: &program,
+            composition: None,
+            stack: &stack,
+            advice,
+            options,
+        },
+        host,
+    )
+    .expect("a trace")
 }
 
 /// Proves a run.
@@ -95,7 +105,16 @@ fn trace_of(proofs: &[(PublicInputs, Proof)]) -> ExecutionTrace {
     let program = program(proofs);
     let (stack, inputs) = (StackInputs::default(), all_advice(&program, proofs));
     let (host, options) = (&mut DefaultHost::default(), ExecutionOptions::default());
-    let traced = execute_traced(program.program(), None, &stack, inputs, host, options);
+    let traced = execute_traced(
+        ExecutionInputs {
+            program: program.program(),
+            composition: None,
+            stack: &stack,
+            advice: inputs,
+            options,
+        },
+        host,
+    );
     traced.expect("a trace")
 }
 
@@ -106,7 +125,16 @@ fn run(
 ) -> Result<ExecutionOutput, ExecutionError> {
     let (stack, options) = (StackInputs::default(), ExecutionOptions::default());
     let host = &mut DefaultHost::default();
-    execute(program.program(), None, &stack, inputs, host, options)
+    execute(
+        ExecutionInputs {
+            program: program.program(),
+            composition: None,
+            stack: &stack,
+            advice: inputs,
+            options,
+        },
+        host,
+    )
 }
 
 /// The commitment to statements, computed here.

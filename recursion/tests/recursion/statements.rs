@@ -19,7 +19,7 @@ use miden_cvm_air::{
     heights::Heights,
 };
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
 };
 use miden_cvm_recursion::{
     Aggregate, AggregateError, CheckedAggregate, MAX_MESSAGES, NUM_VARIABLES, Shape, ShapeError,
@@ -149,12 +149,14 @@ fn composed(main: &str, kernel: Option<&str>, public: u64, hashed: u64) -> Execu
     };
     let (stack, options) = (StackInputs::default(), ExecutionOptions::default());
     execute_traced(
-        &program,
-        Some(&composition),
-        &stack,
-        advice,
+        ExecutionInputs {
+            program: &program,
+            composition: Some(&composition),
+            stack: &stack,
+            advice,
+            options,
+        },
         &mut host,
-        options,
     )
     .expect("a trace")
 }

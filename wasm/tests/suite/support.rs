@@ -13,7 +13,8 @@ use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::composition::{Composition, SegmentRecord};
 use miden_cvm_component::core_library;
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionOutput, execute,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions, ExecutionOutput,
+    execute,
 };
 use miden_cvm_wasm::{Cell, Compiled, Export, Options, ValueType, WasmError, compile};
 
@@ -209,12 +210,14 @@ impl Machine {
         let mut host = DefaultHost::default();
         let options = ExecutionOptions::new(1 << 26, 64).expect("valid options");
         execute(
-            &self.program,
-            Some(&self.composition),
-            &StackInputs::default(),
-            advice,
+            ExecutionInputs {
+                program: &self.program,
+                composition: Some(&self.composition),
+                stack: &StackInputs::default(),
+                advice,
+                options,
+            },
             &mut host,
-            options,
         )
         .map_err(Box::new)
     }

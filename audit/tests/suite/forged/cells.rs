@@ -18,7 +18,7 @@ use miden_cvm_air::{
     table::{Table, Trace, Window},
 };
 use miden_cvm_audit::{Names, RowContext, core_kind, is_unread, row_kind};
-use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced};
 
 use super::{resources, toolkit::CYCLE};
 use crate::{
@@ -136,12 +136,14 @@ fn traces() -> Vec<Honest> {
         .iter()
         .filter_map(|case| {
             execute_traced(
-                &case.program,
-                None,
-                &case.stack_inputs(),
-                case.advice_inputs(),
+                ExecutionInputs {
+                    program: &case.program,
+                    composition: None,
+                    stack: &case.stack_inputs(),
+                    advice: case.advice_inputs(),
+                    options: ExecutionOptions::default(),
+                },
                 &mut case.host(),
-                ExecutionOptions::default(),
             )
             .ok()
         })

@@ -8,7 +8,7 @@ use miden_core::{
     Operation::{self, *},
     sys_events::SystemEvent,
 };
-use miden_cvm_processor::{ExecutionOptions, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, execute_traced};
 
 use super::{Forgery, circuits, crypto::merkle, polynomials::fri, streams::encryption};
 use crate::{common::Case, coverage::operations};
@@ -96,12 +96,14 @@ fn honest(op: &Operation) -> Forgery {
                 .stack(&stack)
                 .advice(100..120);
             let trace = execute_traced(
-                &case.program,
-                None,
-                &case.stack_inputs(),
-                case.advice_inputs(),
+                ExecutionInputs {
+                    program: &case.program,
+                    composition: None,
+                    stack: &case.stack_inputs(),
+                    advice: case.advice_inputs(),
+                    options: ExecutionOptions::default(),
+                },
                 &mut case.host(),
-                ExecutionOptions::default(),
             );
             if let Ok(trace) = trace {
                 return Forgery::new(trace);

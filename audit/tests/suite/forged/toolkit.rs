@@ -19,7 +19,7 @@ use miden_cvm_air::{
     table::{Table, Trace, Window},
 };
 use miden_cvm_audit::{Key, Sent, collect, memory};
-use miden_cvm_processor::{ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
 
@@ -77,12 +77,14 @@ struct Balance {
 /// The trace of a case, which does not trap.
 pub fn trace_of(case: &Case) -> Forgery {
     let trace = execute_traced(
-        &case.program,
-        None,
-        &case.stack_inputs(),
-        case.advice_inputs(),
+        ExecutionInputs {
+            program: &case.program,
+            composition: None,
+            stack: &case.stack_inputs(),
+            advice: case.advice_inputs(),
+            options: ExecutionOptions::default(),
+        },
         &mut case.host(),
-        ExecutionOptions::default(),
     )
     .unwrap_or_else(|error| panic!("{}: {error}", case.name));
     Forgery::new(trace)

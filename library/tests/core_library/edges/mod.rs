@@ -18,7 +18,9 @@ use miden_assembly::library::LibraryExport;
 use miden_core::{
     AdviceMap, Felt, ONE, Program, StackInputs, Word, ZERO, crypto::merkle::MerkleStore,
 };
-use miden_cvm_processor::{AdviceInputs, ContextId, DefaultHost, ExecutionOptions, execute};
+use miden_cvm_processor::{
+    AdviceInputs, ContextId, DefaultHost, ExecutionInputs, ExecutionOptions, execute,
+};
 
 use crate::support::{Call, Code, Corrected, MEMORY_KEY, Published, digest_in, memory_from_advice};
 
@@ -186,7 +188,16 @@ impl Procedure {
         };
         let options = ExecutionOptions::default();
         let mut host = self.host.clone();
-        let Ok(output) = execute(&self.program, None, &below, advice, &mut host, options) else {
+        let Ok(output) = execute(
+            ExecutionInputs {
+                program: &self.program,
+                composition: None,
+                stack: &below,
+                advice,
+                options,
+            },
+            &mut host,
+        ) else {
             return Expected::Traps;
         };
         let addresses: Vec<u32> = match &case.expected {
