@@ -106,6 +106,20 @@ impl From<Hex> for String {
     }
 }
 
+/// The bytes that a text stands for, two lower-case hexadecimal digits each; `None` if it is no such text.
+pub fn bytes_from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |&byte: &u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(16 * digit(high)? + digit(low)?));
+    rest.is_empty().then(|| bytes.collect())?
+}
+
 /// Words that are written as [`Hex`].
 pub mod hex {
     use super::*;
@@ -162,5 +176,23 @@ pub mod elements {
         let numbers = Vec::<u64>::deserialize(deserializer)?;
         let elements = numbers.into_iter().map(element).collect::<Result<_, _>>();
         elements.map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miden_core::utils::ToHex;
+
+    use super::*;
+
+    #[test]
+    fn bytes_have_one_text() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let text = bytes.as_slice().to_hex();
+        assert_eq!(bytes_from_hex(&text), Some(bytes));
+        assert_eq!(bytes_from_hex(""), Some(Vec::new()));
+        for wrong in ["0", "0A", "0x00", "g0", "0g", "000", " 00", "é0"] {
+            assert_eq!(bytes_from_hex(wrong), None, "{wrong}");
+        }
     }
 }

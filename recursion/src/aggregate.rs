@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use miden_core::{StackOutputs, Word, crypto::hash::Rpo256, utils::ToHex};
 use miden_cvm_air::{
     air::CvmAir,
-    canonical::{Object, present},
+    canonical::{Object, bytes_from_hex, present},
     heights::Heights,
     public::PublicInputs,
     requests::{self, RequestsError},
@@ -444,16 +444,8 @@ fn written(requests: &[PrecompileRequest]) -> Option<String> {
 
 /// Requests from a text, of which there is one only.
 fn read(text: &str) -> Result<Vec<PrecompileRequest>, EncodingError> {
-    let digit = |&byte: &u8| match byte {
-        b'0'..=b'9' => Ok(byte - b'0'),
-        b'a'..=b'f' => Ok(byte - b'a' + 10),
-        _ => Err(EncodingError::Digits),
-    };
-    let byte = |[high, low]: &[u8; 2]| Ok(16 * digit(high)? + digit(low)?);
-    let bytes: Result<Vec<u8>, EncodingError> = match text.as_bytes().as_chunks() {
-        ([], []) => Err(EncodingError::Empty),
-        (pairs, []) => pairs.iter().map(byte).collect(),
-        _ => Err(EncodingError::Digits),
-    };
-    Ok(requests::read(&bytes?)?)
+    match bytes_from_hex(text).ok_or(EncodingError::Digits)? {
+        bytes if bytes.is_empty() => Err(EncodingError::Empty),
+        bytes => Ok(requests::read(&bytes)?),
+    }
 }

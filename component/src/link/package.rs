@@ -6,9 +6,9 @@ use miden_assembly::DefaultSourceManager;
 use miden_core::{
     Program,
     mast::{MastForest, MastNodeExt},
-    utils::{Deserializable, Serializable},
+    utils::{Deserializable, Serializable, ToHex},
 };
-use miden_cvm_air::composition::Composition;
+use miden_cvm_air::{canonical::bytes_from_hex, composition::Composition};
 use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest, Section, SectionId};
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ impl LinkedComposition {
         let installed = self.installed.iter().map(position).collect();
         let section = CompositionSection {
             form: FORM,
-            records: to_hex(&self.composition.to_bytes()),
+            records: self.composition.to_bytes().as_slice().to_hex(),
             instances,
             installed,
             components: components
@@ -148,11 +148,15 @@ impl LinkedComposition {
         let program = Program::clone(&program);
         let forest = program.mast_forest().clone();
 
-        let records = from_hex(&section.records)
-            .ok_or_else(|| wrong("its records", "they are not hexadecimal digits"))?;
+        let records = bytes_from_hex(&section.records).ok_or_else(|| {
+            wrong(
+                "its records",
+                "they are not pairs of lower-case hexadecimal digits",
+            )
+        })?;
         let composition =
             Composition::read_from_bytes(&records).map_err(|error| wrong("its records", error))?;
-        if to_hex(&composition.to_bytes()) != section.records {
+        if composition.to_bytes().as_slice().to_hex() != section.records {
             return Err(wrong("its records", "there are bytes behind their end"));
         }
         let count = composition.num_instances() as usize;
@@ -246,20 +250,4 @@ fn check_main(program: &Program, instances: &[Instance]) -> Result<(), PackageEr
         true => Ok(()),
         false => Err(wrong("its program", "the root does not export it")),
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    pairs
-        .iter()
-        .map(|[high, low]| Some((digit(*high)? * 16 + digit(*low)?) as u8))
-        .collect()
 }
