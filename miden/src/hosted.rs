@@ -163,23 +163,10 @@ impl Run<'_> {
     where
         H: miden_processor::AsyncHost + Send + Sync,
     {
-        let (channel, advice) = (Channel::default(), own_advice(self.advice.clone()));
+        let (channel, inputs) = (Channel::default(), self.inputs());
         let mut miden = Box::pin(self.beside(host, &channel));
         let mut lockstep = Lockstep::new(miden.as_mut(), &channel, self.sources.clone());
-        // Decorators are run once, by Miden's processor.
-        let options = self.options.with_debug(false).with_tracing(false);
-        let (program, stack) = (self.program, &self.stack);
-        let run = execute_async(
-            ExecutionInputs {
-                program,
-                composition: None,
-                stack,
-                advice,
-                options,
-            },
-            &mut lockstep,
-        )
-        .await;
+        let run = execute_async(inputs, &mut lockstep).await;
         lockstep
             .settle(run.map_err(TracedExecutionError::from), |run| {
                 (&run.stack, run.precompile_transcript.state())
@@ -195,28 +182,28 @@ impl Run<'_> {
     where
         H: miden_processor::AsyncHost + Send + Sync,
     {
-        let (channel, advice) = (Channel::default(), own_advice(self.advice.clone()));
+        let (channel, inputs) = (Channel::default(), self.inputs());
         let mut miden = Box::pin(self.beside(host, &channel));
         let mut lockstep = Lockstep::new(miden.as_mut(), &channel, self.sources.clone());
-        let options = self.options.with_debug(false).with_tracing(false);
-        let (program, stack) = (self.program, &self.stack);
-        let run = execute_traced_async(
-            ExecutionInputs {
-                program,
-                composition: None,
-                stack,
-                advice,
-                options,
-            },
-            &mut lockstep,
-        )
-        .await;
+        let run = execute_traced_async(inputs, &mut lockstep).await;
         lockstep
             .settle(run, |run| {
                 let public = &run.public;
                 (&public.stack_outputs, public.precompile_transcript)
             })
             .await
+    }
+
+    /// What this machine runs with.
+    fn inputs(&self) -> ExecutionInputs<'_> {
+        ExecutionInputs {
+            program: self.program,
+            composition: None,
+            stack: &self.stack,
+            advice: own_advice(self.advice.clone()),
+            // Decorators are run once, by Miden's processor.
+            options: self.options.with_debug(false).with_tracing(false),
+        }
     }
 
     /// The run of Miden's processor beside this machine.

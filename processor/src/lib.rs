@@ -165,12 +165,7 @@ pub fn execute_traced(
     inputs: ExecutionInputs<'_>,
     host: &mut impl Host,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let ExecutionInputs {
-        program,
-        composition,
-        stack: stack_inputs,
-        ..
-    } = inputs;
+    let (program, composition, stack_inputs) = (inputs.program, inputs.composition, inputs.stack);
     let mut process = tracing_process(inputs);
     let stack = process.execute(program, composition, host)?;
     Ok(trace(process, program, stack_inputs, &stack)?)
@@ -187,12 +182,7 @@ pub async fn execute_traced_async(
     inputs: ExecutionInputs<'_>,
     host: &mut impl AsyncHost,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let ExecutionInputs {
-        program,
-        composition,
-        stack: stack_inputs,
-        ..
-    } = inputs;
+    let (program, composition, stack_inputs) = (inputs.program, inputs.composition, inputs.stack);
     let mut process = tracing_process(inputs);
     let stack = process.execute_async(program, composition, host).await?;
     Ok(trace(process, program, stack_inputs, &stack)?)

@@ -773,15 +773,10 @@ impl<'e> Emitter<'e> {
                         meeting: Rc::new(self.meeting(classes, None)),
                     };
                     self.choice(*cond, then, els, (None, None), &inner)?;
-                    if !self.joined(&inner.meeting) {
-                        return Ok(());
-                    }
-                    if !inner.meeting.is_flagged() {
-                        self.machine.keep(after);
-                        self.sweep();
+                    if self.go_on(&inner.meeting, joined, &rest, after, context)? {
                         continue;
                     }
-                    return self.dispatch(&inner.meeting.classes, joined, &rest, after, context);
+                    return Ok(());
                 }
                 Node::Scope { label, body, after } => {
                     let mut inner = context.clone();
@@ -796,15 +791,10 @@ impl<'e> Emitter<'e> {
                     self.exits(&body.flow.exits, &inner, &mut classes);
                     inner.meeting = Rc::new(self.meeting(classes, None));
                     self.run(&body.nodes, None, &inner)?;
-                    if !self.joined(&inner.meeting) {
-                        return Ok(());
-                    }
-                    if !inner.meeting.is_flagged() {
-                        self.machine.keep(after);
-                        self.sweep();
+                    if self.go_on(&inner.meeting, joined, &rest, after, context)? {
                         continue;
                     }
-                    return self.dispatch(&inner.meeting.classes, joined, &rest, after, context);
+                    return Ok(());
                 }
                 Node::Loop { label, body, after } => {
                     let again = self.class(body.live.clone());
@@ -899,6 +889,28 @@ impl<'e> Emitter<'e> {
             self.machine.release(flag);
         }
         self.sweep();
+    }
+
+    /// Goes on behind a block whose paths have come together, if any has; returns `true` if all of them lead to
+    /// the next node, which is left to the caller.
+    fn go_on(
+        &mut self,
+        meeting: &Meeting,
+        joined: Class,
+        rest: &Work<'_, '_>,
+        after: &Set,
+        context: &Context,
+    ) -> Emitted<bool> {
+        if !self.joined(meeting) {
+            return Ok(false);
+        }
+        if meeting.is_flagged() {
+            self.dispatch(&meeting.classes, joined, rest, after, context)?;
+            return Ok(false);
+        }
+        self.machine.keep(after);
+        self.sweep();
+        Ok(true)
     }
 
     /// Goes on where paths have come together that lead to `joined` and elsewhere.

@@ -1,7 +1,7 @@
 //! The walk through a program's forest, with a stack of its own instead of the native one.
 
 use miden_core::{
-    Decorator, Felt, ONE, Operation, Word, ZERO,
+    Decorator, Felt, Operation, Word, ZERO,
     mast::{
         BasicBlockNode, CallNode, DecoratorId, DynNode, JoinNode, LoopNode, MastForest, MastNode,
         MastNodeExt, MastNodeId, OpBatch, SplitNode,
@@ -15,7 +15,7 @@ use crate::{
         state::InstanceState,
     },
     error::{OpResult, Trap},
-    exec::ops::Outcome,
+    exec::ops::{Outcome, truth},
     forests::{ForestId, Forests, Missing, Position, Procedure},
     host::{BaseHost, TEXT_TRACE},
     machine::process::{Process, hash_input},
@@ -338,12 +338,10 @@ impl<T: Tracer> Process<T> {
         self.stack.drop_top();
         self.advance()?;
         walk.push(Continuation::End(id))?;
-        if value == ONE {
-            Ok(Next::Enter(split.on_true()))
-        } else if value == ZERO {
-            Ok(Next::Enter(split.on_false()))
-        } else {
-            Err(Box::new(Trap::NotBinaryValueIf { value }))
+        match truth(value) {
+            Some(true) => Ok(Next::Enter(split.on_true())),
+            Some(false) => Ok(Next::Enter(split.on_false())),
+            None => Err(Box::new(Trap::NotBinaryValueIf { value })),
         }
     }
 
@@ -361,14 +359,12 @@ impl<T: Tracer> Process<T> {
         let value = self.stack.get(0);
         self.stack.drop_top();
         self.advance()?;
-        if value == ONE {
+        if loop_condition(value)? {
             walk.push(Continuation::Loop(id))?;
             Ok(Next::Enter(node.body()))
-        } else if value == ZERO {
+        } else {
             self.end_loop(walk, node, false)?;
             Ok(Next::Pending)
-        } else {
-            Err(Box::new(Trap::NotBinaryValueLoop { value }))
         }
     }
 
@@ -382,8 +378,7 @@ impl<T: Tracer> Process<T> {
         let MastNode::Loop(node) = find_node(forest, id)? else {
             return Err(Box::new(Trap::MastNodeNotFoundInForest { node_id: id }));
         };
-        let value = self.stack.get(0);
-        if value == ONE {
+        if loop_condition(self.stack.get(0))? {
             if T::ENABLED {
                 let body = find_node(forest, node.body())?.digest();
                 self.row(RowKind::Repeat {
@@ -395,11 +390,9 @@ impl<T: Tracer> Process<T> {
             self.advance()?;
             walk.push(Continuation::Loop(id))?;
             Ok(Next::Enter(node.body()))
-        } else if value == ZERO {
+        } else {
             self.end_loop(walk, node, true)?;
             Ok(Next::Pending)
-        } else {
-            Err(Box::new(Trap::NotBinaryValueLoop { value }))
         }
     }
 
@@ -866,6 +859,11 @@ impl GroupPlace {
             self.index += 1;
         }
     }
+}
+
+/// The condition of a loop.
+fn loop_condition(value: Felt) -> OpResult<bool> {
+    truth(value).ok_or_else(|| Box::new(Trap::NotBinaryValueLoop { value }))
 }
 
 fn start_row(kind: NodeKind, digest: Word, inputs: &[Felt; 8]) -> RowKind<'_> {

@@ -4,6 +4,7 @@ use miden_core::{Felt, FieldElement, ONE, ZERO};
 
 use crate::{
     error::{OpResult, Trap},
+    exec::ops::truth,
     machine::stack::Stack,
 };
 
@@ -54,13 +55,7 @@ pub(super) fn inv(stack: &mut Stack) -> OpResult {
 #[inline]
 pub(super) fn binary(stack: &Stack, position: usize) -> OpResult<bool> {
     let value = stack.get(position);
-    if value == ZERO {
-        Ok(false)
-    } else if value == ONE {
-        Ok(true)
-    } else {
-        Err(Box::new(Trap::NotBinaryValueOp { value }))
-    }
+    truth(value).ok_or_else(|| Box::new(Trap::NotBinaryValueOp { value }))
 }
 
 #[inline]

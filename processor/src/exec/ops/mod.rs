@@ -10,7 +10,7 @@ mod stack_ops;
 mod system;
 mod u32_ops;
 
-use miden_core::{Operation, mast::MastForest};
+use miden_core::{Felt, ONE, Operation, ZERO, mast::MastForest};
 
 use crate::{
     error::{OpResult, Trap},
@@ -25,6 +25,15 @@ pub(crate) enum Outcome {
     Done,
     /// It emits an event that the host has to answer; then it is done.
     HostEvent,
+}
+
+/// The truth value that an element stands for, if it is 0 or 1.
+#[inline]
+pub(crate) fn truth(value: Felt) -> Option<bool> {
+    if value == ZERO {
+        return Some(false);
+    }
+    (value == ONE).then_some(true)
 }
 
 impl<T: Tracer> Process<T> {
