@@ -16,14 +16,14 @@ use miden_processor::{ExecutionError, FutureMaybeSend};
 use miden_protocol::{
     Felt, MIN_PROOF_SECURITY_LEVEL,
     account::{
-        AccountBuilder, AccountComponent, AccountId, AccountIdVersion, AccountStorageMode,
+        Account, AccountBuilder, AccountComponent, AccountId, AccountIdVersion, AccountStorageMode,
         AccountType,
         auth::{PublicKey, PublicKeyCommitment, Signature},
     },
     assembly::DefaultSourceManager,
     asset::{Asset, FungibleAsset},
     crypto::rand::RpoRandomCoin,
-    note::{NoteAttachment, NoteTag, NoteType},
+    note::{Note, NoteAttachment, NoteId, NoteTag, NoteType},
     testing::account_id::ACCOUNT_ID_PUBLIC_FUNGIBLE_FAUCET_2,
     transaction::{ExecutedTransaction, OutputNote},
 };
@@ -112,23 +112,41 @@ fn two_assets() -> [Asset; 2] {
     ]
 }
 
-#[test]
-fn a_note_with_two_assets_is_consumed() {
-    let mut builder = MockChain::builder();
+/// A wallet that exists already.
+fn wallet(builder: &mut MockChainBuilder, auth: Auth) -> Account {
+    builder.add_existing_wallet(auth).expect("a wallet")
+}
+
+/// A note with two assets for a target, from a new wallet.
+fn note_for(builder: &mut MockChainBuilder, target: &Account) -> Note {
     let sender = builder
         .create_new_wallet(Auth::BasicAuth)
         .expect("a wallet");
-    let target = builder
-        .add_existing_wallet(Auth::EcdsaK256KeccakAuth)
-        .expect("a wallet");
-    let note = builder
+    builder
         .add_p2id_note(sender.id(), target.id(), &two_assets(), NoteType::Public)
-        .expect("a note");
+        .expect("a note")
+}
+
+/// What a transaction of an account runs in, which consumes notes of the chain and other ones.
+fn context_of(
+    chain: &MockChain,
+    account: &Account,
+    notes: &[NoteId],
+    others: &[Note],
+) -> TransactionContext {
+    chain
+        .build_tx_context(account.id(), notes, others)
+        .and_then(TransactionContextBuilder::build)
+        .expect("a context")
+}
+
+#[test]
+fn a_note_with_two_assets_is_consumed() {
+    let mut builder = MockChain::builder();
+    let target = wallet(&mut builder, Auth::EcdsaK256KeccakAuth);
+    let note = note_for(&mut builder, &target);
     let mut chain = builder.build().expect("a chain");
-    let context = chain
-        .build_tx_context(target.id(), &[note.id()], &[])
-        .and_then(|context| context.build())
-        .expect("a context");
+    let context = context_of(&chain, &target, &[note.id()], &[]);
     settle(&mut chain, both(context));
     let vault = chain
         .committed_account(target.id())
@@ -142,23 +160,11 @@ fn a_note_with_two_assets_is_consumed() {
 #[test]
 fn the_wrong_consumer_gets_the_same_error_and_the_story_of_the_trap() {
     let mut builder = MockChain::builder();
-    let sender = builder
-        .create_new_wallet(Auth::BasicAuth)
-        .expect("a wallet");
-    let target = builder
-        .add_existing_wallet(Auth::BasicAuth)
-        .expect("a wallet");
-    let other = builder
-        .add_existing_wallet(Auth::IncrNonce)
-        .expect("a wallet");
-    let note = builder
-        .add_p2id_note(sender.id(), target.id(), &two_assets(), NoteType::Public)
-        .expect("a note");
+    let target = wallet(&mut builder, Auth::BasicAuth);
+    let other = wallet(&mut builder, Auth::IncrNonce);
+    let note = note_for(&mut builder, &target);
     let chain = builder.build().expect("a chain");
-    let context = chain
-        .build_tx_context(other.id(), &[], &[note])
-        .and_then(|context| context.build())
-        .expect("a context");
+    let context = context_of(&chain, &other, &[], &[note]);
     let ours = execute(&context).expect_err("the note is not for this account");
     let theirs = block_on(context.execute()).expect_err("the note is not for this account");
 
@@ -193,20 +199,10 @@ fn the_wrong_consumer_gets_the_same_error_and_the_story_of_the_trap() {
 #[test]
 fn who_does_not_sign_is_told_so() {
     let mut builder = MockChain::builder();
-    let sender = builder
-        .create_new_wallet(Auth::BasicAuth)
-        .expect("a wallet");
-    let target = builder
-        .add_existing_wallet(Auth::BasicAuth)
-        .expect("a wallet");
-    let note = builder
-        .add_p2id_note(sender.id(), target.id(), &two_assets(), NoteType::Public)
-        .expect("a note");
+    let target = wallet(&mut builder, Auth::BasicAuth);
+    let note = note_for(&mut builder, &target);
     let chain = builder.build().expect("a chain");
-    let context = chain
-        .build_tx_context(target.id(), &[note.id()], &[])
-        .and_then(|context| context.build())
-        .expect("a context");
+    let context = context_of(&chain, &target, &[note.id()], &[]);
     let nobody: Option<&Slow<'_>> = None;
     let error = execute_with(&context, nobody, Limits::default()).expect_err("nobody signs");
     assert!(
@@ -257,20 +253,10 @@ fn wait() -> impl Future<Output = ()> + Send {
 #[test]
 fn a_host_may_take_its_time() {
     let mut builder = MockChain::builder();
-    let sender = builder
-        .create_new_wallet(Auth::BasicAuth)
-        .expect("a wallet");
-    let target = builder
-        .add_existing_wallet(Auth::BasicAuth)
-        .expect("a wallet");
-    let note = builder
-        .add_p2id_note(sender.id(), target.id(), &two_assets(), NoteType::Public)
-        .expect("a note");
+    let target = wallet(&mut builder, Auth::BasicAuth);
+    let note = note_for(&mut builder, &target);
     let chain = builder.build().expect("a chain");
-    let context = chain
-        .build_tx_context(target.id(), &[note.id()], &[])
-        .and_then(|context| context.build())
-        .expect("a context");
+    let context = context_of(&chain, &target, &[note.id()], &[]);
     let slow = execute_with(&context, Some(&Slow(&context)), Limits::default())
         .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(slow.id(), both(context).id());
@@ -288,9 +274,7 @@ fn a_network_faucet_mints() {
     let faucet = builder
         .add_existing_network_faucet("NET", 1000, owner, Some(50))
         .expect("a faucet");
-    let target = builder
-        .add_existing_wallet(Auth::IncrNonce)
-        .expect("a wallet");
+    let target = wallet(&mut builder, Auth::IncrNonce);
     let minted: Asset = FungibleAsset::new(faucet.id(), 75)
         .expect("an asset")
         .into();
@@ -317,18 +301,12 @@ fn a_network_faucet_mints() {
     let mut chain = builder.build().expect("a chain");
 
     assert!(faucet.id().is_network());
-    let context = chain
-        .build_tx_context(faucet.id(), &[mint.id()], &[])
-        .and_then(|context| context.build())
-        .expect("a context");
+    let context = context_of(&chain, &faucet, &[mint.id()], &[]);
     let transaction = both(context);
     assert_eq!(transaction.output_notes().num_notes(), 1);
     settle(&mut chain, transaction);
 
-    let context = chain
-        .build_tx_context(target.id(), &[], &[note])
-        .and_then(|context| context.build())
-        .expect("a context");
+    let context = context_of(&chain, &target, &[], &[note]);
     settle(&mut chain, both(context));
     let vault = chain
         .committed_account(target.id())
@@ -409,13 +387,9 @@ fn procedures_of_foreign_accounts_are_invoked() {
 #[test]
 fn options_are_those_that_miden_takes() {
     let mut builder = MockChain::builder();
-    let account = builder
-        .add_existing_wallet(Auth::IncrNonce)
-        .expect("a wallet");
+    let account = wallet(&mut builder, Auth::IncrNonce);
     let chain = builder.build().expect("a chain");
-    let context = chain.build_tx_context(account.id(), &[], &[]);
-    let context = context.and_then(TransactionContextBuilder::build);
-    let context = context.expect("a context");
+    let context = context_of(&chain, &account, &[], &[]);
     for (most, expected) in [
         (1 << 11, 64),
         (1 << 13, 64),
@@ -438,9 +412,7 @@ fn options_are_those_that_miden_takes() {
 #[test]
 fn a_script_that_never_ends_ends() {
     let mut builder = MockChain::builder();
-    let account = builder
-        .add_existing_wallet(Auth::IncrNonce)
-        .expect("a wallet");
+    let account = wallet(&mut builder, Auth::IncrNonce);
     let chain = builder.build().expect("a chain");
     let script = CodeBuilder::default()
         .compile_tx_script("begin push.1 while.true push.1 end end")
