@@ -1,159 +1,13 @@
 //! Every file and every answer has the fields that the book lists, and no others.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use miden_core::utils::{ByteReader, Deserializable, SliceReader};
+use miden_cvm::{Inputs, Loader, MAX_CLAIM_PROOFS};
 
-use miden_core::utils::Deserializable;
-use serde_json::Map;
-
-use super::*;
+use super::{schema::Formats, *};
 
 const BOOK: &str = include_str!("../../docs/src/formats.md");
 
-/// The table of a section: rows of path and type.
-#[derive(Default)]
-struct Section<'a> {
-    /// The section whose fields are there too.
-    includes: Option<&'a str>,
-    rows: Vec<(String, String)>,
-}
-
-/// The book's formats, and what of them was there.
-struct Formats<'a> {
-    sections: BTreeMap<String, Section<'a>>,
-    seen: RefCell<BTreeSet<(String, String)>>,
-}
-
-/// A field as a section lists it.
-#[derive(Clone, Copy)]
-struct Field<'a> {
-    section: &'a str,
-    path: &'a str,
-    ty: &'a str,
-}
-
-impl<'a> Formats<'a> {
-    fn read(book: &'a str) -> Self {
-        let mut sections: BTreeMap<String, Section<'_>> = BTreeMap::new();
-        let mut heading = String::new();
-        for line in book.lines() {
-            if let Some(title) = line.strip_prefix("### ") {
-                heading = title.replace('`', "");
-                sections.insert(heading.clone(), Section::default());
-            }
-            let Some(section) = sections.get_mut(&heading) else {
-                continue;
-            };
-            if let Some(included) = line.strip_prefix("The fields of [") {
-                section.includes = included.split(']').next();
-            }
-            if let Some(row) = line.strip_prefix("| `") {
-                let (path, rest) = row.split_once("` | ").expect("a path");
-                let ty = rest.split(" |").next().expect("a type");
-                // A link to another section is its name.
-                let ty = match ty.split_once('[') {
-                    Some((before, link)) => {
-                        let name = link.split(']').next().expect("a name");
-                        format!("{before}{name}")
-                    }
-                    None => ty.into(),
-                };
-                section.rows.push((path.into(), ty));
-            }
-        }
-        Self {
-            sections,
-            seen: RefCell::default(),
-        }
-    }
-
-    /// The fields of a section that are right below a path.
-    fn fields(&self, name: &str, prefix: &str) -> BTreeMap<&str, Field<'_>> {
-        let (name, section) = self.sections.get_key_value(name).expect("a section");
-        let mut fields = match section.includes {
-            Some(included) if prefix.is_empty() => self.fields(included, ""),
-            _ => BTreeMap::new(),
-        };
-        for (path, ty) in &section.rows {
-            if let Some(key) = path.strip_prefix(prefix)
-                && !key.contains(['.', '['])
-            {
-                let section = name;
-                fields.insert(key, Field { section, path, ty });
-            }
-        }
-        fields
-    }
-
-    /// Checks an object whose fields a section lists below a path.
-    fn object(&self, name: &str, prefix: &str, object: &Map<String, Value>) -> Result<(), String> {
-        let fields = self.fields(name, prefix);
-        for (key, value) in object {
-            let field = fields.get(key.as_str());
-            let field = field.ok_or_else(|| format!("{name}: no `{prefix}{key}`, {value}"))?;
-            let Field { section, path, ty } = *field;
-            self.seen.borrow_mut().insert((section.into(), path.into()));
-            let ty = ty.strip_prefix("optional ").unwrap_or(ty);
-            self.value(Field { ty, ..*field }, path, value)?;
-        }
-        for (key, Field { path, ty, .. }) in fields {
-            if !object.contains_key(key) && !ty.starts_with("optional ") {
-                return Err(format!("{name}: `{path}` is missing"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks a value of a field, or a value in it, which is at `path`.
-    fn value(&self, field: Field<'_>, path: &str, value: &Value) -> Result<(), String> {
-        let Field { section, ty, .. } = field;
-        let inner = |ty| Field { ty, ..field };
-        let fits = match (ty, value) {
-            ("text", Value::String(_))
-            | ("number", Value::Number(_))
-            | ("bool", Value::Bool(_))
-            | ("null", Value::Null) => true,
-            ("object", Value::Object(object)) => {
-                return self.object(section, &format!("{path}."), object);
-            }
-            _ => false,
-        };
-        if fits {
-            return Ok(());
-        }
-        if let (Some(ty), Value::Array(values)) = (ty.strip_prefix("list of "), value) {
-            let path = format!("{path}[]");
-            let mut values = values.iter();
-            return values.try_for_each(|value| self.value(inner(ty), &path, value));
-        }
-        if let (Some(ty), Value::Object(values)) = (ty.strip_prefix("map of "), value) {
-            let path = format!("{path}.<>");
-            let mut values = values.values();
-            return values.try_for_each(|value| self.value(inner(ty), &path, value));
-        }
-        if !ty.starts_with("list of ")
-            && !ty.starts_with("map of ")
-            && let Some((first, second)) = ty.split_once(" or ")
-        {
-            let first = self.value(inner(first), path, value);
-            return first.or_else(|_| self.value(inner(second), path, value));
-        }
-        match value {
-            Value::Object(object) if self.sections.contains_key(ty) => self.object(ty, "", object),
-            _ => Err(format!("{section}: `{path}` is no {ty}: {value}")),
-        }
-    }
-
-    /// Checks a whole file, or the whole of an answer.
-    fn check(&self, section: &str, value: &Value) {
-        let object = value.as_object().expect("an object");
-        if let Err(error) = self.object(section, "", object) {
-            panic!("{error}");
-        }
-    }
-
+impl Formats<'_> {
     /// Checks the answer of a command.
     fn answer(&self, section: &str, finished: Finished) {
         let mut answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
@@ -181,29 +35,67 @@ impl<'a> Formats<'a> {
     }
 
     /// Checks the keys of a table in a file of TOML: those that the refusal of another one names.
-    fn keys(&self, section: &str, prefix: &str, finished: Finished) {
+    fn refused(&self, section: &str, prefix: &str, finished: Finished) {
         let answer: Value = serde_json::from_str(&finished.stdout).expect("JSON");
-        let error = answer["error"].as_str().expect("an error");
-        let (_, names) = error.split_once("`zzz`, expected ").expect("the keys");
-        let names = names.lines().next().expect("a line").split('`').skip(1);
-        let names: BTreeSet<&str> = names.step_by(2).collect();
-        let fields = self.fields(section, prefix);
-        assert_eq!(fields.keys().copied().collect::<BTreeSet<_>>(), names);
-        let paths = fields
-            .values()
-            .map(|field| (section.into(), field.path.into()));
-        self.seen.borrow_mut().extend(paths);
+        self.keys(section, prefix, answer["error"].as_str().expect("an error"));
     }
 
-    /// Checks that everything that the book lists was there.
-    fn is_complete(&self) {
-        let rows = self.sections.iter().flat_map(|(name, section)| {
-            let rows = section.rows.iter();
-            rows.map(|(path, _)| (name.clone(), path.clone()))
-        });
-        let seen = self.seen.borrow();
-        let unseen: Vec<_> = rows.filter(|row| !seen.contains(row)).collect();
-        assert!(unseen.is_empty(), "never there: {unseen:#?}");
+    /// Checks the parts of bytes, which are all of them.
+    fn bytes(&self, section: &str, bytes: &[u8]) {
+        let mut reader = SliceReader::new(bytes);
+        self.parts(section, "", &mut reader);
+        assert!(!reader.has_more_bytes(), "{section}: there are more bytes");
+    }
+
+    /// Reads the parts that a section lists below a path.
+    fn parts(&self, section: &str, prefix: &str, reader: &mut SliceReader<'_>) {
+        for (path, form) in &self.sections[section].rows {
+            let part = path.strip_prefix(prefix);
+            if part.is_some_and(|part| !part.contains(['.', '['])) {
+                let seen = (section.into(), path.clone());
+                self.seen.borrow_mut().insert(seen);
+                self.part(section, path, form, reader);
+            }
+        }
+    }
+
+    /// Reads a part of a form.
+    fn part(&self, section: &str, path: &str, form: &str, reader: &mut SliceReader<'_>) {
+        let mut bytes = |count: usize| reader.read_vec(count).expect("bytes");
+        if let Some((letters, version)) = form.split_once(" and ") {
+            assert_eq!(bytes(letters.len()), letters.as_bytes(), "{section}");
+            assert_eq!(
+                bytes(1),
+                [version.parse::<u8>().expect("a version")],
+                "{section}"
+            );
+        } else if let Some(count) = form.strip_suffix(" bytes") {
+            bytes(count.parse().expect("a number"));
+        } else if form == "bytes" {
+            let length = reader.read_usize().expect("a length");
+            reader.read_vec(length).expect("bytes");
+        } else if let Some((before, name)) = form.split_once("JSON of ") {
+            let length = reader.read_usize().expect("a length");
+            let text = reader.read_vec(length).expect("bytes");
+            if before.is_empty() || length > 0 {
+                self.check(name, &serde_json::from_slice(&text).expect("JSON"));
+            }
+        } else {
+            let (count, of) = match form.strip_prefix("short list of ") {
+                Some(of) => (usize::from(reader.read_u8().expect("a number")), of),
+                None => {
+                    let of = form.strip_prefix("list of ");
+                    let of = of.unwrap_or_else(|| panic!("{section}: `{path}` is {form}"));
+                    (reader.read_usize().expect("a number"), of)
+                }
+            };
+            for _ in 0..count {
+                match of {
+                    "object" => self.parts(section, &format!("{path}[]."), reader),
+                    of => self.part(section, path, of, reader),
+                }
+            }
+        }
     }
 }
 
@@ -363,6 +255,13 @@ fn files_and_answers_are_those_of_the_book() {
     ];
     answer("prove", &["prove"], &claims.path("claimed.toml"), &options);
     answer("inspect, a bundle", &["inspect"], &bundle, &[]);
+    formats.bytes("Bundle", &fs::read(&bundle).expect("a bundle"));
+    let most = format!(
+        "at most {},{:03}",
+        MAX_CLAIM_PROOFS / 1000,
+        MAX_CLAIM_PROOFS % 1000
+    );
+    assert!(BOOK.contains(&most), "{most}");
     let joined = text(&path("joined.bundle"));
     answer("join", &["join"], &bundle, &["-o", &joined]);
     let options = ["-s", &claims_statement, "--open-claims"];
@@ -448,6 +347,12 @@ fn files_and_answers_are_those_of_the_book() {
     });
     let inputs = folder.write("all.inputs", inputs.to_string());
     formats.file("Inputs", &inputs);
+    let read = Inputs::read(&inputs).expect("inputs");
+    formats.bytes("Inputs in bytes", &read.to_bytes());
+    for target in [&fib, &parts, &vault, &ledger] {
+        let target = Loader::new().load(target).expect("a target");
+        formats.bytes("Target in bytes", &target.to_bytes());
+    }
     answer("run", &["run"], &fib, &["-i", &text(&inputs)]);
     for (section, target) in [
         ("inspect, a composition", &vault),
@@ -483,7 +388,7 @@ fn files_and_answers_are_those_of_the_book() {
         let text = format!("name = \"a\"\n{table}zzz = 1\n");
         let file = "wrong/component.toml";
         let finished = refused(file, &text, &["component", "build"], "wrong");
-        formats.keys("component.toml", prefix, finished);
+        formats.refused("component.toml", prefix, finished);
     }
     for (prefix, table) in [
         ("", ""),
@@ -492,11 +397,11 @@ fn files_and_answers_are_those_of_the_book() {
     ] {
         let text = format!("{table}zzz = 1\n");
         let finished = refused("wrong.toml", &text, &["run"], "wrong.toml");
-        formats.keys("Composition file", prefix, finished);
+        formats.refused("Composition file", prefix, finished);
     }
     let file = "none/workspace.toml";
     let finished = refused(file, "zzz = 1\n", &["component", "build"], "none");
-    formats.keys("workspace.toml", "", finished);
+    formats.refused("workspace.toml", "", finished);
 
     formats.is_complete();
 }

@@ -10,6 +10,7 @@ mod kinds;
 mod languages;
 mod limits;
 mod lying;
+mod schema;
 mod service;
 mod testing;
 mod traps;
