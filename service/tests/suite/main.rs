@@ -5,6 +5,9 @@ mod clients;
 mod commands;
 mod deploy;
 mod failures;
+mod formats;
 mod host;
+#[path = "../../../tests/cli/schema.rs"]
+mod schema;
 mod shared;
 mod workers;

@@ -1,0 +1,104 @@
+//! Every answer by HTTP has the fields that the book lists, and no others.
+
+use miden_cvm_service::job::Priority;
+use serde_json::{Value, json};
+
+use super::{
+    host::{FIB, Host, LONG, is_running},
+    schema::Formats,
+};
+
+const BOOK: &str = include_str!("../../../docs/src/service.md");
+
+/// A program that traps.
+const TRAP: &str = "begin push.0 assert end";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_those_of_the_book() {
+    let formats = Formats::read(BOOK);
+    let mut host = Host::without_workers().await;
+    let form = async |path: &str, target: &str, options: Value| {
+        let options = options.to_string();
+        let parts = [
+            ("target", target.as_bytes()),
+            ("options", options.as_bytes()),
+        ];
+        host.form(path, &parts).await
+    };
+    let fast = json!({ "set": "Fast96", "priority": Priority::High.name() });
+
+    // What is refused.
+    let unknown = form("/v1/jobs", FIB, json!({ "zzz": 1 })).await;
+    assert_eq!(unknown.status, 400);
+    let unknown = unknown.json();
+    formats.check("Refusal", &unknown);
+    formats.keys(
+        "Options",
+        "",
+        unknown["error"].as_str().expect("a sentence"),
+    );
+    for (path, status) in [("/v1/jobs/a", 400), ("/a", 404)] {
+        let refused = host.get(path).await;
+        assert_eq!(refused.status, status, "{path}");
+        formats.check("Refusal", &refused.json());
+    }
+
+    // A job that waits, and one that nobody wants.
+    let queued = form("/v1/jobs", FIB, fast.clone()).await;
+    assert_eq!(queued.status, 202);
+    let queued = queued.json();
+    assert_eq!(queued["state"]["is"], "queued");
+    formats.check("Record", &queued);
+    let path = format!("/v1/jobs/{}", queued["id"].as_str().expect("a name"));
+    let cancelled = host.http("DELETE", &path, "text/plain", b"").await.json();
+    assert_eq!(cancelled["state"]["is"], "cancelled");
+    formats.check("Record", &cancelled);
+
+    // A job that runs, with its worker.
+    let long = host.submit(LONG).await;
+    host.work("worker", super::host::SERVICE, super::host::limits());
+    let running = host.until(&long, is_running).await;
+    formats.check("Record", &json!(running));
+    host.http(
+        "DELETE",
+        &format!("/v1/jobs/{}", long.id),
+        "text/plain",
+        b"",
+    )
+    .await;
+
+    // Jobs that are over.
+    let form = async |target: &str| {
+        let options = fast.to_string();
+        let parts = [
+            ("target", target.as_bytes()),
+            ("options", options.as_bytes()),
+        ];
+        host.form("/v1/prove", &parts).await
+    };
+    for (target, status, state) in [(FIB, 200, "done"), (TRAP, 422, "failed")] {
+        let over = form(target).await;
+        assert_eq!(over.status, status);
+        let over = over.json();
+        assert_eq!(over["state"]["is"], state);
+        formats.check("Record", &over);
+    }
+    for (path, section) in [("/v1/jobs", "Record"), ("/v1/workers", "Worker")] {
+        let listed = host.get(path).await.json();
+        let listed = listed.as_array().expect("a list");
+        assert!(!listed.is_empty(), "{path}");
+        for one in listed {
+            formats.check(section, one);
+        }
+    }
+    formats.is_complete();
+    host.stop().await;
+}
+
+/// The book shows the interface by gRPC as it is.
+#[test]
+fn the_book_includes_the_interface() {
+    assert!(BOOK.contains("{{#include ../../service/proto/prover.proto}}"));
+    let compiled = include_str!("../../build.rs");
+    assert!(compiled.contains("prover.proto"), "{compiled}");
+}
