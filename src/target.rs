@@ -383,24 +383,24 @@ pub enum TargetError {
     },
     /// The name does not say what the file is.
     #[error(
-        "`{}` is no target: a program is a `.masm` or `.masp` file, a composition is a `.toml`, \
+        "`{}` is not a target: a program is a `.masm` or `.masp` file, a composition is a `.toml`, \
          `.wac` or `.masp` file or the folder of one", .0.display()
     )]
     UnknownKind(PathBuf),
     /// A file that is no library was given as one.
     #[error(
-        "`{}` is no library: a library is a `.masl` or `.masp` file, or a folder of `.masm` files",
+        "`{}` is not a library: a library is a `.masl` or `.masp` file, or a folder of `.masm` files",
         .0.display()
     )]
     UnknownLibrary(PathBuf),
     /// A library's folder, or what was given in the place of its name, is no name of modules.
     #[error(
-        "`{0}` is no namespace: it is a name of Miden assembly, or several with `::` between them"
+        "`{0}` is not a namespace: a namespace is a name of Miden assembly, or several joined by `::`"
     )]
     Namespace(String),
     /// A file that is no kernel was given as one.
     #[error(
-        "`{}` is no kernel: a kernel is a `.masm`, `.masl` or `.masp` file, or a folder with \
+        "`{}` is not a kernel: a kernel is a `.masm`, `.masl` or `.masp` file, or a folder with \
          `kernel.masm` or `api.masm`", .0.display()
     )]
     UnknownKernel(PathBuf),

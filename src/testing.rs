@@ -160,7 +160,7 @@ fn passes(function: &Function) -> Result<Option<Passes>, TestError> {
         return Err(malformed("has parameters"));
     }
     if !matches!(function.result, None | Some(Type::Result { .. })) {
-        return Err(malformed("has a result that is no `result`"));
+        return Err(malformed("has a result that is not a `result`"));
     }
     let Some(text) = traps else {
         return Ok(Some(Passes::Returning));

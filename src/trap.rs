@@ -94,14 +94,6 @@ impl Target {
         })
     }
 
-    /// Why a run ended early, in several lines for a trap.
-    pub fn explain(&self, error: &ExecutionError) -> String {
-        match self.describe(error) {
-            Some(trap) => trap.to_string(),
-            None => error.to_string(),
-        }
-    }
-
     pub(crate) fn place(&self, location: &Location) -> CodePlace {
         let name = |index: u16| match self.instances().get(usize::from(index)) {
             Some(name) => name.clone(),

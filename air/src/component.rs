@@ -450,5 +450,5 @@ pub const fn builtin_code(intrinsic: Intrinsic) -> u8 {
     intrinsic.code() + PAIR * intrinsic.argument()
 }
 
-/// What the number of an intrinsic that shows a pair has more than that of the one which shows one element.
+/// The difference between the number of an intrinsic that shows a pair and that of the one which shows one element.
 pub const PAIR: u8 = 2;

@@ -20,7 +20,7 @@ use crate::{
 /// Opened rows, by their positions.
 pub type Rows<F> = BTreeMap<usize, Vec<F>>;
 
-/// What is seen of a tree while its root is computed.
+/// The parts of a tree that are seen while its root is computed.
 #[derive(Debug)]
 pub enum Seen<'a> {
     /// The rows of extensions of one size, side by side as they are hashed, of the tree whose nodes

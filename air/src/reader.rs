@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         digest.ok_or(LayoutError::NotCanonical(part))
     }
 
-    /// Whether nothing is left.
+    /// `true` if nothing is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -16,7 +16,7 @@ use crate::{
 /// Separates the transcripts of this protocol and AIR from others and from those of other versions.
 const TAG: u64 = u64::from_be_bytes([0, b'M', b'C', b'V', b'M', 0, 0, VERSION]);
 
-/// What the tag grows by with every group but the first.
+/// The amount that the tag grows by with every group but the first.
 const GROUP: u64 = 1 << 8;
 
 /// The elements that the public coin is made of: everything that a proof depends on and that is not

@@ -65,7 +65,7 @@ enum Task {
 enum Failure {
     #[error("cannot read or write {0}: {1}")]
     File(PathBuf, #[source] io::Error),
-    #[error("{0} is not in the form that it should have: {1}")]
+    #[error("{0} is malformed: {1}")]
     Json(PathBuf, #[source] serde_json::Error),
     #[error(transparent)]
     Peer(#[from] PeerError),

@@ -43,7 +43,7 @@ pub use code::{
 pub use describe::{CodeDescription, ExportDescription, PackageKind, describe_code, package_kind};
 pub use error::{
     ArtifactError, BuildError, ClaimProblem, ForestError, NotInstallable, PackageError, Problem,
-    SourceError, SourceFault, Step,
+    SourceError, SourceFault, Step, beginning,
 };
 pub use file::{MAX_FILE_LEN, read_file};
 pub use limits::{AssemblyLimits, LimitName};

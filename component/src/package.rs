@@ -519,7 +519,7 @@ impl ComponentSection {
             files: record.files.clone(),
         };
         if WorldRecord::of(&world) != *record {
-            return Err(wrong("its world", "the WIT comes to something else"));
+            return Err(wrong("its world", "it does not match the embedded WIT"));
         }
         Ok(Some(world))
     }

@@ -244,7 +244,7 @@ impl Known {
 static KNOWN: LazyLock<Known> =
     LazyLock::new(|| known(published_core_interface(), core_interface()));
 
-/// What is to be known of the two libraries. Their interfaces have all of it.
+/// Facts about the two libraries, all of which follow from their interfaces.
 fn known(published: &Library, corrected: &Library) -> Known {
     let forest = published.mast_forest();
     let mut faulty = BTreeMap::new();

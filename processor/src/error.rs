@@ -36,7 +36,7 @@ pub(crate) type OpResult<V = ()> = Result<V, Box<Trap>>;
 #[non_exhaustive]
 pub enum ComponentFault {
     /// The elements in the advice map are not those of the commitment.
-    #[error("its record is not what the commitment says")]
+    #[error("its record does not match the commitment")]
     Record,
     /// The elements are not a record.
     #[error("{0}")]
@@ -46,7 +46,7 @@ pub enum ComponentFault {
     Data {
         /// The address of the segment.
         address: u32,
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
 }
@@ -262,7 +262,7 @@ pub enum Trap {
         err_code: Felt,
         /// The message of the code, where the program has it.
         err_msg: Option<Arc<str>>,
-        /// What the host has to say of it.
+        /// The host's error.
         error: Option<HostError>,
     },
     /// FRIE2F4 was given a segment that is none of the four.
@@ -414,7 +414,7 @@ pub enum Trap {
     /// A call over an import that is wired to an instance, or of an instance that the caller holds,
     /// which does not export what is called.
     #[error(
-        "component {instance} calls a function of component {target} that this does not export (key {key})"
+        "component {instance} calls a function of component {target} that {target} does not export (key {key})"
     )]
     NoExport {
         /// The calling instance.

@@ -56,7 +56,7 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What was written.
+    /// The bytes that were written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -30,7 +30,7 @@ pub struct LookupColumns<E> {
     /// came before, the row that is received of the piece before included. Nothing constrains the
     /// last row, so it has no fractions.
     pub columns: Vec<Vec<E>>,
-    /// What column 0 ends with, and the row that is sent to the next piece.
+    /// The end of column 0, and the row that is sent to the next piece.
     pub sum: E,
 }
 

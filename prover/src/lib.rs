@@ -110,7 +110,7 @@ pub enum ProverError {
     Group {
         /// The number of the group.
         group: usize,
-        /// How many groups there are.
+        /// The number of groups.
         count: usize,
     },
     /// The proof takes more memory than it may.

@@ -1,4 +1,4 @@
-//! What a proof takes in memory.
+//! The memory that a proof takes.
 
 use miden_core::Felt;
 use miden_cvm_air::{
@@ -18,12 +18,12 @@ const ELEMENT: usize = size_of::<Felt>();
 #[derive(Debug, Clone, Copy)]
 pub struct Memory([Phase; 6]);
 
-/// What a phase takes.
+/// The memory that a phase takes.
 #[derive(Debug, Clone, Copy)]
 struct Phase {
     /// All of it, if no values are kept.
     without: usize,
-    /// What is there beside values that are kept: these have room for those that are not.
+    /// The memory beside values that are kept: these have room for those that are not.
     with: usize,
     /// The values on one coset.
     coset: usize,

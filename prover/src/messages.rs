@@ -37,7 +37,7 @@ const REPLY: [u8; 4] = *b"MCVA";
 #[non_exhaustive]
 pub enum MessageError {
     /// The first bytes are those of nothing that is known.
-    #[error("these bytes are no such message of a sliced proof")]
+    #[error("these bytes are not a message of a sliced proof")]
     Magic,
     /// The message is of another version.
     #[error("the message has version {0}, but only version {VERSION} is supported")]

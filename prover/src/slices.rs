@@ -44,7 +44,7 @@ pub enum WorkerError {
     #[error(transparent)]
     Message(#[from] MessageError),
     /// The request's challenges are not those that the worker has committed with.
-    #[error("the request does not follow from the one before: the worker has to begin anew")]
+    #[error("the request does not follow from the one before: the worker has to start over")]
     Challenges,
 }
 
@@ -56,16 +56,16 @@ pub enum CoordinatorError {
     #[error(transparent)]
     Message(#[from] MessageError),
     /// A worker answered differently before.
-    #[error("worker {0} answers otherwise than before")]
+    #[error("worker {0} gave another answer before")]
     Changed(usize),
     /// There is a proof already.
-    #[error("the proof is made, and no answer is awaited")]
+    #[error("the proof is complete, and no answer is expected")]
     Over,
     /// The sums of all workers do not balance: one of them has another trace, or a wrong one.
     #[error("the sums of the workers do not balance")]
     Sums,
     /// The constraints of a worker's pieces do not come to its composition.
-    #[error("the constraints of worker {0} do not come to its composition")]
+    #[error("the constraints of worker {0} do not match its composition")]
     Constraints(usize),
     /// A worker's share is not the sum of its columns.
     #[error("the share of worker {0} is not the sum of its columns")]

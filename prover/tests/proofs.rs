@@ -504,7 +504,7 @@ fn a_composition_proves_and_verifies() {
     );
 }
 
-/// What the workers of a proof are made of.
+/// The parts that the workers of a proof are made of.
 #[derive(Clone)]
 struct Sliced {
     trace: Trace,
@@ -726,7 +726,7 @@ fn workers_are_not_believed() {
     }
 }
 
-/// What a worker adds to one sum and another takes from its own is seen when the constraints are.
+/// A worker that adds to its sum what another takes from its own is found out by the constraints.
 #[test]
 fn sums_are_not_moved_between_workers() {
     let sliced = Sliced::new(2);

@@ -1,4 +1,4 @@
-//! What an aggregation says: the statements whose proofs its program verified.
+//! Aggregations: the statements whose proofs a program verified.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ use crate::{
     witness::commitment,
 };
 
-/// How deep aggregations may be nested.
+/// The depth to which aggregations may be nested.
 pub const MAX_DEPTH: usize = 16;
 
 /// The statements that were aggregated, in order. What it says is no claim: the statement of the
@@ -44,12 +44,12 @@ pub struct Aggregate {
 pub struct Aggregated {
     statement: Statement,
     shape: Shape,
-    /// What the run left to precompiles and to others.
+    /// The requests that the run left to precompiles and to others.
     requests: Vec<PrecompileRequest>,
     aggregate: Option<Aggregate>,
 }
 
-/// What was found of an aggregation whose statement was checked: unless all of its claims are proven, its
+/// The findings about an aggregation whose statement was checked: unless all of its claims are proven, its
 /// statements are true only if these are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckedAggregate {
@@ -72,7 +72,7 @@ impl CheckedAggregate {
 pub struct AggregatedClaim {
     /// The claim.
     pub claim: Claim,
-    /// Whether a proof of it was aggregated, too.
+    /// `true` if a proof of it was aggregated, too.
     pub is_proven: bool,
 }
 
@@ -124,7 +124,7 @@ pub enum AggregateError {
         #[source]
         reason: Box<Self>,
     },
-    /// What a run left to precompiles and to others is not what the list says, or is not computed so.
+    /// The requests of a run are not those of the list, or their results are others.
     #[error("what the run of statement {index} of the aggregation left to be computed is refused")]
     Requests {
         /// Its position.
@@ -133,9 +133,9 @@ pub enum AggregateError {
         #[source]
         reason: RequestError,
     },
-    /// What a run left to precompiles and to others cannot be read.
+    /// The requests of a run cannot be read.
     #[error(
-        "what the run of statement {index} of the aggregation left to be computed is not written so"
+        "what the run of statement {index} of the aggregation left to be computed is not in canonical form"
     )]
     Encoding {
         /// Its position.
@@ -188,7 +188,7 @@ impl Aggregated {
         &self.statement
     }
 
-    /// What it aggregates, if it is an aggregation.
+    /// The aggregation that it is, if it is one.
     pub fn aggregate(&self) -> Option<&Aggregate> {
         self.aggregate.as_ref()
     }
@@ -198,7 +198,7 @@ impl Aggregated {
         &self.shape
     }
 
-    /// What its run left to precompiles, and the claims that it makes, in order.
+    /// The requests that its run left to precompiles, and the claims that it makes, in order.
     pub fn requests(&self) -> &[PrecompileRequest] {
         &self.requests
     }
@@ -247,7 +247,7 @@ impl Aggregate {
         VerifyingProgram::new(&shapes.cloned().collect::<Vec<_>>())
     }
 
-    /// What the program leaves on top of the stack.
+    /// The word that the program leaves on top of the stack.
     pub fn commitment(&self) -> Word {
         let seeds: Vec<Word> = self.parts.iter().map(Aggregated::seed).collect();
         commitment(&seeds)

@@ -103,7 +103,7 @@ impl Circuit {
         self.gates.len()
     }
 
-    /// What is in memory after the variables: constants and gates, whole blocks.
+    /// The words in memory after the variables: constants and gates, whole blocks.
     pub fn code(&self) -> Vec<Felt> {
         let constants = self.constants.iter().flat_map(|c| c.to_base_elements());
         let gates = self.gates.iter().map(|gate| gate.encode());
@@ -128,7 +128,7 @@ impl Circuit {
     }
 }
 
-/// What is zero exactly if both checks hold.
+/// The value that is zero exactly if both checks hold.
 fn check(air: &CvmAir, variables: &Variables) -> Value {
     let input = |first: usize| move |i: usize| Value::input(first + i);
     let random: Vec<Value> = (0..NUM_CHALLENGES)
@@ -261,7 +261,7 @@ impl Constraints<'_> {
         self.powers[self.air.ratio(piece).ilog2() as usize]
     }
 
-    /// What vanishes on the rows of a piece, but for the one at this root of unity.
+    /// The polynomial that vanishes on the rows of a piece, but for the one at this root of unity.
     fn others(&self, piece: &Piece, root: Felt) -> Value {
         let first = self.air.ratio(piece).ilog2() as usize;
         let count = piece.height.ilog2() as usize;

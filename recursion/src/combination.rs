@@ -1,4 +1,4 @@
-//! How opened rows are combined with powers of one element, in the order in which they are hashed.
+//! The combination of opened rows with powers of one element, in the order in which they are hashed.
 //!
 //! The low-degree test is about the sum of all columns, each times a power of `g` that its number in the
 //! openings says. HORNERBASE and HORNEREXT multiply what they have so far, so columns that come later have

@@ -98,7 +98,7 @@ impl VerifyingProgram {
         &self.source
     }
 
-    /// What it reads before the advice of the proofs: the code of its circuits, and what transcripts begin
+    /// The advice that it reads before that of the proofs: the code of its circuits, and what transcripts begin
     /// with.
     pub fn advice(&self) -> AdviceInputs {
         AdviceInputs::default().with_stack(self.code.iter().copied())

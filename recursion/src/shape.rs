@@ -1,4 +1,4 @@
-//! What a verifying program is made for: all that is not in a proof's messages and its statement.
+//! The shape of the proofs that a verifying program is made for: all that is not in a proof's messages and its statement.
 
 use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
@@ -109,7 +109,7 @@ impl Shape {
         Self::new(*proof.heights(), public)
     }
 
-    /// Whether there are proofs whose tables have these heights.
+    /// `true` if there are proofs whose tables have these heights.
     pub fn allows(heights: &Heights) -> bool {
         SETTINGS.0.allows(heights)
     }

@@ -155,11 +155,11 @@ struct Layer {
     /// The number of rows, of four values each.
     size: usize,
     root: Address,
-    /// What FRIE2F4 needs, a word: which value of the row the position is at; the element that folds
+    /// The word that FRIE2F4 needs: which value of the row the position is at; the element that folds
     /// it, over the offset of its domain and times the generator, the second coordinate first: FRIE2F4
     /// takes the domains of all layers to have the offset of the first one; and an address, zero.
     folding: Address,
-    /// What of the reversed position is the index of the row.
+    /// The part of the reversed position that is the index of the row.
     index: Address,
 }
 
@@ -199,7 +199,7 @@ struct Places {
     inverse: Address,
 }
 
-/// How far the rows of a query are read.
+/// The extent to which the rows of a query are read.
 struct Reading {
     /// The address of the next one.
     address: Address,
@@ -212,7 +212,7 @@ struct Reading {
 pub struct Verifier {
     shape: Shape,
     air: CvmAir,
-    /// What the transcript begins with, with zeros in the place of the variables.
+    /// The elements that the transcript begins with, with zeros in the place of the variables.
     seed: Vec<Felt>,
     rows: Rows,
     circuit: Circuit,
@@ -244,7 +244,7 @@ impl Verifier {
         self.places.circuit + VARIABLE_LEN * number
     }
 
-    /// What is read once, before the first proof: the circuit, and the elements that the transcript
+    /// The advice that is read once, before the first proof: the circuit, and the elements that the transcript
     /// begins with, but for the variables.
     pub fn code(&self) -> Vec<Felt> {
         let mut code = self.circuit.code();

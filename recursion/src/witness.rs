@@ -37,17 +37,17 @@ struct Tree {
     levels: BTreeMap<usize, BTreeMap<usize, Digest>>,
 }
 
-/// What is known of nodes of a tree into which rows are merged, by size and position: the node right
+/// The known nodes of a tree into which rows are merged, by size and position: the node right
 /// below.
 type Tops = BTreeMap<(usize, usize), Word>;
 
-/// What a verification reads.
+/// The elements that a verification reads.
 #[derive(Debug, Default)]
 struct Transcript {
     messages: Vec<Vec<Felt>>,
     positions: Vec<usize>,
     trees: Vec<Tree>,
-    /// Whether it goes on after a check that does not hold.
+    /// `true` if it goes on after a check that does not hold.
     goes_on: bool,
     /// The first check that does not hold.
     rejection: Option<Rejection>,
@@ -199,7 +199,7 @@ impl Tree {
     }
 }
 
-/// What a program commits to: the hashes of the elements that the transcripts begin with.
+/// The commitments of a program: the hashes of the elements that the transcripts begin with.
 pub fn commitment(seeds: &[Word]) -> Word {
     let elements: Vec<Felt> = seeds.iter().copied().flat_map(<[Felt; 4]>::from).collect();
     Rpo256::hash_elements(&elements)

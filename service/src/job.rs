@@ -233,7 +233,7 @@ pub enum JobError {
     #[error("the inputs are refused: {0}")]
     Inputs(String),
     /// There was no thread to check them on.
-    #[error("the job could not be looked at: {0}")]
+    #[error("the job could not be checked: {0}")]
     Thread(String),
 }
 

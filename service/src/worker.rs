@@ -82,7 +82,7 @@ impl Worker {
                     }
                 }
                 Some(Err(error)) => {
-                    warn!(worker = self.name, %error, "there is no job to be had");
+                    warn!(worker = self.name, %error, "no job can be taken");
                     sleep(PAUSE).await;
                 }
                 None => break,

@@ -37,7 +37,7 @@ pub struct AggregateCommand {
     /// Where the proof goes; its statement and what it aggregates go beside it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// How the proof is made. Without hash function, security and parameters it is one that can be
+    /// The settings of the proof. Without hash function, security and parameters it is one that can be
     /// aggregated again; with any of them it is the root of a tree
     #[command(flatten)]
     made: ProofArgs,

@@ -189,7 +189,7 @@ fn read_bundle(path: &Path, statement: StatementFile<'_>) -> Result<ProofBundle,
         StatementFile::Given(Some(statement)) => read_statement(statement)?,
         StatementFile::Given(None) => {
             return Err(Failure::usage(format!(
-                "{name} is no bundle, so that its statement is missing: say where it is (`-s`)"
+                "{name} is not a bundle, so it has no statement inside: say where its statement is (`-s`)"
             )));
         }
     };
@@ -214,8 +214,8 @@ fn read_statement(path: &Path) -> Result<Statement, Failure> {
         let name = files::name(path);
         let other = other_kind(path, Kind::Statement, "a statement");
         Failure::failed(match other {
-            Some(other) => format!("{name} is no statement: {error}\n  {other}"),
-            None => format!("{name} is no statement: {error}"),
+            Some(other) => format!("{name} is not a statement: {error}\n  {other}"),
+            None => format!("{name} is not a statement: {error}"),
         })
     })
 }

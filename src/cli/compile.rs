@@ -119,7 +119,7 @@ pub struct BundleCommand {
     /// The namespace of the library; the folder's name if left out
     #[arg(long, value_name = "NAME", conflicts_with = "as_kernel")]
     namespace: Option<String>,
-    /// What is bundled is a kernel, as `--kernel` takes it
+    /// Bundle a kernel, as `--kernel` takes it
     #[arg(long, conflicts_with = "kernel")]
     as_kernel: bool,
     #[command(flatten)]

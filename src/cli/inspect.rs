@@ -66,7 +66,7 @@ impl InspectCommand {
         if self.dot || self.mermaid {
             let Found::Composition(linked) = found else {
                 return Err(Failure::usage(format!(
-                    "`{}` is no composition, and only these are graphs",
+                    "`{}` is not a composition, and only compositions are shown as graphs",
                     self.target.display()
                 )));
             };
@@ -79,7 +79,7 @@ impl InspectCommand {
         if let Some(of) = &self.of {
             let Found::Statement(statement) = found else {
                 return Err(Failure::usage(format!(
-                    "{} is no statement, and only these say what was called",
+                    "{} is not a statement, and only statements say what was called",
                     files::name(&self.target)
                 )));
             };
@@ -192,7 +192,7 @@ fn of_bytes(bytes: &[u8], path: &Path, kind: Kind, loader: &Loader) -> Result<Fo
     let unusable =
         |error: &dyn fmt::Display| Failure::failed(format!("{name} cannot be used: {error}"));
     let not = |what: &str, error: &dyn fmt::Display| {
-        Failure::failed(format!("{name} is no {what}: {error}"))
+        Failure::failed(format!("{name} is not a valid {what}: {error}"))
     };
     Ok(match kind {
         Kind::Package(PackageKind::Composition) => {
@@ -200,7 +200,7 @@ fn of_bytes(bytes: &[u8], path: &Path, kind: Kind, loader: &Loader) -> Result<Fo
                 .map_err(|error| unusable(&error))?;
             match linked {
                 Some(linked) => Found::Composition(Box::new(linked)),
-                None => return Err(unusable(&"it is no composition after all")),
+                None => return Err(unusable(&"it is not a composition after all")),
             }
         }
         Kind::Package(PackageKind::Component) => {
@@ -258,7 +258,7 @@ fn of_bytes(bytes: &[u8], path: &Path, kind: Kind, loader: &Loader) -> Result<Fo
         Kind::Proof | Kind::Unknown => {
             let proof = Proof::from_bytes(bytes).map_err(|error| {
                 let kinds = "nor a package, a library, a statement, records or inputs";
-                Failure::failed(format!("{name} is no proof: {error}; {kinds}"))
+                Failure::failed(format!("{name} is not a proof: {error}; {kinds}"))
             })?;
             Found::Proof(proof, bytes.len())
         }

@@ -100,7 +100,7 @@ pub enum Failure {
     Failed(String),
     /// The run trapped.
     Trapped {
-        /// How.
+        /// The error.
         trap: Box<TrapDescription>,
         /// The remedy.
         help: Option<String>,

@@ -283,7 +283,7 @@ fn take_claim(loaded: &mut Loaded, number: usize, of: &Path) -> Result<Claim, Fa
     };
     let Some(claimed) = loaded.target.claimed(claim.run.program) else {
         return Err(Failure::failed(format!(
-            "claim {number} is of the program {} in the composition {}, which is no claimed instance here",
+            "claim {number} is of the program {} in the composition {}, which is not a claimed instance here",
             claim.run.program.program_hash, claim.run.program.composition
         )));
     };

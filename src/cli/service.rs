@@ -32,7 +32,7 @@ const UNAVAILABLE: i32 = 3;
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct ServiceCommand {
-    /// What the command takes; `--help` tells
+    /// The arguments of the command; `--help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

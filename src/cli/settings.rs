@@ -1,11 +1,11 @@
-//! How proofs are made: options of the commands that prove.
+//! Settings of proofs: options of the commands that prove.
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{HashFunction, MinSecurity, OptionSet, ProofSettings, ProveOptions};
 
 use super::outcome::Failure;
 
-/// How a proof is made.
+/// The settings of a proof.
 #[derive(Debug, Args)]
 pub struct ProofArgs {
     /// The hash function of the proof, `blake3-256` by default; `blake3-192` goes with `conjectured:96`

@@ -55,7 +55,7 @@ pub struct VerifyCommand {
     /// Say how many bytes each part of the proof has
     #[arg(long)]
     sizes: bool,
-    /// What the run has aggregated, as `aggregate` has written it: reject the statement of any other run,
+    /// The aggregation of the run, as `aggregate` has written it: reject the statement of any other run,
     /// and list the statements whose proofs it has verified
     #[arg(long, value_name = "FILE")]
     aggregate: Option<PathBuf>,

@@ -9,7 +9,7 @@ use super::{Finished, Folder, Path, PathBuf, Value, claims, fs, miden_cvm, on};
 
 const SECURITY: [&str; 2] = ["--security", "conjectured:96"];
 
-/// What a proof to be aggregated is made with.
+/// The settings of a proof to be aggregated.
 const RECURSIVE: [&str; 6] = [
     "--preset",
     "recursive",
@@ -160,7 +160,7 @@ fn one_proof_of_a_bundle_is_made_and_verified() {
             "digits.json",
             "/statements/0/requests",
             "0".into(),
-            "left to be computed is not written so",
+            "left to be computed is not in canonical form",
         ),
     ] {
         let mut changed = aggregated.json();

@@ -294,7 +294,7 @@ fn claims_are_proven_by_the_owner_and_verified() {
     let beside = proven(&bundle, &["-s", &statement]).error(2);
     assert!(beside.contains("has its statement inside"), "{beside}");
     let missing = proven(&proof, &[]).error(2);
-    assert!(missing.contains("its statement is missing"), "{missing}");
+    assert!(missing.contains("it has no statement inside"), "{missing}");
     let twice = proven(&bundle, &["--claim-proof", &of(0)]).error(1);
     assert!(twice.contains("prove the same claim"), "{twice}");
     assert!(twice.contains("shop.bundle`") && twice.contains("claim-0.proof`"));

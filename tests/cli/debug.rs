@@ -229,7 +229,7 @@ fn lines_drive_it() {
         "error: no procedure is called `cellar`",
         "error: there is no rule `Poverty`; the rules are AceChipError, ",
         ", FailedAssertion, ",
-        "error: `fly` is no command",
+        "error: `fly` is not a command",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -248,7 +248,7 @@ fn noise_is_answered_as_an_unknown_command() {
         b"\nstep\nstack\n",
     ];
     let text = told(&folder.path("main.masm"), lines.concat());
-    assert!(text.contains("is no command"), "{text}");
+    assert!(text.contains("is not a command"), "{text}");
     assert!(
         text.contains("a program without components has none"),
         "{text}"

@@ -356,11 +356,11 @@ fn arguments_that_make_no_sense_are_usage_errors() {
         assert_eq!(miden_cvm(args("run", &main, others)).code, 2, "{others:?}");
     }
     let unknown = miden_cvm(args("run", &folder.path("target.txt"), &[])).error(2);
-    assert!(unknown.contains("is no target"), "{unknown}");
+    assert!(unknown.contains("is not a target"), "{unknown}");
     let library = folder.path("target.txt");
     let mut run = args("run", &main, &["-l"]);
     run.push(library.as_os_str());
-    assert!(miden_cvm(run).error(2).contains("is no library"));
+    assert!(miden_cvm(run).error(2).contains("is not a library"));
     assert_eq!(miden_cvm(["--help"]).code, 0);
     assert_eq!(miden_cvm(["--version"]).code, 0);
 }
@@ -729,7 +729,7 @@ fn a_proof_is_valid_for_its_statement_only() {
     rejection(proven.verify_claim(|claim| claim["program_hash"] = other.into()));
     rejection(proven.verify_claim(|claim| claim["kernel"] = [other].as_slice().into()));
     let unknown = rejection(proven.verify_claim(|claim| claim["more"] = 1.into()));
-    assert!(unknown.contains("is no statement"), "{unknown}");
+    assert!(unknown.contains("is not a statement"), "{unknown}");
 
     let hash = proven.answer["program_hash"].as_str().expect("a digest");
     assert_eq!(proven.verify(&["--program-hash", hash]).code, 0);

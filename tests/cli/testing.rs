@@ -171,7 +171,7 @@ fn tests_are_functions_without_parameters() {
         ("/// @test\nexport odd: func(a: u32);", "has parameters"),
         (
             "/// @test\nexport odd: func() -> u32;",
-            "has a result that is no `result`",
+            "has a result that is not a `result`",
         ),
         ("/// @traps\nexport odd: func();", "and no line `@test`"),
         (

@@ -120,7 +120,7 @@ fn mistakes_in_workspaces_have_their_place() {
     for (text, reason) in [
         ("members = []\n", "no members"),
         ("members = [\"ap\"]\n", "did you mean"),
-        ("members = [\"app\", \"app\"]\n", "there twice"),
+        ("members = [\"app\", \"app\"]\n", "listed twice"),
         (
             "members = [\"app\"]\nwti = \"wit\"\n",
             "did you mean `wit`?",
@@ -133,7 +133,7 @@ fn mistakes_in_workspaces_have_their_place() {
             "members = [\"app\"]\nwit = \"wit\"\nlibraries = [\"app.toml\"]\n",
             "not an assembled library",
         ),
-        ("members = [\"app\", \"parts/../app\"]\n", "there twice"),
+        ("members = [\"app\", \"parts/../app\"]\n", "listed twice"),
         ("wit = \"wit\"\n", "members"),
     ] {
         folder.write("workspace.toml", text);

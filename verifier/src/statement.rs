@@ -109,11 +109,6 @@ impl Statement {
     pub fn public_inputs(&self) -> &PublicInputs {
         &self.public
     }
-
-    /// The public inputs.
-    pub fn into_public_inputs(self) -> PublicInputs {
-        self.public
-    }
 }
 
 /// The records of a composition by themselves, as a statement has them: what a verifier knows of a

@@ -190,7 +190,7 @@ impl Intrinsic {
         self.facts().code
     }
 
-    /// What the link table says of it besides where it has no resource type: of those that save the stack, how
+    /// The payload of its link where it has no resource type: of those that save the stack, how
     /// many elements are seen below the top.
     pub const fn argument(self) -> u8 {
         matches!(self, Self::SavePair) as u8

@@ -421,7 +421,7 @@ messages! {
         elements: [T; 10],
     }
 
-    /// What else is saved with them.
+    /// The other elements that are saved with them, and the frame.
     SavedFrame on SavedFrame {
         /// Cycle of the save + 1.
         time: T,

@@ -45,7 +45,7 @@ pub(super) fn constraints<B: ConstraintBuilder>(rows: &Rows<'_, B::Expr>, b: &mu
     );
 }
 
-/// What is saved, and comes back.
+/// The messages of a stack that is saved, and comes back.
 #[inline(always)]
 pub(super) fn lookups<B: LookupBuilder>(rows: &Rows<'_, B::Expr>, b: &mut B) {
     let [saves, restores] = flags(rows);

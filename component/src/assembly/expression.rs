@@ -102,7 +102,7 @@ impl Operator {
                 }
                 let value = (wide_left * inverse % modulus) as u64;
                 return refused(&format!(
-                    "is no integer; `//` is division that drops the remainder{}",
+                    "is not an integer; `//` is division that drops the remainder{}",
                     in_field(value)
                 ));
             }

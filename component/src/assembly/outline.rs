@@ -10,7 +10,7 @@ use super::{
     scan::{At, words},
 };
 use crate::{
-    error::SourceFault,
+    error::{SourceFault, beginning},
     limits::{MAX_LOCALS, MAX_PART},
     text::line_of,
 };
@@ -193,8 +193,7 @@ impl Outline {
         let mentioned = mentioned.flat_map(|name| name.parts.iter().map(|part| (part, name.place)));
         for (part, place) in declared.clone().chain(mentioned) {
             if part == ROOT || part.chars().count() > MAX_PART {
-                let shown = part.chars().take(SHOWN).collect();
-                return Err((place, SourceFault::PathPart(shown)));
+                return Err((place, SourceFault::PathPart(beginning(part, SHOWN))));
             }
         }
         let mut places: BTreeMap<&String, usize> = BTreeMap::new();

@@ -6,7 +6,7 @@ use crate::{
     wit::Type,
 };
 
-/// What is done about one element that is to be on top of the stack.
+/// The check of one element that is to be on top of the stack.
 #[derive(Debug, Clone)]
 pub(crate) struct Check {
     code: String,

@@ -134,7 +134,7 @@ pub fn read_value<T: Deserializable>(bytes: &[u8], what: &'static str) -> Result
         .map_err(|_| malformed("it refers to parts that it does not have".into()))?
         .map_err(|error| malformed(error.to_string()))?;
     if reader.has_more_bytes() {
-        return Err(malformed("there are bytes behind its end".into()));
+        return Err(malformed("there are bytes after its end".into()));
     }
     Ok(value)
 }

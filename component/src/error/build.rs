@@ -7,7 +7,7 @@ use miden_core::Word;
 use miden_cvm_air::composition::{CompositionError, Intrinsic, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
 
-use super::install::NotInstallable;
+use super::{install::NotInstallable, shown::beginning};
 use super::{
     package::PackageError,
     source::{SourceError, SourceFault},
@@ -75,7 +75,7 @@ impl BuildError {
     pub(crate) fn showing(mut self, text: &str) -> Self {
         let index = self.line.and_then(|line| line.checked_sub(1));
         let line = index.and_then(|index| text.lines().nth(index as usize));
-        self.text = line.map(|line| line.trim_end().chars().take(MAX_SHOWN).collect());
+        self.text = line.map(|line| beginning(line.trim_end(), MAX_SHOWN));
         self
     }
 
@@ -172,16 +172,16 @@ pub enum ClaimProblem {
     ReadsCaller(String),
     /// Code that it reaches asks for the caller's instance.
     #[error(
-        "component `{0}` asks for the id of its caller's instance, which is another one in every run"
+        "component `{0}` asks for the id of its caller's instance, which differs from run to run"
     )]
     ReadsCallersInstance(String),
     /// Code that it reaches installs instances, or asks what they are.
     #[error(
-        "component `{0}` installs instances or asks for their components, which only the run that it is in has"
+        "component `{0}` installs instances or asks for their components, which exist only in the run itself"
     )]
     Installs(String),
     /// Code that it reaches reads the clock.
-    #[error("the code of component `{0}` reads the clock, which is another one in every run")]
+    #[error("the code of component `{0}` reads the clock, which differs from run to run")]
     ReadsClock(String),
 }
 
@@ -232,7 +232,7 @@ pub enum Problem {
     #[diagnostic(help("list the folders of its components under `members`"))]
     NoMembers,
     /// A workspace names a component twice.
-    #[error("the member `{0}` is there twice")]
+    #[error("the member `{0}` is listed twice")]
     #[diagnostic(help("remove one of them"))]
     MemberTwice(String),
     /// A WIT package has the binary form.
@@ -336,9 +336,9 @@ pub enum Problem {
     Limit {
         /// The limit.
         limit: LimitName,
-        /// What has so much.
+        /// The thing that is too large.
         what: &'static str,
-        /// How much may be.
+        /// The limit.
         allowed: u64,
     },
 
@@ -382,9 +382,9 @@ pub enum Problem {
     NamedTwice {
         /// The function.
         function: String,
-        /// What one entry calls it.
+        /// Its name in one entry.
         first: String,
-        /// What the other one calls it.
+        /// Its name in the other one.
         second: String,
     },
     /// An export of the world has no procedure.
@@ -552,14 +552,14 @@ pub enum Problem {
     #[diagnostic(help("rename it; `a` makes the constants `A` and `A_LENGTH`"))]
     DataLabel(String),
     /// A text that is no type.
-    #[error("`{ty}` is no type: {error}")]
+    #[error("`{ty}` is not a type: {error}")]
     #[diagnostic(help(
         "write a type of WIT, such as `list<u32>`, or a name that an interface of the world has"
     ))]
     DataType {
         /// The text.
         ty: String,
-        /// What is wrong with it.
+        /// The fault.
         error: TypeError,
     },
     /// A value that is none of its type.
@@ -694,11 +694,11 @@ pub enum Problem {
     #[diagnostic(help("rename it; in wires `import` stands for what is around a composition"))]
     ReservedInstance,
     /// A wire leads out of a composition that is no component of another.
-    #[error("there is nothing around this composition that could provide it")]
+    #[error("no enclosing composition provides it")]
     #[diagnostic(help("wire it to an instance, or use the composition in another"))]
     NothingOutside,
     /// A wire leads out of a composition, and nothing is there.
-    #[error("nothing around instance `{composition}` provides its import `{import}`")]
+    #[error("no enclosing composition provides import `{import}` of instance `{composition}`")]
     #[diagnostic(help(
         "add `\"{import}\" = \"instance\"` to the imports of `{composition}` where that is an \
          instance"
@@ -837,7 +837,7 @@ pub enum Problem {
         offered: String,
     },
     /// Compositions nest too deep.
-    #[error("more than {MAX_COMPOSITIONS} compositions are one inside the other here")]
+    #[error("more than {MAX_COMPOSITIONS} compositions are nested here")]
     #[diagnostic(help("put instances of the inner ones into an outer one"))]
     CompositionDepth,
     /// Two wires from one import.
@@ -848,7 +848,7 @@ pub enum Problem {
         import: String,
         /// The name that one wire has for it.
         first: String,
-        /// What the other one calls it.
+        /// Its name in the other one.
         second: String,
     },
     /// Two things that a composition offers by names that stand for the same.
@@ -876,7 +876,7 @@ pub enum Problem {
     NothingToExport(String),
     /// The `...` that stands for all other imports is not the last argument.
     #[error("`...` is not the last argument")]
-    #[diagnostic(help("move it behind all other arguments"))]
+    #[diagnostic(help("move it after all other arguments"))]
     FillNotLast,
     /// The exports of something that is no instance are asked for.
     #[error("`{0}` is not an instance and has no exports")]
@@ -1002,7 +1002,7 @@ pub enum Problem {
     InstanceOfWhat {
         /// The import.
         import: String,
-        /// What the composition file says.
+        /// The wire in the composition file.
         wire: String,
     },
     /// An export is said to be held.

@@ -4,6 +4,7 @@ mod artifact;
 mod build;
 mod install;
 mod package;
+mod shown;
 mod source;
 mod value;
 
@@ -12,6 +13,7 @@ pub use self::{
     build::{BuildError, ClaimProblem, Problem},
     install::NotInstallable,
     package::PackageError,
+    shown::beginning,
     source::{SourceError, SourceFault, Step},
     value::{TypeError, ValueError},
 };

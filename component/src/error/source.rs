@@ -51,7 +51,7 @@ pub enum SourceFault {
     #[error("the character {} is not part of the language", shown(*.0))]
     Character(char),
     /// The prefix of a number without digits behind it.
-    #[error("`{0}` has no digits behind it")]
+    #[error("`{0}` has no digits after it")]
     NoDigits(&'static str),
     /// Too many blocks or brackets are open at once.
     #[error(
@@ -82,7 +82,7 @@ pub enum SourceFault {
     #[error("a hash cannot be exported; write a procedure that executes it, and export that")]
     ExportedHash,
     /// Something else is executed or called.
-    #[error("`{0}` is no procedure")]
+    #[error("`{0}` is not a procedure")]
     NotAProcedure(String),
     /// A module is exported.
     #[error("a module cannot be exported; export what is in it")]

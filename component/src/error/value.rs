@@ -3,6 +3,7 @@
 use miden_core::Word;
 use thiserror::Error;
 
+use super::shown::beginning;
 use crate::limits::{MAX_BRACKETS, MAX_TYPE_DEPTH, MAX_TYPE_LENGTH};
 
 /// A value that does not fit its type, or a form that is none of the type's values.
@@ -14,17 +15,17 @@ pub enum ValueError {
     Text {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A text that is no value of a type.
-    #[error("`{text}` is no {ty} in WAVE: {reason}")]
+    #[error("`{text}` is not a value of type {ty} in WAVE: {reason}")]
     Wave {
         /// The text.
         text: String,
         /// The type.
         ty: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// Parentheses and brackets in a text nest too deep.
@@ -43,9 +44,9 @@ pub enum ValueError {
     /// Another number of parameters than the function has.
     #[error("expected {expected} parameters, found {found}")]
     Count {
-        /// How many it has.
+        /// The number that it has.
         expected: usize,
-        /// How many there are.
+        /// The number that there are.
         found: usize,
     },
     /// A number that is no element of the field.
@@ -63,13 +64,13 @@ pub enum ValueError {
         name: String,
     },
     /// Elements that are no value of the type.
-    #[error("{name}: {element} is no {expected}")]
+    #[error("{name}: {element} is not a valid {expected}")]
     Malformed {
         /// The parameter, or `result`.
         name: String,
         /// The element.
         element: u64,
-        /// What it should be.
+        /// The type that it should have.
         expected: String,
     },
     /// The message that stands for the values is not known.
@@ -86,7 +87,7 @@ impl ValueError {
     pub fn in_text(self, text: &str) -> Self {
         match self {
             Self::Text { reason, .. } => Self::Text {
-                text: shown(text),
+                text: beginning(text, SHOWN),
                 reason,
             },
             other => other,
@@ -97,28 +98,20 @@ impl ValueError {
 /// The most characters of a text that an error shows.
 const SHOWN: usize = 200;
 
-/// The beginning of a text, if it is long.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
-}
-
 /// A text that is no type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TypeError {
     /// It is too long, or nests too deep.
     #[error(
-        "it has more than {MAX_TYPE_LENGTH} bytes, or more than {MAX_TYPE_DEPTH} types are one inside the other"
+        "it has more than {MAX_TYPE_LENGTH} bytes, or its types are nested more than {MAX_TYPE_DEPTH} deep"
     )]
     Size,
     /// Something else is expected at a place of it.
     #[error("expected {expected} at `{rest}`")]
     Syntax {
-        /// What is expected.
+        /// The text that is expected.
         expected: &'static str,
-        /// What is there.
+        /// The text that is there.
         rest: String,
     },
     /// No interface of the world has the type.

@@ -157,7 +157,7 @@ impl LinkedComposition {
         let composition =
             Composition::read_from_bytes(&records).map_err(|error| wrong("its records", error))?;
         if composition.to_bytes().as_slice().to_hex() != section.records {
-            return Err(wrong("its records", "there are bytes behind their end"));
+            return Err(wrong("its records", "there are bytes after their end"));
         }
         let count = composition.num_instances() as usize;
         if section.instances.len() != count {

@@ -174,7 +174,7 @@ fn mistakes_are_where_they_are_written() {
         (
             INNER.replace("= \"audit\"\n[", "= \"import\"\n["),
             "bank.toml:6",
-            "provides its import",
+            "no enclosing composition provides import",
         ),
         (
             INNER.replace(
@@ -216,7 +216,7 @@ fn mistakes_are_where_they_are_written() {
         (
             "package a:b;\nimport x: a:b/c;\nexport x as main;",
             3,
-            "nothing around",
+            "no enclosing composition",
         ),
     ];
     for (wac, line, reason) in cases {
@@ -459,7 +459,7 @@ fn compositions_nest_only_so_deep() {
         files.write(&format!("c{level}.toml"), text.as_bytes());
     }
     let error = refusal(&files.path("c0.toml"));
-    assert!(error.contains("one inside the other"), "{error}");
+    assert!(error.contains("compositions are nested here"), "{error}");
 }
 
 /// In a composition of compositions, too, every wire leads from what is asked for to what is there.

@@ -289,7 +289,7 @@ fn what_a_package_says_is_checked() {
         (
             "post: func(amount: u32)",
             "post: func(amount: u16)",
-            "comes to something else",
+            "does not match the embedded WIT",
         ),
         ("use: func() -> u32;", "use: func() -> f32;", "its WIT"),
         ("\"is_called\":true", "\"is_called\": 1  ", "malformed"),

@@ -514,7 +514,7 @@ fn what_is_wired_is_of_one_type() {
     );
 }
 
-/// What one function is, two entries of `component.toml` cannot say.
+/// Two entries of `component.toml` cannot both name one function.
 #[test]
 fn a_function_is_named_once() {
     let files = typed(NOTES, NOTES);

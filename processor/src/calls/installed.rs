@@ -190,7 +190,7 @@ impl Installations {
     /// Reads the component of a commitment from the advice map, with its static data.
     ///
     /// # Errors
-    /// If a part of it is missing, or is not what its commitment says.
+    /// If a part of it is missing, or does not match its commitment.
     pub fn component(
         &mut self,
         commitment: Word,
@@ -223,7 +223,7 @@ impl Installations {
                 return Err(fault("is missing"));
             };
             if Rpo256::hash_elements(values) != segment.commitment {
-                return Err(fault("is not what its commitment says"));
+                return Err(fault("does not match its commitment"));
             }
             if values.len() != segment.length as usize {
                 return Err(fault("has another length than the record says"));

@@ -24,7 +24,7 @@ pub struct Stack {
     depth: usize,
     /// The stacks that were saved and not restored yet, of all contexts that are open.
     saved: Vec<SavedStack>,
-    /// How many of them were there when the running context began.
+    /// The number of them when the running context began.
     saved_before: usize,
 }
 
@@ -124,7 +124,7 @@ impl Stack {
         self.saved.len()
     }
 
-    /// Whether the running context has saved a stack that it has not restored yet.
+    /// `true` if the running context has saved a stack that it has not restored yet.
     #[inline]
     pub fn has_saved(&self) -> bool {
         self.saved.len() > self.saved_before

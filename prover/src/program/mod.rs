@@ -54,7 +54,7 @@ enum Instruction {
 struct Sum {
     products: Vec<(Cell, Cell)>,
     multiples: Vec<(Cell, Limbs)>,
-    /// What is added to it.
+    /// The term that is added to it.
     start: Option<Cell>,
 }
 

@@ -48,7 +48,7 @@ fn shapes() -> Vec<Shape> {
     shapes
 }
 
-/// What the circuit is to come to, computed with the AIR as the verifier does it.
+/// The value of the circuit, computed with the AIR as the verifier does it.
 fn value(shape: &Shape, inputs: &[QuadFelt], at: &Variables) -> QuadFelt {
     let statement = |from: usize, count: usize| -> Vec<Felt> {
         let inputs = &inputs[at.statement + from..][..count];

@@ -21,7 +21,7 @@ fn random(seed: u64, number: u64) -> u64 {
     Rpo256::hash_elements(&[Felt::new(seed), Felt::new(number)])[0].as_int()
 }
 
-/// How a change was refused.
+/// The ways in which a change was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     /// There is no advice of the form that the program reads.

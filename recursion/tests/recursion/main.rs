@@ -64,7 +64,7 @@ fn prove(traced: ExecutionTrace) -> (PublicInputs, Proof) {
     (public, proof)
 }
 
-/// Whether the verifier of this project accepts a proof.
+/// Returns `true` if the verifier of this project accepts a proof.
 fn is_verified(public: &PublicInputs, proof: &Proof) -> bool {
     is_verified_with(public, proof, &PrecompileVerifierRegistry::new())
 }

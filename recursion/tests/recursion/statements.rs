@@ -32,7 +32,7 @@ use miden_cvm_verifier::{
 
 use super::{accepts, aggregates::part, is_verified_with, program, run, traced};
 
-/// What calls name.
+/// The digest that calls name.
 const STUBS: &str = "
     pub proc a push.1001 drop end
     pub proc b push.1002 drop end
@@ -374,7 +374,7 @@ fn what_precompiles_compute_is_computed_again() {
         changed["statements"][0]["requests"] = text.into();
         let error = serde_json::from_value::<Aggregate>(changed).expect_err("it is refused");
         assert!(
-            error.to_string().contains("is not written so"),
+            error.to_string().contains("is not in canonical form"),
             "{text}: {error}"
         );
     }
@@ -403,7 +403,7 @@ fn claiming(runs: &[ClaimedRun], main: &str) -> (PublicInputs, Proof) {
     )
 }
 
-/// What is found of an aggregation of proofs, were it proven.
+/// The findings about an aggregation of proofs, were it proven.
 fn checked(proofs: &[&(PublicInputs, Proof)]) -> Result<CheckedAggregate, AggregateError> {
     let parts = proofs.iter().map(|proof| part(proof, None));
     let aggregation = Aggregate::new(parts.collect()).expect("an aggregation");

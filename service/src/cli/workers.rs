@@ -131,7 +131,7 @@ pub fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        info!("told to stop");
+        info!("stopping, as asked");
         stop.send(true).ok();
         // A second time is an order.
         tokio::select! {

@@ -105,7 +105,7 @@ impl Embedded {
                     Some(RECORD) => {
                         let bytes = fs::read(&path).map_err(|error| of(&path, error))?;
                         let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
-                            let text = format!("`{}` is no record: {error}", path.display());
+                            let text = format!("`{}` is not a record: {error}", path.display());
                             io::Error::new(io::ErrorKind::InvalidData, text)
                         })?;
                         state.records.insert(record.id, (record, 1));

@@ -22,13 +22,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QueueError {
     /// As many jobs wait as may.
-    #[error("the queue is full: as many jobs wait as may")]
+    #[error("the queue is full: no more jobs may wait")]
     Full,
     /// There is no such object.
-    #[error("the object {0} is not there any more")]
+    #[error("the object {0} no longer exists")]
     NoObject(Digest),
     /// The file under the name of an object is something else.
-    #[error("the object {object} is not what its name says: {reason}")]
+    #[error("the object {object} does not match its name: {reason}")]
     WrongObject {
         /// The object.
         object: Digest,
@@ -44,7 +44,7 @@ pub enum QueueError {
         reason: String,
     },
     /// The engine cannot be reached, or cannot write.
-    #[error("the queue does not work: {0}")]
+    #[error("the queue is not available: {0}")]
     Broken(String),
 }
 

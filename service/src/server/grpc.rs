@@ -51,7 +51,7 @@ pub fn routes(service: &Arc<Service>) -> Routes {
     match reflection {
         Ok(reflection) => routes.add_service(reflection),
         Err(error) => {
-            tracing::warn!(%error, "there is no reflection");
+            tracing::warn!(%error, "reflection is not available");
             routes
         }
     }

@@ -52,7 +52,7 @@ pub enum ServiceError {
     #[error("{0}")]
     Malformed(String),
     /// The job is longer than one may be.
-    #[error("the job has more than the {0} bytes that one may have")]
+    #[error("the job is larger than the limit of {0} bytes")]
     TooLarge(u64),
     /// The client took too long to send it.
     #[error("the job did not arrive within {} s", UPLOAD_TIME.as_secs())]

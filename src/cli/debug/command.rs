@@ -6,6 +6,7 @@ use miden_cvm::{
     CodePlace, Felt,
     debug::{Breakpoint, Debugger, Direction, Movement, Stop},
 };
+use miden_cvm_component::beginning;
 use miden_cvm_processor::Entry;
 
 /// The list of commands, for users who ask.
@@ -40,6 +41,9 @@ An empty line repeats the last movement.
 
 /// The most elements of the advice stack, entries of its map and words of memory that are shown.
 const MAX_SHOWN: usize = 64;
+
+/// The most characters of a line that an error shows.
+const SHOWN: usize = 60;
 
 /// The answer to a line.
 #[derive(Debug, Default)]
@@ -201,21 +205,12 @@ fn try_execute(
         },
         _ => {
             return Err(format!(
-                "`{}` is no command: try `help`",
-                beginning(line.trim())
+                "`{}` is not a command: try `help`",
+                beginning(line.trim(), SHOWN)
             ));
         }
     };
     Ok(reply)
-}
-
-/// As much of a line as an error shows.
-fn beginning(line: &str) -> String {
-    const SHOWN: usize = 60;
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.into(),
-    }
 }
 
 fn number(text: &str) -> Result<u32, String> {

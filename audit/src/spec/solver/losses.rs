@@ -69,7 +69,7 @@ pub struct Consequence {
     pub of: &'static [&'static str],
     /// `true` if it follows for the next row of the two that these are about.
     pub ahead: bool,
-    /// How.
+    /// The rule that notices it.
     pub why: &'static str,
 }
 

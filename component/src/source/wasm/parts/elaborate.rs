@@ -617,7 +617,7 @@ impl<'a> Elaborator<'a> {
                     let found = self.imported(scope, Some(interface), name, *ty)?;
                     let found = found.ok_or_else(|| {
                         refused(format!(
-                            "`{name}` of its import `{interface}` is no function"
+                            "`{name}` of its import `{interface}` is not a function"
                         ))
                     })?;
                     self.define(scope, found.clone(), ty.kind());
