@@ -16,7 +16,7 @@ use miden_core::{
     mast::MastForest,
     utils::{ByteReader, Deserializable, DeserializationError, Serializable},
 };
-use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
+use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest, Section};
 
 use crate::{
     code::{merge::stripped, verify::verify_forest},
@@ -70,6 +70,11 @@ pub fn read_linked_library(bytes: &[u8]) -> Result<Arc<Library>, ArtifactError> 
 pub fn package_program(program: &Program, name: &str) -> Vec<u8> {
     let forest = Arc::new(stripped(program.mast_forest()));
     let program = Program::with_kernel(forest, program.entrypoint(), program.kernel().clone());
+    executable_bytes(program, name, Vec::new())
+}
+
+/// A package of a program, with sections.
+pub(crate) fn executable_bytes(program: Program, name: &str, sections: Vec<Section>) -> Vec<u8> {
     let package = Package {
         name: name.into(),
         version: None,
@@ -77,7 +82,7 @@ pub fn package_program(program: &Program, name: &str) -> Vec<u8> {
         kind: PackageKind::Executable,
         mast: MastArtifact::Executable(Arc::new(program)),
         manifest: PackageManifest::new(None),
-        sections: Vec::new(),
+        sections,
     };
     package.to_bytes()
 }

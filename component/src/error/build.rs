@@ -7,9 +7,10 @@ use miden_core::Word;
 use miden_cvm_air::composition::{CompositionError, Intrinsic, LinkKind, MAX_INSTANCES};
 use thiserror::Error;
 
-use super::{install::NotInstallable, shown::beginning};
 use super::{
+    install::NotInstallable,
     package::PackageError,
+    shown::beginning,
     source::{SourceError, SourceFault},
     value::{TypeError, ValueError},
 };

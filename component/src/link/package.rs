@@ -9,12 +9,15 @@ use miden_core::{
     utils::{Deserializable, Serializable, ToHex},
 };
 use miden_cvm_air::{canonical::bytes_from_hex, composition::Composition};
-use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest, Section, SectionId};
+use miden_mast_package::{MastArtifact, Section, SectionId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     assembly::toolchain::Toolchain,
-    code::{artifact::read_package, merge::merged},
+    code::{
+        artifact::{executable_bytes, read_package},
+        merge::merged,
+    },
     error::{ArtifactError, PackageError, wrong},
     link::{Instance, LinkedComposition},
     package::ComponentSection,
@@ -101,16 +104,8 @@ impl LinkedComposition {
         let id = SectionId::custom(SECTION).map_err(|e| PackageError::Section(e.to_string()))?;
         let program =
             Program::with_kernel(Arc::new(forest), entrypoint, self.program.kernel().clone());
-        let package = Package {
-            name: name.into(),
-            version: None,
-            description: None,
-            kind: PackageKind::Executable,
-            mast: MastArtifact::Executable(Arc::new(program)),
-            manifest: PackageManifest::new(None),
-            sections: vec![Section::new(id, section)],
-        };
-        Ok(package.to_bytes())
+        let sections = vec![Section::new(id, section)];
+        Ok(executable_bytes(program, name, sections))
     }
 
     /// Reads a composition from a package; nothing if the package has a plain program. `path` is where
