@@ -34,7 +34,7 @@ pub struct AggregateCommand {
     /// beside it, too, with the ending `.aggregate.json`
     #[arg(required = true, num_args = 1..=MAX_PROOFS)]
     proofs: Vec<PathBuf>,
-    /// Where the proof goes; its statement and what it aggregates go beside it
+    /// The file to write the proof to; its statement and the list of what it aggregates go beside it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// The settings of the proof. Without hash function, security and parameters it is one that can be

@@ -26,7 +26,7 @@ pub struct JoinCommand {
     run: PathBuf,
     /// Proofs of claims, each with its statement beside it, and bundles whose run is claimed
     claims: Vec<PathBuf>,
-    /// Where the bundle goes
+    /// The file to write the bundle to
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }

@@ -56,7 +56,7 @@ struct New {
     /// The language that it is written in
     #[arg(long, value_name = "LANGUAGE", default_value = "masm")]
     lang: Lang,
-    /// Make the component that is the system for those that were compiled for WASI
+    /// Make the component that provides the system to components that were compiled for WASI
     #[arg(long, conflicts_with_all = ["wit", "world", "lang"])]
     system: bool,
 }

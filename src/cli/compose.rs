@@ -26,11 +26,11 @@ pub struct ComposeCommand {
     libraries: Libraries,
     #[command(flatten)]
     limits: BuildLimits,
-    /// Where the composition goes; beside the composition file, with the ending `.masp`, if left out
+    /// The file to write the package to; by default beside the composition file, with the ending `.masp`
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Where the records go, which are all that a verifier needs; beside the composition, with the
-    /// ending `.records.json`, if left out
+    /// The file to write the records to, which are all that a verifier needs; by default beside the
+    /// composition, with the ending `.records.json`
     #[arg(short, long, value_name = "FILE")]
     records: Option<PathBuf>,
 }

@@ -30,7 +30,7 @@ pub struct Libraries {
     /// has to have the same digests. Proofs about it can be of runs with false results
     #[arg(long)]
     published_library: bool,
-    /// Refuse code that there are advisories about, instead of warning of it
+    /// Refuse code with known advisories, instead of warning about it
     #[arg(long, value_name = "WHAT")]
     deny: Vec<Deny>,
 }
@@ -38,7 +38,7 @@ pub struct Libraries {
 /// A kind of warning that is to be an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Deny {
-    /// Code that there are advisories about
+    /// Code with known advisories
     Advisories,
 }
 

@@ -36,11 +36,11 @@ pub const LONGEST_RUN: u32 = MAX_HEIGHT as u32 - 1;
 pub struct ProveCommand {
     #[command(flatten)]
     source: Source,
-    /// Where the proof goes; without it beside the target, with the ending `.proof`
+    /// The file to write the proof to; by default beside the target, with the ending `.proof`
     #[arg(short, long, value_name = "FILE")]
     proof: Option<PathBuf>,
-    /// Where the statement goes, which says what is proven; without it beside the target, with the
-    /// ending `.statement.json`
+    /// The file to write the statement to, which says what is proven; by default beside the target,
+    /// with the ending `.statement.json`
     #[arg(short, long, value_name = "FILE")]
     statement: Option<PathBuf>,
     #[command(flatten)]

@@ -81,16 +81,17 @@ fn missing(error: &io::Error) -> Failure {
 #[derive(Debug, Args)]
 pub struct RemoteArgs {
     /// Have the run proven by the service at this address, such as `http://127.0.0.1:7700`; the
-    /// environment variable MIDEN_CVM_TOKEN has the token that it wants to be shown
+    /// environment variable MIDEN_CVM_TOKEN has the token to authenticate with
     #[arg(long, value_name = "URL")]
     remote: Option<String>,
-    /// The certificate, in PEM, of who signed the service's, if the system does not trust it
+    /// The certificate, in PEM, of the authority that signed the service's, if the system does not
+    /// trust it
     #[arg(long, value_name = "FILE", requires = "remote")]
     remote_authority: Option<PathBuf>,
-    /// The place among other jobs that wait
+    /// The priority among the jobs that wait
     #[arg(long, value_enum, default_value_t = Priority::Normal, requires = "remote")]
     priority: Priority,
-    /// The seconds after which the proof is worth nothing
+    /// The number of seconds within which the proof has to be made
     #[arg(long, value_name = "SECONDS", requires = "remote")]
     deadline: Option<u32>,
     /// Prove here if the service is not there or has no room

@@ -22,8 +22,8 @@ pub struct ProofArgs {
     #[arg(long, value_enum)]
     preset: Option<Preset>,
     /// The memory that the proof may take for its trace and what is made of it: bytes, or a number
-    /// with `K`, `M` or `G` after it. More of it makes the proof faster, up to a point. The process
-    /// has some 30 MiB besides
+    /// with `K`, `M` or `G` after it. More memory makes the proof faster, up to a point. The process
+    /// itself takes some 30 MiB more
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     memory: Option<usize>,
 }

@@ -20,7 +20,7 @@ const TESTS: &str = "tests";
 pub struct TestCommand {
     #[command(flatten)]
     source: Source,
-    /// Run only tests whose name has this in it
+    /// Run only tests whose names contain this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
 }

@@ -52,7 +52,7 @@ pub struct VerifyCommand {
     /// Accept claims without a proof, and list them: then the statement is true only if they are
     #[arg(long)]
     open_claims: bool,
-    /// Say how many bytes each part of the proof has
+    /// Show the size of each part of the proof, in bytes
     #[arg(long)]
     sizes: bool,
     /// The aggregation of the run, as `aggregate` has written it: reject the statement of any other run,

@@ -37,7 +37,7 @@ pub struct SubmitCommand {
     /// The place among others that wait
     #[arg(long, default_value = "normal", value_parser = priority)]
     priority: Priority,
-    /// The seconds after which the proof is worth nothing
+    /// The number of seconds within which the proof has to be made
     #[arg(long, default_value_t = 0)]
     deadline: u32,
     /// The length of the target
