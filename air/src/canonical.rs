@@ -1,8 +1,8 @@
-//! Reading what has one form only.
+//! Canonical reading: nothing is accepted but what would be written.
 //!
 //! Derived readers take more than derived writers write: a list of fields in the place of an object,
 //! `null` for what is left out, an object in the place of a name. Statements are compared and signed,
-//! so here nothing is read but what would be written.
+//! so what they say has one form only.
 
 use alloc::{string::String, vec::Vec};
 use core::{fmt, marker::PhantomData};

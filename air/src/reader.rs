@@ -1,4 +1,4 @@
-//! Reads the bytes of a proof, each of which means something.
+//! Reads the bytes of a proof, none of which is redundant.
 //!
 //! The order and the length of the parts follow from the header, the AIR and the queries; nothing
 //! in the bytes says how long anything is. So bytes are of one proof only, and a proof is of one

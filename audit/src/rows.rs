@@ -1,4 +1,4 @@
-//! Rows of a trace for whoever reads it: what is in their cells, which messages they send and receive,
+//! Rows of a trace, shown to people: what is in their cells, which messages they send and receive,
 //! and who is at the other end.
 
 use core::fmt;

@@ -1,4 +1,4 @@
-//! Work on all threads, or on the one that there is.
+//! Parallel work, on all threads or on one.
 //!
 //! With the feature `concurrent` this is `rayon`. Without it the same names do the same one after the
 //! other, as where there are no threads: parallel iterators are then those of the standard library.

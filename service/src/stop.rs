@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! The signal to stop.
 
 use std::future::pending;
 

@@ -4,13 +4,13 @@
 //! module: its core instances are linked, as they are in WebAssembly, and what it imports and exports gets
 //! the names that the Canonical ABI has for it.
 
-mod between;
 mod definition;
 mod elaborate;
 mod lines;
 mod merge;
 mod module;
 mod plain;
+mod shim;
 mod split;
 mod types;
 

@@ -1,9 +1,9 @@
 //! A component whose one core module has the names of its world already, so that nothing has to be linked.
 //!
-//! What makes components of core modules adds modules that stand in between: one whose functions call
-//! through a table, for imports that need the first one's memory, and one that fills this table. What each
-//! import of the core module is in the end, and what each export of the component, is followed through all
-//! of them. The compiler goes by the names in the core module, so each has to be what its name says.
+//! `wit-component` adds a shim module, whose functions call through a table, for imports that need the core
+//! module's memory, and a fixup module that fills this table. The imports of the core module, and the exports
+//! of the component, are followed through both to what they are in the end. The compiler goes by the names in
+//! the core module, so each has to be what its name says.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,6 @@ use wasmparser::ExternalKind;
 
 use super::{
     super::{INITIALIZE, REALLOC, is_version_of},
-    between::{Between, exports},
     elaborate::{CoreFunction, CoreInstance, Options, Unit},
     merge::{Imported, Names},
     types::FunctionType,
@@ -22,15 +21,15 @@ const MAX_STEPS: u32 = 16;
 
 /// The one core module of a component's instance, if everything in it is what its name says.
 pub(super) fn plain<'a>(unit: &Unit<'a>, names: &dyn Names) -> Option<&'a [u8]> {
-    let mut between = BTreeMap::new();
+    let mut shims = BTreeMap::new();
     let mut own = None;
     for (number, instance) in (0..).zip(&unit.core_instances) {
         let CoreInstance::Module(module, args) = instance else {
             continue;
         };
-        match Between::read(module).ok()? {
+        match Shim::read(module).ok()? {
             Some(found) => {
-                between.insert(number, (found, args));
+                shims.insert(number, (found, args));
             }
             None if own.is_none() => own = Some((number, *module, args)),
             None => return None,
@@ -42,7 +41,7 @@ pub(super) fn plain<'a>(unit: &Unit<'a>, names: &dyn Names) -> Option<&'a [u8]> 
         names,
         instance,
         exports: exports(module).ok()?,
-        between,
+        shims,
     };
     let is_plain = plain.has_imports(args)
         && plain.has_exports()
@@ -72,12 +71,12 @@ struct Plain<'e, 'a> {
     instance: u32,
     /// The functions that the core module exports.
     exports: Vec<&'a str>,
-    /// The instances of modules that stand in between.
-    between: BTreeMap<u32, (Between<'a>, &'e Arguments<'a>)>,
+    /// The instances of shim and fixup modules.
+    shims: BTreeMap<u32, (Shim<'a>, &'e Arguments<'a>)>,
 }
 
 impl<'a> Plain<'_, 'a> {
-    /// The definition of a core function, seen through the modules in between.
+    /// The definition of a core function, seen through shims.
     fn source(&self, function: u32) -> Option<Source<'a>> {
         self.function(function, MAX_STEPS)
     }
@@ -101,10 +100,10 @@ impl<'a> Plain<'_, 'a> {
         if instance == self.instance {
             return Some(Source::Own(name));
         }
-        if let Some((between, args)) = self.between.get(&instance) {
-            return match between.import(name) {
+        if let Some((shim, args)) = self.shims.get(&instance) {
+            return match shim.import(name) {
                 Some((module, name)) => self.exported(*args.get(module)?, name, steps),
-                None => self.filled(instance, between.slot(name)?, steps),
+                None => self.filled(instance, shim.slot(name)?, steps),
             };
         }
         match self.unit.core_instances.get(instance as usize)? {
@@ -119,20 +118,20 @@ impl<'a> Plain<'_, 'a> {
     /// The core function that is put into a place of the table that an instance exports.
     fn filled(&self, of: u32, (table, slot): (&str, u32), steps: u32) -> Option<Source<'a>> {
         let mut found = None;
-        for (between, args) in self.between.values() {
-            for fill in &between.fills {
-                let instance = *args.get(fill.table.0)?;
+        for (shim, args) in self.shims.values() {
+            for fixup in &shim.fixups {
+                let instance = *args.get(fixup.table.0)?;
                 let place = match self.unit.core_instances.get(instance as usize)? {
-                    CoreInstance::Exports(exports) => match exports.get(fill.table.1)? {
+                    CoreInstance::Exports(exports) => match exports.get(fixup.table.1)? {
                         (ExternalKind::Table, index) => {
                             self.unit.core_tables.get(*index as usize).copied()
                         }
                         _ => None,
                     },
-                    CoreInstance::Module(..) => Some((instance, fill.table.1)),
+                    CoreInstance::Module(..) => Some((instance, fixup.table.1)),
                 };
-                let number = slot.checked_sub(fill.first);
-                let function = number.and_then(|number| fill.functions.get(number as usize));
+                let number = slot.checked_sub(fixup.first);
+                let function = number.and_then(|number| fixup.functions.get(number as usize));
                 if let Some((module, name)) = function
                     && place == Some((of, table))
                 {
@@ -231,8 +230,8 @@ impl<'a> Plain<'_, 'a> {
     /// Returns `true` if nothing runs first but what runs first in core modules too.
     fn has_starts(&self) -> bool {
         let mut is_initialized = false;
-        for (between, args) in self.between.values() {
-            for (module, name) in &between.starts {
+        for (shim, args) in self.shims.values() {
+            for (module, name) in &shim.starts {
                 let source = args
                     .get(module)
                     .and_then(|instance| self.exported(*instance, name, MAX_STEPS));

@@ -1,4 +1,5 @@
-//! Core modules that stand between a component's own one and what this imports, known by what they do.
+//! Shim and fixup modules, which `wit-component` puts between a component's core module and its imports,
+//! recognized by what they do.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,9 @@ use wasmparser::{
 
 use super::module::Import;
 
-/// Functions that are put into a table.
+/// Functions that a fixup module puts into a table.
 #[derive(Debug)]
-pub(super) struct Fill<'a> {
+pub(super) struct Fixup<'a> {
     /// The table, which is imported.
     pub(super) table: Import<'a>,
     /// The place of the first of them.
@@ -23,9 +24,9 @@ pub(super) struct Fill<'a> {
 /// A module that only hands calls on: it has functions that call what stands in its table, gives back what
 /// it imports, or fills another one's table.
 #[derive(Debug, Default)]
-pub(super) struct Between<'a> {
+pub(super) struct Shim<'a> {
     /// The functions that are put into tables.
-    pub(super) fills: Vec<Fill<'a>>,
+    pub(super) fixups: Vec<Fixup<'a>>,
     /// The imported functions that are called when an instance is made.
     pub(super) starts: Vec<Import<'a>>,
     functions: Vec<Import<'a>>,
@@ -43,8 +44,8 @@ enum Passed {
     Functions(Vec<u32>),
 }
 
-impl<'a> Between<'a> {
-    /// Reads a module; nothing if it does more than a module in between does.
+impl<'a> Shim<'a> {
+    /// Reads a module; nothing if it does more than hand calls on.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Option<Self>> {
         let mut this = Self::default();
         let mut params = Vec::new();
@@ -117,7 +118,7 @@ impl<'a> Between<'a> {
                                 None => return Ok(None),
                             }
                         }
-                        this.fills.push(Fill {
+                        this.fixups.push(Fixup {
                             table,
                             first: value as u32,
                             functions,
@@ -153,7 +154,7 @@ impl<'a> Between<'a> {
         if let Some(function) = start.and_then(|start| this.functions.get(start as usize)) {
             this.starts.push(*function);
         }
-        let hands_on = !(this.fills.is_empty() && this.slots.is_empty() && this.starts.is_empty())
+        let hands_on = !(this.fixups.is_empty() && this.slots.is_empty() && this.starts.is_empty())
             || this.exports.keys().any(|name| this.import(name).is_some());
         Ok(hands_on.then_some(this))
     }
