@@ -122,10 +122,8 @@ impl AggregateCommand {
             statement: statement_path.display().to_string(),
             aggregate: aggregate_path.display().to_string(),
         })?;
-        let outcome = outputs.answered(outcome);
         let statement = json(&proven.statement)?;
-        outputs.write([&bytes[..], &statement, &json(&aggregate)?])?;
-        Ok(outcome)
+        outputs.answer(outcome, [&bytes[..], &statement, &json(&aggregate)?])
     }
 }
 

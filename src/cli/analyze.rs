@@ -98,9 +98,7 @@ impl AnalyzeCommand {
             procedures,
             intrinsics,
         })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write(written.iter().map(Vec::as_slice))?;
-        Ok(outcome)
+        outputs.answer(outcome, written.iter().map(Vec::as_slice))
     }
 }
 

@@ -59,9 +59,7 @@ impl JoinCommand {
             bundle_bytes: bytes.len(),
             bundle: output.display().to_string(),
         })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write([&bytes[..]])?;
-        Ok(outcome)
+        outputs.answer(outcome, [&bytes[..]])
     }
 }
 

@@ -89,9 +89,7 @@ impl CompileCommand {
             package: output.display().to_string(),
             bytes: bytes.len(),
         })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write([&bytes[..]])?;
-        Ok(outcome)
+        outputs.answer(outcome, [&bytes[..]])
     }
 }
 
@@ -190,9 +188,7 @@ impl BundleCommand {
             library: output.display().to_string(),
             bytes: bytes.len(),
         })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write([&bytes[..]])?;
-        Ok(outcome)
+        outputs.answer(outcome, [&bytes[..]])
     }
 }
 

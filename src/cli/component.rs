@@ -263,9 +263,8 @@ impl Build {
             let folder = component_folder(folder)?;
             let built = self.build(folder, &loader, &progress)?;
             drop(progress);
-            let outcome = built.outputs.answered(Outcome::new(&built.answer)?);
-            built.outputs.write([&built.bytes[..]])?;
-            return Ok(outcome);
+            let outcome = Outcome::new(&built.answer)?;
+            return built.outputs.answer(outcome, [&built.bytes[..]]);
         }
         if self.output.is_some() {
             return Err(Failure::usage(

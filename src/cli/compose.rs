@@ -98,9 +98,7 @@ impl ComposeCommand {
             records: records.display().to_string(),
             advisories,
         })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write([&bytes[..], &json])?;
-        Ok(outcome)
+        outputs.answer(outcome, [&bytes[..], &json])
     }
 }
 

@@ -229,14 +229,23 @@ impl Outputs {
         Ok(())
     }
 
-    /// The answer of the command that writes them; it goes elsewhere if one of them goes to the standard
-    /// output.
-    pub fn answered(&self, outcome: Outcome) -> Outcome {
+    /// Writes all of them as [`Outputs::write`] does, and returns the answer of the command; it goes elsewhere if
+    /// one of them goes to the standard output.
+    ///
+    /// # Errors
+    /// Returns an error if one cannot be written after all; those before it are.
+    pub fn answer<'a>(
+        self,
+        outcome: Outcome,
+        contents: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Outcome, Failure> {
         let mut places = self.outputs.iter().map(|output| &output.place);
-        match places.any(|place| *place == OutputTarget::StandardOutput) {
+        let outcome = match places.any(|place| *place == OutputTarget::StandardOutput) {
             true => outcome.beside_output(),
             false => outcome,
-        }
+        };
+        self.write(contents)?;
+        Ok(outcome)
     }
 }
 

@@ -180,9 +180,7 @@ impl ProveCommand {
             proof_bytes: contents[0].len(),
             files,
         })?;
-        let outcome = outputs.answered(outcome);
-        outputs.write(contents.iter().map(Vec::as_slice))?;
-        Ok(outcome)
+        outputs.answer(outcome, contents.iter().map(Vec::as_slice))
     }
 
     /// Has the run proven somewhere else, if that is wanted, and verifies what comes back: nobody there is

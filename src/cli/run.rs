@@ -61,9 +61,7 @@ impl RunCommand {
             outputs: OutputsAnswer::new(&output.stack),
         };
         let json = serde_json::to_vec_pretty(&answer.outputs).map_err(Failure::failed)?;
-        let outcome = outputs.answered(Outcome::new(&answer)?);
-        outputs.write([&json[..]])?;
-        Ok(outcome)
+        outputs.answer(Outcome::new(&answer)?, [&json[..]])
     }
 }
 
