@@ -212,8 +212,8 @@ fn read_statement(path: &Path) -> Result<Statement, Failure> {
         let name = files::name(path);
         let other = other_kind(path, Kind::Statement, "a statement");
         Failure::failed(match other {
-            Some(other) => format!("{name} is not a statement: {error}\n  {other}"),
-            None => format!("{name} is not a statement: {error}"),
+            Some(other) => format!("{name} cannot be read as a statement: {error}\n  {other}"),
+            None => format!("{name} cannot be read as a statement: {error}"),
         })
     })
 }

@@ -167,7 +167,7 @@ fn what_is_no_source_is_refused() {
     for namespace in ["", "a b", "$kernel", "a::", "a::b c"] {
         let options = ["--namespace", namespace];
         let error = on(&["bundle"], &folder.path("numbers"), &options).error(2);
-        assert!(error.contains("no namespace"), "{namespace}: {error}");
+        assert!(error.contains("not a namespace"), "{namespace}: {error}");
     }
     let both = ["--as-kernel", "--kernel", "kernel"];
     on(&["bundle"], &folder.path("kernel"), &both).error(2);

@@ -69,8 +69,8 @@ impl Formats<'_> {
                 [version.parse::<u8>().expect("a version")],
                 "{section}"
             );
-        } else if let Some(count) = form.strip_suffix(" bytes") {
-            bytes(count.parse().expect("a number"));
+        } else if let Some(Ok(count)) = form.strip_suffix(" bytes").map(str::parse::<usize>) {
+            bytes(count);
         } else if form == "bytes" {
             let length = reader.read_usize().expect("a length");
             reader.read_vec(length).expect("bytes");

@@ -729,7 +729,7 @@ fn a_proof_is_valid_for_its_statement_only() {
     rejection(proven.verify_claim(|claim| claim["program_hash"] = other.into()));
     rejection(proven.verify_claim(|claim| claim["kernel"] = [other].as_slice().into()));
     let unknown = rejection(proven.verify_claim(|claim| claim["more"] = 1.into()));
-    assert!(unknown.contains("is not a statement"), "{unknown}");
+    assert!(unknown.contains("cannot be read as a statement"), "{unknown}");
 
     let hash = proven.answer["program_hash"].as_str().expect("a digest");
     assert_eq!(proven.verify(&["--program-hash", hash]).code, 0);
@@ -1129,7 +1129,7 @@ fn a_new_component_is_built_composed_proven_and_verified() {
     let graph = on(&["inspect"], &file, &["--dot"]).answer();
     assert!(graph.starts_with("digraph"), "{graph}");
     let error = on(&["inspect"], &folder.path("adder"), &["--dot"]).error(2);
-    assert!(error.contains("no composition"), "{error}");
+    assert!(error.contains("not a composition"), "{error}");
     let error = on(&["inspect"], &folder.path("sum.toml.missing"), &[]).error(1);
     assert!(error.contains("cannot be read"), "{error}");
 

@@ -188,7 +188,7 @@ mod tests {
             ("list<>", "expected a type at `>`"),
             ("", "expected a type"),
             ("u32>", "expected the end at `>`"),
-            (&"list<".repeat(40), "more than 32 types"),
+            (&"list<".repeat(40), "nested more than 32 deep"),
             (&" ".repeat(2_000), "more than 1024 bytes"),
         ] {
             assert!(error(text).contains(part), "{text}: {}", error(text));
