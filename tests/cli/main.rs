@@ -729,7 +729,10 @@ fn a_proof_is_valid_for_its_statement_only() {
     rejection(proven.verify_claim(|claim| claim["program_hash"] = other.into()));
     rejection(proven.verify_claim(|claim| claim["kernel"] = [other].as_slice().into()));
     let unknown = rejection(proven.verify_claim(|claim| claim["more"] = 1.into()));
-    assert!(unknown.contains("cannot be read as a statement"), "{unknown}");
+    assert!(
+        unknown.contains("cannot be read as a statement"),
+        "{unknown}"
+    );
 
     let hash = proven.answer["program_hash"].as_str().expect("a digest");
     assert_eq!(proven.verify(&["--program-hash", hash]).code, 0);

@@ -13,6 +13,7 @@ use super::{
     super::{INITIALIZE, REALLOC, is_version_of},
     elaborate::{CoreFunction, CoreInstance, Options, Unit},
     merge::{Imported, Names},
+    shim::{Shim, exports},
     types::FunctionType,
 };
 
