@@ -179,6 +179,22 @@ pub mod elements {
     }
 }
 
+/// A field element that is written as a number below the modulus.
+pub mod element {
+    use super::*;
+
+    /// Writes an element.
+    pub fn serialize<S: Serializer>(element: &Felt, serializer: S) -> Result<S::Ok, S::Error> {
+        element.as_int().serialize(serializer)
+    }
+
+    /// Reads an element.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Felt, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        elements::element(number).map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use miden_core::utils::ToHex;

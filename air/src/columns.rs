@@ -367,6 +367,8 @@ pub struct InstanceRow<T> {
     pub multiplicity: T,
     /// Index of the instance that a link leads to.
     pub target: T,
+    /// Wire, resolved: domain of that instance.
+    pub domain: T,
     /// The digest that is executed there. Other rows keep their witnesses here.
     pub callee: [T; 4],
     /// 1 if the target has static data. Install: the number of instances of the composition.
@@ -594,9 +596,10 @@ pub struct IntrinsicCols<T> {
     /// On CALLER_ID rows the state of the running instance, but for who entered it: free list, table
     /// length, borrows. 0 on the others.
     pub state: [T; 3],
-    /// On the rows that call a destructor: inverse of the cycle, which shows that there is a row
-    /// before. 0 on the others.
-    pub cycle_inv: T,
+    /// On the first row: inverse of the product of how far `kind` is from those of the intrinsics that save and
+    /// restore, 0 if it is one of them. On the rows that call a destructor: inverse of the cycle, which
+    /// shows that there is a row before.
+    pub witness: T,
     /// 1 if the calls of the running instance are those of another one from here on.
     pub adopts: T,
     /// On the first row: inverse of how far `kind` is from that of an intrinsic which adopts, 0 if it is
@@ -608,9 +611,8 @@ pub struct IntrinsicCols<T> {
     pub saves: T,
     /// 1 if the row puts back below the top what was saved last.
     pub restores: T,
-    /// On the first row: inverse of the product of how far `kind` is from those of the intrinsics that save and
-    /// restore, 0 if it is one of them.
-    pub saving_inv: T,
+    /// The cell that calls keep a domain in; 0, as the links of intrinsics say.
+    pub domain: T,
 }
 
 impl<T: Algebra> IntrinsicCols<T> {
@@ -650,6 +652,9 @@ pub struct CallCols<T> {
     pub table_len: T,
     /// Inverse of `table_len`, or 0.
     pub table_len_inv: T,
+    /// The domain of the instance that the link leads to, if that is one which the program has made and an
+    /// import is wired to; else 0.
+    pub domain: T,
 }
 
 /// The cells that END rows keep in columns that other rows use otherwise.
@@ -721,6 +726,7 @@ impl<T: Copy> CoreRow<T> {
             shared: self.decoder.position[0],
             creates: self.decoder.position[1],
             has_data: self.decoder.group_start,
+            domain: self.operands[2],
         }
     }
 
@@ -742,6 +748,7 @@ impl<T: Copy> CoreRow<T> {
         self.decoder.group = call.target;
         self.decoder.position = [call.shared, call.creates];
         self.decoder.group_start = call.has_data;
+        self.operands[2] = call.domain;
     }
 
     /// The row's columns as an intrinsic's rows name them.
@@ -755,14 +762,14 @@ impl<T: Copy> CoreRow<T> {
             definer: self.decoder.group,
             destructor: [h[2], h[3], h[4], h[5]],
             resource: self.decoder.group_start,
-            cycle_inv: r[4],
+            witness: r[4],
             state: [r[5], r[6], h[0]],
             adopts: self.decoder.position[1],
             kind_inv: h[1],
             unused: r[7],
             saves: self.operands[0],
             restores: self.operands[1],
-            saving_inv: self.operands[2],
+            domain: self.operands[2],
         }
     }
 

@@ -169,6 +169,28 @@ impl PublicData {
     }
 }
 
+/// A function of an instance by its key. The imports of [installed](crate::component) instances that are
+/// wired to instances which the program has made of this one lead there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportRecord {
+    /// Index of the instance.
+    pub instance: u32,
+    /// The key that imports have which lead to it.
+    #[serde(with = "canonical::element")]
+    pub key: Felt,
+    /// The digest of the procedure that is executed.
+    #[serde(with = "canonical::hex")]
+    pub callee: Word,
+}
+
+impl ExportRecord {
+    /// The key of the record in canonical order: no two records share it.
+    fn key(&self) -> (u32, u64) {
+        (self.instance, self.key.as_int())
+    }
+}
+
 /// The addresses of static data of one kind or the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Extent {
@@ -207,7 +229,7 @@ impl From<&PublicData> for Extent {
 /// A composition: the static graph of component instances that a run consists of.
 ///
 /// Instance 0 is the root, whose `main` is the program. Links and intrinsics are sorted by source
-/// and digest, static data by instance and address, resource types by definer;
+/// and digest, static data by instance and address, resource types by definer, exports by instance and key;
 /// [`Composition::validate`] insists on that.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Composition {
@@ -217,6 +239,7 @@ pub struct Composition {
     resources: Vec<ResourceRecord>,
     intrinsics: Vec<IntrinsicRecord>,
     public: Vec<PublicData>,
+    exports: Vec<ExportRecord>,
 }
 
 /// Why a composition is refused.
@@ -348,13 +371,43 @@ pub enum CompositionError {
         /// Address of the higher segment.
         second: u32,
     },
+    /// An export is one of an instance that does not exist.
+    #[error("export {export} names instance {index}, but there are only {count} instances")]
+    ExportInstance {
+        /// Position of the export in canonical order.
+        export: usize,
+        /// The index it names.
+        index: u32,
+        /// The number of instances.
+        count: u32,
+    },
+    /// Two exports of an instance have one key.
+    #[error("instance {instance} has two exports with the key {key}")]
+    DuplicateExport {
+        /// The instance.
+        instance: u32,
+        /// The key that both have.
+        key: Felt,
+    },
+    /// An export by key is one of an instance that defines resource types, which are those of one instance:
+    /// a program makes no others of it.
+    #[error(
+        "export {export} is one of instance {instance}, which defines resource types: imports cannot be wired \
+         to new instances of it"
+    )]
+    ExportOfDefiner {
+        /// Position of the export in canonical order.
+        export: usize,
+        /// The instance.
+        instance: u32,
+    },
     /// There is more public data than [`MAX_PUBLIC_ELEMENTS`].
     #[error("a composition has at most 1024 elements of public data, but this one has {0}")]
     PublicDataLength(usize),
     /// An instance with public data can exist more than once.
     #[error(
         "instance {instance} has public data, which the verifier gives to one instance: only shared \
-         calls can lead there, and none within an isolated call"
+         calls can lead there, and none within an isolated call or over a wire that the program lays"
     )]
     PublicDataCopied {
         /// The instance.
@@ -413,6 +466,20 @@ impl Composition {
         Ok(self)
     }
 
+    /// Returns the composition with these exports by key, which are brought into canonical order.
+    ///
+    /// # Errors
+    /// Returns an error if the records are not valid, see [`Self::validate`].
+    pub fn with_exports(
+        mut self,
+        mut exports: Vec<ExportRecord>,
+    ) -> Result<Self, CompositionError> {
+        exports.sort_by_key(ExportRecord::key);
+        self.exports = exports;
+        self.validate()?;
+        Ok(self)
+    }
+
     /// Checks what the AIR relies on: unique keys, indices in range, aligned segments that do not
     /// overlap, canonical order, no fresh instances of who defines resource types, one instance of
     /// who has public data.
@@ -445,8 +512,44 @@ impl Composition {
             }
         }
         self.validate_resources()?;
+        self.validate_exports()?;
         self.validate_data()?;
         self.validate_public_data()
+    }
+
+    /// Checks that exports by key are those of instances of which there can be others.
+    fn validate_exports(&self) -> Result<(), CompositionError> {
+        let count = self.num_instances;
+        for (export, &ExportRecord { instance, .. }) in self.exports.iter().enumerate() {
+            if instance >= count {
+                return Err(CompositionError::ExportInstance {
+                    export,
+                    index: instance,
+                    count,
+                });
+            }
+            if self.defines(instance) {
+                return Err(CompositionError::ExportOfDefiner { export, instance });
+            }
+        }
+        for pair in self.exports.windows(2) {
+            if pair[0].key() == pair[1].key() {
+                return Err(CompositionError::DuplicateExport {
+                    instance: pair[0].instance,
+                    key: pair[0].key,
+                });
+            }
+            if pair[0].key() > pair[1].key() {
+                return Err(CompositionError::Order("export"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if an instance defines resource types.
+    fn defines(&self, instance: u32) -> bool {
+        let search = |record: &ResourceRecord| record.definer.cmp(&instance);
+        self.resources.binary_search_by(search).is_ok()
     }
 
     /// Checks that all static data is aligned, in range and in order, and does not overlap.
@@ -519,6 +622,11 @@ impl Composition {
             elsewhere[link.target as usize] |= link.kind != LinkKind::Shared;
             pending.extend(enters_domain.then_some(link.target));
         }
+        // Imports that are wired there can be called in any way.
+        for export in &self.exports {
+            elsewhere[export.instance as usize] = true;
+            pending.push(export.instance);
+        }
         let mut followed = alloc::vec![false; self.num_instances as usize];
         while let Some(source) = pending.pop() {
             if core::mem::replace(&mut followed[source as usize], true) {
@@ -560,11 +668,7 @@ impl Composition {
             return Err(CompositionError::Order("resource"));
         }
         for (link, &LinkRecord { kind, target, .. }) in self.links.iter().enumerate() {
-            let defines = || {
-                let search = |record: &ResourceRecord| record.definer.cmp(&target);
-                self.resources.binary_search_by(search).is_ok()
-            };
-            if kind.is_of_instance_alone() && defines() {
+            if kind.is_of_instance_alone() && self.defines(target) {
                 return Err(CompositionError::FreshDefiner { link, target });
             }
         }
@@ -671,6 +775,18 @@ impl Composition {
         &self.intrinsics
     }
 
+    /// The exports by key, sorted by instance and key.
+    pub fn exports(&self) -> &[ExportRecord] {
+        &self.exports
+    }
+
+    /// The procedure that an instance exports under a key.
+    pub fn export(&self, instance: u32, key: Felt) -> Option<Word> {
+        let key = (instance, key.as_int());
+        let found = self.exports.binary_search_by_key(&key, ExportRecord::key);
+        Some(self.exports[found.ok()?].callee)
+    }
+
     /// Returns the target of a call to `digest` made by instance `source`, or by [`KERNEL_SOURCE`].
     pub fn resolve(&self, source: u32, digest: Word) -> Option<Resolved<'_>> {
         if let Some(link) = self.link(source, digest) {
@@ -733,14 +849,16 @@ impl Composition {
 
     /// The records as field elements: counts first, then links, segments, resource types (definer,
     /// whether there is a destructor, the destructor), intrinsics (source, digest, position in
-    /// [`Intrinsic::ALL`], type) and public data (instance, address, length, elements).
+    /// [`Intrinsic::ALL`], type), public data (instance, address, length, elements) and exports (instance, key,
+    /// digest).
     pub fn to_elements(&self) -> Vec<Felt> {
         let public = self.public.iter();
         let mut elements = Vec::with_capacity(
-            6 + 11 * self.links.len()
+            7 + 11 * self.links.len()
                 + 7 * self.segments.len()
                 + 6 * self.resources.len()
                 + 7 * self.intrinsics.len()
+                + 6 * self.exports.len()
                 + public.map(|data| 3 + data.elements.len()).sum::<usize>(),
         );
         elements.extend(
@@ -751,6 +869,7 @@ impl Composition {
                 self.resources.len() as u32,
                 self.intrinsics.len() as u32,
                 self.public.len() as u32,
+                self.exports.len() as u32,
             ]
             .map(Felt::from),
         );
@@ -782,6 +901,10 @@ impl Composition {
             elements.extend([data.instance, data.address, length].map(Felt::from));
             elements.extend_from_slice(&data.elements);
         }
+        for export in &self.exports {
+            elements.extend([Felt::from(export.instance), export.key]);
+            elements.extend_from_slice(export.callee.as_elements());
+        }
         elements
     }
 }
@@ -800,6 +923,7 @@ impl Serializable for Composition {
         target.write_u32(self.resources.len() as u32);
         target.write_u32(self.intrinsics.len() as u32);
         target.write_u32(self.public.len() as u32);
+        target.write_u32(self.exports.len() as u32);
         for link in &self.links {
             target.write_u32(link.source);
             link.digest.write_into(target);
@@ -829,6 +953,11 @@ impl Serializable for Composition {
             target.write_u32(data.elements.len() as u32);
             target.write_many(&data.elements);
         }
+        for export in &self.exports {
+            target.write_u32(export.instance);
+            target.write(export.key);
+            export.callee.write_into(target);
+        }
     }
 }
 
@@ -840,6 +969,7 @@ impl Deserializable for Composition {
         let num_resources = source.read_u32()?;
         let num_intrinsics = source.read_u32()?;
         let num_public = source.read_u32()?;
+        let num_exports = source.read_u32()?;
         // The counts come from outside: vectors grow with what is really there.
         let mut links = Vec::new();
         for _ in 0..num_links {
@@ -908,6 +1038,14 @@ impl Deserializable for Composition {
                 elements: source.read_many(length)?,
             });
         }
+        let mut exports = Vec::new();
+        for _ in 0..num_exports {
+            exports.push(ExportRecord {
+                instance: source.read_u32()?,
+                key: source.read()?,
+                callee: Word::read_from(source)?,
+            });
+        }
         let composition = Self {
             num_instances,
             links,
@@ -915,6 +1053,7 @@ impl Deserializable for Composition {
             resources,
             intrinsics,
             public,
+            exports,
         };
         composition
             .validate()

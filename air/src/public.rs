@@ -13,7 +13,8 @@ use crate::{
     columns::cells_of,
     component::{FactKind, INSTALLED},
     composition::{
-        Composition, Intrinsic, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK, SegmentRecord,
+        Composition, ExportRecord, Intrinsic, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK,
+        SegmentRecord,
     },
     lookup::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
@@ -146,6 +147,10 @@ impl PublicInputs {
             let link = intrinsic_coords(record, composition);
             messages.push(PublicMessage::new(LinkRow { link }));
         }
+        for export in composition.exports() {
+            let link = export_coords(export, composition);
+            messages.push(PublicMessage::new(LinkRow { link }));
+        }
         for segment in segment_coords(composition) {
             messages.push(PublicMessage::new(SegmentRow { segment }));
         }
@@ -220,7 +225,7 @@ pub fn link_coords(link: &LinkRecord, composition: &Composition) -> LinkCoords<F
         }),
         target: Felt::from(if by_key { 0 } else { link.target }),
         callee: link.callee.into(),
-        payload: Felt::from(u8::from(!composition.segments_of(link.target).is_empty())),
+        payload: has_data(link.target, composition),
     }
 }
 
@@ -256,6 +261,25 @@ pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> 
             .into(),
         payload: Felt::from(number),
     }
+}
+
+/// An export by key as the coordinates that its ROM row has: those of the same fact about an installed
+/// instance.
+pub fn export_coords(export: &ExportRecord, composition: &Composition) -> LinkCoords<Felt> {
+    let zero = <Felt as FieldElement>::ZERO;
+    LinkCoords {
+        source: Felt::from(export.instance),
+        digest: [export.key, zero, zero, zero],
+        kind: Felt::from(FactKind::Export as u8),
+        target: zero,
+        callee: export.callee.into(),
+        payload: has_data(export.instance, composition),
+    }
+}
+
+/// 1 if an instance has static data.
+fn has_data(instance: u32, composition: &Composition) -> Felt {
+    Felt::from(u8::from(!composition.segments_of(instance).is_empty()))
 }
 
 /// The segment records of a composition as the coordinates that their ROM rows have.

@@ -66,15 +66,23 @@ pub fn constraints<B: ConstraintBuilder>(
         fn_hash_change.map(|change| keep * change),
     );
 
-    // The domain of an instance that is held is what its handle stands for.
+    // The domain of an instance that is held is what its handle stands for; the link has that of one which an
+    // import is wired to.
     let entry = cur.as_call();
     let new_domain = clk + B::Expr::ONE;
     let goes_home = entry.shared * entry.fresh.not();
     b.assert_zero(
         "system.call_domain",
         4,
-        call * (entry.shared.not() * (next.domain - new_domain) + goes_home * (next.domain - home))
+        call * (entry.shared.not() * (next.domain - new_domain)
+            + goes_home * (next.domain - home - entry.domain))
             + destructor * (next.domain - home),
+    );
+    // That domain is one beside the program's own.
+    b.assert_zero(
+        "system.call_made",
+        5,
+        call * goes_home * entry.domain * home,
     );
     let keeps_home = entry.keeps_home();
     b.assert_zero(

@@ -79,12 +79,12 @@ impl RowKind {
                 let IntrinsicCols {
                     kind,
                     resource,
-                    cycle_inv,
+                    witness,
                     adopts,
                     unused,
                     ..
                 } = intrinsic;
-                let shared = [kind, resource, cycle_inv, adopts, unused];
+                let shared = [kind, resource, witness, adopts, unused];
                 let intrinsic = Self::new(
                     &[
                         "intrinsic",

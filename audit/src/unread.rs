@@ -178,9 +178,11 @@ fn is_unread_in_core(core: &CoreRow<Felt>, composed: bool, column: usize) -> boo
         is_unread_helper(core, composed, helper)
     } else if let Some(operand) = position(&at.operands) {
         // Two operands of 32-bit arithmetic, three of U32ADD3 and U32MADD, none of U32SPLIT and
-        // U32ASSERT2. On intrinsics they say whether the stack is saved or restored.
+        // U32ASSERT2. On intrinsics they say whether the stack is saved or restored, and with calls
+        // they have a cell that is the link's.
         match core.op.code() {
             INTRINSIC | CALLER_ID | INSTANTIATE | DESTROY => false,
+            CALL | DYNCALL | DESTRUCTOR | OWN_DESTRUCTOR => operand != 2,
             0b100_1000 | 0b100_1010 => true,
             0b100_1100 | 0b100_1110 => false,
             0b100_0000..0b100_1000 => operand == 2,

@@ -424,6 +424,19 @@ pub enum Trap {
         /// The key of the function.
         key: Felt,
     },
+    /// A shared call that is made within an isolated one, over an import that is wired to an instance which the
+    /// program has made: that one lives beside the call's domain, out of which no call goes.
+    #[error(
+        "component {instance} is within an isolated call, and its import is wired to an instance of \
+         component {target} that the program has made elsewhere: wire the import to an installed \
+         instance, or let its call be fresh or isolated"
+    )]
+    WiredElsewhere {
+        /// The instance whose import it is.
+        instance: u16,
+        /// The instance of the composition that the target was made of.
+        target: u16,
+    },
     /// A wire for an instance whose imports are all wired.
     #[error("component {instance} has no import that is not wired yet")]
     NothingToWire {
@@ -663,7 +676,7 @@ rules! {
     SyscallTargetNotInKernel ControlFlowInBlock NotLinked InstanceRunning DynamicIntrinsic
     UnknownHandle WrongResourceType HandleLent HandleNotOwned BorrowsRemain TableFull UnknownToken
     WrongTokenType WrongOwnership BorrowInResult UnknownContext CallInSyscall LimitExceeded
-    NotWired NoExport NothingToWire NotMaker InstalledElsewhere UnknownComponent InvalidComponent
+    NotWired NoExport WiredElsewhere NothingToWire NotMaker InstalledElsewhere UnknownComponent InvalidComponent
     NotInstalled
 }
 
@@ -690,6 +703,7 @@ impl Trap {
             Self::NoExport {
                 instance, target, ..
             }
+            | Self::WiredElsewhere { instance, target }
             | Self::NotMaker { instance, target } => vec![instance, target],
             _ => Vec::new(),
         }

@@ -450,6 +450,8 @@ struct RecordsAnswer {
     segments: usize,
     resources: usize,
     intrinsics: usize,
+    /// Exports to which imports of installed instances can be wired.
+    exports: usize,
     /// Elements of public data.
     public_elements: usize,
     /// The advisories that they state about the code.
@@ -467,6 +469,7 @@ impl RecordsAnswer {
             segments: composition.segments().len(),
             resources: composition.resources().len(),
             intrinsics: composition.intrinsics().len(),
+            exports: composition.exports().len(),
             public_elements: public_elements(composition),
             advisories: records.advisories().to_vec(),
         }
@@ -481,6 +484,9 @@ impl fmt::Display for RecordsAnswer {
             "records      {} instances, {} links, {} segments, {} resource types, {} intrinsics",
             self.instances, self.links, self.segments, self.resources, self.intrinsics
         )?;
+        if self.exports != 0 {
+            writeln!(f, "wired to     {} exports", self.exports)?;
+        }
         write_public_elements(f, self.public_elements)?;
         self.advisories
             .iter()

@@ -10,8 +10,8 @@ use miden_cvm_air::{
         present,
     },
     composition::{
-        Composition, CompositionError, IntrinsicRecord, LinkRecord, PublicData, ResourceRecord,
-        SegmentRecord,
+        Composition, CompositionError, ExportRecord, IntrinsicRecord, LinkRecord, PublicData,
+        ResourceRecord, SegmentRecord,
     },
     proof::VERSION,
     public::PublicInputs,
@@ -278,6 +278,12 @@ struct CompositionRecord {
         skip_serializing_if = "Option::is_none"
     )]
     public_data: Option<Vec<Object<PublicData>>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    exports: Option<Vec<Object<ExportRecord>>>,
     /// In records by themselves only.
     #[serde(
         default,
@@ -338,6 +344,7 @@ impl CompositionRecord {
             resources: unless_empty(composition.resources()),
             intrinsics: unless_empty(composition.intrinsics()),
             public_data: unless_empty(composition.public_data()),
+            exports: unless_empty(composition.exports()),
             advisories: None,
         }
     }
@@ -354,10 +361,13 @@ impl CompositionRecord {
         let intrinsics = records("intrinsic", intrinsics)?;
         let public_data = not_empty("an empty list of public data", self.public_data)?;
         let public_data = records("public data", public_data)?;
+        let exports = not_empty("an empty list of exports", self.exports)?;
+        let exports = records("export", exports)?;
         let Hex(claimed) = self.commitment;
         let composition = Composition::new(self.instances, links.clone(), segments.clone())
             .and_then(|composition| composition.with_resources(resources, intrinsics.clone()))
             .and_then(|composition| composition.with_public_data(public_data.clone()))
+            .and_then(|composition| composition.with_exports(exports.clone()))
             .map_err(StatementError::InvalidComposition)?;
         // `new` sorts the records; a statement has one form only.
         let in_order = [
@@ -365,6 +375,7 @@ impl CompositionRecord {
             ("segment", composition.segments() == segments),
             ("intrinsic", composition.intrinsics() == intrinsics),
             ("public data", composition.public_data() == public_data),
+            ("export", composition.exports() == exports),
         ];
         if let Some((kind, _)) = in_order.iter().find(|(_, in_order)| !in_order) {
             let error = CompositionError::Order(kind);
@@ -464,6 +475,15 @@ mod tests {
         data.into()
     }
 
+    fn exports() -> Vec<ExportRecord> {
+        let exports = [5, 7].map(|key| ExportRecord {
+            instance: 2,
+            key: Felt::new(key),
+            callee: word(key),
+        });
+        exports.into()
+    }
+
     fn public() -> PublicInputs {
         let links = [(0, 5), (0, 9), (1, 5)].map(|(source, digest)| LinkRecord {
             source,
@@ -496,9 +516,10 @@ mod tests {
             program_hash: word(1),
             kernel: Kernel::new(&[word(8), word(3)]).expect("two procedures"),
             composition: Some(
-                Composition::new(2, links.into(), segments.into())
+                Composition::new(3, links.into(), segments.into())
                     .and_then(|composition| composition.with_resources(resources, intrinsics))
                     .and_then(|composition| composition.with_public_data(public_data()))
+                    .and_then(|composition| composition.with_exports(exports()))
                     .expect("valid records"),
             ),
             stack_inputs: StackInputs::try_from_ints([10, 11, 12]).expect("three elements"),
@@ -667,8 +688,8 @@ mod tests {
             }),
         );
         expect(
-            "names instance 2",
-            refusal(|v| v["composition"]["links"][0]["target"] = json!(2)),
+            "names instance 3",
+            refusal(|v| v["composition"]["links"][0]["target"] = json!(3)),
         );
         expect(
             "overlap",
@@ -724,6 +745,36 @@ mod tests {
             "unknown variant",
             refusal(|v| v["composition"]["links"][0]["kind"] = json!("Shared")),
         );
+        expect(
+            "the export records are not in canonical order",
+            refusal(|v| {
+                let exports = &mut v["composition"]["exports"];
+                exports.as_array_mut().expect("an array").reverse();
+            }),
+        );
+        expect(
+            "two exports",
+            refusal(|v| v["composition"]["exports"][0]["key"] = json!(7)),
+        );
+        expect(
+            "is not a field element",
+            refusal(|v| v["composition"]["exports"][0]["key"] = json!(u64::MAX)),
+        );
+        expect(
+            "export 0 names instance 3",
+            refusal(|v| {
+                v["composition"]["exports"] = json!([v["composition"]["exports"][0]]);
+                v["composition"]["exports"][0]["instance"] = json!(3);
+            }),
+        );
+        expect(
+            "which defines resource types",
+            refusal(|v| v["composition"]["exports"][0]["instance"] = json!(1)),
+        );
+        expect(
+            "have commitment",
+            refusal(|v| v["composition"]["exports"][0]["callee"] = json!(word(6).to_hex())),
+        );
     }
 
     /// Bytes that say the same in another way are refused: bytes of statements are compared and
@@ -735,7 +786,7 @@ mod tests {
             fields.values().cloned().collect()
         }
         type Alter = fn(&mut Value);
-        let forms: [(&str, Alter); 13] = [
+        let forms: [(&str, Alter); 15] = [
             ("ends with a zero", |v| {
                 v["stack_inputs"] = json!([12, 11, 10, 0])
             }),
@@ -764,6 +815,13 @@ mod tests {
             }),
             ("an empty list of public data", |v| {
                 v["composition"]["public_data"] = json!([]);
+            }),
+            ("an empty list of exports", |v| {
+                v["composition"]["exports"] = json!([]);
+            }),
+            ("an object", |v| {
+                let export = &mut v["composition"]["exports"][0];
+                *export = list(export);
             }),
             ("an object", |v| *v = list(v)),
         ];

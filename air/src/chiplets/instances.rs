@@ -132,6 +132,7 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         (block + op.wire + op.specific, row.left),
         (states + op.segment, row.multiplicity),
         (linked + op.wire, row.target),
+        (op.resolved + op.wire, row.domain),
         (op.install + linked, row.payload),
         (op.install + op.adopt + ordered, row.request.output),
         // Those of the block, and of what answers for it.
@@ -493,7 +494,8 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             },
         },
     );
-    // The handle of an installed instance stands for domain 0.
+    // The handle of an installed instance stands for domain 0, that of one which the program has made for the
+    // instance's own.
     let handle = |kind, of, input, output| TableRequest {
         request: TableRequestCells {
             asked: AskedCells {
@@ -530,7 +532,7 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         "instances.target_handle",
         op.wire,
         op.wire,
-        handle(Intrinsic::Rep, row.target, request.second, zero),
+        handle(Intrinsic::Rep, row.target, request.second, row.domain),
     );
     // Who owns the instance gives it up.
     let mut given_up = handle(Intrinsic::SendOwn, row.index, request.input, request.time);
@@ -623,7 +625,7 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         "instances.target_state",
         op.wire,
         word(
-            context_key(zero, row.target, Space::State),
+            context_key(row.domain, row.target, Space::State),
             zero,
             [zero, c1, c2, zero],
         ),
@@ -709,7 +711,9 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let [_, key, slot, kind, d0, d1, d2, d3] = block;
     let zero = B::Expr::ZERO;
     let digest = [d0, d1, d2, d3];
-    let mut add = |at, name, flag: B::Expr, link| b.add(at, name, flag, -flag, LinkLookup { link });
+    let mut add = |at, name, flag: B::Expr, link, domain| {
+        b.add(at, name, flag, -flag, LinkLookup { link, domain });
+    };
     add(
         Slot::WIDE[1],
         "instances.wire_of_import",
@@ -719,6 +723,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             target,
             ..about(index, fact(FactKind::Wire))
         },
+        row.domain,
     );
     add(
         Slot::WIDE[2],
@@ -730,6 +735,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload,
             ..about(target, fact(FactKind::Export))
         },
+        zero,
     );
     add(
         Slot::WIDE[0],
@@ -740,6 +746,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             callee: [key, zero, zero, zero],
             ..about(index, generic(flag, kind))
         },
+        zero,
     );
     // The numbers of these two facts follow each other.
     add(
@@ -752,6 +759,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload,
             ..about(target, fact::<B::Expr>(FactKind::Component) + flag)
         },
+        zero,
     );
     // It is one that was installed.
     add(
@@ -762,6 +770,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             digest: row.commitment,
             ..about(index, fact(FactKind::Component))
         },
+        zero,
     );
 }
 
@@ -790,13 +799,13 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let [_, b1, b2, kind, d0, d1, d2, d3] = block;
     let zero = B::Expr::ZERO;
     let digest = [d0, d1, d2, d3];
-    let mut add = |name, flag: B::Expr, link| {
+    let mut add = |name, flag: B::Expr, link, domain| {
         b.add(
             Slot::FACT,
             name,
             flag,
             flag * multiplicity,
-            LinkLookup { link },
+            LinkLookup { link, domain },
         );
     };
     add(
@@ -806,6 +815,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             digest: commitment,
             ..about(index, fact(FactKind::Component))
         },
+        zero,
     );
     add(
         "instances.link",
@@ -817,6 +827,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload,
             ..about(index, kind)
         },
+        row.domain,
     );
     add(
         "instances.own_link",
@@ -828,6 +839,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload: b1,
             ..about(index, call_code(LinkKind::Fresh))
         },
+        zero,
     );
     add(
         "instances.generic",
@@ -837,6 +849,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             callee: [b1, zero, zero, zero],
             ..about(index, generic(flag, kind))
         },
+        zero,
     );
     add(
         "instances.builtin",
@@ -846,6 +859,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload: callee[2],
             ..about(index, kind - callee[2].scale(Felt::from(PAIR)))
         },
+        zero,
     );
     add(
         "instances.export",
@@ -856,6 +870,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload: b2,
             ..about(index, fact(FactKind::Export))
         },
+        zero,
     );
     add(
         "instances.wire",
@@ -865,6 +880,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             target,
             ..about(index, fact(FactKind::Wire))
         },
+        row.domain,
     );
     let held = flag.scale(Felt::from(LinkKind::Held.code()));
     add(
@@ -877,6 +893,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload: payload + left,
             ..about(index, kind + held)
         },
+        zero,
     );
     b.add(
         Slot::FACT,

@@ -81,7 +81,10 @@ pub fn lookups<B: LookupBuilder>(frame: &RomFrame<'_, B::Expr>, b: &mut B) {
         "rom.link",
         flag,
         flag * row.multiplicity,
-        LinkLookup { link },
+        LinkLookup {
+            link,
+            domain: B::Expr::ZERO,
+        },
     );
 
     let flag = row.segment;

@@ -62,7 +62,7 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zeros(
         "call.open",
         2,
-        [shared, fresh, entry.target, entry.has_data].map(|cell| open_call * cell),
+        [shared, fresh, entry.target, entry.has_data, entry.domain].map(|cell| open_call * cell),
     );
     let named = entry.named;
     let renamed: [_; 4] = core::array::from_fn(|i| entry.callee[i] - named[i]);
@@ -87,7 +87,6 @@ pub fn constraints<B: ConstraintBuilder>(
     );
     let cols = cur.as_intrinsic();
     b.assert_zero("call.intrinsic_unused", 3, intrinsic * cols.unused);
-    b.assert_zero("call.intrinsic_no_witness", 3, intrinsic * cols.cycle_inv);
     // The opcodes that are those of one intrinsic.
     let is = |intrinsic: Intrinsic| cols.kind - B::Expr::int(intrinsic.code().into());
     let caller_id = ops.is_caller_id();
@@ -121,7 +120,7 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero(
         "call.changes_stack",
         5,
-        intrinsic * (changes_stack.not() - from_save * from_restore * cols.saving_inv),
+        intrinsic * (changes_stack.not() - from_save * from_restore * cols.witness),
     );
     b.assert_zeros(
         "call.changes_stack_kind",
@@ -129,7 +128,7 @@ pub fn constraints<B: ConstraintBuilder>(
         [
             cols.saves * from_save,
             cols.restores * from_restore,
-            changes_stack * cols.saving_inv,
+            changes_stack * cols.witness,
         ]
         .map(|both| intrinsic * both),
     );
@@ -143,7 +142,7 @@ pub fn constraints<B: ConstraintBuilder>(
     b.assert_zero(
         "call.destructor_not_first",
         4,
-        destructor * (cur.system.clk * cols.cycle_inv).not(),
+        destructor * (cur.system.clk * cols.witness).not(),
     );
     let own = ops.lo(3);
     let destroy_kind = B::Expr::int(IntrinsicCall::destructor(false).code().into());
@@ -184,7 +183,7 @@ pub fn lookups<B: LookupBuilder>(
     let (zero, one) = (B::Expr::ZERO, B::Expr::ONE);
     let time = access_time(system.clk);
 
-    // Intrinsics keep kind, definer, destructor and type in the same cells, and a zero for `fresh`.
+    // Intrinsics keep kind, definer, destructor and type in the same cells, and zeros for `fresh` and `domain`.
     let link = LinkCoords {
         source: system.index,
         digest: entry.named,
@@ -200,7 +199,10 @@ pub fn lookups<B: LookupBuilder>(
         "call.link",
         one,
         -(composed + intrinsic + ops.calls_destructor()),
-        LinkLookup { link },
+        LinkLookup {
+            link,
+            domain: entry.domain,
+        },
     );
     let cols = cur.as_intrinsic();
     // Who makes an instance asks for a new handle to a domain that no instance had before.

@@ -348,6 +348,9 @@ messages! {
     LinkLookup on Link {
         /// The link.
         link: LinkCoords<T>,
+        /// The domain of the target, if that is an instance which the program has made and an import is
+        /// wired to; else 0.
+        domain: T,
     }
 
     /// A public segment: sent by the verifier, received by its ROM row.

@@ -182,7 +182,7 @@ impl<F: Algebra> RowFractions<F> {
 /// The most coordinates that a message in each slot has; [`LookupCatalog`] checks it.
 const SLOT_WIDTHS: [usize; Slot::COUNT] = [
     13, 13, 13, 11, 8, // OP
-    12, 8, 8, 8, 5, 4, 12, // CALL
+    13, 8, 8, 8, 5, 4, 12, // CALL
     3, 3, // OVERFLOW
     1, 1, 1, 1, 1, 1, // OPERAND
 ];

@@ -6,11 +6,12 @@ use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
     component::{self, Call, Meaning},
-    composition::{LinkKind, Right},
+    composition::{ExportRecord, Intrinsic, IntrinsicRecord, LinkKind, Right},
 };
 
 use crate::{
     error::NotInstallable,
+    link::Instance,
     source::component::{Component, Export, Import, ImportKey},
 };
 
@@ -42,6 +43,16 @@ impl Export {
 }
 
 impl Component {
+    /// The functions of interfaces that it exports, by the keys of imports that lead to them.
+    fn exports_by_key(&self) -> impl Iterator<Item = component::Export> {
+        self.exports.iter().filter_map(|(name, export)| {
+            Some(component::Export {
+                digest: export.digest,
+                key: export.function_key(name)?,
+            })
+        })
+    }
+
     /// The record by which a program installs instances of the component, with its commitment.
     ///
     /// # Errors
@@ -101,12 +112,6 @@ impl Component {
                 meaning: Meaning::Builtin(intrinsic),
             });
         }
-        let exports = self.exports.iter().filter_map(|(name, export)| {
-            Some(component::Export {
-                digest: export.digest,
-                key: export.function_key(name)?,
-            })
-        });
         let own = self.own_calls.iter().copied();
         calls.extend(
             own.filter(|digest| !imported.contains(digest))
@@ -120,8 +125,41 @@ impl Component {
             length: segment.elements.len() as u32,
             commitment: segment.commitment,
         });
-        let record = component::Component::new(calls, exports.collect(), segments.collect());
+        let record =
+            component::Component::new(calls, self.exports_by_key().collect(), segments.collect());
         record.validate()?;
         Ok(record)
     }
+}
+
+/// The exports to which imports of installed instances can be wired: those of instances that a program makes,
+/// if somebody wires.
+pub(crate) fn exports_of_made(
+    instances: &[Instance],
+    intrinsics: &[IntrinsicRecord],
+) -> Vec<ExportRecord> {
+    let has = |intrinsic| move |record: &&IntrinsicRecord| record.intrinsic == intrinsic;
+    if !intrinsics
+        .iter()
+        .any(|record| has(Intrinsic::Wire)(&record))
+    {
+        return Vec::new();
+    }
+    let made = intrinsics.iter().filter(has(Intrinsic::Instantiate));
+    let made: BTreeSet<u32> = made.filter_map(IntrinsicRecord::instances_of).collect();
+    let mut exports = Vec::new();
+    for instance in made {
+        let component = &instances[instance as usize].component;
+        // There is one of it only.
+        let has_public_data = component.segments.iter().any(|segment| segment.is_public);
+        if has_public_data || !component.resources.is_empty() {
+            continue;
+        }
+        exports.extend(component.exports_by_key().map(|export| ExportRecord {
+            instance,
+            key: export.key,
+            callee: export.digest,
+        }));
+    }
+    exports
 }

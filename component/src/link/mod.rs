@@ -32,6 +32,7 @@ use crate::{
     link::{
         authority::Authority,
         claims::{ClaimedExport, caller_of, executes, stand_in},
+        installed::exports_of_made,
         tree::{Placed, Scope, Tree},
         wiring::{Wire, Wiring, unknown_export},
     },
@@ -557,11 +558,13 @@ impl Network<'_> {
             let of_kernel = self.authority.of_kernel(kernel.is_some(), &sources)?;
             records.intrinsics.extend(of_kernel);
         }
+        let exports = exports_of_made(&instances, &records.intrinsics);
         let composition = Composition::new(instances.len() as u32, links, segments)
             .and_then(|composition| {
                 composition.with_resources(records.resources, records.intrinsics)
             })
             .and_then(|composition| composition.with_public_data(public_data))
+            .and_then(|composition| composition.with_exports(exports))
             .map_err(|error| BuildError::in_file(self.path, error.into()))?;
 
         let of_instances = instances.iter().map(|instance| &instance.component);

@@ -792,6 +792,100 @@ fn a_note_enters_exports_alone() {
     );
 }
 
+/// The transaction with an account of the composition, of which the program makes one and wires notes to it.
+fn with_account_of_the_composition() -> Files {
+    let files = copy_of("transaction");
+    change(
+        &files,
+        "transaction.toml",
+        "imports.instance = \"*\"",
+        "imports.instance = \"*\"\nimports.account = \"account\"",
+    );
+    change(
+        &files,
+        "transaction.toml",
+        "imports.consume = \"*\"",
+        "imports.consume = \"*\"\n\n[instances.account]\ncomponent = \"account\"\n\
+        imports.account = \"*\"\nimports.deposit = \"*\"\nimports.accept = \"*\"",
+    );
+    change(
+        &files,
+        "app/component.toml",
+        "[imports.instance]",
+        "[imports.account]\ninterface = \"bank:account\"\ninstances = true\n\n[imports.instance]",
+    );
+    change(
+        &files,
+        "app/app.masm",
+        "use resources::instance",
+        "use resources::instance\nuse resources::account",
+    );
+    let main = "exec.read_commitments
+    exec.account::instantiate
+    push.100 dup.1 movdn.15 call.imports::open movup.15 drop drop
+    dup push.30 exec.consume_note
+    dup push.12 exec.consume_note
+    push.0 dup.1 movdn.15 call.imports::balance movup.15 drop
+    swap exec.account::drop
+    swap drop
+end
+
+proc unused
+    exec.read_commitments";
+    change(&files, "app/app.masm", "exec.read_commitments", main);
+    files
+}
+
+#[test]
+fn notes_are_wired_to_accounts_of_the_composition() {
+    let files = with_account_of_the_composition();
+    let linked = link(&files.path("transaction.toml"));
+    // The statement has what the account exports, and nothing of the note.
+    let account = &linked.instances[1].component;
+    let exports = linked.composition.exports();
+    assert_eq!(exports.len(), account.exports.len());
+    assert!(exports.iter().all(|export| export.instance == 1));
+    let digests = account.exports.values().map(|export| export.digest);
+    assert!(
+        digests
+            .into_iter()
+            .all(|digest| exports.iter().any(|e| e.callee == digest))
+    );
+    run_checked(&linked, told(&linked));
+    let output = run(&linked, told(&linked)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(outputs(&output)[..2], [100 + 30 + 12, 0]);
+    // What is not exported is not there, whoever calls.
+    change(
+        &files,
+        "note/component.toml",
+        "function = \"deposit\"",
+        "function = \"set_balance\"",
+    );
+    let other = link(&files.path("transaction.toml"));
+    let error = run(&other, told(&other)).expect_err("there is no such function");
+    assert!(error.to_string().contains("does not export"), "{error}");
+    // Who wires nothing has no exports in its statement.
+    let without = link(&examples().join("accounts/accounts.toml"));
+    assert!(without.composition.exports().is_empty());
+}
+
+#[test]
+fn a_claimed_account_is_none_to_wire_to() {
+    let files = with_account_of_the_composition();
+    change(
+        &files,
+        "transaction.toml",
+        "[instances.account]\ncomponent",
+        "[instances.account]\nclaimed = true\ncomponent",
+    );
+    let error = LinkedComposition::load(&files.path("transaction.toml"), &Toolchain::new())
+        .expect_err("claims are isolated calls");
+    assert!(
+        error.to_string().contains("instance `app` has handles"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_rogue_note_is_refused_by_the_vm() {
     // It calls what the account has for itself, by its digest.

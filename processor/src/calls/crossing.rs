@@ -56,6 +56,9 @@ pub struct Entered {
     pub context: ContextId,
     /// The domain into which its shared calls go.
     pub home: u32,
+    /// The domain of the instance that the link leads to, if that is one which the program has made and an
+    /// import is wired to; else 0.
+    pub wired: u32,
     /// Digest of the procedure that is executed there.
     pub target: Word,
     /// `true` if the context did not exist before.

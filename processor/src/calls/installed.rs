@@ -1,6 +1,9 @@
 //! Instances that a program installs: by the commitments of their components, with wires that it lays.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use miden_core::{Felt, Word, crypto::hash::Rpo256};
 use miden_cvm_air::{
@@ -59,8 +62,8 @@ pub enum InstanceOp {
         index: u16,
         /// The number of imports that were not wired before.
         left: u32,
-        /// The instance that it is wired to.
-        target: u16,
+        /// The instance that it is wired to: an installed one of domain 0, or one that the program has made.
+        target: ContextId,
         /// The state of that.
         state: InstanceState,
         /// The look at both handles.
@@ -97,9 +100,7 @@ pub(crate) struct Installed {
     /// The context that has installed it, and may wire its imports.
     pub maker: ContextId,
     /// Targets of the imports that are wired, the one with the highest number first.
-    pub wires: Vec<u16>,
-    /// `true` if an import of another instance is wired to it.
-    pub is_wired_to: bool,
+    pub wires: Vec<ContextId>,
 }
 
 impl Installed {
@@ -109,7 +110,7 @@ impl Installed {
     }
 
     /// The instance that an import is wired to.
-    pub fn wire(&self, slot: u32) -> Option<u16> {
+    pub fn wire(&self, slot: u32) -> Option<ContextId> {
         let position = self.num_slots().checked_sub(slot)?;
         self.wires.get(position as usize).copied()
     }
@@ -124,6 +125,8 @@ impl Installed {
 pub(crate) struct Installations {
     instances: Vec<Installed>,
     components: HashMap<Word, Arc<LoadedComponent>>,
+    /// The instances that imports are wired to.
+    wired_to: HashSet<ContextId>,
     /// The number of instances of the composition.
     first: u32,
 }
@@ -146,12 +149,6 @@ impl Installations {
     pub fn get(&self, index: u16) -> Option<&Installed> {
         let position = u32::from(index).checked_sub(self.first)?;
         self.instances.get(position as usize)
-    }
-
-    /// The installed instance of an index, to be changed.
-    pub fn get_mut(&mut self, index: u16) -> Option<&mut Installed> {
-        let position = u32::from(index).checked_sub(self.first)?;
-        self.instances.get_mut(position as usize)
     }
 
     /// The index of the installed instances that handles of a type lead to; nothing for other types.
@@ -183,8 +180,22 @@ impl Installations {
             component,
             maker,
             wires: Vec::new(),
-            is_wired_to: false,
         });
+    }
+
+    /// Wires the next import of an installed instance.
+    pub fn wire(&mut self, index: u16, target: ContextId) {
+        self.wired_to.insert(target);
+        let position = u32::from(index).checked_sub(self.first);
+        let found = position.and_then(|position| self.instances.get_mut(position as usize));
+        if let Some(installed) = found {
+            installed.wires.push(target);
+        }
+    }
+
+    /// Returns `true` if an import of another instance is wired to this one.
+    pub fn is_wired_to(&self, context: ContextId) -> bool {
+        self.wired_to.contains(&context)
     }
 
     /// Reads the component of a commitment from the advice map, with its static data.

@@ -278,8 +278,8 @@ impl Instances {
             return match meaning {
                 Meaning::Import { key, slot, kind } => {
                     let target = installed.wire(slot).ok_or_else(not_linked)?;
-                    let callee = self.export(source, target, key)?;
-                    self.resolve_link(&link(kind, target, callee), last, by)
+                    let callee = self.export(source, target.index(), key)?;
+                    self.resolve_wire(&link(kind, target.index(), callee), target.domain(), by)
                 }
                 Meaning::Own => self.resolve_link(&link(LinkKind::Fresh, source, digest), last, by),
                 Meaning::Held(key) => self.resolve_by_key(digest, key, last, by),
@@ -317,8 +317,35 @@ impl Instances {
         Ok(Callee::Procedure(entered, None))
     }
 
-    /// What a call of the export means that has a key, of the installed instance that has this handle in
-    /// the caller's table.
+    /// What a call over an import means that is wired to an instance of a domain.
+    ///
+    /// # Errors
+    /// If the target is running, or it is one that the program has made beside the caller's home domain.
+    fn resolve_wire(&mut self, link: &LinkRecord, domain: u32, by: Calling) -> OpResult<Callee> {
+        let is_made = domain != ContextId::ROOT.domain();
+        let entered = match link.kind {
+            LinkKind::Shared if is_made && by.home != ContextId::ROOT.domain() => {
+                return Err(Box::new(Trap::WiredElsewhere {
+                    instance: by.source,
+                    target: link.target as u16,
+                }));
+            }
+            LinkKind::Shared if is_made => {
+                let context = ContextId::new(domain, link.target as u16);
+                self.entered(link, context, by.home)?
+            }
+            _ => match self.resolve_link(link, ZERO, by)? {
+                Callee::Procedure(entered, _) => entered,
+                // No import is one of an intrinsic, as its record says.
+                callee => return Ok(callee),
+            },
+        };
+        let wired = domain;
+        Ok(Callee::Procedure(Entered { wired, ..entered }, None))
+    }
+
+    /// What a call of the export means that has a key, of the instance that has this handle in the caller's
+    /// table.
     fn resolve_by_key(
         &mut self,
         digest: Word,
@@ -329,7 +356,7 @@ impl Instances {
         let source = by.source;
         let table = &self.tables[self.current()];
         let found = table.type_of(handle);
-        let Some(target) = found.and_then(|found| self.installations.index_of_type(found)) else {
+        let Some(target) = found.and_then(|found| self.index_of_type(found)) else {
             // Of what type it is, or that it is none, is the error.
             table.get(handle, Installations::ANY_TYPE)?;
             return Err(Box::new(Trap::UnknownHandle {
@@ -347,18 +374,28 @@ impl Instances {
         self.resolve_held(&link, handle, by)
     }
 
-    /// The procedure that an installed instance exports under a key.
+    /// The procedure that an instance exports under a key.
     fn export(&self, source: u16, target: u16, key: Felt) -> OpResult<Word> {
-        let installed = self.installations.get(target);
-        let export = installed.and_then(|installed| installed.component.component().export(key));
-        let (_, digest) = export.ok_or_else(|| {
-            Box::new(Trap::NoExport {
-                instance: source,
-                target,
-                key,
-            })
-        })?;
-        Ok(digest)
+        let export = match self.installations.get(target) {
+            Some(installed) => {
+                let export = installed.component.component().export(key);
+                export.map(|(_, digest)| digest)
+            }
+            None => self.composition.export(target.into(), key),
+        };
+        Ok(export.ok_or(Trap::NoExport {
+            instance: source,
+            target,
+            key,
+        })?)
+    }
+
+    /// The index of the instances that handles of a type lead to, installed ones or such as the program has
+    /// made; nothing for other types.
+    fn index_of_type(&self, resource: u32) -> Option<u16> {
+        let index = u16::try_from(resource.checked_sub(FIRST_INSTANCE_TYPE)?).ok()?;
+        let is_of_composition = u32::from(index) < self.composition.num_instances();
+        (is_of_composition || self.installations.get(index).is_some()).then_some(index)
     }
 
     /// What the caller's table says of the type of an intrinsic for handles to any installed instance:
@@ -414,6 +451,7 @@ impl Instances {
             crossing: Crossing::Link(link.kind),
             context,
             home,
+            wired: 0,
             target: link.callee,
             created: state.len == 0,
             state,
@@ -463,6 +501,7 @@ impl Instances {
             crossing,
             context,
             home,
+            wired: 0,
             target: destructor,
             created: false,
             state,
@@ -569,11 +608,11 @@ impl Instances {
         if callee.resource < FIRST_INSTANCE_TYPE || !handle.own {
             return Vec::new();
         }
-        let installed = self.installations.get(callee.definer);
-        if installed.is_some_and(|installed| installed.is_wired_to) {
-            return Vec::new();
+        let context = held_context(handle.rep, callee.definer);
+        match self.installations.is_wired_to(context) {
+            true => Vec::new(),
+            false => self.end(vec![context]),
         }
-        self.end(vec![held_context(handle.rep, callee.definer)])
     }
 
     /// Forgets instances that are over, and returns them, unless they are kept.
@@ -778,7 +817,8 @@ impl Instances {
         })
     }
 
-    /// Wires the next import of an instance to another one.
+    /// Wires the next import of an instance to another one: an installed one, or one that the program has made
+    /// of an instance of the composition.
     ///
     /// # Errors
     /// If the caller does not hold both or has not installed the first, if nothing is left to wire, or
@@ -786,7 +826,7 @@ impl Instances {
     pub fn wire(&mut self, [handle, target]: [Felt; 2], by: Calling) -> OpResult<InstanceOp> {
         self.check_home(by)?;
         let (index, first) = self.find_installed(handle, by)?;
-        let (target, second) = self.find_installed(target, by)?;
+        let (target, second) = self.find_instance(target, by)?;
         let installed = self.installed_of(index, handle, by)?;
         let left = installed.left();
         if left == 0 {
@@ -798,20 +838,16 @@ impl Instances {
                 target: index,
             }));
         }
-        let open = self.installations.get(target).map_or(0, Installed::left);
+        let of_target = self.installations.get(target.index());
+        let open = of_target.map_or(0, Installed::left);
         if open != 0 {
             return Err(Box::new(Trap::NotWired {
-                instance: target,
+                instance: target.index(),
                 left: open,
             }));
         }
-        let state = self.state_to_enter(ContextId::new(by.home, target))?;
-        if let Some(installed) = self.installations.get_mut(target) {
-            installed.is_wired_to = true;
-        }
-        if let Some(installed) = self.installations.get_mut(index) {
-            installed.wires.push(target);
-        }
+        let state = self.state_to_enter(target)?;
+        self.installations.wire(index, target);
         Ok(InstanceOp::Wire {
             index,
             left,
@@ -864,18 +900,38 @@ impl Instances {
     /// # Errors
     /// If it is not there.
     fn find_installed(&self, handle: Felt, by: Calling) -> OpResult<(u16, TableAccess)> {
-        let any = IntrinsicCallee {
-            resource: Installations::ANY_TYPE,
-            ..handle_callee(Intrinsic::Rep, 0)
+        let found = self.tables[self.current()].type_of(handle);
+        let index = found.and_then(|found| self.installations.index_of_type(found));
+        let found = self.find(index, handle, by)?;
+        Ok((index.unwrap_or_default(), found))
+    }
+
+    /// Finds the handle of an instance, whether installed or made of one of the composition's, in the table of
+    /// the running one, and its context.
+    ///
+    /// # Errors
+    /// If it is not there.
+    fn find_instance(&self, handle: Felt, by: Calling) -> OpResult<(ContextId, TableAccess)> {
+        let found = self.tables[self.current()].type_of(handle);
+        let index = found.and_then(|found| self.index_of_type(found));
+        let found = self.find(index, handle, by)?;
+        Ok((held_context(found.output, index.unwrap_or_default()), found))
+    }
+
+    /// Finds a handle to an instance of this index in the table of the running one; of none, if there is no
+    /// index.
+    ///
+    /// # Errors
+    /// If it is not there.
+    fn find(&self, index: Option<u16>, handle: Felt, by: Calling) -> OpResult<TableAccess> {
+        let look = match index {
+            Some(index) => handle_callee(Intrinsic::Rep, index),
+            None => IntrinsicCallee {
+                resource: Installations::ANY_TYPE,
+                ..handle_callee(Intrinsic::Rep, 0)
+            },
         };
-        let callee = self.specify(&any, handle);
-        let index = callee.definer;
-        let look = IntrinsicCallee {
-            definer: any.definer,
-            ..callee
-        };
-        let found = self.look_up(&look, handle, within_vm(by))?;
-        Ok((index, found))
+        self.look_up(&look, handle, within_vm(by))
     }
 
     /// The installed instance of an index that a handle has led to.

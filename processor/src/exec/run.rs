@@ -320,14 +320,16 @@ impl<T: Tracer> Process<T> {
     }
 }
 
-/// The procedures that a composition's links and destructors lead to and `forest` does not have.
+/// The procedures that a composition's links, exports and destructors lead to and `forest` does not have.
 ///
 /// That one is missing everywhere can only be told when it is called.
 fn procedures_elsewhere(composition: &Composition, forest: &MastForest) -> Vec<Word> {
     let callees = composition.links().iter().map(|link| link.callee);
+    let exported = composition.exports().iter().map(|export| export.callee);
     let destructors = composition.resources().iter().filter_map(|r| r.destructor);
     let mut seen = HashSet::new();
     callees
+        .chain(exported)
         .chain(destructors)
         .filter(|callee| seen.insert(*callee) && forest.find_procedure_root(*callee).is_none())
         .collect()

@@ -148,6 +148,9 @@ impl CoreTrace {
         };
         let read = row.state.map_or([ZERO; 4], InstanceState::to_word);
         let [_, free, table_len, borrows] = read;
+        let [from_save, from_restore] = [Intrinsic::Save, Intrinsic::Restore]
+            .map(|intrinsic| Felt::from(row.call.code()) - Felt::from(intrinsic.code()));
+        let saving_inv = (from_save * from_restore).inv();
         let core = self.begin(state, code);
         // The cells of `IntrinsicCols`.
         core.set_call(CallCols {
@@ -162,20 +165,16 @@ impl CoreTrace {
             creates: Felt::from(u8::from(row.call.intrinsic == Intrinsic::Adopt)),
             free,
             table_len,
-            table_len_inv: ZERO,
+            table_len_inv: saving_inv,
+            domain: ZERO,
         });
         let position = self.rows.len() - 1;
         let adopts = Felt::from(Intrinsic::Adopt.code());
         let distance = Felt::from(row.call.code()) - adopts;
         self.inverses.helper(position, 1, distance);
-        let is = |intrinsic: Intrinsic| row.call.code() == intrinsic.code();
-        let distances = [Intrinsic::Save, Intrinsic::Restore]
-            .map(|intrinsic| Felt::from(row.call.code()) - Felt::from(intrinsic.code()));
-        self.rows[position].operands = [
-            Felt::from(u8::from(is(Intrinsic::Save))),
-            Felt::from(u8::from(is(Intrinsic::Restore))),
-            (distances[0] * distances[1]).inv(),
-        ];
+        let is = |intrinsic: Intrinsic| Felt::from(u8::from(row.call.code() == intrinsic.code()));
+        let changes = [is(Intrinsic::Save), is(Intrinsic::Restore)];
+        self.rows[position].operands[..2].copy_from_slice(&changes);
         if !row.destroys {
             let row = position;
             self.blocks.push(OpenBlock {
@@ -520,6 +519,7 @@ fn set_call(
         free,
         table_len,
         table_len_inv,
+        domain: Felt::from(entered.wired),
     });
 }
 

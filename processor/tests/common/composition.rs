@@ -10,8 +10,8 @@ use miden_core::{AdviceMap, Felt, Program, StackInputs, Word, ZERO, crypto::hash
 use miden_cvm_air::{
     component::{Call, Component, INSTALLED, Meaning},
     composition::{
-        Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE, LinkKind,
-        LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
+        Composition, ExportRecord, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE,
+        LinkKind, LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
     },
 };
 use miden_cvm_processor::{
@@ -108,6 +108,7 @@ pub struct Builder {
     pub links: Vec<LinkRecord>,
     pub segments: Vec<SegmentRecord>,
     public: Vec<PublicData>,
+    exports: Vec<ExportRecord>,
     pub data: AdviceMap,
     instances: u32,
     pub options: ExecutionOptions,
@@ -131,6 +132,7 @@ impl Builder {
             links: Vec::new(),
             segments: Vec::new(),
             public: Vec::new(),
+            exports: Vec::new(),
             data: AdviceMap::default(),
             instances,
             options: ExecutionOptions::default(),
@@ -219,6 +221,18 @@ impl Builder {
                     });
                 }
             }
+        }
+        self
+    }
+
+    /// Says by which keys imports lead to procedures of an instance.
+    pub fn exports(mut self, instance: u32, exports: &[(&str, u64)]) -> Self {
+        for (path, key) in exports {
+            self.exports.push(ExportRecord {
+                instance,
+                key: Felt::new(*key),
+                callee: self.procedure(path),
+            });
         }
         self
     }
@@ -358,6 +372,7 @@ impl Builder {
                 composition.with_resources(self.resources.clone(), self.intrinsics.clone())
             })
             .and_then(|composition| composition.with_public_data(self.public.clone()))
+            .and_then(|composition| composition.with_exports(self.exports.clone()))
             .expect("the composition is valid")
     }
 

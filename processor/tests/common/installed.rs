@@ -108,6 +108,43 @@ pub fn kernel_among(instances: u32) -> Builder {
         .fold(builder, |builder, component| builder.installable(component))
 }
 
+/// The key of what calls a note.
+pub const RUN: u64 = 15;
+
+/// The root installs notes and wires them to accounts that it makes of instance 1, which begin with 10.
+pub fn maker() -> Builder {
+    let builder = Builder::new(2)
+        .component("account", ACCOUNT)
+        .component("note", NOTE)
+        .component("outer", "pub proc run call.stubs::c2 end")
+        .installs(&[("a1", BUMP), ("b1", PAY), ("b2", RUN)])
+        .instances_of(1, 2)
+        .exports(1, &[("account::bump", BUMP)])
+        .data(1, 8, &data(10))
+        .advised(&data(20));
+    let kinds = [LinkKind::Shared, LinkKind::Fresh, LinkKind::Isolated];
+    let notes = kinds.map(|kind| note(&builder, kind));
+    let outer = outer(&builder);
+    let account = account(&builder, 20);
+    let all = notes.iter().chain([&outer, &account]);
+    all.fold(builder, |builder, component| builder.installable(component))
+}
+
+/// A component that calls a note, isolated.
+pub fn outer(builder: &Builder) -> Component {
+    let calls = vec![import(builder, "c2", PAY, LinkKind::Isolated)];
+    let exports = vec![export(builder, "outer::run", RUN)];
+    Component::new(calls, exports, Vec::new())
+}
+
+/// Makes an account of instance 1: `[...] -> [account, ...]`.
+pub const MAKE: &str = "push.0 call.stubs::instantiate2\n";
+
+/// Wires the next import of what is on top to element `position`: `[note, ...] -> [note, ...]`.
+pub fn wire(position: usize) -> String {
+    format!("dup.{position} dup.1 call.stubs::wire drop drop\n")
+}
+
 /// Puts the commitment of a component at an address and installs an instance: `[...] -> [handle, ...]`.
 pub fn install(component: &Component) -> String {
     let [c0, c1, c2, c3]: [Felt; 4] = component.commitment().into();

@@ -22,3 +22,4 @@ mod same_host;
 mod saving;
 mod trace;
 mod traps;
+mod wired;

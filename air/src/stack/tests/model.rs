@@ -836,6 +836,7 @@ impl<'a> Machine<'a> {
             free: ZERO,
             table_len: ZERO,
             table_len_inv: ZERO,
+            domain: ZERO,
         };
         self.step.cur.set_call(call);
         self.step.helpers = vec![0, 1];

@@ -64,7 +64,9 @@ fn another_intrinsic_that_asks_nobody() {
     });
     let distances = [Intrinsic::Save, Intrinsic::Restore]
         .map(|intrinsic| forged.trace.core[row].as_intrinsic().kind - Felt::from(intrinsic.code()));
-    forged.core(row).operands[2] = (distances[0] * distances[1]).inv();
+    edit_call(forged.core(row), |call| {
+        call.table_len_inv = (distances[0] * distances[1]).inv();
+    });
     forged.settles_to(&["bus.Link", "call.opcode_kind"]);
     // A call that is shared and fresh at once is another one.
     let mut forged = traced();

@@ -294,6 +294,10 @@ fn a_component_row_in_an_open_program() {
     let mut forged = program(CALL);
     edit_call(forged.core(start), |call| call.has_data = ONE);
     forged.settles_to(&["call.open"]);
+
+    let mut forged = program(CALL);
+    edit_call(forged.core(start), |call| call.domain = ONE);
+    forged.settles_to(&["call.open"]);
 }
 
 #[test]

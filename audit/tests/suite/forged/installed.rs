@@ -35,7 +35,7 @@ pub fn traced() -> Forgery {
 }
 
 /// The number of the first row of a kind, after `skip` of them.
-fn at(forged: &Forgery, skip: usize, is: impl Fn(&InstanceRow<Felt>) -> bool) -> usize {
+pub fn at(forged: &Forgery, skip: usize, is: impl Fn(&InstanceRow<Felt>) -> bool) -> usize {
     let rows = forged.trace.instances.iter().enumerate();
     let mut found = rows.filter(|(_, row)| is(row)).map(|(number, _)| number);
     found.nth(skip).expect("there is such a row")
@@ -90,8 +90,14 @@ fn hash_others(forged: &mut Forgery, edit: impl FnOnce(&mut [InstanceRow<Felt>])
 /// record is one that no executor accepts.
 fn told_another(edit: impl FnOnce(&mut [InstanceRow<Felt>])) -> Forgery {
     let mut forged = told();
-    let before = forged.trace.instances[installed(&forged, 0)].commitment;
-    let after = hash_others(&mut forged, edit);
+    tell_another(&mut forged, edit);
+    forged
+}
+
+/// Tells a run, which is told the commitment of the first record that it installs, one with other blocks.
+pub fn tell_another(forged: &mut Forgery, edit: impl FnOnce(&mut [InstanceRow<Felt>])) {
+    let before = forged.trace.instances[installed(forged, 0)].commitment;
+    let after = hash_others(forged, edit);
     for cell in cells_of_rows_mut::<Felt, _>(&mut forged.trace.core) {
         if let Some(position) = before.iter().position(|element| element == cell) {
             *cell = after[position];
@@ -102,11 +108,10 @@ fn told_another(edit: impl FnOnce(&mut [InstanceRow<Felt>])) -> Forgery {
             row.commitment = after;
         }
     }
-    forged
 }
 
 /// The rows of a record that are blocks of a kind with this number of what they give.
-fn blocks_of(
+pub fn blocks_of(
     rows: &mut [InstanceRow<Felt>],
     kind: BlockKind,
     gives: impl Fn(&[Felt; BLOCK]) -> bool,

@@ -31,5 +31,6 @@ mod sequence;
 mod streams;
 mod tables;
 pub mod toolkit;
+mod wired;
 
 use toolkit::Forgery;

@@ -141,17 +141,20 @@ fn a_flag_that_is_not_the_kind() {
             &["call.changes_stack_kind"],
         ),
         // With an inverse of zero.
-        (|core| core.operands[2] = ONE, &["call.changes_stack_kind"]),
+        (
+            |core| edit_call(core, |call| call.table_len_inv = ONE),
+            &["call.changes_stack_kind"],
+        ),
         // By another link.
         (
             |core| {
-                edit_call(core, |call| {
-                    call.shared = Felt::from(Intrinsic::Caller.code())
-                });
                 let code = |intrinsic: Intrinsic| Felt::from(intrinsic.code());
                 let distance = code(Intrinsic::Caller) - code(Intrinsic::Save);
                 let other = code(Intrinsic::Caller) - code(Intrinsic::Restore);
-                core.operands = [ONE, ZERO, (distance * other).inv()];
+                edit_call(core, |call| {
+                    call.shared = code(Intrinsic::Caller);
+                    call.table_len_inv = (distance * other).inv();
+                });
             },
             &[
                 "bus.Link",

@@ -42,7 +42,7 @@ struct Run {
     /// The lookups of what each block states.
     lookups: Vec<u64>,
     /// The instance that each import is wired to, by its number.
-    wires: HashMap<u32, u16>,
+    wires: HashMap<u32, ContextId>,
 }
 
 /// A generic link for one instance.
@@ -62,6 +62,15 @@ enum SpecificCall {
     Held(Felt),
     /// An intrinsic for handles.
     Handle(IntrinsicCall),
+}
+
+/// A fact that a row's link follows from.
+#[derive(Debug, Clone, Copy)]
+enum Premise {
+    /// A block of an installed instance's record, by its number.
+    Block(u16, usize),
+    /// The export of an instance of the composition that has a key.
+    Export(u16, Felt),
 }
 
 /// The operations of a run on installed instances.
@@ -206,13 +215,7 @@ impl InstanceRecorder {
                 };
                 memory(word(at_home(*index), Space::State, 0, false, before));
                 memory(word(at_home(*index), Space::State, 0, true, after));
-                memory(word(
-                    at_home(*target),
-                    Space::State,
-                    0,
-                    false,
-                    state.to_word(),
-                ));
+                memory(word(*target, Space::State, 0, false, state.to_word()));
                 for handle in handles.iter() {
                     others.resources.table(handle, [ZERO; 2], others.memory);
                 }
@@ -330,20 +333,25 @@ impl InstanceRecorder {
             .is_some()
     }
 
-    /// Makes rows of what was recorded, and counts their range checks.
-    pub fn finish(mut self, ranges: &mut RangeCounts) -> InstanceTable {
+    /// Makes rows of what was recorded, and counts their range checks and their lookups of public records.
+    pub fn finish(mut self, ranges: &mut RangeCounts, rom: &mut RomRecorder) -> InstanceTable {
         let mut wired: HashMap<(u16, u32), u64> = HashMap::new();
-        let premises = self.count_premises(&mut wired);
-        for (index, block) in premises {
-            if let Some(run) = self.run_mut(index.into()) {
-                run.lookups[block] += 1;
+        for premise in self.count_premises(&mut wired) {
+            match premise {
+                Premise::Block(index, block) => {
+                    if let Some(run) = self.run_mut(index.into()) {
+                        run.lookups[block] += 1;
+                    }
+                }
+                Premise::Export(index, key) => rom.request_export(index.into(), key),
             }
         }
+        let rom = &*rom;
         let mut rows = Vec::with_capacity(self.rows);
         for run in &self.runs {
             ranges.add(run.index);
             for block in 0..run.blocks.len() {
-                let row = self.block_row(run, block);
+                let row = self.block_row(run, block, rom);
                 if is_ordered(&row) {
                     let order = row.order();
                     let limbs = order.limbs.iter().chain(&order.gap);
@@ -353,7 +361,11 @@ impl InstanceRecorder {
             }
         }
         rows.extend(self.wires.iter().map(|access| wire_row(access, &wired)));
-        rows.extend(self.specific.iter().map(|link| self.specific_row(link)));
+        rows.extend(
+            self.specific
+                .iter()
+                .map(|link| self.specific_row(link, rom)),
+        );
         for (access, number) in &self.told {
             let row = tell_row(access, number);
             let [low, high, next, _] = row.callee;
@@ -366,10 +378,9 @@ impl InstanceRecorder {
         InstanceTable { rows }
     }
 
-    /// The blocks whose facts other rows look up: by instance and number, once for each lookup. Those of
-    /// wires are counted in `wired`.
-    fn count_premises(&self, wired: &mut HashMap<(u16, u32), u64>) -> Vec<(u16, usize)> {
-        let mut blocks = Vec::new();
+    /// The facts that other rows look up, once for each lookup. Those of wires are counted in `wired`.
+    fn count_premises(&self, wired: &mut HashMap<(u16, u32), u64>) -> Vec<Premise> {
+        let mut premises = Vec::new();
         for run in &self.runs {
             let looked_up = (0..)
                 .zip(&run.lookups)
@@ -377,43 +388,49 @@ impl InstanceRecorder {
             for (block, _) in looked_up {
                 if let Some((key, slot, target)) = run.import(block) {
                     *wired.entry((run.index, slot)).or_default() += 1;
-                    blocks.extend(self.export(target, key).map(|(block, _)| (target, block)));
+                    premises.push(self.premise(target.index(), key));
                 }
             }
         }
         for link in &self.specific {
             match link.call {
-                SpecificCall::Held(key) => {
-                    let export = self.export(link.target, key);
-                    blocks.extend(export.map(|(block, _)| (link.target, block)));
-                }
-                SpecificCall::Handle(_) => blocks.push((link.target, 0)),
+                SpecificCall::Held(key) => premises.push(self.premise(link.target, key)),
+                SpecificCall::Handle(_) => premises.push(Premise::Block(link.target, 0)),
             }
         }
         let told = self.told.iter().map(|(access, _)| access);
         for access in told.chain(&self.adopted) {
             if let InstanceOp::Tell { index, .. } | InstanceOp::Adopt { index, .. } = access.op {
-                blocks.push((index, 0));
+                premises.push(Premise::Block(index, 0));
             }
         }
-        blocks
+        premises
     }
 
     fn export(&self, target: u16, key: Felt) -> Option<(usize, Word)> {
         self.component(target)?.component().export(key)
     }
 
+    /// The fact that an instance has an export with a key.
+    fn premise(&self, target: u16, key: Felt) -> Premise {
+        match self.export(target, key) {
+            Some((block, _)) => Premise::Block(target, block),
+            None => Premise::Export(target, key),
+        }
+    }
+
     /// The digest that a call of an export executes, and whether the instance has static data.
-    fn callee(&self, target: u16, key: Felt) -> ([Felt; 4], Felt) {
-        let digest = self.export(target, key).map(|(_, digest)| digest);
-        let has_data = self
-            .component(target)
-            .is_some_and(|component| !component.component().segments.is_empty());
+    fn callee(&self, target: u16, key: Felt, rom: &RomRecorder) -> ([Felt; 4], Felt) {
+        let Some(component) = self.component(target) else {
+            return rom.export(target.into(), key).unwrap_or_default();
+        };
+        let digest = component.component().export(key).map(|(_, digest)| digest);
+        let has_data = !component.component().segments.is_empty();
         (digest.unwrap_or_default().into(), flag(has_data))
     }
 
     /// The row of a block.
-    fn block_row(&self, run: &Run, number: usize) -> InstanceRow<Felt> {
+    fn block_row(&self, run: &Run, number: usize, rom: &RomRecorder) -> InstanceRow<Felt> {
         let block = run.blocks[number];
         let lookups = run.lookups[number];
         let mut row = InstanceRow {
@@ -442,8 +459,9 @@ impl InstanceRecorder {
             match run.import(number).filter(|_| lookups != 0) {
                 Some((key, _, target)) => {
                     row.op.resolved = ONE;
-                    row.target = Felt::from(target);
-                    (row.callee, row.payload) = self.callee(target, key);
+                    row.target = Felt::from(target.index());
+                    row.domain = Felt::from(target.domain());
+                    (row.callee, row.payload) = self.callee(target.index(), key, rom);
                 }
                 None => row.op.import = ONE,
             }
@@ -487,7 +505,7 @@ impl InstanceRecorder {
     }
 
     /// The row of a generic link for one instance.
-    fn specific_row(&self, link: &Specific) -> InstanceRow<Felt> {
+    fn specific_row(&self, link: &Specific, rom: &RomRecorder) -> InstanceRow<Felt> {
         let target = Felt::from(link.target);
         let mut row = InstanceRow {
             index: Felt::from(link.source),
@@ -501,7 +519,7 @@ impl InstanceRecorder {
             SpecificCall::Held(key) => {
                 row.flag = ONE;
                 row.block[1] = key;
-                (row.callee, row.payload) = self.callee(link.target, key);
+                (row.callee, row.payload) = self.callee(link.target, key, rom);
             }
             SpecificCall::Handle(call) => {
                 row.block[3] = Felt::from(call.code());
@@ -516,7 +534,7 @@ impl InstanceRecorder {
 
 impl Run {
     /// The key and the number of the import that a block states, and the instance that it is wired to.
-    fn import(&self, block: usize) -> Option<(Felt, u32, u16)> {
+    fn import(&self, block: usize) -> Option<(Felt, u32, ContextId)> {
         let [tag, key, slot, ..] = self.blocks[block];
         if tag != Felt::from(BlockKind::Import as u8) {
             return None;
@@ -617,7 +635,8 @@ fn wire_row(access: &InstanceAccess, wired: &HashMap<(u16, u32), u64>) -> Instan
         let lookups = wired.get(&(*index, *left)).copied().unwrap_or_default();
         let [_, free, table_len, _] = state.to_word();
         row.index = Felt::from(*index);
-        row.target = Felt::from(*target);
+        row.target = Felt::from(target.index());
+        row.domain = Felt::from(target.domain());
         row.left = Felt::from(*left);
         row.multiplicity = Felt::new(lookups);
         row.callee[1] = free;

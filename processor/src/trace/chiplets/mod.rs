@@ -109,12 +109,13 @@ impl ChipletRecorders {
             bitwise,
             resources,
             memory,
-            rom,
+            mut rom,
             circuits,
             instances,
         } = self;
         hasher.count_ranges(ranges, longest);
         circuits.count_ranges(ranges);
+        let instances = instances.finish(ranges, &mut rom);
         ChipletTables {
             hasher,
             bitwise: bitwise.finish(),
@@ -122,7 +123,7 @@ impl ChipletRecorders {
             memory: memory.finish(ranges, longest),
             rom,
             circuits,
-            instances: instances.finish(ranges),
+            instances,
         }
     }
 }

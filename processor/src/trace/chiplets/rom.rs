@@ -7,7 +7,7 @@ use miden_cvm_air::{
     columns::{RomRow, cells_of},
     component::FactKind,
     composition::Composition,
-    public::{intrinsic_coords, link_coords, segment_coords},
+    public::{export_coords, intrinsic_coords, link_coords, segment_coords},
 };
 use thiserror::Error;
 
@@ -59,6 +59,7 @@ pub struct RomRecorder {
     kernel: HashMap<Word, usize>,
     links: HashMap<(u32, Word), usize>,
     segments: HashMap<(u32, u32), usize>,
+    exports: HashMap<(u32, u64), usize>,
 }
 
 impl RomRecorder {
@@ -69,6 +70,7 @@ impl RomRecorder {
             kernel: HashMap::new(),
             links: HashMap::new(),
             segments: HashMap::new(),
+            exports: HashMap::new(),
         };
         for &digest in kernel.proc_hashes() {
             rom.kernel.insert(digest, rom.records.len());
@@ -86,6 +88,11 @@ impl RomRecorder {
             rom.links
                 .insert((record.source, record.digest), rom.records.len());
             rom.push(Kind::Link, cells_of(&intrinsic_coords(record, composition)));
+        }
+        for record in composition.exports() {
+            let key = (record.instance, record.key.as_int());
+            rom.exports.insert(key, rom.records.len());
+            rom.push(Kind::Link, cells_of(&export_coords(record, composition)));
         }
         let mut number = 0;
         for (record, coords) in composition
@@ -143,6 +150,20 @@ impl RomRecorder {
         let row = self.links.get(&(instance, digest))?;
         let [_, _, _, _, _, kind, _, key, ..] = self.records[*row].cells;
         (kind.as_int() >= FactKind::Generic as u64).then_some(key)
+    }
+
+    /// The procedure that an instance exports under a key, and whether it has static data.
+    pub fn export(&self, instance: u32, key: Felt) -> Option<([Felt; 4], Felt)> {
+        let row = self.exports.get(&(instance, key.as_int()))?;
+        let [_, _, _, _, _, _, _, c0, c1, c2, c3, has_data] = self.records[*row].cells;
+        Some(([c0, c1, c2, c3], has_data))
+    }
+
+    /// Records a lookup of an export, if there is such a one.
+    pub fn request_export(&mut self, instance: u32, key: Felt) {
+        if let Some(&row) = self.exports.get(&(instance, key.as_int())) {
+            self.records[row].lookups += 1;
+        }
     }
 
     /// Records a lookup of a segment.

@@ -652,6 +652,7 @@ fn small_run() -> Run {
             -ONE,
             LinkLookup {
                 link: link_coords(link, &composition),
+                domain: ZERO,
             },
         );
     }
