@@ -13,8 +13,8 @@ use miden_core::{
 };
 use miden_cvm_air::{
     composition::{
-        Composition, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord, PublicData, ResourceRecord,
-        SegmentRecord,
+        Composition, ExportRecord, Intrinsic, IntrinsicRecord, LinkKind, LinkRecord, PublicData,
+        ResourceRecord, SegmentRecord,
     },
     heights::Heights,
 };
@@ -111,9 +111,15 @@ pub fn composition(public: u64, hashed: u64) -> (Composition, [Library; 2]) {
         address: 1000,
         elements,
     };
+    let exports = [5, 7].map(|key| ExportRecord {
+        instance: 2,
+        key: Felt::new(key),
+        callee: procedure("read"),
+    });
     let composition = Composition::new(3, links.into(), segments.into())
         .and_then(|composition| composition.with_resources(resources.into(), intrinsics.into()))
         .and_then(|composition| composition.with_public_data(vec![public]))
+        .and_then(|composition| composition.with_exports(exports.into()))
         .expect("a composition");
     (composition, libraries)
 }
@@ -236,13 +242,15 @@ fn changes(public: &PublicInputs) -> Vec<(&'static str, PublicInputs)> {
             composition.resources().to_vec(),
             composition.intrinsics().to_vec(),
             composition.public_data().to_vec(),
+            composition.exports().to_vec(),
         );
         change(&mut records);
-        let Records(links, segments, resources, intrinsics, data) = records;
+        let Records(links, segments, resources, intrinsics, data, exports) = records;
         let count = composition.num_instances() + u32::from(name == "instances");
         let changed = Composition::new(count, links, segments)
             .and_then(|composition| composition.with_resources(resources, intrinsics))
             .and_then(|composition| composition.with_public_data(data))
+            .and_then(|composition| composition.with_exports(exports))
             .expect("a composition");
         add(name, &|public| public.composition = Some(changed.clone()));
     };
@@ -255,6 +263,9 @@ fn changes(public: &PublicInputs) -> Vec<(&'static str, PublicInputs)> {
     records("intrinsic", &|records| records.3[0].digest = EMPTY_WORD);
     records("datum", &|records| records.4[0].elements[5] += ONE);
     records("data", &|records| records.4[0].address += 8);
+    records("export", &|records| records.5[0].callee = EMPTY_WORD);
+    records("key", &|records| records.5[1].key += ONE);
+    records("exports", &|records| records.5.truncate(1));
     changes
 }
 
@@ -264,6 +275,7 @@ struct Records(
     Vec<ResourceRecord>,
     Vec<IntrinsicRecord>,
     Vec<PublicData>,
+    Vec<ExportRecord>,
 );
 
 /// Runs of all kinds, each with its proof.
