@@ -8,7 +8,7 @@ pub use miden_cvm_audit::advice::{
 
 use miden_cvm_verifier::{default_registry, with_claims};
 
-use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
+use crate::{AdviceInputs, Arguments, ExecutionOptions, Host, Target};
 
 /// Runs a target honestly, and then again and again while somebody lies about what the advice
 /// answers. The report has every lie that the target let through: those runs can be proven, and
@@ -63,7 +63,7 @@ use crate::{AdviceInputs, ExecutionOptions, Host, StackInputs, Target};
 /// audited too: then every run that ends is a finding.
 pub fn audit_advice<H: Host>(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &(impl Fn() -> H + Sync),
     options: ExecutionOptions,
@@ -73,14 +73,14 @@ pub fn audit_advice<H: Host>(
     let others = campaign.others.iter();
     let campaign = LieCampaign {
         others: others
-            .map(|(stack, advice)| (stack.clone(), target.advice(advice.clone())))
+            .map(|(arguments, advice)| (arguments.clone(), target.advice(advice.clone())))
             .collect(),
         ..campaign.clone()
     };
     let subject = Subject {
         program: target.program(),
         composition: target.composition(),
-        stack: stack_inputs,
+        arguments: arguments.into(),
         advice: target.advice(advice_inputs),
         host,
         options,

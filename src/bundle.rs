@@ -121,11 +121,11 @@ impl ProofBundle {
                 if !proven.insert(claim.run.digest(Word::default())) {
                     continue;
                 }
-                let Inputs { stack, advice } = claimed.inputs(&claim);
+                let Inputs { arguments, advice } = claimed.inputs(&claim);
                 let claimed_target = claimed.target();
                 let host = &mut claimed_target.host();
                 let options = claimed.options();
-                let run = prove(claimed_target, stack, advice, host, options, proving)?;
+                let run = prove(claimed_target, arguments, advice, host, options, proving)?;
                 pending.push((claimed_target.clone(), run.proof.clone()));
                 self.claims.push(StatedProof::from(run));
             }

@@ -11,7 +11,9 @@ use miden_cvm_component::{
 use thiserror::Error;
 use wasm_wave::value::Value;
 
-use crate::{AdviceInputs, AdviceProvider, Composition, Inputs, StackInputs, Statement, Target};
+use crate::{
+    AdviceInputs, AdviceProvider, Arguments, Composition, Inputs, StackInputs, Statement, Target,
+};
 
 /// A call that cannot be made of a target.
 #[derive(Debug, Error)]
@@ -144,7 +146,7 @@ impl TypedCall {
     /// parameters.
     pub fn inputs(&self, others: Inputs) -> Inputs {
         let mut stack = self.lowered.stack.clone();
-        stack.extend(others.stack.iter().copied());
+        stack.extend(others.arguments.stack.iter().copied());
         // There are at most 16 parameters on the stack.
         stack.truncate(16);
         stack.reverse();
@@ -153,7 +155,10 @@ impl TypedCall {
             None => others.advice,
         };
         Inputs {
-            stack: StackInputs::new(stack).unwrap_or_default(),
+            arguments: Arguments {
+                stack: StackInputs::new(stack).unwrap_or_default(),
+                ..others.arguments
+            },
             advice,
         }
     }

@@ -75,7 +75,7 @@ impl Claimed {
     /// The inputs of a run that a claim of it is about.
     pub fn inputs(&self, claim: &Claim) -> Inputs {
         Inputs {
-            stack: stack_inputs(&claim.run.inputs),
+            arguments: stack_inputs(&claim.run.inputs).into(),
             advice: self.advice.clone(),
         }
     }

@@ -22,7 +22,7 @@ use serde::{
 };
 use thiserror::Error;
 
-use crate::{AdviceInputs, StackInputs};
+use crate::{AdviceInputs, Area, Arguments, MemoryLayout, MemoryLayoutError, StackInputs};
 
 /// Depth of the trees that `sparse_merkle_tree` describes.
 const SPARSE_TREE_DEPTH: u8 = 64;
@@ -30,15 +30,17 @@ const SPARSE_TREE_DEPTH: u8 = 64;
 /// The inputs of a run.
 ///
 /// In JSON it is an object with the fields `operand_stack` (decimal numbers in strings, the last
-/// one on top of the stack, at most 16), `advice_stack` (likewise, the first one on top),
+/// one on top of the stack, at most 16), `memory_inputs` (likewise, at ascending addresses),
+/// `memory_layout` (for a program that is no composition: `inputs` and `outputs`, each an object with
+/// `address` and `length`), `advice_stack` (numbers in strings, the first one on top),
 /// `advice_map` (lists of numbers under words) and `merkle_store` (a list of trees, each an object
 /// with `merkle_tree`, `sparse_merkle_tree` or `partial_merkle_tree`). Words are `0x` and 64
 /// hexadecimal digits: four elements of 8 bytes, each with its lowest byte first. Every field may
 /// be left out.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
-    /// The operand stack.
-    pub stack: StackInputs,
+    /// The operand stack and the inputs in memory.
+    pub arguments: Arguments,
     /// The advice provider.
     pub advice: AdviceInputs,
 }
@@ -93,6 +95,9 @@ pub enum InputsError {
     /// The operand stack has too many elements.
     #[error("operand_stack: {0}")]
     Stack(#[source] InputError),
+    /// The places of inputs and outputs in memory break a rule.
+    #[error("memory_layout: {0}")]
+    Layout(#[source] MemoryLayoutError),
     /// A text is not a word.
     #[error("{place}: `{text}` is not a word, `0x` and 64 hexadecimal digits: {reason}")]
     Word {
@@ -185,7 +190,15 @@ impl Inputs {
             .with_stack(numbers("advice_stack", &document.advice_stack)?)
             .with_map(map(&document.advice_map)?)
             .with_merkle_store(store(&document.merkle_store)?);
-        Ok(Self { stack, advice })
+        let MemoryPlaces { inputs, outputs } = document.memory_layout;
+        let layout = MemoryLayout { inputs, outputs };
+        layout.validate().map_err(InputsError::Layout)?;
+        let arguments = Arguments {
+            stack,
+            memory: numbers("memory_inputs", &document.memory_inputs)?,
+            layout,
+        };
+        Ok(Self { arguments, advice })
     }
 }
 
@@ -196,11 +209,23 @@ struct Document {
     #[serde(default)]
     operand_stack: Vec<String>,
     #[serde(default)]
+    memory_inputs: Vec<String>,
+    #[serde(default)]
+    memory_layout: MemoryPlaces,
+    #[serde(default)]
     advice_stack: Vec<String>,
     #[serde(default)]
     advice_map: Entries,
     #[serde(default)]
     merkle_store: Vec<Tree>,
+}
+
+/// The places of inputs and outputs in memory.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemoryPlaces {
+    inputs: Option<Area>,
+    outputs: Option<Area>,
 }
 
 /// A tree of the Merkle store.
@@ -341,7 +366,7 @@ mod tests {
     fn stacks_are_in_the_order_of_miden() {
         let json = r#"{ "operand_stack": ["1", "2"], "advice_stack": ["3", "4"] }"#;
         let inputs = Inputs::from_json(json).expect("inputs");
-        assert_eq!(inputs.stack[..3], [2, 1, 0].map(Felt::new));
+        assert_eq!(inputs.arguments.stack[..3], [2, 1, 0].map(Felt::new));
         assert_eq!(inputs.advice.stack, [3, 4].map(Felt::new));
     }
 
@@ -349,7 +374,7 @@ mod tests {
     fn every_field_may_be_left_out() {
         let inputs = Inputs::from_json("{}").expect("inputs");
         assert_eq!(inputs.advice, AdviceInputs::default());
-        assert_eq!(*inputs.stack, *StackInputs::default());
+        assert_eq!(*inputs.arguments.stack, *StackInputs::default());
     }
 
     #[test]

@@ -11,9 +11,9 @@
 //!
 //! let program = Assembler::default().assemble_program("begin add end")?;
 //! let target = Target::from(program);
-//! let Inputs { stack, advice } = Inputs::from_json(r#"{ "operand_stack": ["2", "3"] }"#)?;
+//! let Inputs { arguments, advice } = Inputs::from_json(r#"{ "operand_stack": ["2", "3"] }"#)?;
 //! let options = ExecutionOptions::default();
-//! let output = execute(&target, stack, advice, &mut target.host(), options)?;
+//! let output = execute(&target, arguments, advice, &mut target.host(), options)?;
 //! assert_eq!(output.stack[0].as_int(), 5);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -38,6 +38,7 @@ pub use inputs::{InputPath, Inputs, InputsError, InputsFileError};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{
     heights::{Heights, MAX_HEIGHT, MAX_PIECES},
+    memory_io::{Area, MAX_MEMORY_IO, MemoryIo, MemoryLayout, MemoryLayoutError, MemorySegment},
     options::hash_name,
     proof::MAX_PROOF_LEN,
     table::{Table, Trace},
@@ -62,10 +63,10 @@ pub use miden_cvm_library::{
 };
 use miden_cvm_processor::ExecutionInputs;
 pub use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, AdviceProvider, AsyncHost, BaseHost, DefaultHost, EventHandler,
-    ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace, Host, HostError, HostFuture,
-    Limits, Location, MAX_CYCLES, OptionsError, ProcessState, StdoutWriter, TraceLengths,
-    TracedExecutionError, Trap, TrapReport, core_library_handlers,
+    AdviceInputs, AdviceMutation, AdviceProvider, Arguments, ArgumentsError, AsyncHost, BaseHost,
+    DefaultHost, EventHandler, ExecutionError, ExecutionOptions, ExecutionOutput, ExecutionTrace,
+    Host, HostError, HostFuture, Limits, Location, MAX_CYCLES, OptionsError, ProcessState,
+    StdoutWriter, TraceLengths, TracedExecutionError, Trap, TrapReport, core_library_handlers,
 };
 pub use miden_cvm_prover::{
     Coordinator, CoordinatorError, MessageError, ProveOptions, ProverError, Worker, WorkerError,
@@ -102,15 +103,12 @@ pub use wasm_wave;
 /// If the target is refused before its first cycle, or traps.
 pub fn execute(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl Host,
     options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
-    miden_cvm_processor::execute(
-        inputs_of(target, &stack_inputs, advice_inputs, options),
-        host,
-    )
+    miden_cvm_processor::execute(inputs_of(target, arguments, advice_inputs, options), host)
 }
 
 /// Runs a target as [`execute`] does, with a host that may take its time.
@@ -121,16 +119,13 @@ pub fn execute(
 /// If the target is refused before its first cycle, or traps.
 pub async fn execute_async(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl AsyncHost,
     options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
-    miden_cvm_processor::execute_async(
-        inputs_of(target, &stack_inputs, advice_inputs, options),
-        host,
-    )
-    .await
+    miden_cvm_processor::execute_async(inputs_of(target, arguments, advice_inputs, options), host)
+        .await
 }
 
 /// Runs a target as [`execute`] does, and builds its trace.
@@ -139,15 +134,12 @@ pub async fn execute_async(
 /// If the target is refused before its first cycle, or traps, or if the trace cannot show the run.
 pub fn execute_traced(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl Host,
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    miden_cvm_processor::execute_traced(
-        inputs_of(target, &stack_inputs, advice_inputs, options),
-        host,
-    )
+    miden_cvm_processor::execute_traced(inputs_of(target, arguments, advice_inputs, options), host)
 }
 
 /// Runs a target as [`execute_async`] does, and builds its trace.
@@ -156,13 +148,13 @@ pub fn execute_traced(
 /// If the target is refused before its first cycle, or traps, or if the trace cannot show the run.
 pub async fn execute_traced_async(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl AsyncHost,
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     miden_cvm_processor::execute_traced_async(
-        inputs_of(target, &stack_inputs, advice_inputs, options),
+        inputs_of(target, arguments, advice_inputs, options),
         host,
     )
     .await
@@ -171,14 +163,14 @@ pub async fn execute_traced_async(
 /// What a target is run with.
 fn inputs_of<'a>(
     target: &'a Target,
-    stack: &'a StackInputs,
+    arguments: impl Into<Arguments>,
     advice: AdviceInputs,
     options: ExecutionOptions,
 ) -> ExecutionInputs<'a> {
     ExecutionInputs {
         program: target.program(),
         composition: target.composition(),
-        stack,
+        arguments: arguments.into(),
         advice: target.advice(advice),
         options,
     }
@@ -222,13 +214,13 @@ pub enum ProveError {
 /// If the target is refused before its first cycle, or traps, or if the run cannot be proven.
 pub fn prove(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl Host,
     execution: ExecutionOptions,
     proving: &ProveOptions,
 ) -> Result<ProvenRun, ProveError> {
-    let run = execute_traced(target, stack_inputs, advice_inputs, host, execution)?;
+    let run = execute_traced(target, arguments, advice_inputs, host, execution)?;
     prove_run(run, proving)
 }
 
@@ -295,13 +287,13 @@ pub fn prove(
 /// If the target is refused before its first cycle, or traps, or if the run cannot be proven.
 pub async fn prove_async(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl AsyncHost,
     execution: ExecutionOptions,
     proving: &ProveOptions,
 ) -> Result<ProvenRun, ProveError> {
-    let run = execute_traced_async(target, stack_inputs, advice_inputs, host, execution).await?;
+    let run = execute_traced_async(target, arguments, advice_inputs, host, execution).await?;
     prove_run(run, proving)
 }
 

@@ -12,13 +12,13 @@ use miden_cvm_component::{
 };
 use miden_cvm_verifier::Records;
 
-use crate::{AdviceInputs, Inputs, Target, target::Needed};
+use crate::{AdviceInputs, Area, Arguments, Inputs, MemoryLayout, Target, target::Needed};
 
 /// The bytes that a target begins with; the last one is a version.
 pub const TARGET_MAGIC: &[u8] = b"MCVMTGT\x01";
 
 /// The bytes that inputs begin with; the last one is a version.
-pub const INPUTS_MAGIC: &[u8] = b"MCVMINP\x01";
+pub const INPUTS_MAGIC: &[u8] = b"MCVMINP\x02";
 
 /// The parts of a target. Code is kept as bytes, to be checked when it is read.
 struct TargetParts {
@@ -114,8 +114,14 @@ struct InputParts(Inputs);
 
 impl Serializable for InputParts {
     fn write_into<W: ByteWriter>(&self, target: &mut W) {
-        let Inputs { stack, advice } = &self.0;
-        stack.write_into(target);
+        let Inputs { arguments, advice } = &self.0;
+        arguments.stack.write_into(target);
+        arguments.memory.write_into(target);
+        for area in [arguments.layout.inputs, arguments.layout.outputs] {
+            let (address, length) = area.map_or((0, 0), |area| (area.address, area.length));
+            target.write_u32(address);
+            target.write_u32(length);
+        }
         advice.stack.write_into(target);
         advice.map.write_into(target);
         // Every store has the nodes of empty trees.
@@ -132,6 +138,26 @@ impl Serializable for InputParts {
 impl Deserializable for InputParts {
     fn read_from<R: ByteReader>(source: &mut R) -> Result<Self, DeserializationError> {
         let stack = StackInputs::read_from(source)?;
+        let memory = Vec::read_from(source)?;
+        let mut area = || -> Result<Option<Area>, DeserializationError> {
+            let (address, length) = (source.read_u32()?, source.read_u32()?);
+            match (address, length) {
+                (0, 0) => Ok(None),
+                (_, 0) => Err(DeserializationError::InvalidValue(
+                    "a place in memory without a length".into(),
+                )),
+                (address, length) => Ok(Some(Area { address, length })),
+            }
+        };
+        let layout = MemoryLayout {
+            inputs: area()?,
+            outputs: area()?,
+        };
+        let arguments = Arguments {
+            stack,
+            memory,
+            layout,
+        };
         let advice = AdviceInputs {
             stack: Vec::<Felt>::read_from(source)?,
             map: AdviceMap::read_from(source)?,
@@ -147,7 +173,7 @@ impl Deserializable for InputParts {
                 store
             },
         };
-        Ok(Self(Inputs { stack, advice }))
+        Ok(Self(Inputs { arguments, advice }))
     }
 }
 
@@ -220,8 +246,8 @@ mod tests {
             assert_eq!(read_inputs.to_bytes(), input_bytes);
             let run = |target: &Target, inputs: Inputs| {
                 let options = ExecutionOptions::default();
-                let (stack, advice) = (inputs.stack, inputs.advice);
-                let output = execute(target, stack, advice, &mut target.host(), options);
+                let Inputs { arguments, advice } = inputs;
+                let output = execute(target, arguments, advice, &mut target.host(), options);
                 let output = output.expect("a run");
                 (output.stack, output.cycles)
             };

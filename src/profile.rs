@@ -21,7 +21,7 @@ use miden_cvm_processor::{
 };
 use serde::Serialize;
 
-use crate::{AdviceInputs, ExecutionError, ExecutionOptions, Host, StackInputs, Target};
+use crate::{AdviceInputs, Arguments, ExecutionError, ExecutionOptions, Host, Target};
 
 /// The cycles of a run, by who spent them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +170,7 @@ pub struct ProcedureProfile {
 /// If the target is refused before its first cycle, or traps.
 pub fn profile(
     target: &Target,
-    stack_inputs: StackInputs,
+    arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
     host: &mut impl Host,
     options: ExecutionOptions,
@@ -179,7 +179,7 @@ pub fn profile(
     let counter = CycleCounter::new(target);
     let kernel = program.kernel().clone();
     let advice = target.advice(advice_inputs);
-    let mut process = Process::new(kernel, &stack_inputs, advice, options, counter);
+    let mut process = Process::new(kernel, arguments, advice, options, counter);
     process.execute(program, target.composition(), host)?;
     let (_, _, counter) = process.into_parts();
     Ok(counter.into_profile(target, &*host))

@@ -103,7 +103,7 @@ impl Target {
         let call = target.call_with(&test.name, Vec::new())?;
         let inputs = call.inputs(inputs);
         let mut host = target.host();
-        let ran = execute(&target, inputs.stack, inputs.advice, &mut host, options);
+        let ran = execute(&target, inputs.arguments, inputs.advice, &mut host, options);
         let output = match ran {
             Ok(output) => output,
             Err(error) => {

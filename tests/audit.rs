@@ -37,7 +37,7 @@ fn trace(path: &str, kernel: Option<&str>) -> ExecutionTrace {
     };
     execute_traced(
         &target,
-        inputs.stack,
+        inputs.arguments,
         inputs.advice,
         &mut target.host(),
         ExecutionOptions::default(),

@@ -18,7 +18,10 @@ pub use self::{
     intrinsic::{Intrinsic, IntrinsicCall, Right},
     kind::LinkKind,
 };
-use crate::canonical;
+use crate::{
+    canonical,
+    memory_io::{self, Area, MemoryLayout, MemoryLayoutError},
+};
 
 /// The most instances that a composition may have: an instance index fits in 16 bits.
 pub const MAX_INSTANCES: u32 = 1 << 16;
@@ -164,8 +167,7 @@ pub struct PublicData {
 impl PublicData {
     /// The words of the data, with their addresses.
     pub fn words(&self) -> impl Iterator<Item = (u32, [Felt; 4])> {
-        let (words, _) = self.elements.as_chunks::<4>();
-        (self.address..).step_by(4).zip(words.iter().copied())
+        memory_io::words(self.address, &self.elements)
     }
 }
 
@@ -239,6 +241,7 @@ pub struct Composition {
     resources: Vec<ResourceRecord>,
     intrinsics: Vec<IntrinsicRecord>,
     public: Vec<PublicData>,
+    layout: MemoryLayout,
     exports: Vec<ExportRecord>,
 }
 
@@ -413,6 +416,9 @@ pub enum CompositionError {
         /// The instance.
         instance: u32,
     },
+    /// The places of inputs and outputs in memory break a rule.
+    #[error(transparent)]
+    MemoryLayout(#[from] MemoryLayoutError),
 }
 
 impl Composition {
@@ -466,6 +472,16 @@ impl Composition {
         Ok(self)
     }
 
+    /// Returns the composition with these places of inputs and outputs in the root's memory.
+    ///
+    /// # Errors
+    /// Returns an error if the records are not valid, see [`Self::validate`].
+    pub fn with_layout(mut self, layout: MemoryLayout) -> Result<Self, CompositionError> {
+        self.layout = layout;
+        self.validate()?;
+        Ok(self)
+    }
+
     /// Returns the composition with these exports by key, which are brought into canonical order.
     ///
     /// # Errors
@@ -482,7 +498,7 @@ impl Composition {
 
     /// Checks what the AIR relies on: unique keys, indices in range, aligned segments that do not
     /// overlap, canonical order, no fresh instances of who defines resource types, one instance of
-    /// who has public data.
+    /// who has public data, and inputs in memory where the root has no static data.
     ///
     /// # Errors
     /// Returns the first rule that is broken.
@@ -514,7 +530,19 @@ impl Composition {
         self.validate_resources()?;
         self.validate_exports()?;
         self.validate_data()?;
+        self.validate_layout()?;
         self.validate_public_data()
+    }
+
+    /// Checks the places of inputs and outputs: memory is written once at time 0.
+    fn validate_layout(&self) -> Result<(), CompositionError> {
+        self.layout.validate()?;
+        let hashed = self.segments_of(0).iter().map(Extent::from);
+        let public = self.public.iter().map(Extent::from);
+        let data = hashed.chain(public.filter(|extent| extent.instance == 0));
+        self.layout
+            .check_data(data.map(|extent| (extent.address, extent.length)))?;
+        Ok(())
     }
 
     /// Checks that exports by key are those of instances of which there can be others.
@@ -758,6 +786,11 @@ impl Composition {
         &self.public
     }
 
+    /// The places of inputs and outputs in the root's memory.
+    pub fn layout(&self) -> MemoryLayout {
+        self.layout
+    }
+
     /// The segments of one instance, in the order in which memory is initialized with them.
     pub fn segments_of(&self, instance: u32) -> &[SegmentRecord] {
         let start = self.segments.partition_point(|s| s.instance < instance);
@@ -847,14 +880,14 @@ impl Composition {
         Rpo256::hash_elements(&self.to_elements())
     }
 
-    /// The records as field elements: counts first, then links, segments, resource types (definer,
+    /// The records as field elements: counts and the places of inputs and outputs first, then links, segments, resource types (definer,
     /// whether there is a destructor, the destructor), intrinsics (source, digest, position in
     /// [`Intrinsic::ALL`], type), public data (instance, address, length, elements) and exports (instance, key,
     /// digest).
     pub fn to_elements(&self) -> Vec<Felt> {
         let public = self.public.iter();
         let mut elements = Vec::with_capacity(
-            7 + 11 * self.links.len()
+            11 + 11 * self.links.len()
                 + 7 * self.segments.len()
                 + 6 * self.resources.len()
                 + 7 * self.intrinsics.len()
@@ -873,6 +906,7 @@ impl Composition {
             ]
             .map(Felt::from),
         );
+        elements.extend(self.layout.to_elements());
         for link in &self.links {
             elements.push(Felt::from(link.source));
             elements.extend_from_slice(link.digest.as_elements());
@@ -923,6 +957,9 @@ impl Serializable for Composition {
         target.write_u32(self.resources.len() as u32);
         target.write_u32(self.intrinsics.len() as u32);
         target.write_u32(self.public.len() as u32);
+        for area in [self.layout.inputs, self.layout.outputs] {
+            target.write(area.map(|area| (area.address, area.length)));
+        }
         target.write_u32(self.exports.len() as u32);
         for link in &self.links {
             target.write_u32(link.source);
@@ -969,6 +1006,14 @@ impl Deserializable for Composition {
         let num_resources = source.read_u32()?;
         let num_intrinsics = source.read_u32()?;
         let num_public = source.read_u32()?;
+        let mut area = || -> Result<Option<Area>, DeserializationError> {
+            let area: Option<(u32, u32)> = source.read()?;
+            Ok(area.map(|(address, length)| Area { address, length }))
+        };
+        let layout = MemoryLayout {
+            inputs: area()?,
+            outputs: area()?,
+        };
         let num_exports = source.read_u32()?;
         // The counts come from outside: vectors grow with what is really there.
         let mut links = Vec::new();
@@ -1053,6 +1098,7 @@ impl Deserializable for Composition {
             resources,
             intrinsics,
             public,
+            layout,
             exports,
         };
         composition

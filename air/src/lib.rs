@@ -30,6 +30,7 @@ pub mod hash;
 mod hasher_constants;
 pub mod heights;
 pub mod lookup;
+pub mod memory_io;
 pub mod ood;
 pub mod opcode;
 pub mod openings;

@@ -20,6 +20,7 @@ use crate::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
         MemoryWord, Message, SegmentCoords, SegmentInit, SegmentRow, Space, context_key,
     },
+    memory_io::{MemoryIo, MemorySegment},
 };
 
 /// Everything public about a run; all of it goes into the transcript.
@@ -33,6 +34,8 @@ pub struct PublicInputs {
     pub kernel: Kernel,
     /// The composition, or nothing for an open program.
     pub composition: Option<Composition>,
+    /// The inputs and outputs in the root's memory; in a composition they are where its records say.
+    pub memory: MemoryIo,
     /// The operand stack at the beginning.
     pub stack_inputs: StackInputs,
     /// The operand stack at the end.
@@ -54,6 +57,7 @@ impl ToElements<Felt> for PublicInputs {
         if let Some(composition) = &self.composition {
             elements.extend(composition.to_elements());
         }
+        elements.extend(self.memory.to_elements());
         elements.extend_from_slice(&self.stack_inputs[..]);
         elements.extend_from_slice(&self.stack_outputs[..]);
         elements.extend_from_slice(self.precompile_transcript.as_elements());
@@ -77,6 +81,8 @@ pub struct PublicMessage {
 pub enum PublicWord {
     /// The digest of the program's entry point.
     ProgramHash,
+    /// A word of the inputs in memory, or behind them of the outputs, by its number.
+    Memory(usize),
     /// The state of the precompile transcript at the end.
     PrecompileTranscript,
 }
@@ -108,8 +114,8 @@ impl PublicInputs {
     }
 
     /// The messages that the verifier sends, each once: the program as the block to execute, the
-    /// public records, the final read of the precompile transcript, and in a composition the root
-    /// instance's beginning and the public data.
+    /// public records, the final read of the precompile transcript, the inputs and outputs in memory,
+    /// and in a composition the root instance's beginning and the public data.
     pub fn messages(&self) -> Vec<PublicMessage> {
         let zero = <Felt as FieldElement>::ZERO;
         let one = <Felt as FieldElement>::ONE;
@@ -136,6 +142,27 @@ impl PublicInputs {
         };
         let word = PublicWord::PrecompileTranscript;
         messages.push(PublicMessage::with_word(transcript, word, "value"));
+        // Inputs are written before the first cycle, outputs read after the last one.
+        let shown = [
+            (&self.memory.inputs, zero, one),
+            (&self.memory.outputs, Felt::from(END_TIME), zero),
+        ];
+        let mut number = 0;
+        for (segment, time, is_write) in shown {
+            let words = segment.iter().flat_map(MemorySegment::words);
+            messages.extend(words.map(|(address, value)| {
+                let access = MemoryWord {
+                    context: context_key(zero, zero, Space::User),
+                    address: Felt::from(address),
+                    time,
+                    is_write,
+                    value,
+                };
+                let word = PublicWord::Memory(number);
+                number += 1;
+                PublicMessage::with_word(access, word, "value")
+            }));
+        }
         let Some(composition) = &self.composition else {
             return messages;
         };

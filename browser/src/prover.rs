@@ -50,7 +50,7 @@ pub fn prove_program(
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default(),
         },

@@ -22,6 +22,7 @@ use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
     canonical::Hex,
     composition::{DATA_LIMIT, Intrinsic, LinkKind, SEGMENT_BLOCK},
+    memory_io::{Area, MemoryLayout},
 };
 use miden_mast_package::{
     MastArtifact, Package, PackageExport, PackageKind, PackageManifest,
@@ -42,7 +43,7 @@ use crate::{
     limits::AssemblyLimits,
     source::{
         component::{Component, Export, Import, ImportKey},
-        data::Segment,
+        data::{Segment, check_memory},
         wasm::CompiledModule,
         world::ComponentWorld,
     },
@@ -76,6 +77,10 @@ pub(crate) struct ComponentSection {
     intrinsics: Vec<CalledIntrinsic>,
     own_calls: BTreeSet<Hex>,
     segments: Vec<PackagedSegment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_inputs: Option<Area>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_outputs: Option<Area>,
     procedures: BTreeMap<Hex, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     aliases: BTreeMap<Hex, Vec<String>>,
@@ -299,6 +304,8 @@ impl Component {
                 .collect(),
             own_calls: self.own_calls.iter().map(|digest| Hex(*digest)).collect(),
             segments: segments.collect(),
+            memory_inputs: self.memory.inputs,
+            memory_outputs: self.memory.outputs,
             procedures: procedures
                 .map(|(digest, name)| (Hex(*digest), name.clone()))
                 .collect(),
@@ -465,6 +472,12 @@ impl ComponentSection {
         let exports = self.read_exports(&forest, world.as_ref())?;
         let imports = self.read_imports(world.as_ref(), toolchain)?;
         let segments = self.read_segments(&forest)?;
+        let memory = MemoryLayout {
+            inputs: self.memory_inputs,
+            outputs: self.memory_outputs,
+        };
+        check_memory(&memory, &segments)
+            .map_err(|error| wrong("its inputs and outputs in memory", error))?;
         let types = world.as_ref().map(|world| WorldTypes::of(&world.world));
         let types = types.unwrap_or_default();
         let resources = self.read_resources(world.is_some(), &types)?;
@@ -485,6 +498,7 @@ impl ComponentSection {
             intrinsics,
             own_calls,
             segments,
+            memory,
             procedures: procedures.map(|(digest, name)| (digest.0, name)).collect(),
             aliases: self
                 .aliases

@@ -199,7 +199,7 @@ impl Run<'_> {
         ExecutionInputs {
             program: self.program,
             composition: None,
-            stack: &self.stack,
+            arguments: (&self.stack).into(),
             advice: own_advice(self.advice.clone()),
             // Decorators are run once, by Miden's processor.
             options: self.options.with_debug(false).with_tracing(false),
@@ -700,7 +700,7 @@ mod tests {
                 ExecutionInputs {
                     program: &program,
                     composition: None,
-                    stack: &stack,
+                    arguments: (&stack).into(),
                     advice,
                     options,
                 },

@@ -174,7 +174,7 @@ impl KernelOverInstances {
             ExecutionInputs {
                 program,
                 composition,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },

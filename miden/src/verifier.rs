@@ -1,7 +1,7 @@
 //! Verification of transactions that this machine has proven.
 
 use miden_core::{Word, precompile::PrecompileVerifierRegistry};
-use miden_cvm_air::composition::Composition;
+use miden_cvm_air::{composition::Composition, memory_io::MemoryIo};
 use miden_cvm_parallel::prelude::*;
 use miden_cvm_verifier::{
     Expectations, MinSecurity, PublicInputs, Verified, VerifierError, default_registry,
@@ -80,6 +80,7 @@ impl TransactionVerifier {
             program_hash: *self.kernel.program_hash(),
             kernel: self.kernel.kernel().clone(),
             composition: self.composition.clone(),
+            memory: MemoryIo::default(),
             stack_inputs: TransactionKernel::build_input_stack(
                 transaction.account_id(),
                 update.initial_state_commitment(),

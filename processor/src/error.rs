@@ -6,7 +6,9 @@ use std::{error::Error, sync::Arc};
 use miden_core::{
     EventId, EventName, Felt, Operation, QuadFelt, Word, mast::MastNodeId, stack::MIN_STACK_DEPTH,
 };
-use miden_cvm_air::{component::ComponentError, composition::CompositionError};
+use miden_cvm_air::{
+    component::ComponentError, composition::CompositionError, memory_io::ArgumentsError,
+};
 use thiserror::Error;
 
 use crate::{
@@ -148,6 +150,9 @@ pub enum LoadError {
     /// The composition breaks a rule.
     #[error("the composition is not valid: {0}")]
     Composition(#[source] CompositionError),
+    /// What the run is given does not go where it should, or there is no such place.
+    #[error(transparent)]
+    Arguments(ArgumentsError),
     /// The composition has more instances than the options of the run allow to exist.
     #[error("the composition has {instances} instances, above the limit of {max} instances")]
     TooManyInstances {

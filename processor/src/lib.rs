@@ -45,7 +45,8 @@ pub use host::{
 };
 pub use machine::{memory::Memory, process::Process, stack::Stack, view::ProcessState};
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
-use miden_cvm_air::composition::Composition;
+pub use miden_cvm_air::memory_io::{Arguments, ArgumentsError};
+use miden_cvm_air::{composition::Composition, memory_io::MemorySegment};
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, MAX_HANDLES, OptionsError};
 pub use procedures::OpenProcedures;
 pub use row::RowIndex;
@@ -65,6 +66,8 @@ pub struct ExecutionOutput {
     pub cycles: u32,
     /// The final advice.
     pub advice: AdviceProvider,
+    /// The outputs in memory, if there is a place for them.
+    pub memory_outputs: Option<MemorySegment>,
     /// The final memory; of contexts that are over only if the options retain it.
     pub memory: Memory,
     /// The transcript of precompiles that the run recorded.
@@ -78,8 +81,8 @@ pub struct ExecutionInputs<'a> {
     pub program: &'a Program,
     /// The composition whose root the program is, if it is not run by itself.
     pub composition: Option<&'a Composition>,
-    /// The stack at the beginning.
-    pub stack: &'a StackInputs,
+    /// The stack at the beginning, and the inputs in memory.
+    pub arguments: Arguments,
     /// The advice at the beginning.
     pub advice: AdviceInputs,
     /// Limits, and what the host is shown.
@@ -123,22 +126,30 @@ pub async fn execute_async(
 fn untraced_process(inputs: ExecutionInputs<'_>) -> Process<NoTrace> {
     let ExecutionInputs {
         program,
-        stack,
+        arguments,
         advice,
         options,
         ..
     } = inputs;
-    Process::new(program.kernel().clone(), stack, advice, options, NoTrace)
+    Process::new(
+        program.kernel().clone(),
+        arguments,
+        advice,
+        options,
+        NoTrace,
+    )
 }
 
 fn output(process: Process<NoTrace>, stack: StackOutputs) -> ExecutionOutput {
     let cycles = process.clk();
     let precompile_transcript = process.precompile_transcript();
+    let memory_outputs = process.memory_io().outputs;
     let (advice, memory, NoTrace) = process.into_parts();
     ExecutionOutput {
         stack,
         cycles,
         advice,
+        memory_outputs,
         memory,
         precompile_transcript,
     }
@@ -165,10 +176,11 @@ pub fn execute_traced(
     inputs: ExecutionInputs<'_>,
     host: &mut impl Host,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let (program, composition, stack_inputs) = (inputs.program, inputs.composition, inputs.stack);
+    let (program, composition) = (inputs.program, inputs.composition);
+    let stack_inputs = inputs.arguments.stack.clone();
     let mut process = tracing_process(inputs);
     let stack = process.execute(program, composition, host)?;
-    Ok(trace(process, program, stack_inputs, &stack)?)
+    Ok(trace(process, program, stack_inputs, stack)?)
 }
 
 /// Runs a program as [execute_async] does and builds its trace.
@@ -182,10 +194,11 @@ pub async fn execute_traced_async(
     inputs: ExecutionInputs<'_>,
     host: &mut impl AsyncHost,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let (program, composition, stack_inputs) = (inputs.program, inputs.composition, inputs.stack);
+    let (program, composition) = (inputs.program, inputs.composition);
+    let stack_inputs = inputs.arguments.stack.clone();
     let mut process = tracing_process(inputs);
     let stack = process.execute_async(program, composition, host).await?;
-    Ok(trace(process, program, stack_inputs, &stack)?)
+    Ok(trace(process, program, stack_inputs, stack)?)
 }
 
 /// The machine for a run whose trace is built.
@@ -193,7 +206,7 @@ fn tracing_process(inputs: ExecutionInputs<'_>) -> Process<TraceBuilder> {
     let ExecutionInputs {
         program,
         composition,
-        stack,
+        arguments,
         advice,
         options,
     } = inputs;
@@ -201,17 +214,24 @@ fn tracing_process(inputs: ExecutionInputs<'_>) -> Process<TraceBuilder> {
     let builder = TraceBuilder::new(&kernel, composition)
         .with_expected_cycles(options.expected_cycles())
         .with_slices(options.slices());
-    Process::new(kernel, stack, advice, options, builder)
+    Process::new(kernel, arguments, advice, options, builder)
 }
 
 fn trace(
     process: Process<TraceBuilder>,
     program: &Program,
-    stack_inputs: &StackInputs,
-    stack: &StackOutputs,
+    stack_inputs: StackInputs,
+    stack_outputs: StackOutputs,
 ) -> Result<ExecutionTrace, TraceError> {
+    let memory_io = process.memory_io();
     let (advice, memory, builder) = process.into_parts();
     drop(memory);
     let (_, _, _, requests) = advice.into_parts();
-    builder.finish(program.hash(), stack_inputs, stack, requests)
+    builder.finish(
+        program.hash(),
+        stack_inputs,
+        stack_outputs,
+        memory_io,
+        requests,
+    )
 }

@@ -10,7 +10,7 @@ use miden_core::{
     stack::MIN_STACK_DEPTH,
 };
 
-use miden_cvm_air::composition::{Intrinsic, IntrinsicCall, PublicData, SegmentRecord};
+use miden_cvm_air::composition::{Intrinsic, IntrinsicCall, SegmentRecord};
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
@@ -117,10 +117,10 @@ pub trait Tracer {
     ) {
     }
 
-    /// Public data is in the memory of an instance before the first cycle, whether the instance will
-    /// ever be created or not.
+    /// A word of public data, or of the inputs in memory, is there before the first cycle, whether the
+    /// instance will ever be created or not.
     #[inline(always)]
-    fn public_data(&mut self, _context: ContextId, _data: &PublicData) {}
+    fn public_word(&mut self, _context: ContextId, _address: u32, _word: [Felt; 4]) {}
 
     // WHAT THE HOST SAYS
     //

@@ -300,7 +300,7 @@ mod tests {
                 ExecutionInputs {
                     program: &program,
                     composition: None,
-                    stack: &StackInputs::default(),
+                    arguments: StackInputs::default().into(),
                     advice: AdviceInputs::default(),
                     options: ExecutionOptions::default(),
                 },

@@ -659,7 +659,7 @@ fn run(source: &str) -> (Trace, PublicInputs) {
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &StackInputs::try_from_ints([5]).expect("an input"),
+            arguments: StackInputs::try_from_ints([5]).expect("an input").into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default(),
         },

@@ -43,7 +43,9 @@ fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, P
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &StackInputs::new(bottom_first).expect("at most 16 elements"),
+            arguments: StackInputs::new(bottom_first)
+                .expect("at most 16 elements")
+                .into(),
             advice: AdviceInputs::default().with_stack(advice.iter().copied()),
             options: ExecutionOptions::default(),
         },

@@ -13,6 +13,7 @@ use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, crypto::hash::Rp
 use miden_cvm_air::{
     air::CvmAir,
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
+    memory_io::{Area, Arguments, MemoryIo, MemoryLayout},
     public::PublicInputs,
     table::{Table, Trace},
 };
@@ -72,7 +73,7 @@ fn trace_in_slices(source: &str, slices: usize) -> ExecutionTrace {
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &inputs,
+            arguments: (&inputs).into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default().with_slices(slices),
         },
@@ -427,7 +428,7 @@ fn a_composition_proves_and_verifies() {
         ExecutionInputs {
             program: &program,
             composition: Some(&composition),
-            stack: &StackInputs::default(),
+            arguments: StackInputs::default().into(),
             advice,
             options: ExecutionOptions::default(),
         },
@@ -502,6 +503,106 @@ fn a_composition_proves_and_verifies() {
         matches!(result, Err(VerifierError::Rejected(_))),
         "{result:?}"
     );
+}
+
+/// A run with inputs and outputs in memory: its table of memory is in several pieces.
+#[test]
+fn inputs_and_outputs_in_memory_are_those_of_the_statement() {
+    let program = Assembler::default()
+        .assemble_program(
+            "begin
+                mem_load.1000 mem_load.1255 add mem_store.2004
+                repeat.100 mem_load.2004 drop end
+            end",
+        )
+        .expect("the program assembles");
+    let area = |address, length| Some(Area { address, length });
+    let layout = MemoryLayout {
+        inputs: area(1000, 256),
+        outputs: area(2000, 8),
+    };
+    let arguments = Arguments {
+        memory: (1..=256).map(Felt::new).collect(),
+        layout,
+        ..Arguments::default()
+    };
+    for slices in [1, 3] {
+        let ExecutionTrace { trace, public, .. } = execute_traced(
+            ExecutionInputs {
+                program: &program,
+                composition: None,
+                arguments: arguments.clone(),
+                advice: AdviceInputs::default(),
+                options: ExecutionOptions::default().with_slices(slices),
+            },
+            &mut DefaultHost::default(),
+        )
+        .expect("the program runs");
+        let outputs = public.memory.outputs.as_ref().expect("outputs");
+        let expected = [0, 0, 0, 0, 257, 0, 0, 0].map(Felt::new);
+        assert_eq!(outputs.elements, expected);
+        let mut options = ProveOptions::from(ProofSettings::from(FAST));
+        options.slices = slices;
+        let proof = prove_trace(trace, public.clone(), &options).expect("the trace is valid");
+        let proof = proof.to_bytes();
+        verify(&public, &proof, &FAST.level().into()).expect("the proof is valid");
+
+        // With another element, another place or fewer words it is a proof of nothing.
+        type Alter = fn(&mut MemoryIo);
+        let inputs = |memory: &mut MemoryIo| memory.inputs.take().expect("inputs");
+        let alter: [Alter; 7] = [
+            |memory| memory.inputs.as_mut().expect("inputs").elements[255] += Felt::new(1),
+            |memory| memory.outputs.as_mut().expect("outputs").elements[4] += Felt::new(1),
+            |memory| memory.outputs.as_mut().expect("outputs").elements[7] += Felt::new(1),
+            |memory| memory.outputs.as_mut().expect("outputs").address += 4,
+            |memory| {
+                memory
+                    .inputs
+                    .as_mut()
+                    .expect("inputs")
+                    .elements
+                    .truncate(252)
+            },
+            |memory| memory.outputs = None,
+            |memory| core::mem::swap(&mut memory.inputs, &mut memory.outputs),
+        ];
+        for alter in alter {
+            let mut other = public.clone();
+            alter(&mut other.memory);
+            let result = verify(&other, &proof, &FAST.level().into());
+            assert!(
+                matches!(result, Err(VerifierError::Rejected(_))),
+                "{result:?}"
+            );
+        }
+        let mut other = public.clone();
+        let mut odd = inputs(&mut other.memory);
+        odd.elements.truncate(255);
+        other.memory.inputs = Some(odd);
+        let result = verify(&other, &proof, &FAST.level().into());
+        assert!(
+            matches!(result, Err(VerifierError::Statement(_))),
+            "{result:?}"
+        );
+
+        // Who knows the program by its hash says where its inputs and outputs are.
+        let mut expectations = Expectations::from(FAST.level());
+        expectations.program_hash = Some(public.program_hash);
+        let refused = |expectations: &Expectations| {
+            let result = verify(&public, &proof, expectations);
+            assert!(
+                matches!(result, Err(VerifierError::Memory { .. })),
+                "{result:?}"
+            );
+        };
+        refused(&expectations);
+        expectations.memory.inputs = layout.inputs;
+        refused(&expectations);
+        expectations.memory = layout;
+        verify(&public, &proof, &expectations).expect("it is what is expected");
+        expectations.memory.inputs = area(1004, 252);
+        refused(&expectations);
+    }
 }
 
 /// The parts that the workers of a proof are made of.

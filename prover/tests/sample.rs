@@ -53,7 +53,7 @@ fn proves(case: &Case) -> bool {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &case.stack_inputs(),
+            arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
             options: ExecutionOptions::default(),
         },

@@ -24,7 +24,7 @@ use miden_cvm_air::{
 };
 use miden_cvm_processor::{Gate, GateOperation};
 
-use crate::shape::{BLOCK, NUM_VARIABLES, WORD};
+use crate::shape::{BLOCK, StatementVariables, WORD};
 
 /// Cells of memory that a variable takes.
 pub const VARIABLE_LEN: usize = 2;
@@ -59,7 +59,7 @@ pub struct Variables {
 impl Variables {
     fn new(air: &CvmAir) -> Self {
         let statement = NUM_CHALLENGES;
-        let weight = statement + NUM_VARIABLES;
+        let weight = statement + StatementVariables::of(air.public_inputs()).count;
         let z = weight + 1;
         let sums = (z + 1).next_multiple_of(ALIGNMENT);
         let openings = (sums + air.pieces().len()).next_multiple_of(ALIGNMENT);
@@ -135,7 +135,8 @@ fn check(air: &CvmAir, variables: &Variables) -> Value {
         .map(input(variables.challenges))
         .collect();
     let challenges = Challenges::new(&random);
-    let statement: Vec<Value> = (0..NUM_VARIABLES).map(input(variables.statement)).collect();
+    let count = StatementVariables::of(air.public_inputs()).count;
+    let statement: Vec<Value> = (0..count).map(input(variables.statement)).collect();
     let sums: Vec<Value> = (0..air.pieces().len()).map(input(variables.sums)).collect();
     let openings: Vec<Value> = (0..air.num_openings())
         .map(input(variables.openings))
@@ -163,15 +164,17 @@ fn balance(
     statement: &[Value],
     sums: &[Value],
 ) -> Value {
+    let places = StatementVariables::of(air.public_inputs());
     let denominators = air.public_inputs().messages().into_iter().map(|message| {
         let coordinates = message.coordinates.into_iter();
         let mut coordinates: Vec<Value> = coordinates.map(Value::Constant).collect();
         if let Some((word, first)) = message.word {
-            let variables = match word {
-                PublicWord::ProgramHash => &statement[..WORD],
-                PublicWord::PrecompileTranscript => &statement[NUM_VARIABLES - WORD..],
+            let variable = match word {
+                PublicWord::ProgramHash => 0,
+                PublicWord::Memory(number) => places.word_in_memory(number),
+                PublicWord::PrecompileTranscript => places.transcript,
             };
-            coordinates[first..first + WORD].copy_from_slice(variables);
+            coordinates[first..first + WORD].copy_from_slice(&statement[variable..variable + WORD]);
         }
         challenges.denominator(Value::int(message.bus as u64), &coordinates)
     });
@@ -207,6 +210,7 @@ impl Constraints<'_> {
     /// piece's rows.
     fn difference(&self, weight: Value, openings: &[Value]) -> Value {
         let air = self.air;
+        let places = StatementVariables::of(air.public_inputs());
         let (at_point, mut next) = openings.split_at(air.trace_width() + COMPOSITION_COLUMNS);
         let (mut current, composition) = at_point.split_at(air.trace_width());
         let mut power = Value::ONE;
@@ -232,8 +236,8 @@ impl Constraints<'_> {
                 aux_next,
             };
             let known = |boundary: &Boundary| match boundary.source {
-                Some(StackCell::Input(at)) => self.statement[WORD + at],
-                Some(StackCell::Output(at)) => self.statement[WORD + 16 + at],
+                Some(StackCell::Input(at)) => self.statement[places.stack_inputs + at],
+                Some(StackCell::Output(at)) => self.statement[places.stack_outputs + at],
                 None => Value::Constant(boundary.value),
             };
             let combined = air.combine_with(

@@ -20,5 +20,5 @@ pub use aggregate::{
 };
 pub use circuit::{Circuit, Variables};
 pub use program::{MAX_PROOFS, ProgramError, VerifyingProgram};
-pub use shape::{MAX_MESSAGES, NUM_VARIABLES, Shape, ShapeError, variables};
+pub use shape::{MAX_MESSAGES, Shape, ShapeError, variables};
 pub use witness::{WitnessError, advice, commitment, forged_advice};

@@ -4,6 +4,7 @@ use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
     air::CvmAir,
     heights::{Heights, Piece},
+    memory_io::MemoryIo,
     options::{HashFunction, OptionSet, ProofSettings},
     public::PublicInputs,
     transcript,
@@ -16,7 +17,7 @@ use winter_math::ToElements;
 const SETTINGS: (OptionSet, HashFunction) = (OptionSet::Recursive96, HashFunction::Rpo256);
 
 /// The most messages that the verifier itself may send of a statement: so many records a composition
-/// and a kernel may have, together with the words of public data.
+/// and a kernel may have, together with the words of public data, and of inputs and outputs in memory.
 pub const MAX_MESSAGES: usize = 4096;
 
 /// Why a proof is not one that a program can verify.
@@ -37,14 +38,16 @@ pub enum ShapeError {
     Groups(usize),
     /// The kernel and the composition have too many records.
     #[error(
-        "the statement has {0} procedures of a kernel, links, intrinsics, segments and words of public data, \
+        "the statement has {0} procedures of a kernel, links, intrinsics, segments and words of public data \
+         and of inputs and outputs in memory, \
          but programs verify proofs of statements with at most {MAX_MESSAGES}"
     )]
     Records(usize),
 }
 
 /// The shape of a proof: the heights of its tables, and what its statement says but for
-/// [`variables`]: the kernel and the composition. Its settings are the set `Recursive96` with RPO.
+/// [`variables`]: the kernel, the composition, and where inputs and outputs in memory are. Its settings are
+/// the set `Recursive96` with RPO.
 #[derive(Debug, Clone)]
 pub struct Shape {
     heights: Heights,
@@ -60,18 +63,57 @@ impl PartialEq for Shape {
 
 impl Eq for Shape {}
 
-/// The number of elements of a statement that differ from run to run: the program's hash, the stack at
-/// the beginning and the end, and the state of the precompile transcript.
-pub const NUM_VARIABLES: usize = 4 + 16 + 16 + 4;
-
-/// The elements of a statement that differ from run to run.
-pub fn variables(public: &PublicInputs) -> [Felt; NUM_VARIABLES] {
+/// The elements of a statement that differ from run to run: the program's hash, the inputs and outputs
+/// in memory, the stack at the beginning and the end, and the state of the precompile transcript.
+pub fn variables(public: &PublicInputs) -> Vec<Felt> {
     let stacks = [&public.stack_inputs[..], &public.stack_outputs[..]].into_iter();
     let elements = public.program_hash.into_iter();
-    let mut elements = elements
+    elements
+        .chain(segments(&public.memory).flatten().copied())
         .chain(stacks.flatten().copied())
-        .chain(public.precompile_transcript);
-    core::array::from_fn(|_| elements.next().unwrap_or_default())
+        .chain(public.precompile_transcript)
+        .collect()
+}
+
+/// The elements of the inputs and of the outputs in memory.
+fn segments(memory: &MemoryIo) -> impl Iterator<Item = &Vec<Felt>> {
+    let segments = [&memory.inputs, &memory.outputs].into_iter().flatten();
+    segments.map(|segment| &segment.elements)
+}
+
+/// Where the variables of a statement are among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementVariables {
+    /// The first element of the stack at the beginning. Before it are the inputs and outputs in memory, and
+    /// before these the program's hash.
+    pub stack_inputs: usize,
+    /// The first element of the stack at the end.
+    pub stack_outputs: usize,
+    /// The first element of the state of the precompile transcript.
+    pub transcript: usize,
+    /// Their number.
+    pub count: usize,
+}
+
+impl StatementVariables {
+    /// Those of statements with inputs and outputs in memory where this one has them.
+    pub fn of(public: &PublicInputs) -> Self {
+        let in_memory: usize = segments(&public.memory).map(Vec::len).sum();
+        let stack_inputs = WORD + in_memory;
+        let stack_outputs = stack_inputs + STACK_DEPTH;
+        let transcript = stack_outputs + STACK_DEPTH;
+        Self {
+            stack_inputs,
+            stack_outputs,
+            transcript,
+            count: transcript + WORD,
+        }
+    }
+
+    /// The first element of a word of the inputs and outputs in memory.
+    pub fn word_in_memory(&self, number: usize) -> usize {
+        WORD * (1 + number)
+    }
 }
 
 impl Shape {
@@ -88,6 +130,7 @@ impl Shape {
                 records: PublicInputs {
                     kernel: public.kernel.clone(),
                     composition: public.composition.clone(),
+                    memory: without_values(&public.memory),
                     ..PublicInputs::default()
                 },
             }),
@@ -137,14 +180,11 @@ impl Shape {
     }
 
     /// The places of the variables among the elements of a seed.
-    pub fn places(&self, seed: &[Felt]) -> [usize; NUM_VARIABLES] {
+    pub fn places(&self, seed: &[Felt]) -> impl Iterator<Item = usize> {
         // The hash is the first of the public inputs, which are the last; the others end them.
         let hash = seed.len() - self.records.to_elements().len();
-        let others = seed.len() - (NUM_VARIABLES - WORD);
-        core::array::from_fn(|number| match number.checked_sub(WORD) {
-            Some(number) => others + number,
-            None => hash + number,
-        })
+        let others = StatementVariables::of(&self.records).count - WORD;
+        (hash..hash + WORD).chain(seed.len() - others..seed.len())
     }
 
     /// The sizes of the pieces' extensions, from the largest to the smallest, each once.
@@ -164,10 +204,25 @@ impl Shape {
     }
 }
 
+/// The same places with zeros in the place of the values.
+fn without_values(memory: &MemoryIo) -> MemoryIo {
+    let mut memory = memory.clone();
+    for segment in [&mut memory.inputs, &mut memory.outputs]
+        .into_iter()
+        .flatten()
+    {
+        segment.elements.fill(ZERO);
+    }
+    memory
+}
+
 /// Pads elements with zeros to blocks that the hasher absorbs.
 pub fn pad(elements: &mut Vec<Felt>) {
     elements.resize(elements.len().next_multiple_of(BLOCK), ZERO);
 }
+
+/// Elements of a stack that a statement shows.
+const STACK_DEPTH: usize = 16;
 
 /// Elements of a word.
 pub const WORD: usize = 4;

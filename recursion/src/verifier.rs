@@ -307,7 +307,7 @@ impl Verifier {
     /// made of.
     fn begin(&self, masm: &mut Masm) {
         let address = self.places.seed;
-        for (number, place) in self.shape.places(&self.seed).into_iter().enumerate() {
+        for (number, place) in self.shape.places(&self.seed).enumerate() {
             masm.add("adv_push.1 dup");
             masm.store(address + place);
             masm.store(self.variable(self.circuit.variables.statement + number));

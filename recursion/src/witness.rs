@@ -130,7 +130,7 @@ fn transcribe(
 
 impl Transcript {
     fn advice(self, public: &PublicInputs) -> AdviceInputs {
-        let mut stack = variables(public).to_vec();
+        let mut stack = variables(public);
         let num_messages = self.messages.len();
         for (number, mut message) in self.messages.into_iter().enumerate() {
             let is_remainder = number + 2 == num_messages;

@@ -324,8 +324,8 @@ fn prove(options: Options, target: &[u8], inputs: &[u8]) -> Result<Made, Failure
     Registry::default().with(phases.clone()).try_init().ok();
 
     let started = Instant::now();
-    let (stack, advice) = (inputs.stack, inputs.advice);
-    let run = execute_traced(&target, stack, advice, &mut target.host(), execution);
+    let (arguments, advice) = (inputs.arguments, inputs.advice);
+    let run = execute_traced(&target, arguments, advice, &mut target.host(), execution);
     let run = run.map_err(|error| {
         refused(match &error {
             TracedExecutionError::Execution(trap) => match target.describe(trap) {

@@ -4,8 +4,9 @@ use std::{fmt, panic::AssertUnwindSafe, str::FromStr, thread, time::Duration};
 
 use bytes::Bytes;
 use miden_cvm::{
-    Composition, Expectations, HashFunction, INPUTS_MAGIC, Inputs, Kernel, Loader, MAX_CYCLES,
-    OptionSet, ProofSettings, PublicInputs, StackInputs, Statement, Word, hash_name, verify,
+    Area, Composition, Expectations, HashFunction, INPUTS_MAGIC, Inputs, Kernel, Loader,
+    MAX_CYCLES, MemoryLayout, MemorySegment, OptionSet, ProofSettings, PublicInputs, StackInputs,
+    Statement, Word, hash_name, verify,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -274,11 +275,15 @@ impl Job {
                 Inputs::from_json(text).map_err(|error| refused(error.to_string()))?
             };
             let program = target.program();
+            let layout = target.composition().map(Composition::layout);
+            let placed = inputs.arguments.place(layout);
+            let (memory, outputs) = placed.map_err(|error| refused(error.to_string()))?;
             let subject = subject(
                 program.hash(),
                 program.kernel(),
                 target.composition(),
-                &inputs.stack,
+                &inputs.arguments.stack,
+                (memory.as_ref(), outputs),
             );
             Ok(Self {
                 target: target.to_bytes().into(),
@@ -320,6 +325,7 @@ fn subject(
     kernel: &Kernel,
     composition: Option<&Composition>,
     stack: &StackInputs,
+    (memory, outputs): (Option<&MemorySegment>, Option<Area>),
 ) -> Digest {
     let procedures: Vec<u8> = kernel
         .proc_hashes()
@@ -331,6 +337,17 @@ fn subject(
         .iter()
         .flat_map(|element| element.as_int().to_le_bytes())
         .collect();
+    let layout = MemoryLayout {
+        inputs: memory.map(MemorySegment::area),
+        outputs,
+    };
+    let memory = memory.iter().flat_map(|segment| &segment.elements);
+    let layout = layout.to_elements();
+    let memory: Vec<u8> = layout
+        .iter()
+        .chain(memory)
+        .flat_map(|element| element.as_int().to_le_bytes())
+        .collect();
     Digest::of(&[
         &program.as_bytes(),
         &procedures,
@@ -338,6 +355,7 @@ fn subject(
             .as_ref()
             .map_or(&[], |commitment| &commitment[..]),
         &stack,
+        &memory,
     ])
 }
 
@@ -361,9 +379,13 @@ pub fn check_result(
         &public.kernel,
         public.composition.as_ref(),
         &public.stack_inputs,
+        (
+            public.memory.inputs.as_ref(),
+            public.memory.layout().outputs,
+        ),
     );
     if stated != subject_of_job {
-        return Err("the statement is about another program, composition or stack".into());
+        return Err("the statement is about another program, composition, stack or memory".into());
     }
     let expectations = Expectations::from(options.settings.set().level());
     let verified = verify(&statement, proof, &expectations);

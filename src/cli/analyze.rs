@@ -61,7 +61,7 @@ impl AnalyzeCommand {
         progress.stage("counting cycles");
         let counted = profile(
             &loaded.target,
-            loaded.inputs.stack.clone(),
+            loaded.inputs.arguments.clone(),
             loaded.inputs.advice.clone(),
             &mut loaded.target.host(),
             loaded.options.with_debug(false),

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use miden_cvm::{
-    CheckedAggregate, Claim, Felt, Heights, Security, SecurityParts, Table, Target, VerifiedClaim,
+    CheckedAggregate, Claim, Felt, Heights, MemorySegment, Security, SecurityParts, Table, Target,
+    VerifiedClaim,
 };
 use serde::{Serialize, Serializer};
 
@@ -18,6 +19,44 @@ pub fn write_precompiles(f: &mut fmt::Formatter<'_>, precompiles: usize) -> fmt:
 /// Elements as decimal numbers.
 pub fn numbers(elements: &[Felt]) -> Vec<String> {
     elements.iter().map(ToString::to_string).collect()
+}
+
+/// Inputs or outputs in memory.
+#[derive(Debug, Serialize)]
+pub struct MemoryAnswer {
+    address: u32,
+    elements: Vec<String>,
+}
+
+impl From<&MemorySegment> for MemoryAnswer {
+    fn from(segment: &MemorySegment) -> Self {
+        Self {
+            address: segment.address,
+            elements: numbers(&segment.elements),
+        }
+    }
+}
+
+/// Writes inputs or outputs in memory, if there are any, without the zeros at their end.
+pub fn write_memory(
+    f: &mut fmt::Formatter<'_>,
+    kind: &str,
+    memory: &Option<MemoryAnswer>,
+) -> fmt::Result {
+    let Some(MemoryAnswer { address, elements }) = memory else {
+        return Ok(());
+    };
+    let used = elements.iter().rposition(|element| element != "0");
+    let shown = &elements[..used.map_or(0, |last| last + 1)];
+    let then = match elements.len() - shown.len() {
+        0 => String::new(),
+        zeros => format!(", then {zeros} zeros"),
+    };
+    let shown = shown.join(", ");
+    writeln!(
+        f,
+        "{kind:<12} in memory, from address {address} on: [{shown}]{then}"
+    )
 }
 
 /// A claim that a run makes.

@@ -8,16 +8,16 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    ClaimedExport, CodeDescription, CompiledModule, Component, Composition, Finding, Inputs,
-    Intrinsic, LinkKind, LinkedComposition, Loader, MAX_FILE_LEN, PackageKind, Proof, ProofBundle,
-    ProofError, PublicInputs, Records, Security, StatedCall, StatedProof, Statement, Target, Word,
-    claims_of, describe_code, findings, target_file, to_wave,
+    Area, ClaimedExport, CodeDescription, CompiledModule, Component, Composition, Finding, Inputs,
+    Intrinsic, LinkKind, LinkedComposition, Loader, MAX_FILE_LEN, MemoryLayout, PackageKind, Proof,
+    ProofBundle, ProofError, PublicInputs, Records, Security, StatedCall, StatedProof, Statement,
+    Target, Word, claims_of, describe_code, findings, target_file, to_wave,
 };
 use serde::Serialize;
 
 use super::{
     advisories::AdvisoriesAnswer,
-    answers::{ClaimAnswer, TablesAnswer, numbers, write_security},
+    answers::{ClaimAnswer, MemoryAnswer, TablesAnswer, numbers, write_memory, write_security},
     files,
     kind::{Kind, is_not, not_a},
     libraries::{Libraries, refused},
@@ -454,6 +454,9 @@ struct RecordsAnswer {
     exports: usize,
     /// Elements of public data.
     public_elements: usize,
+    /// The places of inputs and outputs in memory.
+    #[serde(flatten)]
+    memory: PlacesAnswer,
     /// The advisories that they state about the code.
     advisories: Vec<String>,
 }
@@ -471,6 +474,7 @@ impl RecordsAnswer {
             intrinsics: composition.intrinsics().len(),
             exports: composition.exports().len(),
             public_elements: public_elements(composition),
+            memory: composition.layout().into(),
             advisories: records.advisories().to_vec(),
         }
     }
@@ -488,9 +492,39 @@ impl fmt::Display for RecordsAnswer {
             writeln!(f, "wired to     {} exports", self.exports)?;
         }
         write_public_elements(f, self.public_elements)?;
+        write!(f, "{}", self.memory)?;
         self.advisories
             .iter()
             .try_for_each(|id| writeln!(f, "advisory     {id}"))
+    }
+}
+
+/// The places of inputs and outputs in memory.
+#[derive(Debug, Serialize)]
+struct PlacesAnswer {
+    #[serde(rename = "memory_inputs", skip_serializing_if = "Option::is_none")]
+    inputs: Option<Area>,
+    #[serde(rename = "memory_outputs", skip_serializing_if = "Option::is_none")]
+    outputs: Option<Area>,
+}
+
+impl From<MemoryLayout> for PlacesAnswer {
+    fn from(MemoryLayout { inputs, outputs }: MemoryLayout) -> Self {
+        Self { inputs, outputs }
+    }
+}
+
+impl fmt::Display for PlacesAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (kind, area) in [("inputs", self.inputs), ("outputs", self.outputs)] {
+            if let Some(Area { address, length }) = area {
+                writeln!(
+                    f,
+                    "{kind:<12} {length} elements in memory, from address {address} on"
+                )?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -512,6 +546,8 @@ fn write_public_elements(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Resul
 struct InputsAnswer {
     kind: &'static str,
     stack_inputs: Vec<String>,
+    /// Elements of inputs in memory.
+    memory_inputs: usize,
     advice_stack: usize,
     advice_map: usize,
 }
@@ -520,7 +556,8 @@ impl InputsAnswer {
     fn of(inputs: &Inputs) -> Self {
         Self {
             kind: "inputs",
-            stack_inputs: inputs.stack[..].iter().map(ToString::to_string).collect(),
+            stack_inputs: numbers(&inputs.arguments.stack[..]),
+            memory_inputs: inputs.arguments.memory.len(),
             advice_stack: inputs.advice.stack.len(),
             advice_map: inputs.advice.map.len(),
         }
@@ -530,6 +567,9 @@ impl InputsAnswer {
 impl fmt::Display for InputsAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
+        if self.memory_inputs > 0 {
+            writeln!(f, "in memory    {} elements", self.memory_inputs)?;
+        }
         writeln!(
             f,
             "advice       {} elements on the stack, {} entries in the map",
@@ -561,6 +601,9 @@ struct ComponentAnswer {
     imports: Vec<ImportAnswer>,
     resources: Vec<ResourceAnswer>,
     segments: Vec<SegmentAnswer>,
+    /// The places of inputs and outputs in memory.
+    #[serde(flatten)]
+    memory: PlacesAnswer,
     /// The commitment by which a program can install the component; nothing if none can.
     #[serde(skip_serializing_if = "Option::is_none")]
     installed_by: Option<String>,
@@ -667,6 +710,7 @@ impl ComponentAnswer {
             imports: imports.collect(),
             resources: own.chain(imported).collect(),
             segments: segments.collect(),
+            memory: component.memory.into(),
             nodes: component.forest.nodes().len(),
             compiled: component.compiled.clone(),
             installed_by: component
@@ -716,6 +760,7 @@ impl fmt::Display for ComponentAnswer {
         if let Some(commitment) = &self.installed_by {
             writeln!(f, "installed by {commitment}")?;
         }
+        write!(f, "{}", self.memory)?;
         for export in &self.exports {
             writeln!(f, "export       {}", export.name)?;
             if let Some(function) = &export.function {
@@ -975,6 +1020,10 @@ struct StatementAnswer {
     public_elements: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<StatedAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_inputs: Option<MemoryAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_outputs: Option<MemoryAnswer>,
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
 }
@@ -1033,6 +1082,8 @@ impl StatementAnswer {
             segments: composition.map_or(0, |composition| composition.segments().len()),
             public_elements: composition.map_or(0, public_elements),
             call: None,
+            memory_inputs: public.memory.inputs.as_ref().map(MemoryAnswer::from),
+            memory_outputs: public.memory.outputs.as_ref().map(MemoryAnswer::from),
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
         }
@@ -1058,7 +1109,9 @@ impl fmt::Display for StatementAnswer {
             write!(f, "{call}")?;
         }
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
-        writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))
+        writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
+        write_memory(f, "inputs", &self.memory_inputs)?;
+        write_memory(f, "outputs", &self.memory_outputs)
     }
 }
 

@@ -55,8 +55,8 @@ impl LyingArgs {
         let loaded = source.load(&progress, MAX_CYCLES)?;
         let mut others = Vec::new();
         for path in &self.others {
-            let Inputs { stack, advice } = Inputs::read(path).map_err(Failure::failed)?;
-            others.push((stack, advice));
+            let Inputs { arguments, advice } = Inputs::read(path).map_err(Failure::failed)?;
+            others.push((arguments, advice));
         }
         let events = self.input_events.iter();
         let campaign = LieCampaign {
@@ -77,7 +77,7 @@ impl LyingArgs {
         let host = loaded.host();
         let report = audit_advice(
             &loaded.target,
-            loaded.inputs.stack,
+            loaded.inputs.arguments,
             loaded.inputs.advice,
             &|| host.clone(),
             loaded.options,
@@ -136,7 +136,7 @@ struct PublicAnswer {
 impl PublicAnswer {
     fn new(outputs: &Outputs) -> Self {
         Self {
-            outputs: OutputsAnswer::new(&outputs.stack),
+            outputs: OutputsAnswer::new(&outputs.stack, outputs.memory_outputs.as_ref()),
             transcript: outputs.transcript.to_hex(),
         }
     }

@@ -9,9 +9,9 @@ use std::{
 
 use clap::{Args, value_parser};
 use miden_cvm::{
-    Claim, Expectations, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof, ProofBundle,
-    ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs, StatedProof, Statement,
-    claims_of, execute, prove_run, verify,
+    Claim, Composition, Expectations, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof,
+    ProofBundle, ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs, StatedProof,
+    Statement, claims_of, execute, prove_run, verify,
 };
 use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
@@ -112,9 +112,15 @@ impl ProveCommand {
         // A trace does not keep the advice, in which messages are.
         let advice = match &loaded.call {
             Some(call) if call.result_is_message() => {
-                let Inputs { stack, advice } = loaded.inputs.clone();
+                let Inputs { arguments, advice } = loaded.inputs.clone();
                 let options = loaded.options.with_debug(false).with_tracing(false);
-                let ran = execute(&loaded.target, stack, advice, &mut loaded.host(), options);
+                let ran = execute(
+                    &loaded.target,
+                    arguments,
+                    advice,
+                    &mut loaded.host(),
+                    options,
+                );
                 Some(ran.map_err(|error| loaded.failure(&error))?.advice)
             }
             _ => None,
@@ -166,7 +172,7 @@ impl ProveCommand {
                 .as_ref()
                 .map(|call| CallAnswer::new(call, stack, advice.as_ref()))
                 .transpose()?,
-            outputs: OutputsAnswer::new(stack),
+            outputs: OutputsAnswer::new(stack, public.memory.outputs.as_ref()),
             precompiles: proof.requests().len() - claims.len(),
             claims: claims.collect(),
             settings: settings.to_string(),
@@ -225,10 +231,13 @@ impl ProveCommand {
         };
         progress.stage("verifying");
         let public = statement.public_inputs();
+        let layout = target.composition().map(Composition::layout);
+        let placed = inputs.arguments.place(layout).map_err(Failure::failed)?;
         if public.program_hash != target.program().hash()
             || public.kernel != *target.program().kernel()
             || public.composition.as_ref() != target.composition()
-            || public.stack_inputs[..] != inputs.stack[..]
+            || public.stack_inputs[..] != inputs.arguments.stack[..]
+            || (public.memory.inputs.clone(), public.memory.layout().outputs) != placed
         {
             return Err(Failure::failed(
                 "the service sent a statement about another run",

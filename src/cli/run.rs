@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use miden_cvm::{
-    AdviceProvider, Felt, MAX_CYCLES, StackOutputs, Target, TypedCall, execute, to_wave,
+    AdviceProvider, Felt, MAX_CYCLES, MemorySegment, StackOutputs, Target, TypedCall, execute,
+    to_wave,
 };
 use serde::Serialize;
 
 use super::{
     advisories::AdvisoriesAnswer,
+    answers::{MemoryAnswer, write_memory},
     files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
@@ -44,7 +46,7 @@ impl RunCommand {
         let inputs = std::mem::take(&mut loaded.inputs);
         let output = execute(
             &loaded.target,
-            inputs.stack,
+            inputs.arguments,
             inputs.advice,
             &mut host,
             loaded.options,
@@ -58,7 +60,7 @@ impl RunCommand {
             code: CodeAnswer::new(&loaded.target),
             cycles: output.cycles,
             call: call.transpose()?,
-            outputs: OutputsAnswer::new(&output.stack),
+            outputs: OutputsAnswer::new(&output.stack, output.memory_outputs.as_ref()),
         };
         let json = serde_json::to_vec_pretty(&answer.outputs).map_err(Failure::failed)?;
         outputs.answer(Outcome::new(&answer)?, [&json[..]])
@@ -164,13 +166,17 @@ impl fmt::Display for CodeAnswer {
 #[derive(Debug, Serialize)]
 pub struct OutputsAnswer {
     stack: Vec<String>,
+    /// The outputs in memory, if there is a place for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_outputs: Option<MemoryAnswer>,
 }
 
 impl OutputsAnswer {
-    /// The elements of `outputs`.
-    pub fn new(outputs: &StackOutputs) -> Self {
+    /// The elements of `outputs`, and of those in memory.
+    pub fn new(outputs: &StackOutputs, memory: Option<&MemorySegment>) -> Self {
         Self {
             stack: outputs.iter().map(ToString::to_string).collect(),
+            memory_outputs: memory.map(MemoryAnswer::from),
         }
     }
 }
@@ -179,6 +185,7 @@ impl fmt::Display for OutputsAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used = self.stack.iter().rposition(|element| element != "0");
         let shown = &self.stack[..used.map_or(0, |last| last + 1)];
-        writeln!(f, "outputs      [{}], then zeros", shown.join(", "))
+        writeln!(f, "outputs      [{}], then zeros", shown.join(", "))?;
+        write_memory(f, "outputs", &self.memory_outputs)
     }
 }

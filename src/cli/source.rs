@@ -91,8 +91,14 @@ impl Loaded {
     /// # Errors
     /// Returns an error if the run traps, or if it has no trace.
     pub fn trace(&mut self) -> Result<ExecutionTrace, Failure> {
-        let Inputs { stack, advice } = std::mem::take(&mut self.inputs);
-        let traced = execute_traced(&self.target, stack, advice, &mut self.host(), self.options);
+        let Inputs { arguments, advice } = std::mem::take(&mut self.inputs);
+        let traced = execute_traced(
+            &self.target,
+            arguments,
+            advice,
+            &mut self.host(),
+            self.options,
+        );
         traced.map_err(|error| match error {
             TracedExecutionError::Execution(error) => self.failure(&error),
             error => Failure::failed(error),
@@ -194,7 +200,7 @@ impl Source {
             .transpose()
             .map_err(|error| Failure::usage(format!("--invoke: {error}")))?;
         let wants_values = match call {
-            None if is_zero(&inputs.stack) => target.function().and_then(wanted_values),
+            None if is_zero(&inputs.arguments.stack) => target.function().and_then(wanted_values),
             _ => None,
         };
         let inputs = match &call {
@@ -237,11 +243,14 @@ impl Source {
                 )));
             }
             read.push(path.clone());
-            let Inputs { stack, advice } = Inputs::read(path).map_err(Failure::failed)?;
-            if !is_zero(&stack) {
+            let Inputs { arguments, advice } = Inputs::read(path).map_err(Failure::failed)?;
+            if !is_zero(&arguments.stack)
+                || !arguments.memory.is_empty()
+                || !arguments.layout.is_empty()
+            {
                 return Err(Failure::failed(format!(
-                    "inputs `{}`: a claimed instance gets its operand stack from who calls it: leave out \
-                     `operand_stack`",
+                    "inputs `{}`: a claimed instance gets its operand stack from who calls it, and nothing in \
+                     memory: leave out all but the advice",
                     path.display()
                 )));
             }

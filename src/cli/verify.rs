@@ -7,13 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use miden_cvm::{Expectations, MAX_FILE_LEN, MinSecurity, Part, Records, Security, Word};
+use miden_cvm::{
+    Area, Expectations, MAX_FILE_LEN, MemoryLayout, MinSecurity, Part, Records, Security, Word,
+};
 use serde::Serialize;
 
 use super::{
     aggregate::{AggregatedAnswer, aggregate},
     answers::{
-        ClaimAnswer, ClaimVerified, TablesAnswer, numbers, write_precompiles, write_security,
+        ClaimAnswer, ClaimVerified, MemoryAnswer, TablesAnswer, numbers, write_memory,
+        write_precompiles, write_security,
     },
     bundle::{Proofs, StatementFile, read},
     files,
@@ -34,6 +37,13 @@ pub struct VerifyCommand {
     /// Reject a statement about any other program
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     program_hash: Option<Word>,
+    /// The place of the inputs in memory that the program with this hash has, if it is no composition:
+    /// without it, a statement with any is rejected
+    #[arg(long, value_name = "ADDRESS:LENGTH", value_parser = area, requires = "program_hash")]
+    memory_inputs: Option<Area>,
+    /// Likewise the place of the outputs in memory
+    #[arg(long, value_name = "ADDRESS:LENGTH", value_parser = area, requires = "program_hash")]
+    memory_outputs: Option<Area>,
     /// Reject a statement about any other composition, by its commitment
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     composition: Option<Word>,
@@ -89,6 +99,10 @@ impl VerifyCommand {
         let records = self.records.as_deref().map(records).transpose()?;
         let mut expectations = Expectations::from(self.security);
         expectations.program_hash = self.program_hash;
+        expectations.memory = MemoryLayout {
+            inputs: self.memory_inputs,
+            outputs: self.memory_outputs,
+        };
         expectations.composition = match &records {
             Some(records) => Some(records.composition().commitment()),
             None => self.composition,
@@ -123,6 +137,8 @@ impl VerifyCommand {
         Outcome::new(&VerifyAnswer {
             program_hash: verified.program_hash.to_hex(),
             composition: verified.composition.map(|commitment| commitment.to_hex()),
+            memory_inputs: public.memory.inputs.as_ref().map(MemoryAnswer::from),
+            memory_outputs: public.memory.outputs.as_ref().map(MemoryAnswer::from),
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompiles: verified.precompiles + of_statements.precompiles,
@@ -154,6 +170,17 @@ fn records(path: &Path) -> Result<Records, Failure> {
     })
 }
 
+fn area(text: &str) -> Result<Area, String> {
+    let numbers = text.split_once(':');
+    let numbers = numbers.and_then(|(address, length)| {
+        Some(Area {
+            address: address.parse().ok()?,
+            length: length.parse().ok()?,
+        })
+    });
+    numbers.ok_or_else(|| "a place is an address and a number of elements, as in `1000:64`".into())
+}
+
 fn digest(text: &str) -> Result<Word, String> {
     let word = Word::try_from(text);
     word.map_err(|error| format!("a digest is `0x` and 64 hexadecimal digits: {error}"))
@@ -164,6 +191,10 @@ fn digest(text: &str) -> Result<Word, String> {
 struct VerifyAnswer {
     program_hash: String,
     composition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_inputs: Option<MemoryAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_outputs: Option<MemoryAnswer>,
     stack_inputs: Vec<String>,
     stack_outputs: Vec<String>,
     precompiles: usize,
@@ -203,6 +234,8 @@ impl fmt::Display for VerifyAnswer {
         }
         writeln!(f, "inputs       [{}]", self.stack_inputs.join(", "))?;
         writeln!(f, "outputs      [{}]", self.stack_outputs.join(", "))?;
+        write_memory(f, "inputs", &self.memory_inputs)?;
+        write_memory(f, "outputs", &self.memory_outputs)?;
         write_precompiles(f, self.precompiles)?;
         for claim in &self.claims {
             write!(f, "{claim}")?;

@@ -68,7 +68,7 @@ impl<'t> Machine<'t> {
         let program = target.program();
         let mut process = Process::new(
             program.kernel().clone(),
-            &inputs.stack,
+            &inputs.arguments,
             target.advice(inputs.advice.clone()),
             options,
             Follower::new(code.known.clone()),

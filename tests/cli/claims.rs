@@ -173,7 +173,7 @@ fn prove_it(target: &Target, stack: StackInputs, advice: AdviceInputs) -> Proven
 fn prove_claim(target: &Target, claim: &Claim) -> ProvenRun {
     let claimed = target.claimed(claim.run.program).expect("what is claimed");
     let inputs = claimed.inputs(claim);
-    prove_it(claimed.target(), inputs.stack, inputs.advice)
+    prove_it(claimed.target(), inputs.arguments.stack, inputs.advice)
 }
 
 fn verified(run: &ProvenRun, claims: &[&ProvenRun]) -> Result<VerifiedClaims, ClaimsError> {

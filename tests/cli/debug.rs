@@ -89,7 +89,7 @@ fn back_is_where_it_came_from() {
     );
     let expected = execute(
         &target,
-        inputs.stack,
+        inputs.arguments,
         inputs.advice,
         &mut target.host(),
         options,

@@ -116,7 +116,7 @@ const SHOP: &str = "package my:shop@1.0.0;
         export is-wrong: func();
     }";
 
-/// A composition of two components with WIT, one of which has public data and a test that fails; and
+/// A composition of two components with WIT, one of which has public data, inputs and outputs in memory and a test that fails; and
 /// programs and inputs of which answers have something to tell.
 fn fixture() -> Folder {
     Folder::new(&[
@@ -148,7 +148,8 @@ fn fixture() -> Folder {
              [exports.main]\nprocedure = \"shop::main\"\n\
              [exports.is-right]\nprocedure = \"shop::is_right\"\n\
              [exports.is-wrong]\nprocedure = \"shop::is_wrong\"\n\
-             [[data]]\nlabel = \"numbers\"\nfelts = [1, 2, 3, 4, 5, 6, 7, 8]\npublic = true\n",
+             [[data]]\nlabel = \"numbers\"\nfelts = [1, 2, 3, 4, 5, 6, 7, 8]\npublic = true\n\
+             [memory]\ninputs = { address = 2000, length = 4 }\noutputs = { address = 2004, length = 4 }\n",
         ),
         ("parts/shop/shop.wit", SHOP),
         (
@@ -182,6 +183,12 @@ fn fixture() -> Folder {
             "proc f push.0 assert.err=\"no\" end begin exec.f end",
         ),
         ("library/a.masm", "pub proc f add end"),
+        ("told.masm", "begin adv_push.1 mem_store.4 end"),
+        (
+            "told.inputs",
+            "{\"advice_stack\": [\"1\"], \
+             \"memory_layout\": {\"outputs\": {\"address\": 4, \"length\": 4}}}",
+        ),
     ])
 }
 
@@ -281,6 +288,7 @@ fn files_and_answers_are_those_of_the_book() {
     let ledger = example("ledger");
     let lies = ["--advice", "-n", "20", "--all"];
     answer("audit --advice", &["audit"], &ledger, &lies);
+    answer("audit --advice", &["audit"], &path("told.masm"), &lies);
     answer("rows", &["rows"], &ledger, &["-n", "3"]);
     formats.answer("air", miden_cvm(["air", "--json"]));
 
@@ -314,6 +322,13 @@ fn files_and_answers_are_those_of_the_book() {
     let kernels = path("kernels.masp");
     on(&["component", "build"], &compiled, &["-o", &text(&kernels)]).answer();
     formats.section("Component section", "miden_cvm_component", &kernels);
+    let output = text(&path("shop.masp"));
+    on(&["component", "build"], &shop, &["-o", &output]).answer();
+    formats.section(
+        "Component section",
+        "miden_cvm_component",
+        &path("shop.masp"),
+    );
     for (target, name) in [
         (&parts, "parts"),
         (&vault, "vault"),
@@ -337,6 +352,11 @@ fn files_and_answers_are_those_of_the_book() {
     let (zero, one) = (digest(0), digest(1));
     let inputs = serde_json::json!({
         "operand_stack": ["1"],
+        "memory_inputs": ["5"],
+        "memory_layout": {
+            "inputs": { "address": 8, "length": 4 },
+            "outputs": { "address": 8, "length": 4 },
+        },
         "advice_stack": ["3"],
         "advice_map": { (one.clone()): [7, 8] },
         "merkle_store": [
@@ -364,6 +384,7 @@ fn files_and_answers_are_those_of_the_book() {
         ("inspect, a package or a library", &path("fib.masp")),
         ("inspect, a package or a library", &path("a.masl")),
         ("inspect, records", &path("vault.records")),
+        ("inspect, records", &path("parts.records")),
         ("inspect, inputs", &inputs),
         ("inspect, a proof", &proof),
     ] {
@@ -384,6 +405,9 @@ fn files_and_answers_are_those_of_the_book() {
         ("imports.<>.", "[imports.a]\n"),
         ("resources.<>.", "[resources.a]\n"),
         ("data[].", "[[data]]\n"),
+        ("memory.", "[memory]\n"),
+        ("memory.inputs.", "[memory.inputs]\n"),
+        ("memory.outputs.", "[memory.outputs]\n"),
     ] {
         let text = format!("name = \"a\"\n{table}zzz = 1\n");
         let file = "wrong/component.toml";

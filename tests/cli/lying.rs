@@ -170,3 +170,24 @@ fn advice_that_is_given_is_input() {
     let key = "0x0100000000000000020000000000000003000000000000000400000000000000";
     assert!(!lied_to(&entry, &["--input-key", key]).1);
 }
+
+/// What a program leaves in memory and its statement shows counts as its stack does.
+#[test]
+fn lies_that_show_in_memory_are_reported() {
+    let layout = r#""memory_layout": {"outputs": {"address": 4, "length": 4}}"#;
+    let folder = Folder::new(&[
+        ("told.masm", "begin adv_push.1 mem_store.4 end"),
+        ("told.inputs", r#"{"advice_stack": ["1"]}"#),
+        (
+            "shown.inputs",
+            &format!(r#"{{"advice_stack": ["1"], {layout}}}"#),
+        ),
+    ]);
+    let target = folder.path("told.masm");
+    assert!(!lied_to(&target, &["--all"]).1);
+    let inputs = folder.path("shown.inputs");
+    let (json, is_faulty) = lied_to(&target, &["--all", "-i", inputs.to_str().expect("text")]);
+    assert!(is_faulty);
+    let shown = &json["findings"][0]["outputs"]["memory_outputs"]["elements"][0];
+    assert_ne!(shown, &json["honest"]["memory_outputs"]["elements"][0]);
+}

@@ -10,6 +10,7 @@ mod kinds;
 mod languages;
 mod limits;
 mod lying;
+mod memory_io;
 mod schema;
 mod service;
 mod testing;

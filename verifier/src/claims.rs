@@ -121,8 +121,9 @@ pub fn claims_among(requests: &[PrecompileRequest]) -> Vec<Claim> {
 /// The run that a statement is about, if a claim can be about it.
 pub fn claimed_run(public: &PublicInputs) -> Option<ClaimedRun> {
     let composition = public.composition.as_ref().map(Composition::commitment)?;
-    // In a claim there is no kernel: its procedures are not in a program's hash.
-    public.kernel.is_empty().then(|| ClaimedRun {
+    // In a claim there is no kernel, whose procedures are not in a program's hash, and nothing in memory.
+    let is_whole = public.kernel.is_empty() && public.memory.layout().is_empty();
+    is_whole.then(|| ClaimedRun {
         program: ClaimedProgram {
             program_hash: public.program_hash,
             composition,

@@ -1,7 +1,9 @@
 //! Why a proof is rejected.
 
 use miden_core::Word;
-use miden_cvm_air::{proof::ProofError, reader::LayoutError, security::MinSecurity};
+use miden_cvm_air::{
+    memory_io::MemoryLayout, proof::ProofError, reader::LayoutError, security::MinSecurity,
+};
 use thiserror::Error;
 
 use crate::{precompiles::RequestError, stark::Rejection, statement::StatementError};
@@ -28,6 +30,14 @@ pub enum VerifierError {
         expected: Word,
         /// The commitment of the statement's composition; none if the program is open.
         actual: Option<Word>,
+    },
+    /// The inputs and outputs in memory of an open program are elsewhere than expected.
+    #[error("the statement has {actual}, but {expected} are expected")]
+    Memory {
+        /// The places that were expected.
+        expected: MemoryLayout,
+        /// The places in the statement.
+        actual: MemoryLayout,
     },
     /// The proof's header is not that of a proof.
     #[error("the proof cannot be read")]

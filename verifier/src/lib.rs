@@ -28,6 +28,9 @@ use miden_cvm_air::{air::CvmAir, composition::Composition};
 pub use miden_cvm_air::{
     claim::{CLAIM_EVENT, Claim, ClaimError, ClaimedProgram, ClaimedRun},
     heights::Heights,
+    memory_io::{
+        Area, Arguments, ArgumentsError, MemoryIo, MemoryLayout, MemoryLayoutError, MemorySegment,
+    },
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
     proof::{Proof, ProofError},
     public::PublicInputs,
@@ -61,6 +64,10 @@ pub struct Expectations {
     pub program_hash: Option<Word>,
     /// The commitment that the composition has to have; with one, open programs are rejected.
     pub composition: Option<Word>,
+    /// The places of inputs and outputs in memory that an open program with the expected hash has to
+    /// have. By default there are none: whoever makes a statement must not choose what a known program
+    /// finds in its memory. Those of a composition are in its commitment.
+    pub memory: MemoryLayout,
 }
 
 impl From<MinSecurity> for Expectations {
@@ -212,6 +219,15 @@ fn check_statement(
         && expected != actual
     {
         return Err(VerifierError::ProgramHash { expected, actual });
+    }
+    if expectations.program_hash.is_some()
+        && public.composition.is_none()
+        && public.memory.layout() != expectations.memory
+    {
+        return Err(VerifierError::Memory {
+            expected: expectations.memory,
+            actual: public.memory.layout(),
+        });
     }
     let actual = public.composition.as_ref().map(Composition::commitment);
     if let Some(expected) = expectations.composition

@@ -13,6 +13,7 @@ use miden_cvm_air::{
         Composition, CompositionError, ExportRecord, IntrinsicRecord, LinkRecord, PublicData,
         ResourceRecord, SegmentRecord,
     },
+    memory_io::{Area, MemoryIo, MemoryLayout, MemoryLayoutError, MemorySegment},
     proof::VERSION,
     public::PublicInputs,
 };
@@ -87,6 +88,14 @@ pub enum StatementError {
     /// The composition's records break a rule.
     #[error("the composition is not valid: {0}")]
     InvalidComposition(CompositionError),
+    /// The places of inputs and outputs in memory break a rule.
+    #[error(transparent)]
+    MemoryLayout(#[from] MemoryLayoutError),
+    /// The inputs and outputs in memory are not where the composition's records say.
+    #[error(
+        "the inputs and outputs in memory have other addresses or lengths than the composition's records say"
+    )]
+    OtherLayout,
     /// The composition's records are not what its commitment is to.
     #[error("the composition's records have commitment {actual}, but the statement says {claimed}")]
     Commitment {
@@ -186,7 +195,12 @@ impl TryFrom<PublicInputs> for Statement {
 
 /// Checks what the AIR relies on and the types of public inputs do not guarantee.
 pub fn check(public: &PublicInputs) -> Result<(), StatementError> {
+    let layout = public.memory.layout();
+    layout.validate()?;
     if let Some(composition) = &public.composition {
+        if composition.layout() != layout {
+            return Err(StatementError::OtherLayout);
+        }
         check_count("link", composition.links().len())?;
         check_count("segment", composition.segments().len())?;
         check_count("intrinsic", composition.intrinsics().len())?;
@@ -232,6 +246,18 @@ struct StatementRecord {
         skip_serializing_if = "Option::is_none"
     )]
     composition: Option<Object<CompositionRecord>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    memory_inputs: Option<Object<MemorySegment>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    memory_outputs: Option<Object<MemorySegment>>,
     stack_inputs: Vec<u64>,
     stack_outputs: Vec<u64>,
     /// Left out if it is zero.
@@ -278,6 +304,13 @@ struct CompositionRecord {
         skip_serializing_if = "Option::is_none"
     )]
     public_data: Option<Vec<Object<PublicData>>>,
+    /// The places of inputs and outputs in memory.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    memory: Option<Object<LayoutRecord>>,
     #[serde(
         default,
         deserialize_with = "present",
@@ -291,6 +324,24 @@ struct CompositionRecord {
         skip_serializing_if = "Option::is_none"
     )]
     advisories: Option<Vec<String>>,
+}
+
+/// The places of inputs and outputs as they are written, one of them at least.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayoutRecord {
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    inputs: Option<Object<Area>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    outputs: Option<Object<Area>>,
 }
 
 impl TryFrom<Object<StatementRecord>> for Statement {
@@ -317,6 +368,10 @@ impl TryFrom<Object<StatementRecord>> for Statement {
                 .composition
                 .map(|Object(record)| record.into_composition())
                 .transpose()?,
+            memory: MemoryIo {
+                inputs: record.memory_inputs.map(|Object(segment)| segment),
+                outputs: record.memory_outputs.map(|Object(segment)| segment),
+            },
             stack_inputs: StackInputs::new(inputs)
                 .map_err(|_| StatementError::StackDepth(num_inputs))?,
             stack_outputs: StackOutputs::new(outputs)
@@ -344,6 +399,7 @@ impl CompositionRecord {
             resources: unless_empty(composition.resources()),
             intrinsics: unless_empty(composition.intrinsics()),
             public_data: unless_empty(composition.public_data()),
+            memory: LayoutRecord::of(composition.layout()),
             exports: unless_empty(composition.exports()),
             advisories: None,
         }
@@ -361,12 +417,17 @@ impl CompositionRecord {
         let intrinsics = records("intrinsic", intrinsics)?;
         let public_data = not_empty("an empty list of public data", self.public_data)?;
         let public_data = records("public data", public_data)?;
+        let layout = match self.memory {
+            Some(Object(record)) => record.into_layout()?,
+            None => MemoryLayout::default(),
+        };
         let exports = not_empty("an empty list of exports", self.exports)?;
         let exports = records("export", exports)?;
         let Hex(claimed) = self.commitment;
         let composition = Composition::new(self.instances, links.clone(), segments.clone())
             .and_then(|composition| composition.with_resources(resources, intrinsics.clone()))
             .and_then(|composition| composition.with_public_data(public_data.clone()))
+            .and_then(|composition| composition.with_layout(layout))
             .and_then(|composition| composition.with_exports(exports.clone()))
             .map_err(StatementError::InvalidComposition)?;
         // `new` sorts the records; a statement has one form only.
@@ -400,11 +461,35 @@ impl From<Statement> for StatementRecord {
             program_hash: Hex(public.program_hash),
             kernel: procedures.iter().copied().map(Hex).collect(),
             composition,
+            memory_inputs: public.memory.inputs.map(Object),
+            memory_outputs: public.memory.outputs.map(Object),
             stack_inputs: numbers(&public.stack_inputs[..]),
             stack_outputs: numbers(&public.stack_outputs[..]),
             precompile_transcript: Some(public.precompile_transcript)
                 .filter(|state| *state != Word::default())
                 .map(Hex),
+        }
+    }
+}
+
+impl LayoutRecord {
+    fn of(layout: MemoryLayout) -> Option<Object<Self>> {
+        (!layout.is_empty()).then(|| {
+            Object(Self {
+                inputs: layout.inputs.map(Object),
+                outputs: layout.outputs.map(Object),
+            })
+        })
+    }
+
+    fn into_layout(self) -> Result<MemoryLayout, StatementError> {
+        let layout = MemoryLayout {
+            inputs: self.inputs.map(|Object(area)| area),
+            outputs: self.outputs.map(|Object(area)| area),
+        };
+        match layout.is_empty() {
+            true => Err(StatementError::Superfluous("`memory`")),
+            false => Ok(layout),
         }
     }
 }
@@ -475,6 +560,18 @@ mod tests {
         data.into()
     }
 
+    /// Twelve elements of inputs and four of outputs.
+    fn memory() -> MemoryIo {
+        let segment = |address: u32, length: usize| MemorySegment {
+            address,
+            elements: alloc::vec![Felt::from(address); length],
+        };
+        MemoryIo {
+            inputs: Some(segment(8, 12)),
+            outputs: Some(segment(1000, 4)),
+        }
+    }
+
     fn exports() -> Vec<ExportRecord> {
         let exports = [5, 7].map(|key| ExportRecord {
             instance: 2,
@@ -519,9 +616,11 @@ mod tests {
                 Composition::new(3, links.into(), segments.into())
                     .and_then(|composition| composition.with_resources(resources, intrinsics))
                     .and_then(|composition| composition.with_public_data(public_data()))
+                    .and_then(|composition| composition.with_layout(memory().layout()))
                     .and_then(|composition| composition.with_exports(exports()))
                     .expect("valid records"),
             ),
+            memory: memory(),
             stack_inputs: StackInputs::try_from_ints([10, 11, 12]).expect("three elements"),
             stack_outputs: StackOutputs::try_from_ints([5, 0, 7]).expect("three elements"),
             precompile_transcript: word(6),
@@ -555,6 +654,7 @@ mod tests {
         assert_eq!(read.program_hash, written.program_hash);
         assert_eq!(read.kernel, written.kernel);
         assert_eq!(read.composition, written.composition);
+        assert_eq!(read.memory, written.memory);
         assert_eq!(read.stack_inputs[..], written.stack_inputs[..]);
         assert_eq!(read.stack_outputs, written.stack_outputs);
         assert_eq!(read.precompile_transcript, written.precompile_transcript);
@@ -721,6 +821,46 @@ mod tests {
             refusal(|v| v["composition"]["public_data"][0]["address"] = json!(8)),
         );
         expect(
+            "other addresses or lengths than the composition's records say",
+            refusal(|v| v["memory_inputs"]["address"] = json!(12)),
+        );
+        expect(
+            "other addresses or lengths",
+            refusal(|v| v["memory_outputs"]["elements"] = json!(alloc::vec![1; 8])),
+        );
+        expect(
+            "other addresses or lengths",
+            refusal(|v| {
+                v.as_object_mut()
+                    .expect("an object")
+                    .remove("memory_outputs");
+            }),
+        );
+        expect(
+            "has to be a multiple of 4 from 4 to 1024",
+            refusal(|v| v["memory_inputs"]["elements"] = json!(alloc::vec![1; 1028])),
+        );
+        expect(
+            "has to be a multiple of 4 from 4 to 1024",
+            refusal(|v| v["memory_inputs"]["elements"] = json!([])),
+        );
+        expect(
+            "begin at address 9",
+            refusal(|v| v["composition"]["memory"]["inputs"]["address"] = json!(9)),
+        );
+        expect(
+            "reach beyond address 2^31",
+            refusal(|v| v["memory_outputs"]["address"] = json!(0x8000_0000_u32)),
+        );
+        expect(
+            "is not a field element",
+            refusal(|v| v["memory_outputs"]["elements"][0] = json!(u64::MAX)),
+        );
+        expect(
+            "have commitment",
+            refusal(|v| v["composition"]["memory"]["inputs"]["address"] = json!(12)),
+        );
+        expect(
             "only shared calls can lead there",
             refusal(|v| v["composition"]["links"][0]["kind"] = json!("isolated")),
         );
@@ -786,7 +926,7 @@ mod tests {
             fields.values().cloned().collect()
         }
         type Alter = fn(&mut Value);
-        let forms: [(&str, Alter); 15] = [
+        let forms: [(&str, Alter); 20] = [
             ("ends with a zero", |v| {
                 v["stack_inputs"] = json!([12, 11, 10, 0])
             }),
@@ -815,6 +955,18 @@ mod tests {
             }),
             ("an empty list of public data", |v| {
                 v["composition"]["public_data"] = json!([]);
+            }),
+            ("null", |v| v["composition"]["memory"] = Value::Null),
+            ("`memory` must be left out", |v| {
+                v["composition"]["memory"] = json!({});
+            }),
+            ("an object", |v| {
+                let place = &mut v["composition"]["memory"]["inputs"];
+                *place = list(place);
+            }),
+            ("null", |v| v["memory_inputs"] = Value::Null),
+            ("an object", |v| {
+                v["memory_outputs"] = list(&v["memory_outputs"])
             }),
             ("an empty list of exports", |v| {
                 v["composition"]["exports"] = json!([]);

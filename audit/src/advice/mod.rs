@@ -24,13 +24,14 @@ use liar::Liar;
 pub use lie::LieKind;
 use lie::{Lie, Lies};
 use miden_core::{
-    EventId, Program, StackInputs, StackOutputs, Word,
+    EventId, Program, StackOutputs, Word,
     precompile::{PrecompileRequest, PrecompileVerificationError, PrecompileVerifierRegistry},
     sys_events::SystemEvent,
 };
 use miden_cvm_air::composition::Composition;
 use miden_cvm_processor::{
-    AdviceInputs, ContextId, ExecutionError, ExecutionOptions, Host, Process, Tracer, Trap,
+    AdviceInputs, Arguments, ContextId, ExecutionError, ExecutionOptions, Host, Process, Tracer,
+    Trap,
 };
 use rayon::prelude::*;
 pub use record::Trust;
@@ -47,8 +48,8 @@ pub struct Subject<'a, H> {
     pub program: &'a Program,
     /// The composition, unless it is an open program.
     pub composition: Option<&'a Composition>,
-    /// The operand stack.
-    pub stack: StackInputs,
+    /// The operand stack and the inputs in memory.
+    pub arguments: Arguments,
     /// The advice that the run starts with.
     pub advice: AdviceInputs,
     /// Makes an honest host. Each run has its own, and all answer alike.
@@ -84,7 +85,7 @@ pub struct LieCampaign {
     /// may leave its results there.
     pub memory: bool,
     /// Other inputs of the same program, whose answers are given as they are.
-    pub others: Vec<(StackInputs, AdviceInputs)>,
+    pub others: Vec<(Arguments, AdviceInputs)>,
 }
 
 /// Why there is nothing to be told.
@@ -126,7 +127,7 @@ pub fn audit_advice<H: Host>(
     progress: &(impl Fn(u64) + Sync),
 ) -> Result<LieReport, LieError> {
     let known: HashSet<Word> = subject.procedures.keys().copied().collect();
-    let inputs = (&subject.stack, &subject.advice);
+    let inputs = (&subject.arguments, &subject.advice);
     let (honest, mut record, mut places) = record_run(subject, campaign, inputs, &known, None)?;
     let mut bounds = subject.bounds(honest.cycles);
     if let Verdict::Trapped(_) = honest.verdict {
@@ -136,8 +137,8 @@ pub fn audit_advice<H: Host>(
         bounds = subject.bounds(lenient.cycles);
     }
     let mut others = Vec::new();
-    for (stack, advice) in &campaign.others {
-        let (_, record, _) = record_run(subject, campaign, (stack, advice), &known, None)?;
+    for (arguments, advice) in &campaign.others {
+        let (_, record, _) = record_run(subject, campaign, (arguments, advice), &known, None)?;
         others.push(record);
     }
     let session = Session {
@@ -192,7 +193,7 @@ type Places = BTreeMap<At, TakingPlace>;
 fn record_run<H: Host>(
     subject: &Subject<'_, H>,
     campaign: &LieCampaign,
-    (stack, advice): (&StackInputs, &AdviceInputs),
+    (arguments, advice): (&Arguments, &AdviceInputs),
     known: &HashSet<Word>,
     lenient: Option<ExecutionOptions>,
 ) -> Result<(HonestRun, Record, Places), LieError> {
@@ -201,7 +202,7 @@ fn record_run<H: Host>(
     let kernel = subject.program.kernel().clone();
     let options = lenient.unwrap_or(subject.options);
     let mut host = (subject.host)();
-    let mut process = Process::new(kernel, stack, advice.clone(), options, recorder);
+    let mut process = Process::new(kernel, arguments, advice.clone(), options, recorder);
     let result = process.execute(subject.program, subject.composition, &mut host);
     let verdict = match result {
         Ok(stack) => Verdict::Accepted(outputs(&process, stack, campaign.memory)),
@@ -269,6 +270,7 @@ fn outputs<T: Tracer>(process: &Process<T>, stack: StackOutputs, memory: bool) -
     });
     Outputs {
         stack,
+        memory_outputs: process.memory_io().outputs,
         transcript: process.precompile_transcript().state(),
         memory,
     }
@@ -330,7 +332,7 @@ impl<H: Host> Session<'_, H> {
         let Subject {
             program,
             composition,
-            stack,
+            arguments,
             advice,
             host,
             ..
@@ -338,7 +340,7 @@ impl<H: Host> Session<'_, H> {
         let initial = advice.stack.len();
         let liar = Liar::new(self.record, self.others, lie, &self.campaign.trust, initial);
         let kernel = program.kernel().clone();
-        let mut process = Process::new(kernel, stack, advice.clone(), self.bounds, liar);
+        let mut process = Process::new(kernel, arguments, advice.clone(), self.bounds, liar);
         match process.execute(program, *composition, &mut host()) {
             Err(error) => match error.trap() {
                 Some(Trap::CycleLimitExceeded(_) | Trap::LimitExceeded { .. }) => Verdict::CutOff,

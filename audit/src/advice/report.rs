@@ -4,6 +4,7 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use miden_core::{Felt, StackOutputs, Word};
+use miden_cvm_air::memory_io::MemorySegment;
 use miden_cvm_processor::Location;
 
 use super::LieKind;
@@ -16,6 +17,8 @@ const MAX_FINDINGS: usize = 8;
 pub struct Outputs {
     /// The final stack.
     pub stack: StackOutputs,
+    /// The outputs in memory, if there is a place for them.
+    pub memory_outputs: Option<MemorySegment>,
     /// The state of the transcript of precompiles.
     pub transcript: Word,
     /// The memory of the root context without zeros, if the campaign looks at it.

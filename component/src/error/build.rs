@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use miden_assembly::diagnostics::{Diagnostic, miette};
 use miden_core::Word;
-use miden_cvm_air::composition::{CompositionError, Intrinsic, LinkKind, MAX_INSTANCES};
+use miden_cvm_air::{
+    composition::{CompositionError, Intrinsic, LinkKind, MAX_INSTANCES},
+    memory_io::MemoryLayoutError,
+};
 use thiserror::Error;
 
 use super::{
@@ -602,6 +605,24 @@ pub enum Problem {
         end: u64,
         /// Address of the higher segment.
         second: u32,
+    },
+    /// The place of inputs or outputs in memory breaks a rule.
+    #[error("{0}")]
+    #[diagnostic(help("choose other numbers under `[memory]`"))]
+    Memory(#[source] MemoryLayoutError),
+    /// An instance that is not the root has inputs or outputs in memory.
+    #[error(
+        "component `{component}` of instance `{instance}` has inputs or outputs in memory, which only the \
+         root is given"
+    )]
+    #[diagnostic(help(
+        "remove `[memory]` from its `component.toml`, or make it the composition's root"
+    ))]
+    MemoryOfOther {
+        /// The component.
+        component: String,
+        /// The instance.
+        instance: String,
     },
     /// A value that is no field element.
     #[error("`{0}` is not a field element")]

@@ -25,6 +25,11 @@ pub enum NotInstallable {
          `public`, so that it is hashed"
     )]
     PublicData(u32),
+    /// It has inputs or outputs in memory, which the root alone is given.
+    #[error(
+        "it has inputs or outputs in memory (`[memory]`), which only the root of a composition is given"
+    )]
+    Memory,
     /// Its record would not be valid.
     #[error(transparent)]
     Record(#[from] ComponentError),

@@ -20,6 +20,7 @@ use miden_core::{
 use miden_cvm_air::{
     claim::{self, CLAIM_EVENT, ClaimedProgram},
     composition::{Intrinsic, LinkKind, Right},
+    memory_io::MemoryLayout,
 };
 
 use crate::{
@@ -196,6 +197,7 @@ impl Component {
             intrinsics: Vec::new(),
             own_calls: BTreeSet::new(),
             segments: Vec::new(),
+            memory: MemoryLayout::default(),
             procedures: BTreeMap::new(),
             aliases: BTreeMap::new(),
             unused_imports: Vec::new(),

@@ -68,6 +68,9 @@ impl Component {
         if let Some(segment) = self.segments.iter().find(|segment| segment.is_public) {
             return Err(NotInstallable::PublicData(segment.address));
         }
+        if !self.memory.is_empty() {
+            return Err(NotInstallable::Memory);
+        }
         // An import is an interface: all of its functions lead to one instance.
         let mut interfaces = BTreeSet::new();
         let mut imports = Vec::new();

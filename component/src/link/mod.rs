@@ -223,6 +223,7 @@ impl Linker<'_> {
             links.extend(self.links_of(source, wires, &authority)?);
         }
         let uses = authority.uses();
+        check_memory(tree)?;
         check_claimed(tree, &uses, kernel.is_some())?;
         let network = Network {
             path: self.path,
@@ -382,6 +383,21 @@ impl Linker<'_> {
         let LinkRecord { kind, callee, .. } = link;
         let target = &self.tree.instances[link.target as usize].name;
         format!("a call of {callee} in instance `{target}` ({kind})")
+    }
+}
+
+/// Checks that nobody but the root has inputs and outputs in memory.
+fn check_memory(tree: &Tree) -> Result<(), BuildError> {
+    let mut others = tree.instances.iter().skip(1);
+    match others.find(|placed| !placed.component.memory.is_empty()) {
+        Some(placed) => {
+            let problem = Problem::MemoryOfOther {
+                component: placed.component.name.clone(),
+                instance: placed.name.clone(),
+            };
+            Err(Wiring(tree).error_at(placed, problem))
+        }
+        None => Ok(()),
     }
 }
 
@@ -558,12 +574,14 @@ impl Network<'_> {
             let of_kernel = self.authority.of_kernel(kernel.is_some(), &sources)?;
             records.intrinsics.extend(of_kernel);
         }
+        let layout = instances[0].component.memory;
         let exports = exports_of_made(&instances, &records.intrinsics);
         let composition = Composition::new(instances.len() as u32, links, segments)
             .and_then(|composition| {
                 composition.with_resources(records.resources, records.intrinsics)
             })
             .and_then(|composition| composition.with_public_data(public_data))
+            .and_then(|composition| composition.with_layout(layout))
             .and_then(|composition| composition.with_exports(exports))
             .map_err(|error| BuildError::in_file(self.path, error.into()))?;
 

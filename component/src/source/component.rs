@@ -11,7 +11,7 @@ use miden_core::{
     Word,
     mast::{MastForest, MastNodeExt, MastNodeId},
 };
-use miden_cvm_air::composition::LinkKind;
+use miden_cvm_air::{composition::LinkKind, memory_io::MemoryLayout};
 use toml::Spanned;
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
     },
     error::{BuildError, Problem},
     source::{
-        data::{DATA_MODULE, Segment, StaticData, parse_word},
+        data::{DATA_MODULE, Segment, StaticData, memory_layout, parse_word},
         files::{Source, find_sources},
         libraries::{assembled_code, with_libraries},
         manifest::{ExportEntry, ImportEntry, Manifest},
@@ -74,6 +74,8 @@ pub struct Component {
     pub own_calls: BTreeSet<Word>,
     /// Its static data, sorted by address.
     pub segments: Vec<Segment>,
+    /// The places of inputs and outputs in memory, where it is the root.
+    pub memory: MemoryLayout,
     /// The names of its public procedures and of its stubs, as `module::procedure`.
     pub procedures: BTreeMap<Word, String>,
     /// Further names of its public procedures, where several are the same code.
@@ -201,6 +203,7 @@ impl Component {
             segments.extend(wasm.segments(library.mast_forest(), &named));
             dynamic_wasm = wasm.dynamic(&named);
         }
+        let memory = memory_layout(&document, &manifest, &segments)?;
         let exports = match &plan.bindings {
             Some(bindings) => world_exports(&document, &plan, bindings, &library, &named)?,
             None => exports(&document, &manifest, &library, &named)?,
@@ -282,6 +285,7 @@ impl Component {
             intrinsics,
             own_calls,
             segments,
+            memory,
             procedures,
             aliases,
             unused_imports,

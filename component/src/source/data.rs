@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use miden_core::{Felt, StarkField, Word};
 use miden_crypto::hash::rpo::Rpo256;
-use miden_cvm_air::composition::{DATA_LIMIT, SEGMENT_BLOCK};
+use miden_cvm_air::{
+    composition::{DATA_LIMIT, SEGMENT_BLOCK},
+    memory_io::{Area, MemoryLayout, MemoryLayoutError},
+};
 use toml::Spanned;
 
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
     file::read_file,
     source::{
         files::inside,
-        manifest::{DataEntry, DataFormat, Element},
+        manifest::{DataEntry, DataFormat, Element, Manifest},
     },
     text::{document::Document, names::check_name},
     wit::{NamedType, parse_type},
@@ -144,6 +147,40 @@ impl StaticData {
             ),
         })
     }
+}
+
+/// The places of inputs and outputs in memory that a component says.
+///
+/// # Errors
+/// Returns the first rule of them that is broken.
+pub(crate) fn memory_layout(
+    document: &Document,
+    manifest: &Manifest,
+    segments: &[Segment],
+) -> Result<MemoryLayout, BuildError> {
+    let mut layout = MemoryLayout::default();
+    let check = |entry: &Option<Spanned<Area>>, layout: &MemoryLayout| match entry {
+        Some(entry) => check_memory(layout, segments)
+            .map_err(|error| document.error_at(entry, Problem::Memory(error))),
+        None => Ok(()),
+    };
+    layout.inputs = manifest.memory.inputs.as_ref().map(|area| *area.get_ref());
+    check(&manifest.memory.inputs, &layout)?;
+    layout.outputs = manifest.memory.outputs.as_ref().map(|area| *area.get_ref());
+    check(&manifest.memory.outputs, &layout)?;
+    Ok(layout)
+}
+
+/// Checks the places of inputs and outputs of a component with this static data.
+pub(crate) fn check_memory(
+    layout: &MemoryLayout,
+    segments: &[Segment],
+) -> Result<(), MemoryLayoutError> {
+    layout.validate()?;
+    let data = segments
+        .iter()
+        .map(|segment| (segment.address, segment.elements.len() as u64));
+    layout.check_data(data)
 }
 
 impl Label {

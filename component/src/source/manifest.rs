@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use miden_cvm_air::composition::LinkKind;
+use miden_cvm_air::{composition::LinkKind, memory_io::Area};
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
@@ -45,6 +45,9 @@ pub(crate) struct Manifest {
     /// The resource types that it defines.
     #[serde(default)]
     pub(crate) resources: BTreeMap<Spanned<String>, ResourceEntry>,
+    /// The places of inputs and outputs in memory, where the component is the root.
+    #[serde(default)]
+    pub(crate) memory: MemoryEntry,
     /// Static data.
     #[serde(default)]
     pub(crate) data: Vec<Spanned<DataEntry>>,
@@ -101,6 +104,16 @@ pub(crate) struct ResourceEntry {
     pub(crate) interface: Option<Spanned<String>>,
     /// The version of the interface.
     pub(crate) version: Option<Spanned<String>>,
+}
+
+/// The entries of `[memory]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MemoryEntry {
+    /// The place of the inputs.
+    pub(crate) inputs: Option<Spanned<Area>>,
+    /// The place of the outputs.
+    pub(crate) outputs: Option<Spanned<Area>>,
 }
 
 /// An entry of `[[data]]`.

@@ -44,7 +44,7 @@ fn rows_of(path: &Path) -> [f64; 6] {
                 ExecutionInputs {
                     program: &assemble(path),
                     composition: None,
-                    stack: &Default::default(),
+                    arguments: StackInputs::default().into(),
                     advice,
                     options: ExecutionOptions::default(),
                 },

@@ -41,6 +41,41 @@ fn files(data: &str, source: &str) -> Files {
 const API: &str = "pub proc show dropw drop drop drop push.1 end\npub proc hide push.0 drop end\n";
 
 #[test]
+fn places_of_inputs_and_outputs_are_checked() {
+    let source = format!("{API}pub proc main neg neg end");
+    let refused = |data: &str| files(data, &source).link().expect_err("it is refused");
+    for (data, line, text) in [
+        (
+            "[memory]\ninputs = { address = 2, length = 8 }",
+            2,
+            "begin at address 2",
+        ),
+        (
+            "[memory]\noutputs = { address = 0, length = 1028 }",
+            2,
+            "from 4 to 1024",
+        ),
+        (
+            "[memory]\ninputs = { address = 0, length = 4 }\n\
+             outputs = { address = 2147483644, length = 8 }",
+            3,
+            "beyond address 2^31",
+        ),
+        (
+            "[[data]]\naddress = 64\nfelts = [1]\n[memory]\n\
+             inputs = { address = 68, length = 8 }",
+            5,
+            "overlap the root's static data at address 64",
+        ),
+    ] {
+        let error = refused(data);
+        assert!(matches!(*error.problem, Problem::Memory(_)), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+        assert_eq!(error.line, Some(line + 5), "{error}");
+    }
+}
+
+#[test]
 fn values_are_in_memory_where_the_constants_say() {
     let data = r#"
         [[data]]

@@ -26,7 +26,7 @@ fn run_program(name: &str) -> Vec<u64> {
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -978,6 +978,14 @@ fn rights_over_what_is_installed_are_the_compositions_to_give() {
         &[("account/component.toml", "felts = [1_000_000]", public)],
         "is public",
     );
+    transaction_fails(
+        &[(
+            "account/component.toml",
+            "felts = [1_000_000]",
+            "felts = [1_000_000]\n\n[memory]\noutputs = { address = 64, length = 8 }",
+        )],
+        "which only the root of a composition is given",
+    );
 }
 
 // ACCOUNTS
@@ -1111,6 +1119,30 @@ fn what_is_held_is_an_instance_and_its_shared_exports() {
         types,
         "coin",
     );
+}
+
+#[test]
+fn inputs_and_outputs_in_memory_are_of_the_root() {
+    // Tables follow the keys of the file's beginning.
+    let memory = "\n\n[memory]\ninputs = { address = 64, length = 8 }\n";
+    let with = |component: &str| {
+        let sources = format!("sources = [\"{component}.masm\"]\n");
+        let new = format!("{sources}{memory}");
+        accounts_linked(&format!("{component}/component.toml"), &sources, &new)
+    };
+    let linked = with("app").expect("it is linked");
+    let layout = linked.composition.layout();
+    assert_eq!(
+        layout.inputs.map(|area| (area.address, area.length)),
+        Some((64, 8))
+    );
+    assert_eq!(layout.outputs, None);
+    run_checked(&linked, Inputs::default());
+    for component in ["note", "account"] {
+        let error = with(component).expect_err("it is refused");
+        let reason = "has inputs or outputs in memory, which only the root is given";
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

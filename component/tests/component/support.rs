@@ -122,7 +122,7 @@ pub fn run(linked: &LinkedComposition, inputs: Inputs) -> Result<ExecutionOutput
         ExecutionInputs {
             program: &linked.program,
             composition: Some(&linked.composition),
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options: ExecutionOptions::default(),
         },
@@ -144,7 +144,7 @@ pub fn traced(linked: &LinkedComposition, inputs: Inputs) -> ExecutionTrace {
         ExecutionInputs {
             program: &linked.program,
             composition: Some(&linked.composition),
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options: ExecutionOptions::default(),
         },

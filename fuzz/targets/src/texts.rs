@@ -37,9 +37,9 @@ pub(crate) fn statement_seeds() -> Vec<Vec<u8>> {
         let target = Loader::new().load(&path).expect("a composition");
         let inputs = path.join(format!("{folder}.inputs"));
         let inputs = Inputs::read(&inputs).expect("inputs");
-        let (stack, advice) = (inputs.stack, inputs.advice);
+        let (arguments, advice) = (inputs.arguments, inputs.advice);
         let options = ExecutionOptions::default();
-        let run = execute_traced(&target, stack, advice, &mut target.host(), options);
+        let run = execute_traced(&target, arguments, advice, &mut target.host(), options);
         let mut public = run.expect("a run").public;
         public.precompile_transcript = transcript;
         let statement = Statement::try_from(public).expect("a statement");
@@ -59,10 +59,10 @@ pub fn inputs(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    if let Ok(Inputs { stack, advice }) = Inputs::from_json(text) {
-        assert_eq!(stack.len(), 16);
+    if let Ok(Inputs { arguments, advice }) = Inputs::from_json(text) {
+        assert_eq!(arguments.stack.len(), 16);
         let numbers = text.bytes().filter(|byte| *byte == b',').count() + 1;
-        assert!(advice.stack.len() <= numbers);
+        assert!(advice.stack.len() <= numbers && arguments.memory.len() <= numbers);
     }
 }
 
@@ -72,6 +72,8 @@ pub(crate) fn inputs_seeds() -> Vec<Vec<u8>> {
     let trees = format!(
         r#"{{
             "operand_stack": ["1", "18446744069414584320"],
+            "memory_inputs": ["5", "6"],
+            "memory_layout": {{ "inputs": {{ "address": 8, "length": 4 }} }},
             "advice_stack": ["3"],
             "advice_map": {{ "{a}": [1, 2] }},
             "merkle_store": [

@@ -12,8 +12,8 @@ use miden_core_lib::CoreLibrary;
 use miden_cvm_audit::advice::{LieCampaign, LieReport, Subject, Trust, audit_advice};
 use miden_cvm_library::core_library;
 use miden_cvm_processor::{
-    AdviceInputs, ContextId, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions,
-    ExecutionTrace, NoTrace, Process, Trap, execute_traced,
+    AdviceInputs, Arguments, ContextId, DefaultHost, ExecutionError, ExecutionInputs,
+    ExecutionOptions, ExecutionTrace, NoTrace, Process, Trap, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, default_registry, verify};
@@ -234,14 +234,14 @@ impl Call {
             let stored = stored.flat_map(|&(addr, element)| [ONE, element, Felt::from(addr)]);
             let elements = stored.chain([ZERO]).collect::<Vec<_>>();
             advice.map.insert(MEMORY_KEY.into(), elements);
-            (call.stack_inputs(), advice)
+            (Arguments::from(call.stack_inputs()), advice)
         };
-        let (stack, advice) = inputs(self);
+        let (arguments, advice) = inputs(self);
         let host = host();
         let subject = Subject {
             program: &program,
             composition: None,
-            stack,
+            arguments,
             advice,
             host: &|| host.clone(),
             options: ExecutionOptions::default(),
@@ -362,7 +362,7 @@ impl Call {
             ExecutionInputs {
                 program: &program,
                 composition: None,
-                stack: &self.stack_inputs(),
+                arguments: self.stack_inputs().into(),
                 advice: self.advice_inputs(),
                 options: ExecutionOptions::default(),
             },

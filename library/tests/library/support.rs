@@ -28,7 +28,7 @@ pub fn run(program: &Program, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, Stri
         ExecutionInputs {
             program,
             composition: None,
-            stack: &inputs(stack),
+            arguments: inputs(stack).into(),
             advice: lie.advice.clone(),
             options: ExecutionOptions::default(),
         },
@@ -50,7 +50,7 @@ pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
         ExecutionInputs {
             program,
             composition: None,
-            stack: &inputs(stack),
+            arguments: inputs(stack).into(),
             advice: lie.advice.clone(),
             options: ExecutionOptions::default(),
         },

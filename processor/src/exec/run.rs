@@ -36,6 +36,8 @@ pub struct Run<'a> {
     /// Procedures of the composition that the host was not asked for yet.
     wanted: vec::IntoIter<Word>,
     walk: Walk,
+    /// `true` once the inputs are in memory.
+    has_inputs: bool,
     /// `true` if it trapped.
     has_failed: bool,
 }
@@ -150,6 +152,10 @@ impl<T: Tracer> Process<T> {
             .check_room(0)
             .and_then(|()| self.advice.extend_map(program.mast_forest().advice_map()))
             .map_err(|error| Box::new(LoadError::Advice(error)))?;
+        let layout = composition.map(Composition::layout);
+        let placed = self.arguments.place(layout);
+        (self.inputs, self.outputs) =
+            placed.map_err(|error| Box::new(LoadError::Arguments(error)))?;
         let wanted = match composition {
             None => Vec::new(),
             Some(composition) => {
@@ -165,6 +171,7 @@ impl<T: Tracer> Process<T> {
             composition,
             wanted: wanted.into_iter(),
             walk: Walk::new(program.entrypoint(), forest, self.options.limits().nesting),
+            has_inputs: false,
             has_failed: false,
         })
     }
@@ -185,6 +192,10 @@ impl<T: Tracer> Process<T> {
             self.instances = Some(instances.map_err(Box::new)?);
             let created = self.create_root();
             self.locate_trap(created, &run.walk, host)?;
+        }
+        if !std::mem::replace(&mut run.has_inputs, true) {
+            let placed = self.place_inputs();
+            self.locate_trap(placed, &run.walk, host)?;
         }
         let mut walked = self.walk(&mut run.walk, host);
         if let Err(trap) = &mut walked

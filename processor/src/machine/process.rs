@@ -1,10 +1,13 @@
 //! The machine: its state, and how state changes pass through it.
 
 use miden_core::{
-    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, StackInputs, Word, ZERO,
-    precompile::PrecompileTranscript, stack::MIN_STACK_DEPTH,
+    FMP_ADDR, FMP_INIT_VALUE, Felt, Kernel, Word, ZERO, precompile::PrecompileTranscript,
+    stack::MIN_STACK_DEPTH,
 };
-use miden_cvm_air::composition::Composition;
+use miden_cvm_air::{
+    composition::Composition,
+    memory_io::{Area, Arguments, MemoryIo, MemorySegment},
+};
 
 use crate::{
     advice::{AdviceInputs, AdviceProvider},
@@ -59,6 +62,12 @@ pub struct Process<T: Tracer> {
     frames: Vec<CallerFrame>,
     /// The boundaries between contexts that were crossed last.
     pub(crate) marks: Marks,
+    /// What the run was given.
+    pub(crate) arguments: Arguments,
+    /// The inputs in memory, from when the run begins.
+    pub(crate) inputs: Option<MemorySegment>,
+    /// The place of the outputs in memory, from when the run begins.
+    pub(crate) outputs: Option<Area>,
 }
 
 /// Where a context is that runs or waits.
@@ -86,18 +95,22 @@ impl<T: Tracer> Process<T> {
     /// Returns a machine with the given kernel and inputs that has not run yet.
     pub fn new(
         kernel: Kernel,
-        stack_inputs: &StackInputs,
+        arguments: impl Into<Arguments>,
         advice_inputs: AdviceInputs,
         options: ExecutionOptions,
         tracer: T,
     ) -> Self {
+        let arguments = arguments.into();
         let limits = *options.limits();
         let mut memory = Memory::new(limits.memory_words);
         let slot = memory.open(ContextId::ROOT);
         Self {
             clk: 0,
             context: ContextId::ROOT,
-            stack: Stack::new(stack_inputs),
+            stack: Stack::new(&arguments.stack),
+            arguments,
+            inputs: None,
+            outputs: None,
             memory,
             advice: AdviceProvider::new(advice_inputs, limits.advice_elements),
             tracer,
@@ -141,6 +154,26 @@ impl<T: Tracer> Process<T> {
     /// Memory of all contexts that are alive or retained.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// The inputs in memory, as they were before the first cycle, and the outputs, as they are now.
+    pub fn memory_io(&self) -> MemoryIo {
+        let outputs = self.outputs.map(|Area { address, length }| {
+            let words = (address..).step_by(4).take(length as usize / 4);
+            let words = words.map(|addr| {
+                let word = self.memory.get_word(ContextId::ROOT, addr);
+                // The address is aligned; a word that was never touched is zero.
+                word.ok().flatten().unwrap_or_default()
+            });
+            MemorySegment {
+                address,
+                elements: words.flatten().collect(),
+            }
+        });
+        MemoryIo {
+            inputs: self.inputs.clone(),
+            outputs,
+        }
     }
 
     /// The advice provider.
@@ -484,8 +517,20 @@ impl<T: Tracer> Process<T> {
             let slot = self.memory.open(context);
             for (addr, word) in data.words() {
                 self.memory.write_word(slot, addr, Word::new(word))?;
+                self.tracer.public_word(context, addr, word);
             }
-            self.tracer.public_data(context, data);
+        }
+        Ok(())
+    }
+
+    /// Places the inputs in memory, before the first cycle.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub(crate) fn place_inputs(&mut self) -> OpResult {
+        for (addr, word) in self.inputs.iter().flat_map(MemorySegment::words) {
+            self.memory.write_word(self.slot, addr, Word::new(word))?;
+            self.tracer.public_word(ContextId::ROOT, addr, word);
         }
         Ok(())
     }

@@ -14,9 +14,10 @@ use miden_core::{
     ZERO, crypto::merkle::MerklePath, precompile::PrecompileRequest,
 };
 use miden_cvm_air::{
-    composition::{Composition, IntrinsicCall, KERNEL_SOURCE, PublicData, SegmentRecord},
+    composition::{Composition, IntrinsicCall, KERNEL_SOURCE, SegmentRecord},
     heights::{MAX_HEIGHT, longest_piece},
     lookup::{END_TIME, Space},
+    memory_io::{MemoryIo, MemorySegment},
     public::{PublicInputs, ROOT_STATE},
     table::{Table, Trace},
 };
@@ -193,8 +194,9 @@ impl TraceBuilder {
     pub fn finish(
         mut self,
         program_hash: Word,
-        stack_inputs: &StackInputs,
-        stack_outputs: &StackOutputs,
+        stack_inputs: StackInputs,
+        stack_outputs: StackOutputs,
+        memory_io: MemoryIo,
         requests: Vec<PrecompileRequest>,
     ) -> Result<ExecutionTrace, TraceError> {
         if let Some(error) = self.error {
@@ -209,6 +211,9 @@ impl TraceBuilder {
             false,
             transcript,
         );
+        for (address, word) in memory_io.outputs.iter().flat_map(MemorySegment::words) {
+            self.supplied(ContextId::ROOT, END_TIME, false, address, word);
+        }
         let mut ranges = self.core.take_ranges();
         let longest = self.core.len().max(self.chiplets.rows());
         let longest = longest_piece(longest, self.slices);
@@ -246,8 +251,9 @@ impl TraceBuilder {
             program_hash,
             kernel: self.kernel,
             composition: self.composition,
-            stack_inputs: stack_inputs.clone(),
-            stack_outputs: stack_outputs.clone(),
+            memory: memory_io,
+            stack_inputs,
+            stack_outputs,
             precompile_transcript: transcript.into(),
         };
         Ok(ExecutionTrace {
@@ -263,6 +269,25 @@ impl TraceBuilder {
         if let Err(error) = result {
             self.error.get_or_insert(error.into());
         }
+    }
+
+    /// Records an access of a word that the verifier makes itself.
+    fn supplied(
+        &mut self,
+        context: ContextId,
+        time: u32,
+        is_write: bool,
+        address: u32,
+        word: [Felt; 4],
+    ) {
+        self.chiplets.memory.record(Access {
+            context: memory_context(context.domain(), context.index(), Space::User),
+            address,
+            time,
+            is_write,
+            is_element: false,
+            word,
+        });
     }
 
     /// Records an access of a word of VM-private memory.
@@ -613,17 +638,8 @@ impl Tracer for TraceBuilder {
         });
     }
 
-    fn public_data(&mut self, context: ContextId, data: &PublicData) {
-        for (address, word) in data.words() {
-            self.chiplets.memory.record(Access {
-                context: memory_context(context.domain(), context.index(), Space::User),
-                address,
-                time: 0,
-                is_write: true,
-                is_element: false,
-                word,
-            });
-        }
+    fn public_word(&mut self, context: ContextId, address: u32, word: [Felt; 4]) {
+        self.supplied(context, 0, true, address, word);
     }
 
     fn static_data(

@@ -6,16 +6,18 @@ use miden_assembly::{
     Assembler, DefaultSourceManager, Library,
     ast::{Module, ModuleKind},
 };
-use miden_core::{AdviceMap, Felt, Program, StackInputs, Word, ZERO, crypto::hash::Rpo256};
+use miden_core::{AdviceMap, Felt, Program, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::{
     component::{Call, Component, INSTALLED, Meaning},
     composition::{
         Composition, ExportRecord, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicRecord, KERNEL_SOURCE,
         LinkKind, LinkRecord, PublicData, ResourceRecord, Right, SegmentRecord,
     },
+    memory_io::{Area, MemoryLayout},
 };
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, Arguments, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace,
+    execute_traced,
 };
 
 /// Imports of the components below. The bodies are never executed; their digests are names.
@@ -108,6 +110,9 @@ pub struct Builder {
     pub links: Vec<LinkRecord>,
     pub segments: Vec<SegmentRecord>,
     public: Vec<PublicData>,
+    layout: MemoryLayout,
+    /// What a run is given.
+    pub arguments: Arguments,
     exports: Vec<ExportRecord>,
     pub data: AdviceMap,
     instances: u32,
@@ -132,6 +137,8 @@ impl Builder {
             links: Vec::new(),
             segments: Vec::new(),
             public: Vec::new(),
+            layout: MemoryLayout::default(),
+            arguments: Arguments::default(),
             exports: Vec::new(),
             data: AdviceMap::default(),
             instances,
@@ -366,12 +373,26 @@ impl Builder {
         self
     }
 
+    /// Gives the root a place for inputs in memory, and these values there.
+    pub fn inputs(mut self, address: u32, length: u32, values: &[u64]) -> Self {
+        self.layout.inputs = Some(Area { address, length });
+        self.arguments.memory = values.iter().copied().map(Felt::new).collect();
+        self
+    }
+
+    /// Gives the root a place for outputs in memory.
+    pub fn outputs(mut self, address: u32, length: u32) -> Self {
+        self.layout.outputs = Some(Area { address, length });
+        self
+    }
+
     pub fn composition(&self) -> Composition {
         Composition::new(self.instances, self.links.clone(), self.segments.clone())
             .and_then(|composition| {
                 composition.with_resources(self.resources.clone(), self.intrinsics.clone())
             })
             .and_then(|composition| composition.with_public_data(self.public.clone()))
+            .and_then(|composition| composition.with_layout(self.layout))
             .and_then(|composition| composition.with_exports(self.exports.clone()))
             .expect("the composition is valid")
     }
@@ -418,7 +439,7 @@ impl Builder {
             ExecutionInputs {
                 program: &program,
                 composition: Some(&self.composition()),
-                stack: &StackInputs::default(),
+                arguments: self.arguments.clone(),
                 advice: self.advice_inputs(),
                 options: self.options,
             },

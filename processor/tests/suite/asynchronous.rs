@@ -148,7 +148,7 @@ fn compare(case: &Case) -> usize {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice: advice.clone(),
             options,
         },
@@ -159,7 +159,7 @@ fn compare(case: &Case) -> usize {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -242,7 +242,7 @@ fn decorators_run_once() {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice: advice.clone(),
             options,
         },
@@ -253,7 +253,7 @@ fn decorators_run_once() {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -285,7 +285,7 @@ fn a_cycle_limit_is_reached_in_the_same_cycle() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice: advice.clone(),
                 options,
             },
@@ -298,7 +298,7 @@ fn a_cycle_limit_is_reached_in_the_same_cycle() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },
@@ -354,7 +354,7 @@ fn compositions_agree() {
                 ExecutionInputs {
                     program: &program,
                     composition: Some(&composition),
-                    stack: &stack,
+                    arguments: (&stack).into(),
                     advice: advice.clone(),
                     options,
                 },
@@ -366,7 +366,7 @@ fn compositions_agree() {
                 ExecutionInputs {
                     program: &program,
                     composition,
-                    stack: &stack,
+                    arguments: (&stack).into(),
                     advice,
                     options,
                 },
@@ -392,7 +392,7 @@ fn default_host_answers_at_once() {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice: advice.clone(),
             options,
         },
@@ -402,7 +402,7 @@ fn default_host_answers_at_once() {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -479,7 +479,7 @@ fn other_threads_may_answer() {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options
         },
@@ -540,7 +540,7 @@ fn missing_procedures_are_the_same_trap() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },

@@ -47,7 +47,7 @@ fn trace(case: &Case) -> Result<miden_cvm_processor::ExecutionTrace, TracedExecu
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &case.stack_inputs(),
+            arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
             options: ExecutionOptions::default(),
         },

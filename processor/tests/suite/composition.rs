@@ -33,7 +33,7 @@ impl Builder {
         let (program, mut host) = self.program(main);
         let mut process = Process::new(
             program.kernel().clone(),
-            &StackInputs::default(),
+            &self.arguments,
             self.advice_inputs(),
             self.options,
             Watcher::default(),
@@ -184,7 +184,7 @@ fn calls_cost_what_they_cost_without_components() {
         miden_cvm_processor::ExecutionInputs {
             program: &open,
             composition: None,
-            stack: &StackInputs::default(),
+            arguments: StackInputs::default().into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default(),
         },
@@ -260,7 +260,7 @@ fn an_import_by_exact_root_is_a_link_to_itself() {
         miden_cvm_processor::ExecutionInputs {
             program: &program,
             composition: Some(&builder.composition()),
-            stack: &StackInputs::default(),
+            arguments: StackInputs::default().into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default(),
         },
@@ -602,7 +602,7 @@ fn an_invalid_composition_is_refused() {
         miden_cvm_processor::ExecutionInputs {
             program: &program,
             composition: Some(&Composition::default()),
-            stack: &StackInputs::default(),
+            arguments: StackInputs::default().into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default(),
         },

@@ -15,7 +15,7 @@ fn trace(case: &Case) -> Option<ExecutionTrace> {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &case.stack_inputs(),
+            arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
             options: ExecutionOptions::default(),
         },

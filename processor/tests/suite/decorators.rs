@@ -152,7 +152,7 @@ fn decorators_are_told_when_and_where_miden_tells_them() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },
@@ -188,7 +188,7 @@ fn said_here(case: &Case) -> Said {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },

@@ -24,7 +24,7 @@ fn run(case: &Case, options: ExecutionOptions) -> Result<ExecutionOutput, Execut
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -100,7 +100,7 @@ fn elements_read_in_bulk() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &case.stack_inputs(),
+                arguments: case.stack_inputs().into(),
                 advice: case.advice_inputs(),
                 options: ExecutionOptions::default().with_limits(limits),
             },
@@ -121,7 +121,7 @@ fn elements_read_in_bulk() {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -280,7 +280,7 @@ fn advice_of_the_host() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },
@@ -385,7 +385,7 @@ fn trace_rows() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },
@@ -421,7 +421,7 @@ fn expected_cycles_change_nothing() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },

@@ -15,6 +15,7 @@ mod held;
 mod installed;
 mod instantiation;
 mod limits;
+mod memory_io;
 mod oracle;
 mod public;
 mod resources;

@@ -285,7 +285,7 @@ fn precompile_transcripts_agree() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &case.stack_inputs(),
+                arguments: case.stack_inputs().into(),
                 advice: case.advice_inputs(),
                 options: ExecutionOptions::default(),
             },

@@ -165,7 +165,7 @@ fn told(case: &Case) -> ([Vec<String>; 2], [Option<String>; 2]) {
         miden_cvm_processor::ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },

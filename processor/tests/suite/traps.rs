@@ -19,7 +19,7 @@ fn run(case: &Case, host: &mut DefaultHost) -> Result<Vec<Felt>, ExecutionError>
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -50,7 +50,7 @@ end";
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &StackInputs::default(),
+            arguments: StackInputs::default().into(),
             advice: AdviceInputs::default(),
             options: ExecutionOptions::default(),
         },
@@ -183,7 +183,7 @@ fn decorators_run_when_asked_for() {
             ExecutionInputs {
                 program: &case.program,
                 composition: None,
-                stack: &stack,
+                arguments: (&stack).into(),
                 advice,
                 options,
             },

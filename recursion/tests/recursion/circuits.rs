@@ -1,7 +1,7 @@
 //! The circuit of the constraints against the constraints.
 
 use miden_core::{
-    Felt, FieldElement, Kernel, ONE, QuadFelt, StackInputs, StackOutputs, StarkField,
+    Felt, FieldElement, Kernel, ONE, QuadFelt, StackInputs, StackOutputs, StarkField, ZERO,
     crypto::hash::Rpo256,
 };
 use miden_cvm_air::{
@@ -10,6 +10,7 @@ use miden_cvm_air::{
     columns::Cells,
     heights::Heights,
     lookup::{Challenges, NUM_CHALLENGES},
+    memory_io::{MemoryIo, MemorySegment},
     public::PublicInputs,
     table::Window,
 };
@@ -45,6 +46,17 @@ fn shapes() -> Vec<Shape> {
         ..PublicInputs::default()
     };
     shapes.push(shape([64, 64, 37, 16, 0, 16, 16, 0, 0], &composed));
+    let segment = |address, length| {
+        let elements = vec![ONE; length];
+        Some(MemorySegment { address, elements })
+    };
+    for (inputs, outputs) in [(segment(1000, 8), segment(2000, 4)), (None, segment(0, 12))] {
+        let public = PublicInputs {
+            memory: MemoryIo { inputs, outputs },
+            ..PublicInputs::default()
+        };
+        shapes.push(shape([64, 64, 37, 16, 0, 0, 0, 0, 0], &public));
+    }
     shapes
 }
 
@@ -57,15 +69,27 @@ fn value(shape: &Shape, inputs: &[QuadFelt], at: &Variables) -> QuadFelt {
             .map(|input| input.to_base_elements()[0])
             .collect()
     };
+    let records = shape.air().public_inputs().clone();
     let hash: [Felt; 4] = statement(0, 4).try_into().expect("four elements");
-    let transcript: [Felt; 4] = statement(36, 4).try_into().expect("four elements");
-    let bottom_first = statement(4, 16).into_iter().rev().collect();
+    let mut next = 4;
+    let mut memory = records.memory.clone();
+    for segment in [&mut memory.inputs, &mut memory.outputs]
+        .into_iter()
+        .flatten()
+    {
+        assert!(segment.elements.iter().all(|&element| element == ZERO));
+        segment.elements = statement(next, segment.elements.len());
+        next += segment.elements.len();
+    }
+    let transcript: [Felt; 4] = statement(next + 32, 4).try_into().expect("four elements");
+    let bottom_first = statement(next, 16).into_iter().rev().collect();
     let public = PublicInputs {
         program_hash: hash.into(),
+        memory,
         stack_inputs: StackInputs::new(bottom_first).expect("a stack"),
-        stack_outputs: StackOutputs::new(statement(20, 16)).expect("a stack"),
+        stack_outputs: StackOutputs::new(statement(next + 16, 16)).expect("a stack"),
         precompile_transcript: transcript.into(),
-        ..shape.air().public_inputs().clone()
+        ..records
     };
     let elements = variables(&public);
     assert_eq!(statement(0, elements.len()), elements);

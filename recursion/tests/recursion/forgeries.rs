@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use miden_core::{Felt, ONE, crypto::hash::Rpo256};
 use miden_cvm_processor::{AceError, AdviceInputs, Trap};
-use miden_cvm_recursion::{NUM_VARIABLES, Shape, VerifyingProgram, forged_advice};
+use miden_cvm_recursion::{Shape, VerifyingProgram, forged_advice, variables};
 use miden_cvm_verifier::{Proof, PublicInputs};
 
 use super::{LONG, all_advice, expected, is_verified, program, prove, run, traced};
@@ -103,7 +103,7 @@ fn each_part_that_is_changed_is_refused() {
 fn other_statements_are_refused() {
     let (proofs, program) = &*PROVEN;
     let [(public, proof)] = proofs;
-    for number in 0..NUM_VARIABLES {
+    for number in 0..variables(public).len() {
         let mut inputs = all_advice(program, proofs);
         inputs.stack[program.code().len() + number] += ONE;
         assert!(run(program, inputs).is_err(), "variable {number}");
@@ -155,7 +155,7 @@ fn changed_values_outside_of_the_domain_do_not_satisfy_the_circuit() {
     let air = Shape::of(&proofs[0].0, &proofs[0].1)
         .expect("a shape")
         .air();
-    let sums = program.code().len() + NUM_VARIABLES + 8;
+    let sums = program.code().len() + variables(&proofs[0].0).len() + 8;
     let openings = sums + (2 * air.pieces().len()).next_multiple_of(8) + 4;
     for at in [sums, openings, openings + 2 * air.trace_width()] {
         let mut changed = inputs.clone();

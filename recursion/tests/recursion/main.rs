@@ -47,7 +47,7 @@ fn traced(source: &str, inputs: &[u64]) -> ExecutionTrace {
         ExecutionInputs {
             program: &program,
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
@@ -109,7 +109,7 @@ fn trace_of(proofs: &[(PublicInputs, Proof)]) -> ExecutionTrace {
         ExecutionInputs {
             program: program.program(),
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice: inputs,
             options,
         },
@@ -129,7 +129,7 @@ fn run(
         ExecutionInputs {
             program: program.program(),
             composition: None,
-            stack: &stack,
+            arguments: (&stack).into(),
             advice: inputs,
             options,
         },

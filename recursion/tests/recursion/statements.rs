@@ -17,13 +17,15 @@ use miden_cvm_air::{
         ResourceRecord, SegmentRecord,
     },
     heights::Heights,
+    memory_io::{MemoryIo, MemorySegment},
 };
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, Arguments, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace,
+    execute_traced,
 };
 use miden_cvm_recursion::{
-    Aggregate, AggregateError, CheckedAggregate, MAX_MESSAGES, NUM_VARIABLES, Shape, ShapeError,
-    VerifyingProgram, advice, variables,
+    Aggregate, AggregateError, CheckedAggregate, MAX_MESSAGES, Shape, ShapeError, VerifyingProgram,
+    advice, variables,
 };
 use miden_cvm_verifier::{
     Claim, ClaimedRun, Expectations, MinSecurity, PrecompileVerifierRegistry, Proof, PublicInputs,
@@ -158,13 +160,46 @@ fn composed(main: &str, kernel: Option<&str>, public: u64, hashed: u64) -> Execu
         ExecutionInputs {
             program: &program,
             composition: Some(&composition),
-            stack: &stack,
+            arguments: (&stack).into(),
             advice,
             options,
         },
         &mut host,
     )
     .expect("a trace")
+}
+
+/// Inputs and outputs of so many elements each.
+fn memory(length: u64) -> MemoryIo {
+    let segment = |address| {
+        let elements = data(length);
+        Some(MemorySegment { address, elements })
+    };
+    MemoryIo {
+        inputs: segment(1000),
+        outputs: segment(5000),
+    }
+}
+
+/// Runs a program with so many inputs and outputs in memory, which copies one of them.
+fn in_memory(length: u64) -> ExecutionTrace {
+    let program = Assembler::default()
+        .assemble_program("begin mem_load.1002 mem_store.5003 end")
+        .expect("a program");
+    let layout = memory(length).layout();
+    let arguments = Arguments {
+        memory: data(length),
+        layout,
+        ..Arguments::default()
+    };
+    let inputs = ExecutionInputs {
+        program: &program,
+        composition: None,
+        arguments,
+        advice: AdviceInputs::default(),
+        options: ExecutionOptions::default(),
+    };
+    execute_traced(inputs, &mut DefaultHost::default()).expect("a trace")
 }
 
 /// A program that records something of a precompile or a claim.
@@ -229,8 +264,25 @@ fn changes(public: &PublicInputs) -> Vec<(&'static str, PublicInputs)> {
         public.kernel = Kernel::new(&procedures).expect("a kernel");
     });
     let Some(composition) = &public.composition else {
+        let change = |segment: &mut Option<MemorySegment>| match segment {
+            Some(segment) => segment.elements[3] += ONE,
+            None => *segment = memory(8).inputs,
+        };
+        add("input", &|public| change(&mut public.memory.inputs));
+        add("output", &|public| change(&mut public.memory.outputs));
+        add("place", &|public| match &mut public.memory.outputs {
+            Some(segment) => segment.address += 4,
+            outputs => *outputs = memory(8).outputs,
+        });
+        add("no input", &|public| {
+            public.memory.inputs = match public.memory.inputs {
+                Some(_) => None,
+                None => memory(4).inputs,
+            };
+        });
         add("composition", &|public| {
-            public.composition = Some(composition(8, 8).0)
+            public.composition = Some(composition(8, 8).0);
+            public.memory = MemoryIo::default();
         });
         return changes;
     };
@@ -286,6 +338,7 @@ fn kinds() -> Vec<(&'static str, (PublicInputs, Proof))> {
     let with_kernel = "begin syscall.one call.stubs::a call.stubs::a syscall.two end";
     vec![
         ("precompile", prove(traced(&recording, &[]), &[request()])),
+        ("memory", prove(in_memory(8), &[])),
         ("composition", prove(composed(main, None, 16, 8), &[])),
         (
             "kernel",
@@ -326,7 +379,8 @@ fn statements_of_all_kinds_are_verified() {
             let shape = Shape::of(&other, proof).expect("a shape");
             let of_shape = VerifyingProgram::new(&[shape]).expect("a program");
             let mut read = advice(public, proof).expect("advice");
-            read.stack[..NUM_VARIABLES].copy_from_slice(&variables(&other));
+            let own = variables(public).len();
+            read.stack.splice(..own, variables(&other));
             let mut inputs = of_shape.advice();
             inputs.extend(read);
             assert!(run(&of_shape, inputs).is_err(), "{name}, {changed}");

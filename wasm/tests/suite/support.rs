@@ -213,7 +213,7 @@ impl Machine {
             ExecutionInputs {
                 program: &self.program,
                 composition: Some(&self.composition),
-                stack: &StackInputs::default(),
+                arguments: StackInputs::default().into(),
                 advice,
                 options,
             },

@@ -139,7 +139,7 @@ fn traces() -> Vec<Honest> {
                 ExecutionInputs {
                     program: &case.program,
                     composition: None,
-                    stack: &case.stack_inputs(),
+                    arguments: case.stack_inputs().into(),
                     advice: case.advice_inputs(),
                     options: ExecutionOptions::default(),
                 },

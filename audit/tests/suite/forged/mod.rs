@@ -21,6 +21,7 @@ mod fresh;
 mod held;
 mod installed;
 mod memory;
+mod memory_io;
 mod operations;
 mod polynomials;
 mod public;

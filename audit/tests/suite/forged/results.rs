@@ -99,7 +99,7 @@ fn honest(op: &Operation) -> Forgery {
                 ExecutionInputs {
                     program: &case.program,
                     composition: None,
-                    stack: &case.stack_inputs(),
+                    arguments: case.stack_inputs().into(),
                     advice: case.advice_inputs(),
                     options: ExecutionOptions::default(),
                 },

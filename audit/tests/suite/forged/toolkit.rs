@@ -80,7 +80,7 @@ pub fn trace_of(case: &Case) -> Forgery {
         ExecutionInputs {
             program: &case.program,
             composition: None,
-            stack: &case.stack_inputs(),
+            arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
             options: ExecutionOptions::default(),
         },

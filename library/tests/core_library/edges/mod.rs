@@ -192,7 +192,7 @@ impl Procedure {
             ExecutionInputs {
                 program: &self.program,
                 composition: None,
-                stack: &below,
+                arguments: (&below).into(),
                 advice,
                 options,
             },

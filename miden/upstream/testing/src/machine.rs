@@ -458,6 +458,7 @@ pub fn verify(
         program_hash: *program.program_hash(),
         kernel: program.kernel().clone(),
         composition: None,
+        memory: Default::default(),
         stack_inputs,
         stack_outputs,
         precompile_transcript: transcript.expect("results of precompiles").state(),
