@@ -27,6 +27,7 @@ mod inputs;
 mod portable;
 mod profile;
 mod reasons;
+mod sliced;
 mod target;
 mod testing;
 mod trap;
@@ -69,8 +70,8 @@ pub use miden_cvm_processor::{
     StdoutWriter, TraceLengths, TracedExecutionError, Trap, TrapReport, core_library_handlers,
 };
 pub use miden_cvm_prover::{
-    Coordinator, CoordinatorError, MessageError, ProveOptions, ProverError, Worker, WorkerError,
-    prove_trace,
+    Coordinator, CoordinatorError, MessageError, ProveOptions, ProverError, Stage, Worker,
+    WorkerError, prove_trace,
 };
 pub use miden_cvm_recursion::{
     Aggregate, AggregateError, Aggregated, AggregatedClaim, CheckedAggregate, MAX_PROOFS,
@@ -91,6 +92,7 @@ pub use profile::{
     profile,
 };
 pub use reasons::with_reasons;
+pub use sliced::SlicedRun;
 pub use target::{COMPOSITION_FILES, Loader, Target, TargetError, target_file};
 pub use testing::{Passes, Test, TestError, Verdict};
 use thiserror::Error;
@@ -310,18 +312,22 @@ pub fn prove_run(run: ExecutionTrace, proving: &ProveOptions) -> Result<ProvenRu
         requests,
         ..
     } = run;
-    let registry = with_claims(&default_registry());
-    match check_requests(&requests, public.precompile_transcript, &registry) {
-        Err(RequestError::Unverified(PrecompileVerificationError::VerifierNotFound { .. })) => {}
-        checked => checked?,
-    }
-    let outputs = public.stack_outputs.clone();
-    let statement = Statement::try_from(public.clone())?;
+    let statement = stated(&public, &requests)?;
     Ok(ProvenRun {
-        outputs,
+        outputs: public.stack_outputs.clone(),
         proof: prove_trace(trace, public, proving)?.with_requests(requests)?,
         statement,
     })
+}
+
+/// The statement of a run, if its requests to precompiles are those that it absorbed.
+fn stated(public: &PublicInputs, requests: &[PrecompileRequest]) -> Result<Statement, ProveError> {
+    let registry = with_claims(&default_registry());
+    match check_requests(requests, public.precompile_transcript, &registry) {
+        Err(RequestError::Unverified(PrecompileVerificationError::VerifierNotFound { .. })) => {}
+        checked => checked?,
+    }
+    Ok(Statement::try_from(public.clone())?)
 }
 
 /// Verifies that `proof` proves `statement`, and that both are as expected. What the run left to

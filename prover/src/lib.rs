@@ -48,7 +48,7 @@ use winterfell::math::fields::{CubeExtension, QuadExtension};
 use crate::memory::Memory;
 
 pub use crate::{
-    messages::MessageError,
+    messages::{MessageError, Stage},
     slices::{Coordinator, CoordinatorError, Worker, WorkerError},
 };
 
@@ -215,7 +215,10 @@ pub fn prove_trace(
 }
 
 /// The heights of a trace that can be proven with these settings.
-fn allowed_heights(trace: &Trace, settings: ProofSettings) -> Result<Heights, ProverError> {
+///
+/// # Errors
+/// Returns an error if a table has a number of rows that it cannot have with them.
+pub fn allowed_heights(trace: &Trace, settings: ProofSettings) -> Result<Heights, ProverError> {
     let set = settings.set();
     let heights = trace.heights().filter(|heights| set.allows(heights));
     heights.ok_or(ProverError::Heights {

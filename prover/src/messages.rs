@@ -116,6 +116,11 @@ impl Run {
     }
 }
 
+/// The number of the group that a message is of, if it goes that far.
+pub fn group_of(message: &[u8]) -> Option<u8> {
+    message.get(REPLY.len() + 2).copied()
+}
+
 /// The part that a message ends in too early, or that is not canonical.
 const PART: &str = "the message";
 
@@ -138,6 +143,7 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them, in their order.
     pub const ALL: [Self; 6] = [
         Self::Main,
         Self::Lookups,
@@ -146,6 +152,18 @@ impl Stage {
         Self::Share,
         Self::Rows,
     ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Lookups => "lookups",
+            Self::Composition => "composition",
+            Self::Outside => "outside",
+            Self::Share => "share",
+            Self::Rows => "rows",
+        }
+    }
 
     /// The number of elements that have been drawn.
     fn elements(self) -> usize {
@@ -159,7 +177,7 @@ impl Stage {
     }
 
     /// The number of roots that a worker has at the end of the stage.
-    pub fn roots(self) -> usize {
+    pub(crate) fn roots(self) -> usize {
         (self as usize + 1).min(3)
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     fri::Layers,
     group::{Group, Lookups, Outside, Share},
     lde::{Cosets, Segment},
-    messages::{Answer, MessageError, Reply, Request, Run, Stage},
+    messages::{Answer, MessageError, Reply, Request, Run, Stage, group_of},
     stark::Transcript,
 };
 
@@ -238,6 +238,11 @@ impl Coordinator {
         self.0.request()
     }
 
+    /// The stage that the proof is at; the last one when there is a proof.
+    pub fn stage(&self) -> Stage {
+        self.0.stage()
+    }
+
     /// The groups whose answer is awaited; none when there is a proof.
     pub fn awaited(&self) -> Vec<usize> {
         self.0.awaited()
@@ -252,6 +257,17 @@ impl Coordinator {
         self.0.receive(reply)
     }
 
+    /// Takes an answer, as [`Coordinator::receive`] does, of the worker of this group and of no other.
+    ///
+    /// # Errors
+    /// Returns why the answer is not taken, also if it is that of another group.
+    pub fn receive_from(&mut self, group: usize, reply: &[u8]) -> Result<(), CoordinatorError> {
+        match group_of(reply) {
+            Some(of) if usize::from(of) != group => Err(MessageError::Group(of).into()),
+            _ => self.receive(reply),
+        }
+    }
+
     /// The proof, when all stages are over.
     pub fn proof(&self) -> Option<&Proof> {
         self.0.proof()
@@ -261,6 +277,7 @@ impl Coordinator {
 /// A coordinator, whatever its extension field is.
 trait Coordinates {
     fn request(&self) -> Vec<u8>;
+    fn stage(&self) -> Stage;
     fn awaited(&self) -> Vec<usize>;
     fn receive(&mut self, reply: &[u8]) -> Result<(), CoordinatorError>;
     fn proof(&self) -> Option<&Proof>;
@@ -510,6 +527,10 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
 impl<E: FieldElement<BaseField = Felt> + 'static> Coordinates for GroupCoordinator<E> {
     fn request(&self) -> Vec<u8> {
         self.request.write(&self.run)
+    }
+
+    fn stage(&self) -> Stage {
+        self.request.stage
     }
 
     fn awaited(&self) -> Vec<usize> {

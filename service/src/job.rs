@@ -5,8 +5,8 @@ use std::{fmt, panic::AssertUnwindSafe, str::FromStr, thread, time::Duration};
 use bytes::Bytes;
 use miden_cvm::{
     Area, Composition, Expectations, HashFunction, INPUTS_MAGIC, Inputs, Kernel, Loader,
-    MAX_CYCLES, MemoryLayout, MemorySegment, OptionSet, ProofSettings, PublicInputs, StackInputs,
-    Statement, Word, hash_name, verify,
+    MAX_CYCLES, MAX_PIECES, MemoryLayout, MemorySegment, OptionSet, ProofSettings, PublicInputs,
+    StackInputs, Statement, Word, hash_name, verify,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -83,6 +83,8 @@ pub struct Options {
     pub settings: ProofSettings,
     /// The most cycles that the run may take.
     pub max_cycles: u32,
+    /// The number of workers that prove the run together, each a group of slices.
+    pub slices: u8,
 }
 
 /// [`Options`] by names. What is left out, or empty, is as by default.
@@ -95,6 +97,8 @@ pub struct OptionNames {
     pub hash: String,
     /// The most cycles; 0 for as many as there may be.
     pub max_cycles: u32,
+    /// The number of workers that prove the run together; 0 is 1.
+    pub slices: u8,
 }
 
 /// Options that there are not.
@@ -109,6 +113,9 @@ pub enum OptionsError {
     /// They do not go together.
     #[error("{0}")]
     Settings(String),
+    /// A run is not cut into so many slices.
+    #[error("a run is cut into at most {MAX_PIECES} slices, and not into {0}")]
+    Slices(u8),
 }
 
 /// The hash functions that proofs can have.
@@ -154,9 +161,14 @@ impl TryFrom<OptionNames> for Options {
             0 => longest,
             cycles => cycles.min(longest),
         };
+        let slices = names.slices.max(1);
+        if usize::from(slices) > MAX_PIECES {
+            return Err(OptionsError::Slices(slices));
+        }
         Ok(Self {
             settings,
             max_cycles,
+            slices,
         })
     }
 }
@@ -167,6 +179,96 @@ impl From<Options> for OptionNames {
             set: format!("{:?}", options.settings.set()),
             hash: hash_name(options.settings.hash()).into(),
             max_cycles: options.max_cycles,
+            slices: options.slices,
+        }
+    }
+}
+
+/// Something of a job that waits for somebody to do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item {
+    /// The job.
+    pub job: JobId,
+    /// What there is to do.
+    pub role: Role,
+}
+
+/// What there is to do for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// To work on the part with this number.
+    Part(u8),
+    /// To prove all of it.
+    Whole,
+    /// To ask the workers that prove it together.
+    Coordinator,
+}
+
+impl Item {
+    /// What is to be done first for a job with these options.
+    pub fn first(job: JobId, options: Options) -> Self {
+        let role = match options.slices {
+            0 | 1 => Role::Whole,
+            _ => Role::Coordinator,
+        };
+        Self { job, role }
+    }
+}
+
+/// The word for a coordinator in the text of an item.
+const COORDINATOR: &str = "coordinator";
+
+impl fmt::Display for Item {
+    /// The job's name; behind it, after a slash, `coordinator` or the number of a part.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.role {
+            Role::Whole => write!(f, "{}", self.job),
+            Role::Coordinator => write!(f, "{}/{COORDINATOR}", self.job),
+            Role::Part(part) => write!(f, "{}/{part}", self.job),
+        }
+    }
+}
+
+impl FromStr for Item {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let (job, role) = match text.split_once('/') {
+            None => (text, Role::Whole),
+            Some((job, COORDINATOR)) => (job, Role::Coordinator),
+            Some((job, part)) => {
+                let number = part.parse().map_err(|_| ParseDigestError)?;
+                (job, Role::Part(number))
+            }
+        };
+        let item = Self {
+            job: job.parse()?,
+            role,
+        };
+        // There is one text for each.
+        match item.to_string() == text {
+            true => Ok(item),
+            false => Err(ParseDigestError),
+        }
+    }
+}
+
+/// Who takes an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Workers, which prove jobs and parts of them.
+    Prove,
+    /// Coordinators of jobs that several workers prove together.
+    Coordinate,
+}
+
+impl Role {
+    /// Who takes it.
+    pub const fn duty(self) -> Duty {
+        match self {
+            Self::Whole | Self::Part(_) => Duty::Prove,
+            Self::Coordinator => Duty::Coordinate,
         }
     }
 }
@@ -307,6 +409,7 @@ impl Job {
             set,
             hash,
             max_cycles,
+            slices,
         } = self.options.into();
         Digest::of(&[
             b"miden-cvm job",
@@ -315,6 +418,7 @@ impl Job {
             set.as_bytes(),
             hash.as_bytes(),
             &max_cycles.to_le_bytes(),
+            &[slices],
         ])
     }
 }
@@ -396,6 +500,12 @@ pub fn check_result(
             verified.settings, options.settings
         ));
     }
+    if verified.groups != usize::from(options.slices) {
+        return Err(format!(
+            "the proof has {} groups, and {} were wanted",
+            verified.groups, options.slices
+        ));
+    }
     Ok(())
 }
 
@@ -442,6 +552,14 @@ mod tests {
                     ..names()
                 },
             ),
+            prepared(
+                source,
+                json,
+                OptionNames {
+                    slices: 2,
+                    ..names()
+                },
+            ),
         ];
         for other in others {
             assert_ne!(other.expect("a job").id(), job.id());
@@ -477,7 +595,7 @@ mod tests {
             Options::try_from(OptionNames {
                 set: set.into(),
                 hash: hash.into(),
-                max_cycles: 0,
+                ..OptionNames::default()
             })
         };
         let default = of("", "").expect("options");
@@ -488,9 +606,49 @@ mod tests {
             of("Proven128", "blake3-192"),
             Err(OptionsError::Settings(_))
         ));
+        let slices = |slices| {
+            Options::try_from(OptionNames {
+                slices,
+                ..OptionNames::default()
+            })
+        };
+        assert_eq!(slices(0), slices(1));
+        assert_eq!(slices(4).expect("options").slices, 4);
+        assert_eq!(slices(5), Err(OptionsError::Slices(5)));
         assert_eq!("0".repeat(63).parse::<Digest>(), Err(ParseDigestError));
         assert_eq!("G".repeat(64).parse::<Digest>(), Err(ParseDigestError));
         let digest = Digest::of(&[b"1"]);
         assert_eq!(digest.to_string().parse(), Ok(digest));
+    }
+
+    #[test]
+    fn items_have_one_text_each() {
+        let job = Digest::of(&[b"1"]);
+        let roles = [Role::Whole, Role::Coordinator, Role::Part(0), Role::Part(3)];
+        for role in roles {
+            let item = Item { job, role };
+            assert_eq!(item.to_string().parse(), Ok(item));
+        }
+        for behind in [
+            "/",
+            "/00",
+            "/+1",
+            "/256",
+            "/-1",
+            "/Coordinator",
+            "/1/",
+            "/1/1",
+        ] {
+            let text = format!("{job}{behind}");
+            assert_eq!(text.parse::<Item>(), Err(ParseDigestError), "{text}");
+        }
+        let first = |slices| {
+            let names = OptionNames {
+                slices,
+                ..OptionNames::default()
+            };
+            Item::first(job, names.try_into().expect("options")).role
+        };
+        assert_eq!((first(1), first(2)), (Role::Whole, Role::Coordinator));
     }
 }

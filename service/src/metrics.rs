@@ -18,7 +18,7 @@ use prometheus_client::{
 
 use crate::{
     job::JobId,
-    record::{Record, State},
+    record::{Part, PartState, Record, State},
 };
 
 /// A label with the name of a kind of thing.
@@ -47,16 +47,38 @@ pub struct Metrics {
     rows: Histogram,
     proof: Histogram,
     workers: Family<Kind, Gauge>,
+    parts: Family<Kind, Gauge>,
+    stages: Family<Kind, Histogram, fn() -> Histogram>,
+    part_failures: Family<Kind, Counter>,
     /// The counts of each job.
     counted: Mutex<BTreeMap<JobId, Counted>>,
 }
 
 /// The counts of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Counted {
     state: &'static str,
     attempts: u32,
     causes: usize,
+    /// The causes and the answers of each part.
+    parts: Vec<(usize, usize)>,
+}
+
+/// The parts of a record.
+fn parts_of(record: &Record) -> impl Iterator<Item = &Part> {
+    record.slices.iter().flat_map(|slices| &slices.parts)
+}
+
+/// Counts one more under a name.
+fn count_name(counts: &mut [(&'static str, i64)], name: &str) {
+    for (_, count) in counts.iter_mut().filter(|(of, _)| *of == name) {
+        *count += 1;
+    }
+}
+
+/// What is new of a list of which so many are counted; one that was begun anew has fewer.
+fn new<T>(all: &[T], counted: usize) -> &[T] {
+    all.get(counted..).unwrap_or(all)
 }
 
 fn seconds() -> Histogram {
@@ -77,6 +99,9 @@ impl Default for Metrics {
             rows: Histogram::new(exponential_buckets(1024.0, 2.0, 18)),
             proof: Histogram::new(exponential_buckets(16384.0, 2.0, 10)),
             workers: Family::default(),
+            parts: Family::default(),
+            stages: Family::new_with_constructor(seconds),
+            part_failures: Family::default(),
             counted: Mutex::default(),
             registry: Registry::default(),
         };
@@ -118,6 +143,22 @@ impl Default for Metrics {
             this.proof.clone(),
         );
         registry.register("workers", "Workers by health", this.workers.clone());
+        registry.register(
+            "parts",
+            "Parts of running jobs, by state",
+            this.parts.clone(),
+        );
+        registry.register_with_unit(
+            "part",
+            "Time that workers of parts take, by stage",
+            Unit::Seconds,
+            this.stages.clone(),
+        );
+        registry.register(
+            "part_failures",
+            "Attempts at parts that failed, by cause",
+            this.part_failures.clone(),
+        );
         Self { registry, ..this }
     }
 }
@@ -134,27 +175,42 @@ impl Metrics {
             state: record.state.name(),
             attempts: record.attempts,
             causes: record.causes.len(),
+            parts: parts_of(record)
+                .map(|part| (part.causes.len(), part.answers.len()))
+                .collect(),
         };
-        let before = counted.insert(id, now);
+        let state = now.state;
+        let before = counted.insert(id, now.clone());
         drop(counted);
-        if before == Some(now) {
+        if before.as_ref() == Some(&now) {
             return;
         }
-        // A job that was submitted again has fewer causes than before.
-        let old_causes = before.map_or(0, |before| before.causes);
-        let causes = record.causes.get(old_causes..).unwrap_or(&record.causes);
-        for cause in causes {
+        let old_causes = before.as_ref().map_or(0, |before| before.causes);
+        for cause in new(&record.causes, old_causes) {
             self.failures.get_or_create(&cause.kind.name().into()).inc();
         }
-        let is_first = record.attempts == 1 && before.is_none_or(|before| before.attempts == 0);
+        let old_parts = before.as_ref().map_or(&[][..], |before| &before.parts);
+        for (number, part) in parts_of(record).enumerate() {
+            let (causes, answers) = old_parts.get(number).copied().unwrap_or_default();
+            for cause in new(&part.causes, causes) {
+                let kind = cause.kind.name().into();
+                self.part_failures.get_or_create(&kind).inc();
+            }
+            for answer in new(&part.answers, answers) {
+                let stage = answer.stage.as_str().into();
+                self.stages.get_or_create(&stage).observe(answer.seconds);
+            }
+        }
+        let is_first =
+            record.attempts == 1 && before.as_ref().is_none_or(|before| before.attempts == 0);
         if is_first && let Some(started) = record.started {
             self.wait
                 .observe(started.since(record.submitted).as_secs_f64());
         }
-        if !record.state.is_over() || before.is_some_and(|before| before.state == now.state) {
+        if !record.state.is_over() || before.is_some_and(|before| before.state == state) {
             return;
         }
-        self.over.get_or_create(&now.state.into()).inc();
+        self.over.get_or_create(&state.into()).inc();
         if let State::Done { result } = &record.state {
             let report = &result.report;
             for phase in &report.phases {
@@ -174,17 +230,21 @@ impl Metrics {
         self.refused.get_or_create(&reason.into()).inc();
     }
 
-    /// Sets how many jobs are in each state.
+    /// Sets how many jobs, and parts of jobs that are not over, are in each state.
     pub fn set_jobs<'a>(&self, records: impl Iterator<Item = &'a Record>) {
         let mut counts = State::NAMES.map(|name| (name, 0));
+        let mut parts = PartState::NAMES.map(|name| (name, 0));
         for record in records {
-            let name = record.state.name();
-            for (_, count) in counts.iter_mut().filter(|(of, _)| *of == name) {
-                *count += 1;
+            count_name(&mut counts, record.state.name());
+            for part in parts_of(record).filter(|_| !record.state.is_over()) {
+                count_name(&mut parts, part.state.name());
             }
         }
         for (name, count) in counts {
             self.jobs.get_or_create(&name.into()).set(count);
+        }
+        for (name, count) in parts {
+            self.parts.get_or_create(&name.into()).set(count);
         }
     }
 

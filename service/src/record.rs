@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Digest, JobId, Options, Priority};
+use crate::job::{Digest, Item, JobId, Options, Priority, Role};
 
 /// Milliseconds since 1970.
 #[derive(
@@ -64,14 +64,159 @@ pub struct Record {
     pub causes: Vec<Cause>,
     /// The state it is in.
     pub state: State,
+    /// How far its workers have come, if several prove it together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slices: Option<Slices>,
 }
 
 impl Record {
+    /// What somebody has to do for the job to go on, or does already.
+    pub fn items(&self) -> Vec<Item> {
+        let first = Item::first(self.id, self.options);
+        let is_open = matches!(self.state, State::Queued | State::Running { .. });
+        let parts = self.slices.iter().flat_map(Slices::open).map(|part| Item {
+            job: self.id,
+            role: Role::Part(part),
+        });
+        let all = [first].into_iter().chain(parts);
+        all.filter(|_| is_open).collect()
+    }
+
+    /// The part with this number.
+    pub fn part(&self, number: u8) -> Option<&Part> {
+        self.slices.as_ref()?.parts.get(usize::from(number))
+    }
+
     /// The worker that has the job, or had it last.
     pub fn worker(&self) -> Option<&str> {
         let of_cause = || self.causes.last().map(|cause| cause.worker.as_str());
         self.state.worker().or_else(of_cause)
     }
+}
+
+/// How far the workers have come that prove a job together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slices {
+    /// What they are asked.
+    pub asked: Asked,
+    /// Their parts, by number.
+    pub parts: Vec<Part>,
+}
+
+impl Slices {
+    /// The numbers of parts that somebody has or ought to have.
+    pub fn open(&self) -> impl Iterator<Item = u8> {
+        let parts = (0..).zip(&self.parts);
+        parts
+            .filter(|(_, part)| part.state != PartState::Idle)
+            .map(|(number, _)| number)
+    }
+
+    /// The objects that are its messages.
+    pub fn objects(&self) -> impl Iterator<Item = Digest> {
+        let answers = self.parts.iter().flat_map(|part| &part.answers);
+        let messages = answers.flat_map(|answer| [answer.request, answer.reply]);
+        messages.chain([self.asked.request])
+    }
+}
+
+/// A stage of a proof, and what all parts are asked in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The name of the stage.
+    pub stage: String,
+    /// The object that is the request.
+    pub request: Digest,
+}
+
+/// A part of a job that several workers prove together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// The state it is in.
+    pub state: PartState,
+    /// The attempts at it that were begun.
+    pub attempts: u32,
+    /// Why attempts failed, the last one last.
+    pub causes: Vec<Cause>,
+    /// The answers to what was asked, in the order in which they came.
+    pub answers: Vec<PartAnswer>,
+}
+
+impl Part {
+    /// The answer to a request.
+    pub fn answer(&self, request: Digest) -> Option<&PartAnswer> {
+        self.answers.iter().find(|answer| answer.request == request)
+    }
+
+    /// The worker that has it, or answered last.
+    pub fn worker(&self) -> Option<&str> {
+        match &self.state {
+            PartState::Held { worker } => Some(worker),
+            PartState::Idle | PartState::Queued => {
+                let last = self.answers.last();
+                last.map(|answer| answer.worker.as_str())
+            }
+        }
+    }
+
+    /// Returns `true` if an answer of this worker was found to be wrong.
+    pub fn is_refused(&self, worker: &str) -> bool {
+        let mut causes = self.causes.iter();
+        causes.any(|cause| cause.kind == CauseKind::InvalidResult && cause.worker == worker)
+    }
+
+    /// Returns `true` if this worker has it.
+    pub fn is_held_by(&self, worker: &str) -> bool {
+        matches!(&self.state, PartState::Held { worker: of } if of == worker)
+    }
+}
+
+impl PartState {
+    /// The names of all states.
+    pub const NAMES: [&str; 3] = ["idle", "queued", "held"];
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        let index = match self {
+            Self::Idle => 0,
+            Self::Queued => 1,
+            Self::Held { .. } => 2,
+        };
+        Self::NAMES[index]
+    }
+}
+
+/// The state of a part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "is")]
+pub enum PartState {
+    /// It has answered, and nobody has it.
+    #[default]
+    Idle,
+    /// It waits for a worker.
+    Queued,
+    /// A worker has it: it works on an answer, or waits for the next stage.
+    Held {
+        /// The worker.
+        worker: String,
+    },
+}
+
+/// The answer of a part's worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartAnswer {
+    /// The name of the stage.
+    pub stage: String,
+    /// The object that is the request.
+    pub request: Digest,
+    /// The object that is the answer.
+    pub reply: Digest,
+    /// The worker.
+    pub worker: String,
+    /// The time that it took, with all that had to be done before.
+    pub seconds: f64,
+    /// The most memory that the process had until then, in bytes; 0 where the system does not tell.
+    pub peak_memory: u64,
 }
 
 /// The state of a job.
@@ -257,6 +402,9 @@ pub struct WorkerStatus {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// `true` if it asks other workers, and proves nothing itself.
+    #[serde(default)]
+    pub is_coordinator: bool,
     /// The job that it has.
     pub job: Option<JobId>,
     /// Jobs whose proof it made.

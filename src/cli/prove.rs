@@ -64,9 +64,9 @@ pub struct ProveCommand {
     #[command(flatten)]
     remote: RemoteArgs,
     /// Cut the longest table into so many slices of the same height, and commit to as many groups of pieces,
-    /// each by itself, as several machines do that prove one run
+    /// each by itself, as several machines do that prove one run: with `--remote`, so many workers of the service
     #[arg(
-        long, value_name = "N", conflicts_with = "remote",
+        long, value_name = "N",
         value_parser = value_parser!(u8).range(1..=MAX_PIECES as i64)
     )]
     slices: Option<u8>,
@@ -253,6 +253,9 @@ impl ProveCommand {
         let verified = verified.map_err(|error| rejected(error.to_string()))?;
         if verified.settings != settings {
             return Err(rejected(format!("it was made with {}", verified.settings)));
+        }
+        if verified.groups != options.slices() {
+            return Err(rejected(format!("it has {} groups", verified.groups)));
         }
         let proof = Proof::from_bytes(&proof).map_err(|error| rejected(error.to_string()))?;
         Ok(Some(Made {

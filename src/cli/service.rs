@@ -162,6 +162,7 @@ impl RemoteArgs {
             .args(["--set", &format!("{:?}", settings.set())])
             .args(["--hash", hash_name(settings.hash())])
             .args(["--max-cycles", &options.max_cycles().to_string()])
+            .args(["--slices", &options.slices().to_string()])
             .args(["--target-bytes", &target.len().to_string()]);
         if let Some(file) = &self.remote_authority {
             command.arg("--authority").arg(file);

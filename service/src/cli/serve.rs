@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, builder::RangedU64ValueParser};
 use miden_cvm::with_reasons;
 use miden_cvm_service::{
     jobs::{Jobs, Rules},
@@ -59,6 +59,10 @@ pub struct ServeCommand {
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     lease: u64,
+    /// The jobs in slices whose workers are asked at one time; others wait
+    #[arg(long, value_name = "JOBS", default_value_t = 1,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1024))]
+    coordinators: usize,
     #[command(flatten)]
     rules: RulesArgs,
     #[command(flatten)]
@@ -154,11 +158,13 @@ impl ServeCommand {
         }
         let service = Service::new(jobs.clone(), stop.clone());
         let options = ServerOptions { token, tls };
-        let (served, worked) = tokio::join!(
+        let coordinators = self.coordinators;
+        let (served, worked, coordinated) = tokio::join!(
             serve(service, listener, options),
             self.workers.run(&jobs, &stop),
+            self.workers.coordinate(coordinators, &jobs, &stop),
         );
         served.map_err(|error| Failure::failed(with_reasons(&error)))?;
-        worked
+        worked.and(coordinated)
     }
 }

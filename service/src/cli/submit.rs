@@ -40,6 +40,9 @@ pub struct SubmitCommand {
     /// The number of seconds within which the proof has to be made
     #[arg(long, default_value_t = 0)]
     deadline: u32,
+    /// The number of workers that prove the run together
+    #[arg(long, default_value_t = 1)]
+    slices: u8,
     /// The length of the target
     #[arg(long)]
     target_bytes: usize,
@@ -84,6 +87,7 @@ impl SubmitCommand {
             max_cycles: self.max_cycles,
             priority: priority.into(),
             deadline_seconds: self.deadline,
+            slices: self.slices.into(),
         };
         let tell = |job: &pb::Job| {
             let state = match job.state() {
@@ -94,7 +98,7 @@ impl SubmitCommand {
             };
             eprintln!(
                 "{}",
-                json!({ "phase": state, "job": job.id, "attempt": job.attempts })
+                json!({ "phase": state, "job": job.id, "attempt": job.attempts, "stage": job.stage })
             );
         };
         let proven = remote.prove(terms, target, inputs, tell).await;

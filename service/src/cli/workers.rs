@@ -5,6 +5,7 @@ use std::{env, fs, num::NonZeroUsize, process, sync::Arc, thread, time::Duration
 use clap::{Args, builder::RangedU64ValueParser};
 use miden_cvm_service::{
     child::ProcessLimits,
+    job::Duty,
     jobs::{Jobs, Rules},
     queue::nats::Nats,
     worker::Worker,
@@ -94,15 +95,40 @@ pub struct WorkerArgs {
 impl WorkerArgs {
     /// Runs the workers until they are told to stop.
     pub async fn run(&self, jobs: &Jobs, stop: &watch::Receiver<bool>) -> Result<(), Failure> {
+        self.start(self.workers, Duty::Prove, jobs, stop).await
+    }
+
+    /// Runs coordinators until they are told to stop, whose processes may use what those of workers may.
+    pub async fn coordinate(
+        &self,
+        count: usize,
+        jobs: &Jobs,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        self.start(count, Duty::Coordinate, jobs, stop).await
+    }
+
+    async fn start(
+        &self,
+        count: usize,
+        duty: Duty,
+        jobs: &Jobs,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
         let executable = env::current_exe().map_err(Failure::failed)?;
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let shared = processors.div_ceil(self.workers.max(1));
         let host = fs::read_to_string("/proc/sys/kernel/hostname");
         let host = host.as_deref().unwrap_or("worker").trim().to_owned();
-        let workers = (1..=self.workers).map(|number| {
+        let kind = match duty {
+            Duty::Prove => "",
+            Duty::Coordinate => "coordinator-",
+        };
+        let workers = (1..=count).map(|number| {
             let worker = Worker {
                 jobs: jobs.clone(),
-                name: format!("{host}-{}-{number}", process::id()),
+                name: format!("{host}-{}-{kind}{number}", process::id()),
+                duty,
                 executable: executable.clone(),
                 limits: ProcessLimits {
                     memory: self.job_memory << 20,

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{Lease, Queue, QueueError, Seen, changes, checked};
 use crate::{
-    job::{Digest, JobId, Priority},
+    job::{Digest, Duty, Item, JobId, Priority, Role},
     record::{Record, WorkerStatus},
 };
 
@@ -37,7 +37,7 @@ struct Shared {
     capacity: usize,
     lease: Duration,
     state: Mutex<State>,
-    /// Told when a job begins to wait.
+    /// Told when an item begins to wait.
     pushed: Notify,
     changes: broadcast::Sender<JobId>,
 }
@@ -56,12 +56,13 @@ struct State {
     workers: BTreeMap<String, WorkerStatus>,
 }
 
-/// A job that waits, in the order in which they are given out.
+/// An item that waits, in the order in which they are given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
     priority: Reverse<Priority>,
+    is_job: bool,
     number: u64,
-    id: JobId,
+    item: Item,
     is_again: bool,
     not_before: Instant,
 }
@@ -70,6 +71,11 @@ struct Waiting {
 struct Leased {
     waiting: Waiting,
     until: Instant,
+}
+
+/// Returns `true` if an item takes one of the places for jobs that wait.
+fn is_job(role: Role) -> bool {
+    !matches!(role, Role::Part(_))
 }
 
 /// The folders in which records and objects are.
@@ -160,16 +166,17 @@ impl State {
         self.next
     }
 
-    /// Lets a job wait.
-    fn wait(&mut self, id: JobId, priority: Priority, is_again: bool) {
-        if self.waiting.iter().any(|waiting| waiting.id == id) {
+    /// Lets an item wait.
+    fn wait(&mut self, item: Item, priority: Priority, is_again: bool) {
+        if self.waiting.iter().any(|waiting| waiting.item == item) {
             return;
         }
         let number = self.number();
         self.waiting.insert(Waiting {
             priority: Reverse(priority),
+            is_job: is_job(item.role),
             number,
-            id,
+            item,
             is_again,
             not_before: Instant::now(),
         });
@@ -191,11 +198,15 @@ impl State {
         });
     }
 
-    /// The next time at which a job can be given out that cannot now.
-    fn next_time(&self) -> Option<Instant> {
-        let waiting = self.waiting.iter().map(|waiting| waiting.not_before);
-        let leased = self.leases.values().map(|leased| leased.until);
-        waiting.chain(leased).min()
+    /// The next time at which an item of this duty can be given out that cannot now.
+    fn next_time(&self, duty: Duty) -> Option<Instant> {
+        let waiting = self.waiting.iter();
+        let waiting = waiting.map(|waiting| (waiting.item, waiting.not_before));
+        let leased = self.leases.values();
+        let leased = leased.map(|leased| (leased.waiting.item, leased.until));
+        let times = waiting.chain(leased);
+        let times = times.filter(|(item, _)| item.role.duty() == duty);
+        times.map(|(_, time)| time).min()
     }
 }
 
@@ -309,7 +320,7 @@ impl Queue for Embedded {
             fs::remove_file(path).map_err(QueueError::broken)?;
         }
         state.records.remove(&id);
-        state.waiting.retain(|waiting| waiting.id != id);
+        state.waiting.retain(|waiting| waiting.item.job != id);
         drop(state);
         self.shared.changes.send(id).ok();
         Ok(true)
@@ -323,25 +334,28 @@ impl Queue for Embedded {
         self.shared.changes.subscribe()
     }
 
-    async fn push(&self, id: JobId, priority: Priority) -> Result<(), QueueError> {
+    async fn push(&self, item: Item, priority: Priority) -> Result<(), QueueError> {
         let mut state = self.state();
-        if state.waiting.len() >= self.shared.capacity {
+        let jobs = state.waiting.iter().filter(|waiting| waiting.is_job);
+        if is_job(item.role) && jobs.count() >= self.shared.capacity {
             return Err(QueueError::Full);
         }
-        state.wait(id, priority, false);
+        state.wait(item, priority, false);
         drop(state);
-        self.shared.pushed.notify_one();
+        self.shared.pushed.notify_waiters();
         Ok(())
     }
 
     async fn resume(&self, record: &Record) -> Result<(), QueueError> {
-        // Workers end with the process, so nobody has it.
-        self.state().wait(record.id, record.priority, true);
-        self.shared.pushed.notify_one();
+        // Workers end with the process, so nobody has them.
+        for item in record.items() {
+            self.state().wait(item, record.priority, true);
+        }
+        self.shared.pushed.notify_waiters();
         Ok(())
     }
 
-    async fn pull(&self) -> Result<Box<dyn Lease>, QueueError> {
+    async fn pull(&self, duty: Duty) -> Result<Box<dyn Lease>, QueueError> {
         loop {
             let pushed = self.shared.pushed.notified();
             let next_time = {
@@ -351,23 +365,19 @@ impl Queue for Embedded {
                 let first = state
                     .waiting
                     .iter()
-                    .find(|waiting| waiting.not_before <= now);
+                    .find(|waiting| waiting.not_before <= now && waiting.item.role.duty() == duty);
                 if let Some(&waiting) = first {
                     state.waiting.remove(&waiting);
                     let number = state.number();
                     let until = now + self.shared.lease;
                     state.leases.insert(number, Leased { waiting, until });
-                    if !state.waiting.is_empty() {
-                        // One notice wakes one worker, and this one may be for others.
-                        self.shared.pushed.notify_one();
-                    }
                     return Ok(Box::new(EmbeddedLease {
                         shared: self.shared.clone(),
                         number,
                         waiting,
                     }));
                 }
-                state.next_time()
+                state.next_time(duty)
             };
             match next_time {
                 Some(time) => {
@@ -402,8 +412,8 @@ struct EmbeddedLease {
 
 #[async_trait]
 impl Lease for EmbeddedLease {
-    fn id(&self) -> JobId {
-        self.waiting.id
+    fn item(&self) -> Item {
+        self.waiting.item
     }
 
     fn is_again(&self) -> bool {
@@ -432,7 +442,7 @@ impl Lease for EmbeddedLease {
             leased.until = Instant::now() + delay;
         }
         drop(state);
-        self.shared.pushed.notify_one();
+        self.shared.pushed.notify_waiters();
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 
 use crate::{
-    job::{Digest, JobId, Priority},
+    job::{Digest, Duty, Item, JobId, Priority},
     record::{Record, WorkerStatus},
 };
 
@@ -131,16 +131,16 @@ pub trait Queue: Send + Sync {
     /// Tells the jobs whose records change from now on.
     fn changes(&self) -> broadcast::Receiver<JobId>;
 
-    /// Lets a job wait for a worker.
-    async fn push(&self, id: JobId, priority: Priority) -> Result<(), QueueError>;
+    /// Lets an item wait for somebody. There is room for parts, however many jobs wait.
+    async fn push(&self, item: Item, priority: Priority) -> Result<(), QueueError>;
 
-    /// Lets a job of an earlier run of the service wait again, if no worker has it; however many do.
+    /// Lets the items of a job of an earlier run of the service wait again, if nobody has them; however many do.
     async fn resume(&self, record: &Record) -> Result<(), QueueError>;
 
-    /// Waits for a job, the most urgent one first.
-    async fn pull(&self) -> Result<Box<dyn Lease>, QueueError>;
+    /// Waits for an item of this duty, the most urgent one first, and parts before jobs.
+    async fn pull(&self, duty: Duty) -> Result<Box<dyn Lease>, QueueError>;
 
-    /// The time for which a job is a worker's that is not heard of.
+    /// The time for which an item is a worker's that is not heard of.
     fn lease(&self) -> Duration;
 
     /// Keeps what a worker tells of itself.
@@ -150,22 +150,22 @@ pub trait Queue: Send + Sync {
     async fn workers(&self) -> Result<Vec<WorkerStatus>, QueueError>;
 }
 
-/// A job that is a worker's, as long as its time is extended before it is over.
+/// An item that is a worker's, as long as its time is extended before it is over.
 #[async_trait]
-pub trait Lease: Send {
-    /// The job.
-    fn id(&self) -> JobId;
+pub trait Lease: Send + Sync {
+    /// The item.
+    fn item(&self) -> Item;
 
-    /// Returns `true` if another lease of the job ended by itself, or the job was given back.
+    /// Returns `true` if another lease of the item ended by itself, or the item was given back.
     fn is_again(&self) -> bool;
 
     /// Begins its time anew.
     async fn extend(&mut self) -> Result<(), QueueError>;
 
-    /// Ends it for good: nobody need have the job any more.
+    /// Ends it for good: nobody need have the item any more.
     async fn finish(self: Box<Self>) -> Result<(), QueueError>;
 
-    /// Ends it, so that another one gets the job after some time.
+    /// Ends it, so that another one gets the item after some time.
     async fn give_back(self: Box<Self>, delay: Duration) -> Result<(), QueueError>;
 }
 

@@ -1,6 +1,6 @@
 //! The engine on NATS JetStream, for servers and workers on several machines.
 //!
-//! Jobs wait in a stream, each with one message that a worker holds until it is done; records are
+//! Jobs wait in a stream and their parts in another, each with one message that a worker holds until it is done; records are
 //! entries of a bucket, whose revisions are their versions; objects are objects.
 
 use std::{
@@ -31,13 +31,15 @@ use tracing::warn;
 
 use super::{Lease, MAX_OBJECT_BYTES, Queue, QueueError, Seen, changes, checked, read_record};
 use crate::{
-    job::{Digest, JobId, Priority},
+    job::{Digest, Duty, Item, JobId, Priority, Role},
     record::{Record, State, WorkerStatus},
 };
 
-/// The stream of jobs that wait, and the buckets of everything else.
+/// The stream of jobs that wait, that of their parts, which has no bound, and the buckets of
+/// everything else.
 const STREAM: &str = "MIDEN_CVM_JOBS";
-const SUBJECT: &str = "miden-cvm.jobs";
+const PARTS: &str = "MIDEN_CVM_PARTS";
+const SUBJECT: &str = "miden-cvm";
 const RECORDS: &str = "miden-cvm-records";
 const WORKERS: &str = "miden-cvm-workers";
 const OBJECTS: &str = "miden-cvm-objects";
@@ -67,12 +69,84 @@ pub struct Settings {
 pub struct Nats {
     context: Context,
     stream: stream::Stream,
-    consumers: BTreeMap<Priority, PullConsumer>,
+    consumers: BTreeMap<(Lane, Priority), PullConsumer>,
     records: Store,
     workers: Store,
     objects: ObjectStore,
     lease: Duration,
     changes: broadcast::Sender<JobId>,
+}
+
+/// Items that wait in one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Parts,
+    Jobs,
+    Sliced,
+}
+
+impl Lane {
+    const ALL: [Self; 3] = [Self::Parts, Self::Jobs, Self::Sliced];
+
+    const fn of(role: Role) -> Self {
+        match role {
+            Role::Whole => Self::Jobs,
+            Role::Coordinator => Self::Sliced,
+            Role::Part(_) => Self::Parts,
+        }
+    }
+
+    /// Those from which items of a duty are taken, in this order.
+    const fn of_duty(duty: Duty) -> &'static [Self] {
+        match duty {
+            Duty::Prove => &[Self::Parts, Self::Jobs],
+            Duty::Coordinate => &[Self::Sliced],
+        }
+    }
+
+    /// The stream that it is in.
+    const fn stream(self) -> &'static str {
+        match self {
+            Self::Parts => PARTS,
+            Self::Jobs | Self::Sliced => STREAM,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Parts => "parts",
+            Self::Jobs => "jobs",
+            Self::Sliced => "sliced",
+        }
+    }
+
+    /// The subject of its messages.
+    fn subject(self, priority: Priority) -> String {
+        format!("{SUBJECT}.{}.{}", self.name(), priority.name())
+    }
+
+    /// The name of the consumer of its messages.
+    fn consumer(self, priority: Priority) -> String {
+        match self {
+            Self::Jobs => priority.name().into(),
+            Self::Parts | Self::Sliced => format!("{}-{}", self.name(), priority.name()),
+        }
+    }
+}
+
+/// The stream of these lanes, with at most so many messages.
+fn stream_of(name: &str, max_messages: i64) -> stream::Config {
+    let lanes = Lane::ALL.into_iter().filter(|lane| lane.stream() == name);
+    let subjects = lanes.flat_map(|lane| Priority::ALL.map(|priority| lane.subject(priority)));
+    stream::Config {
+        name: name.into(),
+        subjects: subjects.collect(),
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        max_messages,
+        storage: StorageType::File,
+        ..stream::Config::default()
+    }
 }
 
 impl Nats {
@@ -98,58 +172,7 @@ impl Nats {
             ))
         };
         let stream = match settings {
-            Some(Settings { capacity, lease }) => {
-                let config = stream::Config {
-                    name: STREAM.into(),
-                    subjects: Priority::ALL.map(subject).into(),
-                    retention: RetentionPolicy::WorkQueue,
-                    discard: DiscardPolicy::New,
-                    max_messages: i64::try_from(capacity).unwrap_or(i64::MAX),
-                    storage: StorageType::File,
-                    ..stream::Config::default()
-                };
-                // A server may still be on its way up.
-                let stream = ready(until, || context.get_or_create_stream(config.clone()))
-                    .await
-                    .map_err(|error| {
-                        QueueError::broken(format!(
-                            "the NATS server at {url} cannot keep jobs; it has to have JetStream \
-                             (`nats-server -js`): {error}"
-                        ))
-                    })?;
-                context
-                    .update_stream(config)
-                    .await
-                    .map_err(QueueError::broken)?;
-                for bucket in [RECORDS, WORKERS] {
-                    let created = context.get_or_create_stream(bucket_of(bucket)).await;
-                    created.map_err(QueueError::broken)?;
-                }
-                let objects = context.create_object_store(object_store::Config {
-                    bucket: OBJECTS.into(),
-                    storage: StorageType::File,
-                    ..object_store::Config::default()
-                });
-                for priority in Priority::ALL {
-                    let name = priority.name();
-                    let config = pull::Config {
-                        durable_name: Some(name.into()),
-                        filter_subject: subject(priority),
-                        ack_policy: AckPolicy::Explicit,
-                        ack_wait: lease,
-                        // Attempts are counted by the rules.
-                        max_deliver: -1,
-                        max_ack_pending: -1,
-                        ..pull::Config::default()
-                    };
-                    stream
-                        .create_consumer(config)
-                        .await
-                        .map_err(QueueError::broken)?;
-                }
-                objects.await.map_err(QueueError::broken)?;
-                stream
-            }
+            Some(settings) => set_up(&context, settings, url, until).await?,
             None => ready(until, || context.get_stream(STREAM))
                 .await
                 .map_err(|error| missing(&error))?,
@@ -166,15 +189,23 @@ impl Nats {
             .get_object_store(OBJECTS)
             .await
             .map_err(|error| missing(&error))?;
+        let parts = context.get_stream(PARTS).await;
+        let parts = parts.map_err(|error| missing(&error))?;
         let mut consumers = BTreeMap::new();
         let mut lease = Duration::ZERO;
-        for priority in Priority::ALL {
-            let consumer: PullConsumer = stream
-                .get_consumer(priority.name())
-                .await
-                .map_err(|error| missing(&error))?;
-            lease = consumer.cached_info().config.ack_wait;
-            consumers.insert(priority, consumer);
+        for lane in Lane::ALL {
+            let stream = match lane {
+                Lane::Parts => &parts,
+                Lane::Jobs | Lane::Sliced => &stream,
+            };
+            for priority in Priority::ALL {
+                let consumer: PullConsumer = stream
+                    .get_consumer(&lane.consumer(priority))
+                    .await
+                    .map_err(|error| missing(&error))?;
+                lease = consumer.cached_info().config.ack_wait;
+                consumers.insert((lane, priority), consumer);
+            }
         }
         let changes = changes();
         tokio::spawn(follow(records.clone(), changes.clone()));
@@ -190,17 +221,17 @@ impl Nats {
         })
     }
 
-    /// Puts the message of a job into the stream.
-    async fn publish(&self, id: JobId, priority: Priority) -> Result<(), QueueError> {
-        let published = match self
-            .context
-            .publish(subject(priority), id.to_string().into())
-            .await
-        {
+    /// Puts the message of an item into its stream.
+    async fn publish(&self, item: Item, priority: Priority) -> Result<(), QueueError> {
+        let subject = Lane::of(item.role).subject(priority);
+        let published = match self.context.publish(subject, item.to_string().into()).await {
             Ok(acknowledged) => acknowledged.await,
             Err(error) => Err(error),
         };
         let Err(error) = published else { return Ok(()) };
+        if let Role::Part(_) = item.role {
+            return Err(QueueError::broken(error));
+        }
         let info = self.stream.get_info().await;
         match info.is_ok_and(|info| {
             i64::try_from(info.state.messages)
@@ -228,9 +259,60 @@ fn bucket_of(name: &str) -> stream::Config {
     }
 }
 
-/// The subject of the messages of jobs.
-fn subject(priority: Priority) -> String {
-    format!("{SUBJECT}.{}", priority.name())
+/// Sets the engine up, as a server does; returns the stream of jobs.
+async fn set_up(
+    context: &Context,
+    Settings { capacity, lease }: Settings,
+    url: &str,
+    until: Instant,
+) -> Result<stream::Stream, QueueError> {
+    let jobs = stream_of(STREAM, i64::try_from(capacity).unwrap_or(i64::MAX));
+    // A server may still be on its way up.
+    let stream = ready(until, || context.get_or_create_stream(jobs.clone()))
+        .await
+        .map_err(|error| {
+            QueueError::broken(format!(
+                "the NATS server at {url} cannot keep jobs; it has to have JetStream \
+                 (`nats-server -js`): {error}"
+            ))
+        })?;
+    context
+        .update_stream(jobs)
+        .await
+        .map_err(QueueError::broken)?;
+    let parts = context.get_or_create_stream(stream_of(PARTS, -1)).await;
+    let parts = parts.map_err(QueueError::broken)?;
+    for bucket in [RECORDS, WORKERS] {
+        let created = context.get_or_create_stream(bucket_of(bucket)).await;
+        created.map_err(QueueError::broken)?;
+    }
+    for lane in Lane::ALL {
+        let stream = match lane {
+            Lane::Parts => &parts,
+            Lane::Jobs | Lane::Sliced => &stream,
+        };
+        for priority in Priority::ALL {
+            let config = pull::Config {
+                durable_name: Some(lane.consumer(priority)),
+                filter_subject: lane.subject(priority),
+                ack_policy: AckPolicy::Explicit,
+                ack_wait: lease,
+                // Attempts are counted by the rules.
+                max_deliver: -1,
+                max_ack_pending: -1,
+                ..pull::Config::default()
+            };
+            let created = stream.create_consumer(config).await;
+            created.map_err(QueueError::broken)?;
+        }
+    }
+    let objects = context.create_object_store(object_store::Config {
+        bucket: OBJECTS.into(),
+        storage: StorageType::File,
+        ..object_store::Config::default()
+    });
+    objects.await.map_err(QueueError::broken)?;
+    Ok(stream)
 }
 
 /// Connects to a server, which need not be there at once.
@@ -416,28 +498,34 @@ impl Queue for Nats {
         self.changes.subscribe()
     }
 
-    async fn push(&self, id: JobId, priority: Priority) -> Result<(), QueueError> {
-        self.publish(id, priority).await
+    async fn push(&self, item: Item, priority: Priority) -> Result<(), QueueError> {
+        self.publish(item, priority).await
     }
 
     async fn resume(&self, record: &Record) -> Result<(), QueueError> {
         match record.state {
             // Its message may never have been sent. A second one does no harm.
-            State::Queued => match self.publish(record.id, record.priority).await {
-                Err(QueueError::Full) => Ok(()),
-                published => published,
-            },
+            State::Queued => {
+                let item = Item::first(record.id, record.options);
+                match self.publish(item, record.priority).await {
+                    Err(QueueError::Full) => Ok(()),
+                    published => published,
+                }
+            }
             _ => Ok(()),
         }
     }
 
-    async fn pull(&self) -> Result<Box<dyn Lease>, QueueError> {
+    async fn pull(&self, duty: Duty) -> Result<Box<dyn Lease>, QueueError> {
         let mut changes = self.changes();
+        let lines = Priority::ALL.into_iter().flat_map(|priority| {
+            let lanes = Lane::of_duty(duty).iter();
+            lanes.map(move |&lane| (lane, priority))
+        });
+        let consumers = lines.filter_map(|line| self.consumers.get(&line));
+        let consumers: Vec<&PullConsumer> = consumers.collect();
         loop {
-            for priority in Priority::ALL {
-                let Some(consumer) = self.consumers.get(&priority) else {
-                    continue;
-                };
+            for consumer in &consumers {
                 let messages = consumer.fetch().max_messages(1).messages().await;
                 let mut messages = messages.map_err(QueueError::broken)?;
                 let Some(message) = messages.next().await else {
@@ -445,14 +533,15 @@ impl Queue for Nats {
                 };
                 let message = message.map_err(QueueError::broken)?;
                 let text = str::from_utf8(&message.payload).unwrap_or_default();
-                let Ok(id) = text.parse() else {
+                let item = text.parse::<Item>();
+                let Some(item) = item.ok().filter(|item| item.role.duty() == duty) else {
                     warn!("a message that names no job is dropped");
                     message.ack().await.map_err(QueueError::broken)?;
                     continue;
                 };
                 let delivered = message.info().map_err(QueueError::broken)?.delivered;
                 return Ok(Box::new(NatsLease {
-                    id,
+                    item,
                     is_again: delivered > 1,
                     message,
                 }));
@@ -507,15 +596,15 @@ async fn keys(bucket: &Store) -> Result<Vec<String>, QueueError> {
 
 /// A message that this worker has.
 struct NatsLease {
-    id: JobId,
+    item: Item,
     is_again: bool,
     message: Message,
 }
 
 #[async_trait]
 impl Lease for NatsLease {
-    fn id(&self) -> JobId {
-        self.id
+    fn item(&self) -> Item {
+        self.item
     }
 
     fn is_again(&self) -> bool {

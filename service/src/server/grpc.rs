@@ -23,7 +23,7 @@ use crate::{
         },
     },
     queue::QueueError,
-    record::{Record, State},
+    record::{Cause, Part, PartState, Record, State},
 };
 
 /// The services, with health and reflection.
@@ -211,6 +211,7 @@ fn read_terms(terms: pb::Terms) -> Result<(Options, Terms), ServiceError> {
         set: terms.set,
         hash: terms.hash,
         max_cycles: terms.max_cycles,
+        slices: u8::try_from(terms.slices).unwrap_or(u8::MAX),
     };
     let options = Options::try_from(names);
     let options = options.map_err(|error| ServiceError::Malformed(error.to_string()))?;
@@ -235,11 +236,9 @@ impl From<&Record> for pb::Job {
             State::Failed => pb::State::Failed,
             State::Cancelled => pb::State::Cancelled,
         };
-        let causes = record.causes.iter().map(|cause| pb::Cause {
-            kind: cause.kind.name().into(),
-            message: cause.message.clone(),
-            worker: cause.worker.clone(),
-        });
+        let slices = record.slices.as_ref();
+        let stage = slices.map(|slices| slices.asked.stage.clone());
+        let parts = slices.iter().flat_map(|slices| &slices.parts);
         let report = record.state.result().map(|result| pb::Report {
             cycles: result.report.cycles,
             rows: result.report.rows,
@@ -252,11 +251,41 @@ impl From<&Record> for pb::Job {
             id: record.id.to_string(),
             state: state.into(),
             attempts: record.attempts,
-            causes: causes.collect(),
+            causes: record.causes.iter().map(pb::Cause::from).collect(),
             submitted_ms: record.submitted.0,
             finished_ms: record.finished.unwrap_or_default().0,
             worker: record.worker().unwrap_or_default().into(),
             report,
+            stage: stage.unwrap_or_default(),
+            parts: parts.map(pb::Part::from).collect(),
+        }
+    }
+}
+
+impl From<&Cause> for pb::Cause {
+    fn from(cause: &Cause) -> Self {
+        Self {
+            kind: cause.kind.name().into(),
+            message: cause.message.clone(),
+            worker: cause.worker.clone(),
+        }
+    }
+}
+
+impl From<&Part> for pb::Part {
+    fn from(part: &Part) -> Self {
+        let state = match part.state {
+            PartState::Idle => pb::PartState::Idle,
+            PartState::Queued => pb::PartState::Queued,
+            PartState::Held { .. } => pb::PartState::Held,
+        };
+        let answered = part.answers.iter().map(|answer| answer.stage.clone());
+        Self {
+            state: state.into(),
+            worker: part.worker().unwrap_or_default().into(),
+            attempts: part.attempts,
+            causes: part.causes.iter().map(pb::Cause::from).collect(),
+            answered: answered.collect(),
         }
     }
 }
@@ -360,6 +389,7 @@ impl Prover for Interface {
             done: worker.done,
             failed: worker.failed,
             seen_ms: worker.seen.0,
+            coordinator: worker.is_coordinator,
         });
         Ok(Response::new(pb::WorkerList {
             workers: workers.collect(),

@@ -200,6 +200,7 @@ struct Wishes {
     max_cycles: u32,
     priority: Priority,
     deadline_seconds: Option<u32>,
+    slices: u8,
 }
 
 /// A form, whose lack is answered in JSON.
@@ -281,6 +282,7 @@ async fn receive(
         set: wishes.set,
         hash: wishes.hash,
         max_cycles: wishes.max_cycles,
+        slices: wishes.slices,
     });
     let options = options.map_err(|error| ServiceError::Malformed(error.to_string()))?;
     let terms = Terms {

@@ -277,7 +277,8 @@ impl Service {
     /// The figures, as they are now.
     async fn figures(&self) -> String {
         self.metrics.set_jobs(locked(&self.mirror).values());
-        if let Ok(workers) = self.workers().await {
+        if let Ok(mut workers) = self.workers().await {
+            workers.retain(|(worker, _)| !worker.is_coordinator);
             let healthy = workers.iter().filter(|(_, is_healthy)| *is_healthy).count();
             self.metrics.set_workers(healthy, workers.len() - healthy);
         }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use miden_cvm::Proof;
 use miden_cvm_service::pb;
 
 use serde_json::Value;
@@ -106,6 +107,14 @@ async fn prove_has_it_proven_elsewhere() {
         "",
     );
     assert!(verify.status.success(), "{verify:?}");
+
+    // Several workers, here one that takes all parts in turn, prove one run.
+    let output = prove(&["--slices", "2"], "secret");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(output.status.success(), "{answer}");
+    let sliced = fs::read(&proof).expect("a file");
+    verified(&fs::read(&statement).expect("a file"), &sliced);
+    assert_eq!(Proof::from_bytes(&sliced).expect("a proof").groups(), 2);
 
     // What the service does not take is told, and proven here only if it is said that it may be.
     let told = |output: &Output| {

@@ -1,6 +1,9 @@
 //! Every answer by HTTP has the fields that the book lists, and no others.
 
-use miden_cvm_service::job::Priority;
+use miden_cvm_service::{
+    job::{Item, Priority, Role},
+    record::{CauseKind, Record},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -83,6 +86,34 @@ async fn answers_are_those_of_the_book() {
         assert_eq!(over["state"]["is"], state);
         formats.check("Record", &over);
     }
+    // One that workers prove together, of which one has failed.
+    host.coordinate("coordinator");
+    let sliced = host.submit_in_slices(FIB, 2).await;
+    let is_asked = |record: &Record| record.slices.is_some();
+    host.until(&sliced, is_asked).await;
+    let mut failed = false;
+    for part in 0..2 {
+        host.jobs
+            .begin_part(sliced.id, part, false, "other")
+            .await
+            .expect("an engine");
+        let fail = host
+            .jobs
+            .fail_part(sliced.id, part, "other", CauseKind::Crash, "it is gone");
+        if fail.await.expect("an engine") {
+            failed = true;
+            let item = Item {
+                job: sliced.id,
+                role: Role::Part(part),
+            };
+            let pushed = host.jobs.queue().push(item, Priority::Normal).await;
+            pushed.expect("an engine");
+        }
+    }
+    assert!(failed, "the worker has only one of the parts");
+    let over = host.until_over(&sliced).await;
+    assert_eq!(over.state.name(), "done", "{over:?}");
+    formats.check("Record", &json!(over));
     for (path, section) in [("/v1/jobs", "Record"), ("/v1/workers", "Worker")] {
         let listed = host.get(path).await.json();
         let listed = listed.as_array().expect("a list");

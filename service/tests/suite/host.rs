@@ -13,7 +13,7 @@ use miden_cvm::{Expectations, MinSecurity, Statement, verify};
 use miden_cvm_service::{
     child::ProcessLimits,
     client::{ClientError, Received, Remote},
-    job::{Job, OptionNames, Terms},
+    job::{Duty, Job, OptionNames, Terms},
     jobs::{Jobs, Rules},
     pb,
     queue::{Queue, embedded::Embedded},
@@ -130,10 +130,26 @@ impl Host {
         executable: impl AsRef<Path>,
         limits: ProcessLimits,
     ) -> usize {
+        self.take_on(name, Duty::Prove, executable.as_ref(), limits)
+    }
+
+    /// Adds a coordinator, and returns its place among the tasks.
+    pub fn coordinate(&mut self, name: &str) -> usize {
+        self.take_on(name, Duty::Coordinate, SERVICE.as_ref(), limits())
+    }
+
+    fn take_on(
+        &mut self,
+        name: &str,
+        duty: Duty,
+        executable: &Path,
+        limits: ProcessLimits,
+    ) -> usize {
         let worker = Worker {
             jobs: self.jobs.clone(),
             name: name.into(),
-            executable: executable.as_ref().into(),
+            duty,
+            executable: executable.into(),
             limits,
             grace: Duration::ZERO,
         };
@@ -179,6 +195,16 @@ impl Host {
             is_detached: true,
             ..Terms::default()
         };
+        self.jobs.submit(&job, terms).await.expect("a job")
+    }
+
+    /// Submits a program for so many workers together.
+    pub async fn submit_in_slices(&self, source: &str, slices: u8) -> Record {
+        let terms = Terms {
+            is_detached: true,
+            ..Terms::default()
+        };
+        let job = job_in_slices(source, slices);
         self.jobs.submit(&job, terms).await.expect("a job")
     }
 
@@ -348,7 +374,16 @@ pub fn options() -> OptionNames {
 }
 
 pub fn job(source: &str) -> Job {
-    let options = options().try_into().expect("options");
+    job_in_slices(source, 1)
+}
+
+/// A job for so many workers.
+pub fn job_in_slices(source: &str, slices: u8) -> Job {
+    let options = OptionNames {
+        slices,
+        ..options()
+    };
+    let options = options.try_into().expect("options");
     Job::prepare(source.as_bytes(), b"", options).expect("a job")
 }
 

@@ -7,7 +7,9 @@ mod deploy;
 mod failures;
 mod formats;
 mod host;
+mod page;
 #[path = "../../../tests/cli/schema.rs"]
 mod schema;
 mod shared;
+mod slices;
 mod workers;

@@ -5,14 +5,15 @@ use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
+use miden_cvm::Proof;
 use miden_cvm_service::{
-    job::{Priority, Terms},
+    job::{Item, Priority, Terms},
     jobs::JobsError,
     queue::{
         Queue, QueueError,
         nats::{Nats, Settings},
     },
-    record::{CauseKind, Record, State},
+    record::{CauseKind, PartState, Record, State},
     server::ServerOptions,
 };
 use tempfile::TempDir;
@@ -168,7 +169,7 @@ async fn messages_that_come_twice_and_a_full_queue() {
     host.submit(FIB).await;
     host.jobs
         .queue()
-        .push(first.id, Priority::High)
+        .push(Item::first(first.id, first.options), Priority::High)
         .await
         .expect("a second message");
     host.submit("begin push.1 drop end").await;
@@ -258,6 +259,94 @@ async fn a_killed_server_loses_nothing() {
     verified(&proven.statement, &proven.proof);
     assert_eq!(proven.job.attempts, 1);
     workers.stop().await;
+}
+
+/// A program that takes some ten thousand cycles.
+const MIDDLE: &str = "begin push.2000 dup neq.0 while.true sub.1 dup neq.0 end drop end";
+
+/// The number of the part that a worker with this process has.
+fn part_of(record: &Record, process: &Process) -> Option<u8> {
+    let worker = format!("-{}-1", process.0.id());
+    let parts = record.slices.as_ref()?.parts.iter();
+    let mut parts = (0..).zip(parts);
+    let found = parts.find(
+        |(_, part)| matches!(&part.state, PartState::Held { worker: of } if of.ends_with(&worker)),
+    );
+    found.map(|(number, _)| number)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_proven_by_several_processes_of_which_one_is_killed() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut host = server.host(Setup::default()).await;
+    host.coordinate("coordinator");
+    let mut workers = [server.worker(), server.worker()];
+    let record = host.submit_in_slices(MIDDLE, 2).await;
+    let is_shared = |record: &Record| {
+        let mut workers = workers.iter();
+        workers.all(|worker| part_of(record, worker).is_some())
+    };
+    let shared = host.until(&record, is_shared).await;
+    let lost = part_of(&shared, &workers[0]).expect("a part");
+    workers[0].kill();
+    let _heir = server.worker();
+    let done = until_over(&host, &record).await;
+    assert!(is_done(&done), "{done:?}");
+    assert_eq!((done.attempts, done.causes.len()), (1, 0), "{done:?}");
+    let part = done.part(lost).expect("a part");
+    assert_eq!(part.causes[0].kind, CauseKind::WorkerLost);
+    let (_, statement, proof) = host.jobs.proof(record.id).await.expect("a proof");
+    verified(&statement, &proof);
+    assert_eq!(Proof::from_bytes(&proof).expect("a proof").groups(), 2);
+    host.stop().await;
+}
+
+/// The server that asks the workers is killed: another one goes on with what was answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_no_answer_of_a_part() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (url, port) = (server.url(), free_port());
+    let listen = format!("127.0.0.1:{port}");
+    let arguments = [
+        "serve",
+        "--nats",
+        &url,
+        "--listen",
+        &listen,
+        "--workers",
+        "0",
+        "--lease",
+        "1",
+    ];
+    let mut killed = Process::start(SERVICE, &arguments);
+    until_up(&format!("http://{listen}")).await;
+    // It has no coordinator, and only looks on.
+    let host = server.host(Setup::default()).await;
+    let _workers = [server.worker(), server.worker()];
+    let record = host.submit_in_slices(MIDDLE, 2).await;
+    let has_answer = |record: &Record| {
+        let parts = record.slices.iter().flat_map(|slices| &slices.parts);
+        parts.map(|part| part.answers.len()).max() > Some(0)
+    };
+    host.until(&record, has_answer).await;
+    killed.kill();
+    let _again = Process::start(SERVICE, &arguments);
+    let done = until_over(&host, &record).await;
+    assert!(is_done(&done), "{done:?}");
+    assert_eq!(
+        (done.attempts, done.causes[0].kind),
+        (2, CauseKind::WorkerLost)
+    );
+    for part in &done.slices.as_ref().expect("parts").parts {
+        assert_eq!((part.answers.len(), part.causes.len()), (6, 0), "{part:?}");
+    }
+    let (_, statement, proof) = host.jobs.proof(record.id).await.expect("a proof");
+    verified(&statement, &proof);
+    host.stop().await;
 }
 
 /// Who writes to NATS past the service.

@@ -4,6 +4,8 @@
 //! runs at least once and counts exactly once, however many servers and workers there are, and wherever
 //! one of them stops.
 
+mod parts;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -12,10 +14,12 @@ use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking};
 use tracing::warn;
 
 use crate::{
-    job::{Digest, Job, JobId, Terms, check_result},
+    job::{Digest, Item, Job, JobId, Terms, check_result},
     queue::{Queue, QueueError, Seen},
-    record::{Cause, CauseKind, Outcome, Record, Report, State, Time},
+    record::{Cause, CauseKind, Outcome, Record, Report, Slices, State, Time},
 };
+
+pub use parts::{Answered, Begun, Wrong};
 
 /// The limits of a service's jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +139,7 @@ impl Jobs {
             attempts: 0,
             causes: Vec::new(),
             state: State::Queued,
+            slices: None,
         };
         loop {
             let seen = self.queue.load(id).await?;
@@ -172,7 +177,8 @@ impl Jobs {
 
     /// Lets a new record's job wait; if it may not, the record is as it was.
     async fn enqueue(&self, record: Record, before: Option<Seen>) -> Result<Record, JobsError> {
-        let pushed = self.queue.push(record.id, record.priority).await;
+        let item = Item::first(record.id, record.options);
+        let pushed = self.queue.push(item, record.priority).await;
         if let Err(error) = pushed {
             match before {
                 Some(before) => {
@@ -263,8 +269,8 @@ impl Jobs {
         .await
     }
 
-    /// Gives a job to a worker that has a lease of it; nothing if there is nothing to do: it is over, or
-    /// another worker has it.
+    /// Gives a job to a worker, or to a coordinator, that has a lease of it; nothing if there is nothing to do:
+    /// it is over, or somebody else has it.
     ///
     /// # Errors
     /// Returns an error if the engine does not work.
@@ -413,13 +419,24 @@ impl Jobs {
             Ok(()) => over(&record, State::Done { result }),
             Err(message) => {
                 let cause = cause(CauseKind::InvalidResult, &message, &result.worker);
-                failed(&record, cause, self.rules.max_attempts)
+                Record {
+                    // The same answers would make the same proof.
+                    slices: None,
+                    ..failed(&record, cause, self.rules.max_attempts)
+                }
             }
         };
-        let is_queued = next.state == State::Queued;
         // Another server may have judged it.
-        if self.queue.store(&next, version).await? && is_queued {
-            self.queue.push(id, next.priority).await?;
+        if !self.queue.store(&next, version).await? {
+            return Ok(());
+        }
+        if next.state == State::Queued {
+            let item = Item::first(id, next.options);
+            self.queue.push(item, next.priority).await?;
+        }
+        // What the workers said leads to this result and to no other.
+        for message in record.slices.iter().flat_map(Slices::objects) {
+            self.queue.delete(message).await?;
         }
         Ok(())
     }
@@ -488,11 +505,14 @@ impl Jobs {
         if let Some(result) = record.state.result() {
             objects.extend([result.statement, result.proof]);
         }
+        objects.extend(record.slices.iter().flat_map(Slices::objects));
         for record in self.records().await? {
             let result = record.state.result();
+            let messages: Vec<Digest> = record.slices.iter().flat_map(Slices::objects).collect();
             objects.retain(|object| {
                 *object != record.target
                     && *object != record.inputs
+                    && !messages.contains(object)
                     && result
                         .is_none_or(|result| *object != result.statement && *object != result.proof)
             });

@@ -1,28 +1,36 @@
-//! Workers: they take jobs, have them proven, and tell how it went.
+//! Workers: they take jobs and parts of jobs, have them proven, and tell how it went; and coordinators, which
+//! take jobs that several workers prove together, and ask these.
+
+mod coordinator;
+mod hold;
+mod part;
 
 use std::{path::PathBuf, pin::pin, time::Duration};
 
 use tokio::{
-    sync::{broadcast::error::RecvError, watch},
-    time::{Instant, interval, sleep, sleep_until},
+    sync::watch,
+    time::{interval, sleep},
 };
 use tracing::{info, warn};
 
+use self::hold::{Early, Hold};
 use crate::{
-    child::{self, Failure, ProcessLimits},
-    job::JobId,
+    child::{self, Failure, ProcessLimits, Task},
+    job::{Duty, Item, JobId, Role},
     jobs::{Jobs, JobsError, Made},
     queue::{Lease, QueueError},
-    record::{CauseKind, Record, State, Time, WorkerStatus},
+    record::{Record, Time, WorkerStatus},
     stop::stopped,
 };
 
-/// A worker.
+/// A worker, or a coordinator.
 pub struct Worker {
     /// The jobs that it takes.
     pub jobs: Jobs,
     /// Its name, which no other worker has.
     pub name: String,
+    /// What it takes.
+    pub duty: Duty,
     /// The executable that runs jobs.
     pub executable: PathBuf,
     /// The limits of a job.
@@ -31,31 +39,19 @@ pub struct Worker {
     pub grace: Duration,
 }
 
-/// The result of an attempt.
-enum End {
-    Made(Made),
-    Failed(Failure),
-    /// The job is somebody else's, or over.
-    Superseded,
-    /// The worker has no more time for it.
-    Stopped,
-}
-
 /// The number of times that something is tried which the engine does not do at once.
 const TRIES: u32 = 60;
-
-/// Longer than anything takes, and no more than can be added to any time.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The time between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Worker {
-    /// Takes job after job until it is told to stop; then it ends the one that it has, or gives it back.
+    /// Takes item after item until it is told to stop; then it ends the one that it has, or gives it back.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut status = WorkerStatus {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
+            is_coordinator: self.duty == Duty::Coordinate,
             job: None,
             done: 0,
             failed: 0,
@@ -65,7 +61,7 @@ impl Worker {
         let mut tick = interval(self.jobs.queue().lease() / 3);
         while !*stop.borrow() {
             let lease = {
-                let mut pull = pin!(self.jobs.queue().pull());
+                let mut pull = pin!(self.jobs.queue().pull(self.duty));
                 loop {
                     tokio::select! {
                         lease = &mut pull => break Some(lease),
@@ -76,7 +72,16 @@ impl Worker {
             };
             match lease {
                 Some(Ok(lease)) => {
-                    if let Err(error) = self.take(lease, &mut status, &stop).await {
+                    let Item { job, role } = lease.item();
+                    let taken = match role {
+                        Role::Part(part) => {
+                            self.take_part(job, part, lease, &mut status, &stop).await
+                        }
+                        Role::Whole | Role::Coordinator => {
+                            self.take(lease, &mut status, &stop).await
+                        }
+                    };
+                    if let Err(error) = taken {
                         warn!(worker = self.name, %error, "a job is left to its lease");
                         sleep(PAUSE).await;
                     }
@@ -107,8 +112,9 @@ impl Worker {
         status: &mut WorkerStatus,
         stop: &watch::Receiver<bool>,
     ) -> Result<(), JobsError> {
-        let id = lease.id();
-        let begun = self.jobs.begin(id, lease.is_again(), &self.name).await;
+        let item = lease.item();
+        let id = item.job;
+        let begun = self.begin(item, lease.is_again()).await;
         let record = match begun {
             Ok(Some(record)) => record,
             Ok(None) => return Ok(lease.finish().await?),
@@ -121,16 +127,22 @@ impl Worker {
         info!(worker = self.name, job = %id, attempt = record.attempts, "begun");
         status.job = Some(id);
         self.tell(status).await;
-        let end = self.attempt(&record, &mut *lease, status, stop).await;
+        let made = {
+            let mut hold = Hold::new(self, item, &record, &mut *lease, status, stop);
+            match item.role {
+                Role::Coordinator => self.coordinate(&record, &mut hold).await,
+                _ => self.prove(&record, &mut hold).await,
+            }
+        };
         status.job = None;
-        let told = match end {
-            End::Made(made) => {
+        let told = match made {
+            Ok(made) => {
                 status.done += 1;
                 info!(worker = self.name, job = %id, seconds = made.report.prove_seconds, "proven");
                 self.deliver(id, &made, &mut *lease).await?;
                 lease.finish().await
             }
-            End::Failed(Failure { kind, message }) => {
+            Err(Early::Failed(Failure { kind, message })) => {
                 status.failed += 1;
                 warn!(worker = self.name, job = %id, kind = kind.name(), message, "failed");
                 match self.jobs.fail(id, &self.name, kind, &message).await? {
@@ -138,14 +150,23 @@ impl Worker {
                     false => lease.finish().await,
                 }
             }
-            End::Superseded => lease.finish().await,
-            End::Stopped => {
+            Err(Early::Superseded) => lease.finish().await,
+            Err(Early::Stopped) => {
                 self.jobs.hand_back(id, &self.name).await?;
                 lease.give_back(Duration::ZERO).await
             }
         };
         self.tell(status).await;
         Ok(told?)
+    }
+
+    /// Begins with an item, if it is what has to be done first for its job.
+    async fn begin(&self, item: Item, is_again: bool) -> Result<Option<Record>, QueueError> {
+        let seen = self.jobs.queue().load(item.job).await?;
+        match seen.is_some_and(|seen| Item::first(item.job, seen.record.options) == item) {
+            true => self.jobs.begin(item.job, is_again, &self.name).await,
+            false => Ok(None),
+        }
     }
 
     /// Delivers a result, also to an engine that is away for some time.
@@ -168,89 +189,39 @@ impl Worker {
         self.jobs.deliver(id, &self.name, made).await
     }
 
-    /// Has a job proven, and holds its lease meanwhile.
-    async fn attempt(
-        &self,
-        record: &Record,
-        lease: &mut dyn Lease,
-        status: &mut WorkerStatus,
-        stop: &watch::Receiver<bool>,
-    ) -> End {
+    /// The task of a role in a job.
+    async fn task(&self, record: &Record, role: Role) -> Result<Task, Failure> {
         let queue = self.jobs.queue();
-        let mut changes = queue.changes();
-        let (target, inputs) = match (
-            queue.get(record.target).await,
-            queue.get(record.inputs).await,
-        ) {
-            (Ok(target), Ok(inputs)) => (target, inputs),
-            (Err(error), _) | (_, Err(error)) => {
-                return End::Failed(Failure {
-                    kind: CauseKind::Storage,
-                    message: error.to_string(),
-                });
-            }
-        };
-        let mut process = pin!(child::run(
-            &self.executable,
-            self.limits,
-            record.options,
-            target,
-            inputs
-        ));
-        let now = Instant::now();
-        let too_long = now + self.limits.time.min(FOREVER);
-        let too_late = now + record.deadline.since(Time::now()).min(FOREVER);
-        let mut stop_at = None;
-        let mut tick = interval(queue.lease() / 3);
-        loop {
-            let is_suspect = tokio::select! {
-                made = &mut process => return match made {
-                    Ok(made) => End::Made(made),
-                    Err(failure) => End::Failed(failure),
-                },
-                _ = tick.tick() => {
-                    if let Err(error) = lease.extend().await {
-                        warn!(worker = self.name, job = %record.id, %error, "the lease is not extended");
-                    }
-                    self.tell(status).await;
-                    true
-                }
-                change = changes.recv() => match change {
-                    Ok(id) => id == record.id,
-                    Err(RecvError::Lagged(_)) => true,
-                    Err(RecvError::Closed) => false,
-                },
-                () = sleep_until(too_late) => return End::Failed(Failure {
-                    kind: CauseKind::Deadline,
-                    message: "the job was not done by its deadline".into(),
-                }),
-                () = sleep_until(too_long) => return End::Failed(Failure {
-                    kind: CauseKind::Time,
-                    message: format!(
-                        "the attempt took longer than the {} s that one may take",
-                        self.limits.time.as_secs_f64()
-                    ),
-                }),
-                () = stopped(stop), if stop_at.is_none() => {
-                    status.is_draining = true;
-                    stop_at = Some(Instant::now() + self.grace.min(FOREVER));
-                    false
-                }
-                () = sleep_until(stop_at.unwrap_or(now)), if stop_at.is_some() => return End::Stopped,
-            };
-            if is_suspect && !self.is_mine(record.id).await {
-                return End::Superseded;
-            }
-        }
+        Ok(Task {
+            role,
+            options: record.options,
+            target: queue.get(record.target).await.map_err(Failure::storage)?,
+            inputs: queue.get(record.inputs).await.map_err(Failure::storage)?,
+        })
     }
 
-    /// Returns `true` if a job is still this worker's. An engine that does not answer does not say that it is not.
-    async fn is_mine(&self, id: JobId) -> bool {
-        match self.jobs.status(id).await {
-            Ok(record) => matches!(record.state, State::Running { worker } if worker == self.name),
-            Err(JobsError::Unknown(_)) => false,
-            Err(JobsError::Queue(error)) => !error.is_final(),
-            Err(_) => true,
+    /// Has all of a job proven.
+    async fn prove(&self, record: &Record, hold: &mut Hold<'_>) -> Result<Made, Early> {
+        let proven = async {
+            let task = self.task(record, Role::Whole).await?;
+            child::run(&self.executable, self.limits, task).await
+        };
+        hold.during(proven, Some(self.limits.time)).await
+    }
+
+    /// Does something that the engine has a part in, again and again while it is away.
+    async fn patiently<T, F>(&self, work: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, JobsError>>,
+    {
+        loop {
+            match work().await {
+                Err(JobsError::Queue(QueueError::Broken(error))) => {
+                    warn!(worker = self.name, error, "the queue is waited for");
+                    sleep(PAUSE).await;
+                }
+                done => return done.map_err(Failure::storage),
+            }
         }
     }
 }
