@@ -7,6 +7,46 @@ use super::{schema::Formats, *};
 
 const BOOK: &str = include_str!("../../docs/src/formats.md");
 
+/// A composition whose root makes instances that it can wire imports to.
+const WIRED: [(&str, &str); 5] = [
+    (
+        "wired/wired.toml",
+        "main = \"app.main\"
+        [instances.app]
+        component = \"app\"
+        installs = []
+        imports.account = \"account\"
+        [instances.account]
+        component = \"account\"",
+    ),
+    (
+        "wired/app/component.toml",
+        "name = \"app\"
+        sources = [\"app.masm\"]
+        [exports.main]
+        procedure = \"app::main\"
+        [imports.account]
+        interface = \"a:account\"
+        instances = true",
+    ),
+    (
+        "wired/app/app.masm",
+        "use resources::account
+        pub proc main
+            exec.account::instantiate dup call.imports::intrinsics::wire drop drop
+        end",
+    ),
+    (
+        "wired/account/component.toml",
+        "name = \"account\"
+        sources = [\"account.masm\"]
+        [exports.bump]
+        procedure = \"account::bump\"
+        interface = \"a:account\"",
+    ),
+    ("wired/account/account.masm", "pub proc bump add.1 end"),
+];
+
 impl Formats<'_> {
     /// Checks the answer of a command.
     fn answer(&self, section: &str, finished: Finished) {
@@ -329,10 +369,14 @@ fn files_and_answers_are_those_of_the_book() {
         "miden_cvm_component",
         &path("shop.masp"),
     );
+    for (name, text) in WIRED {
+        folder.write(name, text);
+    }
     for (target, name) in [
         (&parts, "parts"),
         (&vault, "vault"),
         (&ledger, "ledger"),
+        (&path("wired/wired.toml"), "wired"),
         (&example("transaction"), "transaction"),
         (&old, "old"),
     ] {
