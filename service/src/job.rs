@@ -27,6 +27,12 @@ impl Digest {
         }
         Self(hasher.finalize().into())
     }
+
+    /// Its first bytes, 32 at most.
+    pub fn first<const BYTES: usize>(&self) -> [u8; BYTES] {
+        const { assert!(BYTES <= 32, "a hash has 32 bytes") };
+        std::array::from_fn(|i| self.0[i])
+    }
 }
 
 impl fmt::Display for Digest {

@@ -2,8 +2,8 @@
 //!
 //! [`jobs`] has the rules by which jobs come in, are proven and are over; they are the same on every
 //! engine ([`queue`]). A [`worker`] takes jobs and has each proven in a process of its own ([`child`]);
-//! the [`server`] takes them from clients, verifies results and tells how it goes. [`client`] is the
-//! other end.
+//! the [`server`] takes them from clients, verifies results and tells how it goes. [`traces`] tells
+//! collectors of it; [`client`] is the other end.
 
 pub mod child;
 pub mod client;
@@ -15,4 +15,5 @@ pub mod queue;
 pub mod record;
 pub mod server;
 pub mod stop;
+pub mod traces;
 pub mod worker;

@@ -17,6 +17,7 @@ use miden_cvm_service::{
         nats::{Nats, Settings},
     },
     server::{ServerOptions, Service, serve},
+    traces::Traces,
 };
 use tokio::net::TcpListener;
 use tonic::transport::Identity;
@@ -69,6 +70,10 @@ pub struct ServeCommand {
     workers: WorkerArgs,
     #[command(flatten)]
     log: Log,
+    /// The address of a collector that is sent a trace of each job when it is over, by OTLP over gRPC, such
+    /// as `http://localhost:4317`
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
 }
 
 /// The limits of jobs.
@@ -128,6 +133,8 @@ impl ServeCommand {
             }
             _ => None,
         };
+        let traces = self.otlp.as_deref().map(Traces::to).transpose();
+        let traces = traces.map_err(|error| Failure::failed(with_reasons(&error)))?;
         let lease = Duration::from_secs(self.lease);
         let queue: Arc<dyn Queue> = match &self.nats {
             Some(url) => {
@@ -158,12 +165,16 @@ impl ServeCommand {
         }
         let service = Service::new(jobs.clone(), stop.clone());
         let options = ServerOptions { token, tls };
+        let traces = traces.map(|traces| tokio::spawn(traces.follow(jobs.clone())));
         let coordinators = self.coordinators;
         let (served, worked, coordinated) = tokio::join!(
             serve(service, listener, options),
             self.workers.run(&jobs, &stop),
             self.workers.coordinate(coordinators, &jobs, &stop),
         );
+        if let Some(traces) = traces {
+            traces.abort();
+        }
         served.map_err(|error| Failure::failed(with_reasons(&error)))?;
         worked.and(coordinated)
     }

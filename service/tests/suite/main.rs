@@ -12,4 +12,5 @@ mod page;
 mod schema;
 mod shared;
 mod slices;
+mod traces;
 mod workers;
