@@ -1,7 +1,13 @@
 //! Hashes of many inputs at a time, which vector units make several times as fast as one by one.
 
 mod blake3;
+// Sponges are written for the vector units of one kind of processor.
+#[cfg(target_arch = "x86_64")]
 mod sponge;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_sponge.rs"]
+mod sponge;
+#[cfg(target_arch = "x86_64")]
 mod vector;
 
 use miden_core::{

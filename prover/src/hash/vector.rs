@@ -3,7 +3,6 @@
 //! Elements are any integers below 2^64 that are congruent to them. What a compiler vectorizes on its
 //! own depends on what it inlines where; these operations are those that are written here.
 
-#[cfg(target_arch = "x86_64")]
 use core::arch::{asm, x86_64::*};
 
 use crate::packed::VectorUnit;
@@ -115,30 +114,26 @@ pub trait Work {
 /// whether it is done.
 #[inline]
 pub fn run_on(unit: VectorUnit, work: impl Work) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    if unit.is_available() {
-        match unit {
-            // SAFETY: the processor has the features.
-            VectorUnit::Avx512 => unsafe { with_avx512(work) },
-            // SAFETY: the processor has the feature.
-            VectorUnit::Avx2 => unsafe { with_avx2(work) },
-            VectorUnit::Baseline => return false,
-        }
-        return true;
+    if !unit.is_available() {
+        return false;
     }
-    let _ = (unit, work);
-    false
+    match unit {
+        // SAFETY: the processor has the features.
+        VectorUnit::Avx512 => unsafe { with_avx512(work) },
+        // SAFETY: the processor has the feature.
+        VectorUnit::Avx2 => unsafe { with_avx2(work) },
+        VectorUnit::Baseline => return false,
+    }
+    true
 }
 
 // As many vectors as keep the unit busy while it waits for some of them, and as there are registers
 // for.
-#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
 fn with_avx512(work: impl Work) {
     work.run::<Vector512, 6>();
 }
 
-#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn with_avx2(work: impl Work) {
     work.run::<Vector256, 4>();
@@ -146,7 +141,6 @@ fn with_avx2(work: impl Work) {
 
 /// [`EPSILON`], of which the compiler does not know, since it would make three operations of a product
 /// with it.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn unknown_epsilon() -> u64 {
     let mut epsilon = EPSILON;
@@ -158,7 +152,6 @@ fn unknown_epsilon() -> u64 {
 }
 
 /// The instructions that vectors of both widths have.
-#[cfg(target_arch = "x86_64")]
 macro_rules! common_instructions {
     ($count:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $shl:ident,
         $shr:ident, $and:ident, $mul:ident) => {
@@ -223,11 +216,9 @@ macro_rules! common_instructions {
 }
 
 /// A vector of AVX-512.
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 struct Vector512(__m512i);
 
-#[cfg(target_arch = "x86_64")]
 impl Lanes for Vector512 {
     common_instructions! {
         8, _mm512_set1_epi64, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_add_epi64,
@@ -265,11 +256,9 @@ impl Lanes for Vector512 {
 }
 
 /// A vector of AVX2.
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 struct Vector256(__m256i);
 
-#[cfg(target_arch = "x86_64")]
 impl Vector256 {
     /// The integers minus 2^63, modulo 2^64: of these, the signed comparison is the unsigned one of
     /// the integers.
@@ -287,7 +276,6 @@ impl Vector256 {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 impl Lanes for Vector256 {
     common_instructions! {
         4, _mm256_set1_epi64x, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_add_epi64,
