@@ -415,7 +415,11 @@ async fn changed_answers_are_refused_and_their_worker_is_named() {
     const ELEMENTS: usize = 7 + 32 + 3 * 32;
     type Lie = (&'static str, Box<dyn Fn(&mut Vec<u8>)>, &'static str);
     let lies: [Lie; 7] = [
-        ("main", Box::new(change(|_| 0)), "no such message"),
+        (
+            "main",
+            Box::new(change(|_| 0)),
+            "not a message of a sliced proof",
+        ),
         ("main", Box::new(change(|_| 6)), "there is no group"),
         (
             "lookups",
@@ -425,12 +429,12 @@ async fn changed_answers_are_refused_and_their_worker_is_named() {
         (
             "composition",
             Box::new(change(|_| 40)),
-            "otherwise than before",
+            "gave another answer before",
         ),
         (
             "outside",
             Box::new(change(|_| ELEMENTS)),
-            "do not come to its composition",
+            "do not match its composition",
         ),
         (
             "share",
