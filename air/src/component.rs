@@ -13,7 +13,10 @@ use thiserror::Error;
 use winter_math::FieldElement;
 
 pub use crate::composition::INSTALLED;
-use crate::composition::{DATA_LIMIT, Intrinsic, IntrinsicCall, LinkKind, SEGMENT_BLOCK};
+use crate::{
+    composition::{Intrinsic, IntrinsicCall, LinkKind, SEGMENT_BLOCK},
+    memory_io::DATA_LIMIT,
+};
 
 /// The elements of a block.
 pub const BLOCK: usize = 8;

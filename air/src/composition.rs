@@ -20,7 +20,7 @@ pub use self::{
 };
 use crate::{
     canonical,
-    memory_io::{self, Area, MemoryLayout, MemoryLayoutError},
+    memory_io::{self, Area, DATA_LIMIT, MemoryLayout, MemoryLayoutError},
 };
 
 /// The most instances that a composition may have: an instance index fits in 16 bits.
@@ -40,9 +40,6 @@ pub const MAX_RESOURCES: usize = 1 << 16;
 /// The number of the type that handles to instances of instance 0 have which the program makes; for
 /// those of instance `i` it is `i` more. Numbers below are those of the composition's resource types.
 pub const FIRST_INSTANCE_TYPE: u32 = MAX_RESOURCES as u32;
-
-/// Static data lies below this address; locals and the frame pointer live from here on.
-pub const DATA_LIMIT: u64 = 1 << 31;
 
 /// The number of elements that a data segment is a multiple of: one sponge block.
 pub const SEGMENT_BLOCK: u32 = 8;

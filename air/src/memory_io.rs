@@ -10,7 +10,10 @@ use miden_core::{Felt, StackInputs};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{canonical, composition::DATA_LIMIT};
+use crate::canonical;
+
+/// Static data, inputs and outputs lie below this address; locals and the frame pointer live from here on.
+pub const DATA_LIMIT: u64 = 1 << 31;
 
 /// The most elements that the inputs may have, and the outputs.
 pub const MAX_MEMORY_IO: usize = 1024;

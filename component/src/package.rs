@@ -21,8 +21,8 @@ use miden_core::{
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
     canonical::Hex,
-    composition::{DATA_LIMIT, Intrinsic, LinkKind, SEGMENT_BLOCK},
-    memory_io::{Area, MemoryLayout},
+    composition::{Intrinsic, LinkKind, SEGMENT_BLOCK},
+    memory_io::{Area, DATA_LIMIT, MemoryLayout},
 };
 use miden_mast_package::{
     MastArtifact, Package, PackageExport, PackageKind, PackageManifest,

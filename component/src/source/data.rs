@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc};
 use miden_core::{Felt, StarkField, Word};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
-    composition::{DATA_LIMIT, SEGMENT_BLOCK},
-    memory_io::{Area, MemoryLayout, MemoryLayoutError},
+    composition::SEGMENT_BLOCK,
+    memory_io::{Area, DATA_LIMIT, MemoryLayout, MemoryLayoutError},
 };
 use toml::Spanned;
 
