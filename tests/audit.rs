@@ -25,12 +25,16 @@ fn example(path: &str) -> PathBuf {
 
 /// The trace of an example on its own inputs.
 fn trace(path: &str, kernel: Option<&str>) -> ExecutionTrace {
-    let path = example(path);
+    trace_of(&example(path), kernel)
+}
+
+/// The trace of a target on the inputs beside it.
+fn trace_of(path: &Path, kernel: Option<&str>) -> ExecutionTrace {
     let mut loader = Loader::new();
     if let Some(kernel) = kernel {
         loader = loader.with_kernel(&example(kernel)).expect("a kernel");
     }
-    let target = loader.load(&path).expect("an example");
+    let target = loader.load(path).expect("a target");
     let inputs = match path.with_extension("inputs") {
         inputs if inputs.exists() => Inputs::read(&inputs).expect("inputs"),
         _ => Inputs::default(),
@@ -48,6 +52,73 @@ fn trace(path: &str, kernel: Option<&str>) -> ExecutionTrace {
 /// The program that uses every operation.
 fn operations() -> ExecutionTrace {
     trace("operations/operations.masm", Some("operations/kernel.masm"))
+}
+
+/// A composition whose root calls an instance isolated, again and again, which calls another one in the same domain.
+fn isolated() -> ExecutionTrace {
+    const FILES: [(&str, &str); 7] = [
+        (
+            "isolated.toml",
+            "main = \"app.main\"
+            [instances.app]
+            component = \"app\"
+            imports.weigh = \"scale.weigh\"
+            [instances.scale]
+            component = \"scale\"
+            imports.tally = \"book.tally\"
+            [instances.book]
+            component = \"book\"",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"
+            sources = [\"app.masm\"]
+            [exports.main]
+            procedure = \"app::main\"
+            [imports.weigh]
+            interface = \"my:scale\"
+            function = \"weigh\"",
+        ),
+        (
+            "app/app.masm",
+            "pub proc main repeat.100 call.imports::weigh end end",
+        ),
+        (
+            "scale/component.toml",
+            "name = \"scale\"
+            sources = [\"scale.masm\"]
+            [exports.weigh]
+            procedure = \"scale::weigh\"
+            kind = \"isolated\"
+            interface = \"my:scale\"
+            [imports.tally]
+            interface = \"my:book\"
+            function = \"tally\"",
+        ),
+        (
+            "scale/scale.masm",
+            "pub proc weigh repeat.8 call.imports::tally end end",
+        ),
+        (
+            "book/component.toml",
+            "name = \"book\"
+            sources = [\"book.masm\"]
+            [exports.tally]
+            procedure = \"book::tally\"
+            interface = \"my:book\"",
+        ),
+        (
+            "book/book.masm",
+            "pub proc tally push.0 mem_load add.1 dup push.0 mem_store swap drop end",
+        ),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in FILES {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    trace_of(&folder.path().join("isolated.toml"), None)
 }
 
 fn campaign(trace: ExecutionTrace, mutations: u64) -> AuditReport {
@@ -106,6 +177,7 @@ fn nothing_survives_and_everything_objects() {
         campaign(trace("accounts/accounts.toml", None), 6_000),
         campaign(trace("transaction/transaction.toml", None), 16_000),
         campaign(trace("fib/fib.masm", None), 2_000),
+        campaign(isolated(), 12_000),
     ];
     let public = trace("fib/fib.masm", None).public;
     let names = Table::ALL.into_iter().flat_map(|table| {
