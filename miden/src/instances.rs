@@ -6,6 +6,9 @@
 //! in the kernel's memory, installs them, wires the scripts to the account, and adopts what the kernel calls from
 //! there on. Nothing else of the kernel's code is another one. The composition has one instance, so a statement
 //! says nothing of which scripts run, nor of the account.
+//!
+//! Foreign accounts whose procedures are invoked are instances as well. The prelude has the kernel load them, and
+//! check them against the chain, which it else does when the first procedure of each is invoked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +16,7 @@ use std::{
 };
 
 use miden_core::{
-    EventId, EventName, Felt, Program, Word,
+    EventId, EventName, Felt, Operation, Program, Word,
     mast::{JoinNodeBuilder, MastForest, MastForestContributor, MastNode, MastNodeExt, MastNodeId},
 };
 use miden_cvm_air::{
@@ -26,6 +29,7 @@ use miden_cvm_processor::{
 };
 use miden_processor::EventError;
 use miden_protocol::{
+    account::{AccountCode, AccountId},
     assembly::{
         Assembler, DefaultSourceManager, Library, Module, ModuleKind, SourceFile, SourceSpan,
         debuginfo::Location,
@@ -45,6 +49,8 @@ const STUBS: [(&str, Intrinsic); 3] = [
 
 /// Where the kernel has the roots of the native account's procedures.
 const PROCEDURES: u64 = 8224;
+/// How far it is from there to those of the first foreign account that is loaded, and from each to the next.
+const ACCOUNT_LENGTH: u64 = 8192;
 /// Where it has the root of the transaction's script.
 const TX_SCRIPT: u64 = 428;
 /// Where it has the root of the first note's script, and how far it is to the next one's.
@@ -58,11 +64,26 @@ pub enum InstancesError {
         "the transaction kernel of `miden-protocol` has no loop over notes, or the prelude is not assembled: {0}"
     )]
     Kernel(String),
-    /// Accounts of others would have to be instances as well.
+    /// What is to be known of a foreign account is not among the transaction's inputs.
+    #[error("the foreign account {id} is not among the transaction's inputs: {reason}")]
+    ForeignAccount {
+        /// The account's id, or the two elements that are none.
+        id: String,
+        /// The reason.
+        reason: String,
+    },
+    /// Two accounts have a procedure that is invoked: a call by its digest could lead to either.
     #[error(
-        "transactions that call foreign accounts do not run over instances: run the kernel without them"
+        "the procedure {0} is invoked on a foreign account, and another account of the transaction has it as \
+         well: run the kernel without instances"
     )]
-    ForeignAccounts,
+    SharedProcedure(Word),
+    /// A foreign account invokes another one.
+    #[error(
+        "the foreign account {0} invokes a procedure of another foreign account: run the kernel without \
+         instances"
+    )]
+    NestedForeign(AccountId),
     /// A script is what the account is, or calls it by two names.
     #[error("the transaction's components have no records: {0}")]
     Component(#[from] ComponentError),
@@ -149,25 +170,30 @@ impl KernelOverInstances {
     where
         H: miden_processor::SyncHost + Send + Sync,
     {
-        let installation = Installation::of(inputs)?;
         let (stack, options) = (run.stack.clone(), run.options);
         let mut advice = own_advice(run.advice.clone());
         let mut noted = Noted {
             host,
             answers: Vec::new(),
+            foreign: Vec::new(),
         };
         let plain = at_once(run.execute(&mut Prompt(&mut noted)));
         let plain = plain.ok_or(HostedError::Diverged(Divergence::Outputs))??;
+        let Noted {
+            host,
+            answers,
+            foreign,
+        } = noted;
+        let installation = Installation::of(inputs, &foreign)?;
         advice.stack.extend(installation.advice);
         for component in &installation.components {
             advice
                 .map
                 .insert(component.commitment(), component.to_elements());
         }
-        let Noted { host, answers } = noted;
         let mut told = Told {
             host,
-            answers: answers.into_iter(),
+            answers: loaded_early(answers).into_iter(),
         };
         let (program, composition) = (&self.program, Some(&self.composition));
         let run = execute_traced(
@@ -271,6 +297,119 @@ fn called(forest: &MastForest) -> BTreeSet<Word> {
     calls.collect()
 }
 
+/// The elements that code pushes: a digest that it invokes a procedure of a foreign account by is among them,
+/// unless it gets it from elsewhere.
+fn pushed(forest: &MastForest) -> BTreeSet<u64> {
+    let blocks = forest.nodes().iter().filter_map(|node| match node {
+        MastNode::Block(block) => Some(block),
+        _ => None,
+    });
+    let pushed = blocks.flat_map(|block| block.raw_operations());
+    let pushed = pushed.filter_map(|operation| match operation {
+        Operation::Push(element) => Some(element.as_int()),
+        _ => None,
+    });
+    pushed.collect()
+}
+
+fn names(pushed: &BTreeSet<u64>, digest: Word) -> bool {
+    // Zero is pushed by another operation.
+    let mut elements = digest.iter().map(|element| element.as_int());
+    elements.all(|element| element <= 1 || pushed.contains(&element))
+}
+
+/// A foreign account that the kernel loads.
+struct Foreign {
+    id: AccountId,
+    code: AccountCode,
+    /// Its procedures that somebody can invoke.
+    exported: Vec<Procedure>,
+    /// The elements that its code pushes.
+    pushed: BTreeSet<u64>,
+}
+
+impl Foreign {
+    /// The foreign accounts that were loaded, in order, without their exports.
+    fn all(inputs: &TransactionInputs, loaded: &[[Felt; 2]]) -> Result<Vec<Self>, InstancesError> {
+        let accounts = loaded.iter().map(|&[prefix, suffix]| {
+            let missing =
+                |id: String, reason: String| InstancesError::ForeignAccount { id, reason };
+            let id = AccountId::try_from([prefix, suffix])
+                .map_err(|error| missing(format!("{prefix}, {suffix}"), error.to_string()))?;
+            let account = inputs
+                .read_foreign_account_inputs(id)
+                .map_err(|error| missing(id.to_string(), error.to_string()))?;
+            let code = account.code().clone();
+            Ok(Self {
+                id,
+                pushed: pushed(&code.mast()),
+                code,
+                exported: Vec::new(),
+            })
+        });
+        accounts.collect()
+    }
+
+    /// All of its procedures, of the account with this number.
+    fn procedures(&self, number: usize) -> impl Iterator<Item = Procedure> + use<'_> {
+        let first = PROCEDURES + ACCOUNT_LENGTH * (number as u64 + 1);
+        procedures(first, &self.code)
+    }
+}
+
+/// The procedures of an account, of which the first one's root is at this address.
+fn procedures(first: u64, code: &AccountCode) -> impl Iterator<Item = Procedure> + use<'_> {
+    let roots = code.procedure_roots();
+    let procedures = (first..).step_by(4).zip(roots);
+    procedures.map(|(address, digest)| Procedure { address, digest })
+}
+
+/// The procedures of accounts that a component calls, by the instances that they are of: their handles, in the
+/// order of the imports.
+#[derive(Default)]
+struct Imports(Vec<(u64, Vec<Procedure>)>);
+
+impl Imports {
+    fn add(&mut self, handle: u64, procedures: Vec<Procedure>) {
+        if !procedures.is_empty() {
+            self.0.push((handle, procedures));
+        }
+    }
+
+    /// The calls, as a record has them.
+    fn calls(&self) -> Vec<(u32, Procedure)> {
+        let numbered = (1..).zip(&self.0);
+        let calls = numbered.flat_map(|(slot, (_, procedures))| {
+            procedures.iter().map(move |&procedure| (slot, procedure))
+        });
+        let mut calls: Vec<(u32, Procedure)> = calls.collect();
+        calls.sort_by_key(|(_, procedure)| order_of(procedure.digest[0]));
+        calls
+    }
+
+    fn records(&self) -> Vec<Call> {
+        let calls = self.calls().into_iter();
+        calls
+            .map(|(slot, procedure)| procedure.import(slot, LinkKind::Shared))
+            .collect()
+    }
+
+    /// What the prelude's `imports` takes.
+    fn advice(&self) -> Vec<u64> {
+        let calls = self.calls().into_iter();
+        calls
+            .flat_map(|(slot, procedure)| [1, procedure.address, slot.into()])
+            .chain([0])
+            .collect()
+    }
+
+    /// What the prelude's `wires` takes.
+    fn wires(&self) -> Vec<u64> {
+        let handles = self.0.iter().rev().flat_map(|(handle, _)| [1, *handle]);
+        handles.chain([0]).collect()
+    }
+}
+
 /// What is installed for a transaction: the components, and what the prelude takes from the advice.
 struct Installation {
     components: Vec<Component>,
@@ -278,10 +417,8 @@ struct Installation {
 }
 
 impl Installation {
-    fn of(inputs: &TransactionInputs) -> Result<Self, InstancesError> {
-        if !inputs.foreign_account_code().is_empty() {
-            return Err(InstancesError::ForeignAccounts);
-        }
+    /// What is installed for a transaction whose run has loaded these foreign accounts.
+    fn of(inputs: &TransactionInputs, loaded: &[[Felt; 2]]) -> Result<Self, InstancesError> {
         let (first, step) = NOTE_SCRIPT;
         let notes = inputs.input_notes().iter();
         let notes = notes
@@ -301,20 +438,13 @@ impl Installation {
         scripts.sort_by_key(|(_, root, _)| order_of(root[0]));
 
         let code = inputs.account().code();
-        let procedures: Vec<Procedure> = (PROCEDURES..)
-            .step_by(4)
-            .zip(code.procedure_roots())
-            .map(|(address, digest)| Procedure { address, digest })
-            .collect();
+        let procedures: Vec<Procedure> = procedures(PROCEDURES, code).collect();
         let calls: Vec<Vec<Procedure>> = scripts
             .iter()
             .map(|(_, _, forest)| {
                 let called = called(forest);
                 let of_account = procedures.iter().copied();
-                let mut calls: Vec<Procedure> =
-                    of_account.filter(|p| called.contains(&p.digest)).collect();
-                calls.sort_by_key(|procedure| order_of(procedure.digest[0]));
-                calls
+                of_account.filter(|p| called.contains(&p.digest)).collect()
             })
             .collect();
         // The kernel calls the first one to authenticate.
@@ -326,32 +456,57 @@ impl Installation {
             .map(|(_, procedure)| procedure)
             .collect();
 
+        let mut foreign = Foreign::all(inputs, loaded)?;
+        let mut callers = vec![pushed(&code.mast())];
+        callers.extend(scripts.iter().map(|(_, _, forest)| pushed(forest)));
+        let invoked = find_invoked(&mut foreign, &callers, &procedures)?;
+
         let component = |calls, exports| Component::new(calls, exports, Vec::new());
+        let mut components = Vec::new();
+        let mut advice = Vec::new();
+        for account in &foreign {
+            let exports = account.exported.iter().map(|procedure| procedure.export());
+            let record = component(Vec::new(), exports.collect());
+            let [prefix, suffix] = [account.id.prefix().as_felt(), account.id.suffix()];
+            advice.extend([1, suffix.as_int(), prefix.as_int()]);
+            advice.extend(head(&record));
+            advice.extend(listed(&account.exported));
+            components.push(record);
+        }
+        advice.push(0);
+        // Handles have the numbers of the instances, in the order in which they are installed.
+        let own_handle = foreign.len() as u64 + 1;
+        let mut invoked = invoked.into_iter();
+        let imports = invoked.next().unwrap_or_default();
         let exports = exported.iter().map(|procedure| procedure.export());
-        let account = component(Vec::new(), exports.collect());
-        let mut advice = head(&account);
+        let account = component(imports.records(), exports.collect());
+        advice.extend(head(&account));
+        advice.extend(imports.advice());
         advice.extend(listed(exported.iter().skip(1)));
-        let mut components = vec![account];
+        advice.extend(imports.wires());
+        components.push(account);
         let authenticates = procedures.first();
         let mut kernel: Vec<Call> = authenticates
             .map(|procedure| procedure.import(1, LinkKind::Shared))
             .into_iter()
             .collect();
-        for (slot, ((address, digest, _), calls)) in (2..).zip(scripts.iter().zip(&calls)) {
+        let numbered = (2..).zip(scripts.iter().zip(calls).zip(invoked));
+        for (slot, (((address, digest, _), calls), invoked)) in numbered {
             let script = Procedure {
                 address: *address,
                 digest: *digest,
             };
             kernel.push(script.import(slot, LinkKind::Fresh));
-            let imports = calls
-                .iter()
-                .map(|procedure| procedure.import(1, LinkKind::Shared));
-            let script = component(imports.collect(), vec![script.export()]);
+            let mut imports = Imports::default();
+            imports.add(own_handle, calls);
+            imports.0.extend(invoked.0);
+            let record = component(imports.records(), vec![script.export()]);
             advice.push(1);
-            advice.extend(head(&script));
-            advice.extend(listed(calls));
-            advice.extend([*address, u64::from(!calls.is_empty())]);
-            components.push(script);
+            advice.extend(head(&record));
+            advice.extend(imports.advice());
+            advice.push(*address);
+            advice.extend(imports.wires());
+            components.push(record);
         }
         advice.push(0);
         let kernel = component(kernel, Vec::new());
@@ -377,6 +532,47 @@ impl Installation {
             advice: advice.into_iter().map(Felt::new).collect(),
         })
     }
+}
+
+/// Finds which procedures of foreign accounts can be invoked, and puts them among their exports; returns, for each
+/// caller, by the elements that its code pushes, which ones it imports. Where no code names a
+/// procedure of an account, as the digest comes from elsewhere, everybody imports all of them.
+fn find_invoked(
+    foreign: &mut [Foreign],
+    callers: &[BTreeSet<u64>],
+    own: &[Procedure],
+) -> Result<Vec<Imports>, InstancesError> {
+    let mut imports: Vec<Imports> = callers.iter().map(|_| Imports::default()).collect();
+    let mut owners: BTreeSet<Word> = own.iter().map(|procedure| procedure.digest).collect();
+    for number in 0..foreign.len() {
+        let all: Vec<Procedure> = foreign[number].procedures(number).collect();
+        let mut others = foreign.iter().enumerate();
+        let nested = others.find(|(other, account)| {
+            *other != number && all.iter().any(|p| names(&account.pushed, p.digest))
+        });
+        if let Some((_, account)) = nested {
+            return Err(InstancesError::NestedForeign(account.id));
+        }
+        let is_named = |p: &Procedure| callers.iter().any(|caller| names(caller, p.digest));
+        let is_any_named = all.iter().any(is_named);
+        let exported = all.into_iter().filter(|p| match is_any_named {
+            true => is_named(p),
+            false => !owners.contains(&p.digest),
+        });
+        let exported: Vec<Procedure> = exported.collect();
+        for procedure in &exported {
+            if !owners.insert(procedure.digest) {
+                return Err(InstancesError::SharedProcedure(procedure.digest));
+            }
+        }
+        for (caller, imports) in callers.iter().zip(&mut imports) {
+            let invoked = exported.iter().copied();
+            let invoked = invoked.filter(|p| !is_any_named || names(caller, p.digest));
+            imports.add(number as u64 + 1, invoked.collect());
+        }
+        foreign[number].exported = exported;
+    }
+    Ok(imports)
 }
 
 /// A root in the kernel's memory.
@@ -422,7 +618,35 @@ fn listed<'a>(procedures: impl IntoIterator<Item = &'a Procedure>) -> Vec<u64> {
 /// A host of Miden's whose answers are noted down, with the events that they are for.
 struct Noted<'a, H> {
     host: &'a mut H,
-    answers: Vec<(Felt, Vec<AdviceMutation>)>,
+    answers: Vec<Answer>,
+    /// Prefix and suffix of the ids of the foreign accounts, in the order in which they are loaded.
+    foreign: Vec<[Felt; 2]>,
+}
+
+/// An answer, and the event that it is for.
+type Answer = (Felt, Vec<AdviceMutation>);
+
+/// The event by which the kernel asks for a foreign account.
+const FOREIGN_LOAD: EventName = EventName::new("miden::account::before_foreign_load");
+/// The last event before the prelude.
+const NOTES_START: EventName = EventName::new("miden::tx::notes_processing_start");
+
+fn is(event: Felt, name: &EventName) -> bool {
+    event == name.to_event_id().as_felt()
+}
+
+/// The answers that a run gets which loads foreign accounts before the notes, and so not later. Loading one asks
+/// the host once.
+fn loaded_early(answers: Vec<Answer>) -> Vec<Answer> {
+    let (early, mut answers): (Vec<Answer>, Vec<Answer>) = answers
+        .into_iter()
+        .partition(|(event, _)| is(*event, &FOREIGN_LOAD));
+    let start = answers
+        .iter()
+        .position(|(event, _)| is(*event, &NOTES_START));
+    let start = start.map_or(answers.len(), |start| start + 1);
+    answers.splice(start..start, early);
+    answers
 }
 
 impl<H: miden_processor::BaseHost> miden_processor::BaseHost for Noted<'_, H> {
@@ -455,9 +679,14 @@ impl<H: miden_processor::SyncHost> miden_processor::SyncHost for Noted<'_, H> {
         &mut self,
         process: &miden_processor::ProcessState<'_>,
     ) -> Result<Vec<miden_processor::AdviceMutation>, EventError> {
+        let event = process.get_stack_item(0);
+        if is(event, &FOREIGN_LOAD) {
+            self.foreign
+                .push([1, 2].map(|at| process.get_stack_item(at)));
+        }
         let mutations = self.host.on_event(process)?;
         let own = mutations.iter().map(own_mutation).collect();
-        self.answers.push((process.get_stack_item(0), own));
+        self.answers.push((event, own));
         Ok(mutations)
     }
 }
@@ -465,7 +694,7 @@ impl<H: miden_processor::SyncHost> miden_processor::SyncHost for Noted<'_, H> {
 /// A host that gives the answers which another run has got.
 struct Told<'a, H> {
     host: &'a H,
-    answers: std::vec::IntoIter<(Felt, Vec<AdviceMutation>)>,
+    answers: std::vec::IntoIter<Answer>,
 }
 
 impl<H> BaseHost for Told<'_, H> {}

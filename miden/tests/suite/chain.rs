@@ -315,8 +315,19 @@ fn a_network_faucet_mints() {
     assert_eq!(vault.get_balance(faucet.id()).ok(), Some(75));
 }
 
-#[test]
-fn procedures_of_foreign_accounts_are_invoked() {
+/// The way in which a script comes by the procedure of a foreign account that it invokes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Invoked {
+    /// Its code names the procedure.
+    ByName,
+    /// It gets the digest from its argument.
+    ByArgument,
+    /// By name, and its own account has the procedure as well.
+    OwnToo,
+}
+
+/// A chain, and a transaction whose script invokes a procedure of a foreign account twice.
+pub fn foreign(how: Invoked) -> (MockChain, TransactionContext) {
     let sources = Arc::new(DefaultSourceManager::default());
     let component = |name: &str, code: &str| {
         let code = CodeBuilder::with_kernel_library(sources.clone())
@@ -333,35 +344,56 @@ fn procedures_of_foreign_accounts_are_invoked() {
             push.3 exec.sys::truncate_stack
         end",
     );
-    let account = |component: AccountComponent, seed: u8| {
-        AccountBuilder::new([seed; 32])
-            .with_auth_component(Auth::IncrNonce)
-            .with_component(component)
+    let account = |components: Vec<AccountComponent>, seed: u8| {
+        let builder = AccountBuilder::new([seed; 32]).with_auth_component(Auth::IncrNonce);
+        let components = components.into_iter();
+        components
+            .fold(builder, AccountBuilder::with_component)
             .storage_mode(AccountStorageMode::Public)
             .build_existing()
             .expect("an account")
     };
-    let foreign = account(answers.clone(), 1);
-    let native = account(component("own", "pub proc own push.1 drop end"), 2);
+    let foreign = account(vec![answers.clone()], 1);
+    let mut own = vec![component("own", "pub proc own push.1 drop end")];
+    own.extend((how == Invoked::OwnToo).then(|| answers.clone()));
+    let native = account(own, 2);
     let mut chain = MockChainBuilder::with_accounts([native.clone(), foreign.clone()])
         .and_then(|builder| builder.build())
         .expect("a chain");
     chain.prove_next_block().expect("a block");
 
+    let answer = answers
+        .component_code()
+        .as_library()
+        .get_procedure_root_by_path("answers::answer")
+        .expect("the procedure");
+    // The argument is at the bottom of what the script begins with.
+    let (begin, root) = match how {
+        Invoked::ByArgument => (
+            "padw swapw loc_storew_be.0 dropw dropw",
+            "padw loc_loadw_be.0",
+        ),
+        _ => ("", "procref.::answers::answer"),
+    };
     let script = CodeBuilder::with_source_manager(sources.clone())
         .with_dynamically_linked_library(answers.component_code())
         .and_then(|builder| {
             builder.compile_tx_script(format!(
                 "use miden::core::sys
                 use miden::protocol::tx
-                begin
-                    padw padw padw push.0.0.0
-                    procref.::answers::answer
-                    push.{suffix} push.{prefix}
-                    exec.tx::execute_foreign_procedure
-                    push.3 assert_eq
+                @locals(4)
+                proc script
+                    {begin}
+                    repeat.2
+                        padw padw padw push.0.0.0
+                        {root}
+                        push.{suffix} push.{prefix}
+                        exec.tx::execute_foreign_procedure
+                        push.3 assert_eq
+                    end
                     exec.sys::truncate_stack
-                end",
+                end
+                begin exec.script end",
                 suffix = foreign.id().suffix(),
                 prefix = foreign.id().prefix().as_felt(),
             ))
@@ -376,11 +408,20 @@ fn procedures_of_foreign_accounts_are_invoked() {
             context
                 .foreign_accounts(vec![foreign])
                 .tx_script(script)
+                .tx_script_args(answer)
                 .with_source_manager(sources)
                 .build()
         })
         .expect("a context");
-    settle(&mut chain, both(context));
+    (chain, context)
+}
+
+#[test]
+fn procedures_of_foreign_accounts_are_invoked() {
+    for how in [Invoked::ByName, Invoked::ByArgument, Invoked::OwnToo] {
+        let (mut chain, context) = foreign(how);
+        settle(&mut chain, both(context));
+    }
 }
 
 /// Miden's options are refused where Miden's executor refuses them, with its error.

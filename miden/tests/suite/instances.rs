@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use miden_core::Felt;
 use miden_cvm_miden::{
     ExecutionOptions, LocalTransactionProver, TransactionVerifier, TransactionVerifierError,
-    hosted::{HostedError, Run},
+    hosted::{HostedError, Prompt, Run},
     instances::{InstancesError, KernelOverInstances},
 };
 use miden_cvm_processor::{ExecutionError, ExecutionTrace, TracedExecutionError, Trap};
@@ -16,6 +16,8 @@ use miden_protocol::{
 };
 
 use crate::{
+    block_on,
+    chain::{self, Invoked, both},
     inputs,
     transactions::{ALL, host, store},
 };
@@ -58,7 +60,7 @@ fn stated() -> BTreeMap<String, usize> {
     let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/nodes.md");
     let book = fs::read_to_string(book).expect("a chapter of the book");
     let (_, section) = book.split_once("## Over instances").expect("the section");
-    let (section, _) = section.split_once("\n## ").expect("the next one");
+    let (section, _) = section.split_once("\n##").expect("the next one");
     let rows = section.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split(" | ");
         let (name, _) = cells.next()?.split_once('`')?;
@@ -118,6 +120,139 @@ fn a_transaction_over_instances_is_proven() {
     }
 }
 
+/// The inputs of a transaction that invokes a procedure of a foreign account, with the cycles that it takes
+/// without instances.
+fn foreign(how: Invoked) -> (TransactionInputs, usize) {
+    let (_, context) = chain::foreign(how);
+    let inputs = both(context).tx_inputs().clone();
+    let store = store(&inputs);
+    let (stack, advice) = TransactionKernel::prepare_inputs(&inputs);
+    let run = Run {
+        program: &TransactionKernel::main(),
+        stack,
+        advice: advice.into_advice_inputs(),
+        options: ExecutionOptions::default(),
+        sources: None,
+    };
+    let traced = block_on(run.execute_traced(&mut Prompt(&mut host(&inputs, &store))));
+    let traced = traced.expect("a transaction that Miden executes");
+    (inputs, traced.lengths.cycles)
+}
+
+/// A foreign account is an instance of its own, which the script is wired to.
+#[test]
+fn foreign_accounts_are_instances() {
+    let kernel = kernel();
+    let mut taken = BTreeMap::new();
+    for (name, how) in [
+        ("foreign", Invoked::ByName),
+        ("foreign_by_argument", Invoked::ByArgument),
+    ] {
+        let (inputs, without) = foreign(how);
+        // The outputs are compared with those of the run without instances.
+        let (cycles, installed) =
+            run(&kernel, &inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+        println!("{name}: {without} cycles, {cycles} over instances, {installed} rows");
+        assert!(installed > 13, "{name}: {installed}");
+        taken.insert(name.to_owned(), (without, cycles));
+    }
+    assert_eq!(taken, stated_of_foreign());
+}
+
+/// The cycles of transactions with foreign accounts that the book states, without and over instances.
+fn stated_of_foreign() -> BTreeMap<String, (usize, usize)> {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/nodes.md");
+    let book = fs::read_to_string(book).expect("a chapter of the book");
+    let (_, section) = book
+        .split_once("### Foreign accounts")
+        .expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next one");
+    let rows = section.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let (name, _) = cells.next()?.split_once('`')?;
+        let mut number = || cells.next()?.replace(',', "").parse().ok();
+        Some((name.to_owned(), (number()?, number()?)))
+    });
+    rows.collect()
+}
+
+#[test]
+fn a_transaction_with_a_foreign_account_is_proven_over_instances() {
+    let kernel = kernel();
+    let (inputs, _) = foreign(Invoked::ByName);
+    let prover = LocalTransactionProver::default().over_instances(kernel.clone());
+    let proven = prover.prove(inputs.clone()).expect("a transaction");
+    let plain = LocalTransactionProver::default();
+    assert_eq!(proven.id(), plain.prove(inputs).expect("the same").id());
+    TransactionVerifier::new(MIN_PROOF_SECURITY_LEVEL)
+        .over_instances(&kernel)
+        .verify(&proven)
+        .expect("a proven transaction");
+}
+
+#[test]
+fn a_procedure_of_two_accounts_is_refused_by_name() {
+    let (inputs, _) = foreign(Invoked::OwnToo);
+    let refused = run(&kernel(), &inputs);
+    assert!(
+        matches!(refused, Err(InstancesError::SharedProcedure(_))),
+        "{refused:?}"
+    );
+}
+
+/// What a lying host says of a foreign account.
+#[test]
+fn advice_that_lies_about_foreign_accounts_is_refused() {
+    let (kernel, (inputs, _)) = (kernel(), foreign(Invoked::ByName));
+    let id = inputs
+        .advice_inputs()
+        .map
+        .iter()
+        .find_map(|(key, value)| {
+            let [suffix, prefix, ..] = [key[0], key[1], key[2], key[3]];
+            let is_id = key[2].as_int() == 0 && key[3].as_int() == 0 && value.len() == 16;
+            is_id.then(|| [suffix.as_int(), prefix.as_int()])
+        })
+        .expect("the foreign account");
+    let own = inputs.account().id();
+    let own = [own.suffix().as_int(), own.prefix().as_felt().as_int()];
+    let refused = |lie: &[u64]| match traced(&kernel, &inputs, lie).map(|_| ()) {
+        Err(InstancesError::Run(HostedError::Machine(error))) => match *error {
+            TracedExecutionError::Execution(ExecutionError::Trapped(report)) => report.trap,
+            error => panic!("{error}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let head = [1, 1, 0, 0];
+    let foreign =
+        |id: [u64; 2], exports: &[u64]| refused(&[&[1], &id[..], &head[..], exports].concat());
+    // A procedure of the transaction's own account, and none at all, behind the last one.
+    let procedures = 8224 + 8192;
+    assert!(matches!(foreign(id, &[1, 8224]), Trap::NotU32Values { .. }));
+    assert!(matches!(
+        foreign(id, &[1, procedures + 4 * 255]),
+        Trap::FailedAssertion { .. }
+    ));
+    // Nothing is installed by a record that is none.
+    assert!(matches!(foreign(id, &[0]), Trap::UnknownComponent { .. }));
+    // The own account is not foreign.
+    assert!(matches!(foreign(own, &[0]), Trap::FailedAssertion { .. }));
+    // With what it exports it is installed, but once.
+    let honest = [&[1], &id[..], &[1, 2, 0, 0, 1, procedures + 4, 0]].concat();
+    let none = [0, 1, 4, 0, 0, 0, 0];
+    let next = refused(&[&honest[..], &none].concat());
+    assert!(matches!(next, Trap::UnknownComponent { .. }), "{next}");
+    let twice = refused(&[&honest[..], &honest, &none].concat());
+    assert!(matches!(twice, Trap::FailedAssertion { .. }), "{twice}");
+    // The script calls none: it is another component then.
+    let own = [1, 2, 0, 0, 0, 0, 0];
+    let without = refused(&[&[0], &own[..], &[1, 1, 2, 0, 0, 0, 428]].concat());
+    assert!(
+        matches!(without, Trap::UnknownComponent { .. }),
+        "{without}"
+    );
+}
+
 #[test]
 fn advice_that_lies_is_refused() {
     let (kernel, inputs) = (kernel(), inputs("consume1_ecdsa"));
@@ -128,15 +263,16 @@ fn advice_that_lies_is_refused() {
         },
         other => panic!("{other:?}"),
     };
-    // The account has another first block than its record.
+    // There are no foreign accounts. The account has another first block than its record.
+    let refused = |lie: &[u64]| refused(&[&[0], lie].concat());
     let head = [1, 3, 0, 0];
     let procedures = 8224;
     assert!(matches!(
-        refused(&[1, 4, 0, 0, 0]),
+        refused(&[1, 4, 0, 0, 0, 0]),
         Trap::UnknownComponent { .. }
     ));
     // What it exports is none of its procedures: above them, below them, no address of a word.
-    let exported = |address| refused(&[&head[..], &[1, address]].concat());
+    let exported = |address| refused(&[&head[..], &[0, 1, address]].concat());
     assert!(matches!(
         exported(procedures + 4 * 255),
         Trap::FailedAssertion { .. }
@@ -147,7 +283,7 @@ fn advice_that_lies_is_refused() {
     ));
     assert!(matches!(exported(procedures + 1), Trap::MemoryError(_)));
     // It exports fewer of them, or one of them twice.
-    for exports in [&[0][..], &[1, procedures, 0]] {
+    for exports in [&[0, 0][..], &[0, 1, procedures, 0]] {
         let lie = [&head[..], exports].concat();
         assert!(matches!(refused(&lie), Trap::UnknownComponent { .. }));
     }
