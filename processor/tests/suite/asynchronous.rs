@@ -500,7 +500,7 @@ fn an_abandoned_run_is_over() {
     let case = eventful();
     let mut process = Process::new(
         case.program.kernel().clone(),
-        &StackInputs::default(),
+        StackInputs::default(),
         AdviceInputs::default(),
         ExecutionOptions::default(),
         NoTrace,

@@ -469,7 +469,7 @@ fn a_process_runs_once() {
     let case = Case::operations("nothing", vec![Operation::Noop]);
     let mut process = miden_cvm_processor::Process::new(
         case.program.kernel().clone(),
-        &StackInputs::default(),
+        StackInputs::default(),
         AdviceInputs::default(),
         ExecutionOptions::default(),
         miden_cvm_processor::NoTrace,

@@ -57,7 +57,7 @@ impl Tracer for Recorder {
 fn run_here(case: &Case) -> Run {
     let mut process = Process::new(
         case.program.kernel().clone(),
-        &case.stack_inputs(),
+        case.stack_inputs(),
         case.advice_inputs(),
         ExecutionOptions::default().with_retained_memory(true),
         Recorder::default(),

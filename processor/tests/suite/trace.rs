@@ -258,7 +258,7 @@ impl Tracer for Follower {
 fn follow(case: &Case) -> Option<Follower> {
     let mut process = Process::new(
         case.program.kernel().clone(),
-        &case.stack_inputs(),
+        case.stack_inputs(),
         case.advice_inputs(),
         ExecutionOptions::default(),
         Follower::default(),
