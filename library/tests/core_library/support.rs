@@ -285,7 +285,7 @@ impl Call {
         let mut host = host();
         let advice = self.advice_inputs();
         let (kernel, options) = (program.kernel().clone(), ExecutionOptions::default());
-        let mut process = Process::new(kernel, &self.stack_inputs(), advice, options, NoTrace);
+        let mut process = Process::new(kernel, self.stack_inputs(), advice, options, NoTrace);
         let result = process.execute(program, None, &mut host);
         let cycles = process.clk();
         let transcript = process.precompile_transcript().state();
