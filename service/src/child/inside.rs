@@ -252,7 +252,7 @@ impl Job {
         let proven = loop {
             let mut round = Round::new(&sliced).map_err(refused)?;
             match round.follow(told)? {
-                Ended::Proven(proven) => break proven,
+                Ended::Proven(proven) => break *proven,
                 Ended::Refused { part, error } => {
                     let wrong = self.wrong(&round, part, &error)?;
                     let message = error.to_string();
@@ -348,7 +348,7 @@ struct Round<'a> {
 
 /// How a round ended.
 enum Ended {
-    Proven(ProvenRun),
+    Proven(Box<ProvenRun>),
     Refused { part: u8, error: CoordinatorError },
 }
 
@@ -394,7 +394,7 @@ impl<'a> Round<'a> {
                 }
                 if let Some(proof) = self.coordinator.proof() {
                     let proven = self.run.proven(proof).map_err(refused)?;
-                    return Ok(Ended::Proven(proven));
+                    return Ok(Ended::Proven(Box::new(proven)));
                 }
                 if asked.replies.iter().any(Option::is_none) {
                     say(&Said::Taken, &[]).map_err(Failure::crash)?;
