@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 
 use miden_core::{Felt, ONE, crypto::hash::Rpo256};
-use miden_cvm_processor::{AceError, AdviceInputs, Trap};
+use miden_cvm_audit::Mutations;
+use miden_cvm_processor::{AceError, AdviceInputs, ExecutionTrace, Trap};
+use miden_cvm_prover::{ProveOptions, prove_trace};
 use miden_cvm_recursion::{Shape, VerifyingProgram, forged_advice, variables};
 use miden_cvm_verifier::{Proof, PublicInputs};
 
-use super::{LONG, all_advice, expected, is_verified, program, prove, run, traced};
+use super::{LONG, SHORT, all_advice, expected, is_verified, program, prove, run, traced};
 
 /// A proof, and the program that verifies it.
 static PROVEN: LazyLock<([(PublicInputs, Proof); 1], VerifyingProgram)> = LazyLock::new(|| {
@@ -81,6 +83,44 @@ fn changed_proofs_are_refused_by_both() {
     );
     // The others have no form: a number is no field element, or the queries are others.
     assert!(traps > changes() / 3, "{traps}");
+}
+
+/// The number of forged traces: few in every test.
+fn forged_traces() -> u64 {
+    let number = std::env::var("FORGED_TRACES").ok();
+    number.and_then(|number| number.parse().ok()).unwrap_or(24)
+}
+
+/// Traces that the audit has changed, proven as a prover does that looks at nothing: the program accepts
+/// what the verifier accepts, which is next to none of them.
+#[test]
+fn proofs_of_forged_traces_are_refused_by_both() {
+    let ExecutionTrace { trace, public, .. } = traced(SHORT, &[1, 1]);
+    let honest = [prove(traced(SHORT, &[1, 1]))];
+    let program = program(&honest);
+    let mutations = Mutations::new(trace, public.clone(), 1);
+    let mut options = ProveOptions::from(Shape::settings());
+    options.check_trace = false;
+    let mut refused = 0;
+    for number in 0..forged_traces() {
+        // The distance is odd: cells that are swept through and random changes alternate.
+        let Some(trace) = mutations.trace(number * 997) else {
+            continue;
+        };
+        let proof = prove_trace(trace, public.clone(), &options).expect("a proof's form");
+        let is_accepted = is_verified(&public, &proof);
+        let (advice, rejection) = forged_advice(&public, &proof).expect("a proof's form");
+        assert_eq!(rejection.is_none(), is_accepted, "{number}");
+        let mut inputs = program.advice();
+        inputs.extend(advice);
+        assert_eq!(run(&program, inputs).is_ok(), is_accepted, "{number}");
+        refused += u64::from(!is_accepted);
+    }
+    println!(
+        "{refused} of {} forged traces were refused by both",
+        forged_traces()
+    );
+    assert!(2 * refused > forged_traces(), "{refused}");
 }
 
 #[test]

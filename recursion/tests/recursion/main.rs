@@ -3,6 +3,7 @@
 mod aggregates;
 mod circuits;
 mod forgeries;
+mod public;
 mod statements;
 
 use miden_assembly::Assembler;

@@ -127,7 +127,7 @@ pub fn composition(public: u64, hashed: u64) -> (Composition, [Library; 2]) {
 }
 
 /// Runs a program in the composition, with a kernel or without.
-fn composed(main: &str, kernel: Option<&str>, public: u64, hashed: u64) -> ExecutionTrace {
+pub fn composed(main: &str, kernel: Option<&str>, public: u64, hashed: u64) -> ExecutionTrace {
     let (composition, [stubs, parts]) = composition(public, hashed);
     let sources = Arc::new(DefaultSourceManager::default());
     let mut host = DefaultHost::default();
