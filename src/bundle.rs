@@ -8,12 +8,12 @@ use miden_core::{
 };
 use miden_cvm_component::{ArtifactError, read_value};
 use miden_cvm_verifier::{
-    ClaimsError, Expectations, Proof, ProvenStatement, Statement, VerifiedClaims, default_registry,
-    verify_claims,
+    Claim, ClaimsError, Expectations, Proof, ProvenStatement, Statement, VerifiedClaims,
+    default_registry, verify_claims,
 };
 
 use crate::{
-    Inputs, ProveError, ProveOptions, ProvenRun, Target, claims_of,
+    Claimed, Inputs, ProveError, ProveOptions, ProvenRun, Target, claims_of,
     portable::{behind, malformed},
     prove,
 };
@@ -111,6 +111,26 @@ impl ProofBundle {
         proof: &Proof,
         proving: &ProveOptions,
     ) -> Result<(), ProveError> {
+        self.prove_claims_with(target, proof, &mut |claimed, claim| {
+            let Inputs { arguments, advice } = claimed.inputs(claim);
+            let target = claimed.target();
+            let host = &mut target.host();
+            prove(target, arguments, advice, host, claimed.options(), proving)
+        })
+    }
+
+    /// Adds the proofs that somebody gives of the claims that the run of a target makes, and of those that these
+    /// make. Equal claims are asked for once. What a proof claims of other programs than those that are claimed in
+    /// its target stays open.
+    ///
+    /// # Errors
+    /// If a proof is not given.
+    pub fn prove_claims_with<E>(
+        &mut self,
+        target: &Target,
+        proof: &Proof,
+        give: &mut dyn FnMut(&Claimed, &Claim) -> Result<ProvenRun, E>,
+    ) -> Result<(), E> {
         let mut proven = BTreeSet::new();
         let mut pending: Vec<(Target, Proof)> = vec![(target.clone(), proof.clone())];
         while let Some((target, proof)) = pending.pop() {
@@ -121,12 +141,8 @@ impl ProofBundle {
                 if !proven.insert(claim.run.digest(Word::default())) {
                     continue;
                 }
-                let Inputs { arguments, advice } = claimed.inputs(&claim);
-                let claimed_target = claimed.target();
-                let host = &mut claimed_target.host();
-                let options = claimed.options();
-                let run = prove(claimed_target, arguments, advice, host, options, proving)?;
-                pending.push((claimed_target.clone(), run.proof.clone()));
+                let run = give(claimed, &claim)?;
+                pending.push((claimed.target().clone(), run.proof.clone()));
                 self.claims.push(StatedProof::from(run));
             }
         }

@@ -45,6 +45,24 @@ pub struct Inputs {
     pub advice: AdviceInputs,
 }
 
+impl Inputs {
+    /// Returns `true` if there is advice.
+    pub fn has_advice(&self) -> bool {
+        let AdviceInputs { stack, map, store } = &self.advice;
+        let has_nodes = store.inner_nodes().count() > MerkleStore::default().inner_nodes().count();
+        !stack.is_empty() || map.iter().next().is_some() || has_nodes
+    }
+
+    /// The advice, if there is nothing else.
+    pub fn only_advice(self) -> Option<AdviceInputs> {
+        let Self { arguments, advice } = self;
+        let is_alone = arguments.stack[..] == StackInputs::default()[..]
+            && arguments.memory.is_empty()
+            && arguments.layout.is_empty();
+        is_alone.then_some(advice)
+    }
+}
+
 /// An inputs file that cannot be used.
 #[derive(Debug, Error)]
 #[error("inputs `{}`: {reason}", .path.display())]

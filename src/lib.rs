@@ -34,7 +34,7 @@ mod trap;
 
 pub use bundle::{BUNDLE_MAGIC, MAX_CLAIM_PROOFS, ProofBundle, StatedProof};
 pub use call::{CallError, StatedCall, TypedCall, to_wave};
-pub use claims::{Claimed, claims_of};
+pub use claims::{ClaimResults, Claimed, RunHere, claims_of};
 pub use inputs::{InputPath, Inputs, InputsError, InputsFileError};
 pub use miden_core::{EventId, EventName, Felt, Kernel, Program, StackInputs, StackOutputs, Word};
 pub use miden_cvm_air::{

@@ -30,7 +30,7 @@ use thiserror::Error;
 use crate::{
     AdviceInputs, Composition, DefaultHost, ExecutionOptions, StdoutWriter, TARGET_MAGIC,
     call::RootFunction,
-    claims::{Claimed, Claims},
+    claims::{ClaimResults, Claimed, Claims, RunHere},
 };
 
 /// The names of the composition file that a folder is read by, the first that is there.
@@ -76,6 +76,7 @@ pub(crate) struct Needed {
     pub(crate) composition: Option<Composition>,
     pub(crate) static_data: AdviceMap,
     pub(crate) forests: Vec<Arc<MastForest>>,
+    pub(crate) claims: Vec<Claimed>,
 }
 
 impl From<Needed> for Target {
@@ -84,6 +85,7 @@ impl From<Needed> for Target {
         target.composition = needed.composition;
         target.static_data = needed.static_data;
         target.forests.extend(needed.forests);
+        target.claims = needed.claims.into();
         target
     }
 }
@@ -351,14 +353,22 @@ impl Target {
     /// A host that provides the code of all libraries, components and the kernel, and answers the
     /// events of the core library and of claimed instances, which it runs for their results.
     pub fn host(&self) -> DefaultHost<StdoutWriter> {
+        self.host_with(Arc::new(RunHere))
+    }
+
+    /// A host as [`Target::host`] is one, which takes results of claimed instances from elsewhere.
+    pub fn host_with(&self, results: Arc<dyn ClaimResults>) -> DefaultHost<StdoutWriter> {
         let mut host = DefaultHost::default().with_code_from(core_code_with);
         for forest in &self.forests {
             host.load_forest(forest.clone());
         }
         if !self.claims.is_empty() {
             // No event of the core library has this name.
-            let claims = Arc::new(Claims(self.claims.clone()));
-            let registered = host.register_handler(CLAIM_EVENT, claims);
+            let claims = Claims {
+                claimed: self.claims.clone(),
+                results,
+            };
+            let registered = host.register_handler(CLAIM_EVENT, Arc::new(claims));
             debug_assert!(registered.is_ok());
         }
         match &self.sources {

@@ -46,7 +46,7 @@ pub use error::{
     SourceError, SourceFault, Step, beginning,
 };
 pub use file::{MAX_FILE_LEN, read_file};
-pub use limits::{AssemblyLimits, LimitName};
+pub use limits::{AssemblyLimits, LimitName, MAX_CLAIM_DEPTH, MAX_CLAIMED_EXPORTS};
 pub use link::{
     Instance, LinkedComposition, Warning, claims::ClaimedExport, graph::Edge,
     installed::function_key,

@@ -31,10 +31,10 @@ pub(crate) const MAX_TYPE_DEPTH: usize = 32;
 pub(crate) const MAX_BRACKETS: usize = 128;
 
 /// The most claimed instances that call one another.
-pub(crate) const MAX_CLAIM_DEPTH: usize = 16;
+pub const MAX_CLAIM_DEPTH: usize = 16;
 
 /// The most exports of claimed instances that a composition can call, with those that are called in claims.
-pub(crate) const MAX_CLAIMED_EXPORTS: usize = 256;
+pub const MAX_CLAIMED_EXPORTS: usize = 256;
 
 /// The most compositions that can be one inside the other.
 pub(crate) const MAX_COMPOSITIONS: usize = 64;

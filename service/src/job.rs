@@ -5,12 +5,14 @@ use std::{fmt, panic::AssertUnwindSafe, str::FromStr, thread, time::Duration};
 use bytes::Bytes;
 use miden_cvm::{
     Area, Composition, Expectations, HashFunction, INPUTS_MAGIC, Inputs, Kernel, Loader,
-    MAX_CYCLES, MAX_PIECES, MemoryLayout, MemorySegment, OptionSet, ProofSettings, PublicInputs,
-    StackInputs, Statement, Word, hash_name, verify,
+    MAX_CYCLES, MAX_PIECES, MemoryLayout, MemorySegment, OptionSet, ProofSettings, ProvenStatement,
+    PublicInputs, StackInputs, Statement, Word, default_registry, hash_name, verify_claims,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use crate::owned::Owned;
 
 /// The hash of bytes (SHA-256), by which jobs and objects are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -330,6 +332,8 @@ pub struct Job {
     pub options: Options,
     /// The hash of what a statement about the job says of it.
     pub subject: Digest,
+    /// `true` if the inputs have advice that who submitted the job does not see.
+    pub is_owned: bool,
 }
 
 /// Why bytes are no job.
@@ -341,6 +345,16 @@ pub enum JobError {
     /// The inputs cannot be read.
     #[error("the inputs are refused: {0}")]
     Inputs(String),
+    /// There is advice for a program that is run with that of its owner.
+    #[error(
+        "the inputs are refused: `{instance}.{export}` is run with its owner's advice, and with no other"
+    )]
+    Advice {
+        /// The claimed instance.
+        instance: String,
+        /// The export.
+        export: String,
+    },
     /// There was no thread to check them on.
     #[error("the job could not be checked: {0}")]
     Thread(String),
@@ -364,11 +378,17 @@ fn on_deep_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String>
 
 impl Job {
     /// Loads a target, in any of the forms of [`Loader::load_bytes`], and inputs, in either form, and puts
-    /// them into theirs. It blocks, and can take as long as assembling does.
+    /// them into theirs. What is owned is run as its owner has it, and with its owner's advice. It blocks, and can
+    /// take as long as assembling does.
     ///
     /// # Errors
-    /// Returns an error if the bytes are no target or no inputs.
-    pub fn prepare(target: &[u8], inputs: &[u8], options: Options) -> Result<Self, JobError> {
+    /// Returns an error if the bytes are no target or no inputs, or if there is advice for what is owned.
+    pub fn prepare(
+        target: &[u8],
+        inputs: &[u8],
+        options: Options,
+        owned: &Owned,
+    ) -> Result<Self, JobError> {
         let prepare = || {
             let target = Loader::new().load_bytes(target, "target".as_ref());
             let target = target.map_err(|error| JobError::Target(error.to_string()))?;
@@ -381,6 +401,22 @@ impl Job {
                 let text = str::from_utf8(inputs);
                 let text = text.map_err(|_| refused("they are neither JSON nor bytes".into()))?;
                 Inputs::from_json(text).map_err(|error| refused(error.to_string()))?
+            };
+            let claimed = owned.claimed(&target);
+            // Nothing of the code that came is run with the owner's advice, though it has the same hashes: code
+            // brings advice along, too.
+            let (target, inputs) = match claimed {
+                Some(claimed) if inputs.has_advice() => {
+                    return Err(JobError::Advice {
+                        instance: claimed.instance().into(),
+                        export: claimed.export().into(),
+                    });
+                }
+                Some(claimed) => {
+                    let advice = claimed.advice().clone();
+                    (claimed.target(), Inputs { advice, ..inputs })
+                }
+                None => (&target, inputs),
             };
             let program = target.program();
             let layout = target.composition().map(Composition::layout);
@@ -398,6 +434,7 @@ impl Job {
                 inputs: inputs.to_bytes().into(),
                 options,
                 subject,
+                is_owned: claimed.is_some(),
             })
         };
         on_deep_thread(prepare).map_err(JobError::Thread)?
@@ -470,8 +507,8 @@ fn subject(
 }
 
 /// Verifies that a proof is one of a job: its statement is about the job's program, composition, kernel
-/// and stack, and the proof has the job's settings and proves the statement. It blocks for some
-/// milliseconds.
+/// and stack, and the proof has the job's settings and proves the statement, if what it claims is true. It blocks for
+/// some milliseconds.
 ///
 /// # Errors
 /// Returns the reason for which the result is none of the job.
@@ -498,8 +535,10 @@ pub fn check_result(
         return Err("the statement is about another program, composition, stack or memory".into());
     }
     let expectations = Expectations::from(options.settings.set().level());
-    let verified = verify(&statement, proof, &expectations);
+    let proven = ProvenStatement { public, proof };
+    let verified = verify_claims(proven, &[], &expectations, &default_registry());
     let verified = verified.map_err(|error| format!("the proof is rejected: {error}"))?;
+    let verified = verified.run;
     if verified.settings != options.settings {
         return Err(format!(
             "the proof was made with {}, and {} was wanted",
@@ -520,7 +559,8 @@ mod tests {
     use super::*;
 
     fn prepared(target: &[u8], inputs: &[u8], names: OptionNames) -> Result<Job, JobError> {
-        Job::prepare(target, inputs, names.try_into().expect("options"))
+        let options = names.try_into().expect("options");
+        Job::prepare(target, inputs, options, &Owned::default())
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct Record {
     pub options: Options,
     /// The hash of what a statement about it says of it.
     pub subject: Digest,
+    /// `true` if its inputs have the advice of an owner, of which who submitted it is told nothing.
+    #[serde(default)]
+    pub is_owned: bool,
     /// Its place among others.
     pub priority: Priority,
     /// The time from which on it is worth nothing.

@@ -6,6 +6,7 @@ mod analyze;
 mod answers;
 mod audit;
 mod bundle;
+mod claims;
 mod compile;
 mod component;
 mod compose;

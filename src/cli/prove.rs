@@ -9,15 +9,16 @@ use std::{
 
 use clap::{Args, value_parser};
 use miden_cvm::{
-    Claim, Composition, Expectations, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof,
-    ProofBundle, ProofSettings, ProveOptions, ProvenRun, Security, StackOutputs, StatedProof,
-    Statement, claims_of, execute, prove_run, verify,
+    Claim, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof, ProofBundle,
+    ProofSettings, ProveOptions, ProvenRun, Security, StatedProof, Statement, claims_of, execute,
+    prove_run,
 };
 use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
 
 use super::{
-    answers::{ClaimAnswer, TablesAnswer, numbers, write_precompiles},
+    answers::{ClaimAnswer, TablesAnswer, write_precompiles},
+    claims::{Claims, OwnersArgs, check_claim, without_advice},
     files::{self, Outputs},
     outcome::{Failure, Outcome},
     progress::Progress,
@@ -59,10 +60,12 @@ pub struct ProveCommand {
     #[arg(long, value_name = "FILE", requires = "claim")]
     of: Option<PathBuf>,
     /// Prove the claims of the run as well, and put all proofs with their statements into this one file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "statement", "claim", "remote"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "statement", "claim"])]
     bundle: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
+    #[command(flatten)]
+    owners: OwnersArgs,
     /// Cut the longest table into so many slices of the same height, and commit to as many groups of pieces,
     /// each by itself, as several machines do that prove one run: with `--remote`, so many workers of the service
     #[arg(
@@ -108,6 +111,9 @@ impl ProveCommand {
         };
         let outputs = Outputs::check(files.wanted(), &loaded.read)?;
 
+        let claims = Claims::of(&loaded, &self.remote, &self.owners, settings, &progress)?;
+        claims.answer(&mut loaded)?;
+
         progress.stage("running");
         // A trace does not keep the advice, in which messages are.
         let advice = match &loaded.call {
@@ -134,14 +140,16 @@ impl ProveCommand {
             run_seconds,
             prove_seconds,
             timings,
-        } = match self.fetch(&loaded, settings, &progress)? {
+        } = match self.fetch(&loaded, &claims, settings, &progress)? {
             Some(made) => made,
             None => make(&mut loaded, claim.as_ref(), &options, &progress)?,
         };
-        check_claim(claim.as_ref(), &statement.public_inputs().stack_outputs)?;
+        if let Some(claim) = &claim {
+            check_claim(claim, &statement.public_inputs().stack_outputs)?;
+        }
 
-        let claims = claims_of(&proof);
-        let claims = claims
+        let made_claims = claims_of(&proof);
+        let made_claims = made_claims
             .iter()
             .map(|claim| ClaimAnswer::new(claim, &loaded.target));
         let public = statement.public_inputs();
@@ -151,9 +159,9 @@ impl ProveCommand {
                 progress.stage("proving the claims");
                 let run = StatedProof::of(&proof, statement.clone());
                 let mut bundle = ProofBundle::from(run);
-                bundle
-                    .prove_claims(&loaded.target, &proof, &options)
-                    .map_err(Failure::failed)?;
+                bundle.prove_claims_with(&loaded.target, &proof, &mut |claimed, claim| {
+                    claims.prove(claimed, claim)
+                })?;
                 vec![bundle.to_bytes()]
             }
             ProofFiles::Parts { .. } => {
@@ -173,8 +181,8 @@ impl ProveCommand {
                 .map(|call| CallAnswer::new(call, stack, advice.as_ref()))
                 .transpose()?,
             outputs: OutputsAnswer::new(stack, public.memory.outputs.as_ref()),
-            precompiles: proof.requests().len() - claims.len(),
-            claims: claims.collect(),
+            precompiles: proof.requests().len() - made_claims.len(),
+            claims: made_claims.collect(),
             settings: settings.to_string(),
             security: proof.security(public),
             run_seconds,
@@ -189,79 +197,41 @@ impl ProveCommand {
         outputs.answer(outcome, contents.iter().map(Vec::as_slice))
     }
 
-    /// Has the run proven somewhere else, if that is wanted, and verifies what comes back: nobody there is
-    /// trusted.
+    /// Has the run proven somewhere else, if that is wanted.
     fn fetch(
         &self,
         loaded: &Loaded,
+        claims: &Claims,
         settings: ProofSettings,
         progress: &Progress,
     ) -> Result<Option<Made>, Failure> {
-        if !self.remote.is_given() {
+        let Some(service) = self.remote.service() else {
             return Ok(None);
-        }
-        if !loaded.target.claims().is_empty() {
-            return Err(Failure::usage(
-                "the service does not run claimed instances: prove it here, without `--remote`",
-            ));
-        }
+        };
         if *loaded.options.limits() != Limits::default() {
             return Err(Failure::usage(
                 "the service has limits of its own: leave out those of the run (`--limit`)",
             ));
         }
-        let Loaded {
-            target,
-            inputs,
-            options,
-            ..
-        } = loaded;
+        let target = without_advice(&loaded.target);
+        let (inputs, options) = (&loaded.inputs, &loaded.options);
         let fetched = self
             .remote
-            .prove(target, inputs, options, settings, progress)?;
+            .prove(service, &target, inputs, options, settings, progress)?;
         let Some(Fetched {
             cycles,
             run_seconds,
             prove_seconds,
-            statement,
-            proof,
+            run,
         }) = fetched
         else {
             return Ok(None);
         };
-        progress.stage("verifying");
-        let public = statement.public_inputs();
-        let layout = target.composition().map(Composition::layout);
-        let placed = inputs.arguments.place(layout).map_err(Failure::failed)?;
-        if public.program_hash != target.program().hash()
-            || public.kernel != *target.program().kernel()
-            || public.composition.as_ref() != target.composition()
-            || public.stack_inputs[..] != inputs.arguments.stack[..]
-            || (public.memory.inputs.clone(), public.memory.layout().outputs) != placed
-        {
-            return Err(Failure::failed(
-                "the service sent a statement about another run",
-            ));
-        }
-        let rejected = |error| {
-            Failure::failed(format!(
-                "the service sent a proof that is rejected: {error}"
-            ))
-        };
-        let expectations = Expectations::from(settings.set().level());
-        let verified = verify(&statement, &proof, &expectations);
-        let verified = verified.map_err(|error| rejected(error.to_string()))?;
-        if verified.settings != settings {
-            return Err(rejected(format!("it was made with {}", verified.settings)));
-        }
-        if verified.groups != options.slices() {
-            return Err(rejected(format!("it has {} groups", verified.groups)));
-        }
-        let proof = Proof::from_bytes(&proof).map_err(|error| rejected(error.to_string()))?;
+        claims.check(&loaded.target, &run.proof)?;
         Ok(Some(Made {
             cycles,
-            statement,
-            proof,
+            statement: run.statement,
+            proof: run.proof,
             run_seconds,
             prove_seconds,
             timings: Vec::new(),
@@ -303,18 +273,6 @@ fn take_claim(loaded: &mut Loaded, number: usize, of: &Path) -> Result<Claim, Fa
     Ok(claim)
 }
 
-/// Checks that a run has the results that are claimed of it.
-fn check_claim(claim: Option<&Claim>, outputs: &StackOutputs) -> Result<(), Failure> {
-    match claim {
-        Some(claim) if claim.run.outputs[..] != outputs[..] => Err(Failure::failed(format!(
-            "the claim is not true: it says that the run ends with [{}], but it ends with [{}]",
-            numbers(&claim.run.outputs).join(", "),
-            numbers(&outputs[..]).join(", ")
-        ))),
-        _ => Ok(()),
-    }
-}
-
 /// Runs and proves here.
 fn make(
     loaded: &mut Loaded,
@@ -329,7 +287,9 @@ fn make(
     let trace = loaded.trace()?;
     let run_seconds = started.elapsed().as_secs_f64();
     let cycles = trace.lengths.cycles;
-    check_claim(claim, &trace.public.stack_outputs)?;
+    if let Some(claim) = claim {
+        check_claim(claim, &trace.public.stack_outputs)?;
+    }
 
     progress.stage("proving");
     let started = Instant::now();

@@ -11,8 +11,9 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use miden_cvm::{
-    ExecutionOptions, Inputs, MAX_FILE_LEN, MAX_PROOF_LEN, ProofSettings, Statement, Target,
-    hash_name,
+    Composition, ExecutionOptions, Expectations, Inputs, MAX_FILE_LEN, MAX_PROOF_LEN, Proof,
+    ProofSettings, ProvenRun, ProvenStatement, Statement, Target, default_registry, hash_name,
+    verify_claims,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,7 +79,7 @@ fn missing(error: &io::Error) -> Failure {
 }
 
 /// A prover somewhere else.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RemoteArgs {
     /// Have the run proven by the service at this address, such as `http://127.0.0.1:7700`; the
     /// environment variable MIDEN_CVM_TOKEN has the token to authenticate with
@@ -86,7 +87,7 @@ pub struct RemoteArgs {
     remote: Option<String>,
     /// The certificate, in PEM, of the authority that signed the service's, if the system does not
     /// trust it
-    #[arg(long, value_name = "FILE", requires = "remote")]
+    #[arg(long, value_name = "FILE")]
     remote_authority: Option<PathBuf>,
     /// The priority among the jobs that wait
     #[arg(long, value_enum, default_value_t = Priority::Normal, requires = "remote")]
@@ -107,6 +108,21 @@ enum Priority {
     Low,
 }
 
+/// The environment variable with what the service is shown.
+const TOKEN: &str = "MIDEN_CVM_TOKEN";
+
+/// The environment variable with what the services of owners are shown.
+const OWNERS_TOKEN: &str = "MIDEN_CVM_CLAIM_TOKEN";
+
+/// A service, at its address.
+#[derive(Debug, Clone, Copy)]
+pub enum Service<'a> {
+    /// One that proves what it is given.
+    Common(&'a str),
+    /// One that proves claims with advice that it has itself.
+    Owner(&'a str),
+}
+
 /// A proof that was made somewhere else.
 pub struct Fetched {
     /// The cycles of the run.
@@ -115,10 +131,8 @@ pub struct Fetched {
     pub run_seconds: f64,
     /// The time of the proof there.
     pub prove_seconds: f64,
-    /// The statement.
-    pub statement: Statement,
-    /// The proof.
-    pub proof: Vec<u8>,
+    /// The proof, with its statement.
+    pub run: ProvenRun,
 }
 
 /// The line that is before statement and proof.
@@ -132,27 +146,30 @@ struct Head {
 }
 
 impl RemoteArgs {
-    /// Returns `true` if the run is to be proven somewhere else.
-    pub fn is_given(&self) -> bool {
-        self.remote.is_some()
+    /// The service that proves the run, if it is not to be proven here.
+    pub fn service(&self) -> Option<Service<'_>> {
+        self.remote.as_deref().map(Service::Common)
     }
 
-    /// Has a run proven; nothing if it is to be proven here after all. What comes back is not looked at
-    /// yet.
+    /// Has a run proven by a service, and verifies what comes back: nobody there is trusted. It is nothing if the
+    /// run is to be proven here after all. What the run claims is open.
     ///
     /// # Errors
-    /// Returns an error if there is no proof.
+    /// Returns an error if there is no proof, or one of another run or with other settings.
     pub fn prove(
         &self,
+        service: Service<'_>,
         target: &Target,
         inputs: &Inputs,
         options: &ExecutionOptions,
         settings: ProofSettings,
         progress: &Progress,
     ) -> Result<Option<Fetched>, Failure> {
-        let Some(url) = &self.remote else {
-            return Ok(None);
+        let (url, can_be_here) = match service {
+            Service::Common(url) => (url, self.or_here),
+            Service::Owner(url) => (url, false),
         };
+        let job = (target, inputs);
         let (target, inputs) = (target.to_bytes(), inputs.to_bytes());
         let priority = self.priority.to_possible_value();
         let priority = priority.map_or_else(String::new, |value| value.get_name().to_owned());
@@ -164,6 +181,13 @@ impl RemoteArgs {
             .args(["--max-cycles", &options.max_cycles().to_string()])
             .args(["--slices", &options.slices().to_string()])
             .args(["--target-bytes", &target.len().to_string()]);
+        if let Service::Owner(_) = service {
+            // Nobody is shown the token of somebody else.
+            match env::var_os(OWNERS_TOKEN) {
+                Some(token) => command.env(TOKEN, token),
+                None => command.env_remove(TOKEN),
+            };
+        }
         if let Some(file) = &self.remote_authority {
             command.arg("--authority").arg(file);
         }
@@ -178,7 +202,7 @@ impl RemoteArgs {
             .map_err(|error| missing(&error))?;
         let (answer, told) = talk(&mut process, [target, inputs], progress)?;
         let status = process.wait().map_err(Failure::failed)?;
-        if status.code() == Some(UNAVAILABLE) && self.or_here {
+        if status.code() == Some(UNAVAILABLE) && can_be_here {
             progress.warn(format!("{told}: the run is proven here"));
             return Ok(None);
         }
@@ -197,14 +221,58 @@ impl RemoteArgs {
         }
         let statement = serde_json::from_slice(statement)
             .map_err(|error| Failure::failed(format!("the service sent no statement: {error}")))?;
+        progress.stage("verifying");
         Ok(Some(Fetched {
             cycles: head.cycles,
             run_seconds: head.run_seconds,
             prove_seconds: head.prove_seconds,
-            statement,
-            proof: proof.into(),
+            run: verified(job, options, settings, statement, proof)?,
         }))
     }
+}
+
+/// Verifies that a proof is one of a run, with the settings that were asked for.
+fn verified(
+    (target, inputs): (&Target, &Inputs),
+    options: &ExecutionOptions,
+    settings: ProofSettings,
+    statement: Statement,
+    proof: &[u8],
+) -> Result<ProvenRun, Failure> {
+    let public = statement.public_inputs();
+    let layout = target.composition().map(Composition::layout);
+    let placed = inputs.arguments.place(layout).map_err(Failure::failed)?;
+    if public.program_hash != target.program().hash()
+        || public.kernel != *target.program().kernel()
+        || public.composition.as_ref() != target.composition()
+        || public.stack_inputs[..] != inputs.arguments.stack[..]
+        || (public.memory.inputs.clone(), public.memory.layout().outputs) != placed
+    {
+        return Err(Failure::failed(
+            "the service sent a statement about another run",
+        ));
+    }
+    let rejected = |error: String| {
+        Failure::failed(format!(
+            "the service sent a proof that is rejected: {error}"
+        ))
+    };
+    let expectations = Expectations::from(settings.set().level());
+    let proven = ProvenStatement { public, proof };
+    let verified = verify_claims(proven, &[], &expectations, &default_registry());
+    let verified = verified.map_err(|error| rejected(error.to_string()))?.run;
+    if verified.settings != settings {
+        return Err(rejected(format!("it was made with {}", verified.settings)));
+    }
+    if verified.groups != options.slices() {
+        return Err(rejected(format!("it has {} groups", verified.groups)));
+    }
+    let proof = Proof::from_bytes(proof).map_err(|error| rejected(error.to_string()))?;
+    Ok(ProvenRun {
+        outputs: public.stack_outputs.clone(),
+        proof,
+        statement,
+    })
 }
 
 /// The most bytes of an answer.

@@ -243,17 +243,14 @@ impl Source {
                 )));
             }
             read.push(path.clone());
-            let Inputs { arguments, advice } = Inputs::read(path).map_err(Failure::failed)?;
-            if !is_zero(&arguments.stack)
-                || !arguments.memory.is_empty()
-                || !arguments.layout.is_empty()
-            {
-                return Err(Failure::failed(format!(
+            let inputs = Inputs::read(path).map_err(Failure::failed)?;
+            let advice = inputs.only_advice().ok_or_else(|| {
+                Failure::failed(format!(
                     "inputs `{}`: a claimed instance gets its operand stack from who calls it, and nothing in \
                      memory: leave out all but the advice",
                     path.display()
-                )));
-            }
+                ))
+            })?;
             if all.insert(instance.clone(), advice).is_some() {
                 return Err(Failure::usage(format!(
                     "--claim-input: the advice of `{instance}` is given twice"
@@ -284,7 +281,7 @@ fn wanted_values(function: &Function) -> Option<String> {
 }
 
 /// Returns `true` if an instance is claimed, or claimed in what is claimed.
-fn claims(target: &Target, instance: &str) -> bool {
+pub fn claims(target: &Target, instance: &str) -> bool {
     let mut claimed = target.claims().iter();
     claimed.any(|claimed| claimed.instance() == instance || claims(claimed.target(), instance))
 }

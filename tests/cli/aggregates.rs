@@ -127,6 +127,18 @@ fn one_proof_of_a_bundle_is_made_and_verified() {
             "not one of the run",
         ),
         (
+            "claimed.json",
+            "/statements/1/statement/stack_outputs/0",
+            Value::from(17712),
+            "not one of the run",
+        ),
+        (
+            "claimed-inputs.json",
+            "/statements/1/statement/stack_inputs",
+            vec![17712].into(),
+            "not one of the run",
+        ),
+        (
             "transcript.json",
             "/statements/0/statement/precompile_transcript",
             word.replace("0x0", "0x1").into(),
@@ -178,6 +190,96 @@ fn one_proof_of_a_bundle_is_made_and_verified() {
     let statement = aggregated.folder.path("inputs.json");
     let other = aggregated.verify_96(&statement, &[]).error(1);
     assert!(other.contains("inputs.json"), "{other}");
+}
+
+/// A proof of a run whose claims nobody has proven: what it says is true if they are.
+#[test]
+fn claims_of_an_aggregation_can_be_open() {
+    let folder = claims::folder("twice");
+    let [inputs, secret, claimed, statement, one] = [
+        "inputs.json",
+        "secret.json",
+        "claimed.proof",
+        "one.statement.json",
+        "one.proof",
+    ]
+    .map(|name| text(&folder.path(name)));
+    let secret = format!("scale={secret}");
+    let options = ["-i", &inputs, "--claim-input", &secret];
+    let options = [&options[..], &RECURSIVE].concat();
+    on(&["prove"], &folder.path("claimed.toml"), &options).answer();
+    let aggregate = [
+        &["aggregate", "--json", &claimed, "-o", &one],
+        &SECURITY[..],
+    ]
+    .concat();
+    let made = miden_cvm(aggregate).json();
+    let is_open = |answer: &Value| {
+        let claims = answer["claims"].as_array().expect("claims");
+        !claims.is_empty() && claims.iter().all(|claim| claim["is_proven"] == false)
+    };
+    assert!(is_open(&made), "{made}");
+    let list = text(&folder.path("one.aggregate.json"));
+    let verify = |others: &[&str]| {
+        let named = ["verify", "-p", &one, "-s", &statement, "--aggregate", &list];
+        miden_cvm([&named[..], &SECURITY, others].concat())
+    };
+    let refused = verify(&[]).error(1);
+    assert!(
+        refused.contains("claims that are not proven") && refused.contains("`--open-claims`"),
+        "{refused}"
+    );
+    let verified = verify(&["--open-claims", "--json"]).json();
+    assert!(is_open(&verified), "{verified}");
+    assert_eq!(verified["claims"], made["claims"]);
+}
+
+/// A bundle with its claims, and theirs, becomes one proof, which says so of all of them.
+#[test]
+fn nested_claims_become_one_proof() {
+    let folder = claims::nested_folder("twice");
+    let [inputs, secret, bundle, one, statement, list] = [
+        "inputs.json",
+        "secret.json",
+        "shop.bundle",
+        "one.proof",
+        "one.statement.json",
+        "one.aggregate.json",
+    ]
+    .map(|name| text(&folder.path(name)));
+    let secret = format!("scale={secret}");
+    let options = ["-i", &inputs, "--claim-input", &secret, "--bundle", &bundle];
+    let options = [&options[..], &RECURSIVE].concat();
+    on(&["prove"], &folder.path("claimed.toml"), &options).answer();
+    let aggregate = [&["aggregate", "--json", &bundle, "-o", &one], &SECURITY[..]].concat();
+    let made = miden_cvm(aggregate).json();
+    // The run, the scale once for two equal calls, and the tally twice.
+    let statements = made["statements"].as_array().expect("statements");
+    assert_eq!(statements.len(), 4);
+    let verify = ["verify", "-p", &one, "-s", &statement, "--aggregate", &list];
+    let verified = miden_cvm([&verify[..], &SECURITY, &["--json"]].concat()).json();
+    assert_eq!(verified["aggregated"], made["statements"]);
+    let claims = verified["claims"].as_array().expect("claims");
+    assert_eq!(claims.len(), 3);
+    assert!(claims.iter().all(|claim| claim["is_proven"] == true));
+
+    // A claim within a claim is open if its results are other ones, or if nothing is said of them.
+    let whole: Value = serde_json::from_slice(&fs::read(&list).expect("the list")).expect("JSON");
+    let mut changed = whole.clone();
+    changed["statements"][3]["statement"]["stack_outputs"][0] = 17712.into();
+    let mut missing = whole;
+    missing["statements"]
+        .as_array_mut()
+        .expect("statements")
+        .pop();
+    for (changed, reason) in [
+        (changed, "not one of the run"),
+        (missing, "is about the program"),
+    ] {
+        folder.write("one.aggregate.json", changed.to_string());
+        let refused = miden_cvm([&verify[..], &SECURITY].concat()).error(1);
+        assert!(refused.contains(reason), "{refused}");
+    }
 }
 
 /// A proof that can be aggregated.

@@ -5,10 +5,11 @@ use std::sync::{Arc, LazyLock};
 use miden_core::{ZERO, precompile::PrecompileRequest};
 use miden_cvm::{
     AdviceInputs, AdviceMutation, BUNDLE_MAGIC, CLAIM_EVENT, Claim, ClaimedProgram, ClaimedRun,
-    ClaimsError, ExecutionOptions, Expectations, Felt, HashFunction, HostError, Kernel, Loader,
-    MinSecurity, ProcessState, ProofBundle, ProofSettings, ProveError, ProveOptions, ProvenRun,
-    ProvenStatement, RequestError, StackInputs, StatedProof, Target, VerifiedClaims, VerifierError,
-    Word, claims_of, default_registry, execute_traced, prove, prove_run, verify, verify_claims,
+    ClaimsError, ExecutionOptions, Expectations, Felt, HashFunction, HostError, Inputs, Kernel,
+    Loader, MinSecurity, ProcessState, ProofBundle, ProofSettings, ProveError, ProveOptions,
+    ProvenRun, ProvenStatement, RequestError, StackInputs, StatedProof, Target, VerifiedClaims,
+    VerifierError, Word, claims_of, default_registry, execute_traced, prove, prove_run, verify,
+    verify_claims,
 };
 use serde_json::Value;
 
@@ -316,10 +317,14 @@ fn claims_are_proven_by_the_owner_and_verified() {
         unclaimed.contains("no claimed instance `tally`"),
         "{unclaimed}"
     );
-    let remote = on(&["prove"], &claimed, &["--remote", "http://127.0.0.1:1"]).error(2);
+    let of_tally = ["--claim-remote", "tally=http://127.0.0.1:1"];
+    let alone = on(&["prove"], &claimed, &of_tally).error(2);
+    assert!(alone.contains("--bundle"), "{alone}");
+    let of_tally = [&of_tally[..], &["--bundle", &bundle]].concat();
+    let unclaimed = on(&["prove"], &claimed, &of_tally).error(2);
     assert!(
-        remote.contains("does not run claimed instances"),
-        "{remote}"
+        unclaimed.contains("no claimed instance `tally`"),
+        "{unclaimed}"
     );
     let package = on(&["compose"], &claimed, &[]).error(1);
     assert!(package.contains("instance `scale` is claimed"), "{package}");
@@ -576,12 +581,11 @@ fn a_claim_does_not_rest_on_itself() {
     assert!(matches!(circular, Err(ClaimsError::Circular(0))));
 }
 
-/// A claim within a claim is proven apart, and has to be.
-#[test]
-fn claims_of_claims_are_proven_too() {
-    let folder = folder("twice");
+/// A composition of which the scale is claimed, and in that the tally.
+pub(super) fn nested_folder(main: &str) -> Folder {
+    let folder = folder(main);
     let nested = COMPOSITION
-        .replace("MAIN", "twice")
+        .replace("MAIN", main)
         .replace("CLAIMED", "true")
         .replace("\"tally.tally\"", "\"tally.alone\"")
         .replace(
@@ -591,6 +595,13 @@ fn claims_of_claims_are_proven_too() {
     folder.write("claimed.toml", nested);
     let quiet = TALLY_CODE.replace("padw caller add add add add", "");
     folder.write("tally/tally.masm", quiet);
+    folder
+}
+
+/// A claim within a claim is proven apart, and has to be.
+#[test]
+fn claims_of_claims_are_proven_too() {
+    let folder = nested_folder("twice");
     let target = load(&folder, 1000);
     let run = prove_it(&target, inputs(), AdviceInputs::default());
     let outer = prove_claim(&target, &claims_of(&run.proof)[0]);
@@ -678,6 +689,88 @@ fn bundles_are_read_as_they_were_written() {
     swapped.claims[0].proof = bundle.claims[1].proof.clone();
     let refused = swapped.verify(&expectations());
     assert!(matches!(refused, Err(ClaimsError::Proof { index: 0, .. })));
+}
+
+/// A target has what it claims in its bytes, with the advice that is set for it.
+#[test]
+fn claims_go_through_bytes() {
+    for folder in [folder("main"), nested_folder("main")] {
+        let target = load(&folder, 1000);
+        let bytes = target.to_bytes();
+        let read = Target::from_bytes(&bytes).expect("a target");
+        assert_eq!(read.to_bytes(), bytes);
+        let lengths = |target: &Target| {
+            let mut claims = target.claims().iter();
+            claims.all(|claimed| !claimed.target().claims().is_empty())
+        };
+        assert_eq!(lengths(&read), lengths(&target));
+        let [run, again] =
+            [&target, &read].map(|target| prove_it(target, inputs(), AdviceInputs::default()));
+        assert_eq!(run.outputs, again.outputs);
+        let claims = claims_of(&run.proof);
+        assert_eq!(claims, claims_of(&again.proof));
+        let claimed = read
+            .claimed(claims[0].run.program)
+            .expect("what is claimed");
+        let named = (claimed.instance(), claimed.export());
+        assert_eq!(named, ("scale", "weigh"));
+        let proof = prove_claim(&read, &claims[0]);
+        assert_eq!(proof.outputs[..], claims[0].run.outputs);
+
+        // No byte of it makes a mistake of the reader.
+        for at in (0..bytes.len()).step_by(bytes.len() / 100) {
+            Target::from_bytes(&bytes[..at]).expect_err("a target without its end");
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x5a;
+            if let Ok(read) = Target::from_bytes(&changed) {
+                Target::from_bytes(&read.to_bytes()).expect("a target");
+            }
+        }
+    }
+}
+
+/// Results can be in the advice: then nothing that is claimed is run. They are believed there as all advice is.
+#[test]
+fn results_in_the_advice_are_claimed() {
+    let folder = folder("main");
+    let claims = claims_of(&PROVEN.run.proof);
+    let bare = Loader::new()
+        .load(&folder.path("claimed.toml"))
+        .expect("a composition");
+    let run = |claims: &[Claim]| {
+        let given = Inputs::default().with_results(claims.iter().map(|claim| claim.run));
+        let options = ExecutionOptions::default();
+        let host = &mut bare.host();
+        execute_traced(&bare, inputs(), given.advice, host, options)
+    };
+    let given = run(&claims).expect("a run");
+    assert_eq!(given.public.stack_outputs, PROVEN.run.outputs);
+    assert_eq!(given.requests, PROVEN.run.proof.requests());
+    // One that is missing is run for its results, without its advice here.
+    let missing = run(&claims[..1]).expect_err("no advice").to_string();
+    assert!(missing.contains("`scale.weigh`"), "{missing}");
+    // A lie is claimed, and has no proof.
+    let mut lies = claims.clone();
+    lies[1].run.outputs[0] += Felt::new(1);
+    let lied = prove_run(run(&lies).expect("a run"), &proving()).expect("a proof");
+    let claimed = claims_of(&lied.proof);
+    assert_eq!(claimed, lies);
+    let [first, second] = &PROVEN.claims;
+    assert!(matches!(
+        verified(&lied, &[first, second]),
+        Err(ClaimsError::Foreign(1))
+    ));
+    // Results are 16 elements.
+    let mut advice = Inputs::default().with_results([claims[0].run]).advice;
+    let key = *advice.map.iter().next().expect("results").0;
+    advice.map.insert(key, vec![ZERO; 15]);
+    let options = ExecutionOptions::default();
+    let short = execute_traced(&bare, inputs(), advice, &mut bare.host(), options);
+    let short = short.expect_err("too few").to_string();
+    assert!(
+        short.contains("15 elements as the results of `scale.weigh`"),
+        "{short}"
+    );
 }
 
 /// The cost of a claimed call: the book has the figures.

@@ -413,7 +413,8 @@ fn files_and_answers_are_those_of_the_book() {
     formats.file("Inputs", &inputs);
     let read = Inputs::read(&inputs).expect("inputs");
     formats.bytes("Inputs in bytes", &read.to_bytes());
-    for target in [&fib, &parts, &vault, &ledger] {
+    let claimed = claims.path("claimed.toml");
+    for target in [&fib, &parts, &vault, &ledger, &claimed] {
         let target = Loader::new().load(target).expect("a target");
         formats.bytes("Target in bytes", &target.to_bytes());
     }

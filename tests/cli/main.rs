@@ -26,7 +26,7 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::Arc,
 };
 
@@ -48,8 +48,12 @@ struct Finished {
 fn miden_cvm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
     let output = Command::new(env!("CARGO_BIN_EXE_miden-cvm"))
         .args(args)
-        .output()
-        .expect("the command line starts");
+        .output();
+    finished(output.expect("the command line starts"))
+}
+
+/// The result of a process of the command line.
+fn finished(output: Output) -> Finished {
     let finished = Finished {
         code: output.status.code().expect("an exit code"),
         stdout: String::from_utf8(output.stdout).expect("text"),

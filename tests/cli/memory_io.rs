@@ -1,5 +1,6 @@
 //! Inputs and outputs in memory, from the files to the verified statement.
 
+use miden_cvm::{Loader, Target};
 use serde_json::json;
 
 use super::*;
@@ -46,6 +47,10 @@ fn runs_proofs_and_reports_have_them() {
     let folder = files();
     for target in ["sum.masm", "sums.toml"] {
         let target = folder.path(target);
+        let loaded = Loader::new().load(&target).expect("a target");
+        let read = Target::from_bytes(&loaded.to_bytes()).expect("a target");
+        assert_eq!(read.composition(), loaded.composition());
+        assert_eq!(read.to_bytes(), loaded.to_bytes());
         let ran = on(&["run"], &target, &["--json"]).json();
         assert_eq!(ran["memory_outputs"], outputs());
         let text = on(&["run"], &target, &[]).answer();

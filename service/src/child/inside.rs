@@ -143,6 +143,7 @@ fn refused(error: impl ToString) -> Failure {
 /// A job, or what there is to do for it.
 struct Job {
     options: Options,
+    execution: ExecutionOptions,
     target: Target,
     inputs: Inputs,
     proving: ProveOptions,
@@ -153,9 +154,16 @@ impl Job {
     fn new(options: Options, target: &[u8], inputs: &[u8]) -> Result<Self, Failure> {
         let mut proving = ProveOptions::from(options.settings);
         proving.slices = options.slices.into();
+        let expected = ExecutionOptions::default().expected_cycles();
+        let expected = expected.min(options.max_cycles);
+        let execution = ExecutionOptions::new(options.max_cycles, expected).map_err(refused)?;
+        let mut target = Target::from_bytes(target).map_err(refused)?;
+        // Runs for claimed results may be as long as the job's own.
+        target.prepare_claims(&|_| None, execution);
         Ok(Self {
             options,
-            target: Target::from_bytes(target).map_err(refused)?,
+            execution: execution.with_slices(proving.slices),
+            target,
             inputs: Inputs::from_bytes(inputs).map_err(refused)?,
             proving,
             began: Instant::now(),
@@ -165,14 +173,10 @@ impl Job {
     /// Runs the job.
     fn run(&self) -> Result<ExecutionTrace, Failure> {
         let Self {
-            options, target, ..
+            target, execution, ..
         } = self;
-        let expected = ExecutionOptions::default().expected_cycles();
-        let expected = expected.min(options.max_cycles);
-        let execution = ExecutionOptions::new(options.max_cycles, expected).map_err(refused)?;
-        let execution = execution.with_slices(self.proving.slices);
         let Inputs { arguments, advice } = self.inputs.clone();
-        let run = execute_traced(target, arguments, advice, &mut target.host(), execution);
+        let run = execute_traced(target, arguments, advice, &mut target.host(), *execution);
         run.map_err(|error| {
             refused(match &error {
                 TracedExecutionError::Execution(trap) => match target.describe(trap) {

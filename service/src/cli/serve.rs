@@ -1,6 +1,7 @@
 //! `serve`.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -8,9 +9,10 @@ use std::{
 };
 
 use clap::{Args, builder::RangedU64ValueParser};
-use miden_cvm::with_reasons;
+use miden_cvm::{Inputs, with_reasons};
 use miden_cvm_service::{
     jobs::{Jobs, Rules},
+    owned::Owned,
     queue::{
         Queue,
         embedded::Embedded,
@@ -70,6 +72,13 @@ pub struct ServeCommand {
     workers: WorkerArgs,
     #[command(flatten)]
     log: Log,
+    /// A composition whose claimed instances are this service's, as far as there is advice for them (`--claim-input`)
+    #[arg(long, value_name = "FILE", requires = "claim_inputs")]
+    claims_of: Option<PathBuf>,
+    /// The advice of a claimed instance, as inputs in JSON without an operand stack; can be given several times. Who
+    /// submits a run of the instance does not see it
+    #[arg(long = "claim-input", value_name = "INSTANCE=FILE", value_parser = claim_input, requires = "claims_of")]
+    claim_inputs: Vec<(String, PathBuf)>,
     /// The address of a collector that is sent a trace of each job when it is over, by OTLP over gRPC, such
     /// as `http://localhost:4317`
     #[arg(long, value_name = "URL")]
@@ -110,12 +119,39 @@ impl RulesArgs {
     }
 }
 
+/// Reads `INSTANCE=FILE`.
+fn claim_input(text: &str) -> Result<(String, PathBuf), String> {
+    let (instance, file) = text
+        .split_once('=')
+        .ok_or("it is the name of a claimed instance, `=` and a file")?;
+    Ok((instance.to_owned(), file.into()))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = std::fs::read(path);
     bytes.map_err(|error| Failure::failed(format!("`{}` cannot be read: {error}", path.display())))
 }
 
 impl ServeCommand {
+    /// The claimed instances that are this service's.
+    fn owned(&self) -> Result<Owned, Failure> {
+        let Some(composition) = &self.claims_of else {
+            return Ok(Owned::default());
+        };
+        let mut all = BTreeMap::new();
+        for (instance, path) in &self.claim_inputs {
+            let inputs = Inputs::read(path).map_err(Failure::failed)?;
+            if all.insert(instance.clone(), inputs).is_some() {
+                return Err(Failure::failed(format!(
+                    "--claim-input: the advice of `{instance}` is given twice"
+                )));
+            }
+        }
+        Owned::of(composition, all).map_err(|error| {
+            Failure::failed(format!("--claims-of {}: {error}", composition.display()))
+        })
+    }
+
     /// Serves until it is told to stop.
     pub async fn run(self) -> Result<(), Failure> {
         self.log.init();
@@ -133,6 +169,7 @@ impl ServeCommand {
             }
             _ => None,
         };
+        let owned = self.owned()?;
         let traces = self.otlp.as_deref().map(Traces::to).transpose();
         let traces = traces.map_err(|error| Failure::failed(with_reasons(&error)))?;
         let lease = Duration::from_secs(self.lease);
@@ -163,7 +200,7 @@ impl ServeCommand {
         if self.workers.workers == 0 && self.nats.is_none() {
             warn!("there are no workers, and there cannot be any elsewhere");
         }
-        let service = Service::new(jobs.clone(), stop.clone());
+        let service = Service::new(jobs.clone(), owned, stop.clone());
         let options = ServerOptions { token, tls };
         let traces = traces.map(|traces| tokio::spawn(traces.follow(jobs.clone())));
         let coordinators = self.coordinators;

@@ -130,6 +130,7 @@ impl Jobs {
             inputs,
             options: job.options,
             subject: job.subject,
+            is_owned: job.is_owned,
             priority: terms.priority,
             deadline: now.after(total.min(self.rules.max_total)),
             is_detached: terms.is_detached,
@@ -366,6 +367,7 @@ impl Jobs {
         let record = self
             .change(id, |record| match &record.state {
                 State::Running { worker: of } if of == worker => {
+                    let message = told_of(record, kind, message);
                     Some(failed(record, cause(kind, message, worker), max_attempts))
                 }
                 _ => None,
@@ -547,6 +549,16 @@ impl Jobs {
 /// Returns `true` if a job that is submitted again begins anew.
 fn is_anew(record: &Record) -> bool {
     matches!(record.state, State::Failed | State::Cancelled)
+}
+
+/// The message of a failure that may be told. What a trap says of values can be an owner's advice.
+fn told_of<'a>(record: &Record, kind: CauseKind, message: &'a str) -> &'a str {
+    match kind {
+        CauseKind::Trap | CauseKind::Crash if record.is_owned => {
+            "it is run with its owner's advice, so that only the owner's log says why"
+        }
+        _ => message,
+    }
 }
 
 fn cause(kind: CauseKind, message: &str, worker: &str) -> Cause {

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::{Jobs, JobsError, cause, late, over};
+use super::{Jobs, JobsError, cause, late, over, told_of};
 use crate::{
     job::{Digest, Item, JobId, Role},
     queue::QueueError,
@@ -286,6 +286,7 @@ impl Jobs {
                 if record.state.is_over() || !part.is_held_by(worker) {
                     return None;
                 }
+                let message = told_of(record, kind, message);
                 let failed = with_part(record, number, |part| {
                     part.causes.push(cause(kind, message, worker));
                     part.state = PartState::Queued;

@@ -28,6 +28,7 @@ use crate::{
     job::{Job, JobError, JobId, Options, Terms},
     jobs::{Jobs, JobsError},
     metrics::Metrics,
+    owned::Owned,
     queue::QueueError,
     record::{Record, WorkerStatus},
     stop::stopped,
@@ -99,6 +100,7 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// The state that requests are served with.
 pub struct Service {
     jobs: Jobs,
+    owned: Arc<Owned>,
     metrics: Metrics,
     /// The records as they were last seen.
     mirror: Mutex<BTreeMap<JobId, Record>>,
@@ -114,12 +116,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Service {
-    /// Serves these jobs until it is told to stop.
-    pub fn new(jobs: Jobs, stop: watch::Receiver<bool>) -> Arc<Self> {
+    /// Serves these jobs until it is told to stop, and owns some claimed programs.
+    pub fn new(jobs: Jobs, owned: Owned, stop: watch::Receiver<bool>) -> Arc<Self> {
         Arc::new(Self {
             room: Room::new(jobs.rules().max_job_bytes),
             prepared: Semaphore::new(MAX_PREPARED),
             jobs,
+            owned: Arc::new(owned),
             metrics: Metrics::default(),
             mirror: Mutex::default(),
             waiting: Mutex::default(),
@@ -164,7 +167,8 @@ impl Service {
         };
         let permit = self.prepared.acquire().await;
         let permit = permit.map_err(|_| ServiceError::Stopping)?;
-        let prepare = spawn_blocking(move || Job::prepare(&target, &inputs, options));
+        let owned = self.owned.clone();
+        let prepare = spawn_blocking(move || Job::prepare(&target, &inputs, options, &owned));
         let prepared = prepare.await;
         drop(permit);
         let job = prepared.map_err(|error| JobError::Thread(error.to_string()))??;

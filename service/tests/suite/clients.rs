@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use miden_cvm_service::{
     client::{ClientError, Remote},
     job::Terms,
-    jobs::Rules,
+    jobs::{Made, Rules},
     pb::{
         self, job_part,
         remote::{
@@ -13,7 +13,7 @@ use miden_cvm_service::{
             proxy_status_api_client::ProxyStatusApiClient,
         },
     },
-    record::State,
+    record::{Report, State},
     server::ServerOptions,
 };
 use serde_json::json;
@@ -55,6 +55,47 @@ async fn a_job_is_proven_verified_and_fetched() {
     assert_eq!(fetched, proven.proof);
     let status = client.status(id).await.expect("a status").into_inner();
     assert_eq!((status.state(), status.attempts), (pb::State::Done, 1));
+    host.stop().await;
+}
+
+/// Neither a job nor its result has to fit into a message, which has at most 4 MiB if nothing else is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_and_results_are_longer_than_a_message() {
+    const LENGTH: usize = 5 << 20;
+    let host = Host::start(Setup::default()).await;
+    let comments = "# nothing\n".repeat(LENGTH / 10);
+    let proven = host.prove(&(comments + FIB)).await.expect("a proof");
+    verified(&proven.statement, &proven.proof);
+    // The same run with other options, whose statement has spaces behind it.
+    host.kill(1);
+    let record = host.submit(FIB).await;
+    assert_ne!(record.id.to_string(), proven.job.id);
+    let begun = host.jobs.begin(record.id, false, "padding").await;
+    begun.expect("an engine").expect("the job");
+    let mut statement = proven.statement;
+    statement.resize(LENGTH, b' ');
+    let made = Made {
+        statement: statement.clone().into(),
+        proof: proven.proof.into(),
+        report: Report::default(),
+    };
+    let delivered = host.jobs.deliver(record.id, "padding", &made).await;
+    delivered.expect("an engine");
+    let done = host.until_over(&record).await;
+    assert!(matches!(done.state, State::Done { .. }), "{done:?}");
+    let mut client = host.remote().connect().await.expect("a client");
+    let id = pb::JobId {
+        id: record.id.to_string(),
+    };
+    let mut parts = client.fetch(id).await.expect("parts").into_inner();
+    let mut fetched = Vec::new();
+    while let Some(part) = parts.next().await {
+        if let Some(pb::proof_part::Part::Statement(bytes)) = part.expect("a part").part {
+            fetched.extend(bytes);
+        }
+    }
+    assert_eq!(fetched.len(), LENGTH);
+    assert!(fetched == statement);
     host.stop().await;
 }
 

@@ -42,7 +42,8 @@ fn job_id(source: &str, host: &Host) -> miden_cvm_service::job::JobId {
     let mut options = super::host::options();
     options.max_cycles = host.jobs.rules().max_cycles;
     let options = options.try_into().expect("options");
-    let job = miden_cvm_service::job::Job::prepare(source.as_bytes(), b"", options);
+    let owned = miden_cvm_service::owned::Owned::default();
+    let job = miden_cvm_service::job::Job::prepare(source.as_bytes(), b"", options, &owned);
     job.expect("a job").id()
 }
 

@@ -15,6 +15,7 @@ use miden_cvm_service::{
     client::{ClientError, Received, Remote},
     job::{Duty, Job, OptionNames, Terms},
     jobs::{Jobs, Rules},
+    owned::Owned,
     pb,
     queue::{Queue, embedded::Embedded},
     record::{Record, State},
@@ -51,6 +52,7 @@ pub struct Setup {
     pub folder: Option<PathBuf>,
     pub token: Option<&'static str>,
     pub workers: usize,
+    pub owned: Owned,
 }
 
 impl Default for Setup {
@@ -62,6 +64,7 @@ impl Default for Setup {
             folder: None,
             token: None,
             workers: 1,
+            owned: Owned::default(),
         }
     }
 }
@@ -102,7 +105,7 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = watch::channel(false);
-        let service = Service::new(jobs.clone(), stopped);
+        let service = Service::new(jobs.clone(), setup.owned, stopped);
         let options = ServerOptions {
             token: setup.token.map(str::to_owned),
             ..options
@@ -384,7 +387,7 @@ pub fn job_in_slices(source: &str, slices: u8) -> Job {
         ..options()
     };
     let options = options.try_into().expect("options");
-    Job::prepare(source.as_bytes(), b"", options).expect("a job")
+    Job::prepare(source.as_bytes(), b"", options, &Owned::default()).expect("a job")
 }
 
 pub fn limits() -> ProcessLimits {

@@ -1,6 +1,7 @@
 //! The service as its clients and operators meet it.
 
 mod attacks;
+mod claims;
 mod clients;
 mod commands;
 mod deploy;

@@ -65,6 +65,17 @@ async fn the_job_of_a_killed_worker_comes_back() {
         (2, vec![CauseKind::WorkerLost])
     );
     assert_eq!(done.causes[0].worker, "doomed");
+    // Who looks at the workers sees which of them is gone.
+    let workers = host.get("/v1/workers").await.json();
+    let is_healthy = |name: &str| {
+        let mut workers = workers.as_array().expect("workers").iter();
+        let worker = workers.find(|worker| worker["worker"]["name"] == name);
+        worker.expect("the worker")["is_healthy"].clone()
+    };
+    assert_eq!(
+        (is_healthy("doomed"), is_healthy("heir")),
+        (false.into(), true.into())
+    );
     host.stop().await;
 }
 
