@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Take jobs from clients, and prove them
-    Serve(serve::ServeCommand),
+    Serve(Box<serve::ServeCommand>),
     /// Take jobs from a queue that several machines share, and prove them
     Worker(workers::WorkerCommand),
     /// Send a job on the standard input to a service, and write its proof to the standard output; this
