@@ -55,8 +55,33 @@ impl OwnersArgs {
                 )));
             }
         }
+        check_owners(target, None, &addresses)?;
         Ok(addresses)
     }
+}
+
+/// Checks that nothing that is claimed by what an owner runs has a service of somebody else, whom that owner's service
+/// does not ask.
+fn check_owners(
+    target: &Target,
+    around: Option<(&str, &str)>,
+    addresses: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    for claimed in target.claims() {
+        let own = addresses.get(claimed.instance()).map(String::as_str);
+        if let (Some((instance, url)), Some(own)) = (around, own)
+            && own != url
+        {
+            return Err(Failure::usage(format!(
+                "--claim-remote: `{inner}` is claimed in `{instance}`, whose owner's service at {url} gives its \
+                 results too, and does not ask another one: leave `{inner}` out",
+                inner = claimed.instance()
+            )));
+        }
+        let around = own.map(|url| (claimed.instance(), url)).or(around);
+        check_owners(claimed.target(), around, addresses)?;
+    }
+    Ok(())
 }
 
 /// A call of a claimed instance, as a key: the program, the composition and what it is called with.
@@ -184,7 +209,7 @@ impl Claims {
         let (owner, given) = {
             let mut known = self.known();
             let own = self.0.owners.get(claimed.instance());
-            let owner = own.or_else(|| known.made_at.get(&key)).cloned();
+            let owner = known.made_at.get(&key).or(own).cloned();
             (owner, known.proofs.remove(&key))
         };
         let run = match (&owner, given) {

@@ -326,6 +326,18 @@ fn claims_are_proven_by_the_owner_and_verified() {
         unclaimed.contains("no claimed instance `tally`"),
         "{unclaimed}"
     );
+    // The owner of the scale answers for all that the scale claims.
+    let nested = nested_folder("main");
+    let options = [
+        "--claim-remote",
+        "scale=http://127.0.0.1:1",
+        "--claim-remote",
+        "tally=http://127.0.0.1:2",
+        "--bundle",
+        &bundle,
+    ];
+    let third = on(&["prove"], &nested.path("claimed.toml"), &options).error(2);
+    assert!(third.contains("`tally` is claimed in `scale`"), "{third}");
     let package = on(&["compose"], &claimed, &[]).error(1);
     assert!(package.contains("instance `scale` is claimed"), "{package}");
 }

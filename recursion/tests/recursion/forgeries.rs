@@ -9,7 +9,11 @@ use miden_cvm_prover::{ProveOptions, prove_trace};
 use miden_cvm_recursion::{Shape, VerifyingProgram, forged_advice, variables};
 use miden_cvm_verifier::{Proof, PublicInputs};
 
-use super::{LONG, SHORT, all_advice, expected, is_verified, program, prove, run, traced};
+use super::{
+    LONG, SHORT, all_advice, expected, is_verified, program, prove, run,
+    statements::{KERNEL, composed, in_memory},
+    traced,
+};
 
 /// A proof, and the program that verifies it.
 static PROVEN: LazyLock<([(PublicInputs, Proof); 1], VerifyingProgram)> = LazyLock::new(|| {
@@ -85,22 +89,22 @@ fn changed_proofs_are_refused_by_both() {
     assert!(traps > changes() / 3, "{traps}");
 }
 
-/// The number of forged traces: few in every test.
+/// The number of forged traces of each run: few in every test.
 fn forged_traces() -> u64 {
     let number = std::env::var("FORGED_TRACES").ok();
     number.and_then(|number| number.parse().ok()).unwrap_or(24)
 }
 
 /// Traces that the audit has changed, proven as a prover does that looks at nothing: the program accepts
-/// what the verifier accepts, which is next to none of them.
-#[test]
-fn proofs_of_forged_traces_are_refused_by_both() {
-    let ExecutionTrace { trace, public, .. } = traced(SHORT, &[1, 1]);
-    let honest = [prove(traced(SHORT, &[1, 1]))];
+/// what the verifier accepts, which are few, whose changes break nothing.
+fn are_refused_by_both(name: &str, run: impl Fn() -> ExecutionTrace) {
+    let ExecutionTrace { trace, public, .. } = run();
+    let honest = [prove(run())];
     let program = program(&honest);
     let mutations = Mutations::new(trace, public.clone(), 1);
     let mut options = ProveOptions::from(Shape::settings());
     options.check_trace = false;
+    let mut judged = 0;
     let mut refused = 0;
     for number in 0..forged_traces() {
         // The distance is odd: cells that are swept through and random changes alternate.
@@ -110,17 +114,26 @@ fn proofs_of_forged_traces_are_refused_by_both() {
         let proof = prove_trace(trace, public.clone(), &options).expect("a proof's form");
         let is_accepted = is_verified(&public, &proof);
         let (advice, rejection) = forged_advice(&public, &proof).expect("a proof's form");
-        assert_eq!(rejection.is_none(), is_accepted, "{number}");
+        assert_eq!(rejection.is_none(), is_accepted, "{name}, {number}");
         let mut inputs = program.advice();
         inputs.extend(advice);
-        assert_eq!(run(&program, inputs).is_ok(), is_accepted, "{number}");
+        let is_run = super::run(&program, inputs).is_ok();
+        assert_eq!(is_run, is_accepted, "{name}, {number}");
+        judged += 1;
         refused += u64::from(!is_accepted);
     }
-    println!(
-        "{refused} of {} forged traces were refused by both",
-        forged_traces()
-    );
-    assert!(2 * refused > forged_traces(), "{refused}");
+    println!("{name}: {refused} of {judged} forged traces were refused by both");
+    assert!(2 * refused > judged, "{name}: {refused}");
+}
+
+#[test]
+fn proofs_of_forged_traces_are_refused_by_both() {
+    are_refused_by_both("program", || traced(SHORT, &[1, 1]));
+    are_refused_by_both("inputs and outputs in memory", || in_memory(8));
+    let main = "begin syscall.one call.stubs::a call.stubs::b syscall.two end";
+    are_refused_by_both("kernel and composition", || {
+        composed(main, Some(KERNEL), 8, 8)
+    });
 }
 
 #[test]

@@ -46,7 +46,7 @@ const PARTS: &str = "
     pub proc read mem_load.64 mem_load.71 add swap drop end
     pub proc gone drop end";
 
-const KERNEL: &str = "pub proc one caller dropw push.1 drop end pub proc two push.2 drop end";
+pub const KERNEL: &str = "pub proc one caller dropw push.1 drop end pub proc two push.2 drop end";
 
 fn library(path: &str, source: &str) -> Library {
     let sources = Arc::new(DefaultSourceManager::default());
@@ -182,7 +182,7 @@ fn memory(length: u64) -> MemoryIo {
 }
 
 /// Runs a program with so many inputs and outputs in memory, which copies one of them.
-fn in_memory(length: u64) -> ExecutionTrace {
+pub fn in_memory(length: u64) -> ExecutionTrace {
     let program = Assembler::default()
         .assemble_program("begin mem_load.1002 mem_store.5003 end")
         .expect("a program");

@@ -16,11 +16,15 @@ use miden_cvm_service::{
     client::{ClientError, Received},
     job::Digest,
     owned::{Owned, OwnedError},
+    pb,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::host::{Host, Process, SERVICE, Setup, fast, free_port, until_up};
+use super::{
+    host::{Host, Process, SERVICE, Setup, fast, free_port, until_up},
+    shared::Server,
+};
 
 /// A component with one procedure.
 fn component(name: &str, export: &str, imports: &str) -> String {
@@ -147,7 +151,7 @@ fn result(received: &Received) -> u64 {
 async fn a_job_claims_and_its_claims_are_jobs() {
     let folder = shop();
     let bare = load(&folder);
-    let host = Host::start(Setup::default()).await;
+    let mut host = Host::start(Setup::default()).await;
     // Nobody here has the advice.
     let failed = prove(&host, &bare, &inputs(5)).await.expect_err("a trap");
     assert!(
@@ -165,6 +169,22 @@ async fn a_job_claims_and_its_claims_are_jobs() {
     let answered = inputs(5).with_results(claims.iter().map(|claim| claim.run));
     let again = prove(&host, &bare, &answered).await.expect("a proof");
     assert_eq!(again.statement, root.statement);
+
+    // Workers that prove it together run what is claimed each for itself.
+    host.coordinate("coordinator");
+    let terms = pb::Terms {
+        slices: 2,
+        ..fast()
+    };
+    let remote = host.remote();
+    let (target_bytes, input_bytes) = (target.to_bytes(), inputs(5).to_bytes());
+    let sliced = remote
+        .prove(terms, target_bytes.into(), input_bytes.into(), |_| {})
+        .await
+        .expect("a proof");
+    assert_eq!(sliced.statement, root.statement);
+    let sliced = Proof::from_bytes(&sliced.proof).expect("a proof");
+    assert_eq!((sliced.groups(), claims_of(&sliced)), (2, claims.clone()));
 
     let mut proofs = Vec::new();
     let mut pending = claims;
@@ -357,14 +377,22 @@ async fn a_composition_of_many_owners_is_one_proof() {
     }
     let folder = shop();
     let shop = path(&folder, "shop.toml");
+    // The run's service has its queue on NATS, and its worker elsewhere, if there is NATS.
+    let nats = Server::start();
+    let nats_url = nats.as_ref().map(Server::url);
+    let _worker = nats.as_ref().map(Server::worker);
     let mut servers = Vec::new();
     let mut urls = Vec::new();
     for names in [&["scale", "tally"][..], &["tax"], &[]] {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut arguments = vec!["serve".to_owned(), "--listen".into(), listen.clone()];
         arguments.extend(["--threads".into(), "1".into()]);
-        if !names.is_empty() {
-            arguments.extend(["--claims-of".into(), shop.clone()]);
+        match &nats_url {
+            _ if !names.is_empty() => arguments.extend(["--claims-of".into(), shop.clone()]),
+            Some(url) => {
+                arguments.extend(["--nats".into(), url.clone(), "--workers".into(), "0".into()]);
+            }
+            None => {}
         }
         for name in names {
             let file = path(&folder, &format!("{name}.json"));

@@ -1,5 +1,7 @@
 //! Every answer by HTTP has the fields that the book lists, and no others.
 
+use std::{fs, path::Path};
+
 use miden_cvm_service::{
     job::{Item, Priority, Role},
     record::{CauseKind, Record},
@@ -124,6 +126,30 @@ async fn answers_are_those_of_the_book() {
     }
     formats.is_complete();
     host.stop().await;
+}
+
+/// What the book says that users ask for is tested, by the tests that it names.
+#[test]
+fn the_tests_that_the_book_names_are_there() {
+    let (_, section) = BOOK
+        .split_once("## What users ask for")
+        .expect("the section");
+    let section = section.split("\n## ").next().expect("its text");
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<&str> = rows.skip(2).collect();
+    assert!(rows.len() >= 7, "{rows:?}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
+    let files = fs::read_dir(folder).expect("the tests");
+    let files = files.map(|file| fs::read_to_string(file.expect("a file").path()));
+    let sources: String = files.map(|text| text.expect("text")).collect();
+    for row in rows {
+        let tests = row.rsplit('|').nth(1).expect("the last column");
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}()")), "{test}");
+        }
+    }
 }
 
 /// The book shows the interface by gRPC as it is.

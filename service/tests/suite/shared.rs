@@ -36,7 +36,7 @@ pub fn nats_server() -> Option<PathBuf> {
 }
 
 /// A NATS server of a test.
-struct Server {
+pub struct Server {
     program: PathBuf,
     process: Process,
     port: String,
@@ -45,7 +45,7 @@ struct Server {
 
 impl Server {
     /// Starts one, if there is the program.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let program = nats_server()?;
         let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
         let process = Self::process(&program, &port, &folder);
@@ -73,7 +73,7 @@ impl Server {
         self.process = Self::process(&self.program, &self.port, &self.folder);
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
@@ -102,7 +102,7 @@ impl Server {
         .await
     }
 
-    fn worker(&self) -> Process {
+    pub fn worker(&self) -> Process {
         Process::start(
             SERVICE,
             &["worker", "--nats", &self.url(), "--threads", "1"],
