@@ -473,6 +473,69 @@ async fn a_composition_of_many_owners_is_one_proof() {
     );
 }
 
+/// Claims without a service of an owner are proven where the run is, each with its own advice alone; and here,
+/// if nobody is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_are_proven_where_the_run_is() {
+    let program = PathBuf::from(SERVICE).with_file_name("miden-cvm");
+    if !program.is_file() {
+        eprintln!("skipped: there is no `{}`", program.display());
+        return;
+    }
+    let folder = shop();
+    let host = Host::start(Setup::default()).await;
+    let (shop, bundle) = (path(&folder, "shop.toml"), path(&folder, "shop.bundle"));
+    let secrets = SECRETS.map(|(name, _)| {
+        let file = path(&folder, &format!("{name}.json"));
+        format!("{name}={file}")
+    });
+    let prove = |url: &str, options: &[&str]| {
+        let mut arguments = vec!["prove", &shop, "--bundle", &bundle, "--remote", url];
+        arguments.extend(["--security", "conjectured:96"]);
+        for secret in &secrets {
+            arguments.extend(["--claim-input", secret]);
+        }
+        answer(&program, &[&arguments, options].concat())
+    };
+    let verify = ["verify", "-p", &bundle, "--security", "conjectured:96"];
+    let proven = prove(&host.remote().url, &[]);
+    let verified = answer(&program, &verify);
+    assert_eq!(proven["stack"][0], TOTAL.to_string());
+    let claims = verified["claims"].as_array().expect("claims");
+    assert!(claims.iter().all(|claim| claim["is_proven"] == true));
+
+    // The job of the run has the results, and nobody's advice.
+    let queue = host.jobs.queue();
+    let mut of_run = 0;
+    let ids = queue.ids().await.expect("an engine");
+    assert_eq!(ids.len(), 4);
+    for id in ids {
+        let record = host.jobs.status(id).await.expect("a job");
+        let target = queue.get(record.target).await.expect("the target");
+        let target = Target::from_bytes(&target).expect("a target");
+        let inputs = queue.get(record.inputs).await.expect("the inputs");
+        let inputs = Inputs::from_bytes(&inputs).expect("inputs");
+        let mut claims = target.claims().iter();
+        assert!(claims.all(|claimed| claimed.advice().stack.is_empty()));
+        if target.claims().len() == 2 {
+            assert!(inputs.advice.stack.is_empty());
+            assert_eq!(inputs.advice.map.iter().count(), 2);
+            of_run += 1;
+        } else {
+            assert_eq!(inputs.advice.stack.len(), 1);
+        }
+    }
+    assert_eq!(of_run, 1);
+    host.stop().await;
+
+    // The same bundle is made where nobody is, if it may be.
+    let here = prove("http://127.0.0.1:9", &["--or-here"]);
+    let warnings = here["warnings"].as_array().expect("warnings");
+    assert_eq!(warnings.len(), 4, "{here}");
+    let again = answer(&program, &verify);
+    assert_eq!(again["claims"], verified["claims"]);
+}
+
 /// What is claimed is part of the target, which is read as a whole before the job is taken.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_claims_are_refused_at_the_door() {
