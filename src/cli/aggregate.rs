@@ -8,9 +8,10 @@ use std::{
 
 use clap::Args;
 use miden_cvm::{
-    AdviceInputs, Aggregate, Aggregated, CheckedAggregate, MAX_FILE_LEN, MAX_PROOFS, Proof,
-    ProofBundle, PublicInputs, Security, Shape, StackInputs, StatedProof, Target, VerifierError,
-    WitnessError, default_registry, execute_traced, prove_run, with_reasons, witness_advice,
+    AdviceInputs, Aggregate, Aggregated, CheckedAggregate, ExecutionOptions, Inputs, MAX_FILE_LEN,
+    MAX_PROOFS, Proof, ProofBundle, PublicInputs, Security, Shape, StatedProof, Target,
+    VerifierError, WitnessError, default_registry, execute_traced, prove_run, with_reasons,
+    witness_advice,
 };
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ use super::{
     files::Outputs,
     outcome::{Failure, Outcome},
     progress::Progress,
+    service::{Fetched, RemoteArgs},
     settings::ProofArgs,
 };
 
@@ -41,10 +43,12 @@ pub struct AggregateCommand {
     /// aggregated again; with any of them it is the root of a tree
     #[command(flatten)]
     made: ProofArgs,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 impl AggregateCommand {
-    /// Runs the program that verifies the proofs, proves the run, and writes the proof.
+    /// Runs the program that verifies the proofs, proves the run or has it proven, and writes the proof.
     ///
     /// # Errors
     /// Returns an error if something cannot be read or written, if a proof is rejected, or if it is one
@@ -90,20 +94,52 @@ impl AggregateCommand {
         let mut advice = program.advice();
         inputs.into_iter().for_each(|input| advice.extend(input));
         let target = Target::from(program.program().clone());
-        let (stack, host) = (StackInputs::default(), &mut target.host());
-        let trace = execute_traced(&target, stack, advice, host, Default::default());
-        let trace = trace.map_err(failed)?;
-        // Before what takes long.
-        let checked = aggregate.check(&trace.public, &default_registry());
-        let checked = checked.map_err(failed)?;
-        let cycles = trace.lengths.cycles;
-        let run_seconds = started.elapsed().as_secs_f64();
-
-        progress.stage("proving");
-        let started = Instant::now();
-        let proven = prove_run(trace, &options).map_err(failed)?;
-        let prove_seconds = started.elapsed().as_secs_f64();
+        let inputs = Inputs {
+            advice,
+            ..Inputs::default()
+        };
+        let check = |public: &PublicInputs| {
+            let checked = aggregate.check(public, &default_registry());
+            checked.map_err(failed)
+        };
+        let execution = ExecutionOptions::default();
+        let fetched = self.remote.service().map(|service| {
+            let settings = options.settings;
+            self.remote
+                .prove(service, &target, &inputs, &execution, settings, &progress)
+        });
+        let (made, checked) = match fetched.transpose()?.flatten() {
+            Some(made) => {
+                let checked = check(made.run.statement.public_inputs())?;
+                (made, checked)
+            }
+            None => {
+                let Inputs { arguments, advice } = inputs;
+                let host = &mut target.host();
+                let trace = execute_traced(&target, arguments, advice, host, execution);
+                let trace = trace.map_err(failed)?;
+                // Before what takes long.
+                let checked = check(&trace.public)?;
+                let cycles = trace.lengths.cycles;
+                let run_seconds = started.elapsed().as_secs_f64();
+                progress.stage("proving");
+                let started = Instant::now();
+                let made = Fetched {
+                    cycles,
+                    run_seconds,
+                    run: prove_run(trace, &options).map_err(failed)?,
+                    prove_seconds: started.elapsed().as_secs_f64(),
+                };
+                (made, checked)
+            }
+        };
         drop(progress);
+        let Fetched {
+            cycles,
+            run_seconds,
+            prove_seconds,
+            run: proven,
+        } = made;
         let bytes = proven.proof.to_bytes();
         let outcome = Outcome::new(&AggregateAnswer {
             statements: AggregatedAnswer::list(&aggregate),

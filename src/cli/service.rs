@@ -123,7 +123,7 @@ pub enum Service<'a> {
     Owner(&'a str),
 }
 
-/// A proof that was made somewhere else.
+/// A proof, and what it took where it was made.
 pub struct Fetched {
     /// The cycles of the run.
     pub cycles: usize,

@@ -439,6 +439,8 @@ async fn a_composition_of_many_owners_is_one_proof() {
             &one,
             "--security",
             "conjectured:96",
+            "--remote",
+            &urls[2],
         ],
     );
     assert_eq!(made["statements"].as_array().map(Vec::len), Some(4));
