@@ -89,7 +89,7 @@ impl CvmAir {
             tables[table as usize] = TableShape {
                 packing: table.packing(),
                 boundaries: table.boundaries(&public),
-                transitions: table.constraint_catalog().len(),
+                transitions: table.declaration().constraints.len(),
             };
         }
         let pieces = heights.pieces();
@@ -360,16 +360,8 @@ where
 {
     type Expr = F;
 
-    #[inline(always)]
-    fn assert_zero(&mut self, _: &'static str, _: usize, value: F) {
+    fn constrain(&mut self, _: &'static str, _: Option<usize>, _: usize, value: F) {
         self.sum += (self.weights)().times(value);
-    }
-
-    #[inline(always)]
-    fn assert_zeros<const N: usize>(&mut self, _: &'static str, _: usize, values: [F; N]) {
-        for value in values {
-            self.sum += (self.weights)().times(value);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use miden_core::Felt;
 use winter_math::FieldElement;
 
 use crate::{
-    algebra::{Algebra, Degree},
+    algebra::Algebra,
     columns::{
         BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
         ResourceRow, RomRow,
@@ -76,8 +76,19 @@ pub trait ConstraintBuilder {
     /// The values that constraints compute with.
     type Expr: Algebra;
 
+    /// Takes a constraint: `value` is zero on every row but the last. A member of a family has a number.
+    fn constrain(
+        &mut self,
+        family: &'static str,
+        member: Option<usize>,
+        degree: usize,
+        value: Self::Expr,
+    );
+
     /// Declares that `value` is zero on every row but the last, with its name and degree.
-    fn assert_zero(&mut self, name: &'static str, degree: usize, value: Self::Expr);
+    fn assert_zero(&mut self, name: &'static str, degree: usize, value: Self::Expr) {
+        self.constrain(name, None, degree, value);
+    }
 
     /// Declares a family of constraints; member `i` is listed as `name[i]`.
     fn assert_zeros<const N: usize>(
@@ -85,7 +96,19 @@ pub trait ConstraintBuilder {
         name: &'static str,
         degree: usize,
         values: [Self::Expr; N],
-    );
+    ) {
+        for (member, value) in values.into_iter().enumerate() {
+            self.constrain(name, Some(member), degree, value);
+        }
+    }
+}
+
+/// The name of a constraint, with the number of the member if it is one of a family.
+pub fn constraint_name(family: &str, member: Option<usize>) -> String {
+    match member {
+        Some(member) => alloc::format!("{family}[{member}]"),
+        None => family.into(),
+    }
 }
 
 /// Writes the values of the constraints into a slice.
@@ -105,16 +128,9 @@ impl<'a, E> Evaluator<'a, E> {
 impl<E: Algebra> ConstraintBuilder for Evaluator<'_, E> {
     type Expr = E;
 
-    #[inline(always)]
-    fn assert_zero(&mut self, _: &'static str, _: usize, value: E) {
+    fn constrain(&mut self, _: &'static str, _: Option<usize>, _: usize, value: E) {
         self.results[self.next] = value;
         self.next += 1;
-    }
-
-    #[inline(always)]
-    fn assert_zeros<const N: usize>(&mut self, _: &'static str, _: usize, values: [E; N]) {
-        self.results[self.next..self.next + N].copy_from_slice(&values);
-        self.next += N;
     }
 }
 
@@ -129,41 +145,6 @@ pub struct ConstraintInfo {
     pub actual: usize,
 }
 
-/// Lists the constraints with their names and degrees.
-#[derive(Debug, Default)]
-pub struct Catalog {
-    /// The constraints, in order.
-    pub constraints: Vec<ConstraintInfo>,
-}
-
-impl ConstraintBuilder for Catalog {
-    type Expr = Degree;
-
-    fn assert_zero(&mut self, name: &'static str, degree: usize, value: Degree) {
-        self.constraints.push(ConstraintInfo {
-            name: name.into(),
-            degree,
-            actual: value.0,
-        });
-    }
-
-    fn assert_zeros<const N: usize>(
-        &mut self,
-        name: &'static str,
-        degree: usize,
-        values: [Degree; N],
-    ) {
-        for (i, value) in values.into_iter().enumerate() {
-            let name = alloc::format!("{name}[{i}]");
-            self.constraints.push(ConstraintInfo {
-                name,
-                degree,
-                actual: value.0,
-            });
-        }
-    }
-}
-
 /// Collects the constraints that a pair of rows violates.
 #[derive(Debug, Default)]
 pub struct Violations {
@@ -174,17 +155,9 @@ pub struct Violations {
 impl ConstraintBuilder for Violations {
     type Expr = Felt;
 
-    fn assert_zero(&mut self, name: &'static str, _: usize, value: Felt) {
+    fn constrain(&mut self, family: &'static str, member: Option<usize>, _: usize, value: Felt) {
         if value != <Felt as FieldElement>::ZERO {
-            self.found.push((name.into(), value));
-        }
-    }
-
-    fn assert_zeros<const N: usize>(&mut self, name: &'static str, _: usize, values: [Felt; N]) {
-        for (i, value) in values.into_iter().enumerate() {
-            if value != <Felt as FieldElement>::ZERO {
-                self.found.push((alloc::format!("{name}[{i}]"), value));
-            }
+            self.found.push((constraint_name(family, member), value));
         }
     }
 }

@@ -10,8 +10,7 @@ use crate::{
     air::periodic_rows,
     boundary::Boundary,
     builder::{PERIOD, Violations},
-    columns::cells_of,
-    lookup::{Bus, LookupBuilder, Message, Slot},
+    lookup::{Bus, Content, LookupBuilder, Slot},
     public::PublicInputs,
     table::{Table, Trace, Window},
 };
@@ -126,17 +125,18 @@ struct Collector {
 impl LookupBuilder for Collector {
     type Expr = Felt;
 
-    fn add<M: Message<Felt>>(
+    fn send(
         &mut self,
         slot: Slot,
         name: &'static str,
         _flag: Felt,
         count: Felt,
-        message: M,
+        content: Content<'_, Felt>,
     ) {
         if count != <Felt as FieldElement>::ZERO {
+            let coordinates = content.coordinates.to_vec();
             self.messages
-                .push((slot, name, M::BUS, count, cells_of(&message).to_vec()));
+                .push((slot, name, content.bus, count, coordinates));
         }
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! Each table is a module, the core one for each of its sections (system, decoder, operand stack), with
 //! two functions, generic over the values they compute with: `constraints` declares what holds
-//! between two rows, `lookups` what a row sends to and receives from the buses.
-//! [`table::Table::constraints`] and [`table::Table::lookups`] call them all; everything else (the
-//! combined constraints, the prover's auxiliary columns, the debug check, the tables in the book) is
-//! derived from these two.
+//! between two rows, `lookups` what a row sends to and receives from the buses. They are called once, with
+//! values that [record](symbolic) what is done to them, for the [`table::Declaration`] of the table;
+//! everything else (the combined constraints, the prover's auxiliary columns, the debug check, the tables in
+//! the book) is derived from it.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -43,7 +43,6 @@ pub mod reader;
 pub mod requests;
 pub mod security;
 pub mod stack;
-#[cfg(feature = "std")]
 pub mod symbolic;
 pub mod system;
 pub mod table;

@@ -1,11 +1,14 @@
 //! Recording what an expression does, by computing with it.
 //!
-//! The constraints are declared once, for any values. Computing with a [`Value`] records every
-//! operation as a node; the prover compiles the nodes, and the audit reasons about them.
+//! The constraints are declared once, for any values. Computing with an [`Expression`] records every
+//! operation as a node. Whoever needs values computes the nodes, the prover compiles them, and the audit
+//! reasons about them.
 
 use alloc::vec::Vec;
-use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
-use std::{cell::RefCell, collections::HashMap};
+use core::{
+    cell::RefCell,
+    ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign},
+};
 
 use miden_core::Felt;
 use winter_math::FieldElement;
@@ -63,7 +66,7 @@ impl From<Constant> for Felt {
     }
 }
 
-/// A value while a program is recorded.
+/// A recorded value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// Known already.
@@ -72,99 +75,225 @@ pub enum Value {
     Node(u32),
 }
 
-/// The nodes recorded so far. Equal operations are one node.
-#[derive(Debug, Default)]
-struct Recorder {
-    nodes: Vec<Operation>,
-    numbers: HashMap<Operation, u32>,
-}
-
-thread_local! {
-    /// Values are operated on without a recorder at hand, so there is one per thread.
-    static RECORDER: RefCell<Recorder> = RefCell::default();
-}
-
-/// Records what `compute` does on this thread. Returns the nodes, operands before results, and what
-/// `compute` returned.
-pub fn record<R>(compute: impl FnOnce() -> R) -> (Vec<Operation>, R) {
-    RECORDER.take();
-    let result = compute();
-    (RECORDER.take().nodes, result)
-}
-
 impl Value {
-    /// An input.
-    pub fn input(number: usize) -> Self {
-        let number = u32::try_from(number).expect("a frame has fewer than 2^32 cells");
-        Self::computed(Operation::Input(number))
+    /// The value, given those of all nodes.
+    pub fn of<E: Algebra>(self, nodes: &[E]) -> E {
+        match self {
+            Self::Constant(value) => E::constant(value),
+            Self::Node(node) => nodes[node as usize],
+        }
+    }
+}
+
+/// Takes down operations. Equal ones are one node.
+#[derive(Debug, Default)]
+pub struct Recorder(RefCell<Nodes>);
+
+/// The nodes recorded so far.
+#[derive(Debug, Default)]
+struct Nodes {
+    nodes: Vec<Operation>,
+    /// A hash table of the nodes' numbers, each plus 1: 0 is a free place. There is one in each half.
+    places: Vec<u32>,
+}
+
+impl Nodes {
+    /// The place of an operation in the table, or where it belongs.
+    fn place(&self, operation: Operation) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = operation.hash() as usize & mask;
+        while let Some(number) = self.places[place].checked_sub(1)
+            && self.nodes[number as usize] != operation
+        {
+            place = (place + 1) & mask;
+        }
+        place
     }
 
-    fn computed(operation: Operation) -> Self {
-        RECORDER.with_borrow_mut(|Recorder { nodes, numbers }| {
-            let number = *numbers.entry(operation).or_insert_with(|| {
-                nodes.push(operation);
-                (nodes.len() - 1) as u32
-            });
-            Self::Node(number)
-        })
+    /// The number of an operation, which becomes a node if it is none.
+    fn number(&mut self, operation: Operation) -> u32 {
+        if 2 * self.nodes.len() >= self.places.len() {
+            self.places = alloc::vec![0; (2 * self.places.len()).max(1 << 10)];
+            for number in 0..self.nodes.len() {
+                let place = self.place(self.nodes[number]);
+                self.places[place] = number as u32 + 1;
+            }
+        }
+        let place = self.place(operation);
+        if self.places[place] == 0 {
+            self.nodes.push(operation);
+            self.places[place] = self.nodes.len() as u32;
+        }
+        self.places[place] - 1
+    }
+}
+
+impl Operation {
+    /// A number that tells most operations apart.
+    fn hash(self) -> u64 {
+        let (kind, first, second) = match self {
+            Self::Input(number) => (0, number, 0),
+            Self::Add(a, b) => (1, a, b.into()),
+            Self::Sub(a, b) => (2, a, b.into()),
+            Self::Mul(a, b) => (3, a, b.into()),
+            Self::Shift(a, Constant(c)) => (4, a, c),
+            Self::SubFrom(Constant(c), a) => (5, a, c),
+            Self::Scale(a, Constant(c)) => (6, a, c),
+        };
+        let scattered = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        scattered(scattered(second) ^ u64::from(first) << 3 ^ kind)
+    }
+}
+
+impl Recorder {
+    /// Goes on with nodes that were recorded.
+    pub fn from_nodes(nodes: &[Operation]) -> Self {
+        let recorder = Self::default();
+        for &node in nodes {
+            recorder.0.borrow_mut().number(node);
+        }
+        recorder
+    }
+
+    /// An input.
+    pub fn input(&self, number: usize) -> Expression<'_> {
+        let number = u32::try_from(number).expect("a frame has fewer than 2^32 cells");
+        self.computed(Operation::Input(number))
+    }
+
+    /// The nodes, operands before results.
+    pub fn into_nodes(self) -> Vec<Operation> {
+        self.0.into_inner().nodes
+    }
+
+    fn computed(&self, operation: Operation) -> Expression<'_> {
+        Expression::Node(self.0.borrow_mut().number(operation), self)
     }
 
     /// The node that this one is the negation of, if it is one.
-    fn negated(node: u32) -> Option<u32> {
-        RECORDER.with_borrow(|recorder| match recorder.nodes[node as usize] {
+    fn negated(&self, node: u32) -> Option<u32> {
+        match self.0.borrow().nodes[node as usize] {
             Operation::SubFrom(zero, negated) if Felt::from(zero) == ZERO => Some(negated),
             _ => None,
-        })
+        }
     }
 }
 
-impl Add for Value {
+/// A value while it is recorded.
+#[derive(Debug, Clone, Copy)]
+pub enum Expression<'r> {
+    /// Known already.
+    Constant(Felt),
+    /// Computed by a node of a recorder.
+    Node(u32, &'r Recorder),
+}
+
+/// Records what `compute` does. Returns the nodes, operands before results, and what `compute` returned.
+pub fn record<R>(compute: impl FnOnce(&Recorder) -> R) -> (Vec<Operation>, R) {
+    let recorder = Recorder::default();
+    let result = compute(&recorder);
+    (recorder.into_nodes(), result)
+}
+
+/// Computes the nodes that are needed, given the inputs. The others are 0.
+pub fn compute<E: Algebra>(
+    nodes: &[Operation],
+    is_needed: &[bool],
+    input: impl Fn(usize) -> E,
+) -> Vec<E> {
+    let mut values: Vec<E> = Vec::with_capacity(nodes.len());
+    for (&node, &is_needed) in nodes.iter().zip(is_needed) {
+        let of = |node: u32| values[node as usize];
+        let value = match node {
+            _ if !is_needed => E::ZERO,
+            Operation::Input(number) => input(number as usize),
+            Operation::Add(a, b) => of(a) + of(b),
+            Operation::Sub(a, b) => of(a) - of(b),
+            Operation::Mul(a, b) => of(a) * of(b),
+            Operation::Shift(a, c) => of(a) + E::constant(c.into()),
+            Operation::SubFrom(c, a) => E::constant(c.into()) - of(a),
+            Operation::Scale(a, c) => of(a).scale(c.into()),
+        };
+        values.push(value);
+    }
+    values
+}
+
+/// Tells which nodes these values need.
+pub fn needed(nodes: &[Operation], values: impl IntoIterator<Item = Value>) -> Vec<bool> {
+    let mut is_needed = alloc::vec![false; nodes.len()];
+    for value in values {
+        if let Value::Node(node) = value {
+            is_needed[node as usize] = true;
+        }
+    }
+    for node in (0..nodes.len()).rev() {
+        if is_needed[node] {
+            for operand in nodes[node].operands() {
+                is_needed[operand as usize] = true;
+            }
+        }
+    }
+    is_needed
+}
+
+impl Expression<'_> {
+    /// The value, which outlives the recorder.
+    pub fn value(self) -> Value {
+        match self {
+            Self::Constant(value) => Value::Constant(value),
+            Self::Node(node, _) => Value::Node(node),
+        }
+    }
+}
+
+impl Add for Expression<'_> {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
         match (self, other) {
             (Self::Constant(a), Self::Constant(b)) => Self::Constant(a + b),
             (Self::Constant(c), x) | (x, Self::Constant(c)) if c == ZERO => x,
-            (Self::Constant(c), Self::Node(a)) | (Self::Node(a), Self::Constant(c)) => {
-                Self::computed(Operation::Shift(a, c.into()))
+            (Self::Constant(c), Self::Node(a, r)) | (Self::Node(a, r), Self::Constant(c)) => {
+                r.computed(Operation::Shift(a, c.into()))
             }
-            (Self::Node(a), Self::Node(b)) => match (Self::negated(a), Self::negated(b)) {
-                (_, Some(b)) => Self::Node(a) - Self::Node(b),
-                (Some(a), None) => Self::Node(b) - Self::Node(a),
-                (None, None) => Self::computed(Operation::Add(a.min(b), a.max(b))),
+            (Self::Node(a, r), Self::Node(b, _)) => match (r.negated(a), r.negated(b)) {
+                (_, Some(b)) => Self::Node(a, r) - Self::Node(b, r),
+                (Some(a), None) => Self::Node(b, r) - Self::Node(a, r),
+                (None, None) => r.computed(Operation::Add(a.min(b), a.max(b))),
             },
         }
     }
 }
 
-impl Sub for Value {
+impl Sub for Expression<'_> {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
         match (self, other) {
             (x, Self::Constant(c)) => x + Self::Constant(-c),
-            (Self::Constant(c), Self::Node(a)) => Self::computed(Operation::SubFrom(c.into(), a)),
-            (Self::Node(a), Self::Node(b)) if a == b => Self::ZERO,
-            (Self::Node(a), Self::Node(b)) => match Self::negated(b) {
-                Some(b) => Self::Node(a) + Self::Node(b),
-                None => Self::computed(Operation::Sub(a, b)),
+            (Self::Constant(c), Self::Node(a, r)) => r.computed(Operation::SubFrom(c.into(), a)),
+            (Self::Node(a, _), Self::Node(b, _)) if a == b => Self::ZERO,
+            (Self::Node(a, r), Self::Node(b, _)) => match r.negated(b) {
+                Some(b) => Self::Node(a, r) + Self::Node(b, r),
+                None => r.computed(Operation::Sub(a, b)),
             },
         }
     }
 }
 
-impl Mul for Value {
+impl Mul for Expression<'_> {
     type Output = Self;
 
     fn mul(self, other: Self) -> Self {
         match (self, other) {
             (Self::Constant(c), x) | (x, Self::Constant(c)) => x.scale(c),
-            (Self::Node(a), Self::Node(b)) => Self::computed(Operation::Mul(a.min(b), a.max(b))),
+            (Self::Node(a, r), Self::Node(b, _)) => r.computed(Operation::Mul(a.min(b), a.max(b))),
         }
     }
 }
 
-impl Neg for Value {
+impl Neg for Expression<'_> {
     type Output = Self;
 
     fn neg(self) -> Self {
@@ -172,19 +301,19 @@ impl Neg for Value {
     }
 }
 
-impl AddAssign for Value {
+impl AddAssign for Expression<'_> {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl SubAssign for Value {
+impl SubAssign for Expression<'_> {
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }
 }
 
-impl Algebra for Value {
+impl Algebra for Expression<'_> {
     const ZERO: Self = Self::Constant(ZERO);
     const ONE: Self = Self::Constant(ONE);
 
@@ -201,13 +330,13 @@ impl Algebra for Value {
             _ if factor == -ONE => -self,
             _ if factor == two => self + self,
             _ if factor == -two => -(self + self),
-            Self::Node(a) => Self::computed(Operation::Scale(a, factor.into())),
+            Self::Node(a, r) => r.computed(Operation::Scale(a, factor.into())),
         }
     }
 }
 
 /// A recorded value may stand for one of an extension as well.
-impl ExtensionAlgebra<Self> for Value {
+impl ExtensionAlgebra<Self> for Expression<'_> {
     fn times(self, factor: Self) -> Self {
         self * factor
     }

@@ -3,15 +3,19 @@
 //! Every table has a height of its own, and columns, constraints, boundary constraints and messages
 //! of its own. What tables know of each other goes over the buses.
 
+mod declaration;
+
 use alloc::vec::Vec;
 
+pub use declaration::{Constraint, Declaration, Sent};
 use miden_core::Felt;
+use miden_utils_sync::LazyLock;
 use winter_math::FieldElement;
 
 use crate::{
     algebra::Degree,
     boundary::{self, Boundary},
-    builder::{Catalog, ConstraintBuilder, ConstraintInfo, CoreFrame, Frame, Periodic},
+    builder::{ConstraintBuilder, ConstraintInfo, CoreFrame, Evaluator, Frame, Periodic},
     chiplets::{bitwise, circuits, hasher, instances, memory, resources, rom},
     columns::{
         BitwiseRow, Cells, CircuitRow, CoreRow, HasherRow, InstanceRow, MemoryRow, RangeRow,
@@ -58,8 +62,7 @@ macro_rules! tables {
             }
 
             /// Declares the transition constraints of the main columns.
-            #[inline]
-            pub fn constraints<B: ConstraintBuilder>(
+            fn declare_constraints<B: ConstraintBuilder>(
                 self,
                 rows: &Window<'_, B::Expr>,
                 builder: &mut B,
@@ -72,8 +75,7 @@ macro_rules! tables {
             }
 
             /// Declares the messages that a row sends or receives.
-            #[inline]
-            pub fn lookups<B: LookupBuilder>(
+            fn declare_lookups<B: LookupBuilder>(
                 self,
                 rows: &Window<'_, B::Expr>,
                 builder: &mut B,
@@ -83,6 +85,13 @@ macro_rules! tables {
                         $module::lookups(&rows.frame::<$row<B::Expr>>(), builder);
                     })*
                 }
+            }
+
+            /// The constraints and messages.
+            pub fn declaration(self) -> &'static Declaration {
+                static DECLARATIONS: [LazyLock<Declaration>; Table::COUNT] =
+                    [$(LazyLock::new(|| Declaration::new(Table::$table))),*];
+                &DECLARATIONS[self as usize]
             }
 
             /// The boundary constraints of the main columns.
@@ -171,7 +180,6 @@ tables! {
 mod core_table {
     use super::{ConstraintBuilder, CoreFrame, LookupBuilder, OpFlags, decoder, stack, system};
 
-    #[inline]
     pub fn constraints<B: ConstraintBuilder>(frame: &CoreFrame<'_, B::Expr>, builder: &mut B) {
         let ops = OpFlags::new(&frame.cur.op);
         let next_ops = OpFlags::new(&frame.next.op);
@@ -180,7 +188,6 @@ mod core_table {
         stack::constraints(frame, &ops, builder);
     }
 
-    #[inline]
     pub fn lookups<B: LookupBuilder>(frame: &CoreFrame<'_, B::Expr>, builder: &mut B) {
         let ops = OpFlags::new(&frame.cur.op);
         decoder::lookups(frame, &ops, builder);
@@ -224,11 +231,28 @@ impl Table {
         )
     }
 
+    /// Computes the transition constraints of the main columns on two rows.
+    pub fn constraints<B: ConstraintBuilder>(self, rows: &Window<'_, B::Expr>, builder: &mut B) {
+        self.declaration().constrain(rows, builder);
+    }
+
+    /// Computes the messages that a row sends or receives.
+    pub fn lookups<B: LookupBuilder>(self, rows: &Window<'_, B::Expr>, builder: &mut B) {
+        self.declaration().send(rows, builder);
+    }
+
     /// Lists the transition constraints of the main columns, in order.
     pub fn constraint_catalog(self) -> Vec<ConstraintInfo> {
-        let mut catalog = Catalog::default();
-        self.with_degrees(|rows| self.constraints(rows, &mut catalog));
-        catalog.constraints
+        let constraints = &self.declaration().constraints;
+        let mut degrees = alloc::vec![Degree(0); constraints.len()];
+        self.with_degrees(|rows| self.constraints(rows, &mut Evaluator::new(&mut degrees)));
+        let listed = constraints.iter().zip(degrees);
+        let listed = listed.map(|(constraint, actual)| ConstraintInfo {
+            name: constraint.name(),
+            degree: constraint.degree,
+            actual: actual.0,
+        });
+        listed.collect()
     }
 
     /// Lists the messages of a row, in order.

@@ -7,7 +7,7 @@ use miden_cvm_air::{
     algebra::Algebra,
     builder::{ConstraintBuilder, NUM_PERIODIC, Periodic},
     columns::{Cells, cells_of},
-    lookup::{Bus, LookupBuilder, Message, Slot},
+    lookup::{Bus, Content, LookupBuilder, Slot},
     table::{Table, Window},
 };
 
@@ -109,30 +109,19 @@ struct Slopes<'a, F> {
 impl<F> ConstraintBuilder for Slopes<'_, F> {
     type Expr = Dual;
 
-    fn assert_zero(&mut self, _: &'static str, _: usize, value: Dual) {
+    fn constrain(&mut self, _: &'static str, _: Option<usize>, _: usize, value: Dual) {
         self.slopes.push(value.slope);
-    }
-
-    fn assert_zeros<const N: usize>(&mut self, _: &'static str, _: usize, values: [Dual; N]) {
-        self.slopes.extend(values.map(|value| value.slope));
     }
 }
 
 impl<F: Fn(Bus) -> bool> LookupBuilder for Slopes<'_, F> {
     type Expr = Dual;
 
-    fn add<M: Message<Dual>>(
-        &mut self,
-        _: Slot,
-        _: &'static str,
-        _: Dual,
-        count: Dual,
-        message: M,
-    ) {
-        let bound = (self.bound)(M::BUS);
+    fn send(&mut self, _: Slot, _: &'static str, _: Dual, count: Dual, content: Content<'_, Dual>) {
+        let bound = (self.bound)(content.bus);
         let sent = bound && count.value != ZERO;
         self.slopes.push(if bound { count.slope } else { ZERO });
-        self.slopes.extend(cells_of(&message).iter().map(
+        self.slopes.extend(content.coordinates.iter().map(
             |cell| {
                 if sent { cell.slope } else { ZERO }
             },
@@ -211,9 +200,9 @@ struct Coordinate {
 impl LookupBuilder for Coordinate {
     type Expr = Dual;
 
-    fn add<M: Message<Dual>>(&mut self, _: Slot, name: &'static str, _: Dual, _: Dual, message: M) {
+    fn send(&mut self, _: Slot, name: &'static str, _: Dual, _: Dual, content: Content<'_, Dual>) {
         if name == self.name {
-            let cell = cells_of(&message).get(self.coordinate);
+            let cell = content.coordinates.get(self.coordinate);
             self.slope = cell.map_or(ZERO, |cell| cell.slope);
         }
     }

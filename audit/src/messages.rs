@@ -4,8 +4,7 @@ use core::fmt;
 
 use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
-    columns::cells_of,
-    lookup::{Bus, LookupBuilder, MAX_MESSAGE_WIDTH, Message, Slot},
+    lookup::{Bus, Content, LookupBuilder, MAX_MESSAGE_WIDTH, Slot},
     table::{Table, Window},
 };
 
@@ -56,21 +55,20 @@ struct Collector<'a>(&'a mut Vec<Sent>);
 impl LookupBuilder for Collector<'_> {
     type Expr = Felt;
 
-    fn add<M: Message<Felt>>(
+    fn send(
         &mut self,
         _: Slot,
         name: &'static str,
         _: Felt,
         count: Felt,
-        message: M,
+        content: Content<'_, Felt>,
     ) {
         if count != ZERO {
-            let cells = cells_of(&message);
             self.0.push(Sent {
                 name,
-                key: Key::new(M::BUS, cells),
-                width: cells.len(),
-                fields: M::FIELDS,
+                key: Key::new(content.bus, content.coordinates),
+                width: content.coordinates.len(),
+                fields: content.fields,
                 count,
             });
         }

@@ -9,7 +9,7 @@ use miden_cvm_air::{
     columns::{Cells, cells_of},
     heights::Piece,
     lookup::{Challenges, Packing, RowFractions},
-    symbolic::{Value, record},
+    symbolic::{Expression, Value, record},
     table::Window,
 };
 use miden_cvm_parallel::prelude::*;
@@ -123,26 +123,29 @@ struct Lookups {
 }
 
 impl Lookups {
-    fn new(piece: &Piece, composed: Felt, packing: &Packing, random: &[Extended]) -> Self {
+    fn new(piece: &Piece, composed: Felt, packing: &Packing, random: &[Extended<'_>]) -> Self {
         let table = piece.table;
         let width = table.width();
         let num_inputs = 2 * width + NUM_PERIODIC;
         let slots = packing.columns.iter().flatten();
-        let (nodes, outputs) = record(|| {
-            let inputs: Vec<Value> = (0..num_inputs).map(Value::input).collect();
+        let (nodes, outputs) = record(|recorder| {
+            let inputs = (0..num_inputs).map(|number| recorder.input(number));
+            let inputs: Vec<Expression<'_>> = inputs.collect();
             let mut found = RowFractions::default();
             let rows = Window {
                 cur: &inputs[..width],
                 next: &inputs[width..][..width],
                 periodic: Periodic::from_cells(&inputs[2 * width..]),
-                composed: Value::Constant(composed),
+                composed: Expression::Constant(composed),
             };
             table.lookups(&rows, &mut found);
             let challenges = Challenges::new(random);
-            let mut outputs = Vec::new();
+            let mut outputs: Vec<Value> = Vec::new();
             for &slot in slots {
-                outputs.push(found.count(slot));
-                outputs.extend(found.denominator(slot, &challenges).coordinates());
+                outputs.push(found.count(slot).value());
+                let denominator: Extended<'_> = found.denominator(slot, &challenges);
+                let coordinates = denominator.coordinates().iter();
+                outputs.extend(coordinates.map(|coordinate| coordinate.value()));
             }
             outputs
         });

@@ -12,7 +12,7 @@ use miden_cvm_air::{
     columns::Cells,
     heights::Piece,
     lookup::Challenges,
-    symbolic::{Value, record},
+    symbolic::{Expression, Recorder, Value, record},
     table::Window,
 };
 use miden_cvm_parallel::prelude::*;
@@ -62,9 +62,9 @@ impl Inputs {
     }
 
     /// Elements of the extension field from `first` on.
-    fn elements(&self, first: usize) -> Vec<Extended> {
-        let cells: Vec<Value> = (first..first + self.aux_width * self.degree)
-            .map(Value::input)
+    fn elements<'r>(&self, recorder: &'r Recorder, first: usize) -> Vec<Extended<'r>> {
+        let cells: Vec<Expression<'r>> = (first..first + self.aux_width * self.degree)
+            .map(|number| recorder.input(number))
             .collect();
         cells.chunks(self.degree).map(Extended::new).collect()
     }
@@ -95,22 +95,21 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
             aux_width: air.packing(piece.table).width(),
             degree: E::EXTENSION_DEGREE,
         };
-        let (nodes, sums) = record(|| {
+        let (nodes, outputs) = record(|recorder| {
             let random: Vec<Extended> = random.iter().copied().map(Extended::known).collect();
-            combine(
+            let sums = combine(
                 air,
                 piece,
-                &inputs,
+                (recorder, &inputs),
                 &random,
                 Extended::known(sum),
                 &mut || Extended::known(weights()),
-            )
+            );
+            let coordinates = sums.iter().flat_map(Extended::coordinates);
+            coordinates
+                .map(|coordinate| coordinate.value())
+                .collect::<Vec<Value>>()
         });
-        let outputs: Vec<Value> = sums
-            .iter()
-            .flat_map(Extended::coordinates)
-            .copied()
-            .collect();
         Self {
             piece: *piece,
             program: Program::new(&nodes, &outputs, inputs.count()),
@@ -221,24 +220,25 @@ impl<E: FieldElement<BaseField = Felt>> PieceEvaluator<E> {
 }
 
 /// Computes the combined constraints of a piece with its inputs.
-fn combine(
+fn combine<'r>(
     air: &CvmAir,
     piece: &Piece,
-    inputs: &Inputs,
-    random: &[Extended],
-    sum: Extended,
-    weights: &mut dyn FnMut() -> Extended,
-) -> [Extended; 3] {
-    let main: Vec<Value> = (0..inputs.aux()).map(Value::input).collect();
+    (recorder, inputs): (&'r Recorder, &Inputs),
+    random: &[Extended<'r>],
+    sum: Extended<'r>,
+    weights: &mut dyn FnMut() -> Extended<'r>,
+) -> [Extended<'r>; 3] {
+    let main = (0..inputs.aux()).map(|number| recorder.input(number));
+    let main: Vec<Expression<'r>> = main.collect();
     let frame = TableFrame {
         main: Window {
             cur: &main[Inputs::CURRENT..][..inputs.width],
             next: &main[inputs.next()..][..inputs.width],
             periodic: Periodic::from_cells(&main[inputs.periodic()..][..NUM_PERIODIC]),
-            composed: Value::Constant(air.public_inputs().composed()),
+            composed: Expression::Constant(air.public_inputs().composed()),
         },
-        aux: &inputs.elements(inputs.aux()),
-        aux_next: &inputs.elements(inputs.aux_next()),
+        aux: &inputs.elements(recorder, inputs.aux()),
+        aux_next: &inputs.elements(recorder, inputs.aux_next()),
     };
     let challenges = Challenges::new(random);
     let Combined {

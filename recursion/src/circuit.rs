@@ -19,7 +19,7 @@ use miden_cvm_air::{
     heights::Piece,
     lookup::{Challenges, NUM_CHALLENGES},
     public::PublicWord,
-    symbolic::{Operation, Value, record},
+    symbolic::{Expression, Operation, Recorder, Value, record},
     table::Window,
 };
 use miden_cvm_processor::{Gate, GateOperation};
@@ -89,7 +89,7 @@ impl Circuit {
     /// The circuit of an AIR, whose statement has variables and records: these are constants.
     pub fn new(air: &CvmAir) -> Self {
         let variables = Variables::new(air);
-        let (nodes, output) = record(|| check(air, &variables));
+        let (nodes, output) = record(|recorder| check(air, &variables, recorder).value());
         Lowering::new(&nodes).finish(variables, output)
     }
 
@@ -129,45 +129,45 @@ impl Circuit {
 }
 
 /// The value that is zero exactly if both checks hold.
-fn check(air: &CvmAir, variables: &Variables) -> Value {
-    let input = |first: usize| move |i: usize| Value::input(first + i);
-    let random: Vec<Value> = (0..NUM_CHALLENGES)
+fn check<'r>(air: &CvmAir, variables: &Variables, recorder: &'r Recorder) -> Expression<'r> {
+    let input = |first: usize| move |i: usize| recorder.input(first + i);
+    let random: Vec<Expression<'r>> = (0..NUM_CHALLENGES)
         .map(input(variables.challenges))
         .collect();
     let challenges = Challenges::new(&random);
     let count = StatementVariables::of(air.public_inputs()).count;
-    let statement: Vec<Value> = (0..count).map(input(variables.statement)).collect();
-    let sums: Vec<Value> = (0..air.pieces().len()).map(input(variables.sums)).collect();
-    let openings: Vec<Value> = (0..air.num_openings())
+    let statement: Vec<Expression<'r>> = (0..count).map(input(variables.statement)).collect();
+    let sums: Vec<Expression<'r>> = (0..air.pieces().len()).map(input(variables.sums)).collect();
+    let openings: Vec<Expression<'r>> = (0..air.num_openings())
         .map(input(variables.openings))
         .collect();
 
     let balance = balance(air, &challenges, &statement, &sums);
-    let weight = Value::input(variables.weight);
+    let weight = recorder.input(variables.weight);
     let constraints = Constraints {
         air,
-        powers: squares(Value::input(variables.z), air.longest()),
+        powers: squares(recorder.input(variables.z), air.longest()),
         statement: &statement,
         challenges: &challenges,
         sums: &sums,
     };
     let quotients = constraints.difference(weight, &openings);
     // The first constant.
-    let non_square = Value::input(variables.constants);
+    let non_square = recorder.input(variables.constants);
     balance * balance - non_square * quotients * quotients
 }
 
 /// The difference that the lookups' sums leave, times the denominators of what the verifier sends.
-fn balance(
+fn balance<'r>(
     air: &CvmAir,
-    challenges: &Challenges<Value>,
-    statement: &[Value],
-    sums: &[Value],
-) -> Value {
+    challenges: &Challenges<Expression<'r>>,
+    statement: &[Expression<'r>],
+    sums: &[Expression<'r>],
+) -> Expression<'r> {
     let places = StatementVariables::of(air.public_inputs());
     let denominators = air.public_inputs().messages().into_iter().map(|message| {
         let coordinates = message.coordinates.into_iter();
-        let mut coordinates: Vec<Value> = coordinates.map(Value::Constant).collect();
+        let mut coordinates: Vec<Expression<'r>> = coordinates.map(Expression::Constant).collect();
         if let Some((word, first)) = message.word {
             let variable = match word {
                 PublicWord::ProgramHash => 0,
@@ -176,11 +176,13 @@ fn balance(
             };
             coordinates[first..first + WORD].copy_from_slice(&statement[variable..variable + WORD]);
         }
-        challenges.denominator(Value::int(message.bus as u64), &coordinates)
+        challenges.denominator(Expression::int(message.bus as u64), &coordinates)
     });
     // Fractions are added as fractions.
-    let mut numerator = sums.iter().fold(Value::ZERO, |sum, &other| sum + other);
-    let mut denominator = Value::ONE;
+    let mut numerator = sums
+        .iter()
+        .fold(Expression::ZERO, |sum, &other| sum + other);
+    let mut denominator = Expression::ONE;
     for other in denominators {
         numerator = numerator * other + denominator;
         denominator = denominator * other;
@@ -189,37 +191,37 @@ fn balance(
 }
 
 /// `x`, `x^2`, `x^4`, … up to `x^last`, which is a power of two.
-fn squares(x: Value, last: usize) -> Vec<Value> {
-    let next = |&x: &Value| Some(x * x);
+fn squares<'r>(x: Expression<'r>, last: usize) -> Vec<Expression<'r>> {
+    let next = |&x: &Expression<'r>| Some(x * x);
     let powers = std::iter::successors(Some(x), next);
     powers.take(last.ilog2() as usize + 1).collect()
 }
 
 /// The constraints at one point.
-struct Constraints<'a> {
+struct Constraints<'a, 'r> {
     air: &'a CvmAir,
     /// The point, to the powers of two up to the length of the longest piece.
-    powers: Vec<Value>,
-    statement: &'a [Value],
-    challenges: &'a Challenges<Value>,
-    sums: &'a [Value],
+    powers: Vec<Expression<'r>>,
+    statement: &'a [Expression<'r>],
+    challenges: &'a Challenges<Expression<'r>>,
+    sums: &'a [Expression<'r>],
 }
 
-impl Constraints<'_> {
+impl<'r> Constraints<'_, 'r> {
     /// The difference of the constraints and the composition, times what vanishes on the longest
     /// piece's rows.
-    fn difference(&self, weight: Value, openings: &[Value]) -> Value {
+    fn difference(&self, weight: Expression<'r>, openings: &[Expression<'r>]) -> Expression<'r> {
         let air = self.air;
         let places = StatementVariables::of(air.public_inputs());
         let (at_point, mut next) = openings.split_at(air.trace_width() + COMPOSITION_COLUMNS);
         let (mut current, composition) = at_point.split_at(air.trace_width());
-        let mut power = Value::ONE;
+        let mut power = Expression::ONE;
         let mut weights = || {
             let weight_of_next = power;
             power = power * weight;
             weight_of_next
         };
-        let mut expected = Value::ZERO;
+        let mut expected = Expression::ZERO;
         for (i, piece) in air.pieces().iter().enumerate() {
             let widths = [piece.table.width(), air.packing(piece.table).width()];
             let [main, aux] = widths.map(|width| take(&mut current, width));
@@ -230,7 +232,7 @@ impl Constraints<'_> {
                     cur: main,
                     next: main_next,
                     periodic: Periodic::from_cells(&periodic),
-                    composed: Value::Constant(air.public_inputs().composed()),
+                    composed: Expression::Constant(air.public_inputs().composed()),
                 },
                 aux,
                 aux_next,
@@ -238,7 +240,7 @@ impl Constraints<'_> {
             let known = |boundary: &Boundary| match boundary.source {
                 Some(StackCell::Input(at)) => self.statement[places.stack_inputs + at],
                 Some(StackCell::Output(at)) => self.statement[places.stack_outputs + at],
-                None => Value::Constant(boundary.value),
+                None => Expression::Constant(boundary.value),
             };
             let combined = air.combine_with(
                 piece,
@@ -250,51 +252,54 @@ impl Constraints<'_> {
             );
             let root = Felt::get_root_of_unity(piece.height.ilog2());
             let point = self.point(piece);
-            expected += combined.transition * (point - Value::Constant(root.inv()))
+            expected += combined.transition * (point - Expression::Constant(root.inv()))
                 + combined.first * self.others(piece, ONE)
                 + combined.last * self.others(piece, root.inv());
         }
         let whole = self.powers[air.longest().ilog2() as usize];
         let columns = composition.iter().rev();
-        let composition = columns.fold(Value::ZERO, |sum, &column| sum * whole + column);
-        expected - composition * (whole - Value::ONE)
+        let composition = columns.fold(Expression::ZERO, |sum, &column| sum * whole + column);
+        expected - composition * (whole - Expression::ONE)
     }
 
     /// The point of a piece.
-    fn point(&self, piece: &Piece) -> Value {
+    fn point(&self, piece: &Piece) -> Expression<'r> {
         self.powers[self.air.ratio(piece).ilog2() as usize]
     }
 
     /// The polynomial that vanishes on the rows of a piece, but for the one at this root of unity.
-    fn others(&self, piece: &Piece, root: Felt) -> Value {
+    fn others(&self, piece: &Piece, root: Felt) -> Expression<'r> {
         let first = self.air.ratio(piece).ilog2() as usize;
         let count = piece.height.ilog2() as usize;
         let mut scale = root.inv();
-        let product = self.powers[first..][..count]
-            .iter()
-            .fold(Value::ONE, |product, &power| {
-                let factor = power.scale(scale) + Value::ONE;
-                scale *= scale;
-                product * factor
-            });
+        let product =
+            self.powers[first..][..count]
+                .iter()
+                .fold(Expression::ONE, |product, &power| {
+                    let factor = power.scale(scale) + Expression::ONE;
+                    scale *= scale;
+                    product * factor
+                });
         product.scale(root.inv())
     }
 
     /// The periodic columns.
-    fn periodic(&self, piece: &Piece) -> Vec<Value> {
+    fn periodic(&self, piece: &Piece) -> Vec<Expression<'r>> {
         let step = Felt::get_root_of_unity(PERIOD.ilog2());
         let in_period = self.powers[(self.air.longest() / PERIOD).ilog2() as usize];
         let at = in_period.scale(step.exp(piece.phase() as u64));
         let value = |polynomial: &Vec<Felt>| {
             let coefficients = polynomial.iter().rev();
-            coefficients.fold(Value::ZERO, |sum, &c| sum * at + Value::Constant(c))
+            coefficients.fold(Expression::ZERO, |sum, &c| {
+                sum * at + Expression::Constant(c)
+            })
         };
         periodic_polynomials().iter().map(value).collect()
     }
 }
 
 /// Takes the first elements off a slice.
-fn take<'a>(rest: &mut &'a [Value], width: usize) -> &'a [Value] {
+fn take<'a, 'r>(rest: &mut &'a [Expression<'r>], width: usize) -> &'a [Expression<'r>] {
     let (taken, others) = rest.split_at(width);
     *rest = others;
     taken

@@ -73,6 +73,16 @@ pub trait LookupBuilder {
     /// The values that messages are made of.
     type Expr: Algebra;
 
+    /// Takes a message of any bus, as [`Self::add`] does.
+    fn send(
+        &mut self,
+        slot: Slot,
+        name: &'static str,
+        flag: Self::Expr,
+        count: Self::Expr,
+        content: Content<'_, Self::Expr>,
+    );
+
     /// Adds `message`, `count` times (negative for receiving it), to the fraction in `slot`.
     ///
     /// `flag` is 1 whenever `count` is not zero, and two messages of one slot never have their flag
@@ -84,7 +94,25 @@ pub trait LookupBuilder {
         flag: Self::Expr,
         count: Self::Expr,
         message: M,
-    );
+    ) {
+        let content = Content {
+            bus: M::BUS,
+            fields: M::FIELDS,
+            coordinates: cells_of(&message),
+        };
+        self.send(slot, name, flag, count, content);
+    }
+}
+
+/// The content of a message of any bus.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a, E> {
+    /// The bus that carries it.
+    pub bus: Bus,
+    /// The names of its fields, in order, with their numbers of coordinates.
+    pub fields: &'static [(&'static str, usize)],
+    /// Its coordinates.
+    pub coordinates: &'a [E],
 }
 
 /// The verifier's random elements.
@@ -190,13 +218,19 @@ const SLOT_WIDTHS: [usize; Slot::COUNT] = [
 impl<F: Algebra> LookupBuilder for RowFractions<F> {
     type Expr = F;
 
-    #[inline(always)]
-    fn add<M: Message<F>>(&mut self, slot: Slot, _: &'static str, flag: F, count: F, message: M) {
-        let Slot(slot) = slot;
+    fn send(
+        &mut self,
+        Slot(slot): Slot,
+        _: &'static str,
+        flag: F,
+        count: F,
+        content: Content<'_, F>,
+    ) {
         self.counts[slot] += count;
-        self.buses[slot] += flag.scale(Felt::new(M::BUS as u64));
-        for (sum, &cell) in self.coordinates[slot].iter_mut().zip(cells_of(&message)) {
-            *sum += flag * cell;
+        self.buses[slot] += flag.scale(Felt::new(content.bus as u64));
+        let sums = self.coordinates[slot].iter_mut();
+        for (sum, &coordinate) in sums.zip(content.coordinates) {
+            *sum += flag * coordinate;
         }
     }
 }
@@ -228,25 +262,26 @@ pub struct LookupCatalog {
 impl LookupBuilder for LookupCatalog {
     type Expr = Degree;
 
-    fn add<M: Message<Degree>>(
+    fn send(
         &mut self,
         slot: Slot,
         name: &'static str,
         flag: Degree,
         count: Degree,
-        message: M,
+        content: Content<'_, Degree>,
     ) {
-        let cells = cells_of(&message);
+        let width = content.coordinates.len();
         assert!(
-            cells.len() <= SLOT_WIDTHS[slot.0],
+            width <= SLOT_WIDTHS[slot.0],
             "{name} is too wide for its slot"
         );
-        let coordinate = cells.iter().max().map_or(0, |degree| degree.0);
+        let coordinate = content.coordinates.iter().max();
+        let coordinate = coordinate.map_or(0, |degree| degree.0);
         self.messages.push(MessageInfo {
             name: name.into(),
-            bus: M::BUS,
+            bus: content.bus,
             slot,
-            width: cells.len(),
+            width,
             count_degree: count.0,
             denominator_degree: flag.0 + coordinate,
         });

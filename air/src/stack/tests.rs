@@ -16,8 +16,8 @@ use crate::{
     MAX_DEGREE,
     algebra::{Algebra, Degree},
     builder::{CoreFrame, NUM_PERIODIC, Periodic, Violations},
-    columns::{Cells, CoreRow, cells_of},
-    lookup::{self, Bus, LookupBuilder, LookupCatalog, Packing, Slot},
+    columns::{Cells, CoreRow},
+    lookup::{Bus, Content, LookupBuilder, LookupCatalog, Packing, Slot},
     opcode::OpFlags,
 };
 
@@ -93,13 +93,13 @@ struct Collector {
 impl LookupBuilder for Collector {
     type Expr = Felt;
 
-    fn add<M: lookup::Message<Felt>>(
+    fn send(
         &mut self,
         slot: Slot,
         name: &'static str,
         flag: Felt,
         count: Felt,
-        message: M,
+        content: Content<'_, Felt>,
     ) {
         if flag == ZERO {
             assert_eq!(count, ZERO, "{name} counts without its flag");
@@ -113,9 +113,9 @@ impl LookupBuilder for Collector {
         self.flagged.push(slot);
         if count != ZERO {
             self.messages.push(Message {
-                bus: M::BUS,
+                bus: content.bus,
                 count,
-                coordinates: cells_of(&message).to_vec(),
+                coordinates: content.coordinates.to_vec(),
             });
         }
     }

@@ -9,12 +9,15 @@ use miden_cvm_air::{
     chiplets::rpo::mds,
     columns::{Cells, CoreRow, HasherRow},
     opcode::{OPCODES, OpFlags},
-    symbolic::{Operation, Value},
+    symbolic::{Expression, Operation, Value},
     table::Table,
 };
 use winter_math::StarkField;
 
-use super::{Input, Recorded, periodic_names, polynomial::Polynomial, solver::Polynomials};
+use super::{
+    Declaration, Input, coordinate_names, periodic_names, polynomial::Polynomial,
+    solver::Polynomials,
+};
 use crate::columns::{Names, RowKind};
 
 /// The beginning of the chapter.
@@ -50,7 +53,7 @@ pub(super) enum Binding {
 /// A recorded table, with names for what has one.
 #[derive(Debug)]
 pub struct Formulas {
-    recorded: Recorded,
+    recorded: Declaration,
     /// Names of nodes that are no cells: flags of opcodes, and the hasher's linear layer.
     named: HashMap<u32, String>,
     polynomials: Polynomials,
@@ -68,10 +71,10 @@ struct View {
 impl Formulas {
     /// The formulas of a table.
     pub fn new(table: Table) -> Self {
-        let (recorded, named) = Recorded::with(table, |rows| {
+        let (recorded, named) = table.declaration().with(|rows| {
             let mut named = HashMap::new();
-            let mut name = |value: Value, name: String| {
-                if let Value::Node(node) = value {
+            let mut name = |value: Expression<'_>, name: String| {
+                if let Value::Node(node) = value.value() {
                     named.entry(node).or_insert(name);
                 }
             };
@@ -281,7 +284,7 @@ impl Formulas {
     }
 
     /// The recorded table that the formulas are of.
-    pub(super) fn recorded(&self) -> &Recorded {
+    pub(super) fn recorded(&self) -> &Declaration {
         &self.recorded
     }
 
@@ -341,9 +344,7 @@ impl Formulas {
                 Value::Node(flag) => self.within_product(flag, &view),
                 Value::Constant(_) => view,
             };
-            let coordinates: Vec<String> = message
-                .fields
-                .iter()
+            let coordinates: Vec<String> = coordinate_names(message)
                 .zip(&message.coordinates)
                 .map(|(field, &value)| format!("`{field} = {}`", self.value(value, &view).0))
                 .collect();
@@ -363,7 +364,11 @@ impl Formulas {
 }
 
 /// Names the flags of the opcodes of a row, and of sets of them.
-fn name_flags(row: &CoreRow<Value>, prime: &str, name: &mut impl FnMut(Value, String)) {
+fn name_flags<'r>(
+    row: &CoreRow<Expression<'r>>,
+    prime: &str,
+    name: &mut impl FnMut(Expression<'r>, String),
+) {
     let ops = OpFlags::new(&row.op);
     for opcode in OPCODES {
         name(ops.op(opcode.code), format!("{}{prime}", opcode.name));

@@ -16,7 +16,7 @@ use miden_cvm_air::{
 use serde_json::{Value as Json, json};
 use winter_math::StarkField;
 
-use super::{Input, Recorded, periodic_names, row_of, source_of};
+use super::{Declaration, Input, coordinate_names, periodic_names, row_of, source_of};
 use crate::columns::Names;
 
 /// The number of the format.
@@ -52,7 +52,7 @@ pub fn specification() -> Json {
 
 /// A table.
 fn table(table: Table) -> Json {
-    let recorded = Recorded::new(table);
+    let recorded = table.declaration();
     let mut expressions = Expressions::new(&recorded);
     let constraints: Vec<Json> = recorded
         .constraints
@@ -69,9 +69,7 @@ fn table(table: Table) -> Json {
         .messages
         .iter()
         .map(|message| {
-            let coordinates: Vec<Json> = message
-                .fields
-                .iter()
+            let coordinates: Vec<Json> = coordinate_names(message)
                 .zip(&message.coordinates)
                 .map(|(name, &value)| json!({ "name": name, "value": expressions.of(value) }))
                 .collect();
@@ -125,7 +123,7 @@ fn boundaries(table: Table) -> Vec<Json> {
 
 /// The expressions of a table, constants among them, each once.
 struct Expressions<'a> {
-    recorded: &'a Recorded,
+    recorded: &'a Declaration,
     /// The numbers of nodes that are listed.
     nodes: BTreeMap<u32, usize>,
     /// The numbers of constants that are listed.
@@ -134,7 +132,7 @@ struct Expressions<'a> {
 }
 
 impl<'a> Expressions<'a> {
-    fn new(recorded: &'a Recorded) -> Self {
+    fn new(recorded: &'a Declaration) -> Self {
         Self {
             recorded,
             nodes: BTreeMap::new(),

@@ -7,8 +7,6 @@ use miden_cvm_air::{
     table::Table,
 };
 
-use super::Recorded;
-
 /// Counts of operations of the base field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Count {
@@ -64,7 +62,7 @@ pub fn report() -> String {
          where it is needed first. Combining them in an extension field is not in here.\n",
     );
     for table in Table::ALL {
-        let recorded = Recorded::new(table);
+        let recorded = table.declaration();
         let mut counted = Counted {
             nodes: &recorded.nodes,
             is_counted: vec![false; recorded.nodes.len()],

@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, env, fs, path::Path};
 
 use miden_cvm_air::{public::PublicInputs, table::Table};
 use miden_cvm_audit::spec::{
-    Recorded,
     chapters::Chapter,
     formula,
     solver::{
@@ -89,7 +88,7 @@ fn losses_are_noticed() {
 
 /// The cells that are open on rows of one kind when a constraint is left out.
 fn open_without(table: Table, kind: &str, constraint: &str) -> Vec<String> {
-    let recorded = Recorded::new(table);
+    let recorded = table.declaration();
     let number = recorded
         .constraints
         .iter()

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use miden_core::{Felt, FieldElement, ONE, StarkField, crypto::hash::Rpo256};
 use miden_cvm_air::table::Table;
 use miden_cvm_audit::spec::{
-    Recorded,
     polynomial::Polynomial,
     solver::{
         Kind, Polynomials, Problem,
@@ -484,7 +483,7 @@ fn chiplets_are_what_they_are_defined_as() {
         Table::Resources,
         Table::Circuits,
     ] {
-        let polynomials = Polynomials::new(&Recorded::new(table));
+        let polynomials = Polynomials::new(&table.declaration());
         for problem in problems(&polynomials) {
             let (at, place) = (At(&problem.cells), problem.place);
             for kind in problem.solve(None, None) {
@@ -529,7 +528,7 @@ fn chiplets_are_what_they_are_defined_as() {
 
 #[test]
 fn operations_are_what_they_are_defined_as() {
-    let recorded = Recorded::new(Table::Core);
+    let recorded = Table::Core.declaration();
     let polynomials = Polynomials::new(&recorded);
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     let mut failed = BTreeSet::new();

@@ -7,7 +7,7 @@ use miden_cvm_air::{
     air::periodic_rows,
     builder::{ConstraintBuilder, PERIOD},
     columns::cells_of,
-    lookup::{LookupBuilder, Message, Slot},
+    lookup::{Content, LookupBuilder, Slot},
     table::{Table, Window},
 };
 use miden_cvm_audit::spec::json::{evaluate, specification};
@@ -21,28 +21,24 @@ struct Values(Vec<Felt>);
 impl ConstraintBuilder for Values {
     type Expr = Felt;
 
-    fn assert_zero(&mut self, _: &'static str, _: usize, value: Felt) {
+    fn constrain(&mut self, _: &'static str, _: Option<usize>, _: usize, value: Felt) {
         self.0.push(value);
-    }
-
-    fn assert_zeros<const N: usize>(&mut self, _: &'static str, _: usize, values: [Felt; N]) {
-        self.0.extend(values);
     }
 }
 
 impl LookupBuilder for Values {
     type Expr = Felt;
 
-    fn add<M: Message<Felt>>(
+    fn send(
         &mut self,
         _: Slot,
         _: &'static str,
         flag: Felt,
         count: Felt,
-        message: M,
+        content: Content<'_, Felt>,
     ) {
         self.0.extend([flag, count]);
-        self.0.extend(cells_of(&message));
+        self.0.extend(content.coordinates);
     }
 }
 

@@ -5,7 +5,7 @@ use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use miden_core::{Felt, ZERO};
 use miden_cvm_air::{
     algebra::{Algebra, ExtensionAlgebra},
-    symbolic::Value,
+    symbolic::Expression,
 };
 use winterfell::math::{
     FieldElement,
@@ -16,19 +16,19 @@ use crate::lde::basis;
 
 /// An element of an extension field while a program is recorded, by its coordinates.
 #[derive(Debug, Clone, Copy)]
-pub struct Extended {
-    coordinates: [Value; 3],
+pub struct Extended<'r> {
+    coordinates: [Expression<'r>; 3],
     /// Elements of the base field are of either extension, and need not say of which.
     is_cubic: bool,
 }
 
-impl Extended {
+impl<'r> Extended<'r> {
     /// The element with these coordinates: two of the quadratic extension, or three of the cubic one.
-    pub fn new(coordinates: &[Value]) -> Self {
+    pub fn new(coordinates: &[Expression<'r>]) -> Self {
         Self {
             coordinates: core::array::from_fn(|i| match coordinates.get(i) {
                 Some(&coordinate) => coordinate,
-                None => Value::ZERO,
+                None => Expression::ZERO,
             }),
             is_cubic: coordinates.len() == 3,
         }
@@ -37,23 +37,27 @@ impl Extended {
     /// A known element.
     pub fn known<E: FieldElement<BaseField = Felt>>(element: E) -> Self {
         let coordinates =
-            (0..E::EXTENSION_DEGREE).map(|i| Value::Constant(element.base_element(i)));
+            (0..E::EXTENSION_DEGREE).map(|i| Expression::Constant(element.base_element(i)));
         Self::new(&coordinates.collect::<Vec<_>>())
     }
 
     /// The coordinates.
-    pub fn coordinates(&self) -> &[Value] {
+    pub fn coordinates(&self) -> &[Expression<'r>] {
         &self.coordinates[..if self.is_cubic { 3 } else { 2 }]
     }
 
-    fn map(self, f: impl FnMut(Value) -> Value) -> Self {
+    fn map(self, f: impl FnMut(Expression<'r>) -> Expression<'r>) -> Self {
         Self {
             coordinates: self.coordinates.map(f),
             ..self
         }
     }
 
-    fn zip(self, other: Self, f: impl Fn(Value, Value) -> Value) -> Self {
+    fn zip(
+        self,
+        other: Self,
+        f: impl Fn(Expression<'r>, Expression<'r>) -> Expression<'r>,
+    ) -> Self {
         Self {
             coordinates: core::array::from_fn(|i| f(self.coordinates[i], other.coordinates[i])),
             is_cubic: self.is_cubic || other.is_cubic,
@@ -70,7 +74,7 @@ fn basis_product<E: FieldElement<BaseField = Felt>>(i: usize, j: usize) -> [Felt
     })
 }
 
-impl Add for Extended {
+impl Add for Extended<'_> {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -78,7 +82,7 @@ impl Add for Extended {
     }
 }
 
-impl Sub for Extended {
+impl Sub for Extended<'_> {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
@@ -86,7 +90,7 @@ impl Sub for Extended {
     }
 }
 
-impl Mul for Extended {
+impl Mul for Extended<'_> {
     type Output = Self;
 
     #[inline(never)]
@@ -114,7 +118,7 @@ impl Mul for Extended {
     }
 }
 
-impl Neg for Extended {
+impl Neg for Extended<'_> {
     type Output = Self;
 
     fn neg(self) -> Self {
@@ -122,31 +126,35 @@ impl Neg for Extended {
     }
 }
 
-impl AddAssign for Extended {
+impl AddAssign for Extended<'_> {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl SubAssign for Extended {
+impl SubAssign for Extended<'_> {
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }
 }
 
-impl Algebra for Extended {
+impl Algebra for Extended<'_> {
     const ZERO: Self = Self {
-        coordinates: [Value::ZERO; 3],
+        coordinates: [Expression::ZERO; 3],
         is_cubic: false,
     };
     const ONE: Self = Self {
-        coordinates: [Value::ONE, Value::ZERO, Value::ZERO],
+        coordinates: [Expression::ONE, Expression::ZERO, Expression::ZERO],
         is_cubic: false,
     };
 
     fn constant(value: Felt) -> Self {
         Self {
-            coordinates: [Value::Constant(value), Value::ZERO, Value::ZERO],
+            coordinates: [
+                Expression::Constant(value),
+                Expression::ZERO,
+                Expression::ZERO,
+            ],
             is_cubic: false,
         }
     }
@@ -156,9 +164,9 @@ impl Algebra for Extended {
     }
 }
 
-impl ExtensionAlgebra<Value> for Extended {
+impl<'r> ExtensionAlgebra<Expression<'r>> for Extended<'r> {
     #[inline(never)]
-    fn times(self, factor: Value) -> Self {
+    fn times(self, factor: Expression<'r>) -> Self {
         self.map(|a| a * factor)
     }
 }

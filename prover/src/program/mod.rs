@@ -191,7 +191,7 @@ mod tests {
     use miden_core::ONE;
     use miden_cvm_air::{
         algebra::{Algebra, ExtensionAlgebra},
-        symbolic::record,
+        symbolic::{Expression, record},
     };
     use winterfell::math::{
         FieldElement,
@@ -257,6 +257,13 @@ mod tests {
         sum
     }
 
+    fn values(recorded: &[Expression<'_>]) -> Vec<Value> {
+        recorded
+            .iter()
+            .map(|expression| expression.value())
+            .collect()
+    }
+
     /// Runs a program on a block and gives its outputs by row.
     fn outputs(nodes: &[Operation], outputs: &[Value]) -> Vec<Vec<Felt>> {
         let program = Program::new(nodes, outputs, INPUTS);
@@ -277,9 +284,9 @@ mod tests {
 
     #[test]
     fn programs_compute_what_was_recorded() {
-        let (nodes, recorded) = record(|| {
-            let x: Vec<Value> = (0..INPUTS).map(Value::input).collect();
-            compute(&x)
+        let (nodes, recorded) = record(|recorder| {
+            let x = (0..INPUTS).map(|number| recorder.input(number));
+            values(&compute(&x.collect::<Vec<_>>()))
         });
         for (row, found) in outputs(&nodes, &recorded).into_iter().enumerate() {
             assert_eq!(found, compute(&input(row)), "row {row}");
@@ -295,12 +302,13 @@ mod tests {
 
     fn extensions_agree<E: FieldElement<BaseField = Felt>>() {
         let known = E::slice_from_base_elements(&input(99)[..E::EXTENSION_DEGREE])[0];
-        let (nodes, recorded) = record(|| {
-            let x: Vec<Value> = (0..INPUTS).map(Value::input).collect();
+        let (nodes, recorded) = record(|recorder| {
+            let x = (0..INPUTS).map(|number| recorder.input(number));
+            let x: Vec<Expression<'_>> = x.collect();
             let element = Extended::new(&x[..E::EXTENSION_DEGREE]);
-            extended(&x, element, Extended::known(known))
+            values(extended(&x, element, Extended::known(known)).coordinates())
         });
-        let found = outputs(&nodes, recorded.coordinates());
+        let found = outputs(&nodes, &recorded);
         for (row, found) in found.into_iter().enumerate() {
             let x = input(row);
             let element = E::slice_from_base_elements(&x[..E::EXTENSION_DEGREE])[0];
@@ -317,10 +325,10 @@ mod tests {
 
     #[test]
     fn nothing_is_computed_twice_or_in_vain() {
-        let (nodes, recorded) = record(|| {
-            let [a, b] = [0, 1].map(Value::input);
+        let (nodes, recorded) = record(|recorder| {
+            let [a, b] = [0, 1].map(|number| recorder.input(number));
             let _ = a - b;
-            a * b + (b * a).scale(Felt::new(3))
+            (a * b + (b * a).scale(Felt::new(3))).value()
         });
         let program = Program::new(&nodes, &[recorded], 2);
         assert_eq!(program.instructions.len(), 2);

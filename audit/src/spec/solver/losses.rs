@@ -16,7 +16,7 @@ use super::{
     report::{label, problems},
     state::Source,
 };
-use crate::spec::Recorded;
+use crate::spec::Declaration;
 
 /// The names of tests.
 type Tests = BTreeSet<String>;
@@ -175,13 +175,13 @@ fn literals(source: &str) -> Vec<&str> {
 
 /// A table with what its rows are.
 struct Solved {
-    recorded: Recorded,
+    recorded: &'static Declaration,
     problems: Vec<(Problem, Vec<Kind>)>,
 }
 
 impl Solved {
     fn new(table: Table) -> Self {
-        let recorded = Recorded::new(table);
+        let recorded = table.declaration();
         let polynomials = Polynomials::new(&recorded);
         let problems: Vec<Problem> = problems(&polynomials).collect();
         let solved = problems.into_par_iter().map(|problem| {

@@ -31,7 +31,7 @@ use state::{Case, Lookup, Rule, Source, State};
 use tables::Rows;
 
 use super::{
-    Input, Recorded,
+    Declaration, Expanded, Input,
     polynomial::{Monomial, Polynomial, Variable},
 };
 
@@ -71,8 +71,8 @@ pub struct Polynomials {
 
 impl Polynomials {
     /// Those of a recorded table.
-    pub fn new(recorded: &Recorded) -> Self {
-        let mut expanded = recorded.expand();
+    pub fn new(recorded: &Declaration) -> Self {
+        let mut expanded = Expanded::new(&recorded.nodes);
         let constraints = recorded
             .constraints
             .iter()

@@ -16,7 +16,7 @@ use super::{
     state::{Case, Rule, Source},
 };
 use crate::spec::{
-    Recorded,
+    Declaration,
     polynomial::{Polynomial, Variable},
 };
 
@@ -62,7 +62,7 @@ impl Questions {
             left_out: 0,
         };
         for table in Table::ALL {
-            let recorded = Recorded::new(table);
+            let recorded = table.declaration();
             let polynomials = Polynomials::new(&recorded);
             let mut asked = BTreeSet::new();
             for problem in problems(&polynomials) {
@@ -79,7 +79,7 @@ impl Questions {
 
     fn ask(
         &mut self,
-        recorded: &Recorded,
+        recorded: &Declaration,
         problem: &Problem,
         kind: &Kind,
         asked: &mut BTreeSet<(String, String)>,
@@ -120,7 +120,7 @@ impl Questions {
     /// Asks whether there is a row of a kind on which a constraint does not hold that follows from others.
     fn ask_consequence(
         &mut self,
-        recorded: &Recorded,
+        recorded: &Declaration,
         problem: &Problem,
         kind: &Kind,
         consequence: &Consequence,

@@ -15,7 +15,7 @@ use super::{
     state::{Rule, Source},
     tables::Rows,
 };
-use crate::spec::{Recorded, polynomial::Variable};
+use crate::spec::{Declaration, polynomial::Variable};
 
 /// The report on the rows of one kind: lines, each a list of cells and the rule by which they are
 /// determined.
@@ -77,7 +77,7 @@ impl Report {
 
     /// Solves a table.
     fn table(&mut self, table: Table) {
-        let recorded = Recorded::new(table);
+        let recorded = table.declaration();
         let polynomials = Polynomials::new(&recorded);
         let mut found: BTreeMap<String, BTreeMap<Lines, Variants>> = BTreeMap::new();
         let mut order = Vec::new();
@@ -206,7 +206,7 @@ pub fn label(problem: &Problem, kind: &Kind) -> String {
 }
 
 /// Returns the report on each kind of row of a problem.
-pub fn lines_of(recorded: &Recorded, problem: &Problem, kinds: &[Kind]) -> Vec<(String, Lines)> {
+pub fn lines_of(recorded: &Declaration, problem: &Problem, kinds: &[Kind]) -> Vec<(String, Lines)> {
     let mut order = Vec::new();
     let mut cells: BTreeMap<String, BTreeMap<Variable, BTreeSet<String>>> = BTreeMap::new();
     let mut conditions: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -262,7 +262,7 @@ pub fn lines_of(recorded: &Recorded, problem: &Problem, kinds: &[Kind]) -> Vec<(
 }
 
 /// The name of what a rule rests on.
-pub fn family(recorded: &Recorded, source: Source) -> Option<&'static str> {
+pub fn family(recorded: &Declaration, source: Source) -> Option<&'static str> {
     match source {
         Source::Constraint(i, _) => Some(recorded.constraints[i].family),
         Source::Message(i, _) => Some(recorded.messages[i].name),
@@ -271,7 +271,7 @@ pub fn family(recorded: &Recorded, source: Source) -> Option<&'static str> {
 }
 
 /// Returns what a report calls a rule.
-pub fn rule_text(recorded: &Recorded, rule: &Rule) -> String {
+pub fn rule_text(recorded: &Declaration, rule: &Rule) -> String {
     let (what, source) = match rule {
         Rule::Input(why) => return (*why).into(),
         Rule::Linear(source) => ("linear", source),

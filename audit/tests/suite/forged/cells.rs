@@ -12,9 +12,9 @@ use miden_cvm_air::{
     air::periodic_rows,
     boundary::Boundary,
     builder::{Periodic, Violations},
-    columns::{Cells, CoreRow, cells_of},
+    columns::{Cells, CoreRow},
     composition::LinkKind::{Fresh, Isolated, Shared},
-    lookup::{LookupBuilder, Message, Slot},
+    lookup::{Content, LookupBuilder, Slot},
     table::{Table, Trace, Window},
 };
 use miden_cvm_audit::{Names, RowContext, core_kind, is_unread, row_kind};
@@ -40,13 +40,13 @@ struct Sent {
 impl LookupBuilder for Sent {
     type Expr = Felt;
 
-    fn add<M: Message<Felt>>(
+    fn send(
         &mut self,
         slot: Slot,
         name: &'static str,
         flag: Felt,
         count: Felt,
-        message: M,
+        content: Content<'_, Felt>,
     ) {
         if flag == ZERO {
             if count != ZERO {
@@ -64,7 +64,7 @@ impl LookupBuilder for Sent {
         }
         if count != ZERO {
             self.messages
-                .push((name, count, cells_of(&message).to_vec()));
+                .push((name, count, content.coordinates.to_vec()));
         }
     }
 }

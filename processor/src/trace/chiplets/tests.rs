@@ -9,7 +9,7 @@ use miden_cvm_air::{
     MAX_DEGREE,
     air::periodic_rows,
     builder::{PERIOD, Violations},
-    columns::{HasherRow, cells_of},
+    columns::HasherRow,
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
     heights::MAX_HEIGHT,
     lookup::{self, *},
@@ -38,10 +38,8 @@ use crate::{
 struct Balance(BTreeMap<(Bus, Vec<u64>), Felt>);
 
 impl Balance {
-    fn send<M: Message<Felt>>(&mut self, count: Felt, message: M) {
-        let key = cells_of(&message).iter().map(Felt::as_int).collect();
-        let sum = self.0.entry((M::BUS, key)).or_insert(ZERO);
-        *sum += count;
+    fn request<M: Message<Felt>>(&mut self, count: Felt, message: M) {
+        self.add(Slot(0), "", ONE, count, message);
     }
 
     fn unbalanced(&self) -> Vec<Bus> {
@@ -56,16 +54,11 @@ impl Balance {
 impl LookupBuilder for Balance {
     type Expr = Felt;
 
-    fn add<M: Message<Felt>>(
-        &mut self,
-        _: Slot,
-        _: &'static str,
-        _: Felt,
-        count: Felt,
-        message: M,
-    ) {
+    fn send(&mut self, _: Slot, _: &'static str, _: Felt, count: Felt, content: Content<'_, Felt>) {
         if count != ZERO {
-            self.send(count, message);
+            let key = content.coordinates.iter().map(Felt::as_int).collect();
+            let sum = self.0.entry((content.bus, key)).or_insert(ZERO);
+            *sum += count;
         }
     }
 }
@@ -77,7 +70,7 @@ struct Slots(BTreeMap<Slot, Vec<&'static str>>);
 impl LookupBuilder for Slots {
     type Expr = Felt;
 
-    fn add<M: Message<Felt>>(&mut self, slot: Slot, name: &'static str, flag: Felt, _: Felt, _: M) {
+    fn send(&mut self, slot: Slot, name: &'static str, flag: Felt, _: Felt, _: Content<'_, Felt>) {
         if flag != ZERO {
             self.0.entry(slot).or_default().push(name);
         }
@@ -104,7 +97,7 @@ impl Run {
         let kernel = Kernel::new(kernel).expect("a valid kernel");
         let mut requests = Balance::default();
         for &digest in kernel.proc_hashes() {
-            requests.send(
+            requests.request(
                 ONE,
                 KernelRecord {
                     digest: digest.into(),
@@ -113,7 +106,7 @@ impl Run {
         }
         if let Some(composition) = composition {
             for link in composition.links() {
-                requests.send(
+                requests.request(
                     ONE,
                     LinkRow {
                         link: link_coords(link, composition),
@@ -121,7 +114,7 @@ impl Run {
                 );
             }
             for segment in segment_coords(composition) {
-                requests.send(ONE, SegmentRow { segment });
+                requests.request(ONE, SegmentRow { segment });
             }
         }
         let recorders = ChipletRecorders::new(
@@ -168,12 +161,13 @@ impl Run {
             0..4 => ZERO,
             _ => inputs[i - 4],
         });
-        self.requests.send(-ONE, HashInput { address: at, state });
+        self.requests
+            .request(-ONE, HashInput { address: at, state });
         let end = HashDigest {
             address: at + Felt::new(7),
             digest: digest.into(),
         };
-        self.requests.send(-ONE, end);
+        self.requests.request(-ONE, end);
         address
     }
 
@@ -188,9 +182,9 @@ impl Run {
             let address = Felt::from(at);
             if i == 0 {
                 let state = core::array::from_fn(|i| if i < 4 { ZERO } else { batch[i - 4] });
-                self.requests.send(-ONE, HashInput { address, state });
+                self.requests.request(-ONE, HashInput { address, state });
             } else {
-                self.requests.send(
+                self.requests.request(
                     -ONE,
                     HashAbsorb {
                         address,
@@ -205,7 +199,7 @@ impl Run {
             address: Felt::from(at - 1),
             digest: digest.into(),
         };
-        self.requests.send(-ONE, end);
+        self.requests.request(-ONE, end);
         address
     }
 
@@ -213,14 +207,15 @@ impl Run {
     fn permute(&mut self, state: [Felt; 12]) -> u32 {
         let address = self.recorders.hasher.permute(&state);
         let at = Felt::from(address);
-        self.requests.send(-ONE, HashInput { address: at, state });
+        self.requests
+            .request(-ONE, HashInput { address: at, state });
         let mut output = state;
         Rpo256::apply_permutation(&mut output);
         let end = HashOutput {
             address: at + Felt::new(7),
             state: output,
         };
-        self.requests.send(-ONE, end);
+        self.requests.request(-ONE, end);
         address
     }
 
@@ -244,7 +239,7 @@ impl Run {
             index: Felt::new(index),
             node: leaf.into(),
         };
-        self.requests.send(-ONE, leaf);
+        self.requests.request(-ONE, leaf);
         let root = MerkleRoot {
             path: path_id,
             old_leg,
@@ -252,7 +247,7 @@ impl Run {
             depth: Felt::new(path.len() as u64),
             root: root.into(),
         };
-        self.requests.send(-ONE, root);
+        self.requests.request(-ONE, root);
     }
 
     fn merkle_verify(&mut self, index: u64, depth: usize) -> u32 {
@@ -294,7 +289,7 @@ impl Run {
             time: Felt::from(time),
             segment: ZERO,
         };
-        self.requests.send(ONE, init);
+        self.requests.request(ONE, init);
         let segments = composition.segments_of(instance);
         for (number, (record, data)) in segments.iter().zip(data).enumerate() {
             let segment = SegmentData {
@@ -317,7 +312,8 @@ impl Run {
         let xor = op == BitwiseOp::Xor;
         let result = if xor { a ^ b } else { a & b };
         let [xor, a, b, result] = [u32::from(xor), a, b, result].map(Felt::from);
-        self.requests.send(-ONE, BitwiseOp_ { xor, a, b, result });
+        self.requests
+            .request(-ONE, BitwiseOp_ { xor, a, b, result });
     }
 
     fn access(&mut self, access: Access) {
@@ -335,7 +331,7 @@ impl Run {
                 is_write,
                 value,
             };
-            self.requests.send(ONE, message);
+            self.requests.request(ONE, message);
         } else {
             let value = access.word;
             let message = MemoryWord {
@@ -345,7 +341,7 @@ impl Run {
                 is_write,
                 value,
             };
-            self.requests.send(ONE, message);
+            self.requests.request(ONE, message);
         }
     }
 
@@ -439,7 +435,7 @@ impl Run {
             }
         }
         for &clk in cycles {
-            self.requests.send(
+            self.requests.request(
                 ONE,
                 CircuitRequest {
                     context: Felt::new(key),
@@ -637,7 +633,7 @@ fn small_run() -> Run {
         .rom
         .request_kernel(kernel[0])
         .expect("a kernel procedure");
-    run.requests.send(
+    run.requests.request(
         -ONE,
         KernelProcedure {
             digest: kernel[0].into(),
@@ -648,7 +644,7 @@ fn small_run() -> Run {
             .rom
             .request_link(link.source, link.digest)
             .expect("a link");
-        run.requests.send(
+        run.requests.request(
             -ONE,
             LinkLookup {
                 link: link_coords(link, &composition),
