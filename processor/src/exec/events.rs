@@ -9,6 +9,7 @@ use crate::{
     bulk::BulkQuota,
     context::ContextId,
     error::{OpResult, Trap},
+    exec::permutation::permuted,
     machine::{memory::Memory, stack::Stack, view::ProcessState},
 };
 
@@ -98,9 +99,9 @@ pub(crate) fn handle_system_event(
             advice.insert_into_map(Rpo256::hash_elements(&values), values)?;
         }
         SystemEvent::HpermToMap => {
-            let mut state: [Felt; 12] = core::array::from_fn(|i| stack.get(12 - i));
+            let state: [Felt; 12] = core::array::from_fn(|i| stack.get(12 - i));
             let values = state[Rpo256::RATE_RANGE].to_vec();
-            Rpo256::apply_permutation(&mut state);
+            let state = permuted(state);
             let key = Word::new(core::array::from_fn(|i| {
                 state[Rpo256::DIGEST_RANGE.start + i]
             }));

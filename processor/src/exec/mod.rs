@@ -4,4 +4,5 @@ mod events;
 pub(crate) mod execute;
 mod intrinsics;
 pub(crate) mod ops;
+mod permutation;
 pub(crate) mod run;

@@ -10,6 +10,7 @@ use miden_core::{
 use crate::{
     advice::AdviceError,
     error::{OpResult, Trap},
+    exec::permutation::permuted,
     machine::process::Process,
     tracer::{MerkleUpdate, Tracer},
 };
@@ -18,8 +19,7 @@ impl<T: Tracer> Process<T> {
     /// Permutes the top 12 elements; the deepest one is the first of the state.
     pub(super) fn op_hperm(&mut self) {
         let input: [Felt; 12] = core::array::from_fn(|i| self.stack.get(11 - i));
-        let mut state = input;
-        Rpo256::apply_permutation(&mut state);
+        let state = permuted(input);
         self.tracer.permutation(&input, &state);
         let top = self.stack.top16_mut();
         for (i, &element) in state.iter().rev().enumerate() {
@@ -36,8 +36,7 @@ impl<T: Tracer> Process<T> {
         for (cells, word) in input.chunks_exact_mut(4).zip([before, tag, commitment]) {
             cells.copy_from_slice(word.as_elements());
         }
-        let mut state = input;
-        Rpo256::apply_permutation(&mut state);
+        let state = permuted(input);
         self.tracer.log_precompile(self.clk, &input, &state);
         let top = self.stack.top16_mut();
         for (i, &element) in state.iter().rev().enumerate() {
