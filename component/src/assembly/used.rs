@@ -59,19 +59,16 @@ impl Mentioned {
 
     /// The same of a library whose namespace no source is in: what is not imported cannot be meant.
     fn has_imported(&self, procedure: &ProcedureExport, forest: &MastForest) -> bool {
-        let path = procedure.path.to_absolute();
-        let mut imports = self.imports.iter();
-        let is_imported = imports.any(|import| path.starts_with(import.to_absolute().as_ref()));
-        match is_imported {
-            true => self.has(procedure, forest),
-            false => self.digests.contains(&forest[procedure.node].digest()),
-        }
+        let name = procedure.path.last();
+        // To compare paths takes longer, and most names are not mentioned.
+        name.is_none_or(|name| self.names.contains(name)) && self.imports(&procedure.path)
+            || self.digests.contains(&forest[procedure.node].digest())
     }
 
-    fn imports(&self, module: &MasmPath) -> bool {
-        let module = module.to_absolute();
+    fn imports(&self, path: &MasmPath) -> bool {
+        let path = path.to_absolute();
         let mut imports = self.imports.iter();
-        imports.any(|import| module.starts_with(import.to_absolute().as_ref()))
+        imports.any(|import| path.starts_with(import.to_absolute().as_ref()))
     }
 }
 
@@ -191,8 +188,8 @@ fn used_part(
     }
     for (module, export) in unused {
         if let Some(module) = module
-            && mentioned.imports(module)
             && modules.insert(module)
+            && mentioned.imports(module)
         {
             exports.insert(export.path(), export.clone());
         }
