@@ -89,6 +89,19 @@ pub struct ExecutionInputs<'a> {
     pub options: ExecutionOptions,
 }
 
+impl<'a> ExecutionInputs<'a> {
+    /// A program that is run by itself, with zeros on the stack, no advice and the default options.
+    pub fn new(program: &'a Program) -> Self {
+        Self {
+            program,
+            composition: None,
+            arguments: Arguments::default(),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default(),
+        }
+    }
+}
+
 /// Runs a program.
 ///
 /// # Errors

@@ -25,9 +25,7 @@ use miden_cvm_air::{
     transcript,
     tree::{missing, parents},
 };
-use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
-};
+use miden_cvm_processor::{DefaultHost, ExecutionInputs, ExecutionTrace, execute_traced};
 use miden_cvm_prover::{OptionSet, Proof, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, Rejection, Verified, VerifierError, verify};
 use winter_air::ProofOptions;
@@ -657,11 +655,8 @@ fn run(source: &str) -> (Trace, PublicInputs) {
         mut trace, public, ..
     } = execute_traced(
         ExecutionInputs {
-            program: &program,
-            composition: None,
             arguments: StackInputs::try_from_ints([5]).expect("an input").into(),
-            advice: AdviceInputs::default(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&program)
         },
         &mut DefaultHost::default(),
     )

@@ -41,13 +41,11 @@ fn prove_with(source: &str, stack: &[Felt], advice: &[Felt]) -> (PublicInputs, P
         ..
     } = execute_traced(
         ExecutionInputs {
-            program: &program,
-            composition: None,
             arguments: StackInputs::new(bottom_first)
                 .expect("at most 16 elements")
                 .into(),
             advice: AdviceInputs::default().with_stack(advice.iter().copied()),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&program)
         },
         &mut host,
     )

@@ -71,11 +71,9 @@ fn trace_in_slices(source: &str, slices: usize) -> ExecutionTrace {
     let inputs = StackInputs::try_from_ints([1, 2, 3]).expect("three inputs");
     execute_traced(
         ExecutionInputs {
-            program: &program,
-            composition: None,
             arguments: (&inputs).into(),
-            advice: AdviceInputs::default(),
             options: ExecutionOptions::default().with_slices(slices),
+            ..ExecutionInputs::new(&program)
         },
         &mut DefaultHost::default(),
     )
@@ -426,11 +424,9 @@ fn a_composition_proves_and_verifies() {
     advice.map.insert(segment.commitment, data);
     let ExecutionTrace { trace, public, .. } = execute_traced(
         ExecutionInputs {
-            program: &program,
             composition: Some(&composition),
-            arguments: StackInputs::default().into(),
             advice,
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&program)
         },
         &mut host,
     )
@@ -529,11 +525,9 @@ fn inputs_and_outputs_in_memory_are_those_of_the_statement() {
     for slices in [1, 3] {
         let ExecutionTrace { trace, public, .. } = execute_traced(
             ExecutionInputs {
-                program: &program,
-                composition: None,
                 arguments: arguments.clone(),
-                advice: AdviceInputs::default(),
                 options: ExecutionOptions::default().with_slices(slices),
+                ..ExecutionInputs::new(&program)
             },
             &mut DefaultHost::default(),
         )

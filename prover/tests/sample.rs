@@ -51,11 +51,9 @@ fn requests(rows: &[CoreRow<Felt>]) -> Vec<PrecompileRequest> {
 fn proves(case: &Case) -> bool {
     let traced = execute_traced(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&case.program)
         },
         &mut case.host(),
     );

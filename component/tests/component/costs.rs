@@ -42,11 +42,8 @@ fn rows_of(path: &Path) -> [f64; 6] {
         let lengths = if path.extension().is_some_and(|ending| ending == "masm") {
             let trace = execute_traced(
                 ExecutionInputs {
-                    program: &assemble(path),
-                    composition: None,
-                    arguments: StackInputs::default().into(),
                     advice,
-                    options: ExecutionOptions::default(),
+                    ..ExecutionInputs::new(&assemble(path))
                 },
                 &mut host(),
             );

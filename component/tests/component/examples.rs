@@ -24,11 +24,10 @@ fn run_program(name: &str) -> Vec<u64> {
     let options = ExecutionOptions::default();
     let output = execute(
         ExecutionInputs {
-            program: &program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&program)
         },
         &mut host(),
     )

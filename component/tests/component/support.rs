@@ -120,11 +120,10 @@ pub fn run(linked: &LinkedComposition, inputs: Inputs) -> Result<ExecutionOutput
     let (stack, advice, mut host) = prepared(linked, inputs);
     execute(
         ExecutionInputs {
-            program: &linked.program,
             composition: Some(&linked.composition),
             arguments: (&stack).into(),
             advice,
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&linked.program)
         },
         &mut host,
     )
@@ -142,11 +141,10 @@ pub fn traced(linked: &LinkedComposition, inputs: Inputs) -> ExecutionTrace {
     let (stack, advice, mut host) = prepared(linked, inputs);
     execute_traced(
         ExecutionInputs {
-            program: &linked.program,
             composition: Some(&linked.composition),
             arguments: (&stack).into(),
             advice,
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&linked.program)
         },
         &mut host,
     )

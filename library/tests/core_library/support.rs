@@ -360,11 +360,9 @@ impl Call {
             ..
         } = execute_traced(
             ExecutionInputs {
-                program: &program,
-                composition: None,
                 arguments: self.stack_inputs().into(),
                 advice: self.advice_inputs(),
-                options: ExecutionOptions::default(),
+                ..ExecutionInputs::new(&program)
             },
             &mut host(),
         )

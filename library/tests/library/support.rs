@@ -26,11 +26,9 @@ impl Code {
 pub fn run(program: &Program, stack: &[u64], lie: &Lie) -> Result<Vec<u64>, String> {
     let output = execute(
         ExecutionInputs {
-            program,
-            composition: None,
             arguments: inputs(stack).into(),
             advice: lie.advice.clone(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(program)
         },
         &mut lie.host(),
     );
@@ -48,11 +46,9 @@ pub fn proven(program: &Program, stack: &[u64], lie: &Lie) -> Vec<u64> {
         ..
     } = execute_traced(
         ExecutionInputs {
-            program,
-            composition: None,
             arguments: inputs(stack).into(),
             advice: lie.advice.clone(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(program)
         },
         &mut lie.host(),
     )

@@ -111,7 +111,7 @@ pub struct Builder {
     pub segments: Vec<SegmentRecord>,
     public: Vec<PublicData>,
     layout: MemoryLayout,
-    /// What a run is given.
+    /// The arguments of a run.
     pub arguments: Arguments,
     exports: Vec<ExportRecord>,
     pub data: AdviceMap,

@@ -146,22 +146,20 @@ fn compare(case: &Case) -> usize {
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     let at_once = execute_traced(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice: advice.clone(),
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut case.host(),
     );
     let mut host = Slow::new(case.host());
     let future = execute_traced_async(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     );
@@ -240,22 +238,20 @@ fn decorators_run_once() {
     let host_for = |page: &Page| with_handler(case.host()).with_debug_writer(page.clone());
     let at_once = execute_traced(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice: advice.clone(),
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host_for(&pages[0]),
     );
     let mut host = Slow::new(host_for(&pages[1]));
     let future = execute_traced_async(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     );
@@ -283,11 +279,10 @@ fn a_cycle_limit_is_reached_in_the_same_cycle() {
         let options = ExecutionOptions::new(max_cycles, 1).expect("valid options");
         let at_once = execute_traced(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice: advice.clone(),
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut with_handler(case.host()),
         );
@@ -296,11 +291,10 @@ fn a_cycle_limit_is_reached_in_the_same_cycle() {
         let advice = advice.clone();
         let future = execute_traced_async(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut host,
         );
@@ -390,21 +384,19 @@ fn default_host_answers_at_once() {
     let mut host = with_handler(case.host());
     let at_once = execute(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice: advice.clone(),
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     );
     let future = execute_async(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     );
@@ -477,11 +469,10 @@ fn other_threads_may_answer() {
     let options = ExecutionOptions::default();
     let mut run = pin!(execute_async(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
-            options
+            options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host
     ));
@@ -538,11 +529,10 @@ fn missing_procedures_are_the_same_trap() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         let future = execute_async(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut host,
         );

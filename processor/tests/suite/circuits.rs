@@ -5,8 +5,7 @@ use miden_core::{Felt, FieldElement, QuadFelt};
 use miden_core_lib::CoreLibrary;
 use miden_cvm_air::composition::LinkKind::Shared;
 use miden_cvm_processor::{
-    AceError, ExecutionInputs, ExecutionOptions, Gate, GateOperation, TracedExecutionError, Trap,
-    execute_traced,
+    AceError, ExecutionInputs, Gate, GateOperation, TracedExecutionError, Trap, execute_traced,
 };
 use proptest::prelude::*;
 
@@ -45,11 +44,9 @@ fn more_wires_than_a_sum_can_hold_are_refused() {
 fn trace(case: &Case) -> Result<miden_cvm_processor::ExecutionTrace, TracedExecutionError> {
     execute_traced(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&case.program)
         },
         &mut case.host(),
     )

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use miden_assembly::{Assembler, DefaultSourceManager};
-use miden_core::{AdviceMap, EMPTY_WORD, Felt, Kernel, StackInputs, Word, ZERO};
+use miden_core::{AdviceMap, EMPTY_WORD, Felt, Kernel, Word, ZERO};
 use miden_cvm_air::composition::{
     Composition,
     LinkKind::{self, Fresh, Isolated, Shared},
     LinkRecord, SegmentRecord,
 };
 use miden_cvm_processor::{
-    AdviceInputs, ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionOptions,
-    KernelAccess, LoadError, Process, RowKind, RowState, TableAccess, Tracer, Trap,
+    ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionInputs, KernelAccess,
+    LoadError, Process, RowKind, RowState, TableAccess, Tracer, Trap,
 };
 
 use super::constraints::assert_valid;
@@ -181,13 +181,7 @@ fn calls_cost_what_they_cost_without_components() {
         )
         .expect("it assembles");
     let output = miden_cvm_processor::execute(
-        miden_cvm_processor::ExecutionInputs {
-            program: &open,
-            composition: None,
-            arguments: StackInputs::default().into(),
-            advice: AdviceInputs::default(),
-            options: ExecutionOptions::default(),
-        },
+        miden_cvm_processor::ExecutionInputs::new(&open),
         &mut DefaultHost::default(),
     )
     .expect("it runs");
@@ -257,12 +251,9 @@ fn an_import_by_exact_root_is_a_link_to_itself() {
         )
     };
     let output = miden_cvm_processor::execute(
-        miden_cvm_processor::ExecutionInputs {
-            program: &program,
+        ExecutionInputs {
             composition: Some(&builder.composition()),
-            arguments: StackInputs::default().into(),
-            advice: AdviceInputs::default(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&program)
         },
         &mut host,
     )
@@ -599,12 +590,9 @@ fn a_missing_implementation_is_found_when_it_is_called() {
 fn an_invalid_composition_is_refused() {
     let (program, mut host) = counter(Shared).program("begin push.1 drop end");
     let error = miden_cvm_processor::execute(
-        miden_cvm_processor::ExecutionInputs {
-            program: &program,
+        ExecutionInputs {
             composition: Some(&Composition::default()),
-            arguments: StackInputs::default().into(),
-            advice: AdviceInputs::default(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&program)
         },
         &mut host,
     )

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::OnceLock};
 
 use miden_cvm_air::check::check;
-use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionTrace, execute_traced};
 use proptest::prelude::*;
 
 use crate::common::{Case, generated_case, handwritten_cases, random_from};
@@ -13,11 +13,9 @@ fn trace(case: &Case) -> Option<ExecutionTrace> {
     let mut host = case.host();
     execute_traced(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     )

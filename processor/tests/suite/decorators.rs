@@ -150,11 +150,10 @@ fn decorators_are_told_when_and_where_miden_tells_them() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         execute(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut here,
         )
@@ -186,11 +185,10 @@ fn said_here(case: &Case) -> Said {
     let mut host = case.host();
     let error = execute(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     )

@@ -22,11 +22,10 @@ fn run(case: &Case, options: ExecutionOptions) -> Result<ExecutionOutput, Execut
     let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
     execute(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut case.host(),
     )
@@ -98,11 +97,10 @@ fn elements_read_in_bulk() {
             .expect("a new event");
         let error = execute(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: case.stack_inputs().into(),
                 advice: case.advice_inputs(),
                 options: ExecutionOptions::default().with_limits(limits),
+                ..ExecutionInputs::new(&case.program)
             },
             &mut host,
         )
@@ -119,11 +117,10 @@ fn elements_read_in_bulk() {
     let options = ExecutionOptions::default();
     let ran = execute(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         &mut host,
     );
@@ -278,11 +275,10 @@ fn advice_of_the_host() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         let run = execute(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut host,
         );
@@ -383,11 +379,10 @@ fn trace_rows() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         let traced = execute_traced(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut case.host(),
         );
@@ -419,11 +414,10 @@ fn expected_cycles_change_nothing() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         execute_traced(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut case.host(),
         )

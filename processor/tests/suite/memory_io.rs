@@ -14,8 +14,7 @@ use miden_cvm_air::{
     },
 };
 use miden_cvm_processor::{
-    ContextId, ExecutionError, ExecutionInputs, ExecutionOptions, ExecutionTrace, LoadError,
-    execute, execute_traced,
+    ContextId, ExecutionError, ExecutionInputs, ExecutionTrace, LoadError, execute, execute_traced,
 };
 
 use super::constraints::assert_valid;
@@ -38,14 +37,12 @@ fn arguments(layout: MemoryLayout, values: &[u64]) -> Arguments {
     }
 }
 
-/// What a case is run with, and these arguments.
+/// The inputs of a case, with these arguments.
 fn inputs_of<'a>(case: &'a Case, arguments: &Arguments) -> ExecutionInputs<'a> {
     ExecutionInputs {
-        program: &case.program,
-        composition: None,
         arguments: arguments.clone(),
         advice: case.advice_inputs(),
-        options: ExecutionOptions::default(),
+        ..ExecutionInputs::new(&case.program)
     }
 }
 

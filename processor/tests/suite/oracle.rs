@@ -283,11 +283,9 @@ fn precompile_transcripts_agree() {
         .unwrap_or_else(|error| panic!("{}: {error}", case.name));
         let here = execute_traced(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: case.stack_inputs().into(),
                 advice: case.advice_inputs(),
-                options: ExecutionOptions::default(),
+                ..ExecutionInputs::new(&case.program)
             },
             &mut case.host(),
         )

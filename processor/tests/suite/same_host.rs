@@ -163,11 +163,10 @@ fn told(case: &Case) -> ([Vec<String>; 2], [Option<String>; 2]) {
         .with_tracing(true);
     let ours = miden_cvm_processor::execute(
         miden_cvm_processor::ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..miden_cvm_processor::ExecutionInputs::new(&case.program)
         },
         &mut here,
     );

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use miden_assembly::{Assembler, DefaultSourceManager};
 use miden_core::crypto::merkle::MerkleTree;
-use miden_core::{EventName, Felt, Operation, StackInputs, Word, crypto::merkle::MerkleStore};
+use miden_core::{EventName, Felt, Operation, Word, crypto::merkle::MerkleStore};
 use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions,
-    HostError, ProcessState, RegistryError, Trap, execute,
+    AdviceMutation, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions, HostError,
+    ProcessState, RegistryError, Trap, execute,
 };
 
 use crate::common::Case;
@@ -17,11 +17,10 @@ fn run(case: &Case, host: &mut DefaultHost) -> Result<Vec<Felt>, ExecutionError>
     let options = ExecutionOptions::default();
     execute(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&case.program)
         },
         host,
     )
@@ -46,17 +45,8 @@ end";
         .assemble_program(source)
         .expect("it assembles");
     let mut host = DefaultHost::default().with_source_manager(sources);
-    let error = execute(
-        ExecutionInputs {
-            program: &program,
-            composition: None,
-            arguments: StackInputs::default().into(),
-            advice: AdviceInputs::default(),
-            options: ExecutionOptions::default(),
-        },
-        &mut host,
-    )
-    .expect_err("the assertion fails");
+    let error =
+        execute(ExecutionInputs::new(&program), &mut host).expect_err("the assertion fails");
     let ExecutionError::Trapped(report) = &error else {
         panic!("{error}")
     };
@@ -181,11 +171,10 @@ fn decorators_run_when_asked_for() {
         let (stack, advice) = (case.stack_inputs(), case.advice_inputs());
         let output = execute(
             ExecutionInputs {
-                program: &case.program,
-                composition: None,
                 arguments: (&stack).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&case.program)
             },
             &mut host,
         );

@@ -46,11 +46,10 @@ fn traced(source: &str, inputs: &[u64]) -> ExecutionTrace {
     let host = &mut DefaultHost::default();
     execute_traced(
         ExecutionInputs {
-            program: &program,
-            composition: None,
             arguments: (&stack).into(),
             advice,
             options,
+            ..ExecutionInputs::new(&program)
         },
         host,
     )
@@ -108,11 +107,10 @@ fn trace_of(proofs: &[(PublicInputs, Proof)]) -> ExecutionTrace {
     let (host, options) = (&mut DefaultHost::default(), ExecutionOptions::default());
     let traced = execute_traced(
         ExecutionInputs {
-            program: program.program(),
-            composition: None,
             arguments: (&stack).into(),
             advice: inputs,
             options,
+            ..ExecutionInputs::new(program.program())
         },
         host,
     );
@@ -128,11 +126,10 @@ fn run(
     let host = &mut DefaultHost::default();
     execute(
         ExecutionInputs {
-            program: program.program(),
-            composition: None,
             arguments: (&stack).into(),
             advice: inputs,
             options,
+            ..ExecutionInputs::new(program.program())
         },
         host,
     )

@@ -193,11 +193,8 @@ pub fn in_memory(length: u64) -> ExecutionTrace {
         ..Arguments::default()
     };
     let inputs = ExecutionInputs {
-        program: &program,
-        composition: None,
         arguments,
-        advice: AdviceInputs::default(),
-        options: ExecutionOptions::default(),
+        ..ExecutionInputs::new(&program)
     };
     execute_traced(inputs, &mut DefaultHost::default()).expect("a trace")
 }

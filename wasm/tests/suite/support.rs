@@ -8,7 +8,7 @@ use miden_assembly::{
     debuginfo::{SourceLanguage, Uri},
     diagnostics::reporting::PrintDiagnostic,
 };
-use miden_core::{Felt, Program, StackInputs, Word, mast::MastNodeExt};
+use miden_core::{Felt, Program, Word, mast::MastNodeExt};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::composition::{Composition, SegmentRecord};
 use miden_cvm_component::core_library;
@@ -211,11 +211,10 @@ impl Machine {
         let options = ExecutionOptions::new(1 << 26, 64).expect("valid options");
         execute(
             ExecutionInputs {
-                program: &self.program,
                 composition: Some(&self.composition),
-                arguments: StackInputs::default().into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&self.program)
             },
             &mut host,
         )

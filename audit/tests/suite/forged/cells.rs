@@ -18,7 +18,7 @@ use miden_cvm_air::{
     table::{Table, Trace, Window},
 };
 use miden_cvm_audit::{Names, RowContext, core_kind, is_unread, row_kind};
-use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionTrace, execute_traced};
 
 use super::{resources, toolkit::CYCLE};
 use crate::{
@@ -137,11 +137,9 @@ fn traces() -> Vec<Honest> {
         .filter_map(|case| {
             execute_traced(
                 ExecutionInputs {
-                    program: &case.program,
-                    composition: None,
                     arguments: case.stack_inputs().into(),
                     advice: case.advice_inputs(),
-                    options: ExecutionOptions::default(),
+                    ..ExecutionInputs::new(&case.program)
                 },
                 &mut case.host(),
             )

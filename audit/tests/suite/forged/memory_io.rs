@@ -8,7 +8,7 @@ use miden_cvm_air::{
     memory_io::{Area, Arguments, MemoryLayout, MemorySegment},
     opcode::MLOAD,
 };
-use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, execute_traced};
 
 use super::Forgery;
 use crate::{common::Case, composition::Builder};
@@ -54,11 +54,9 @@ fn open() -> Forgery {
         ..Arguments::default()
     };
     let inputs = ExecutionInputs {
-        program: &case.program,
-        composition: None,
         arguments,
         advice: case.advice_inputs(),
-        options: ExecutionOptions::default(),
+        ..ExecutionInputs::new(&case.program)
     };
     let trace = execute_traced(inputs, &mut case.host());
     Forgery::new(trace.expect("a trace"))

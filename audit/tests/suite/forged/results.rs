@@ -8,7 +8,7 @@ use miden_core::{
     Operation::{self, *},
     sys_events::SystemEvent,
 };
-use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, execute_traced};
 
 use super::{Forgery, circuits, crypto::merkle, polynomials::fri, streams::encryption};
 use crate::{common::Case, coverage::operations};
@@ -97,11 +97,9 @@ fn honest(op: &Operation) -> Forgery {
                 .advice(100..120);
             let trace = execute_traced(
                 ExecutionInputs {
-                    program: &case.program,
-                    composition: None,
                     arguments: case.stack_inputs().into(),
                     advice: case.advice_inputs(),
-                    options: ExecutionOptions::default(),
+                    ..ExecutionInputs::new(&case.program)
                 },
                 &mut case.host(),
             );

@@ -19,7 +19,7 @@ use miden_cvm_air::{
     table::{Table, Trace, Window},
 };
 use miden_cvm_audit::{Key, Sent, collect, memory};
-use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, ExecutionTrace, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
 
@@ -78,11 +78,9 @@ struct Balance {
 pub fn trace_of(case: &Case) -> Forgery {
     let trace = execute_traced(
         ExecutionInputs {
-            program: &case.program,
-            composition: None,
             arguments: case.stack_inputs().into(),
             advice: case.advice_inputs(),
-            options: ExecutionOptions::default(),
+            ..ExecutionInputs::new(&case.program)
         },
         &mut case.host(),
     )

@@ -190,11 +190,10 @@ impl Procedure {
         let mut host = self.host.clone();
         let Ok(output) = execute(
             ExecutionInputs {
-                program: &self.program,
-                composition: None,
                 arguments: (&below).into(),
                 advice,
                 options,
+                ..ExecutionInputs::new(&self.program)
             },
             &mut host,
         ) else {
