@@ -162,7 +162,7 @@ pub async fn execute_traced_async(
     .await
 }
 
-/// What a target is run with.
+/// The inputs of a run of a target.
 fn inputs_of<'a>(
     target: &'a Target,
     arguments: impl Into<Arguments>,

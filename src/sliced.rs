@@ -21,8 +21,8 @@ pub struct SlicedRun {
 }
 
 impl SlicedRun {
-    /// What there is to know of a run that is proven in as many groups as the options have slices. The
-    /// trace is dropped.
+    /// The facts about a run that is proven in as many groups as the options have slices. The trace is
+    /// dropped.
     ///
     /// # Errors
     /// If the run cannot be proven so, or if its requests to precompiles are not those that it

@@ -41,8 +41,8 @@ pub(crate) const MAX_COMPOSITIONS: usize = 64;
 
 /// Bounds on what assembling and linking may be made to do by the files that are given.
 ///
-/// What the assembler does is estimated from the sources before it reads them, so that what is above a
-/// limit is refused at once.
+/// The assembler's work is estimated from the sources before it reads them, so that anything above a limit
+/// is refused at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AssemblyLimits {

@@ -150,7 +150,7 @@ pub enum LoadError {
     /// The composition breaks a rule.
     #[error("the composition is not valid: {0}")]
     Composition(#[source] CompositionError),
-    /// What the run is given does not go where it should, or there is no such place.
+    /// An argument of the run does not go where it should, or there is no such place.
     #[error(transparent)]
     Arguments(ArgumentsError),
     /// The composition has more instances than the options of the run allow to exist.

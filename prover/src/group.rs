@@ -1,5 +1,5 @@
-//! What the prover does for a group of pieces: it extends their columns, commits to them, and opens
-//! them. It knows of the other groups only what is drawn from the transcript.
+//! The prover's work for a group of pieces: it extends their columns, commits to them, and opens
+//! them. Of the other groups it knows only what is drawn from the transcript.
 
 use std::{ops::Range, sync::Arc};
 
@@ -23,12 +23,12 @@ use crate::{
     tree::{Tree, hash_extension, hash_rows},
 };
 
-/// What a group answers when it knows the challenges of the lookups.
+/// The answer of a group that knows the challenges of the lookups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookups<E> {
     /// The root over the auxiliary columns.
     pub root: Digest,
-    /// What the messages of each piece add up to.
+    /// The sum of the messages of each piece.
     pub sums: Vec<E>,
 }
 

@@ -1,4 +1,4 @@
-//! What a coordinator and workers tell each other, and how it is written.
+//! The messages between a coordinator and workers, and their encoding.
 //!
 //! A message begins with magic bytes, the version of its form and its stage, the number of groups or
 //! that of the worker's group, and the digest of the elements that the transcript begins with, which
@@ -64,7 +64,7 @@ pub enum MessageError {
     Layout(#[from] LayoutError),
 }
 
-/// What a proof is about, for who takes part in it.
+/// The subject of a proof, for those who take part in it.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub air: Arc<CvmAir>,
@@ -182,7 +182,7 @@ impl Stage {
     }
 }
 
-/// What workers are asked: all that has been drawn so far, so that one that begins anew can follow.
+/// A question to workers: all that has been drawn so far, so that one that begins anew can follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<E> {
     pub stage: Stage,
@@ -255,7 +255,7 @@ impl<E: FieldElement<BaseField = Felt>> Request<E> {
     }
 }
 
-/// What a worker answers.
+/// The answer of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<E> {
     /// The worker's group.
@@ -265,7 +265,7 @@ pub struct Reply<E> {
     pub answer: Answer<E>,
 }
 
-/// What there is of an answer but roots.
+/// The part of an answer that is no root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<E> {
     Main,

@@ -233,7 +233,7 @@ impl Coordinator {
         }))
     }
 
-    /// What all workers are asked at the stage that the proof is at.
+    /// The question to all workers at the stage that the proof is at.
     pub fn request(&self) -> Vec<u8> {
         self.0.request()
     }
@@ -365,7 +365,7 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
         }
     }
 
-    /// Whether the constraints of a group's pieces come to its composition outside of the domain.
+    /// Returns `true` if the constraints of a group's pieces come to its composition outside of the domain.
     fn constraints_hold(&self, group: usize, outside: &Outside<E>) -> bool {
         let request = &self.request;
         let (weight, point) = (request.weight(), request.point());
@@ -382,7 +382,7 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
         columns.map(|_| weights()).collect()
     }
 
-    /// What a group's columns come to outside of the domain, each times its weight: the pieces at the
+    /// The sums of a group's columns outside of the domain, each times its weight: the pieces at the
     /// point, the composition there, and the pieces at the point's successor.
     fn weighted_outside(&self, group: usize, weights: &[E]) -> [E; 3] {
         let (air, outside) = (self.air(), &self.outside[group]);
@@ -404,7 +404,7 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
         ]
     }
 
-    /// Whether a group's share comes, outside of the domain, to what its columns come to.
+    /// Returns `true` if a group's share comes, outside of the domain, to what its columns come to.
     fn shares_columns(&self, group: usize, share: &Share<E>) -> bool {
         let point = self.lifted(group, self.request.point());
         let root = Felt::get_root_of_unity(self.longest(group).ilog2());

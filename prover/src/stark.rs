@@ -1,6 +1,6 @@
 //! The prover's part of the protocol, from a trace to the bytes of a proof.
 //!
-//! What is proven are pieces of tables, dealt out to groups. Each [`Group`] extends the columns of its
+//! Pieces of tables are proven, dealt out to groups. Each [`Group`] extends the columns of its
 //! pieces, commits to them and opens them; the [`Transcript`] follows the transcript, and tests the
 //! sum of what the groups combine for its low degree.
 
@@ -154,7 +154,7 @@ impl<E: FieldElement<BaseField = Felt>> Transcript<E> {
         self.channel.draw()
     }
 
-    /// What the groups have of each piece, in the order of the pieces.
+    /// The items that the groups have of each piece, in the order of the pieces.
     fn by_piece<'a, T>(&self, groups: impl Iterator<Item = &'a Vec<T>>) -> Vec<&'a T> {
         let groups = self.air.groups().iter().zip(groups);
         let mut items: Vec<(&usize, &T)> = groups

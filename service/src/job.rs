@@ -197,11 +197,11 @@ impl From<Options> for OptionNames {
 pub struct Item {
     /// The job.
     pub job: JobId,
-    /// What there is to do.
+    /// The role in the job.
     pub role: Role,
 }
 
-/// What there is to do for a job.
+/// A role in a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -214,7 +214,7 @@ pub enum Role {
 }
 
 impl Item {
-    /// What is to be done first for a job with these options.
+    /// The first item of a job with these options.
     pub fn first(job: JobId, options: Options) -> Self {
         let role = match options.slices {
             0 | 1 => Role::Whole,

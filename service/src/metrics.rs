@@ -76,7 +76,7 @@ fn count_name(counts: &mut [(&'static str, i64)], name: &str) {
     }
 }
 
-/// What is new of a list of which so many are counted; one that was begun anew has fewer.
+/// The new part of a list of which so many are counted; one that was begun anew has fewer.
 fn new<T>(all: &[T], counted: usize) -> &[T] {
     all.get(counted..).unwrap_or(all)
 }

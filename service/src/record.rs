@@ -67,13 +67,13 @@ pub struct Record {
     pub causes: Vec<Cause>,
     /// The state it is in.
     pub state: State,
-    /// How far its workers have come, if several prove it together.
+    /// The progress of its workers, if several prove it together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slices: Option<Slices>,
 }
 
 impl Record {
-    /// What somebody has to do for the job to go on, or does already.
+    /// The items that somebody has to do for the job to go on, or does already.
     pub fn items(&self) -> Vec<Item> {
         let first = Item::first(self.id, self.options);
         let is_open = matches!(self.state, State::Queued | State::Running { .. });
@@ -97,10 +97,10 @@ impl Record {
     }
 }
 
-/// How far the workers have come that prove a job together.
+/// The progress of the workers that prove a job together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slices {
-    /// What they are asked.
+    /// The question to them.
     pub asked: Asked,
     /// Their parts, by number.
     pub parts: Vec<Part>,

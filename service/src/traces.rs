@@ -43,7 +43,7 @@ pub struct TracesError {
 #[derive(Debug)]
 pub struct Traces {
     exporter: SpanExporter,
-    /// What was over before is not told again.
+    /// Jobs that were over before are not told again.
     since: Time,
     /// When the jobs were over whose traces were sent.
     sent: HashMap<JobId, Time>,

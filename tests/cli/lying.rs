@@ -171,7 +171,7 @@ fn advice_that_is_given_is_input() {
     assert!(!lied_to(&entry, &["--input-key", key]).1);
 }
 
-/// What a program leaves in memory and its statement shows counts as its stack does.
+/// Elements that a program leaves in memory and its statement shows count as its stack does.
 #[test]
 fn lies_that_show_in_memory_are_reported() {
     let layout = r#""memory_layout": {"outputs": {"address": 4, "length": 4}}"#;

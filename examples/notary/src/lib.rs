@@ -1,6 +1,6 @@
 //! A notary: documents are known by the root of a Merkle tree of their hashes.
 //!
-//! What decodes them is the crate `base64`, as it is in the registry.
+//! The crate `base64` decodes them, as it is in the registry.
 
 #![no_std]
 

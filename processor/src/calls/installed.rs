@@ -21,7 +21,7 @@ use crate::{
     error::{ComponentFault, OpResult, Trap},
 };
 
-/// What an intrinsic does to the installed instances, or asks of them.
+/// An access of an intrinsic to the installed instances.
 #[derive(Debug, Clone)]
 pub struct InstanceAccess {
     /// The cycle.
@@ -258,7 +258,7 @@ pub struct LoadedComponent {
 }
 
 impl LoadedComponent {
-    /// What the component is.
+    /// The component.
     pub fn component(&self) -> &Component {
         &self.component
     }

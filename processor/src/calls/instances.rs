@@ -110,7 +110,7 @@ fn held_context(domain: Felt, index: u16) -> ContextId {
     ContextId::new(domain.as_int() as u32, index)
 }
 
-/// How an installed instance calls an intrinsic.
+/// An intrinsic as an installed instance calls it.
 fn builtin(intrinsic: Intrinsic) -> IntrinsicCallee {
     let call = match intrinsic {
         Intrinsic::Drop => IntrinsicCall::INSTANCE_DROP,
@@ -145,7 +145,7 @@ fn within_vm(by: Calling) -> Calling {
     }
 }
 
-/// What an intrinsic did to the table of the caller, if it sent, received and destroyed nothing.
+/// The access of an intrinsic to the table of the caller, if it sent, received and destroyed nothing.
 fn access(
     callee: &IntrinsicCallee,
     by: Calling,
@@ -253,7 +253,7 @@ impl Instances {
     // CALLS
     // --------------------------------------------------------------------------------------------
 
-    /// What a call of an instance to `digest` means, with `last` as the last of the elements that cross.
+    /// Resolves a call of an instance to `digest`, with `last` as the last of the elements that cross.
     ///
     /// # Errors
     /// If there is no link for it, the target is running, or the caller does not hold it.
@@ -302,7 +302,7 @@ impl Instances {
         }
     }
 
-    /// What a call over a link means.
+    /// Resolves a call over a link.
     fn resolve_link(&mut self, link: &LinkRecord, last: Felt, by: Calling) -> OpResult<Callee> {
         // A valid composition has no more instances than an index can name.
         let target = link.target as u16;
@@ -317,7 +317,7 @@ impl Instances {
         Ok(Callee::Procedure(entered, None))
     }
 
-    /// What a call over an import means that is wired to an instance of a domain.
+    /// Resolves a call over an import that is wired to an instance of a domain.
     ///
     /// # Errors
     /// If the target is running, or it is one that the program has made beside the caller's home domain.
@@ -344,7 +344,7 @@ impl Instances {
         Ok(Callee::Procedure(Entered { wired, ..entered }, None))
     }
 
-    /// What a call of the export means that has a key, of the instance that has this handle in the caller's
+    /// Resolves a call of the export that has a key, of the instance that has this handle in the caller's
     /// table.
     fn resolve_by_key(
         &mut self,
@@ -398,8 +398,8 @@ impl Instances {
         (is_of_composition || self.installations.get(index).is_some()).then_some(index)
     }
 
-    /// What the caller's table says of the type of an intrinsic for handles to any installed instance:
-    /// which instance it is that the handle, or the token, leads to.
+    /// Gives an intrinsic for handles to any installed instance the type that the caller's table has of the
+    /// handle, or the token: the instance that it leads to.
     pub fn specify(&self, callee: &IntrinsicCallee, input: Felt) -> IntrinsicCallee {
         if callee.resource != Installations::ANY_TYPE {
             return *callee;
@@ -418,7 +418,7 @@ impl Instances {
         }
     }
 
-    /// What a call of the instance means that has this handle in the caller's table.
+    /// Resolves a call of the instance that has this handle in the caller's table.
     fn resolve_held(&mut self, link: &LinkRecord, handle: Felt, by: Calling) -> OpResult<Callee> {
         let target = link.target as u16;
         let look = IntrinsicCallee {
@@ -433,7 +433,7 @@ impl Instances {
         Ok(Callee::Procedure(entered, Some(Box::new(access))))
     }
 
-    /// How an instance is entered over a link.
+    /// The entry of an instance over a link.
     ///
     /// # Errors
     /// If it is running.

@@ -81,7 +81,7 @@ impl Marks {
         sender: Sender::None,
     };
 
-    /// What the VM asks of a table by itself: no boundary says anything of it.
+    /// A question of the VM to a table by itself: no boundary says anything of it.
     pub const NONE: Self = Self {
         current: 0,
         sender: Sender::None,

@@ -62,7 +62,7 @@ pub struct Process<T: Tracer> {
     frames: Vec<CallerFrame>,
     /// The boundaries between contexts that were crossed last.
     pub(crate) marks: Marks,
-    /// What the run was given.
+    /// The arguments of the run.
     pub(crate) arguments: Arguments,
     /// The inputs in memory, from when the run begins.
     pub(crate) inputs: Option<MemorySegment>,

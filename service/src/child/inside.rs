@@ -350,7 +350,7 @@ struct Round<'a> {
     stages: Vec<Asked>,
 }
 
-/// How a round ended.
+/// The end of a round.
 enum Ended {
     Proven(Box<ProvenRun>),
     Refused { part: u8, error: CoordinatorError },

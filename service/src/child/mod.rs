@@ -43,10 +43,10 @@ pub struct ProcessLimits {
     pub threads: usize,
 }
 
-/// What a process is for.
+/// The task of a process.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// What there is to do.
+    /// Its role in the job.
     pub role: Role,
     /// The options of the job.
     pub options: Options,
@@ -70,9 +70,9 @@ struct Head {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Told {
-    /// What a part is asked.
+    /// A question to a part.
     Request { bytes: u64 },
-    /// What the worker of a part answers.
+    /// The answer of the worker of a part.
     Reply { part: u8, bytes: u64 },
 }
 
@@ -106,12 +106,12 @@ enum Said {
     },
 }
 
-/// What a process has to say.
+/// A message of a process.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// A proof.
     Made(Made),
-    /// What a part answers to what it was asked.
+    /// The answer of a part to a question.
     Replied {
         /// The answer.
         reply: Bytes,
@@ -122,7 +122,7 @@ pub enum Output {
     },
     /// That it has answered something else before, so that another process has to answer.
     Anew,
-    /// What all parts are asked.
+    /// A question to all parts.
     Asked {
         /// The name of the stage.
         stage: String,
@@ -184,7 +184,7 @@ const OUT_OF_MEMORY: [&str; 3] = [
 /// A process that works on a task. Dropped, it is killed.
 pub struct Process {
     child: Child,
-    /// What is written to the process, in the background: it may not read all of it. When it is closed,
+    /// Writes to the process, in the background: it may not read all of it. When it is closed,
     /// the process knows that nobody wants to hear of it any more.
     stdin: Option<JoinHandle<io::Result<ChildStdin>>>,
     stdout: BufReader<ChildStdout>,

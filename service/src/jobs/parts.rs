@@ -14,7 +14,7 @@ use crate::{
     record::{Asked, Cause, CauseKind, Part, PartAnswer, PartState, Record, Slices, State, Time},
 };
 
-/// What came of a worker's wish to have a part.
+/// The answer to a worker that wants to have a part.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
     /// It has it.

@@ -70,7 +70,7 @@ impl<'a> Hold<'a> {
         }
     }
 
-    /// What tells that the worker has to stop.
+    /// The channel that tells that the worker has to stop.
     pub fn stop(&self) -> &'a watch::Receiver<bool> {
         self.stop
     }

@@ -29,7 +29,7 @@ pub struct Worker {
     pub jobs: Jobs,
     /// Its name, which no other worker has.
     pub name: String,
-    /// What it takes.
+    /// The work that it takes.
     pub duty: Duty,
     /// The executable that runs jobs.
     pub executable: PathBuf,

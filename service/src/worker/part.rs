@@ -144,7 +144,7 @@ impl Worker {
         hold.during(changed, None).await
     }
 
-    /// What a process answers to a request; one that has answered something else before is replaced.
+    /// The answer of a process to a request; one that has answered something else before is replaced.
     async fn answered(
         &self,
         process: &mut Option<Process>,

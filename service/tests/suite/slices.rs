@@ -79,7 +79,7 @@ struct Hand<'a> {
     worker: Worker,
 }
 
-/// What a worker makes its part of.
+/// The run of which a worker makes its part.
 type Run = (Trace, PublicInputs);
 
 /// The trace of a job.

@@ -1,7 +1,7 @@
 //! The core instances of a component's instance as one core module, whose imports and exports have the
 //! names that the Canonical ABI gives them.
 //!
-//! What no wanted export can reach is left out. Memory, tables and globals that instances share are one
+//! Code and data that no wanted export can reach are left out. Memory, tables and globals that instances share are one
 //! each; a module that is instantiated twice is there twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

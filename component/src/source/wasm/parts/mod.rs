@@ -1,6 +1,6 @@
 //! Components with several core modules, or with components in them.
 //!
-//! What is instantiated in a component is followed, and each instance of a component becomes one core
+//! Instantiations in a component are followed, and each instance of a component becomes one core
 //! module: its core instances are linked, as they are in WebAssembly, and what it imports and exports gets
 //! the names that the Canonical ABI has for it.
 
