@@ -9,9 +9,7 @@ use std::{
 
 use miden_core::{Felt, StackInputs};
 use miden_cvm_component::{LinkedComposition, Toolchain};
-use miden_cvm_processor::{
-    AdviceInputs, ExecutionInputs, ExecutionOptions, TraceLengths, execute_traced,
-};
+use miden_cvm_processor::{AdviceInputs, ExecutionInputs, TraceLengths, execute_traced};
 
 use crate::{
     examples::assemble,

@@ -10,8 +10,8 @@ use miden_core::{Felt, StackInputs, Word};
 use miden_cvm_air::check::check;
 use miden_cvm_component::{BuildError, Component, LinkedComposition, Toolchain};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOptions, ExecutionOutput,
-    ExecutionTrace, execute, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionError, ExecutionInputs, ExecutionOutput, ExecutionTrace,
+    execute, execute_traced,
 };
 use tempfile::TempDir;
 

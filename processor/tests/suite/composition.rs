@@ -10,8 +10,9 @@ use miden_cvm_air::composition::{
     LinkRecord, SegmentRecord,
 };
 use miden_cvm_processor::{
-    ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionInputs, KernelAccess,
-    LoadError, Process, RowKind, RowState, TableAccess, Tracer, Trap,
+    ContextId, CreationTime, Crossing, DefaultHost, ExecutionError, ExecutionInputs,
+    ExecutionOptions, KernelAccess, LoadError, Process, RowKind, RowState, TableAccess, Tracer,
+    Trap,
 };
 
 use super::constraints::assert_valid;
