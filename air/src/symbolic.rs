@@ -201,20 +201,22 @@ pub fn compute<E: Algebra>(
     is_needed: &[bool],
     input: impl Fn(usize) -> E,
 ) -> Vec<E> {
-    let mut values: Vec<E> = Vec::with_capacity(nodes.len());
-    for (&node, &is_needed) in nodes.iter().zip(is_needed) {
-        let of = |node: u32| values[node as usize];
-        let value = match node {
-            _ if !is_needed => E::ZERO,
+    let mut values = alloc::vec![E::ZERO; is_needed.len()];
+    // Of a slice elements are read without a call, in builds that are little optimized, too.
+    let of: &mut [E] = &mut values;
+    for (at, (&node, &is_needed)) in nodes.iter().zip(is_needed).enumerate() {
+        if !is_needed {
+            continue;
+        }
+        of[at] = match node {
             Operation::Input(number) => input(number as usize),
-            Operation::Add(a, b) => of(a) + of(b),
-            Operation::Sub(a, b) => of(a) - of(b),
-            Operation::Mul(a, b) => of(a) * of(b),
-            Operation::Shift(a, c) => of(a) + E::constant(c.into()),
-            Operation::SubFrom(c, a) => E::constant(c.into()) - of(a),
-            Operation::Scale(a, c) => of(a).scale(c.into()),
+            Operation::Add(a, b) => of[a as usize] + of[b as usize],
+            Operation::Sub(a, b) => of[a as usize] - of[b as usize],
+            Operation::Mul(a, b) => of[a as usize] * of[b as usize],
+            Operation::Shift(a, c) => of[a as usize] + E::constant(c.into()),
+            Operation::SubFrom(c, a) => E::constant(c.into()) - of[a as usize],
+            Operation::Scale(a, c) => of[a as usize].scale(c.into()),
         };
-        values.push(value);
     }
     values
 }
