@@ -247,7 +247,8 @@ mod tests {
     #[derive(Debug, Default, PartialEq)]
     struct Computed {
         constraints: Vec<(String, usize, Felt)>,
-        messages: Vec<(Slot, &'static str, Bus, Felt, Felt, Vec<Felt>)>,
+        /// With flag, count and coordinates.
+        messages: Vec<(Slot, &'static str, Bus, Vec<Felt>)>,
     }
 
     impl ConstraintBuilder for Computed {
@@ -276,9 +277,8 @@ mod tests {
             count: Felt,
             content: Content<'_, Felt>,
         ) {
-            let coordinates = content.coordinates.to_vec();
-            self.messages
-                .push((slot, name, content.bus, flag, count, coordinates));
+            let values = [&[flag, count], content.coordinates].concat();
+            self.messages.push((slot, name, content.bus, values));
         }
     }
 
