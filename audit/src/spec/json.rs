@@ -53,7 +53,7 @@ pub fn specification() -> Json {
 /// A table.
 fn table(table: Table) -> Json {
     let recorded = table.declaration();
-    let mut expressions = Expressions::new(&recorded);
+    let mut expressions = Expressions::new(recorded);
     let constraints: Vec<Json> = recorded
         .constraints
         .iter()

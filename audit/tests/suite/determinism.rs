@@ -94,7 +94,7 @@ fn open_without(table: Table, kind: &str, constraint: &str) -> Vec<String> {
         .iter()
         .position(|c| c.name() == constraint);
     let dropped = Dropped::Constraint(number.expect("a constraint"));
-    let polynomials = Polynomials::new(&recorded);
+    let polynomials = Polynomials::new(recorded);
     let mut open = Vec::new();
     for problem in problems(&polynomials) {
         let honest = problem.solve(None, None);

@@ -483,7 +483,7 @@ fn chiplets_are_what_they_are_defined_as() {
         Table::Resources,
         Table::Circuits,
     ] {
-        let polynomials = Polynomials::new(&table.declaration());
+        let polynomials = Polynomials::new(table.declaration());
         for problem in problems(&polynomials) {
             let (at, place) = (At(&problem.cells), problem.place);
             for kind in problem.solve(None, None) {
@@ -529,7 +529,7 @@ fn chiplets_are_what_they_are_defined_as() {
 #[test]
 fn operations_are_what_they_are_defined_as() {
     let recorded = Table::Core.declaration();
-    let polynomials = Polynomials::new(&recorded);
+    let polynomials = Polynomials::new(recorded);
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     let mut failed = BTreeSet::new();
     let check = |problem: &Problem, kind: &Kind| {

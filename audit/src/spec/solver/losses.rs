@@ -182,7 +182,7 @@ struct Solved {
 impl Solved {
     fn new(table: Table) -> Self {
         let recorded = table.declaration();
-        let polynomials = Polynomials::new(&recorded);
+        let polynomials = Polynomials::new(recorded);
         let problems: Vec<Problem> = problems(&polynomials).collect();
         let solved = problems.into_par_iter().map(|problem| {
             let kinds = problem.solve(None, None);

@@ -63,13 +63,13 @@ impl Questions {
         };
         for table in Table::ALL {
             let recorded = table.declaration();
-            let polynomials = Polynomials::new(&recorded);
+            let polynomials = Polynomials::new(recorded);
             let mut asked = BTreeSet::new();
             for problem in problems(&polynomials) {
                 for kind in problem.solve(None, None) {
-                    all.ask(&recorded, &problem, &kind, &mut asked);
+                    all.ask(recorded, &problem, &kind, &mut asked);
                     for consequence in CONSEQUENCES {
-                        all.ask_consequence(&recorded, &problem, &kind, consequence);
+                        all.ask_consequence(recorded, &problem, &kind, consequence);
                     }
                 }
             }

@@ -78,11 +78,11 @@ impl Report {
     /// Solves a table.
     fn table(&mut self, table: Table) {
         let recorded = table.declaration();
-        let polynomials = Polynomials::new(&recorded);
+        let polynomials = Polynomials::new(recorded);
         let mut found: BTreeMap<String, BTreeMap<Lines, Variants>> = BTreeMap::new();
         let mut order = Vec::new();
         for problem in problems(&polynomials) {
-            for (label, lines) in lines_of(&recorded, &problem, &problem.solve(None, None)) {
+            for (label, lines) in lines_of(recorded, &problem, &problem.solve(None, None)) {
                 if !order.contains(&label) {
                     order.push(label.clone());
                 }
