@@ -13,7 +13,7 @@ use miden_core_lib::{
 use miden_crypto::dsa;
 use miden_cvm_air::{public::PublicInputs, table::Table};
 use miden_cvm_processor::{
-    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
+    AdviceInputs, DefaultHost, ExecutionInputs, ExecutionTrace, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, Proof, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{

@@ -15,7 +15,7 @@ use miden_core::{
     utils::{Deserializable, Serializable},
 };
 use miden_cvm_air::{columns::CoreRow, opcode::LOGPRECOMPILE};
-use miden_cvm_processor::{ExecutionInputs, ExecutionOptions, execute_traced};
+use miden_cvm_processor::{ExecutionInputs, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify_with};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use miden_core::{EventName, Felt, Program, StackInputs, Word};
 use miden_cvm_library::core_library;
 use miden_cvm_processor::{
-    AdviceInputs, AdviceMutation, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace,
-    ProcessState, execute, execute_traced,
+    AdviceInputs, AdviceMutation, DefaultHost, ExecutionInputs, ExecutionTrace, ProcessState,
+    execute, execute_traced,
 };
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, verify};
