@@ -194,7 +194,7 @@ impl Run<'_> {
             .await
     }
 
-    /// The inputs of this machine.
+    /// What this machine runs with.
     fn inputs(&self) -> ExecutionInputs<'_> {
         ExecutionInputs {
             program: self.program,
