@@ -3,7 +3,7 @@
 
     cargo build --release --locked
     (cd benches; cargo build --release --locked --ignore-rust-version)
-    benches/figures.py [peers | programs | hashes | sets | growth | threads | calls ...] [--runs N] [--max-log N]
+    benches/figures.py [peers | programs | hashes | sets | growth | threads | slices | calls ...] [--runs N] [--max-log N]
 
 Every figure is the median of runs in processes of their own. What is compared takes turns, so that a machine that
 gets slower does so for all, and ratios are medians of the ratios of one turn. All processes of a turn have the same
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import resource
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -341,6 +342,99 @@ def own_thread(command):
     return sum(times.values()), sum(sorted(times.values())[:-2])
 
 
+def slices(tools, arguments):
+    """One run in four slices: in one process, and by four workers of the service, of which each has one thread. Builds
+    of `miden-cvm-service` are beside the command line."""
+    table("cycles", "proven by", "processor time", "peak memory")
+    for log in (log for log in (16, 18, 20, 22) if log <= arguments.max_log):
+        path = tools.write("fib.masm", fibonacci(log))
+        prove = [tools.binary, "prove", path, "--json", *tools.files]
+        sliced = [*prove, "--slices", "4"]
+        try:
+            Run([*sliced, "--memory", "9K"])
+            raise Refused("a proof takes no memory")
+        except Refused as error:
+            least = int(str(error).rpartition("at least ")[2].split(" KiB")[0])
+        in_one = {
+            "one process, not sliced": prove,
+            "one process, all slices at once": sliced,
+            f"one process, one slice after the other (`--memory {least}K`)": [*sliced, "--memory", f"{least}K"],
+        }
+        for name, command in in_one.items():
+            made = Run(command, 1)
+            row(f"{made.answer['cycles']:,}", name, f"{made.seconds:.1f} s", f"{made.mebibytes:,.0f} MiB")
+        # A worker has what the system has for it besides.
+        for memory in (8192, least // 1024 * 5 // 4 + 200):
+            for name, seconds, mebibytes in by_workers(tools, sliced, memory):
+                name = f"{name}, a job may have {memory:,} MiB"
+                row(f"{made.answer['cycles']:,}", name, f"{seconds:.1f} s", f"{mebibytes:,.0f} MiB")
+
+
+def by_workers(tools, command, memory):
+    """What the processes of a job took whose workers have one thread each: the coordinator's is begun first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    options = ["--listen", listen, "--workers", "4", "--threads", "1", "--job-memory", str(memory)]
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen([tools.binary, "serve", *options], stdout=quiet, stderr=quiet)
+    remote = ["--remote", f"http://{listen}"]
+    client = None
+    found = {}
+    try:
+        while client is None or client.poll() is None:
+            if client is None and answers(listen):
+                client = subprocess.Popen(list(map(str, [*command, *remote])), stdout=quiet, stderr=subprocess.PIPE, text=True)
+            for process in children(server.pid):
+                found.setdefault(process, None)
+                try:
+                    found[process] = used(Path(f"/proc/{process}"))
+                except (OSError, ValueError, IndexError):
+                    # It has ended.
+                    pass
+            time.sleep(0.05)
+        if client.returncode != 0:
+            raise Refused(client.stderr.read().strip())
+    finally:
+        server.terminate()
+        server.wait()
+    taken = sorted(filter(None, found.values()))
+    names = ["the coordinator", *(f"worker {number}" for number in range(1, len(taken)))]
+    return [(name, seconds, mebibytes) for name, (_, seconds, mebibytes) in zip(names, taken)]
+
+
+def answers(address):
+    """Returns whether somebody listens there."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port))).close()
+        return True
+    except OSError:
+        return False
+
+
+def children(parent):
+    """The processes of jobs that a process, or one that it runs in its place, has begun."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            above = int(stat.read_text().rpartition(")")[2].split()[1])
+            is_job = b"run-job" in (stat.parent / "cmdline").read_bytes()
+        except (OSError, ValueError, IndexError):
+            continue
+        if is_job and above == parent:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def used(process):
+    """When a process began, its processor time, and the most memory that it had."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    most = (process / "status").read_text().partition("VmHWM:")[2].split()[0]
+    return int(fields[19]), sum(map(int, fields[11:13])) / ticks, int(most) / 1024
+
+
 def calls(tools, arguments):
     """Rows that a round of a loop takes in 0.20.6. A test of the components counts them for this project."""
     columns = ["cycles", "range", "hasher", "bitwise", "memory"]
@@ -376,6 +470,7 @@ def main():
         "sets": sets,
         "growth": growth,
         "threads": threads,
+        "slices": slices,
         "calls": calls,
     }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

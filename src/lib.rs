@@ -42,7 +42,7 @@ pub use miden_cvm_air::{
     memory_io::{Area, MAX_MEMORY_IO, MemoryIo, MemoryLayout, MemoryLayoutError, MemorySegment},
     options::hash_name,
     proof::MAX_PROOF_LEN,
-    table::{Table, Trace},
+    table::{Table, TableRows, Trace},
 };
 pub use miden_cvm_audit::{
     Campaign, Change as AuditChange, Kind as MutationKind, Reason as HarmlessReason,
@@ -70,8 +70,8 @@ pub use miden_cvm_processor::{
     StdoutWriter, TraceLengths, TracedExecutionError, Trap, TrapReport, core_library_handlers,
 };
 pub use miden_cvm_prover::{
-    Coordinator, CoordinatorError, MessageError, ProveOptions, ProverError, Stage, Worker,
-    WorkerError, prove_trace,
+    Coordinator, CoordinatorError, GroupPart, MessageError, ProveOptions, ProverError, Stage,
+    Worker, WorkerError, prove_trace,
 };
 pub use miden_cvm_recursion::{
     Aggregate, AggregateError, Aggregated, AggregatedClaim, CheckedAggregate, MAX_PROOFS,
@@ -142,6 +142,27 @@ pub fn execute_traced(
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     miden_cvm_processor::execute_traced(inputs_of(target, arguments, advice_inputs, options), host)
+}
+
+/// Runs a target as [`execute_traced`] does, but makes only these rows of the trace. Without any, it tells
+/// what is public and how high the tables are, as who coordinates the workers of a run has to know
+/// ([`SlicedRun`]).
+///
+/// # Errors
+/// If the target is refused before its first cycle, or traps, or if the trace cannot show the run.
+pub fn execute_traced_rows(
+    target: &Target,
+    arguments: impl Into<Arguments>,
+    advice_inputs: AdviceInputs,
+    host: &mut impl Host,
+    options: ExecutionOptions,
+    rows: &TableRows,
+) -> Result<ExecutionTrace, TracedExecutionError> {
+    miden_cvm_processor::execute_traced_rows(
+        inputs_of(target, arguments, advice_inputs, options),
+        host,
+        rows,
+    )
 }
 
 /// Runs a target as [`execute_async`] does, and builds its trace.

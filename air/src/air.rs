@@ -16,7 +16,7 @@ use crate::{
     heights::{Heights, Piece},
     lookup::{Challenges, Packing, RowFractions},
     public::PublicInputs,
-    table::{Table, Window},
+    table::{Table, TableRows, Window},
 };
 
 /// Number of columns that the composition polynomial of a group is divided into, each of the length of
@@ -143,6 +143,17 @@ impl CvmAir {
     /// The groups that the pieces are dealt out to: of each the numbers of its pieces, in order.
     pub fn groups(&self) -> &[Vec<usize>] {
         &self.groups
+    }
+
+    /// The rows of each table that a group has pieces of, and those between them.
+    pub fn rows_of(&self, group: &[usize]) -> TableRows {
+        TableRows::new(Table::ALL.map(|table| {
+            let pieces = group.iter().map(|&piece| &self.pieces[piece]);
+            let pieces = pieces.filter(|piece| piece.table == table);
+            let rows = pieces.map(|piece| piece.start..piece.start + piece.height);
+            let all = rows.reduce(|all, rows| all.start.min(rows.start)..all.end.max(rows.end));
+            all.unwrap_or_default()
+        }))
     }
 
     /// The number of rows of the longest piece.

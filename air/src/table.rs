@@ -278,7 +278,30 @@ impl Table {
     }
 }
 
+/// Of each table the rows that somebody works with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableRows([core::ops::Range<usize>; Table::COUNT]);
+
+impl TableRows {
+    /// Rows by the order of the tables.
+    pub fn new(rows: [core::ops::Range<usize>; Table::COUNT]) -> Self {
+        Self(rows)
+    }
+
+    /// Those of a table; none by default.
+    pub fn of(&self, table: Table) -> core::ops::Range<usize> {
+        self.0[table as usize].clone()
+    }
+}
+
 impl Trace {
+    /// Keeps only these rows, and no room for the others.
+    pub fn keep_only(&mut self, rows: &TableRows) {
+        for table in Table::ALL {
+            self.keep(table, rows.of(table));
+        }
+    }
+
     /// A row of a table.
     ///
     /// # Panics

@@ -46,7 +46,7 @@ pub use host::{
 pub use machine::{memory::Memory, process::Process, stack::Stack, view::ProcessState};
 use miden_core::{Program, StackInputs, StackOutputs, precompile::PrecompileTranscript};
 pub use miden_cvm_air::memory_io::{Arguments, ArgumentsError};
-use miden_cvm_air::{composition::Composition, memory_io::MemorySegment};
+use miden_cvm_air::{composition::Composition, memory_io::MemorySegment, table::TableRows};
 pub use options::{ExecutionOptions, Limits, MAX_CYCLES, MAX_HANDLES, OptionsError};
 pub use procedures::OpenProcedures;
 pub use row::RowIndex;
@@ -191,7 +191,28 @@ pub fn execute_traced(
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     let (program, composition) = (inputs.program, inputs.composition);
     let stack_inputs = inputs.arguments.stack.clone();
-    let mut process = tracing_process(inputs);
+    let mut process = tracing_process(inputs, None);
+    let stack = process.execute(program, composition, host)?;
+    Ok(trace(process, program, stack_inputs, stack)?)
+}
+
+/// Runs a program as [execute_traced] does, but makes only these rows of the trace; without any, it
+/// tells what is public and how high the tables are.
+///
+/// Rows of the core, the hasher and the memory are made by themselves, from all that was asked of the
+/// latter two; other tables are made as a whole, and then cut.
+///
+/// # Errors
+/// If the program is refused before its first cycle, or traps, or the trace cannot show it.
+#[tracing::instrument("execute_traced", skip_all)]
+pub fn execute_traced_rows(
+    inputs: ExecutionInputs<'_>,
+    host: &mut impl Host,
+    rows: &TableRows,
+) -> Result<ExecutionTrace, TracedExecutionError> {
+    let (program, composition) = (inputs.program, inputs.composition);
+    let stack_inputs = inputs.arguments.stack.clone();
+    let mut process = tracing_process(inputs, Some(rows));
     let stack = process.execute(program, composition, host)?;
     Ok(trace(process, program, stack_inputs, stack)?)
 }
@@ -209,13 +230,13 @@ pub async fn execute_traced_async(
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     let (program, composition) = (inputs.program, inputs.composition);
     let stack_inputs = inputs.arguments.stack.clone();
-    let mut process = tracing_process(inputs);
+    let mut process = tracing_process(inputs, None);
     let stack = process.execute_async(program, composition, host).await?;
     Ok(trace(process, program, stack_inputs, stack)?)
 }
 
-/// The machine for a run whose trace is built.
-fn tracing_process(inputs: ExecutionInputs<'_>) -> Process<TraceBuilder> {
+/// The machine for a run whose trace is built, or these rows of it.
+fn tracing_process(inputs: ExecutionInputs<'_>, rows: Option<&TableRows>) -> Process<TraceBuilder> {
     let ExecutionInputs {
         program,
         composition,
@@ -224,9 +245,12 @@ fn tracing_process(inputs: ExecutionInputs<'_>) -> Process<TraceBuilder> {
         options,
     } = inputs;
     let kernel = program.kernel().clone();
-    let builder = TraceBuilder::new(&kernel, composition)
-        .with_expected_cycles(options.expected_cycles())
-        .with_slices(options.slices());
+    let mut builder = TraceBuilder::new(&kernel, composition).with_slices(options.slices());
+    if let Some(rows) = rows {
+        builder = builder.with_rows(rows);
+    }
+    // There is room for the rows that are made.
+    let builder = builder.with_expected_cycles(options.expected_cycles());
     Process::new(kernel, arguments, advice, options, builder)
 }
 

@@ -1,14 +1,14 @@
 //! The prover's work for a group of pieces: it extends their columns, commits to them, and opens
 //! them. Of the other groups it knows only what is drawn from the transcript.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use miden_core::Felt;
 use miden_cvm_air::{
     air::{COMPOSITION_COLUMNS, CvmAir, powers_from},
     hash::{Digest, Hasher},
     options::ProofSettings,
-    table::{Table, Trace},
+    table::{TableRows, Trace},
     tree::parents,
 };
 use miden_cvm_parallel::prelude::*;
@@ -92,6 +92,8 @@ pub struct Group<E> {
     number: usize,
     hasher: Hasher,
     domains: Domains,
+    /// The rows of the tables that are there.
+    rows: TableRows,
     /// The tables as far as the group has pieces of them.
     trace: Trace,
     main: Vec<Segment>,
@@ -103,25 +105,24 @@ pub struct Group<E> {
 }
 
 impl<E: FieldElement<BaseField = Felt>> Group<E> {
-    /// A group of the AIR, given all of the trace, of which it keeps its own part. The values of all
+    /// A group of the AIR, given its rows of the trace ([`CvmAir::rows_of`]). The values of all
     /// columns are kept on the first `kept` of the cosets that quotients are computed on; on the
     /// others they are computed again.
     pub fn new(
-        mut trace: Trace,
+        trace: Trace,
         air: Arc<CvmAir>,
         number: usize,
         settings: ProofSettings,
         kept: usize,
     ) -> Self {
-        for table in Table::ALL {
-            trace.keep(table, rows_of(&air, number, table));
-        }
+        let rows = air.rows_of(&air.groups()[number]);
         let domains = Domains::new(&air, &air.groups()[number], kept);
         Self {
             air,
             number,
             hasher: settings.hash().into(),
             domains,
+            rows,
             trace,
             main: Vec::new(),
             aux: Vec::new(),
@@ -145,25 +146,30 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
     fn cells(&self, piece: usize) -> &[Felt] {
         let piece = &self.air.pieces()[piece];
         let width = piece.table.width();
-        let first = rows_of(&self.air, self.number, piece.table).start;
+        let first = self.rows.of(piece.table).start;
         let start = (piece.start - first) * width;
         &self.trace.cells(piece.table)[start..][..piece.height * width]
     }
 
-    /// Commits to the main columns.
-    pub fn commit_to_main(&mut self) -> Digest {
+    /// Makes the main columns polynomials.
+    pub fn interpolate_main(&mut self) {
         let segments = self.pieces().iter().map(|&piece| {
             let width = self.air.pieces()[piece].table.width();
             Segment::of_cells(self.cells(piece), width)
         });
-        let mut segments: Vec<Segment> = segments.collect();
-        let tree = self.domains.commit(self.hasher, &mut segments);
-        self.main = segments;
+        self.main = segments.collect();
+    }
+
+    /// Commits to the main columns.
+    pub fn commit_to_main(&mut self) -> Digest {
+        self.interpolate_main();
+        let tree = self.domains.commit(self.hasher, &mut self.main);
         self.keep(tree)
     }
 
-    /// Commits to the auxiliary columns with the challenges of the lookups, and frees the trace.
-    pub fn commit_to_lookups(&mut self, random: &[E]) -> Lookups<E> {
+    /// Makes the auxiliary columns, with the challenges of the lookups, and makes them polynomials; frees the
+    /// trace.
+    pub fn interpolate_lookups(&mut self, random: &[E]) {
         let composed = self.air.public_inputs().composed();
         let columns = self.pieces().iter().map(|&number| {
             let piece = &self.air.pieces()[number];
@@ -173,12 +179,16 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         let columns: Vec<LookupColumns<E>> = columns.collect();
         self.trace = Trace::default();
         self.sums = columns.iter().map(|columns| columns.sum).collect();
-        let mut segments = columns
+        let segments = columns
             .into_iter()
-            .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns))
-            .collect::<Vec<_>>();
-        let tree = self.domains.commit(self.hasher, &mut segments);
-        self.aux = segments;
+            .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns));
+        self.aux = segments.collect();
+    }
+
+    /// Commits to the auxiliary columns with the challenges of the lookups, and frees the trace.
+    pub fn commit_to_lookups(&mut self, random: &[E]) -> Lookups<E> {
+        self.interpolate_lookups(random);
+        let tree = self.domains.commit(self.hasher, &mut self.aux);
         Lookups {
             root: self.keep(tree),
             sums: self.sums.clone(),
@@ -199,6 +209,16 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
             composition.add(cosets, &quotient);
         }
         self.composition = vec![composition.segment()];
+    }
+
+    /// The composition, all that is left of the group.
+    pub fn into_composition(self) -> Vec<Segment> {
+        self.composition
+    }
+
+    /// Takes the composition that the group had before.
+    pub fn set_composition(&mut self, composition: Vec<Segment>) {
+        self.composition = composition;
     }
 
     /// Commits to the composition.
@@ -285,17 +305,6 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         open::<E>(&mut proof, segments, composition, &positions);
         proof.into_bytes()
     }
-}
-
-/// The rows of a table that a group has pieces of, and those between them.
-fn rows_of(air: &CvmAir, group: usize, table: Table) -> Range<usize> {
-    let pieces = air.groups()[group]
-        .iter()
-        .map(|&piece| &air.pieces()[piece]);
-    let pieces = pieces.filter(|piece| piece.table == table);
-    let rows = pieces.map(|piece| piece.start..piece.start + piece.height);
-    let all = rows.reduce(|all, rows| all.start.min(rows.start)..all.end.max(rows.end));
-    all.unwrap_or_default()
 }
 
 /// The domains that the pieces of a group are extended to: pieces of the same height share one.

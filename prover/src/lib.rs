@@ -26,6 +26,7 @@ mod samples;
 mod slices;
 mod stark;
 mod tree;
+mod turns;
 
 use std::fmt;
 
@@ -35,7 +36,7 @@ use miden_cvm_air::{
     check::{Violation, check},
     heights::{Heights, MAX_PIECES},
     public::PublicInputs,
-    table::{Table, Trace},
+    table::{Table, TableRows, Trace},
 };
 pub use miden_cvm_air::{
     options::{HashFunction, OptionSet, ProofSettings, SettingsError},
@@ -49,7 +50,7 @@ use crate::memory::Memory;
 
 pub use crate::{
     messages::{MessageError, Stage},
-    slices::{Coordinator, CoordinatorError, Worker, WorkerError},
+    slices::{Coordinator, CoordinatorError, GroupPart, Worker, WorkerError},
 };
 
 /// Options for proving a trace.
@@ -113,6 +114,26 @@ pub enum ProverError {
         /// The number of groups.
         count: usize,
     },
+    /// A group's part of the trace has other rows than those of its pieces.
+    #[error(
+        "the group has {wanted} rows of the table {table:?}, but the trace has {found} of them"
+    )]
+    Rows {
+        /// The table.
+        table: Table,
+        /// As many rows as the group has.
+        wanted: usize,
+        /// As many as the trace has.
+        found: usize,
+    },
+    /// A group's rows were others when they were made again.
+    #[error(
+        "the rows of group {group} are not those that they were before: the run is not the same every time"
+    )]
+    Changed {
+        /// The number of the group.
+        group: usize,
+    },
     /// The proof takes more memory than it may.
     #[error(
         "a proof of this run takes at least {} KiB of memory for its trace and what is made of it, more \
@@ -141,13 +162,6 @@ pub struct Violations {
     /// The number of violations.
     pub total: usize,
 }
-
-/// The least number of cosets that values are kept on without a bound on memory, of those that
-/// constraints are evaluated on.
-const KEPT: usize = 2;
-
-/// The bytes that proofs may take without a bound on memory so that more is kept.
-const SMALL: usize = 192 << 20;
 
 /// At most this many violations are kept.
 const MAX_VIOLATIONS: usize = 16;
@@ -179,23 +193,10 @@ pub fn prove_trace(
     options: &ProveOptions,
 ) -> Result<Proof, ProverError> {
     let settings = options.settings;
-    let heights = allowed_heights(&trace, settings)?;
-    let air = CvmAir::new(heights, public, settings.proof_options());
-    let (groups, pieces) = (options.slices, air.pieces().len());
-    if !(1..=pieces).contains(&groups) {
-        return Err(ProofError::Groups { groups, pieces }.into());
-    }
-    let air = air.in_groups(groups);
-    let proof = Memory::new(&air);
-    let kept = match options.memory {
-        None => proof.kept_within(SMALL).unwrap_or(KEPT).max(KEPT),
-        Some(memory) => {
-            let needed = proof.with(0);
-            proof
-                .kept_within(memory)
-                .ok_or(ProverError::Memory { needed, memory })?
-        }
-    };
+    let heights = Table::ALL.map(|table| trace.height(table));
+    let heights = allowed_heights(heights, settings)?;
+    let air = air_of(heights, public, options)?;
+    let kept = Memory::new(&air).kept(options.memory)?;
     if options.check_trace {
         let mut first = check(&trace, air.public_inputs());
         let total = first.len();
@@ -211,18 +212,89 @@ pub fn prove_trace(
             stark::prove::<QuadExtension<Felt>>(trace, air, settings, kept)
         }
     };
-    Ok(Proof::new(settings, heights, stark)?.in_groups(groups)?)
+    Ok(Proof::new(settings, heights, stark)?.in_groups(options.slices)?)
 }
 
-/// The heights of a trace that can be proven with these settings.
+/// Proves, as [`prove_trace`] does, a run of which no more rows are there at a time than those of one group.
+/// `rows` makes those that it is asked for, and is asked for those of each group again at every stage: all
+/// groups have to be committed to before what the next commitment depends on is drawn. The proof is the same, and
+/// takes about twice the time. No rows are checked, whatever the options say.
 ///
 /// # Errors
-/// Returns an error if a table has a number of rows that it cannot have with them.
-pub fn allowed_heights(trace: &Trace, settings: ProofSettings) -> Result<Heights, ProverError> {
+/// Returns an error if tables cannot have these heights, if the proof takes more memory than it may, if
+/// `rows` does, or if it does not make the same rows every time.
+pub fn prove_in_turns<F: From<ProverError>>(
+    heights: Heights,
+    public: PublicInputs,
+    options: &ProveOptions,
+    rows: impl FnMut(&TableRows) -> Result<Trace, F>,
+) -> Result<Proof, F> {
+    let settings = options.settings;
+    let air = air_of(heights, public, options)?;
+    let needed = Memory::in_turns(&air);
+    if let Some(memory) = options.memory.filter(|&memory| memory < needed) {
+        return Err(ProverError::Memory { needed, memory }.into());
+    }
+    let stark = match air.options().field_extension() {
+        FieldExtension::Cubic => turns::prove::<CubeExtension<Felt>, F>(air, settings, rows)?,
+        // No set is without an extension.
+        FieldExtension::Quadratic | FieldExtension::None => {
+            turns::prove::<QuadExtension<Felt>, F>(air, settings, rows)?
+        }
+    };
+    let proof =
+        Proof::new(settings, heights, stark).and_then(|proof| proof.in_groups(options.slices));
+    Ok(proof.map_err(ProverError::from)?)
+}
+
+/// The least bytes that [`prove_trace`] takes for a run with these heights: with less,
+/// [`prove_in_turns`] may do.
+///
+/// # Errors
+/// Returns an error if tables cannot have these heights.
+pub fn memory_at_once(
+    heights: Heights,
+    public: PublicInputs,
+    options: &ProveOptions,
+) -> Result<usize, ProverError> {
+    Ok(Memory::new(&air_of(heights, public, options)?).with(0))
+}
+
+/// The AIR of a run that is proven with these options.
+fn air_of(
+    heights: Heights,
+    public: PublicInputs,
+    options: &ProveOptions,
+) -> Result<CvmAir, ProverError> {
+    // The form of a proof says whether there can be one.
+    let proof = Proof::new(options.settings, heights, Vec::new())?;
+    Ok(proof.in_groups(options.slices)?.air(public))
+}
+
+/// Checks that a trace has as many rows as are wanted.
+fn check_rows(trace: &Trace, rows: &TableRows) -> Result<(), ProverError> {
+    for table in Table::ALL {
+        let (wanted, found) = (rows.of(table).len(), trace.height(table));
+        if wanted != found {
+            return Err(ProverError::Rows {
+                table,
+                wanted,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Heights with which tables can be proven with these settings.
+fn allowed_heights(
+    heights: [usize; Table::COUNT],
+    settings: ProofSettings,
+) -> Result<Heights, ProverError> {
     let set = settings.set();
-    let heights = trace.heights().filter(|heights| set.allows(heights));
-    heights.ok_or(ProverError::Heights {
-        heights: Table::ALL.map(|table| trace.height(table)),
+    let allowed = Heights::new(heights).filter(|heights| set.allows(heights));
+    allowed.ok_or(ProverError::Heights {
+        heights,
         max: set.max_height(),
     })
 }

@@ -8,10 +8,20 @@ use miden_cvm_air::{
 };
 use winter_air::FieldExtension;
 
-use crate::packed::{LANES, Packed};
+use crate::{
+    ProverError,
+    packed::{LANES, Packed},
+};
 
 /// Bytes of a field element.
 const ELEMENT: usize = size_of::<Felt>();
+
+/// The least number of cosets that values are kept on without a bound on memory, of those that
+/// constraints are evaluated on.
+const KEPT: usize = 2;
+
+/// The bytes that proofs may take without a bound on memory so that more is kept.
+const SMALL: usize = 192 << 20;
 
 /// The bytes of what is there at the same time while a run is proven, in each phase of it, as far as
 /// they depend on the run.
@@ -45,12 +55,30 @@ impl Memory {
         Self::of_groups(air, air.groups(), air.domain_size())
     }
 
+    /// That of a worker, which has one group, and tells its share of the polynomial that is tested.
+    pub fn of_worker(air: &CvmAir, group: usize) -> Self {
+        let groups = &air.groups()[group..=group];
+        // There are two shares of a polynomial, and as many bytes as both have.
+        Self::of_groups(air, groups, 2 * air.longest_of(&groups[0]))
+    }
+
+    /// The bytes that a proof takes of whose groups only one is there at a time, beside the compositions of
+    /// the others.
+    pub fn in_turns(air: &CvmAir) -> usize {
+        let groups = air.groups();
+        let width = COMPOSITION_COLUMNS * degree_of(air);
+        let composition = |group: &Vec<usize>| columns(air.longest_of(group), width);
+        let all: usize = groups.iter().map(composition).sum();
+        let turns = groups.chunks(1).map(|group| {
+            let own = Self::of_groups(air, group, air.domain_size()).with(0);
+            own + all - composition(&group[0])
+        });
+        turns.max().unwrap_or(0)
+    }
+
     /// That of groups of the AIR, and of a polynomial of which so many values are tested.
     fn of_groups(air: &CvmAir, groups: &[Vec<usize>], tested: usize) -> Self {
-        let degree = match air.options().field_extension() {
-            FieldExtension::Cubic => 3,
-            FieldExtension::Quadratic | FieldExtension::None => 2,
-        };
+        let degree = degree_of(air);
         let blowup = air.options().blowup_factor();
         let pieces_of = |group: &[usize]| -> Vec<&Piece> {
             let pieces = group.iter().map(|&piece| &air.pieces()[piece]);
@@ -72,8 +100,6 @@ impl Memory {
             };
             groups.iter().map(most_of).max().unwrap_or(0)
         };
-        let columns =
-            |rows: usize, width: usize| rows * width.div_ceil(LANES) * size_of::<Packed>();
         let main = |piece: &Piece| columns(piece.height, piece.table.width());
         let aux_width = |piece: &Piece| air.packing(piece.table).width() * degree;
         let aux = |piece: &Piece| columns(piece.height, aux_width(piece));
@@ -155,10 +181,35 @@ impl Memory {
 
     /// The most cosets whose values can be kept within so many bytes; `None` if there is not enough
     /// for none.
-    pub fn kept_within(&self, bytes: usize) -> Option<usize> {
+    fn kept_within(&self, bytes: usize) -> Option<usize> {
         let mut counts = (0..=COMPOSITION_COLUMNS).rev();
         counts.find(|&kept| self.with(kept) <= bytes)
     }
+
+    /// The number of cosets whose values are kept by who may take so much memory, if it is bounded.
+    pub fn kept(&self, memory: Option<usize>) -> Result<usize, ProverError> {
+        match memory {
+            None => Ok(self.kept_within(SMALL).unwrap_or(KEPT).max(KEPT)),
+            Some(memory) => {
+                let needed = self.with(0);
+                self.kept_within(memory)
+                    .ok_or(ProverError::Memory { needed, memory })
+            }
+        }
+    }
+}
+
+/// The degree of the extension field.
+fn degree_of(air: &CvmAir) -> usize {
+    match air.options().field_extension() {
+        FieldExtension::Cubic => 3,
+        FieldExtension::Quadratic | FieldExtension::None => 2,
+    }
+}
+
+/// The bytes of so many columns of so many rows.
+fn columns(rows: usize, width: usize) -> usize {
+    rows * width.div_ceil(LANES) * size_of::<Packed>()
 }
 
 #[cfg(test)]
@@ -166,14 +217,27 @@ mod tests {
     use std::{
         alloc::{GlobalAlloc, Layout, System},
         cell::Cell,
+        ops::Range,
     };
 
-    use miden_cvm_air::options::{HashFunction, OptionSet, ProofSettings};
+    use miden_cvm_air::{
+        heights::Heights,
+        lookup::NUM_CHALLENGES,
+        options::{HashFunction, OptionSet, ProofSettings},
+        table::{Table, TableRows, Trace},
+    };
     use rayon::ThreadPoolBuilder;
     use winterfell::math::fields::QuadExtension;
 
     use super::*;
-    use crate::{samples, stark};
+    use crate::{
+        GroupPart,
+        messages::{Request, Run, Stage},
+        samples, stark, turns,
+    };
+
+    /// Bytes that do not depend on the run, and are not calculated.
+    const FIXED: usize = 2 << 20;
 
     /// The system's allocator, which counts what each thread has.
     struct Counting;
@@ -221,6 +285,118 @@ mod tests {
     #[global_allocator]
     static ALLOCATOR: Counting = Counting;
 
+    /// Some rows of a trace.
+    fn copied(trace: &Trace, rows: &TableRows) -> Trace {
+        let mut copy = Trace::default();
+        for table in Table::ALL {
+            let Range { start, end } = rows.of(table);
+            copy.resize(table, end - start);
+            let cells = &trace.cells(table)[start * table.width()..end * table.width()];
+            copy.cells_mut(table).copy_from_slice(cells);
+        }
+        copy
+    }
+
+    /// The AIR of the samples, whose tables are proven in so many groups.
+    fn air(trace: &Trace, settings: ProofSettings, groups: usize) -> CvmAir {
+        let heights = trace.heights().expect("allowed heights");
+        let air = CvmAir::new(heights, Default::default(), settings.proof_options());
+        air.in_groups(groups)
+    }
+
+    /// The bytes that something takes on one thread beside the samples.
+    fn beside_samples(work: impl FnOnce(&Trace) + Send) -> usize {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build();
+        pool.expect("a pool").install(|| {
+            let trace = samples::trace();
+            let (before, _) = BYTES.get();
+            BYTES.set((before, before));
+            work(&trace);
+            let (_, most) = BYTES.get();
+            (most - before) as usize
+        })
+    }
+
+    #[test]
+    fn one_group_at_a_time_takes_what_is_calculated() {
+        for set in [OptionSet::Fast96, OptionSet::Regular96] {
+            let settings = ProofSettings::new(set, HashFunction::Blake3_256);
+            let settings = settings.expect("they go together");
+            for groups in [2, 3] {
+                let mut calculated = [0; 2];
+                let taken = beside_samples(|trace| {
+                    let air = air(trace, settings, groups);
+                    calculated = [Memory::in_turns(&air), Memory::new(&air).with(0)];
+                    let rows = |rows: &TableRows| Ok::<_, ProverError>(copied(trace, rows));
+                    let proof = turns::prove::<QuadExtension<Felt>, _>(air, settings, rows);
+                    proof.expect("a proof");
+                });
+                let [in_turns, at_once] = calculated;
+                assert!(in_turns < at_once, "{in_turns} and {at_once}");
+                assert!(taken <= in_turns + FIXED, "{taken} of {in_turns}");
+                assert!(taken >= in_turns / 2, "{taken} of {in_turns}");
+            }
+        }
+    }
+
+    /// The book's formula, for a group that is one piece.
+    #[test]
+    fn the_book_says_what_a_worker_takes() {
+        let eights = |columns: usize| columns.next_multiple_of(8);
+        for (set, blowup, degree) in [(OptionSet::Fast96, 4, 2), (OptionSet::Proven100, 8, 3)] {
+            let rows = 1 << 20;
+            let heights = Heights::new([rows, 512, 32, 8, 0, 0, 0, 0, 0]).expect("allowed heights");
+            let options = ProofSettings::from(set).proof_options();
+            let air = CvmAir::new(heights, Default::default(), options).in_groups(2);
+            assert_eq!(air.groups()[0], [0]);
+            let (main, aux) = (Table::Core.width(), air.packing(Table::Core).width());
+            let columns = eights(main) + eights(degree * aux);
+            let taken = 8 * rows * (2 * columns + 9 * blowup + 8 * degree + 1);
+            assert_eq!(
+                Memory::of_worker(&air, 0).with(0),
+                taken,
+                "{main} and {aux} columns"
+            );
+            // As the book has it in MiB.
+            let told = if degree == 2 { 2088 } else { 2568 };
+            assert_eq!(taken >> 20, told);
+        }
+    }
+
+    #[test]
+    fn workers_take_what_is_calculated() {
+        type E = QuadExtension<Felt>;
+        let settings = ProofSettings::new(OptionSet::Fast96, HashFunction::Blake3_256);
+        let settings = settings.expect("they go together");
+        for (group, kept) in [(0, 0), (1, 0), (0, 1), (0, COMPOSITION_COLUMNS)] {
+            let mut calculated = 0;
+            let taken = beside_samples(|trace| {
+                let run = Run::new(air(trace, settings, 2), settings);
+                let memory = Memory::of_worker(&run.air, group);
+                calculated = memory.with(kept);
+                let heights = trace.heights().expect("allowed heights");
+                let part = GroupPart::new(heights, Default::default(), settings, 2, group);
+                let part = part.expect("a group");
+                assert_eq!(part.memory(), memory.with(0));
+                let rows = copied(trace, part.rows());
+                let mut worker = part.worker(rows, Some(calculated)).expect("enough memory");
+                let elements: Vec<E> = (1u32..).map(E::from).take(NUM_CHALLENGES + 3).collect();
+                for stage in Stage::ALL {
+                    let is_last = stage == Stage::Rows;
+                    let request = Request {
+                        stage,
+                        elements: elements[..stage.elements()].to_vec(),
+                        positions: (0..if is_last { 9 } else { 0 }).collect(),
+                    };
+                    let reply = worker.answer(&request.write(&run));
+                    assert!(!reply.expect("an answer").is_empty());
+                }
+            });
+            assert!(taken <= calculated + FIXED, "{taken} of {calculated}");
+            assert!(taken >= calculated / 4 * 3, "{taken} of {calculated}");
+        }
+    }
+
     /// The bytes that a proof takes with this set, and those that were calculated.
     fn taken(set: OptionSet, groups: usize, kept: usize) -> (usize, usize) {
         let pool = ThreadPoolBuilder::new().num_threads(1).build();
@@ -229,9 +405,7 @@ mod tests {
             let settings = settings.expect("they go together");
             let (before, _) = BYTES.get();
             let trace = samples::trace();
-            let heights = trace.heights().expect("allowed heights");
-            let air = CvmAir::new(heights, Default::default(), settings.proof_options());
-            let air = air.in_groups(groups);
+            let air = air(&trace, settings, groups);
             let (now, _) = BYTES.get();
             BYTES.set((now, now));
             let calculated = Memory::new(&air).with(kept);
@@ -251,9 +425,7 @@ mod tests {
         for (set, groups) in cases {
             for kept in [0, 1, COMPOSITION_COLUMNS] {
                 let (taken, calculated) = taken(set, groups, kept);
-                // What does not depend on the run is not calculated.
-                let fixed = 2 << 20;
-                assert!(taken <= calculated + fixed, "{taken} of {calculated}");
+                assert!(taken <= calculated + FIXED, "{taken} of {calculated}");
                 assert!(taken >= calculated / 4 * 3, "{taken} of {calculated}");
             }
         }

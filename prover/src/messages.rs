@@ -166,7 +166,7 @@ impl Stage {
     }
 
     /// The number of elements that have been drawn.
-    fn elements(self) -> usize {
+    pub(crate) fn elements(self) -> usize {
         match self {
             Self::Main => 0,
             Self::Lookups => NUM_CHALLENGES,

@@ -18,7 +18,7 @@ use miden_cvm_air::{
     proof::{Proof, ProofError},
     public::PublicInputs,
     reader::Reader,
-    table::Trace,
+    table::{Table, TableRows, Trace},
 };
 use thiserror::Error;
 use winter_air::FieldExtension;
@@ -28,10 +28,11 @@ use winterfell::math::{
 };
 
 use crate::{
-    ProverError, allowed_heights,
+    ProverError, allowed_heights, check_rows,
     fri::Layers,
     group::{Group, Lookups, Outside, Share},
     lde::{Cosets, Segment},
+    memory::Memory,
     messages::{Answer, MessageError, Reply, Request, Run, Stage, group_of},
     stark::Transcript,
 };
@@ -90,35 +91,93 @@ fn run(
     Ok(Run::new(proof.air(public), settings))
 }
 
-/// A worker: it has the pieces of one group.
-pub struct Worker(Box<dyn Answers + Send>);
+/// A group of a run that is proven in groups, before there is a worker for it: it says which rows of the trace
+/// that takes.
+pub struct GroupPart {
+    run: Run,
+    group: usize,
+    rows: TableRows,
+}
 
-impl Worker {
-    /// A worker for the group with this number, of `groups` in which a run is proven. Of the trace it
-    /// keeps its own part.
+impl GroupPart {
+    /// The group with this number, of `groups` in which a run with these heights is proven.
     ///
     /// # Errors
     /// Returns an error if the tables cannot be proven with these settings, or there is no such group.
     pub fn new(
-        trace: Trace,
+        heights: Heights,
         public: PublicInputs,
         settings: ProofSettings,
         groups: usize,
         group: usize,
     ) -> Result<Self, ProverError> {
-        let heights = allowed_heights(&trace, settings)?;
         let run = run(heights, public, settings, groups)?;
         let count = run.air.groups().len();
-        if group >= count {
-            return Err(ProverError::Group { group, count });
+        match run.air.groups().get(group) {
+            Some(pieces) => Ok(Self {
+                rows: run.air.rows_of(pieces),
+                run,
+                group,
+            }),
+            None => Err(ProverError::Group { group, count }),
         }
-        Ok(Self(match settings.proof_options().field_extension() {
-            FieldExtension::Cubic => GroupWorker::<CubeExtension<Felt>>::boxed(trace, run, group),
-            // No set is without an extension.
-            FieldExtension::Quadratic | FieldExtension::None => {
-                GroupWorker::<QuadExtension<Felt>>::boxed(trace, run, group)
-            }
-        }))
+    }
+
+    /// The rows of the trace that its pieces have, and those between them.
+    pub fn rows(&self) -> &TableRows {
+        &self.rows
+    }
+
+    /// The least bytes that a worker for the group takes: its rows, and what is made of them.
+    pub fn memory(&self) -> usize {
+        Memory::of_worker(&self.run.air, self.group).with(0)
+    }
+
+    /// A worker for the group, given its rows of the trace and no others, and the most bytes that these and
+    /// what is made of them may take, as [`ProveOptions::memory`](crate::ProveOptions::memory) is for a proof.
+    ///
+    /// # Errors
+    /// Returns an error if the trace does not have as many rows, or if the worker takes more memory than it
+    /// may.
+    pub fn worker(self, trace: Trace, memory: Option<usize>) -> Result<Worker, ProverError> {
+        let Self { run, group, rows } = self;
+        check_rows(&trace, &rows)?;
+        let kept = Memory::of_worker(&run.air, group).kept(memory)?;
+        Ok(Worker(
+            match run.settings.proof_options().field_extension() {
+                FieldExtension::Cubic => {
+                    GroupWorker::<CubeExtension<Felt>>::boxed(trace, run, group, kept)
+                }
+                // No set is without an extension.
+                FieldExtension::Quadratic | FieldExtension::None => {
+                    GroupWorker::<QuadExtension<Felt>>::boxed(trace, run, group, kept)
+                }
+            },
+        ))
+    }
+}
+
+/// A worker: it has the pieces of one group.
+pub struct Worker(Box<dyn Answers + Send>);
+
+impl Worker {
+    /// A worker for the group with this number, of `groups` in which a run is proven. Of the trace, which
+    /// has all rows, it keeps its own.
+    ///
+    /// # Errors
+    /// Returns an error if the tables cannot be proven with these settings, or there is no such group.
+    pub fn new(
+        mut trace: Trace,
+        public: PublicInputs,
+        settings: ProofSettings,
+        groups: usize,
+        group: usize,
+    ) -> Result<Self, ProverError> {
+        let heights = Table::ALL.map(|table| trace.height(table));
+        let heights = allowed_heights(heights, settings)?;
+        let part = GroupPart::new(heights, public, settings, groups, group)?;
+        trace.keep_only(part.rows());
+        part.worker(trace, None)
     }
 
     /// Answers a request of the coordinator.
@@ -147,9 +206,9 @@ struct GroupWorker<E> {
 }
 
 impl<E: FieldElement<BaseField = Felt> + 'static> GroupWorker<E> {
-    fn boxed(trace: Trace, run: Run, number: usize) -> Box<dyn Answers + Send> {
+    fn boxed(trace: Trace, run: Run, number: usize, kept: usize) -> Box<dyn Answers + Send> {
         Box::new(Self {
-            group: Group::new(trace, run.air.clone(), number, run.settings, 0),
+            group: Group::new(trace, run.air.clone(), number, run.settings, kept),
             run,
             number,
             known: Vec::new(),

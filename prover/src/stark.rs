@@ -42,7 +42,10 @@ where
     let count = air.groups().len();
     // The last one takes the trace itself.
     let traces = std::iter::repeat_n(trace, count).enumerate();
-    let groups = traces.map(|(i, trace)| Group::new(trace, air.clone(), i, settings, kept));
+    let groups = traces.map(|(i, mut trace)| {
+        trace.keep_only(&air.rows_of(&air.groups()[i]));
+        Group::new(trace, air.clone(), i, settings, kept)
+    });
     let mut groups: Vec<Group<E>> = groups.collect();
 
     let roots = {

@@ -9,20 +9,22 @@ use miden_assembly::{
     Assembler, DefaultSourceManager, Library,
     ast::{Module, ModuleKind},
 };
-use miden_core::{Felt, Kernel, StackInputs, StackOutputs, Word, crypto::hash::Rpo256};
+use miden_core::{Felt, Kernel, ONE, StackInputs, StackOutputs, Word, crypto::hash::Rpo256};
 use miden_cvm_air::{
     air::CvmAir,
     composition::{Composition, LinkKind, LinkRecord, SegmentRecord},
+    heights::{Heights, MAX_HEIGHT},
     memory_io::{Area, Arguments, MemoryIo, MemoryLayout},
     public::PublicInputs,
-    table::{Table, Trace},
+    table::{Table, TableRows, Trace},
 };
 use miden_cvm_processor::{
     AdviceInputs, DefaultHost, ExecutionInputs, ExecutionOptions, ExecutionTrace, execute_traced,
+    execute_traced_rows,
 };
 use miden_cvm_prover::{
-    Coordinator, CoordinatorError, HashFunction, OptionSet, ProofSettings, ProveOptions,
-    ProverError, Worker, WorkerError, prove_trace,
+    Coordinator, CoordinatorError, GroupPart, HashFunction, OptionSet, ProofError, ProofSettings,
+    ProveOptions, ProverError, Worker, WorkerError, memory_at_once, prove_in_turns, prove_trace,
 };
 use miden_cvm_verifier::{
     Expectations, LayoutError, MinSecurity, Proof, Verified, VerifierError, verify,
@@ -76,6 +78,24 @@ fn trace_in_slices(source: &str, slices: usize) -> ExecutionTrace {
             ..ExecutionInputs::new(&program)
         },
         &mut DefaultHost::default(),
+    )
+    .expect("the program runs")
+}
+
+/// The trace of some rows of such a run.
+fn rows_in_slices(source: &str, slices: usize, rows: &TableRows) -> ExecutionTrace {
+    let program = Assembler::default().assemble_program(source);
+    let inputs = StackInputs::try_from_ints([1, 2, 3]).expect("three inputs");
+    execute_traced_rows(
+        ExecutionInputs {
+            program: &program.expect("the program assembles"),
+            composition: None,
+            arguments: inputs.into(),
+            advice: AdviceInputs::default(),
+            options: ExecutionOptions::default().with_slices(slices),
+        },
+        &mut DefaultHost::default(),
+        rows,
     )
     .expect("the program runs")
 }
@@ -631,6 +651,17 @@ impl Sliced {
         Worker::new(trace, public, self.settings, self.groups, group).expect("a group of the run")
     }
 
+    /// A worker that has run the program for its own rows only.
+    fn worker_of_rows(&self, group: usize) -> Worker {
+        let none = rows_in_slices(LONG_PROGRAM, self.groups, &TableRows::default());
+        assert_eq!(Some(none.heights), self.trace.heights());
+        let part = GroupPart::new(none.heights, none.public, self.settings, self.groups, group);
+        let part = part.expect("a group of the run");
+        let own = rows_in_slices(LONG_PROGRAM, self.groups, part.rows());
+        assert!(own.trace.height(Table::Core) < self.trace.height(Table::Core));
+        part.worker(own.trace, None).expect("the rows of the group")
+    }
+
     /// The proof that one machine makes.
     fn alone(&self) -> Proof {
         let mut options = ProveOptions::from(self.settings);
@@ -705,6 +736,174 @@ fn workers_make_the_proof_that_one_machine_makes() {
         assert_eq!(*proof, sliced.alone());
         let verified = sliced.verify(proof).expect("a proof of the run");
         assert_eq!(verified.groups, groups);
+    }
+}
+
+#[test]
+fn workers_need_no_rows_but_their_own() {
+    let sliced = Sliced::new(4);
+    let mut coordinator = sliced.coordinator();
+    let workers = (0..4).map(|group| sliced.worker_of_rows(group));
+    let mut workers: Vec<Worker> = workers.collect();
+    go_on(&mut coordinator, &mut workers, STAGES);
+    assert_eq!(coordinator.proof(), Some(&sliced.alone()));
+    // A trace of other rows is none for the group.
+    let heights = sliced.trace.heights().expect("allowed heights");
+    let part = |group| GroupPart::new(heights, sliced.public.clone(), sliced.settings, 4, group);
+    let whole = part(1).expect("a group").worker(sliced.trace.clone(), None);
+    assert!(matches!(whole.err(), Some(ProverError::Rows { .. })));
+    assert!(matches!(part(4).err(), Some(ProverError::Group { .. })));
+}
+
+#[test]
+fn workers_take_no_more_memory_than_they_may() {
+    let sliced = Sliced::new(2);
+    let heights = sliced.trace.heights().expect("allowed heights");
+    let part = |group| {
+        let part = GroupPart::new(heights, sliced.public.clone(), sliced.settings, 2, group);
+        part.expect("a group of the run")
+    };
+    let rows = |group| rows_in_slices(LONG_PROGRAM, 2, part(group).rows()).trace;
+    let least = part(0).memory();
+    let refused = part(0).worker(rows(0), Some(least - 1));
+    let Err(ProverError::Memory { needed, memory }) = refused else {
+        panic!("it is not refused");
+    };
+    assert_eq!((needed, memory), (least, least - 1));
+    // Those that keep all that they can say the same as those that keep nothing.
+    let mut coordinator = sliced.coordinator();
+    let workers = [(0, least), (1, usize::MAX)];
+    let workers = workers.map(|(group, memory)| part(group).worker(rows(group), Some(memory)));
+    let mut workers = workers.map(|worker| worker.expect("enough memory"));
+    go_on(&mut coordinator, &mut workers, STAGES);
+    assert_eq!(coordinator.proof(), Some(&sliced.alone()));
+}
+
+/// The options of a run in so many groups.
+fn in_slices(settings: ProofSettings, slices: usize) -> ProveOptions {
+    let mut options = ProveOptions::from(settings);
+    options.slices = slices;
+    options
+}
+
+#[test]
+fn proofs_of_one_group_after_the_other_are_the_same() {
+    for (set, groups) in [
+        (FAST, 2),
+        (FAST, 4),
+        (OptionSet::Proven100, 3),
+        (OptionSet::Regular96, 1),
+    ] {
+        let settings = ProofSettings::from(set);
+        let ExecutionTrace { trace, public, .. } = trace_in_slices(LONG_PROGRAM, groups);
+        let heights = trace.heights().expect("allowed heights");
+        let mut options = in_slices(settings, groups);
+        let at_once = prove_trace(trace, public.clone(), &options).expect("a proof");
+        let memory = memory_at_once(heights, public.clone(), &options).expect("allowed heights");
+        options.memory = Some(memory - 1);
+        let mut most = 0;
+        let proof = prove_in_turns(heights, public.clone(), &options, |rows| {
+            let rows = rows_in_slices(LONG_PROGRAM, groups, rows).trace;
+            most = most.max(rows.height(Table::Core));
+            Ok::<_, ProverError>(rows)
+        });
+        match groups {
+            // One group is all of it.
+            1 => assert!(matches!(proof, Err(ProverError::Memory { .. }))),
+            _ => {
+                assert_eq!(proof.expect("a proof").to_bytes(), at_once.to_bytes());
+                assert!(most < heights.of(Table::Core), "{most}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_another_one_every_time_is_not_proven_in_turns() {
+    let options = in_slices(ProofSettings::from(FAST), 2);
+    let ExecutionTrace { trace, public, .. } = trace_in_slices(LONG_PROGRAM, 2);
+    let heights = trace.heights().expect("allowed heights");
+    let in_turns = |memory, rows: &mut dyn FnMut(Trace, usize) -> Trace| {
+        let mut options = options;
+        options.memory = memory;
+        let mut asked = 0;
+        let proof = prove_in_turns(heights, public.clone(), &options, |wanted| {
+            asked += 1;
+            let mut own = trace.clone();
+            own.keep_only(wanted);
+            Ok::<_, ProverError>(rows(own, asked))
+        });
+        (proof.expect_err("that it is refused"), asked)
+    };
+    // Rows change when they are made for the last time: the first group's and the second one's.
+    for (time, group) in [(11, 0), (12, 1)] {
+        let (refused, _) = in_turns(None, &mut |mut rows, asked| {
+            if asked == time {
+                rows.cells_mut(Table::Core)[0] += ONE;
+            }
+            rows
+        });
+        assert!(
+            matches!(refused, ProverError::Changed { group: of } if of == group),
+            "{refused}"
+        );
+    }
+    // There are not as many rows as are asked for.
+    let (refused, asked) = in_turns(None, &mut |_, _| Trace::default());
+    assert!(matches!(refused, ProverError::Rows { found: 0, .. }));
+    assert_eq!(asked, 1);
+    // Without memory for one group nothing is run.
+    let (refused, asked) = in_turns(Some(1 << 10), &mut |rows, _| rows);
+    assert!(matches!(refused, ProverError::Memory { .. }));
+    assert_eq!(asked, 0);
+    // What makes the rows can fail.
+    let failed = prove_in_turns(heights, public.clone(), &options, |_| {
+        Err(ProverError::Changed { group: 7 })
+    });
+    assert!(matches!(failed, Err(ProverError::Changed { group: 7 })));
+}
+
+/// No run that is longer than a set's lookups allow is begun with, whoever is asked.
+#[test]
+fn runs_that_are_too_long_are_refused_before_anything_is_made() {
+    let public = trace().public;
+    for set in OptionSet::ALL {
+        let longest = set.max_height();
+        let heights = |core| {
+            let mut rows = trace().trace.heights().expect("allowed heights").rows();
+            rows[Table::Core as usize] = core;
+            Heights::new(rows.map(|rows| rows as usize))
+        };
+        let settings = ProofSettings::from(set);
+        let options = in_slices(settings, 2);
+        let Some(too_long) = heights(2 * longest as u32) else {
+            assert!(2 * longest > MAX_HEIGHT, "{set:?}");
+            continue;
+        };
+        let allowed = heights(longest as u32).expect("allowed heights");
+        assert!(memory_at_once(allowed, public.clone(), &options).is_ok());
+        let said = memory_at_once(too_long, public.clone(), &options);
+        assert!(matches!(
+            said,
+            Err(ProverError::Proof(ProofError::Heights(_)))
+        ));
+        let part = GroupPart::new(too_long, public.clone(), settings, 2, 0);
+        assert!(matches!(
+            part.err(),
+            Some(ProverError::Proof(ProofError::Heights(_)))
+        ));
+        let coordinator = Coordinator::new(too_long, public.clone(), settings, 2);
+        assert!(matches!(coordinator.err(), Some(ProofError::Heights(_))));
+        let proof = prove_in_turns(
+            too_long,
+            public.clone(),
+            &options,
+            |_| -> Result<_, ProverError> { panic!("rows are asked for") },
+        );
+        assert!(matches!(
+            proof,
+            Err(ProverError::Proof(ProofError::Heights(_)))
+        ));
     }
 }
 

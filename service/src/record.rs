@@ -85,6 +85,11 @@ impl Record {
         all.filter(|_| is_open).collect()
     }
 
+    /// When the job was over, if it is.
+    pub fn ended(&self) -> Option<Time> {
+        self.finished.filter(|_| self.state.is_over())
+    }
+
     /// The part with this number.
     pub fn part(&self, number: u8) -> Option<&Part> {
         self.slices.as_ref()?.parts.get(usize::from(number))

@@ -4,10 +4,7 @@
 //! reach the collector, nothing is lost with a worker that is killed, and servers that share a queue send
 //! the same spans: their ids are hashes of the job and of the time when it was submitted.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::{
     InstrumentationScope, KeyValue,
@@ -19,13 +16,12 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks},
 };
 use thiserror::Error;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tonic::transport::Uri;
 use tracing::warn;
 
 use crate::{
-    job::{Digest, JobId, OptionNames},
-    jobs::Jobs,
+    job::{Digest, OptionNames},
     record::{Cause, Record, State, Time},
 };
 
@@ -45,8 +41,6 @@ pub struct Traces {
     exporter: SpanExporter,
     /// Jobs that were over before are not told again.
     since: Time,
-    /// When the jobs were over whose traces were sent.
-    sent: HashMap<JobId, Time>,
 }
 
 impl Traces {
@@ -78,43 +72,25 @@ impl Traces {
         Ok(Self {
             exporter,
             since: Time::now(),
-            sent: HashMap::new(),
         })
     }
 
-    /// Sends the trace of each job when it is over, for as long as there are changes. What does not arrive is
-    /// not sent again.
-    pub async fn follow(mut self, jobs: Jobs) {
-        let mut changes = jobs.queue().changes();
+    /// Sends the trace of each job that is over, for as long as jobs are. What does not arrive is not sent again.
+    pub async fn follow(self, mut over: Receiver<Record>) {
         loop {
-            let ids = match changes.recv().await {
-                Ok(id) => vec![id],
-                Err(RecvError::Lagged(_)) => jobs.queue().ids().await.unwrap_or_else(|error| {
-                    warn!(%error, "traces are missed");
-                    Vec::new()
-                }),
+            match over.recv().await {
+                Ok(record) => self.send(&record).await,
+                Err(RecvError::Lagged(count)) => warn!(count, "traces are missed"),
                 Err(RecvError::Closed) => return,
-            };
-            for id in ids {
-                match jobs.queue().load(id).await {
-                    Ok(Some(seen)) => self.see(&seen.record).await,
-                    Ok(None) => {
-                        self.sent.remove(&id);
-                    }
-                    Err(error) => warn!(job = %id, %error, "a trace is missed"),
-                }
             }
         }
     }
 
-    /// Sends the trace of a job if it is over and was not before.
-    async fn see(&mut self, record: &Record) {
-        let Some(finished) = record.finished.filter(|_| record.state.is_over()) else {
+    /// Sends the trace of a job that is over.
+    async fn send(&self, record: &Record) {
+        let Some(finished) = record.finished.filter(|&finished| finished >= self.since) else {
             return;
         };
-        if finished < self.since || self.sent.insert(record.id, finished) == Some(finished) {
-            return;
-        }
         if let Err(error) = self.exporter.export(spans(record, finished)).await {
             warn!(job = %record.id, %error, "a trace is not sent");
         }

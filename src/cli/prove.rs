@@ -9,9 +9,9 @@ use std::{
 
 use clap::{Args, value_parser};
 use miden_cvm::{
-    Claim, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof, ProofBundle,
-    ProofSettings, ProveOptions, ProvenRun, Security, StatedProof, Statement, claims_of, execute,
-    prove_run,
+    Claim, ExecutionTrace, Inputs, Limits, MAX_HEIGHT, MAX_PIECES, MAX_PROOF_LEN, Proof,
+    ProofBundle, ProofSettings, ProveError, ProveOptions, ProvenRun, Security, SlicedRun,
+    StackOutputs, StatedProof, Statement, TableRows, claims_of, execute, prove_run,
 };
 use serde::{Serialize, Serializer};
 use tracing::{Dispatch, dispatcher};
@@ -273,6 +273,42 @@ fn take_claim(loaded: &mut Loaded, number: usize, of: &Path) -> Result<Claim, Fa
     Ok(claim)
 }
 
+/// Checks that a run has the results that are claimed of it, if it is proven for a claim.
+fn check(claim: Option<&Claim>, outputs: &StackOutputs) -> Result<(), Failure> {
+    claim.map_or(Ok(()), |claim| check_claim(claim, outputs))
+}
+
+/// A run that is proven here.
+enum Run {
+    /// All of its rows are there.
+    Traced(Box<ExecutionTrace>),
+    /// No rows are there: there is no memory for all of them.
+    Sliced(Box<SlicedRun>),
+}
+
+/// Runs here, for the rows of the trace if there is memory for all of them; returns the cycles, too.
+fn run(
+    loaded: &mut Loaded,
+    claim: Option<&Claim>,
+    options: &ProveOptions,
+) -> Result<(usize, Run), Failure> {
+    if options.slices > 1 && options.memory.is_some() {
+        let run = loaded.rows(&TableRows::default());
+        let run = run.map_err(|error| loaded.no_trace(&error))?;
+        // What the program says is said once.
+        loaded.options = loaded.options.with_debug(false).with_tracing(false);
+        let cycles = run.lengths.cycles;
+        check(claim, &run.public.stack_outputs)?;
+        let sliced = SlicedRun::new(run, options).map_err(Failure::failed)?;
+        if !sliced.fits_at_once().map_err(Failure::failed)? {
+            return Ok((cycles, Run::Sliced(Box::new(sliced))));
+        }
+    }
+    let run = loaded.trace()?;
+    check(claim, &run.public.stack_outputs)?;
+    Ok((run.lengths.cycles, Run::Traced(Box::new(run))))
+}
+
 /// Runs and proves here.
 fn make(
     loaded: &mut Loaded,
@@ -284,18 +320,21 @@ fn make(
     let timings = Arc::new(Timings::new(progress.clone()));
     // There is one proof in a process. Without it, phases are not shown, and nothing else is lost.
     dispatcher::set_global_default(Dispatch::new(timings.clone())).ok();
-    let trace = loaded.trace()?;
+    let (cycles, run) = run(loaded, claim, options)?;
     let run_seconds = started.elapsed().as_secs_f64();
-    let cycles = trace.lengths.cycles;
-    if let Some(claim) = claim {
-        check_claim(claim, &trace.public.stack_outputs)?;
-    }
 
     progress.stage("proving");
     let started = Instant::now();
+    let proven = match run {
+        Run::Traced(run) => prove_run(*run, options),
+        Run::Sliced(sliced) => sliced.prove_in_turns(|rows| loaded.rows(rows)),
+    };
     let ProvenRun {
         proof, statement, ..
-    } = prove_run(trace, options).map_err(Failure::failed)?;
+    } = proven.map_err(|error| match &error {
+        ProveError::Execution(error) => loaded.no_trace(error),
+        error => Failure::failed(error),
+    })?;
     Ok(Made {
         cycles,
         statement,

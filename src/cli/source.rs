@@ -10,8 +10,8 @@ use std::{
 use clap::Args;
 use miden_cvm::{
     AdviceInputs, DefaultHost, ExecutionError, ExecutionOptions, ExecutionTrace, Function, Inputs,
-    MAX_CYCLES, MAX_FILE_LEN, StackInputs, Target, TargetError, TracedExecutionError, TypedCall,
-    execute_traced, target_file,
+    MAX_CYCLES, MAX_FILE_LEN, StackInputs, TableRows, Target, TargetError, TracedExecutionError,
+    TypedCall, execute_traced, execute_traced_rows, target_file,
 };
 
 use super::{
@@ -99,10 +99,25 @@ impl Loaded {
             &mut self.host(),
             self.options,
         );
-        traced.map_err(|error| match error {
-            TracedExecutionError::Execution(error) => self.failure(&error),
+        traced.map_err(|error| self.no_trace(&error))
+    }
+
+    /// Runs it for some rows of its trace; it can be run again.
+    ///
+    /// # Errors
+    /// Returns an error if the run traps, or if it has no trace.
+    pub fn rows(&self, rows: &TableRows) -> Result<ExecutionTrace, TracedExecutionError> {
+        let Inputs { arguments, advice } = self.inputs.clone();
+        let host = &mut self.host();
+        execute_traced_rows(&self.target, arguments, advice, host, self.options, rows)
+    }
+
+    /// The failure of a run that has no trace.
+    pub fn no_trace(&self, error: &TracedExecutionError) -> Failure {
+        match error {
+            TracedExecutionError::Execution(error) => self.failure(error),
             error => Failure::failed(error),
-        })
+        }
     }
 
     /// The failure of its run.

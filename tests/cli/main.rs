@@ -718,6 +718,45 @@ fn runs_are_proven_in_slices() {
     }
 }
 
+/// Where there is no memory for all slices, they are proven one after the other, and the proof is the same.
+#[test]
+fn slices_are_proven_one_after_the_other_where_memory_is_short() {
+    let fib = example("fib/fib.masm");
+    let proof = |memory: &[&str]| {
+        let proven = Proven::new(&fib, &[&["--slices", "3", "--timings"], memory].concat());
+        let timings = proven.answer["timings"].as_array().expect("a list");
+        let runs = timings
+            .iter()
+            .filter(|phase| phase["phase"] == "execute_traced");
+        let depths = runs.map(|phase| phase["depth"].as_u64().expect("a number"));
+        let deepest = depths.max().expect("a run");
+        (
+            fs::read(proven.folder.path("proof")).expect("a proof"),
+            deepest,
+        )
+    };
+    let least = |slices: &str| {
+        let options = ["--slices", slices, "--memory", "9K"];
+        let error = miden_cvm(args("prove", &fib, &options)).error(1);
+        let needed = error
+            .split_once("at least ")
+            .and_then(|(_, rest)| rest.split_once(" KiB"))
+            .unwrap_or_else(|| panic!("{error}"));
+        needed.0.parse::<u64>().expect("a number")
+    };
+    let (at_once, depth) = proof(&[]);
+    assert_eq!(depth, 0);
+    let (one_group, needed) = (least("1"), least("3"));
+    assert!(needed < one_group, "{needed} KiB, {one_group} KiB");
+    // The program is run again in the phases of the proof.
+    let (in_turns, depth) = proof(&["--memory", &format!("{needed}K")]);
+    assert_eq!(depth, 2);
+    assert!(in_turns == at_once);
+    let (with_more, depth) = proof(&["--memory", "1G"]);
+    assert_eq!(depth, 0);
+    assert!(with_more == at_once);
+}
+
 #[test]
 fn a_proof_is_valid_for_its_statement_only() {
     let proven = Proven::new(&example("fib/fib.masm"), &[]);

@@ -1,5 +1,7 @@
 //! The core columns: what the decoder, the system and the stack show on each cycle.
 
+use std::ops::Range;
+
 use miden_core::{Felt, FieldElement, ONE, Operation, Word, ZERO};
 use miden_cvm_air::{
     columns::{CallCols, Cells, CoreRow, EndCols, OpcodeCols},
@@ -29,10 +31,68 @@ struct OpenBlock {
     row: usize,
 }
 
+/// The rows so far, of which some are kept, and always the last one.
+#[derive(Debug)]
+struct Rows {
+    /// Those that are kept, as far as they are there.
+    kept: Vec<CoreRow<Felt>>,
+    /// The numbers of those that are kept.
+    range: Range<usize>,
+    /// The last one, if it is not kept.
+    last: CoreRow<Felt>,
+    len: usize,
+}
+
+impl Default for Rows {
+    /// No rows, of which all are kept.
+    fn default() -> Self {
+        Self {
+            kept: Vec::new(),
+            range: 0..usize::MAX,
+            last: CoreRow::filled(ZERO),
+            len: 0,
+        }
+    }
+}
+
+impl Rows {
+    /// Adds a row.
+    fn push(&mut self, row: CoreRow<Felt>) {
+        match self.range.contains(&self.len) {
+            true => self.kept.push(row),
+            false => self.last = row,
+        }
+        self.len += 1;
+    }
+
+    /// A row that is kept.
+    fn kept(&mut self, number: usize) -> Option<&mut CoreRow<Felt>> {
+        let at = number.checked_sub(self.range.start)?;
+        self.kept.get_mut(at)
+    }
+
+    /// The last row; one of zeros if there is none.
+    fn last(&self) -> &CoreRow<Felt> {
+        let is_kept = |last: &usize| self.range.contains(last);
+        let last = self.len.checked_sub(1).filter(is_kept);
+        last.and_then(|_| self.kept.last()).unwrap_or(&self.last)
+    }
+
+    /// The last row, to be written.
+    fn last_mut(&mut self) -> &mut CoreRow<Felt> {
+        let is_kept = |last: &usize| self.range.contains(last);
+        let last = self.len.checked_sub(1).filter(is_kept);
+        match last.and_then(|_| self.kept.last_mut()) {
+            Some(row) => row,
+            None => &mut self.last,
+        }
+    }
+}
+
 /// Builds the core columns, row by row.
 #[derive(Debug, Default)]
 pub(super) struct CoreTrace {
-    rows: Vec<CoreRow<Felt>>,
+    rows: Rows,
     blocks: Vec<OpenBlock>,
     /// Batch registers of the row before.
     registers: [Felt; 8],
@@ -49,14 +109,22 @@ pub(super) struct CoreTrace {
 }
 
 impl CoreTrace {
-    /// Makes room for so many rows.
+    /// Keeps only these rows.
+    pub fn keep_only(&mut self, rows: Range<usize>) {
+        self.rows.range = rows;
+    }
+
+    /// Makes room for so many rows, as far as they are kept.
     pub fn reserve(&mut self, rows: usize) {
-        self.rows.reserve(rows);
+        let kept = rows
+            .min(self.rows.range.end)
+            .saturating_sub(self.rows.range.start);
+        self.rows.kept.reserve(kept);
     }
 
     /// The number of rows so far.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len
     }
 
     /// Adds an operation of a basic block.
@@ -132,7 +200,7 @@ impl CoreTrace {
                 }
             }
         }
-        let row = self.rows.len() - 1;
+        let row = self.rows.len - 1;
         self.blocks.push(OpenBlock { id, address, row });
     }
 
@@ -168,13 +236,13 @@ impl CoreTrace {
             table_len_inv: saving_inv,
             domain: ZERO,
         });
-        let position = self.rows.len() - 1;
+        let position = self.rows.len - 1;
         let adopts = Felt::from(Intrinsic::Adopt.code());
         let distance = Felt::from(row.call.code()) - adopts;
-        self.inverses.helper(position, 1, distance);
+        self.invert(position, 1, distance);
         let is = |intrinsic: Intrinsic| Felt::from(u8::from(row.call.code() == intrinsic.code()));
         let changes = [is(Intrinsic::Save), is(Intrinsic::Restore)];
-        self.rows[position].operands[..2].copy_from_slice(&changes);
+        self.rows.last_mut().operands[..2].copy_from_slice(&changes);
         if !row.destroys {
             let row = position;
             self.blocks.push(OpenBlock {
@@ -231,9 +299,10 @@ impl CoreTrace {
         let block = self.blocks.pop();
         if let (Some(block), Some(frame)) = (block, &row.frame) {
             // What a DYNCALL's pop leaves of the caller's stack is known only now.
-            let started = &mut self.rows[block.row];
-            started.helpers[0] = Felt::from(frame.depth);
-            started.helpers[1] = Felt::from(frame.overflow_pointer);
+            if let Some(started) = self.rows.kept(block.row) {
+                started.helpers[0] = Felt::from(frame.depth);
+                started.helpers[1] = Felt::from(frame.overflow_pointer);
+            }
             self.marks = Some(state.marks.left(state.clk, frame.crossing));
         }
         self.ended = true;
@@ -241,17 +310,13 @@ impl CoreTrace {
 
     /// Sets a helper of the row that was added last.
     pub fn set_helper(&mut self, helper: usize, value: Felt) {
-        if let Some(row) = self.rows.last_mut() {
-            row.helpers[helper] = value;
-        }
+        self.rows.last_mut().helpers[helper] = value;
     }
 
     /// The two elements below the top of the stack, on the row that was added last.
     pub fn below_top(&self) -> [Felt; 2] {
-        self.rows.last().map_or([ZERO; 2], |row| {
-            let [_, second, third, ..] = row.stack.top;
-            [second, third]
-        })
+        let [_, second, third, ..] = self.rows.last().stack.top;
+        [second, third]
     }
 
     /// Hasher row of the block that the next row belongs to.
@@ -264,31 +329,37 @@ impl CoreTrace {
         std::mem::take(&mut self.ranges)
     }
 
-    /// The rows, with all inverses computed and HALT rows after them, `length` in all.
+    /// The rows that are kept of the first `length`, with all inverses computed and HALT rows after those
+    /// that there are.
     pub fn finish(mut self, length: usize, stack: &[Felt; 16]) -> Vec<CoreRow<Felt>> {
-        self.inverses.resolve(&mut self.rows);
         let mut halt = CoreRow::filled(ZERO);
         halt.op = OpcodeCols::of(opcode::HALT);
         halt.stack.top = *stack;
         halt.stack.depth = Felt::new(16);
         // The context stays as the program's last END leaves it: a call's, which ends a program that is one
         // call, leaves for the root, and the root of such a program has adopted nothing.
-        if let Some(last) = self
-            .rows
-            .last()
-            .filter(|last| last.as_end().any_call() == ZERO)
-        {
+        let last = self.rows.last();
+        if self.rows.len > 0 && last.as_end().any_call() == ZERO {
             (halt.system.domain, halt.system.index) = (last.system.domain, last.system.index);
         }
         let marks = self.marks.unwrap_or(Marks::START);
         halt.system.mark = Felt::new(marks.current);
         halt.system.sender = marks.sender_felt();
-        let executed = self.rows.len();
-        self.rows.resize(length, halt);
-        for (clk, row) in self.rows.iter_mut().enumerate().skip(executed) {
-            row.system.clk = Felt::new(clk as u64);
+        let Rows {
+            mut kept,
+            range,
+            len: executed,
+            ..
+        } = self.rows;
+        self.inverses.resolve(&mut kept, range.start);
+        let wanted = length.min(range.end).saturating_sub(range.start);
+        kept.resize(wanted, halt);
+        for (clk, row) in (range.start..).zip(&mut kept) {
+            if clk >= executed {
+                row.system.clk = Felt::new(clk as u64);
+            }
         }
-        self.rows
+        kept
     }
 
     /// Adds a row with what every row shows.
@@ -299,8 +370,8 @@ impl CoreTrace {
             self.set_helper(3, Felt::from(u8::from(first_child)));
         }
         let depth = state.depth - 16;
-        let position = self.rows.len();
-        if depth > 0 {
+        let position = self.rows.len;
+        if depth > 0 && self.rows.range.contains(&position) {
             self.inverses.depth(position, depth);
         }
         let block = self.blocks.last().copied().unwrap_or(OpenBlock {
@@ -310,7 +381,7 @@ impl CoreTrace {
         });
         self.marks = Some(state.marks);
         self.rows.push(CoreRow::filled(ZERO));
-        let core = &mut self.rows[position];
+        let core = self.rows.last_mut();
         core.system.clk = Felt::from(state.clk);
         (core.system.domain, core.system.index) = match (state.in_syscall, state.adopted) {
             (true, _) => (-ONE, Felt::from(KERNEL_SOURCE)),
@@ -340,24 +411,32 @@ impl CoreTrace {
         core
     }
 
+    /// Leaves a helper of a row for the end, as the inverse of a value; of a row that is not kept nobody
+    /// needs it.
+    fn invert(&mut self, position: usize, helper: usize, value: Felt) {
+        if self.rows.range.contains(&position) {
+            self.inverses.helper(position, helper, value);
+        }
+    }
+
     /// Fills the helpers that follow from the operation and its operands.
     fn op_helpers(&mut self, state: &RowState<'_>, op: Operation) {
-        let position = self.rows.len() - 1;
+        let position = self.rows.len - 1;
         let [a, b, c, d, ..] = *state.stack;
         // Operands that are not 32-bit numbers trap, after this.
         for (i, operand) in state.stack[..checked_operands(op)].iter().enumerate() {
             let operand = operand.as_int() as u32;
             self.ranges.add_u32(operand);
-            self.rows[position].operands[i] = Felt::from(operand & 0xffff);
+            self.rows.last_mut().operands[i] = Felt::from(operand & 0xffff);
         }
         match op {
-            Operation::Eq => self.inverses.helper(position, 0, a - b),
-            Operation::Eqz => self.inverses.helper(position, 0, a),
+            Operation::Eq => self.invert(position, 0, a - b),
+            Operation::Eqz => self.invert(position, 0, a),
             Operation::Caller => {
-                let row = &mut self.rows[position];
+                let row = self.rows.last_mut();
                 row.helpers[4] = Felt::from(u8::from(state.in_syscall));
                 let distance = row.system.domain + ONE;
-                self.inverses.helper(position, 5, distance);
+                self.invert(position, 5, distance);
             }
             Operation::Expacc => {
                 let exponent = d.as_int();
@@ -370,7 +449,7 @@ impl CoreTrace {
                 self.ranges.add_u32((exponent >> 32) as u32);
                 let half = Felt::new(half);
                 let (inverse, guard) = self.canonical(position, exponent);
-                self.rows[position].helpers = [factor, half, limb(16), limb(32), inverse, guard];
+                self.rows.last_mut().helpers = [factor, half, limb(16), limb(32), inverse, guard];
             }
             Operation::CryptoStream => {
                 let RangeWitness {
@@ -379,15 +458,15 @@ impl CoreTrace {
                     below,
                 } = RangeWitness::of(state.stack);
                 let both = distinct * below;
-                self.inverses.helper(position, 4, both);
-                self.rows[position].helpers[..4].copy_from_slice(&[square, distinct, below, both]);
+                self.invert(position, 4, both);
+                self.rows.last_mut().helpers[..4].copy_from_slice(&[square, distinct, below, both]);
             }
             // A query of a segment that there is not traps, after this.
             Operation::FriE2F4 => {
                 if let Some(query) = FriQuery::read(state.stack) {
                     let [r0, r1] = query.ratio.to_base_elements();
                     let [s0, s1] = query.ratio.square().to_base_elements();
-                    self.rows[position].helpers = [r0, r1, s0, s1, query.point, query.inverse];
+                    self.rows.last_mut().helpers = [r0, r1, s0, s1, query.point, query.inverse];
                 }
             }
             // Operands that are not 32-bit numbers trap, after this; nothing here may.
@@ -443,7 +522,7 @@ impl CoreTrace {
         } else {
             (ZERO, ZERO)
         };
-        self.rows[position].helpers = [limb(0), limb(16), limb(32), limb(48), inverse, guard];
+        self.rows.last_mut().helpers = [limb(0), limb(16), limb(32), limb(48), inverse, guard];
     }
 
     /// Helpers 4 and 5 for a value whose upper half must not be all ones unless the lower is zero;
@@ -453,7 +532,7 @@ impl CoreTrace {
         if distance == 0 {
             return (ZERO, ZERO);
         }
-        self.inverses.helper(position, 4, Felt::new(distance));
+        self.invert(position, 4, Felt::new(distance));
         (ZERO, ONE)
     }
 }

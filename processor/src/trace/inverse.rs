@@ -23,12 +23,12 @@ impl PendingInverses {
         self.depths.push((row, above));
     }
 
-    /// Writes the inverses.
-    pub fn resolve(&mut self, rows: &mut [CoreRow<Felt>]) {
+    /// Writes the inverses into rows, of which the first one has the number `first`. No row before it has any.
+    pub fn resolve(&mut self, rows: &mut [CoreRow<Felt>], first: usize) {
         let mut values: Vec<Felt> = self.helpers.iter().map(|&(_, _, value)| value).collect();
         invert_all(&mut values);
         for (&(row, helper, _), value) in self.helpers.iter().zip(values) {
-            rows[row].helpers[helper] = value;
+            rows[row - first].helpers[helper] = value;
         }
         // Depths are few different numbers.
         let deepest = self
@@ -40,7 +40,7 @@ impl PendingInverses {
         let mut inverses: Vec<Felt> = (1..=deepest).map(Felt::from).collect();
         invert_all(&mut inverses);
         for &(row, above) in &self.depths {
-            rows[row].stack.depth_inv = inverses[above as usize - 1];
+            rows[row - first].stack.depth_inv = inverses[above as usize - 1];
         }
     }
 }

@@ -15,11 +15,11 @@ use miden_core::{
 };
 use miden_cvm_air::{
     composition::{Composition, IntrinsicCall, KERNEL_SOURCE, SegmentRecord},
-    heights::{MAX_HEIGHT, longest_piece},
+    heights::{Heights, MAX_HEIGHT, longest_piece},
     lookup::{END_TIME, Space},
     memory_io::{MemoryIo, MemorySegment},
     public::{PublicInputs, ROOT_STATE},
-    table::{Table, Trace},
+    table::{Table, TableRows, Trace},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -53,12 +53,14 @@ use crate::{
 /// The trace of a run, with what is public about it.
 #[derive(Debug)]
 pub struct ExecutionTrace {
-    /// The rows of all tables.
+    /// The rows of all tables, or those that were asked for.
     pub trace: Trace,
     /// The public inputs that the trace proves.
     pub public: PublicInputs,
     /// The length of each table.
     pub lengths: TraceLengths,
+    /// The heights of the tables, also of those of which not all rows are there.
+    pub heights: Heights,
     /// The requests that the run left to precompiles; they belong beside a proof.
     pub requests: Vec<PrecompileRequest>,
 }
@@ -151,6 +153,8 @@ pub struct TraceBuilder {
     destroyed: Option<u32>,
     /// The number of pieces that the longest table is cut into.
     slices: usize,
+    /// The rows that are asked for, if not all are.
+    rows: Option<TableRows>,
     /// The first thing that went wrong.
     error: Option<TraceError>,
 }
@@ -171,6 +175,7 @@ impl TraceBuilder {
             transcript: [ZERO; 4],
             destroyed: None,
             slices: 1,
+            rows: None,
             error: None,
         }
     }
@@ -184,6 +189,13 @@ impl TraceBuilder {
     /// Cuts the longest table into so many pieces of the same height.
     pub fn with_slices(mut self, slices: usize) -> Self {
         self.slices = slices;
+        self
+    }
+
+    /// Makes only these rows of the tables.
+    pub fn with_rows(mut self, rows: &TableRows) -> Self {
+        self.core.keep_only(rows.of(Table::Core));
+        self.rows = Some(rows.clone());
         self
     }
 
@@ -230,10 +242,11 @@ impl TraceBuilder {
             instances: tables.instances.rows(),
         };
         let height = |table: Table| table.height_within(lengths.used(table), longest);
-        if Table::ALL.iter().any(|&table| height(table) > MAX_HEIGHT) {
-            let rows = lengths.longest();
-            return Err(TraceError::TooLong { rows });
-        }
+        let heights = Heights::new(Table::ALL.map(height)).ok_or(TraceError::TooLong {
+            rows: lengths.longest(),
+        })?;
+        let all = || TableRows::new(Table::ALL.map(|table| 0..height(table)));
+        let rows = self.rows.unwrap_or_else(all);
         let core = self.core.finish(
             height(Table::Core),
             &stack_outputs[..].try_into().unwrap_or([ZERO; 16]),
@@ -242,11 +255,18 @@ impl TraceBuilder {
             core,
             ..Trace::default()
         };
-        for table in Table::ALL {
-            trace.resize(table, height(table));
+        tables.fill(&mut trace, &rows, height);
+        if !rows.of(Table::Range).is_empty() {
+            trace.resize(Table::Range, height(Table::Range));
+            ranges.fill(&mut trace.range);
         }
-        tables.fill(&mut trace);
-        ranges.fill(&mut trace.range);
+        for table in Table::ALL {
+            match table {
+                // They have no others.
+                Table::Core | Table::Hasher | Table::Memory => {}
+                _ => trace.keep(table, rows.of(table)),
+            }
+        }
         let public = PublicInputs {
             program_hash,
             kernel: self.kernel,
@@ -260,6 +280,7 @@ impl TraceBuilder {
             trace,
             public,
             lengths,
+            heights,
             requests,
         })
     }

@@ -19,6 +19,7 @@ mod memory_io;
 mod oracle;
 mod public;
 mod resources;
+mod rows;
 mod same_host;
 mod saving;
 mod trace;

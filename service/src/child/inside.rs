@@ -14,9 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use miden_cvm::{
-    Coordinator, CoordinatorError, ExecutionOptions, ExecutionTrace, Inputs, ProveError,
-    ProveOptions, ProvenRun, SlicedRun, Stage, Target, TracedExecutionError, Worker, WorkerError,
-    execute_traced, prove_run,
+    Coordinator, CoordinatorError, ExecutionOptions, ExecutionTrace, Felt, GroupPart, Inputs,
+    ProveError, ProveOptions, ProvenRun, ProverError, SlicedRun, Stage, Table, TableRows, Target,
+    Trace, TracedExecutionError, Worker, WorkerError, execute_traced, execute_traced_rows,
+    prove_run,
 };
 use rlimit::Resource;
 use tracing::{Subscriber, span::Id};
@@ -69,7 +70,7 @@ fn work() -> io::Result<()> {
     let thread = thread::Builder::new()
         .stack_size(STACK_SIZE)
         .spawn(move || {
-            let job = Job::new(head.options, &target, &inputs)?;
+            let job = Job::new(head.options, memory, &target, &inputs)?;
             match head.role {
                 Role::Whole => job.prove().map(Some),
                 Role::Part(part) => job.answer(part, &told),
@@ -144,6 +145,8 @@ fn refused(error: impl ToString) -> Failure {
 struct Job {
     options: Options,
     execution: ExecutionOptions,
+    /// The most memory that the process may write to, in bytes.
+    memory: u64,
     target: Target,
     inputs: Inputs,
     proving: ProveOptions,
@@ -151,7 +154,7 @@ struct Job {
 }
 
 impl Job {
-    fn new(options: Options, target: &[u8], inputs: &[u8]) -> Result<Self, Failure> {
+    fn new(options: Options, memory: u64, target: &[u8], inputs: &[u8]) -> Result<Self, Failure> {
         let mut proving = ProveOptions::from(options.settings);
         proving.slices = options.slices.into();
         let expected = ExecutionOptions::default().expected_cycles();
@@ -163,10 +166,22 @@ impl Job {
         Ok(Self {
             options,
             execution: execution.with_slices(proving.slices),
+            memory,
             target,
             inputs: Inputs::from_bytes(inputs).map_err(refused)?,
             proving,
             began: Instant::now(),
+        })
+    }
+
+    /// That the run has no trace.
+    fn no_trace(&self, error: TracedExecutionError) -> Failure {
+        refused(match &error {
+            TracedExecutionError::Execution(trap) => match self.target.describe(trap) {
+                Some(described) => described.to_string(),
+                None => error.to_string(),
+            },
+            _ => error.to_string(),
         })
     }
 
@@ -177,15 +192,25 @@ impl Job {
         } = self;
         let Inputs { arguments, advice } = self.inputs.clone();
         let run = execute_traced(target, arguments, advice, &mut target.host(), *execution);
-        run.map_err(|error| {
-            refused(match &error {
-                TracedExecutionError::Execution(trap) => match target.describe(trap) {
-                    Some(described) => described.to_string(),
-                    None => error.to_string(),
-                },
-                _ => error.to_string(),
-            })
-        })
+        run.map_err(|error| self.no_trace(error))
+    }
+
+    /// Runs the job for some rows of its trace.
+    fn rows(&self, rows: &TableRows) -> Result<ExecutionTrace, Failure> {
+        let Self {
+            target, execution, ..
+        } = self;
+        let Inputs { arguments, advice } = self.inputs.clone();
+        let host = &mut target.host();
+        let run = execute_traced_rows(target, arguments, advice, host, *execution, rows);
+        run.map_err(|error| self.no_trace(error))
+    }
+
+    /// Runs the job for what is public of it, and how high its tables are.
+    fn sliced(&self) -> Result<(SlicedRun, u64), Failure> {
+        let run = self.rows(&TableRows::default())?;
+        let cycles = run.lengths.cycles as u64;
+        Ok((SlicedRun::new(run, &self.proving).map_err(refused)?, cycles))
     }
 
     /// Runs the job and proves the run.
@@ -197,7 +222,9 @@ impl Job {
         let run_seconds = self.began.elapsed().as_secs_f64();
         let cycles = run.lengths.cycles as u64;
         let started = Instant::now();
-        let proven = prove_run(run, &self.proving).map_err(refused)?;
+        let mut proving = self.proving;
+        proving.memory = self.memory_left(&run.trace);
+        let proven = prove_run(run, &proving).map_err(|error| self.unproven(error))?;
         let report = Report {
             cycles,
             run_seconds,
@@ -208,18 +235,63 @@ impl Job {
         made(&proven, report)
     }
 
-    /// A worker for a part.
-    fn worker(&self, part: u8) -> Result<Worker, Failure> {
-        let ExecutionTrace { trace, public, .. } = self.run()?;
-        let ProveOptions {
-            settings, slices, ..
-        } = self.proving;
-        Worker::new(trace, public, settings, slices, part.into()).map_err(refused)
+    /// The memory that rows may take with what is made of them: what this process may write to, without what it
+    /// has besides these rows; nothing where the system does not tell.
+    fn memory_left(&self, rows: &Trace) -> Option<usize> {
+        let used = status("VmData:")?;
+        let cells = Table::ALL.iter().map(|&table| rows.cells(table).len());
+        let rows = (cells.sum::<usize>() * size_of::<Felt>()) as u64;
+        let left = self.memory.saturating_add(rows).saturating_sub(used);
+        // An allocator takes somewhat more than it is asked for.
+        usize::try_from(left - left / 8).ok()
+    }
+
+    /// That there is not enough memory, or that a run cannot be proven.
+    fn unproven(&self, error: ProveError) -> Failure {
+        match &error {
+            ProveError::Prover(ProverError::Memory { .. }) => Failure {
+                kind: CauseKind::Memory,
+                message: format!(
+                    "the proof needs more than the {} MiB of memory that a job may have: {error}",
+                    self.memory >> 20
+                ),
+            },
+            _ => refused(error),
+        }
+    }
+
+    /// A part of the run, if what its worker takes is no more than a job may have.
+    fn part(&self, run: &SlicedRun, number: u8) -> Result<GroupPart, Failure> {
+        let part = run.part(number.into()).map_err(refused)?;
+        let needed = part.memory();
+        match self.memory_left(&Trace::default()) {
+            Some(left) if needed > left => Err(Failure {
+                kind: CauseKind::Memory,
+                message: format!(
+                    "part {number} of {} takes at least {} MiB for its rows and what is made of them, more \
+                     than is left of the {} MiB of memory that a job may have",
+                    self.options.slices,
+                    needed.div_ceil(1 << 20),
+                    self.memory >> 20
+                ),
+            }),
+            _ => Ok(part),
+        }
+    }
+
+    /// A worker for a part of the run, which is run once more for the part's rows.
+    fn worker(&self, run: &SlicedRun, part: u8) -> Result<Worker, Failure> {
+        let part = self.part(run, part)?;
+        let ExecutionTrace { trace, .. } = self.rows(part.rows())?;
+        let memory = self.memory_left(&trace);
+        let worker = part.worker(trace, memory);
+        worker.map_err(|error| self.unproven(error.into()))
     }
 
     /// Answers for a part, until nobody asks any more.
     fn answer(&self, part: u8, told: &Receiver<(Told, Vec<u8>)>) -> Result<Option<Made>, Failure> {
-        let mut worker = self.worker(part)?;
+        let (run, _) = self.sliced()?;
+        let mut worker = self.worker(&run, part)?;
         let mut began = self.began;
         while let Ok((_, request)) = told.recv() {
             let answered = worker.answer(&request);
@@ -248,13 +320,15 @@ impl Job {
     /// named, and then all are asked again from the first stage on: who answered rightly says the same
     /// again, as long as the same is asked.
     fn coordinate(&self, told: &Receiver<(Told, Vec<u8>)>) -> Result<Made, Failure> {
-        let run = self.run()?;
+        let (run, cycles) = self.sliced()?;
+        // Who asks may have to do the work of any part again.
+        for part in 0..self.options.slices {
+            self.part(&run, part)?;
+        }
         let run_seconds = self.began.elapsed().as_secs_f64();
-        let cycles = run.lengths.cycles as u64;
-        let sliced = SlicedRun::new(run, &self.proving).map_err(refused)?;
         let started = Instant::now();
         let proven = loop {
-            let mut round = Round::new(&sliced).map_err(refused)?;
+            let mut round = Round::new(&run).map_err(refused)?;
             match round.follow(told)? {
                 Ended::Proven(proven) => break *proven,
                 Ended::Refused { part, error } => {
@@ -315,7 +389,7 @@ impl Job {
 
     /// The first answer of a part that is not the one that follows from the run.
     fn first_wrong(&self, round: &Round<'_>, part: u8) -> Result<Option<(u8, Digest)>, Failure> {
-        let mut worker = self.worker(part)?;
+        let mut worker = self.worker(round.run, part)?;
         for asked in &round.stages {
             let Some(Some(reply)) = asked.replies.get(usize::from(part)) else {
                 break;
@@ -428,11 +502,15 @@ fn made(proven: &ProvenRun, report: Report) -> Result<Made, Failure> {
 
 /// The most memory that this process had, in bytes; 0 where the system does not tell.
 fn peak_memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes =
-        line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kibibytes.unwrap_or_default() << 10
+    status("VmHWM:").unwrap_or_default()
+}
+
+/// A number of bytes that the system tells of this process.
+fn status(name: &str) -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1 << 10)
 }
 
 /// The time that spans take, by their names.

@@ -202,7 +202,7 @@ impl ServeCommand {
         }
         let service = Service::new(jobs.clone(), owned, stop.clone());
         let options = ServerOptions { token, tls };
-        let traces = traces.map(|traces| tokio::spawn(traces.follow(jobs.clone())));
+        let traces = traces.map(|traces| tokio::spawn(traces.follow(service.over())));
         let coordinators = self.coordinators;
         let (served, worked, coordinated) = tokio::join!(
             serve(service, listener, options),

@@ -14,7 +14,11 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, broadcast::error::RecvError, watch},
+    sync::{
+        Semaphore,
+        broadcast::{self, error::RecvError},
+        watch,
+    },
     task::spawn_blocking,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -94,6 +98,9 @@ impl ServiceError {
 /// The jobs that are looked at at one time; others wait for these.
 const MAX_PREPARED: usize = 16;
 
+/// The records of jobs that are over that are kept for who is slow to read them.
+const KEPT_RECORDS: usize = 1024;
+
 /// The interval at which deadlines are looked at.
 const SWEEP: Duration = Duration::from_millis(500);
 
@@ -104,6 +111,8 @@ pub struct Service {
     metrics: Metrics,
     /// The records as they were last seen.
     mirror: Mutex<BTreeMap<JobId, Record>>,
+    /// Tells the records of jobs that are over.
+    over: broadcast::Sender<Record>,
     /// The number of clients that wait for each job.
     waiting: Mutex<HashMap<JobId, usize>>,
     room: Room,
@@ -125,9 +134,15 @@ impl Service {
             owned: Arc::new(owned),
             metrics: Metrics::default(),
             mirror: Mutex::default(),
+            over: broadcast::channel(KEPT_RECORDS).0,
             waiting: Mutex::default(),
             stop,
         })
+    }
+
+    /// Tells the records of jobs that are over from now on, each once.
+    pub fn over(&self) -> broadcast::Receiver<Record> {
+        self.over.subscribe()
     }
 
     /// The jobs.
@@ -218,7 +233,14 @@ impl Service {
         match record {
             Some(record) => {
                 let has_result = !record.state.is_over() && record.state.result().is_some();
-                locked(&self.mirror).insert(id, record);
+                let ended = record.ended();
+                let over = ended.map(|_| record.clone());
+                let before = locked(&self.mirror).insert(id, record);
+                let ended_before = before.and_then(|before| before.ended());
+                if let Some(over) = over.filter(|_| ended_before != ended) {
+                    // There may be nobody who wants to know.
+                    self.over.send(over).ok();
+                }
                 if has_result {
                     self.jobs.judge(id).await?;
                 }

@@ -3,6 +3,7 @@
 
 mod coordinator;
 mod hold;
+mod left;
 mod part;
 
 use std::{path::PathBuf, pin::pin, time::Duration};
@@ -13,9 +14,12 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::hold::{Early, Hold};
+use self::{
+    hold::{Early, Hold},
+    left::Left,
+};
 use crate::{
-    child::{self, Failure, ProcessLimits, Task},
+    child::{self, Failure, Process, ProcessLimits, Task},
     job::{Duty, Item, JobId, Role},
     jobs::{Jobs, JobsError, Made},
     queue::{Lease, QueueError},
@@ -59,13 +63,17 @@ impl Worker {
             seen: Time::now(),
         };
         let mut tick = interval(self.jobs.queue().lease() / 3);
+        let mut left = Left::new(self.limits.memory);
         while !*stop.borrow() {
             let lease = {
                 let mut pull = pin!(self.jobs.queue().pull(self.duty));
                 loop {
                     tokio::select! {
                         lease = &mut pull => break Some(lease),
-                        _ = tick.tick() => self.tell(&mut status).await,
+                        _ = tick.tick() => {
+                            self.tell(&mut status).await;
+                            self.end_left(&mut left).await;
+                        }
                         () = stopped(&stop) => break None,
                     }
                 }
@@ -75,9 +83,13 @@ impl Worker {
                     let Item { job, role } = lease.item();
                     let taken = match role {
                         Role::Part(part) => {
-                            self.take_part(job, part, lease, &mut status, &stop).await
+                            let taken =
+                                self.take_part(job, part, lease, &mut left, &mut status, &stop);
+                            taken.await
                         }
                         Role::Whole | Role::Coordinator => {
+                            // Memory is for one job.
+                            left.clear();
                             self.take(lease, &mut status, &stop).await
                         }
                     };
@@ -96,6 +108,19 @@ impl Worker {
         status.is_draining = true;
         self.tell(&mut status).await;
         info!(worker = self.name, "stopped");
+    }
+
+    /// Ends processes that were left whose job is over.
+    async fn end_left(&self, left: &mut Left<Process>) {
+        let Some(job) = left.job() else { return };
+        let is_over = match self.jobs.status(job).await {
+            Ok(record) => record.state.is_over(),
+            Err(JobsError::Queue(error)) => error.is_final(),
+            Err(_) => true,
+        };
+        if is_over {
+            left.clear();
+        }
     }
 
     async fn tell(&self, status: &mut WorkerStatus) {

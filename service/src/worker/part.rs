@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Early, Hold, PAUSE, Worker};
+use super::{Early, Hold, Left, PAUSE, Worker};
 use crate::{
     child::{Failure, Output, Process},
     job::{Digest, JobId, Role},
@@ -23,6 +23,48 @@ use crate::{
 /// for it.
 const TAKEN: Duration = Duration::from_secs(1);
 
+/// The process that answers for a part.
+struct Answering {
+    process: Process,
+    /// The most memory that it had, as far as it has told.
+    peak_memory: u64,
+    /// `true` if it was left before, and has not answered since.
+    was_left: bool,
+    /// `true` if it has answered all that it was asked.
+    is_idle: bool,
+}
+
+impl Answering {
+    fn new(process: Process) -> Self {
+        Self {
+            process,
+            peak_memory: 0,
+            was_left: false,
+            is_idle: false,
+        }
+    }
+
+    /// One that was left.
+    fn again(process: Process) -> Self {
+        Self {
+            was_left: true,
+            ..Self::new(process)
+        }
+    }
+
+    async fn ask(&mut self, request: Bytes) -> Result<Output, Failure> {
+        self.is_idle = false;
+        self.process.ask(request).await?;
+        self.process.output().await
+    }
+
+    fn answered(&mut self, peak_memory: u64) {
+        self.peak_memory = peak_memory;
+        self.was_left = false;
+        self.is_idle = true;
+    }
+}
+
 impl Worker {
     /// Takes a part, if there is something to do.
     pub(super) async fn take_part(
@@ -30,6 +72,7 @@ impl Worker {
         id: JobId,
         part: u8,
         mut lease: Box<dyn Lease>,
+        left: &mut Left<Process>,
         status: &mut WorkerStatus,
         stop: &watch::Receiver<bool>,
     ) -> Result<(), JobsError> {
@@ -48,11 +91,17 @@ impl Worker {
         status.job = Some(id);
         self.tell(status).await;
         let attempts = record.part(part).map_or(1, |part| part.attempts);
+        let mut process = left.take(id, part).map(Answering::again);
         let early = {
             let item = lease.item();
             let mut hold = Hold::new(self, item, &record, &mut *lease, status, stop);
-            self.work_on(*record, part, &mut hold).await
+            self.work_on(*record, part, &mut process, &mut hold).await
         };
+        if let (Early::Stopped, Some(answering)) = (&early, process)
+            && answering.is_idle
+        {
+            left.leave(id, part, answering.process, answering.peak_memory);
+        }
         status.job = None;
         let is_queued = match &early {
             Early::Failed(Failure { kind, message }) => {
@@ -74,8 +123,13 @@ impl Worker {
     }
 
     /// Answers what a part is asked, until it is somebody else's or not needed any more.
-    async fn work_on(&self, mut record: Record, number: u8, hold: &mut Hold<'_>) -> Early {
-        let mut process = None;
+    async fn work_on(
+        &self,
+        mut record: Record,
+        number: u8,
+        process: &mut Option<Answering>,
+        hold: &mut Hold<'_>,
+    ) -> Early {
         // Since when another part waits for somebody.
         let mut wanted = None;
         loop {
@@ -89,7 +143,7 @@ impl Worker {
                 .any(|(_, other)| other.state == PartState::Queued);
             let part = record.part(number);
             let done = if part.is_some_and(|part| part.answer(request).is_none()) {
-                let answered = self.answered(&mut process, &record, number, request);
+                let answered = self.answered(process, &record, number, request);
                 let answered = match hold.during(answered, Some(self.limits.time)).await {
                     Ok(answered) => answered,
                     Err(early) => return early,
@@ -147,7 +201,7 @@ impl Worker {
     /// The answer of a process to a request; one that has answered something else before is replaced.
     async fn answered(
         &self,
-        process: &mut Option<Process>,
+        process: &mut Option<Answering>,
         record: &Record,
         part: u8,
         request: Digest,
@@ -162,20 +216,24 @@ impl Worker {
             }
         };
         loop {
-            let asked = match process {
-                Some(process) => process,
+            let answering = match process {
+                Some(answering) => answering,
                 None => {
                     let task = self.task(record, Role::Part(part)).await?;
-                    process.insert(Process::start(&self.executable, self.limits, task)?)
+                    let started = Process::start(&self.executable, self.limits, task)?;
+                    process.insert(Answering::new(started))
                 }
             };
-            asked.ask(bytes.clone()).await?;
-            match asked.output().await? {
-                Output::Replied {
+            match answering.ask(bytes.clone()).await {
+                // What became of it while it was left is no fault of this attempt.
+                Err(_) if answering.was_left => *process = None,
+                Err(failure) => return Err(failure),
+                Ok(Output::Replied {
                     reply,
                     seconds,
                     peak_memory,
-                } => {
+                }) => {
+                    answering.answered(peak_memory);
                     return Ok(Answered {
                         request,
                         reply,
@@ -183,8 +241,8 @@ impl Worker {
                         peak_memory,
                     });
                 }
-                Output::Anew => *process = None,
-                _ => {
+                Ok(Output::Anew) => *process = None,
+                Ok(_) => {
                     return Err(Failure::crash(
                         "the process does not answer what it is asked",
                     ));

@@ -138,7 +138,12 @@ impl Host {
 
     /// Adds a coordinator, and returns its place among the tasks.
     pub fn coordinate(&mut self, name: &str) -> usize {
-        self.take_on(name, Duty::Coordinate, SERVICE.as_ref(), limits())
+        self.coordinate_within(name, limits())
+    }
+
+    /// Adds a coordinator whose jobs have these limits.
+    pub fn coordinate_within(&mut self, name: &str, limits: ProcessLimits) -> usize {
+        self.take_on(name, Duty::Coordinate, SERVICE.as_ref(), limits)
     }
 
     fn take_on(

@@ -35,6 +35,10 @@ pub fn nats_server() -> Option<PathBuf> {
     program
 }
 
+/// The lease of an item: long enough for who has it to be heard of in time, also where other programs have the
+/// processors.
+const LEASE: Duration = Duration::from_secs(4);
+
 /// A NATS server of a test.
 pub struct Server {
     program: PathBuf,
@@ -80,7 +84,7 @@ impl Server {
     async fn queue(&self, capacity: usize) -> Arc<dyn Queue> {
         let settings = Settings {
             capacity,
-            lease: Duration::from_secs(1),
+            lease: LEASE,
         };
         Arc::new(
             Nats::connect(&self.url(), Some(settings), Duration::from_secs(30))
@@ -102,6 +106,16 @@ impl Server {
         .await
     }
 
+    /// A server of the service that has no workers of its own.
+    fn serve(&self, listen: &str) -> Process {
+        let (url, lease) = (self.url(), LEASE.as_secs().to_string());
+        let arguments = ["serve", "--nats", &url, "--listen", listen];
+        Process::start(
+            SERVICE,
+            &[&arguments[..], &["--workers", "0", "--lease", &lease]].concat(),
+        )
+    }
+
     pub fn worker(&self) -> Process {
         Process::start(
             SERVICE,
@@ -112,7 +126,7 @@ impl Server {
 
 /// Waits until a job is over, also while the engine cannot be asked.
 async fn until_over(host: &Host, record: &Record) -> Record {
-    for _ in 0..1200 {
+    for _ in 0..3000 {
         match host.jobs.status(record.id).await {
             Ok(record) if record.state.is_over() => return record,
             Ok(_) | Err(JobsError::Queue(QueueError::Broken(_))) => {}
@@ -217,20 +231,8 @@ async fn a_killed_server_loses_nothing() {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let (url, port) = (server.url(), free_port());
-    let listen = format!("127.0.0.1:{port}");
-    let arguments = [
-        "serve",
-        "--nats",
-        &url,
-        "--listen",
-        &listen,
-        "--workers",
-        "0",
-        "--lease",
-        "1",
-    ];
-    let mut killed = Process::start(SERVICE, &arguments);
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut killed = server.serve(&listen);
     let remote = until_up(&format!("http://{listen}")).await;
     // A worker with a queue of its own, as on another machine.
     let mut workers = server.host(Setup::default()).await;
@@ -250,7 +252,7 @@ async fn a_killed_server_loses_nothing() {
     killed.kill();
     let lost = client.await.expect("an end").expect_err("no server");
     assert!(lost.is_unavailable(), "{lost}");
-    let _again = Process::start(SERVICE, &arguments);
+    let _again = server.serve(&listen);
     until_up(&remote.url).await;
     let proven = remote
         .prove(fast(), Bytes::from(FIB), Bytes::new(), |_| {})
@@ -309,20 +311,8 @@ async fn a_killed_server_loses_no_answer_of_a_part() {
     let Some(server) = Server::start() else {
         return;
     };
-    let (url, port) = (server.url(), free_port());
-    let listen = format!("127.0.0.1:{port}");
-    let arguments = [
-        "serve",
-        "--nats",
-        &url,
-        "--listen",
-        &listen,
-        "--workers",
-        "0",
-        "--lease",
-        "1",
-    ];
-    let mut killed = Process::start(SERVICE, &arguments);
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut killed = server.serve(&listen);
     until_up(&format!("http://{listen}")).await;
     // It has no coordinator, and only looks on.
     let host = server.host(Setup::default()).await;
@@ -334,7 +324,7 @@ async fn a_killed_server_loses_no_answer_of_a_part() {
     };
     host.until(&record, has_answer).await;
     killed.kill();
-    let _again = Process::start(SERVICE, &arguments);
+    let _again = server.serve(&listen);
     let done = until_over(&host, &record).await;
     assert!(is_done(&done), "{done:?}");
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Jobs that several workers prove together: stages, parts, and what becomes of both.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, path::Path, time::Duration};
 
 use miden_cvm::{
     ExecutionOptions, ExecutionTrace, Felt, Inputs, Proof, PublicInputs, Table, Target, Trace,
@@ -199,6 +199,35 @@ async fn one_worker_proves_all_parts_in_turn() {
     host.stop().await;
 }
 
+/// The process of a part that was left goes on when the part is asked again, and is ended with its job.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_of_parts_that_were_left_go_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let started = folder.path().join("started");
+    let text = format!("echo $$ >> {}\nexec {SERVICE} \"$@\"", started.display());
+    let counting = script(&folder, "counting", &text);
+    let mut host = coordinated().await;
+    host.work("only", &counting, limits());
+    let record = host.submit_in_slices(FIB, 4).await;
+    proven(&host, &record, 4).await;
+    let done = host.jobs.status(record.id).await.expect("a job");
+    for part in parts(&done) {
+        assert!(part.causes.is_empty() && part.attempts <= 1, "{part:?}");
+    }
+    let started = std::fs::read_to_string(&started).expect("a list");
+    let started: Vec<&str> = started.lines().collect();
+    assert_eq!(started.len(), 4, "one for each part, and no part twice");
+    let ended = async {
+        let is_there = |id: &&str| Path::new("/proc").join(id).exists();
+        while started.iter().any(is_there) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    ended.expect("that they end");
+    host.stop().await;
+}
+
 /// In every stage a worker is gone, before or after it has answered, and another one takes its part over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_is_replaced_in_every_stage() {
@@ -337,14 +366,14 @@ async fn named(source: &str, forged: Run, lie: impl Fn(&str, &mut Vec<u8>)) -> S
                 liar.answer(stage, |reply| lie(stage, reply)).await;
                 other.answer(stage, |_| {}).await;
             }
-            std::future::pending::<()>().await;
+            std::future::pending::<Infallible>().await
         };
         let is_named = |record: &Record| {
             let part = record.part(part);
             part.is_some_and(|part| part.is_refused("liar"))
         };
         let refused = tokio::select! {
-            () = answers => unreachable!(),
+            never = answers => match never {},
             refused = host.until(&record, is_named) => refused,
         };
         let causes = kinds(refused.part(part).expect("a part"));
@@ -542,9 +571,25 @@ async fn a_part_that_needs_too_much_memory_ends_its_job() {
         (CauseKind::Memory, "small")
     );
     assert!(
-        cause.message.contains("part ") && cause.message.contains("200 MiB"),
+        cause.message.contains(" of 2 takes at least") && cause.message.contains("200 MiB"),
         "{cause:?}"
     );
+    // It is refused before anybody is asked by a coordinator whose jobs may not have so much, either.
+    host.kill(1);
+    host.coordinate_within("small", ProcessLimits { memory, ..limits() });
+    let again = host.submit_in_slices(
+        "begin push.30000 dup neq.0 while.true sub.1 dup neq.0 end drop end",
+        2,
+    );
+    let failed = host.until_over(&again.await).await;
+    assert_eq!(failed.causes[0].kind, CauseKind::Memory);
+    assert!(
+        failed.causes[0]
+            .message
+            .contains("part 0 of 2 takes at least"),
+        "{failed:?}"
+    );
+    assert!(failed.slices.is_none());
     // A trap is found by the coordinator, before anybody is asked.
     let trap = host.submit_in_slices("begin push.0 assert end", 2).await;
     let failed = host.until_over(&trap).await;

@@ -326,42 +326,67 @@ impl HasherRecorder {
         ranges.add_many(0, cycles as u64);
     }
 
-    /// Writes the whole table, in parallel: the cycles come first, then cycles that nobody looks up,
-    /// of which the last one may be cut off.
-    pub fn fill(&self, rows: &mut [HasherRow<Felt>]) {
-        let (used, padding) = rows.split_at_mut(self.rows());
+    /// Writes rows, which are those from `first` on of a table in which there is room for all cycles, in
+    /// parallel: the cycles come first, then cycles that nobody looks up, of which the last one may be cut off.
+    pub fn fill(&self, rows: &mut [HasherRow<Felt>], first: usize) {
+        let (used, padding) = rows.split_at_mut(self.rows().saturating_sub(first).min(rows.len()));
         let mut cycle = [HasherRow::filled(ZERO); CYCLE];
         Cycle::PADDING.fill(&[ZERO; STATE_WIDTH], &mut cycle);
+        let start = first + used.len();
         miden_cvm_parallel::join(
-            || self.fill_chains(0, self.chains.len(), used),
             || {
-                let cycles = padding.par_chunks_mut(CYCLE);
-                cycles.for_each(|rows| rows.copy_from_slice(&cycle[..rows.len()]));
+                let end = first + used.len();
+                let from = self.chains.partition_point(|&chain| CYCLE * chain <= first);
+                let to = self.chains.partition_point(|&chain| CYCLE * chain < end);
+                self.fill_chains(from.saturating_sub(1), to, used, first);
+            },
+            || {
+                let rows = padding.par_iter_mut().enumerate();
+                rows.for_each(|(i, row)| *row = cycle[(start + i) % CYCLE]);
             },
         );
         rows.par_iter_mut().enumerate().for_each(|(number, row)| {
-            row.address = Felt::new(number as u64);
+            row.address = Felt::new((first + number) as u64);
         });
     }
 
-    /// Writes the chains `from..to` into exactly their rows, halving them until a task is small.
-    fn fill_chains(&self, from: usize, to: usize, rows: &mut [HasherRow<Felt>]) {
+    /// Writes what the chains `from..to` have of these rows, of which the first one has the number `first`;
+    /// halves them until a task is small.
+    fn fill_chains(&self, from: usize, to: usize, rows: &mut [HasherRow<Felt>], first: usize) {
         let first_cycle =
             |chain: usize| self.chains.get(chain).copied().unwrap_or(self.cycles.len());
         if to - from > MIN_CHAINS {
             let middle = usize::midpoint(from, to);
-            let at = CYCLE * (first_cycle(middle) - first_cycle(from));
-            let (left, right) = rows.split_at_mut(at);
+            let start = CYCLE * first_cycle(middle);
+            let (left, right) = rows.split_at_mut(start - first);
             miden_cvm_parallel::join(
-                || self.fill_chains(from, middle, left),
-                || self.fill_chains(middle, to, right),
+                || self.fill_chains(from, middle, left, first),
+                || self.fill_chains(middle, to, right, start),
             );
             return;
         }
         let mut carried = [ZERO; STATE_WIDTH];
-        let cycles = &self.cycles[first_cycle(from)..first_cycle(to)];
-        for (cycle, rows) in cycles.iter().zip(rows.chunks_exact_mut(CYCLE)) {
-            carried = cycle.fill(&carried, rows);
+        let end = first + rows.len();
+        for cycle in first_cycle(from)..first_cycle(to) {
+            let start = CYCLE * cycle;
+            if start >= end {
+                break;
+            }
+            let whole = start.checked_sub(first).map(|at| at..at + CYCLE);
+            match whole.and_then(|whole| rows.get_mut(whole)) {
+                Some(rows) => carried = self.cycles[cycle].fill(&carried, rows),
+                // Not all of its rows are wanted, or none.
+                None => {
+                    let mut all = [HasherRow::filled(ZERO); CYCLE];
+                    carried = self.cycles[cycle].fill(&carried, &mut all);
+                    for (number, row) in (start..).zip(all) {
+                        let at = number.checked_sub(first);
+                        if let Some(place) = at.and_then(|at| rows.get_mut(at)) {
+                            *place = row;
+                        }
+                    }
+                }
+            }
         }
     }
 }

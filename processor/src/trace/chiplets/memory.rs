@@ -152,30 +152,33 @@ impl MemoryTable {
         height - 1 - self.rows()
     }
 
-    /// Writes a table of zeros, in which there is room for all accesses.
-    pub fn fill(&self, rows: &mut [MemoryRow<Felt>]) {
-        let padding = self.padding(rows.len());
-        let (_, rows) = rows.split_at_mut(padding);
-        let Some((last, rows)) = rows.split_last_mut() else {
-            return;
-        };
+    /// Writes rows of zeros, which are those from `first` on of a table of this height, in which there is
+    /// room for all accesses.
+    pub fn fill(&self, rows: &mut [MemoryRow<Felt>], first: usize, height: usize) {
+        let padding = self.padding(height);
         let access = |number: usize| &self.accesses[self.order[number].1 as usize];
         rows.par_iter_mut()
             .enumerate()
             .with_min_len(1 << 10)
             .for_each(|(i, row)| {
-                let before = i.checked_sub(1).map_or(&NO_ACCESS, access);
-                *row = memory_row(before, access(i));
+                let Some(number) = (first + i).checked_sub(padding) else {
+                    return;
+                };
+                let before = number.checked_sub(1).map_or(&NO_ACCESS, access);
+                *row = match number < self.rows() {
+                    true => memory_row(before, access(number)),
+                    // The last row is a read that comes after everything.
+                    false => {
+                        let after = Access {
+                            time: before.time + 1,
+                            is_write: false,
+                            is_element: false,
+                            ..*before
+                        };
+                        memory_row(before, &after)
+                    }
+                };
             });
-        // The last row is a read that comes after everything.
-        let before = self.sorted().last().unwrap_or(&NO_ACCESS);
-        let after = Access {
-            time: before.time + 1,
-            is_write: false,
-            is_element: false,
-            ..*before
-        };
-        *last = memory_row(before, &after);
     }
 }
 

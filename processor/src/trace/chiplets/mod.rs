@@ -3,7 +3,7 @@
 use miden_core::Felt;
 use miden_cvm_air::{
     lookup::{Space, context_key},
-    table::Trace,
+    table::{Table, TableRows, Trace},
 };
 
 pub mod bitwise;
@@ -148,17 +148,40 @@ pub struct ChipletTables {
 }
 
 impl ChipletTables {
-    /// Writes the chiplets' tables, which have the heights that they need, in parallel; they have to
-    /// be of zeros.
-    pub fn fill(&self, trace: &mut Trace) {
+    /// Writes these rows of the chiplets' tables, in parallel, which have the heights that they need. Rows of the
+    /// hasher and the memory are written by themselves; other tables are written as a whole, and cut.
+    pub fn fill(&self, trace: &mut Trace, rows: &TableRows, height: impl Fn(Table) -> usize) {
+        let memory = height(Table::Memory);
+        for table in Table::ALL {
+            let wanted = rows.of(table);
+            match table {
+                Table::Core | Table::Range => {}
+                Table::Hasher | Table::Memory => trace.resize(table, wanted.len()),
+                // Of a table that nobody wants there is no row.
+                _ if wanted.is_empty() => {}
+                _ => trace.resize(table, height(table)),
+            }
+        }
+        let is_wanted = |table: Table| !rows.of(table).is_empty();
+        let [first, first_cycle] = [Table::Memory, Table::Hasher].map(|table| rows.of(table).start);
         miden_cvm_parallel::scope(|scope| {
-            scope.spawn(|_| self.memory.fill(&mut trace.memory));
-            scope.spawn(|_| self.bitwise.fill(&mut trace.bitwise));
-            scope.spawn(|_| self.resources.fill(&mut trace.resources));
-            scope.spawn(|_| self.rom.fill(&mut trace.rom));
-            scope.spawn(|_| self.circuits.fill(&mut trace.circuits));
-            scope.spawn(|_| self.instances.fill(&mut trace.instances));
-            self.hasher.fill(&mut trace.hasher);
+            scope.spawn(|_| self.memory.fill(&mut trace.memory, first, memory));
+            if is_wanted(Table::Bitwise) {
+                scope.spawn(|_| self.bitwise.fill(&mut trace.bitwise));
+            }
+            if is_wanted(Table::Resources) {
+                scope.spawn(|_| self.resources.fill(&mut trace.resources));
+            }
+            if is_wanted(Table::Rom) {
+                scope.spawn(|_| self.rom.fill(&mut trace.rom));
+            }
+            if is_wanted(Table::Circuits) {
+                scope.spawn(|_| self.circuits.fill(&mut trace.circuits));
+            }
+            if is_wanted(Table::Instances) {
+                scope.spawn(|_| self.instances.fill(&mut trace.instances));
+            }
+            self.hasher.fill(&mut trace.hasher, first_cycle);
         });
     }
 }

@@ -14,7 +14,7 @@ use miden_cvm_air::{
     heights::MAX_HEIGHT,
     lookup::{self, *},
     public::{PublicInputs, link_coords, segment_coords},
-    table::{self, Table, Window},
+    table::{self, Table, TableRows, Window},
 };
 
 use super::{
@@ -460,17 +460,20 @@ impl Run {
         let mut ranges = RangeCounts::default();
         let sections = self.recorders.finish(&mut ranges, MAX_HEIGHT);
         let mut tables = table::Trace::default();
-        for (table, rows) in [
-            (Table::Range, ranges.rows()),
-            (Table::Hasher, sections.hasher.rows()),
-            (Table::Memory, sections.memory.rows()),
-            (Table::Bitwise, sections.bitwise.rows()),
-            (Table::Rom, sections.rom.rows()),
-            (Table::Circuits, sections.circuits.rows()),
-        ] {
-            tables.resize(table, table.height_for(rows));
-        }
-        sections.fill(&mut tables);
+        let height = |table: Table| {
+            table.height_for(match table {
+                Table::Range => ranges.rows(),
+                Table::Hasher => sections.hasher.rows(),
+                Table::Memory => sections.memory.rows(),
+                Table::Bitwise => sections.bitwise.rows(),
+                Table::Rom => sections.rom.rows(),
+                Table::Circuits => sections.circuits.rows(),
+                Table::Core | Table::Resources | Table::Instances => return 0,
+            })
+        };
+        let all = TableRows::new(Table::ALL.map(|table| 0..height(table)));
+        tables.resize(Table::Range, height(Table::Range));
+        sections.fill(&mut tables, &all, height);
         ranges.fill(&mut tables.range);
         Trace {
             tables,
