@@ -17,7 +17,7 @@ use super::{
     outcome::Failure,
     progress::Progress,
     service::{RemoteArgs, Service},
-    source::{Loaded, Stderr, claims},
+    source::{Loaded, Stderr, claims, of_claimed},
 };
 
 /// The services of owners.
@@ -26,17 +26,9 @@ pub struct OwnersArgs {
     /// Ask the service of a claimed instance's owner for the results of its calls and for their proofs; can be
     /// given several times. The environment variable MIDEN_CVM_CLAIM_TOKEN has the token to authenticate with
     #[arg(
-        long, value_name = "INSTANCE=URL", value_parser = claim_remote, requires = "bundle"
+        long, value_name = "INSTANCE=URL", value_parser = of_claimed::<String>, requires = "bundle"
     )]
     claim_remote: Vec<(String, String)>,
-}
-
-/// Reads `INSTANCE=URL`.
-fn claim_remote(text: &str) -> Result<(String, String), String> {
-    let (instance, url) = text
-        .split_once('=')
-        .ok_or("it is the name of a claimed instance, `=` and an address")?;
-    Ok((instance.to_owned(), url.to_owned()))
 }
 
 impl OwnersArgs {

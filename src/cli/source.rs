@@ -35,7 +35,7 @@ pub struct Source {
     input: Option<PathBuf>,
     /// The advice of a claimed instance, as inputs in JSON without an operand stack; can be given
     /// several times
-    #[arg(long = "claim-input", value_name = "INSTANCE=FILE", value_parser = claim_input)]
+    #[arg(long = "claim-input", value_name = "INSTANCE=FILE", value_parser = of_claimed::<PathBuf>)]
     claim_inputs: Vec<(String, PathBuf)>,
     #[command(flatten)]
     libraries: Libraries,
@@ -301,12 +301,12 @@ pub fn claims(target: &Target, instance: &str) -> bool {
     claimed.any(|claimed| claimed.instance() == instance || claims(claimed.target(), instance))
 }
 
-/// Reads `INSTANCE=FILE`.
-fn claim_input(text: &str) -> Result<(String, PathBuf), String> {
-    let (instance, file) = text
+/// Reads `INSTANCE=…`: what is given for a claimed instance.
+pub fn of_claimed<T: From<String>>(text: &str) -> Result<(String, T), String> {
+    let (instance, given) = text
         .split_once('=')
-        .ok_or("it is the name of a claimed instance, `=` and a file")?;
-    Ok((instance.to_owned(), file.into()))
+        .ok_or("it is the name of a claimed instance, `=` and what is given for it")?;
+    Ok((instance.to_owned(), given.to_owned().into()))
 }
 
 /// Returns the failure for an error of a target; for a file that is something else, it says what it is.
