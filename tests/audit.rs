@@ -8,12 +8,14 @@ use std::{
 };
 
 use miden_cvm::{
-    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Inputs, Loader, Table, audit,
-    execute_traced,
+    AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Inputs, LinkedComposition, Loader,
+    Table, Target, Toolchain, audit, execute_traced,
 };
 use miden_cvm_air::opcode::{
     CALLER_ID, DESTROY, DESTRUCTOR, FORBIDDEN, INSTANTIATE, INTRINSIC, OWN_DESTRUCTOR,
 };
+
+use tempfile::TempDir;
 
 const SEED: u64 = 1;
 
@@ -39,8 +41,13 @@ fn trace_of(path: &Path, kernel: Option<&str>) -> ExecutionTrace {
         inputs if inputs.exists() => Inputs::read(&inputs).expect("inputs"),
         _ => Inputs::default(),
     };
+    trace_with(&target, inputs)
+}
+
+/// The trace of a target on inputs.
+fn trace_with(target: &Target, inputs: Inputs) -> ExecutionTrace {
     execute_traced(
-        &target,
+        target,
         inputs.arguments,
         inputs.advice,
         &mut target.host(),
@@ -112,13 +119,127 @@ fn isolated() -> ExecutionTrace {
             "pub proc tally push.0 mem_load add.1 dup push.0 mem_store swap drop end",
         ),
     ];
+    let folder = written(&FILES);
+    trace_of(&folder.path().join("isolated.toml"), None)
+}
+
+/// A folder with these files.
+fn written(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in FILES {
+    for (name, text) in files {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(path, text).expect("a file");
     }
-    trace_of(&folder.path().join("isolated.toml"), None)
+    folder
+}
+
+/// A composition whose root makes an account and installs notes, each of which is wired to it, and is lent another
+/// one.
+fn wired() -> ExecutionTrace {
+    const FILES: [(&str, &str); 7] = [
+        (
+            "wired.toml",
+            "main = \"app.main\"
+            [instances.app]
+            component = \"app\"
+            installs = [\"note\"]
+            imports.instance = \"*\"
+            imports.pay = \"*\"
+            imports.account = \"account\"
+            [instances.account]
+            component = \"account\"",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"
+            sources = [\"app.masm\"]
+            [exports.main]
+            procedure = \"app::main\"
+            [imports.instance]
+            interface = \"my:note\"
+            instances = true
+            [imports.account]
+            interface = \"my:account\"
+            instances = true
+            [imports.pay]
+            interface = \"my:note\"
+            function = \"pay\"
+            kind = \"held\"",
+        ),
+        (
+            "app/app.masm",
+            "use resources::account
+            use resources::instance
+            pub proc main
+                adv_push.1 mem_store.0 adv_push.1 mem_store.1
+                adv_push.1 mem_store.2 adv_push.1 mem_store.3
+                exec.account::instantiate exec.account::instantiate
+                repeat.6
+                    push.0 call.imports::intrinsics::install
+                    dup.1 dup.1 call.imports::intrinsics::wire drop drop
+                    dup.2 exec.account::send_borrow
+                    dup.1 movdn.15 call.imports::pay movup.15 drop drop
+                    dup.2 exec.account::send_borrow
+                    dup.1 movdn.15 call.imports::pay movup.15 drop drop
+                    exec.instance::drop
+                end
+                exec.account::drop exec.account::drop
+            end",
+        ),
+        (
+            "note/component.toml",
+            "name = \"note\"
+            sources = [\"note.masm\"]
+            [exports.pay]
+            procedure = \"note::pay\"
+            interface = \"my:note\"
+            [imports.account]
+            interface = \"my:account\"
+            instances = true
+            [imports.look]
+            interface = \"my:account\"
+            function = \"look\"
+            kind = \"held\"
+            [imports.deposit]
+            interface = \"my:account\"
+            function = \"deposit\"",
+        ),
+        (
+            "note/note.masm",
+            "use resources::account
+            pub proc pay
+                exec.account::recv_borrow
+                push.0 dup.1 movdn.15 call.imports::look movup.15 drop drop
+                dup exec.account::drop
+                call.imports::deposit
+            end",
+        ),
+        (
+            "account/component.toml",
+            "name = \"account\"
+            sources = [\"account.masm\"]
+            [exports.deposit]
+            procedure = \"account::deposit\"
+            interface = \"my:account\"
+            [exports.look]
+            procedure = \"account::look\"
+            interface = \"my:account\"",
+        ),
+        (
+            "account/account.masm",
+            "pub proc deposit mem_load.0 add.1 dup mem_store.0 swap drop end
+            pub proc look mem_load.0 swap drop end",
+        ),
+    ];
+    let folder = written(&FILES);
+    let path = folder.path().join("wired.toml");
+    let linked = LinkedComposition::load(&path, &Toolchain::new()).expect("a composition");
+    let note = linked.installed[0].record().expect("it can be installed");
+    let mut inputs = Inputs::default();
+    inputs.advice.stack = note.commitment().to_vec();
+    let target = Loader::new().load(&path).expect("a target");
+    trace_with(&target, inputs)
 }
 
 fn campaign(trace: ExecutionTrace, mutations: u64) -> AuditReport {
@@ -178,6 +299,8 @@ fn nothing_survives_and_everything_objects() {
         campaign(trace("transaction/transaction.toml", None), 16_000),
         campaign(trace("fib/fib.masm", None), 2_000),
         campaign(isolated(), 12_000),
+        campaign(trace("vault/installed.toml", None), 16_000),
+        campaign(wired(), 12_000),
     ];
     let public = trace("fib/fib.masm", None).public;
     let names = Table::ALL.into_iter().flat_map(|table| {

@@ -347,10 +347,12 @@ pub struct CircuitRow<T> {
 pub struct InstanceRow<T> {
     /// The kind of the row, one-hot; padding has none.
     pub op: InstanceOps<T>,
-    /// Blocks: 1 on the last one of a record. Wire: 1 for the last import.
+    /// Blocks: 1 on the last one of a record. Wire: 1 for the last import. Specific: 1 for handles to an instance
+    /// that shows by an export to be there.
     pub last: T,
-    /// Install: 1 if there are imports. Generic, specific: 1 for a call of what is held. Builtin: 1 if
-    /// it tells components. Segment: 1 for the last one.
+    /// Install: 1 if there are imports. Import: 1 for a procedure for handles. Resolved: 1 if the instance that it
+    /// is wired to defines types. Generic, specific: 1 for a call of what is held. Builtin: 1 if it tells components.
+    /// Segment: 1 for the last one. Procedures for handles of types: 1 for a type of the component's own.
     pub flag: T,
     /// Index of the instance.
     pub index: T,
@@ -361,17 +363,19 @@ pub struct InstanceRow<T> {
     pub left: T,
     /// Commitment of the component.
     pub commitment: [T; 4],
-    /// The block. Specific: the meaning of the link. Tell: the last four are the state of the instance.
+    /// The block. Specific: the meaning of the link.
     pub block: [T; 8],
     /// The number of lookups of what the row states.
     pub multiplicity: T,
-    /// Index of the instance that a link leads to.
+    /// Index of the instance that a link leads to. Procedures for handles of types: that of the definer.
     pub target: T,
-    /// Wire, resolved: domain of that instance.
+    /// Wire, resolved: domain of that instance. Specific, tell: 1 if the instance defines types. Procedures for
+    /// handles of types: 1 if the type has a destructor.
     pub domain: T,
-    /// The digest that is executed there. Other rows keep their witnesses here.
+    /// The digest that is executed there, or the destructor. Other rows keep their witnesses here.
     pub callee: [T; 4],
-    /// 1 if the target has static data. Install: the number of instances of the composition.
+    /// 1 if the target has static data. Install: the number of instances of the composition. Procedures for
+    /// handles of types: number of the type + 1.
     pub payload: T,
     /// The request of an intrinsic's row.
     pub request: AskedCells<T>,
@@ -383,7 +387,9 @@ pub struct InstanceRow<T> {
 pub struct InstanceOps<T> {
     /// An instance is installed: the first block of its component's record.
     pub install: T,
-    /// A block: an import that no call goes over.
+    /// A block: a resource type.
+    pub types: T,
+    /// A block: an import, or a procedure for handles of a type, that nobody calls.
     pub import: T,
     /// A block: an import, and the link that its wire makes of it.
     pub resolved: T,
@@ -393,6 +399,14 @@ pub struct InstanceOps<T> {
     pub generic: T,
     /// A block: another procedure of the VM.
     pub builtin: T,
+    /// A block: `new` or `rep` of a type of the component's own.
+    pub makes: T,
+    /// A block: a procedure that drops handles of a type.
+    pub drops: T,
+    /// A block: a procedure that sends handles of a type, or receives own ones.
+    pub passes: T,
+    /// A block: a procedure that receives borrows of a type.
+    pub borrows: T,
     /// A block: an export.
     pub export: T,
     /// A block: a segment of static data.
@@ -407,7 +421,7 @@ pub struct InstanceOps<T> {
     pub adopt: T,
 }
 
-/// The cells in which calls and exports of a record keep what shows their order: those of a request, which
+/// The cells in which types, calls and exports of a record keep what shows their order: those of a request, which
 /// they have no use for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -415,7 +429,7 @@ pub struct OrderCells<T> {
     /// 16-bit limbs of the digest's first element, or of the key, low first.
     pub limbs: [T; 4],
     /// 16-bit limbs, low first, of how much greater the lower three of those are than the ones of the block
-    /// before, minus 1; 0 for the first call and the first export.
+    /// before, minus 1; 0 for the first type, the first call and the first export.
     pub gap: [T; 3],
     /// Inverse of how far the upper two limbs are from the greatest ones, or 0.
     pub upper_inv: T,
@@ -820,14 +834,29 @@ impl<T: Copy> CoreRow<T> {
 impl<T: Copy> InstanceOps<T> {
     /// The kinds of the blocks of a record but the first.
     #[inline(always)]
-    pub fn blocks_after_first(&self) -> [T; 7] {
-        let [import, resolved, own, generic, builtin] = self.calls();
-        [
+    pub fn blocks_after_first(&self) -> [T; 12] {
+        let [
             import,
             resolved,
             own,
             generic,
             builtin,
+            makes,
+            drops,
+            passes,
+            borrows,
+        ] = self.calls();
+        [
+            self.types,
+            import,
+            resolved,
+            own,
+            generic,
+            builtin,
+            makes,
+            drops,
+            passes,
+            borrows,
             self.export,
             self.segment,
         ]
@@ -835,25 +864,36 @@ impl<T: Copy> InstanceOps<T> {
 
     /// The kinds of the blocks of a record that say what calls mean.
     #[inline(always)]
-    pub fn calls(&self) -> [T; 5] {
+    pub fn calls(&self) -> [T; 9] {
+        let [makes, drops, passes, borrows] = self.for_handles();
         [
             self.import,
             self.resolved,
             self.own,
             self.generic,
             self.builtin,
+            makes,
+            drops,
+            passes,
+            borrows,
         ]
+    }
+
+    /// The kinds of the blocks of a record that are procedures for handles of types.
+    #[inline(always)]
+    pub fn for_handles(&self) -> [T; 4] {
+        [self.makes, self.drops, self.passes, self.borrows]
     }
 }
 
 impl<T> InstanceRow<T> {
-    /// The cells that show the order of a call or an export.
+    /// The cells that show the order of a type, a call or an export.
     #[inline(always)]
     pub fn order(&self) -> &OrderCells<T> {
         view(cells_of(&self.request))
     }
 
-    /// The cells that show the order of a call or an export, to be written.
+    /// The cells that show the order of a type, a call or an export, to be written.
     pub fn order_mut(&mut self) -> &mut OrderCells<T> {
         view_mut(cells_of_mut(&mut self.request))
     }

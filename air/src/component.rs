@@ -14,36 +14,52 @@ use winter_math::FieldElement;
 
 pub use crate::composition::INSTALLED;
 use crate::{
-    composition::{Intrinsic, IntrinsicCall, LinkKind, SEGMENT_BLOCK},
+    composition::{Intrinsic, IntrinsicCall, LinkKind, Right, SEGMENT_BLOCK},
     memory_io::DATA_LIMIT,
 };
 
 /// The elements of a block.
 pub const BLOCK: usize = 8;
 
-/// The most blocks that a record may have.
-pub const MAX_BLOCKS: usize = 1 << 16;
+/// The most blocks that a record may have: all numbers of types fit in 32 bits.
+pub const MAX_BLOCKS: usize = (1 << 16) - 1;
+
+/// The number of the type which the last block of the record of instance 0 would define; for the instance of
+/// index `i` it is `i` more, and 2^16 more for each block that follows. Numbers below are those of the composition's
+/// types and of handles to instances.
+pub const FIRST_INSTALLED_TYPE: u32 = 1 << 17;
+
+/// The number of the type that an installed instance defines by a block which `left` others follow.
+pub fn installed_type(index: u16, left: u32) -> u32 {
+    FIRST_INSTALLED_TYPE + u32::from(index) + (left << 16)
+}
 
 /// The kind of a block: its first element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum BlockKind {
-    /// The first block: the numbers of blocks and of imports to wire.
+    /// The first block: the numbers of blocks and of imports to wire, and whether types follow.
     Head = 1,
     /// A function of an import: its key, the number of the import, the kind of the call, its digest.
     Import,
-    /// A procedure of the component's own: whether the component has static data, 0, 0, its digest.
+    /// A procedure of the component's own: whether the component has static data, whether it defines types, 0,
+    /// its digest.
     Own,
     /// A call of what is held: its key, 0, 0, its digest. Or a procedure for handles to instances: 0,
     /// 0, the number of the call's kind, its digest.
     Generic,
     /// A procedure of the VM that has no handles: 0, 0, the number of the call's kind, its digest.
     Builtin,
-    /// An export: its key, whether the component has static data, 0, its digest.
+    /// An export: its key, whether the component has static data, whether it defines types, its digest.
     Export,
     /// A segment: its number, address, number of blocks and commitment. The last one has the number
     /// of this kind + 1.
     Segment,
+    /// A resource type: its key, 0, whether it has a destructor, the destructor.
+    Type = 9,
+    /// A procedure for handles of a type: the type's key, the number of the import that leads to its definer or
+    /// 0 for a type of the component's own, the number of the call's kind, its digest.
+    Handle,
 }
 
 /// Facts about instances that take the form of links which no call goes over: the numbers stand where
@@ -61,6 +77,8 @@ pub enum FactKind {
     Export = 66,
     /// The instance that an import is wired to.
     Wire = 67,
+    /// A resource type of an instance: its key, its destructor, and its number.
+    Type = 68,
 }
 
 /// A call that a component makes, and what it means.
@@ -90,6 +108,24 @@ pub enum Meaning {
     Held(Felt),
     /// A procedure of the VM: one for handles to instances, or another one.
     Builtin(Intrinsic),
+    /// A procedure for handles of a resource type.
+    Handle {
+        /// The procedure.
+        intrinsic: Intrinsic,
+        /// The key of the type.
+        key: Felt,
+        /// Number of the import that leads to the definer, from 1; 0 for a type of the component's own.
+        slot: u32,
+    },
+}
+
+/// A resource type that a component defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Type {
+    /// The key.
+    pub key: Felt,
+    /// The procedure that runs when an own handle is dropped.
+    pub destructor: Option<Word>,
 }
 
 /// A function that a component offers.
@@ -123,6 +159,12 @@ impl Export {
     }
 }
 
+impl Type {
+    fn order(&self) -> u64 {
+        order_of(self.key)
+    }
+}
+
 /// A segment of static data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
@@ -137,6 +179,8 @@ pub struct Segment {
 /// A component: what its instances may call and offer, and the data that they begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Component {
+    /// The resource types that it defines, in the order of the keys.
+    pub types: Vec<Type>,
     /// Its calls, in the order of [`order_of`] the digests.
     pub calls: Vec<Call>,
     /// Its exports, in the order of the keys.
@@ -157,10 +201,10 @@ pub enum ComponentError {
     /// A block does not state anything, or states it in another way than it is written.
     #[error("block {0} of the component's record does not state anything that a component has")]
     Block(usize),
-    /// Calls or exports are not in order.
+    /// Types, calls or exports are not in order.
     #[error(
         "block {0} of the component's record belongs before the one above it: calls stand in the order of the \
-         lowest {ORDER_BITS} bits of their digests' first elements, exports in that of their keys"
+         lowest {ORDER_BITS} bits of their digests' first elements, types and exports in that of their keys"
     )]
     Order(usize),
     /// Imports are not numbered from 1 on.
@@ -178,6 +222,17 @@ pub enum ComponentError {
          {ORDER_BITS} bits"
     )]
     DuplicateKey(Felt),
+    /// Two types have one key.
+    #[error(
+        "the component's record has two resource types with the key {0}, or with keys that end in the same \
+         {ORDER_BITS} bits"
+    )]
+    DuplicateType(Felt),
+    /// A procedure is for handles of a type of the component's own that it does not define.
+    #[error(
+        "the component's record has a procedure for a resource type of its own (key {0}) that it does not define"
+    )]
+    UnknownType(Felt),
     /// A procedure of the VM is not for components that are installed.
     #[error("{0:?} is not a procedure that an installed component can have")]
     Authority(Intrinsic),
@@ -195,10 +250,24 @@ impl Component {
         calls.sort_by_key(Call::order);
         exports.sort_by_key(Export::order);
         Self {
+            types: Vec::new(),
             calls,
             exports,
             segments,
         }
+    }
+
+    /// The component with these resource types, which are put in order.
+    #[must_use]
+    pub fn with_types(mut self, mut types: Vec<Type>) -> Self {
+        types.sort_by_key(Type::order);
+        self.types = types;
+        self
+    }
+
+    /// Returns `true` if it defines resource types: its instances are called neither fresh nor adopted.
+    pub fn defines_types(&self) -> bool {
+        !self.types.is_empty()
     }
 
     /// The number of imports that have to be wired.
@@ -206,12 +275,24 @@ impl Component {
         self.slots().max().unwrap_or_default()
     }
 
-    /// The numbers of the imports, one for each function.
+    /// The numbers of the imports, one for each function and each procedure for handles of their types.
     fn slots(&self) -> impl Iterator<Item = u32> {
         self.calls.iter().filter_map(|call| match call.meaning {
             Meaning::Import { slot, .. } => Some(slot),
+            Meaning::Handle { slot, .. } => (slot != 0).then_some(slot),
             _ => None,
         })
+    }
+
+    /// The type of its own that has a key, the number of the block that says so, and how many follow it.
+    pub fn own_type(&self, key: Felt) -> Option<(usize, u32, &Type)> {
+        let order = order_of(key);
+        let found = self.types.binary_search_by_key(&order, Type::order);
+        let position = found.ok()?;
+        let of = &self.types[position];
+        let block = 1 + position;
+        let left = self.num_blocks().checked_sub(block + 1)?;
+        (of.key == key).then_some((block, u32::try_from(left).ok()?, of))
     }
 
     /// The meaning of a call of a digest, and the number of the block that states it.
@@ -220,7 +301,7 @@ impl Component {
         let found = self.calls.binary_search_by_key(&order, Call::order);
         let position = found.ok()?;
         let call = &self.calls[position];
-        (call.digest == digest).then_some((1 + position, call.meaning))
+        (call.digest == digest).then_some((self.first_call() + position, call.meaning))
     }
 
     /// The export that has a key, and the number of the block that says so.
@@ -230,16 +311,24 @@ impl Component {
             .binary_search_by_key(&order_of(key), Export::order);
         let position = found.ok()?;
         let export = &self.exports[position];
-        (export.key == key).then_some((1 + self.calls.len() + position, export.digest))
+        (export.key == key).then_some((self.first_export() + position, export.digest))
     }
 
     /// The number of the block of a segment.
     pub fn segment_block(&self, segment: u32) -> usize {
-        1 + self.calls.len() + self.exports.len() + segment as usize
+        self.first_export() + self.exports.len() + segment as usize
     }
 
-    /// Checks that calls and exports are in order, so that each has one meaning, that imports are numbered
-    /// without a gap, and that its data and procedures of the VM are what an installed component can have.
+    fn first_call(&self) -> usize {
+        1 + self.types.len()
+    }
+
+    fn first_export(&self) -> usize {
+        self.first_call() + self.calls.len()
+    }
+
+    /// Checks that types, calls and exports are in order, so that each has one meaning, that imports are numbered
+    /// without a gap, that procedures for types of its own are for such as it defines, and that its data and procedures of the VM are what an installed component can have.
     ///
     /// # Errors
     /// Returns the first rule that is broken.
@@ -250,11 +339,14 @@ impl Component {
         if !slots.into_iter().eq(1..=self.num_slots()) {
             return Err(ComponentError::Slots);
         }
-        in_order(1, self.calls.iter().map(Call::order), |i| {
+        in_order(1, self.types.iter().map(Type::order), |i| {
+            ComponentError::DuplicateType(self.types[i].key)
+        })?;
+        in_order(self.first_call(), self.calls.iter().map(Call::order), |i| {
             ComponentError::DuplicateDigest(self.calls[i].digest)
         })?;
         in_order(
-            1 + self.calls.len(),
+            self.first_export(),
             self.exports.iter().map(Export::order),
             |i| ComponentError::DuplicateKey(self.exports[i].key),
         )?;
@@ -266,6 +358,14 @@ impl Component {
                 } => return Err(ComponentError::Slots),
                 Meaning::Builtin(intrinsic) if kind_of(intrinsic).is_none() => {
                     return Err(ComponentError::Authority(intrinsic));
+                }
+                Meaning::Handle {
+                    intrinsic, slot, ..
+                } if handle_kind(intrinsic, slot).is_none() => {
+                    return Err(ComponentError::Authority(intrinsic));
+                }
+                Meaning::Handle { key, slot: 0, .. } if self.own_type(key).is_none() => {
+                    return Err(ComponentError::UnknownType(key));
                 }
                 _ => {}
             }
@@ -289,12 +389,13 @@ impl Component {
     }
 
     fn num_blocks(&self) -> usize {
-        1 + self.calls.len() + self.exports.len() + self.segments.len()
+        self.first_export() + self.exports.len() + self.segments.len()
     }
 
     /// The blocks of the record, in order.
     pub fn blocks(&self) -> Vec<[Felt; BLOCK]> {
         let has_data = u64::from(!self.segments.is_empty());
+        let defines = u64::from(self.defines_types());
         let mut blocks = Vec::with_capacity(self.num_blocks());
         let mut push = |kind: BlockKind, b1: Felt, b2: u64, b3: u64, digest: Word| {
             let [d0, d1, d2, d3] = digest.into();
@@ -304,24 +405,44 @@ impl Component {
         let zero = Felt::ZERO;
         let slots = u64::from(self.num_slots());
         let count = Felt::new(self.num_blocks() as u64);
-        push(BlockKind::Head, count, slots, 0, Word::default());
+        push(BlockKind::Head, count, slots, defines, Word::default());
+        for &Type { key, destructor } in &self.types {
+            let has_destructor = destructor.is_some().into();
+            let destructor = destructor.unwrap_or_default();
+            push(BlockKind::Type, key, 0, has_destructor, destructor);
+        }
         for &Call { digest, meaning } in &self.calls {
             match meaning {
                 Meaning::Import { key, slot, kind } => {
                     let (slot, kind) = (slot.into(), kind.code().into());
                     push(BlockKind::Import, key, slot, kind, digest);
                 }
-                Meaning::Own => push(BlockKind::Own, Felt::new(has_data), 0, 0, digest),
+                Meaning::Own => push(BlockKind::Own, Felt::new(has_data), defines, 0, digest),
                 Meaning::Held(key) => push(BlockKind::Generic, key, 0, 0, digest),
                 Meaning::Builtin(intrinsic) => {
                     if let Some((block, kind)) = kind_of(intrinsic) {
                         push(block, zero, 0, kind.into(), digest);
                     }
                 }
+                Meaning::Handle {
+                    intrinsic,
+                    key,
+                    slot,
+                } => {
+                    if let Some(kind) = handle_kind(intrinsic, slot) {
+                        push(BlockKind::Handle, key, slot.into(), kind.into(), digest);
+                    }
+                }
             }
         }
         for export in &self.exports {
-            push(BlockKind::Export, export.key, has_data, 0, export.digest);
+            push(
+                BlockKind::Export,
+                export.key,
+                has_data,
+                defines,
+                export.digest,
+            );
         }
         for (number, segment) in (0..).zip(&self.segments) {
             let (address, length) = (u64::from(segment.address), segment.length / SEGMENT_BLOCK);
@@ -397,6 +518,22 @@ impl Component {
                 });
                 call(Meaning::Builtin(found?));
             }
+            tag if tag == BlockKind::Type as u64 => self.types.push(Type {
+                key: b1,
+                destructor: (b3 != Felt::ZERO).then_some(digest),
+            }),
+            tag if tag == BlockKind::Handle as u64 => {
+                let slot = number(b2)?;
+                let mut all = Intrinsic::ALL.into_iter();
+                let found = all.find(|&intrinsic| {
+                    handle_kind(intrinsic, slot).is_some_and(|k| u64::from(k) == kind)
+                });
+                call(Meaning::Handle {
+                    intrinsic: found?,
+                    key: b1,
+                    slot,
+                });
+            }
             tag if tag == BlockKind::Export as u64 => {
                 self.exports.push(Export { digest, key: b1 });
             }
@@ -445,6 +582,24 @@ fn kind_of(intrinsic: Intrinsic) -> Option<(BlockKind, u8)> {
         | Intrinsic::Restore => Some((BlockKind::Builtin, builtin_code(intrinsic))),
         _ => None,
     }
+}
+
+/// The number by which a record states a procedure for handles of a type: the meaning of a call of it, without
+/// what the type's destructor adds. Nothing for one that the component cannot have, be the type imported or its
+/// own (import 0).
+pub fn handle_kind(intrinsic: Intrinsic, slot: u32) -> Option<u8> {
+    let is_own = slot == 0;
+    let call = IntrinsicCall {
+        intrinsic,
+        by_definer: is_own && matches!(intrinsic, Intrinsic::Drop | Intrinsic::RecvBorrow),
+        destructible: false,
+    };
+    let may = match intrinsic.right() {
+        Right::Holder => true,
+        Right::Definer => is_own,
+        _ => false,
+    };
+    may.then_some(call.code())
 }
 
 /// The number that a record has for a procedure of the VM without a type: with what else the link table says of

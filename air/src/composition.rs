@@ -817,6 +817,12 @@ impl Composition {
         Some(self.exports[found.ok()?].callee)
     }
 
+    /// The first export by key of an instance, if it has any.
+    pub fn first_export(&self, instance: u32) -> Option<&ExportRecord> {
+        let start = self.exports.partition_point(|e| e.instance < instance);
+        self.exports.get(start).filter(|e| e.instance == instance)
+    }
+
     /// Returns the target of a call to `digest` made by instance `source`, or by [`KERNEL_SOURCE`].
     pub fn resolve(&self, source: u32, digest: Word) -> Option<Resolved<'_>> {
         if let Some(link) = self.link(source, digest) {

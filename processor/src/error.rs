@@ -442,6 +442,42 @@ pub enum Trap {
         /// The instance of the composition that the target was made of.
         target: u16,
     },
+    /// A procedure for handles of a resource type, whose import is wired to an instance that defines no such type.
+    #[error(
+        "component {instance} has handles of a resource type of component {target} that {target} does not \
+         define (key {key}): wire the import to the instance that defines it"
+    )]
+    NoType {
+        /// The calling instance.
+        instance: u16,
+        /// The instance that the import is wired to.
+        target: u16,
+        /// The key of the type.
+        key: Felt,
+    },
+    /// A fresh call over an import that is wired to an instance which defines resource types: a new one would have
+    /// none of them.
+    #[error(
+        "component {instance} calls component {target} fresh, which defines resource types: let the import be \
+         shared or isolated"
+    )]
+    FreshDefiner {
+        /// The calling instance.
+        instance: u16,
+        /// The instance that the import is wired to.
+        target: u16,
+    },
+    /// An instance that defines resource types is adopted: who makes their handles would be another.
+    #[error(
+        "component {instance} adopts the calls of component {target}, which defines resource types: call it \
+         instead"
+    )]
+    AdoptedDefiner {
+        /// The calling instance.
+        instance: u16,
+        /// The instance that it adopts.
+        target: u16,
+    },
     /// A wire for an instance whose imports are all wired.
     #[error("component {instance} has no import that is not wired yet")]
     NothingToWire {
@@ -681,7 +717,7 @@ rules! {
     SyscallTargetNotInKernel ControlFlowInBlock NotLinked InstanceRunning DynamicIntrinsic
     UnknownHandle WrongResourceType HandleLent HandleNotOwned BorrowsRemain TableFull UnknownToken
     WrongTokenType WrongOwnership BorrowInResult UnknownContext CallInSyscall LimitExceeded
-    NotWired NoExport WiredElsewhere NothingToWire NotMaker InstalledElsewhere UnknownComponent InvalidComponent
+    NotWired NoExport NoType FreshDefiner AdoptedDefiner WiredElsewhere NothingToWire NotMaker InstalledElsewhere UnknownComponent InvalidComponent
     NotInstalled
 }
 
@@ -708,6 +744,11 @@ impl Trap {
             Self::NoExport {
                 instance, target, ..
             }
+            | Self::NoType {
+                instance, target, ..
+            }
+            | Self::FreshDefiner { instance, target }
+            | Self::AdoptedDefiner { instance, target }
             | Self::WiredElsewhere { instance, target }
             | Self::NotMaker { instance, target } => vec![instance, target],
             _ => Vec::new(),

@@ -32,6 +32,7 @@ use std::{
 
 use miden_assembly::Assembler;
 use miden_core::utils::Serializable;
+use miden_cvm::{Inputs, LinkedComposition, Toolchain};
 use miden_mast_package::{MastArtifact, Package, PackageKind, PackageManifest};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -1069,6 +1070,44 @@ fn the_transaction_is_proven_and_verified() {
     rejection(proven.verify_claim(|claim| {
         claim["composition"]["links"][0]["target"] = 0.into();
     }));
+}
+
+/// The vault and those who have accounts there, installed: they do what they do as a composition, and the statement
+/// has nothing of them.
+#[test]
+fn installed_components_with_resource_types_are_proven_and_verified() {
+    let (installed, composed) = (example("vault/installed.toml"), example("vault/vault.toml"));
+    let inputs = |target: &Path| target.with_extension("inputs");
+    let options = |inputs: &Path| ["-i".to_owned(), inputs.display().to_string()];
+    let given = options(&inputs(&installed));
+    let proven = Proven::new(&installed, &given.each_ref().map(String::as_str));
+    let commitment = proven.answer["composition"].as_str().expect("a commitment");
+    let verified = proven.verify(&["--composition", commitment]).json();
+    assert_ne!(verified["tables"]["instances"], 0);
+    let statement = proven.statement();
+    assert_eq!(statement["composition"]["instances"], 1);
+    assert_eq!(statement["composition"]["resources"], Value::Null);
+    let given = options(&inputs(&composed));
+    let given = given.each_ref().map(String::as_str);
+    let run = on(&["run", "--json"], &composed, &given).json();
+    assert_eq!(run["stack"], proven.answer["stack"]);
+    rejection(proven.verify_claim(|claim| claim["stack_outputs"][0] = 1.into()));
+    // What the inputs name are the components beside them.
+    let told = Inputs::read(&inputs(&installed))
+        .expect("inputs")
+        .advice
+        .stack;
+    let linked = LinkedComposition::load(&installed, &Toolchain::new()).expect("a composition");
+    for (name, told) in ["client", "broker", "reader", "teller", "vault"]
+        .into_iter()
+        .zip(told.chunks(4))
+    {
+        let mut components = linked.installed.iter();
+        let component = components.find(|component| component.name == name);
+        let record = component.expect("it is installed").record();
+        let record = record.expect("it has a record");
+        assert_eq!(record.commitment().as_elements(), told, "{name}");
+    }
 }
 
 #[test]

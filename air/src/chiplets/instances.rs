@@ -14,6 +14,10 @@
 //!
 //! A call of what is held and the procedures for handles to instances are *generic*: a further row
 //! makes a link for one instance of them.
+//!
+//! A component may define resource types. A type's number is made of the instance's index and of how many
+//! blocks follow, so no two have one. Procedures for its handles find it where the import is wired to by which the
+//! component knows it, as calls find exports.
 
 use miden_core::Felt;
 
@@ -21,7 +25,7 @@ use crate::{
     algebra::Algebra,
     builder::{ConstraintBuilder, InstanceFrame},
     columns::{AskedCells, InstanceRow, TableRequestCells, cells_of},
-    component::{BlockKind, FactKind, PAIR},
+    component::{BlockKind, FIRST_INSTALLED_TYPE, FactKind, PAIR},
     composition::{FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::{
         HashAbsorb, HashDigest, HashInput, LinkCoords, LinkLookup, LookupBuilder, MemoryWord,
@@ -61,9 +65,19 @@ fn is_block<E: Algebra>(row: &InstanceRow<E>) -> E {
     row.op.install + sum(row.op.blocks_after_first())
 }
 
+/// 1 on the blocks of a record that are procedures for handles of types.
+fn is_for_handles<E: Algebra>(row: &InstanceRow<E>) -> E {
+    sum(row.op.for_handles())
+}
+
 /// 1 on the blocks of a record that say what a call means.
 fn is_call<E: Algebra>(row: &InstanceRow<E>) -> E {
     sum(row.op.calls())
+}
+
+/// 1 on the blocks of a record that show their order.
+fn is_ordered<E: Algebra>(row: &InstanceRow<E>) -> E {
+    row.op.types + is_call(row) + row.op.export
 }
 
 /// A number of 16-bit limbs, low first.
@@ -83,6 +97,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: 
     record(frame, b);
     order(frame, b);
     blocks(row, b);
+    types(frame, b);
     events(row, b);
     specific(row, b);
 }
@@ -91,7 +106,7 @@ pub fn constraints<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: 
 #[inline(always)]
 fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
-    let ops: [_; 12] = core::array::from_fn(|i| cells_of::<B::Expr, _>(op)[i]);
+    let ops: [_; 17] = core::array::from_fn(|i| cells_of::<B::Expr, _>(op)[i]);
     b.assert_zeros("instances.op_binary", 2, ops.map(Algebra::binary));
     let sum = ops.into_iter().fold(B::Expr::ZERO, |sum, op| sum + op);
     b.assert_zero("instances.one_op", 2, sum.binary());
@@ -99,8 +114,12 @@ fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     b.assert_zero("instances.flag_binary", 2, row.flag.binary());
     // What a block says begins with its kind.
     let tag = |kind: BlockKind| B::Expr::int(kind as u64);
+    let handle = tag(BlockKind::Handle);
     let tags = op.install * tag(BlockKind::Head)
+        + op.types * tag(BlockKind::Type)
         + (op.import + op.resolved) * tag(BlockKind::Import)
+        + op.import * row.flag * (handle - tag(BlockKind::Import))
+        + is_for_handles(row) * handle
         + op.own * tag(BlockKind::Own)
         + op.generic * tag(BlockKind::Generic)
         + op.builtin * tag(BlockKind::Builtin)
@@ -115,24 +134,27 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
     let block = is_block(row);
     let asked = op.install + op.wire + op.tell + op.adopt;
-    let ordered = is_call(row) + op.export;
+    let ordered = is_ordered(row);
     let states = block - op.import - op.segment + op.wire + op.specific;
-    let flags = op.install + op.generic + op.builtin + op.segment + op.specific;
+    let imports = op.import + op.resolved;
+    let for_handles = is_for_handles(row);
+    let flags =
+        op.install + imports + op.generic + op.builtin + for_handles + op.segment + op.specific;
     let [_, _, _, _, b4, b5, b6, b7] = row.block;
     let [_, b1, b2, b3, ..] = row.block;
     let [c0, c1, c2, c3] = row.callee;
     let [k0, k1, k2, k3] = row.commitment;
-    let linked = op.resolved + op.specific;
+    let linked = op.resolved + op.specific + for_handles;
     let named = block + op.specific;
     let used = [
-        (block + op.wire, row.last),
+        (named + op.wire, row.last),
         (flags, row.flag),
         (named + op.wire + op.tell + op.adopt, row.index),
         (block, row.address),
         (block + op.wire + op.specific, row.left),
         (states + op.segment, row.multiplicity),
         (linked + op.wire, row.target),
-        (op.resolved + op.wire, row.domain),
+        (linked + op.wire + op.tell, row.domain),
         (op.install + linked, row.payload),
         (op.install + op.adopt + ordered, row.request.output),
         // Those of the block, and of what answers for it.
@@ -201,19 +223,22 @@ fn record<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
     );
 }
 
-/// Calls stand first, then exports, then segments. Calls are in increasing order of the lowest 48 bits of
-/// their digests' first elements, exports in that of their keys, and segments are numbered: so no call, no
-/// key and no segment stands there twice.
+/// Types stand first, then calls, then exports, then segments. Calls are in increasing order of the lowest 48 bits
+/// of their digests' first elements, types and exports in that of their keys, and segments are numbered: so no
+/// type, no call, no key and no segment stands there twice.
 #[inline(always)]
 fn order<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
     let (cur, next) = (frame.cur, frame.next);
     let (call, next_call) = (is_call(cur), is_call(next));
+    let (types, next_types) = (cur.op.types, next.op.types);
     let (export, next_export) = (cur.op.export, next.op.export);
     let (segment, next_segment) = (cur.op.segment, next.op.segment);
     b.assert_zero(
         "instances.order_kinds",
         2,
-        next_call * (export + segment) + next_export * segment,
+        next_types * (call + export + segment)
+            + next_call * (export + segment)
+            + next_export * segment,
     );
 
     let of = cur.order();
@@ -221,13 +246,13 @@ fn order<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
     b.assert_zero(
         "instances.order_limbs",
         2,
-        call * (cur.block[4] - element) + export * (cur.block[1] - element),
+        call * (cur.block[4] - element) + (types + export) * (cur.block[1] - element),
     );
     // The limbs are those of a number below the modulus, 2^64 - 2^32 + 1.
     let [lower, upper] = [&of.limbs[..2], &of.limbs[2..]].map(of_limbs);
     let greatest = B::Expr::int(u32::MAX.into());
     let distance = greatest - upper;
-    let ordered = call + export;
+    let ordered = is_ordered(cur);
     b.assert_zero(
         "instances.order_below",
         3,
@@ -244,11 +269,11 @@ fn order<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
         [distance, of.upper_inv].map(|cell| ordered * of.is_below.not() * cell),
     );
     let [number, next_number] = [cur, next].map(|row| of_limbs(&row.order().limbs[..3]));
-    let follows = call * next_call + export * next_export;
+    let follows = types * next_types + call * next_call + export * next_export;
     b.assert_zero(
         "instances.order",
         3,
-        (next_call + next_export) * of_limbs(&next.order().gap)
+        is_ordered(next) * of_limbs(&next.order().gap)
             - follows * (next_number - number - B::Expr::ONE),
     );
 
@@ -271,19 +296,27 @@ fn blocks<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         ..
     } = *row;
     let kind = block[3];
-    let import = op.import + op.resolved;
+    // Who defines types is not called fresh: a new instance would have none of them.
+    let lasting = (kind - call_code(LinkKind::Isolated)) * (kind - call_code(LinkKind::Shared));
     b.assert_zero(
         "instances.import_kind",
         4,
-        import
-            * (kind - call_code(LinkKind::Isolated))
-            * (kind - call_code(LinkKind::Shared))
-            * (kind - call_code(LinkKind::Fresh)),
+        op.resolved * lasting * (kind - call_code(LinkKind::Fresh)),
+    );
+    b.assert_zero(
+        "instances.import_of_definer",
+        4,
+        op.resolved * flag * lasting,
     );
     b.assert_zero(
         "instances.has_data_binary",
         3,
         op.own * block[1].binary() + op.export * block[2].binary(),
+    );
+    b.assert_zero(
+        "instances.defines_binary",
+        3,
+        op.own * block[2].binary() + (op.types + op.export) * kind.binary(),
     );
     // Handles are dropped, or one of four others: two bits.
     let (drops, bits) = (c2, [c0, c1]);
@@ -327,6 +360,43 @@ fn blocks<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         + c1 * after_first(Intrinsic::Restore)
         + c2.scale(Felt::from(PAIR));
     b.assert_zero("instances.builtin_kind", 2, op.builtin * (kind - kinds));
+}
+
+/// Constrains types, and the procedures for their handles.
+#[inline(always)]
+fn types<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
+    let InstanceRow {
+        op,
+        flag,
+        index,
+        block,
+        target,
+        ..
+    } = *frame.cur;
+    // The first block says that there are types, and they follow it.
+    b.assert_zero(
+        "instances.defines",
+        2,
+        op.install * (block[3] - frame.next.op.types),
+    );
+    // The definer has its own procedures, and `new` and `rep` are nobody else's.
+    let is_own = is_for_handles(frame.cur) * flag;
+    b.assert_zeros(
+        "instances.own_type",
+        3,
+        [is_own * (target - index), is_own * block[2]],
+    );
+    b.assert_zero("instances.makes_own", 2, op.makes * flag.not());
+    let kind = block[3];
+    let from = |intrinsic| kind - code(intrinsic);
+    let kinds = op.makes * from(Intrinsic::New) * from(Intrinsic::Rep)
+        + op.drops * (from(Intrinsic::Drop) - flag)
+        + op.passes
+            * from(Intrinsic::SendOwn)
+            * from(Intrinsic::SendBorrow)
+            * from(Intrinsic::RecvOwn)
+        + op.borrows * (from(Intrinsic::RecvBorrow) - flag);
+    b.assert_zero("instances.handle_kind", 4, kinds);
 }
 
 /// Constrains what intrinsics ask.
@@ -387,29 +457,29 @@ fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
 }
 
 /// A generic link for one instance: a call of what is held goes to the export that has its key, a
-/// procedure for handles is one for the type of that instance.
+/// procedure for handles is one for the type of that instance. That there is such an instance is shown by its
+/// component, if it was installed, or by an export that it has.
 #[inline(always)]
 fn specific<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow {
         op,
+        last: by_export,
         flag,
         left,
         block,
         target,
-        callee: [c0, c1, c2, c3],
-        payload,
         commitment: [k0, k1, k2, k3],
         ..
     } = *row;
     b.assert_zeros(
         "instances.specific_call",
         3,
-        [block[3], k0, k1, k2, k3].map(|cell| op.specific * flag * cell),
+        [block[3], by_export, k0, k1, k2, k3].map(|cell| op.specific * flag * cell),
     );
     b.assert_zeros(
         "instances.specific_handle",
         3,
-        [block[1], payload, c0, c1, c2, c3].map(|cell| op.specific * flag.not() * cell),
+        [flag.not() * block[1], by_export.binary()].map(|cell| op.specific * cell),
     );
     b.assert_zero(
         "instances.specific_type",
@@ -663,7 +733,7 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         -op.tell,
         c2 - index - one,
     );
-    let ordered = is_call(row) + op.export;
+    let ordered = is_ordered(row);
     let of = row.order();
     for (slot, name, limb) in [
         (0, "instances.order_limb0", of.limbs[0]),
@@ -699,9 +769,11 @@ fn about<E: Algebra>(source: E, kind: E) -> LinkCoords<E> {
 fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let InstanceRow {
         op,
+        last: by_export,
         flag,
         index,
         target,
+        domain,
         callee,
         payload,
         commitment: [k0, k1, k2, k3],
@@ -711,6 +783,22 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let [_, key, slot, kind, d0, d1, d2, d3] = block;
     let zero = B::Expr::ZERO;
     let digest = [d0, d1, d2, d3];
+    // Only what is installed defines types, and that has domain 0.
+    let for_handles = is_for_handles(row);
+    b.add(
+        Slot::WIDE[1],
+        "instances.wire_of_type",
+        for_handles,
+        -(for_handles * flag.not()),
+        LinkLookup {
+            link: LinkCoords {
+                digest: [slot, zero, zero, zero],
+                target,
+                ..about(index, fact(FactKind::Wire))
+            },
+            domain: zero,
+        },
+    );
     let mut add = |at, name, flag: B::Expr, link, domain| {
         b.add(at, name, flag, -flag, LinkLookup { link, domain });
     };
@@ -723,7 +811,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             target,
             ..about(index, fact(FactKind::Wire))
         },
-        row.domain,
+        domain,
     );
     add(
         Slot::WIDE[2],
@@ -735,7 +823,19 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload,
             ..about(target, fact(FactKind::Export))
         },
-        zero,
+        flag,
+    );
+    add(
+        Slot::WIDE[2],
+        "instances.type_of_definer",
+        for_handles,
+        LinkCoords {
+            digest: [key, zero, zero, zero],
+            callee,
+            payload,
+            ..about(target, fact(FactKind::Type))
+        },
+        domain,
     );
     add(
         Slot::WIDE[0],
@@ -757,11 +857,14 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             digest: [key + k0, k1, k2, k3],
             callee,
             payload,
-            ..about(target, fact::<B::Expr>(FactKind::Component) + flag)
+            ..about(
+                target,
+                fact::<B::Expr>(FactKind::Component) + flag + by_export,
+            )
         },
-        zero,
+        domain,
     );
-    // It is one that was installed.
+    // It is one that was installed, and who is adopted defines no types.
     add(
         Slot::WIDE[2],
         "instances.component_of",
@@ -770,7 +873,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             digest: row.commitment,
             ..about(index, fact(FactKind::Component))
         },
-        zero,
+        domain,
     );
 }
 
@@ -789,6 +892,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         index,
         left,
         target,
+        domain,
         callee,
         payload,
         commitment,
@@ -815,7 +919,19 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             digest: commitment,
             ..about(index, fact(FactKind::Component))
         },
-        zero,
+        kind,
+    );
+    let above = B::Expr::int(u64::from(FIRST_INSTALLED_TYPE) + 1);
+    add(
+        "instances.type",
+        op.types,
+        LinkCoords {
+            digest: [b1, zero, zero, zero],
+            callee: digest,
+            payload: above + index + left.scale(Felt::new(1 << 16)),
+            ..about(index, fact(FactKind::Type))
+        },
+        kind,
     );
     add(
         "instances.link",
@@ -827,8 +943,30 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload,
             ..about(index, kind)
         },
-        row.domain,
+        domain,
     );
+    // A drop says whether there is a destructor.
+    let handle = |kind| LinkCoords {
+        digest,
+        target,
+        callee,
+        payload,
+        ..about(index, kind)
+    };
+    let destructible = domain.scale(Felt::from(IntrinsicCall::DESTRUCTIBLE_CODE));
+    add(
+        "instances.drop_link",
+        op.drops,
+        handle(kind + destructible),
+        zero,
+    );
+    add(
+        "instances.handle_link",
+        op.makes + op.passes + op.borrows,
+        handle(kind),
+        zero,
+    );
+    let fresh = call_code::<B::Expr>(LinkKind::Fresh);
     add(
         "instances.own_link",
         op.own,
@@ -837,7 +975,8 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             target: index,
             callee: digest,
             payload: b1,
-            ..about(index, call_code(LinkKind::Fresh))
+            // That of a definer is called isolated, which has the number 0.
+            ..about(index, b2.not() * fresh)
         },
         zero,
     );
@@ -870,7 +1009,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             payload: b2,
             ..about(index, fact(FactKind::Export))
         },
-        zero,
+        kind,
     );
     add(
         "instances.wire",
@@ -880,7 +1019,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             target,
             ..about(index, fact(FactKind::Wire))
         },
-        row.domain,
+        domain,
     );
     let held = flag.scale(Felt::from(LinkKind::Held.code()));
     add(
@@ -889,8 +1028,8 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         LinkCoords {
             digest,
             target,
-            callee,
-            payload: payload + left,
+            callee: row.callee.map(|cell| flag * cell),
+            payload: flag * payload + left,
             ..about(index, kind + held)
         },
         zero,

@@ -11,3 +11,5 @@ mod forged;
 mod installed;
 mod meaning;
 mod specification;
+#[path = "../../../processor/tests/common/types.rs"]
+mod types;

@@ -7,12 +7,6 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NotInstallable {
-    /// It defines a resource type.
-    #[error("it defines the resource type `{0}`, and types are those of a composition's instances")]
-    DefinesType(String),
-    /// It has handles to resources of a composition's instance.
-    #[error("it imports the resource type `{0}`, which only instances of a composition can have")]
-    ImportsType(String),
     /// It imports an exact procedure.
     #[error("its import `{0}` is one exact procedure, where a program wires instances")]
     Root(String),

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use miden_core::{Felt, Word};
 use miden_crypto::hash::rpo::Rpo256;
 use miden_cvm_air::{
-    component::{self, Call, Meaning},
+    component::{self, Call, Meaning, Type},
     composition::{ExportRecord, Intrinsic, IntrinsicRecord, LinkKind, Right},
 };
 
 use crate::{
+    bindings::resources::{IntrinsicImport, ResourceImport, ResourceType},
     error::NotInstallable,
     link::Instance,
     source::component::{Component, Export, Import, ImportKey},
@@ -18,6 +19,30 @@ use crate::{
 /// The key of a function of an interface: the first element of the RPO hash of a text.
 pub fn function_key(interface: &str, version: &str, function: &str) -> Felt {
     Rpo256::hash(format!("miden-cvm function\n{interface}\n{version}\n{function}").as_bytes())[0]
+}
+
+/// The key of a resource type of an interface: the first element of the RPO hash of a text.
+pub fn type_key(interface: &str, version: &str, resource: &str) -> Felt {
+    Rpo256::hash(format!("miden-cvm type\n{interface}\n{version}\n{resource}").as_bytes())[0]
+}
+
+impl ResourceType {
+    /// The key by which imports lead to the type. One of no interface is known by its name in the component, and
+    /// nobody imports it.
+    fn key(&self, name: &str) -> Felt {
+        let name = self.of.as_ref().map_or(name, |of| &of.name);
+        match &self.interface {
+            Some((interface, version)) => type_key(interface, version, name),
+            None => type_key("", "", name),
+        }
+    }
+}
+
+impl ResourceImport {
+    /// The key of the type that it can lead to.
+    fn key(&self) -> Felt {
+        type_key(&self.interface, &self.version, &self.resource)
+    }
 }
 
 impl Import {
@@ -53,18 +78,25 @@ impl Component {
         })
     }
 
+    /// The type of another component whose handles an intrinsic is for.
+    fn imported_type(&self, call: &IntrinsicImport) -> Option<&ResourceImport> {
+        let name = call.resource.as_ref().filter(|_| call.is_imported)?;
+        let import = self.resource_imports.get(name)?;
+        (!import.is_of_instances()).then_some(import)
+    }
+
+    /// The type of its own whose handles an intrinsic is for, with its name.
+    fn own_type(&self, call: &IntrinsicImport) -> Option<(&str, &ResourceType)> {
+        let name = call.resource.as_ref().filter(|_| !call.is_imported)?;
+        let (name, of) = self.resources.get_key_value(name)?;
+        Some((name, of))
+    }
+
     /// The record by which a program installs instances of the component, with its commitment.
     ///
     /// # Errors
     /// Returns an error if the component has something that only instances of a composition can have.
     pub fn record(&self) -> Result<component::Component, NotInstallable> {
-        if let Some(name) = self.resources.keys().next() {
-            return Err(NotInstallable::DefinesType(name.clone()));
-        }
-        let mut types = self.resource_imports.iter();
-        if let Some((name, _)) = types.find(|(_, import)| !import.is_of_instances()) {
-            return Err(NotInstallable::ImportsType(name.clone()));
-        }
         if let Some(segment) = self.segments.iter().find(|segment| segment.is_public) {
             return Err(NotInstallable::PublicData(segment.address));
         }
@@ -93,6 +125,10 @@ impl Component {
             let kind = import.kind.unwrap_or(LinkKind::Shared);
             imports.push((interface, digest, key, kind));
         }
+        // So are its types, if only code handles them.
+        let used = self.intrinsics.iter();
+        let used = used.filter_map(|call| self.imported_type(call));
+        interfaces.extend(used.map(|import| (import.interface.as_str(), import.version.as_str())));
         // The interface of each import is among them.
         let slots: BTreeMap<_, _> = interfaces.into_iter().zip(1..).collect();
         let imported: BTreeSet<Word> = imports.iter().map(|(_, digest, ..)| *digest).collect();
@@ -104,16 +140,27 @@ impl Component {
         for call in &self.intrinsics {
             let intrinsic = call.intrinsic;
             let may = match intrinsic.right() {
-                Right::Holder | Right::Instance => true,
-                Right::Definer | Right::Maker | Right::Installer | Right::Kernel => false,
+                Right::Definer | Right::Holder | Right::Instance => true,
+                Right::Maker | Right::Installer | Right::Kernel => false,
             };
             if !may {
                 return Err(NotInstallable::Intrinsic(intrinsic));
             }
-            calls.push(Call {
-                digest: call.digest,
-                meaning: Meaning::Builtin(intrinsic),
-            });
+            let handle = |key, slot| Meaning::Handle {
+                intrinsic,
+                key,
+                slot,
+            };
+            let meaning = match (self.imported_type(call), self.own_type(call)) {
+                (Some(import), _) => {
+                    let interface = (import.interface.as_str(), import.version.as_str());
+                    handle(import.key(), slots[&interface])
+                }
+                (None, Some((name, own))) => handle(own.key(name), 0),
+                (None, None) => Meaning::Builtin(intrinsic),
+            };
+            let digest = call.digest;
+            calls.push(Call { digest, meaning });
         }
         let own = self.own_calls.iter().copied();
         calls.extend(
@@ -128,8 +175,13 @@ impl Component {
             length: segment.elements.len() as u32,
             commitment: segment.commitment,
         });
-        let record =
-            component::Component::new(calls, self.exports_by_key().collect(), segments.collect());
+        let types = self.resources.iter().map(|(name, of)| Type {
+            key: of.key(name),
+            destructor: of.destructor,
+        });
+        let exports = self.exports_by_key().collect();
+        let record = component::Component::new(calls, exports, segments.collect());
+        let record = record.with_types(types.collect());
         record.validate()?;
         Ok(record)
     }

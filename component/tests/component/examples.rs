@@ -964,14 +964,6 @@ fn rights_over_what_is_installed_are_the_compositions_to_give() {
         )],
         "whatever instances",
     );
-    transaction_fails(
-        &[(
-            "account/component.toml",
-            "[imports.account]",
-            "[resources.thing]\ninterface = \"bank:thing\"\n\n[imports.account]",
-        )],
-        "defines the resource type",
-    );
     let public = "felts = [1_000_000]\npublic = true";
     transaction_fails(
         &[("account/component.toml", "felts = [1_000_000]", public)],

@@ -157,6 +157,12 @@ impl Installations {
         self.get(index).map(|_| index)
     }
 
+    /// Returns `true` if the instance of an index was installed and defines resource types.
+    pub fn defines_types(&self, index: u16) -> bool {
+        let installed = self.get(index);
+        installed.is_some_and(|installed| installed.component.component.defines_types())
+    }
+
     /// The number of the type that stands for those of all installed instances.
     pub const ANY_TYPE: u32 = FIRST_INSTANCE_TYPE + INSTALLED;
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::{
-    component::Meaning,
+    component::{Meaning, installed_type},
     composition::{
         Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, IntrinsicRecord, KERNEL_SOURCE,
         LinkKind, LinkRecord, Resolved, Right, SegmentRecord,
@@ -256,7 +256,8 @@ impl Instances {
     /// Resolves a call of an instance to `digest`, with `last` as the last of the elements that cross.
     ///
     /// # Errors
-    /// If there is no link for it, the target is running, or the caller does not hold it.
+    /// If there is no link for it, the target is running, the caller does not hold it, or the target or the
+    /// resource type is not there where the import is wired to.
     pub fn resolve(&mut self, digest: Word, last: Felt, by: Calling) -> OpResult<Callee> {
         let source = by.source;
         if let Some(installed) = self.installations.get(source) {
@@ -279,11 +280,41 @@ impl Instances {
                 Meaning::Import { key, slot, kind } => {
                     let target = installed.wire(slot).ok_or_else(not_linked)?;
                     let callee = self.export(source, target.index(), key)?;
+                    if kind == LinkKind::Fresh && self.installations.defines_types(target.index()) {
+                        return Err(Box::new(Trap::FreshDefiner {
+                            instance: source,
+                            target: target.index(),
+                        }));
+                    }
                     self.resolve_wire(&link(kind, target.index(), callee), target.domain(), by)
                 }
-                Meaning::Own => self.resolve_link(&link(LinkKind::Fresh, source, digest), last, by),
+                Meaning::Own => {
+                    // A new instance of who defines types has a domain of its own, and its types there.
+                    let kind = match self.installations.defines_types(source) {
+                        true => LinkKind::Isolated,
+                        false => LinkKind::Fresh,
+                    };
+                    self.resolve_link(&link(kind, source, digest), last, by)
+                }
                 Meaning::Held(key) => self.resolve_by_key(digest, key, last, by),
                 Meaning::Builtin(intrinsic) => Ok(Callee::Intrinsic(builtin(intrinsic))),
+                Meaning::Handle {
+                    intrinsic,
+                    key,
+                    slot,
+                } => {
+                    let definer = match slot {
+                        0 => source,
+                        slot => installed.wire(slot).ok_or_else(not_linked)?.index(),
+                    };
+                    let callee = self.for_handles(intrinsic, definer, key, slot == 0);
+                    let callee = callee.ok_or(Trap::NoType {
+                        instance: source,
+                        target: definer,
+                        key,
+                    })?;
+                    Ok(Callee::Intrinsic(callee))
+                }
             };
         }
         match self.composition.resolve(source.into(), digest) {
@@ -315,6 +346,29 @@ impl Instances {
         let home = if link.kind.keeps_home() { by.home } else { own };
         let entered = self.entered(link, ContextId::new(domain, target), home)?;
         Ok(Callee::Procedure(entered, None))
+    }
+
+    /// An intrinsic for handles of a type that an installed instance defines, if it has such a type.
+    fn for_handles(
+        &self,
+        intrinsic: Intrinsic,
+        definer: u16,
+        key: Felt,
+        by_definer: bool,
+    ) -> Option<IntrinsicCallee> {
+        let component = self.installations.get(definer)?.component.component();
+        let (_, left, of) = component.own_type(key)?;
+        let told = matches!(intrinsic, Intrinsic::Drop | Intrinsic::RecvBorrow);
+        Some(IntrinsicCallee {
+            call: IntrinsicCall {
+                intrinsic,
+                by_definer: by_definer && told,
+                destructible: intrinsic == Intrinsic::Drop && of.destructor.is_some(),
+            },
+            resource: installed_type(definer, left),
+            definer,
+            destructor: of.destructor,
+        })
     }
 
     /// Resolves a call over an import that is wired to an instance of a domain.
@@ -398,8 +452,9 @@ impl Instances {
         (is_of_composition || self.installations.get(index).is_some()).then_some(index)
     }
 
-    /// Gives an intrinsic for handles to any installed instance the type that the caller's table has of the
-    /// handle, or the token: the instance that it leads to.
+    /// Gives an intrinsic for handles to any instance the type that the caller's table has of the handle, or the
+    /// token: the instance that it leads to. It was installed, or the program has made it of one of the composition's
+    /// that has exports by key.
     pub fn specify(&self, callee: &IntrinsicCallee, input: Felt) -> IntrinsicCallee {
         if callee.resource != Installations::ANY_TYPE {
             return *callee;
@@ -408,7 +463,12 @@ impl Instances {
             Intrinsic::RecvOwn | Intrinsic::RecvBorrow => self.tokens.type_of(input),
             _ => self.tables[self.current()].type_of(input),
         };
-        match found.and_then(|found| self.installations.index_of_type(found)) {
+        let index = found.and_then(|found| self.index_of_type(found));
+        let is_there = |index: &u16| {
+            let installed = self.installations.get(*index).is_some();
+            installed || self.composition.first_export((*index).into()).is_some()
+        };
+        match index.filter(is_there) {
             Some(index) => IntrinsicCallee {
                 resource: FIRST_INSTANCE_TYPE + u32::from(index),
                 definer: index,
@@ -605,7 +665,7 @@ impl Instances {
         else {
             return Vec::new();
         };
-        if callee.resource < FIRST_INSTANCE_TYPE || !handle.own {
+        if self.index_of_type(callee.resource).is_none() || !handle.own {
             return Vec::new();
         }
         let context = held_context(handle.rep, callee.definer);
@@ -860,7 +920,8 @@ impl Instances {
     /// Takes the calls of an installed instance over, and its handle away.
     ///
     /// # Errors
-    /// If this is an isolated call, the caller does not own the instance, or that is running or not wired.
+    /// If this is an isolated call, the caller does not own the instance, or that is running, not wired, or
+    /// defines resource types.
     pub fn adopt(&mut self, handle: Felt, by: Calling) -> OpResult<InstanceOp> {
         self.check_home(by)?;
         let (index, _) = self.find_installed(handle, by)?;
@@ -870,6 +931,12 @@ impl Instances {
             return Err(Box::new(Trap::NotWired {
                 instance: index,
                 left,
+            }));
+        }
+        if self.installations.defines_types(index) {
+            return Err(Box::new(Trap::AdoptedDefiner {
+                instance: by.context.index(),
+                target: index,
             }));
         }
         let state = self.state_to_enter(ContextId::new(by.home, index))?;

@@ -97,8 +97,8 @@ impl<T: Tracer> Process<T> {
         Ok(entered)
     }
 
-    /// The procedure that an instance about to be installed exports and no loaded forest has; the host is
-    /// to be asked for it.
+    /// The procedure by which an instance about to be installed is entered (an export, or a destructor) and which no
+    /// loaded forest has; the host is to be asked for it.
     ///
     /// # Errors
     /// If the intrinsic would trap for the component.
@@ -111,12 +111,14 @@ impl<T: Tracer> Process<T> {
             return Ok(None);
         };
         let component = instances.component(commitment, &self.advice)?;
-        let mut exports = component.component().exports.iter();
-        let found = exports.find(|export| {
-            self.forests.find(Forests::MAIN, &export.digest).is_none()
-                && self.forests.answer(&export.digest).is_none()
-        });
-        Ok(found.map(|export| export.digest))
+        let component = component.component();
+        let exports = component.exports.iter().map(|export| export.digest);
+        let destructors = component.types.iter().filter_map(|of| of.destructor);
+        let mut entered = exports.chain(destructors);
+        Ok(entered.find(|digest| {
+            self.forests.find(Forests::MAIN, digest).is_none()
+                && self.forests.answer(digest).is_none()
+        }))
     }
 
     /// Installs an instance, wires one, tells the commitment of its component, or adopts its calls.

@@ -27,7 +27,8 @@ const STUBS: &str = "
     pub proc b1 push.1003 drop end
     pub proc b2 push.1004 drop end
     pub proc c1 push.1005 drop end
-    pub proc c2 push.1006 drop end";
+    pub proc c2 push.1006 drop end
+    pub proc d1 push.1007 drop end";
 
 /// The number of resource types that have stubs.
 const STUBBED_TYPES: u64 = 4;
@@ -307,6 +308,7 @@ impl Builder {
     /// those that tell callers and components.
     pub fn with_handles(&self, component: Component) -> Component {
         let Component {
+            types,
             mut calls,
             exports,
             segments,
@@ -319,7 +321,7 @@ impl Builder {
                 });
             }
         }
-        Component::new(calls, exports, segments)
+        Component::new(calls, exports, segments).with_types(types)
     }
 
     /// Puts a component's record into the advice.

@@ -24,4 +24,5 @@ mod same_host;
 mod saving;
 mod trace;
 mod traps;
+mod types;
 mod wired;

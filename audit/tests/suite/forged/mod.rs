@@ -32,6 +32,7 @@ mod sequence;
 mod streams;
 mod tables;
 pub mod toolkit;
+mod types;
 mod wired;
 
 use toolkit::Forgery;

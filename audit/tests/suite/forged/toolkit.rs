@@ -29,9 +29,12 @@ use crate::{common::Case, composition::Builder};
 pub const CYCLE: usize = 8;
 
 /// The messages of facts that rows of installed instances state.
-const INSTANCE_FACTS: [&str; 9] = [
+const INSTANCE_FACTS: [&str; 12] = [
     "instances.component",
+    "instances.type",
     "instances.link",
+    "instances.drop_link",
+    "instances.handle_link",
     "instances.own_link",
     "instances.generic",
     "instances.builtin",

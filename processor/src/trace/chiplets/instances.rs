@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use miden_core::{Felt, FieldElement, ONE, Word, ZERO};
 use miden_cvm_air::{
     columns::{AskedCells, Cells, InstanceOps, InstanceRow, OrderCells},
-    component::{BLOCK, BlockKind, Meaning, builtin_code, order_of},
+    component::{BLOCK, BlockKind, Component, Meaning, builtin_code, installed_type, order_of},
     composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall},
     lookup::Space,
 };
@@ -86,6 +86,8 @@ pub struct InstanceRecorder {
     specific: Vec<Specific>,
     /// Positions in `specific`.
     known: HashMap<(u32, Word, u16), usize>,
+    /// The key of an export of each instance of the composition that has any.
+    exports: HashMap<u16, Felt>,
     rows: usize,
 }
 
@@ -103,8 +105,11 @@ pub struct Others<'a> {
 impl InstanceRecorder {
     /// Returns an empty recorder for a run of a composition, or of an open program.
     pub fn new(composition: Option<&Composition>) -> Self {
+        let exports = composition.map_or(&[][..], Composition::exports).iter();
+        let exports = exports.filter_map(|e| Some((u16::try_from(e.instance).ok()?, e.key)));
         Self {
             first: composition.map_or(0, Composition::num_instances),
+            exports: exports.collect(),
             ..Self::default()
         }
     }
@@ -367,7 +372,10 @@ impl InstanceRecorder {
                 .map(|link| self.specific_row(link, rom)),
         );
         for (access, number) in &self.told {
-            let row = tell_row(access, number);
+            let mut row = tell_row(access, number);
+            if let InstanceOp::Tell { index, .. } = access.op {
+                row.domain = self.defines(index);
+            }
             let [low, high, next, _] = row.callee;
             for limb in [low, high, next - row.index - ONE] {
                 ranges.add(limb.as_int() as u16);
@@ -390,12 +398,24 @@ impl InstanceRecorder {
                     *wired.entry((run.index, slot)).or_default() += 1;
                     premises.push(self.premise(target.index(), key));
                 }
+                if let Some(of) = self.type_of(run, block) {
+                    if of.slot != 0 {
+                        *wired.entry((run.index, of.slot)).or_default() += 1;
+                    }
+                    premises.push(Premise::Block(of.definer, of.block));
+                }
             }
         }
         for link in &self.specific {
             match link.call {
                 SpecificCall::Held(key) => premises.push(self.premise(link.target, key)),
-                SpecificCall::Handle(_) => premises.push(Premise::Block(link.target, 0)),
+                SpecificCall::Handle(_) => {
+                    let export = self.shown_by(link.target);
+                    premises.push(match export {
+                        Some(key) => Premise::Export(link.target, key),
+                        None => Premise::Block(link.target, 0),
+                    });
+                }
             }
         }
         let told = self.told.iter().map(|(access, _)| access);
@@ -417,6 +437,33 @@ impl InstanceRecorder {
             Some((block, _)) => Premise::Block(target, block),
             None => Premise::Export(target, key),
         }
+    }
+
+    /// The key of an export by which an instance shows to be there that the program has not installed.
+    fn shown_by(&self, target: u16) -> Option<Felt> {
+        match self.component(target) {
+            Some(_) => None,
+            None => self.exports.get(&target).copied(),
+        }
+    }
+
+    /// Whether an installed instance defines resource types.
+    fn defines(&self, index: u16) -> Felt {
+        let component = self.component(index).map(LoadedComponent::component);
+        flag(component.is_some_and(Component::defines_types))
+    }
+
+    /// The type for whose handles a block of a record is, if there is one where its import is wired to.
+    fn type_of(&self, run: &Run, block: usize) -> Option<TypeOf> {
+        let (key, slot, target) = run.for_handles(block)?;
+        let (of, left, defined) = self.component(target)?.component().own_type(key)?;
+        Some(TypeOf {
+            slot,
+            definer: target,
+            block: of,
+            resource: installed_type(target, left),
+            destructor: defined.destructor,
+        })
     }
 
     /// The digest that a call of an export executes, and whether the instance has static data.
@@ -444,7 +491,31 @@ impl InstanceRecorder {
             ..InstanceRow::filled(ZERO)
         };
         let is = |kind: BlockKind| block[0] == Felt::from(kind as u8);
-        if is(BlockKind::Head) {
+        let of_type = self.type_of(run, number).filter(|_| lookups != 0);
+        if let Some(of) = of_type {
+            row.flag = flag(of.slot == 0);
+            row.target = Felt::from(of.definer);
+            row.domain = flag(of.destructor.is_some());
+            row.callee = of.destructor.unwrap_or_default().into();
+            row.payload = Felt::from(of.resource) + ONE;
+            let op = &mut row.op;
+            let kind = block[3].as_int();
+            let is = |intrinsic: Intrinsic, more: u64| {
+                let code = u64::from(intrinsic.code());
+                (code..=code + more).contains(&kind)
+            };
+            let (made, dropped) = (is(Intrinsic::New, 1), is(Intrinsic::Drop, 1));
+            *match () {
+                () if made => &mut op.makes,
+                () if dropped => &mut op.drops,
+                () if is(Intrinsic::RecvBorrow, 1) => &mut op.borrows,
+                () => &mut op.passes,
+            } = ONE;
+        } else if is(BlockKind::Handle) {
+            (row.op.import, row.flag) = (ONE, ONE);
+        } else if is(BlockKind::Type) {
+            row.op.types = ONE;
+        } else if is(BlockKind::Head) {
             row.op.install = ONE;
             let slots = block[2];
             if slots != ZERO {
@@ -461,6 +532,7 @@ impl InstanceRecorder {
                     row.op.resolved = ONE;
                     row.target = Felt::from(target.index());
                     row.domain = Felt::from(target.domain());
+                    row.flag = self.defines(target.index());
                     (row.callee, row.payload) = self.callee(target.index(), key, rom);
                 }
                 None => row.op.import = ONE,
@@ -494,11 +566,9 @@ impl InstanceRecorder {
         }
         if is_ordered(&row) {
             let before = Some(&run.blocks[number - 1]);
-            let is_export = |block: &[Felt; BLOCK]| block[0] == Felt::from(BlockKind::Export as u8);
             let head = Felt::from(BlockKind::Head as u8);
-            let same = |before: &&[Felt; BLOCK]| {
-                before[0] != head && is_export(before) == is_export(&block)
-            };
+            let same =
+                |before: &&[Felt; BLOCK]| before[0] != head && group_of(before) == group_of(&block);
             order_row(&mut row, before.filter(same));
         }
         row
@@ -518,21 +588,58 @@ impl InstanceRecorder {
         match link.call {
             SpecificCall::Held(key) => {
                 row.flag = ONE;
+                row.domain = self.defines(link.target);
                 row.block[1] = key;
                 (row.callee, row.payload) = self.callee(link.target, key, rom);
             }
             SpecificCall::Handle(call) => {
                 row.block[3] = Felt::from(call.code());
                 row.left = target + Felt::from(FIRST_INSTANCE_TYPE) + ONE;
-                let commitment = self.component(link.target).map(LoadedComponent::commitment);
-                row.commitment = commitment.unwrap_or_default().into();
+                match self.shown_by(link.target) {
+                    Some(key) => {
+                        row.last = ONE;
+                        row.commitment[0] = key;
+                        (row.callee, row.payload) = self.callee(link.target, key, rom);
+                    }
+                    None => {
+                        row.domain = self.defines(link.target);
+                        let commitment =
+                            self.component(link.target).map(LoadedComponent::commitment);
+                        row.commitment = commitment.unwrap_or_default().into();
+                    }
+                }
             }
         }
         row
     }
 }
 
+/// A type of an installed instance, as a procedure for its handles finds it.
+#[derive(Debug, Clone, Copy)]
+struct TypeOf {
+    /// The import that leads to the definer; 0 for a type of the instance's own.
+    slot: u32,
+    definer: u16,
+    /// The number of the block that defines it.
+    block: usize,
+    resource: u32,
+    destructor: Option<Word>,
+}
+
 impl Run {
+    /// The key of the type for whose handles a block is, the number of the import that it is found by, and the
+    /// instance that this leads to.
+    fn for_handles(&self, block: usize) -> Option<(Felt, u32, u16)> {
+        let [tag, key, slot, ..] = self.blocks[block];
+        if tag != Felt::from(BlockKind::Handle as u8) {
+            return None;
+        }
+        match slot.as_int() as u32 {
+            0 => Some((key, 0, self.index)),
+            slot => Some((key, slot, self.wires.get(&slot)?.index())),
+        }
+    }
+
     /// The key and the number of the import that a block states, and the instance that it is wired to.
     fn import(&self, block: usize) -> Option<(Felt, u32, ContextId)> {
         let [tag, key, slot, ..] = self.blocks[block];
@@ -566,20 +673,26 @@ fn flag(set: bool) -> Felt {
     Felt::from(u8::from(set))
 }
 
-/// Returns `true` for calls and exports.
+/// Returns `true` for types, calls and exports.
 fn is_ordered(row: &InstanceRow<Felt>) -> bool {
-    row.op.calls().contains(&ONE) || row.op.export == ONE
+    row.op.types == ONE || row.op.calls().contains(&ONE) || row.op.export == ONE
 }
 
-/// The element by which a call or an export is ordered.
+/// The blocks among which one is ordered: types, exports, or calls.
+fn group_of(block: &[Felt; BLOCK]) -> Option<BlockKind> {
+    let mut keyed = [BlockKind::Type, BlockKind::Export].into_iter();
+    keyed.find(|kind| block[0] == Felt::from(*kind as u8))
+}
+
+/// The element by which a type, a call or an export is ordered.
 fn ordered_element(block: &[Felt; BLOCK]) -> Felt {
-    match block[0] == Felt::from(BlockKind::Export as u8) {
-        true => block[1],
-        false => block[4],
+    match group_of(block) {
+        Some(_) => block[1],
+        None => block[4],
     }
 }
 
-/// Shows that a call or an export comes after the one before.
+/// Shows that a type, a call or an export comes after the one before.
 fn order_row(row: &mut InstanceRow<Felt>, before: Option<&[Felt; BLOCK]>) {
     let element = ordered_element(&row.block);
     let gap = before.map_or(0, |before| {

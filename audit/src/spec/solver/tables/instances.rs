@@ -5,7 +5,7 @@ use super::{ADVICE, BEFORE, CHOICE, Given, LATER, Rows, When, given, passed};
 /// The cells that a block takes over from the one before it.
 const CONTINUED: &str = "instances.index instances.address instances.left instances.commitment";
 
-/// The distance of the element of a call or an export from the one before.
+/// The distance of the element of a type, a call or an export from the one before.
 const GAP: &str = "instances.request.sender instances.request.input instances.request.output";
 
 /// The element of the block before.
@@ -15,11 +15,21 @@ const HANDLE: &str = "type of the handle";
 /// The run of blocks of an instance, which has one commitment.
 const RECORD: &str = "record of the instance";
 
-/// The flags of calls and exports, which stand in order in a record, each with this behind it.
+/// The flags of types, calls and exports, which stand in order in a record, each with this behind it.
 macro_rules! ordered {
     ($prime:literal) => {
         concat!(
-            "instances.op.import",
+            "instances.op.types",
+            $prime,
+            " instances.op.makes",
+            $prime,
+            " instances.op.drops",
+            $prime,
+            " instances.op.passes",
+            $prime,
+            " instances.op.borrows",
+            $prime,
+            " instances.op.import",
             $prime,
             " instances.op.resolved",
             $prime,
@@ -47,6 +57,7 @@ const BLOCK: When = &[(concat!("instances.op.install ", later!("")), 1)];
 const LATER_BLOCK: When = &[(later!(""), 1)];
 const ORDERED_BLOCK: When = &[(ordered!(""), 1)];
 const GENERIC: When = &[("instances.op.generic", 1)];
+const PASSES: When = &[("instances.op.passes", 1)];
 const WIRE: When = &[("instances.op.wire", 1)];
 const SPECIFIC: When = &[("instances.op.specific", 1)];
 const TELL: When = &[("instances.op.tell", 1)];
@@ -65,9 +76,11 @@ const GIVEN: &[Given] = &[
     given("instances.block", BLOCK, ADVICE),
     // No two meanings of a generic block have one number.
     given("instances.flag instances.callee[0..3]", GENERIC, ADVICE),
+    // No import has the number 0, which stands for the component's own types.
+    given("instances.flag", PASSES, ADVICE),
     given("instances.index instances.target", WIRE, HANDLE),
     given(
-        "instances.index instances.flag instances.block instances.target",
+        "instances.index instances.last instances.flag instances.block instances.target",
         SPECIFIC,
         CHOICE,
     ),
