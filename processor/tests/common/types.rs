@@ -50,7 +50,7 @@ pub const USER: &str = "
 pub const FRIEND: &str = "
     pub proc pull call.stubs::b1 call.stubs::recv_own0 call.stubs::drop0 end";
 
-/// Who calls a user isolated.
+/// A component that calls a user isolated.
 pub const AWAY: &str = "pub proc outer call.stubs::c2 end";
 
 /// A function of an import.

@@ -447,7 +447,7 @@ impl InstanceRecorder {
         }
     }
 
-    /// Whether an installed instance defines resource types.
+    /// 1 if an instance was installed and defines resource types.
     fn defines(&self, index: u16) -> Felt {
         let component = self.component(index).map(LoadedComponent::component);
         flag(component.is_some_and(Component::defines_types))
@@ -504,13 +504,16 @@ impl InstanceRecorder {
                 let code = u64::from(intrinsic.code());
                 (code..=code + more).contains(&kind)
             };
-            let (made, dropped) = (is(Intrinsic::New, 1), is(Intrinsic::Drop, 1));
-            *match () {
-                () if made => &mut op.makes,
-                () if dropped => &mut op.drops,
-                () if is(Intrinsic::RecvBorrow, 1) => &mut op.borrows,
-                () => &mut op.passes,
-            } = ONE;
+            let given = if is(Intrinsic::New, 1) {
+                &mut op.makes
+            } else if is(Intrinsic::Drop, 1) {
+                &mut op.drops
+            } else if is(Intrinsic::RecvBorrow, 1) {
+                &mut op.borrows
+            } else {
+                &mut op.passes
+            };
+            *given = ONE;
         } else if is(BlockKind::Handle) {
             (row.op.import, row.flag) = (ONE, ONE);
         } else if is(BlockKind::Type) {
