@@ -194,7 +194,7 @@ impl Run<'_> {
             .await
     }
 
-    /// What this machine runs with.
+    /// The inputs of this machine.
     fn inputs(&self) -> ExecutionInputs<'_> {
         ExecutionInputs {
             program: self.program,

@@ -49,7 +49,7 @@ const STUBS: [(&str, Intrinsic); 3] = [
 
 /// Where the kernel has the roots of the native account's procedures.
 const PROCEDURES: u64 = 8224;
-/// How far it is from there to those of the first foreign account that is loaded, and from each to the next.
+/// The distance from there to those of the first foreign account that is loaded, and from each to the next.
 const ACCOUNT_LENGTH: u64 = 8192;
 /// Where it has the root of the transaction's script.
 const TX_SCRIPT: u64 = 428;
@@ -64,7 +64,7 @@ pub enum InstancesError {
         "the transaction kernel of `miden-protocol` has no loop over notes, or the prelude is not assembled: {0}"
     )]
     Kernel(String),
-    /// What is to be known of a foreign account is not among the transaction's inputs.
+    /// A foreign account is not among the transaction's inputs, or not all that has to be known of it.
     #[error("the foreign account {id} is not among the transaction's inputs: {reason}")]
     ForeignAccount {
         /// The account's id, or the two elements that are none.
@@ -394,7 +394,7 @@ impl Imports {
             .collect()
     }
 
-    /// What the prelude's `imports` takes.
+    /// The advice that the prelude's `imports` takes.
     fn advice(&self) -> Vec<u64> {
         let calls = self.calls().into_iter();
         calls
@@ -403,21 +403,21 @@ impl Imports {
             .collect()
     }
 
-    /// What the prelude's `wires` takes.
+    /// The advice that the prelude's `wires` takes.
     fn wires(&self) -> Vec<u64> {
         let handles = self.0.iter().rev().flat_map(|(handle, _)| [1, *handle]);
         handles.chain([0]).collect()
     }
 }
 
-/// What is installed for a transaction: the components, and what the prelude takes from the advice.
+/// The components that are installed for a transaction, and what the prelude takes from the advice.
 struct Installation {
     components: Vec<Component>,
     advice: Vec<Felt>,
 }
 
 impl Installation {
-    /// What is installed for a transaction whose run has loaded these foreign accounts.
+    /// The installation for a transaction whose run has loaded these foreign accounts.
     fn of(inputs: &TransactionInputs, loaded: &[[Felt; 2]]) -> Result<Self, InstancesError> {
         let (first, step) = NOTE_SCRIPT;
         let notes = inputs.input_notes().iter();

@@ -127,7 +127,7 @@ fn note_for(builder: &mut MockChainBuilder, target: &Account) -> Note {
         .expect("a note")
 }
 
-/// What a transaction of an account runs in, which consumes notes of the chain and other ones.
+/// The context of a transaction of an account, which consumes notes of the chain and other ones.
 fn context_of(
     chain: &MockChain,
     account: &Account,

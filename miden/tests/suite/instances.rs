@@ -200,7 +200,7 @@ fn a_procedure_of_two_accounts_is_refused_by_name() {
     );
 }
 
-/// What a lying host says of a foreign account.
+/// The answer of a lying host about a foreign account.
 #[test]
 fn advice_that_lies_about_foreign_accounts_is_refused() {
     let (kernel, (inputs, _)) = (kernel(), foreign(Invoked::ByName));
