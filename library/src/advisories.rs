@@ -244,16 +244,15 @@ impl Known {
 static KNOWN: LazyLock<Known> =
     LazyLock::new(|| known(published_core_interface(), core_interface()));
 
-/// Facts about the two libraries, all of which follow from their interfaces.
+/// Facts about the two libraries, all of which follow from their interfaces, and from the advisories that the
+/// published code is said to have.
 fn known(published: &Library, corrected: &Library) -> Known {
     let forest = published.mast_forest();
-    let mut faulty = BTreeMap::new();
     let mut patterns = Vec::new();
     for (advisory, Advisory { code, .. }) in ADVISORIES.iter().enumerate() {
         for &name in *code {
-            let digest = replaced()[name];
             let node = forest
-                .find_procedure_root(digest)
+                .find_procedure_root(replaced()[name])
                 .expect("the forest has all that was published");
             if let MastNode::Block(_) = &forest[node] {
                 patterns.push(Pattern {
@@ -262,22 +261,12 @@ fn known(published: &Library, corrected: &Library) -> Known {
                     operations: without_event(operations(&forest[node])),
                 });
             }
-            faulty.insert(digest, advisory);
         }
     }
-    let mut reached = Reached {
-        forest,
-        faulty,
-        patterns: &patterns,
-        known: BTreeMap::new(),
-    };
     let by_digest = replaced().iter().map(|(name, &digest)| {
-        let node = forest
-            .find_procedure_root(digest)
-            .expect("the forest has all that was published");
         let published = Published {
             name: name.clone(),
-            advisories: reached.from(node),
+            advisories: advisories_of(name),
         };
         (digest, published)
     });
@@ -292,36 +281,13 @@ fn known(published: &Library, corrected: &Library) -> Known {
     }
 }
 
-/// Finds out which advisories nodes of the published library have.
-struct Reached<'a> {
-    forest: &'a MastForest,
-    faulty: BTreeMap<Word, usize>,
-    patterns: &'a [Pattern],
-    known: BTreeMap<u32, BTreeSet<usize>>,
-}
-
-impl Reached<'_> {
-    fn from(&mut self, id: MastNodeId) -> BTreeSet<usize> {
-        if let Some(known) = self.known.get(&id.into()) {
-            return known.clone();
-        }
-        let node = &self.forest[id];
-        let mut advisories: BTreeSet<usize> = self
-            .faulty
-            .get(&node.digest())
-            .copied()
-            .into_iter()
-            .collect();
-        let contained = contained(self.patterns, node).into_iter();
-        advisories.extend(contained.map(|pattern| pattern.advisory));
-        let mut children = Vec::new();
-        node.for_each_child(|child| children.push(child));
-        for child in children {
-            advisories.extend(self.from(child));
-        }
-        self.known.insert(id.into(), advisories.clone());
-        advisories
-    }
+/// The advisories that a published procedure or instruction has, by itself or by what it uses.
+fn advisories_of(name: &str) -> BTreeSet<usize> {
+    let mut lines = include_str!("../assets/advisories.txt").lines();
+    let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let ids = line.unwrap_or_default().split(' ');
+    let places = ids.filter_map(|id| ADVISORIES.iter().position(|known| known.id == id));
+    places.collect()
 }
 
 /// The operations of a basic block, without what does not enter its digest.
@@ -360,5 +326,61 @@ mod tests {
         let of_code = known(published_core_library(), core_library());
         assert!(!of_code.patterns.is_empty());
         assert!(*KNOWN == of_code);
+    }
+
+    /// Finds out what advisories nodes of the published library have.
+    struct Reached<'a> {
+        forest: &'a MastForest,
+        faulty: BTreeMap<Word, usize>,
+        patterns: &'a [Pattern],
+        known: BTreeMap<u32, BTreeSet<usize>>,
+    }
+
+    impl Reached<'_> {
+        fn from(&mut self, id: MastNodeId) -> BTreeSet<usize> {
+            if let Some(known) = self.known.get(&id.into()) {
+                return known.clone();
+            }
+            let node = &self.forest[id];
+            let mut advisories: BTreeSet<usize> = self
+                .faulty
+                .get(&node.digest())
+                .copied()
+                .into_iter()
+                .collect();
+            let contained = contained(self.patterns, node).into_iter();
+            advisories.extend(contained.map(|pattern| pattern.advisory));
+            let mut children = Vec::new();
+            node.for_each_child(|child| children.push(child));
+            for child in children {
+                advisories.extend(self.from(child));
+            }
+            self.known.insert(id.into(), advisories.clone());
+            advisories
+        }
+    }
+
+    /// The advisories in the text are those of the published code.
+    #[test]
+    fn published_code_has_the_advisories_that_it_is_said_to_have() {
+        let faulty = ADVISORIES.iter().enumerate().flat_map(|(advisory, known)| {
+            let digests = known.code.iter().map(|name| replaced()[*name]);
+            digests.map(move |digest| (digest, advisory))
+        });
+        let forest = published_core_library().mast_forest();
+        let mut reached = Reached {
+            forest,
+            faulty: faulty.collect(),
+            patterns: &KNOWN.patterns,
+            known: BTreeMap::new(),
+        };
+        let mut text = String::new();
+        for (name, &digest) in replaced() {
+            let node = forest.find_procedure_root(digest).expect("a procedure");
+            let advisories = reached.from(node).into_iter();
+            let ids: Vec<&str> = advisories.map(|number| ADVISORIES[number].id).collect();
+            text += &format!("{name} {}\n", ids.join(" "));
+        }
+        assert_eq!(include_str!("../assets/advisories.txt"), text);
     }
 }

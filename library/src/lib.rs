@@ -10,7 +10,8 @@
 //! assembled already.
 //!
 //! `assets/core.masl` is made of the published library and of `masm/`, and `assets/interface.masl` is what
-//! others need to know of it; a test makes both again and compares.
+//! others need to know of it; a test makes both again and compares. Another one finds in the published code
+//! the advisories that `assets/advisories.txt` says it has.
 
 mod advisories;
 mod instructions;

@@ -73,7 +73,7 @@ pub const SHORT_CODE: usize = 256;
 
 /// The interface of the [core library](core_library): its names, types, constants, error messages and
 /// advice, and the digests of all its procedures. Their code is elsewhere, unless it is [short](SHORT_CODE)
-/// or what advisories are about. It has the library's digest, can be linked dynamically in its place, and
+/// or what advisories name. It has the library's digest, can be linked dynamically in its place, and
 /// takes a fraction of the time to read.
 pub fn core_interface() -> &'static Library {
     &INTERFACE

@@ -242,12 +242,7 @@ fn assets() -> Assets {
         }
         exports.insert(export.path(), export);
     }
-    let blocks = rebuilt
-        .iter()
-        .map(|(&old, &new)| (MastNodeId::from(old), new));
-    let blocks = blocks.filter(|&(old, new)| new != old && maker.forest[old].is_basic_block());
-    let faulty_blocks = blocks.map(|(old, _)| old).collect();
-    let interface = interface(&maker.forest, &exports, &texts, &faulty_blocks);
+    let interface = interface(&maker.forest, &exports, &texts);
     let library = Library::new(Arc::new(maker.forest), exports).expect("a library");
     assert_eq!(interface.digest(), library.digest());
     Assets {
@@ -258,13 +253,12 @@ fn assets() -> Assets {
 }
 
 /// The interface of a library with this forest and these exports: all roots, messages and advice. Nodes are
-/// external ones, but for those of short procedures; those that are faulty, which the text names with their
-/// digests, or `faulty_blocks`; and those that have such nodes below them.
+/// external ones, but for those of short procedures, and those that are faulty, which the text names with
+/// their digests.
 fn interface(
     forest: &MastForest,
     exports: &BTreeMap<Arc<MasmPath>, LibraryExport>,
     published: &str,
-    faulty_blocks: &BTreeSet<MastNodeId>,
 ) -> Library {
     let is_faulty = |name: &str| ADVISORIES.iter().any(|known| known.code.contains(&name));
     let faulty: BTreeSet<Word> = published
@@ -287,13 +281,7 @@ fn interface(
             }
         }
         lengths.insert(id, length);
-        if length <= SHORT_CODE
-            || faulty.contains(&node.digest())
-            || faulty_blocks.contains(&id)
-            || below
-                .iter()
-                .any(|child| shown.contains(child) && lengths[child] > SHORT_CODE)
-        {
+        if length <= SHORT_CODE || faulty.contains(&node.digest()) {
             shown.insert(id);
         }
     }
