@@ -12,6 +12,7 @@ use crate::{
     algebra::{Algebra, ExtensionAlgebra},
     boundary::Boundary,
     builder::{ConstraintBuilder, PERIOD, Periodic},
+    committed::{Committed, interleaves},
     hasher_constants::{ARK1, ARK2},
     heights::{Heights, Piece},
     lookup::{Challenges, Packing, RowFractions},
@@ -39,6 +40,8 @@ pub struct CvmAir {
     pieces: Vec<Piece>,
     /// The pieces of each group, by their numbers.
     groups: Vec<Vec<usize>>,
+    /// Of each piece the main columns and the auxiliary ones, as they are committed to.
+    committed: Vec<[Committed; 2]>,
 }
 
 /// The part of a table's description that does not depend on its rows.
@@ -99,8 +102,29 @@ impl CvmAir {
             options,
             tables,
             groups: alloc::vec![(0..pieces.len()).collect()],
+            committed: Vec::new(),
             pieces,
         }
+        .with_committed()
+    }
+
+    /// Settles how columns are committed to: a group's longest piece says how long they may be.
+    fn with_committed(mut self) -> Self {
+        let interleaves = interleaves(&self.options);
+        let committed = |number: usize, piece: &Piece| {
+            let group = self.groups.iter().find(|group| group.contains(&number));
+            let longest = group.map_or(piece.height, |group| self.longest_of(group));
+            let longer = if interleaves {
+                longest / piece.height
+            } else {
+                1
+            };
+            [piece.table.width(), self.packing(piece.table).width()]
+                .map(|width| Committed::new(width, piece.height, longer))
+        };
+        let pieces = self.pieces.iter().enumerate();
+        self.committed = pieces.map(|(i, piece)| committed(i, piece)).collect();
+        self
     }
 
     /// Deals the pieces out to so many groups, of which each is committed to by itself: at least one,
@@ -127,7 +151,7 @@ impl CvmAir {
             group
         };
         self.groups = groups.into_iter().map(in_order).collect();
-        self
+        self.with_committed()
     }
 
     /// The heights of the tables.
@@ -217,10 +241,43 @@ impl CvmAir {
         piece.table.width() + self.packing(piece.table).width()
     }
 
-    /// The number of columns of the pieces before one, auxiliary ones included.
-    pub fn columns_before(&self, piece: usize) -> usize {
-        let before = self.pieces[..piece].iter();
-        before.map(|piece| self.piece_width(piece)).sum()
+    /// The main columns of a piece and its auxiliary ones, as they are committed to.
+    pub fn committed(&self, piece: usize) -> [Committed; 2] {
+        self.committed[piece]
+    }
+
+    /// The power `k` with which a piece's columns are opened outside of the domain: the quotients are by
+    /// `X^k` minus the same power of a point.
+    pub fn power(&self, piece: usize) -> usize {
+        if interleaves(&self.options) {
+            self.ratio(&self.pieces[piece])
+        } else {
+            1
+        }
+    }
+
+    /// The number of columns that are committed to of the pieces before one.
+    pub fn committed_before(&self, piece: usize) -> usize {
+        (0..piece).map(|piece| self.committed_width(piece)).sum()
+    }
+
+    /// The number of columns that are committed to of a piece.
+    pub fn committed_width(&self, piece: usize) -> usize {
+        self.committed[piece]
+            .iter()
+            .map(|columns| columns.width)
+            .sum()
+    }
+
+    /// The number of quotients before those columns of a piece that the low-degree test has by
+    /// themselves, too; nothing if it has not. Quotients by a higher power do not show that a column has
+    /// no more coefficients than there are rows.
+    pub fn tested_before(&self, piece: usize) -> Option<usize> {
+        let is_tested = |&piece: &usize| self.power(piece) > 1;
+        let before = (0..piece).filter(is_tested);
+        let before: usize = before.map(|piece| self.committed_width(piece)).sum();
+        let quotients = self.committed_before(self.pieces.len()) + self.composition_width();
+        is_tested(&piece).then_some(quotients + before)
     }
 
     /// The number of constraints of the pieces before one.
@@ -246,10 +303,13 @@ impl CvmAir {
         COMPOSITION_COLUMNS * self.groups.len()
     }
 
-    /// The number of columns whose quotients the low-degree test combines: of the pieces and of the
-    /// compositions.
+    /// The number of functions that the low-degree test combines: the quotients of the columns that are
+    /// committed to and of the compositions, and the columns that it has by themselves, too.
     pub fn num_quotients(&self) -> usize {
-        self.trace_width() + self.composition_width()
+        let pieces = 0..self.pieces.len();
+        let tested = pieces.filter(|&piece| self.power(piece) > 1);
+        let tested: usize = tested.map(|piece| self.committed_width(piece)).sum();
+        self.committed_before(self.pieces.len()) + self.composition_width() + tested
     }
 
     /// The number of fractions that the lookup argument sums up, those of the verifier included. The

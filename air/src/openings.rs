@@ -1,5 +1,4 @@
-//! The opened rows of a group: how they are laid out, the roots that they lead to, and what they
-//! contribute to the polynomial that the low-degree test is about.
+//! The opened rows of a group: how they are laid out, and the roots that they lead to.
 //!
 //! A group opens of each of its pieces the main columns and then the nodes of their tree, in the same
 //! way the auxiliary columns, and then its composition.
@@ -11,8 +10,8 @@ use winter_math::FieldElement;
 
 use crate::{
     air::{COMPOSITION_COLUMNS, CvmAir},
+    committed::Committed,
     hash::{Digest, Hasher},
-    heights::Piece,
     reader::{LayoutError, Reader},
     tree::{parents, root_of},
 };
@@ -56,10 +55,10 @@ impl<E: FieldElement<BaseField = Felt>> GroupRows<E> {
     ) -> Result<Self, LayoutError> {
         let size = air.domain_size_of(group);
         let positions = parents(positions, size);
-        let width = |piece: &Piece| piece.table.width();
-        let (main, main_root) = pieces(reader, air, group, &positions, width, seen)?;
-        let width = |piece: &Piece| air.packing(piece.table).width();
-        let (aux, aux_root) = pieces(reader, air, group, &positions, width, seen)?;
+        let columns = |piece: usize| air.committed(piece)[0];
+        let (main, main_root) = pieces(reader, air, group, &positions, columns, seen)?;
+        let columns = |piece: usize| air.committed(piece)[1];
+        let (aux, aux_root) = pieces(reader, air, group, &positions, columns, seen)?;
         let part = "the columns of the composition";
         let composition = rows(reader, part, &positions, COMPOSITION_COLUMNS)?;
         let leaves = [(size, [&composition])];
@@ -72,32 +71,32 @@ impl<E: FieldElement<BaseField = Felt>> GroupRows<E> {
         })
     }
 
-    /// The sums of the columns at a position of the longest domain, each times its weight: of the
-    /// pieces, and of the composition. `weights` are those of all columns of all groups, in the order of
-    /// the openings outside of the domain.
-    pub fn weighted(&self, air: &CvmAir, number: usize, weights: &[E], position: usize) -> [E; 2] {
-        let group = &air.groups()[number];
-        let sum = |weights: &[E], row: &[E]| {
-            let terms = weights.iter().zip(row);
-            terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight * cell)
-        };
-        fn row<F>(rows: &Rows<F>, at: usize) -> &[F] {
-            rows.get(&at).map_or(&[], Vec::as_slice)
-        }
-        let mut pieces = E::ZERO;
-        for (&number, (main, aux)) in group.iter().zip(self.main.iter().zip(&self.aux)) {
-            let piece = &air.pieces()[number];
-            let weights = &weights[air.columns_before(number)..];
-            let (of_main, of_aux) = weights.split_at(piece.table.width());
-            let at = position & (extension(air, piece) - 1);
-            let terms = of_main.iter().zip(row(main, at));
-            pieces += terms.fold(E::ZERO, |sum, (&weight, &cell)| sum + weight.mul_base(cell));
-            pieces += sum(of_aux, row(aux, at));
-        }
-        let at = position & (air.domain_size_of(group) - 1);
-        let weights = &weights[air.trace_width() + number * COMPOSITION_COLUMNS..];
-        [pieces, sum(weights, row(&self.composition, at))]
+    /// The opened row of a group's piece at a position of the longest domain: main columns, and auxiliary
+    /// ones. `at` is the piece's number within the group.
+    pub fn of_piece(
+        &self,
+        air: &CvmAir,
+        number: usize,
+        at: usize,
+        position: usize,
+    ) -> (&[Felt], &[E]) {
+        let piece = air.groups()[number][at];
+        let [main, aux] = air.committed(piece).map(|columns| extension(air, columns));
+        (
+            row(&self.main[at], position & (main - 1)),
+            row(&self.aux[at], position & (aux - 1)),
+        )
     }
+
+    /// The opened row of a group's composition at a position of the longest domain.
+    pub fn of_composition(&self, air: &CvmAir, number: usize, position: usize) -> &[E] {
+        let size = air.domain_size_of(&air.groups()[number]);
+        row(&self.composition, position & (size - 1))
+    }
+}
+
+fn row<F>(rows: &Rows<F>, at: usize) -> &[F] {
+    rows.get(&at).map_or(&[], Vec::as_slice)
 }
 
 /// Reads a row for each position.
@@ -118,19 +117,19 @@ fn pieces<F: FieldElement<BaseField = Felt>>(
     air: &CvmAir,
     group: &[usize],
     positions: &[usize],
-    width: impl Fn(&Piece) -> usize,
+    columns: impl Fn(usize) -> Committed,
     seen: &mut dyn FnMut(Seen<'_>),
 ) -> Result<(Vec<Rows<F>>, Digest), LayoutError> {
     let mut read = Vec::with_capacity(group.len());
     for &piece in group {
-        let piece = &air.pieces()[piece];
-        let positions = parents(positions, extension(air, piece));
+        let columns = columns(piece);
+        let positions = parents(positions, extension(air, columns));
         let part = "the rows of the pieces";
-        read.push(rows(reader, part, &positions, width(piece))?);
+        read.push(rows(reader, part, &positions, columns.width)?);
     }
     let mut sizes: BTreeMap<usize, Vec<&Rows<F>>> = BTreeMap::new();
     for (&piece, rows) in group.iter().zip(&read) {
-        let size = extension(air, &air.pieces()[piece]);
+        let size = extension(air, columns(piece));
         sizes.entry(size).or_default().push(rows);
     }
     let root = root(
@@ -142,9 +141,9 @@ fn pieces<F: FieldElement<BaseField = Felt>>(
     Ok((read, root))
 }
 
-/// The number of rows that a piece is extended to.
-fn extension(air: &CvmAir, piece: &Piece) -> usize {
-    piece.height * air.options().blowup_factor()
+/// The number of rows that columns are extended to.
+fn extension(air: &CvmAir, columns: Committed) -> usize {
+    columns.height * air.options().blowup_factor()
 }
 
 /// The root of the tree over rows, by the sizes of their extensions, the largest first. The nodes that

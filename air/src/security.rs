@@ -214,7 +214,8 @@ pub struct Protocol {
     pub folding: u32,
     /// The number of rows of the longest piece.
     pub rows: u64,
-    /// The number of columns that the low-degree test combines: of all pieces and of the composition.
+    /// The number of functions that the low-degree test combines: the quotients of all columns that are
+    /// committed to, and interleaved columns by themselves.
     pub columns: u64,
     /// The number of constraints.
     pub constraints: u64,

@@ -1,13 +1,15 @@
 //! The prover's work for a group of pieces: it extends their columns, commits to them, and opens
 //! them. Of the other groups it knows only what is drawn from the transcript.
 
-use std::sync::Arc;
+use std::{array, sync::Arc};
 
 use miden_core::Felt;
 use miden_cvm_air::{
     air::{COMPOSITION_COLUMNS, CvmAir, powers_from},
+    committed::Committed,
     hash::{Digest, Hasher},
     options::ProofSettings,
+    quotients::Sums,
     table::{TableRows, Trace},
     tree::parents,
 };
@@ -19,8 +21,9 @@ use crate::{
     columns::{LookupColumns, lookup_columns},
     composition::Composition,
     evaluator::{PieceEvaluator, quotient_cosets},
+    interleave::Interleaving,
     lde::{Cosets, Segment, basis, copies},
-    tree::{Tree, hash_extension, hash_rows},
+    tree::{Columns, Tree, hash_extension, hash_rows},
 };
 
 /// The answer of a group that knows the challenges of the lookups.
@@ -46,37 +49,32 @@ pub struct Outside<E> {
 
 /// A group's share of the polynomial that the low-degree test is about: the sums of columns, each times
 /// its weight, before they are divided. Coefficients in bit-reversed order, as many as the group's
-/// longest piece has rows; lifted columns are what columns begin with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share<E> {
-    /// Of the columns of the pieces.
-    pub pieces: Vec<E>,
-    /// Of the columns of the composition.
-    pub composition: Vec<E>,
-}
+/// longest piece has rows; lifted columns are what columns begin with. Where there are no columns, there
+/// are no coefficients.
+pub type Share<E> = Sums<Vec<E>>;
 
-impl<E: FieldElement<BaseField = Felt>> Share<E> {
-    /// The sum of shares, of which the longest have `length` coefficients.
-    pub fn sum(shares: impl IntoIterator<Item = Self>, length: usize) -> Self {
-        let mut sum = Self {
-            pieces: Vec::new(),
-            composition: Vec::new(),
-        };
-        for share in shares {
-            for (to, part) in [
-                (&mut sum.pieces, share.pieces),
-                (&mut sum.composition, share.composition),
-            ] {
-                if to.is_empty() {
-                    *to = part;
-                    to.resize(length, E::ZERO);
-                } else {
-                    add(to, &part);
-                }
-            }
+/// The sum of shares, of which the longest have `length` coefficients.
+pub fn sum_of<E: FieldElement<BaseField = Felt>>(
+    shares: impl IntoIterator<Item = Share<E>>,
+    length: usize,
+) -> Share<E> {
+    let mut sum = Share::default();
+    let extended = |to: &mut Vec<E>, part: Vec<E>| {
+        if to.is_empty() {
+            *to = part;
+            to.resize(length, E::ZERO);
+        } else {
+            add(to, &part);
         }
-        sum
+    };
+    for share in shares {
+        for (power, part) in share.pieces {
+            extended(sum.pieces.entry(power).or_default(), part);
+        }
+        extended(&mut sum.tested, share.tested);
+        extended(&mut sum.composition, share.composition);
     }
+    sum
 }
 
 /// Adds coefficients to those that polynomials begin with.
@@ -163,7 +161,7 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
     /// Commits to the main columns.
     pub fn commit_to_main(&mut self) -> Digest {
         self.interpolate_main();
-        let tree = self.domains.commit(self.hasher, &mut self.main);
+        let tree = self.domains.commit::<Felt>(self.hasher, &mut self.main, 0);
         self.keep(tree)
     }
 
@@ -188,7 +186,7 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
     /// Commits to the auxiliary columns with the challenges of the lookups, and frees the trace.
     pub fn commit_to_lookups(&mut self, random: &[E]) -> Lookups<E> {
         self.interpolate_lookups(random);
-        let tree = self.domains.commit(self.hasher, &mut self.aux);
+        let tree = self.domains.commit::<E>(self.hasher, &mut self.aux, 1);
         Lookups {
             root: self.keep(tree),
             sums: self.sums.clone(),
@@ -203,7 +201,7 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
             let mut weights = powers_from(weight, air.constraints_before(number));
             let (piece, sum) = (&air.pieces()[number], self.sums[i]);
             let evaluator = PieceEvaluator::new(&air, piece, random, sum, &mut weights);
-            let cosets = &self.domains.cosets[i];
+            let cosets = &self.domains.pieces[i].cosets;
             let (main, aux) = (&mut self.main[i], &mut self.aux[i]);
             let quotient = evaluator.quotient(cosets, main, aux);
             composition.add(cosets, &quotient);
@@ -223,9 +221,14 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
 
     /// Commits to the composition.
     pub fn commit_to_composition(&mut self) -> Digest {
-        let mut segments: Vec<&mut Segment> = self.composition.iter_mut().collect();
         let longest = self.domains.longest();
-        let hashes = hash_extension(self.hasher, longest, &mut segments, |_| false);
+        let columns = self.composition.iter_mut().map(|segment| Columns {
+            segment,
+            cosets: longest,
+            interleaving: None,
+        });
+        let mut columns: Vec<Columns<'_>> = columns.collect();
+        let hashes = hash_extension(self.hasher, longest, &mut columns, |_| false);
         let tree = Tree::new(self.hasher, vec![hashes]);
         self.keep(tree)
     }
@@ -268,27 +271,46 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
     pub fn share(&self, gamma: E) -> Share<E> {
         let air = &self.air;
         let length = self.longest().length();
-        let mut pieces = copies(E::ZERO, length);
+        let mut share = Share::default();
         for (i, &number) in self.pieces().iter().enumerate() {
-            let piece = &air.pieces()[number];
-            let mut weights = powers_from(gamma, air.columns_before(number));
-            let to = &mut pieces[..piece.height];
-            let main: Vec<E> = (0..piece.table.width()).map(|_| weights()).collect();
-            self.main[i].add_weighted(&main, to);
-            let aux = coordinate_weights(self.aux[i].width(), &mut weights);
-            self.aux[i].add_weighted(&aux, to);
+            let [main, aux] = self.domains.pieces[i].committed;
+            let interleavings = [
+                Interleaving::new(&self.main[i], main, 1),
+                Interleaving::new(&self.aux[i], aux, E::EXTENSION_DEGREE),
+            ];
+            let own = [&self.main[i], &self.aux[i]];
+            let interleaved: [Option<Segment>; 2] = array::from_fn(|kind| {
+                let interleaving = interleavings[kind].as_ref();
+                interleaving.map(|interleaving| interleaving.coefficients(own[kind]))
+            });
+            let segments: [&Segment; 2] =
+                array::from_fn(|kind| interleaved[kind].as_ref().unwrap_or(own[kind]));
+            let add = |to: &mut Vec<E>, before: usize| {
+                if to.is_empty() {
+                    *to = copies(E::ZERO, length);
+                }
+                let mut weights = powers_from(gamma, before);
+                let of_main: Vec<E> = (0..main.width).map(|_| weights()).collect();
+                let of_aux = coordinate_weights(aux.width * E::EXTENSION_DEGREE, &mut weights);
+                for (segment, weights) in segments.iter().zip([of_main, of_aux]) {
+                    segment.add_weighted(&weights, &mut to[..segment.length()]);
+                }
+            };
+            let sum = share.pieces.entry(air.power(number)).or_default();
+            add(sum, air.committed_before(number));
+            if let Some(before) = air.tested_before(number) {
+                add(&mut share.tested, before);
+            }
         }
         let mut composition = copies(E::ZERO, length);
-        let before = air.trace_width() + self.number * COMPOSITION_COLUMNS;
+        let before = air.committed_before(air.pieces().len()) + self.number * COMPOSITION_COLUMNS;
         let mut weights = powers_from(gamma, before);
         for segment in &self.composition {
             let weights = coordinate_weights(segment.width(), &mut weights);
             segment.add_weighted(&weights, &mut composition);
         }
-        Share {
-            pieces,
-            composition,
-        }
+        share.composition = composition;
+        share
     }
 
     /// Opens the rows at positions of the longest domain of all groups.
@@ -297,20 +319,43 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         let mut proof = Writer::new(self.hasher);
         let [main, aux, composition] = [0, 1, 2].map(|tree| &self.trees[tree]);
         self.domains
-            .open::<Felt>(&mut proof, &self.main, main, &positions);
+            .open::<Felt>(&mut proof, &self.main, 0, main, &positions);
         self.domains
-            .open::<E>(&mut proof, &self.aux, aux, &positions);
-        let segments = self.composition.iter();
-        let segments = segments.map(|segment| (self.longest().as_ref(), segment));
-        open::<E>(&mut proof, segments, composition, &positions);
+            .open::<E>(&mut proof, &self.aux, 1, aux, &positions);
+        let longest = self.longest().as_ref();
+        let columns = self.composition.iter().map(|segment| {
+            let rows = move |steps: &[usize]| segment.rows_at::<E>(longest, steps);
+            (longest, rows)
+        });
+        open::<E>(&mut proof, columns, composition, &positions);
         proof.into_bytes()
     }
 }
 
-/// The domains that the pieces of a group are extended to: pieces of the same height share one.
+/// The domains that a piece is extended to.
+struct PieceDomains {
+    /// That of its own columns.
+    cosets: Arc<Cosets>,
+    /// Its main columns and its auxiliary ones, as they are committed to.
+    committed: [Committed; 2],
+    /// The domains of what is committed to.
+    extended: [Arc<Cosets>; 2],
+}
+
+impl PieceDomains {
+    /// The interleaving of the columns of a kind, if they are interleaved.
+    fn interleaving<F: FieldElement<BaseField = Felt>>(
+        &self,
+        segment: &Segment,
+        kind: usize,
+    ) -> Option<Interleaving> {
+        Interleaving::new(segment, self.committed[kind], F::EXTENSION_DEGREE)
+    }
+}
+
+/// The domains that the pieces of a group are extended to: columns of the same length share one.
 struct Domains {
-    /// By piece.
-    cosets: Vec<Arc<Cosets>>,
+    pieces: Vec<PieceDomains>,
     /// The number of cosets that values are kept on.
     kept: usize,
 }
@@ -318,81 +363,116 @@ struct Domains {
 impl Domains {
     fn new(air: &CvmAir, group: &[usize], kept: usize) -> Self {
         let mut known: Vec<Arc<Cosets>> = Vec::new();
-        let cosets = group.iter().map(|&piece| {
-            let piece = &air.pieces()[piece];
-            let height = piece.height;
+        let mut cosets = |height: usize| {
             let same = known.iter().find(|cosets| cosets.length() == height);
             if let Some(cosets) = same {
                 return cosets.clone();
             }
-            // The domain of a lifted piece is the domain of the longest one, to this power.
-            let offset = Felt::GENERATOR.exp_vartime(air.ratio(piece) as u64);
+            // The domain of a lifted column is the domain of the longest one, to this power.
+            let offset = Felt::GENERATOR.exp_vartime((air.longest() / height) as u64);
             let blowup = air.options().blowup_factor();
             let cosets = Arc::new(Cosets::new(height, blowup, offset));
             known.push(cosets.clone());
             cosets
+        };
+        let pieces = group.iter().map(|&piece| {
+            let committed = air.committed(piece);
+            PieceDomains {
+                cosets: cosets(air.pieces()[piece].height),
+                committed,
+                extended: committed.map(|columns| cosets(columns.height)),
+            }
         });
-        let cosets = cosets.collect();
-        Self { cosets, kept }
+        let pieces = pieces.collect();
+        Self { pieces, kept }
     }
 
     /// The domain of the longest piece.
     fn longest(&self) -> &Arc<Cosets> {
-        let longest = self.cosets.iter().max_by_key(|cosets| cosets.length());
+        let cosets = self.pieces.iter().map(|piece| &piece.cosets);
+        let longest = cosets.max_by_key(|cosets| cosets.length());
         longest.expect("there are pieces")
     }
 
-    /// Commits to columns of all pieces: the rows of pieces of one height stand side by side.
-    fn commit(&self, hasher: Hasher, segments: &mut [Segment]) -> Tree {
-        let mut lengths: Vec<usize> = self.cosets.iter().map(|cosets| cosets.length()).collect();
+    /// Commits to the columns of all pieces, of the kind that is number `kind`: the rows of columns of one
+    /// length stand side by side.
+    fn commit<F>(&self, hasher: Hasher, segments: &mut [Segment], kind: usize) -> Tree
+    where
+        F: FieldElement<BaseField = Felt>,
+    {
+        let lengths = self.pieces.iter().map(|piece| piece.committed[kind].height);
+        let mut lengths: Vec<usize> = lengths.collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
         let extensions = lengths.into_iter().map(|length| {
-            let pieces = self.cosets.iter().zip(segments.iter_mut());
-            let mut pieces = pieces
-                .filter(|(cosets, _)| cosets.length() == length)
-                .peekable();
-            let cosets = pieces.peek().map_or(self.longest(), |(cosets, _)| cosets);
-            let mut side_by_side: Vec<&mut Segment> = pieces.map(|(_, segment)| segment).collect();
+            let pieces = self.pieces.iter().zip(segments.iter_mut());
+            let pieces = pieces.filter(|(piece, _)| piece.committed[kind].height == length);
+            let mut cosets = self.longest();
+            let columns = pieces.map(|(piece, segment)| {
+                cosets = &piece.extended[kind];
+                Columns {
+                    interleaving: piece.interleaving::<F>(segment, kind),
+                    segment,
+                    cosets: &piece.cosets,
+                }
+            });
+            let mut columns: Vec<Columns<'_>> = columns.collect();
             let keeps = |coset| {
                 let mut kept = quotient_cosets(cosets).take(self.kept);
                 kept.any(|kept| kept == coset)
             };
-            hash_extension(hasher, cosets, &mut side_by_side, keeps)
+            hash_extension(hasher, cosets, &mut columns, keeps)
         });
         Tree::new(hasher, extensions.collect())
     }
 
     /// Opens the rows of all pieces at positions of the longest domain, sorted and distinct.
-    fn open<F>(&self, proof: &mut Writer, segments: &[Segment], tree: &Tree, positions: &[usize])
-    where
+    fn open<F>(
+        &self,
+        proof: &mut Writer,
+        segments: &[Segment],
+        kind: usize,
+        tree: &Tree,
+        positions: &[usize],
+    ) where
         F: FieldElement<BaseField = Felt>,
     {
-        let pieces = self.cosets.iter().map(Arc::as_ref).zip(segments);
+        let pieces = self.pieces.iter().zip(segments);
+        let pieces = pieces.map(|(piece, segment)| {
+            let extended = piece.extended[kind].as_ref();
+            let interleaving = piece.interleaving::<F>(segment, kind);
+            let rows = move |steps: &[usize]| match &interleaving {
+                Some(interleaving) => {
+                    interleaving.rows_at::<F>(segment, &piece.cosets, extended, steps)
+                }
+                None => segment.rows_at::<F>(extended, steps),
+            };
+            (extended, rows)
+        });
         open::<F>(proof, pieces, tree, positions);
     }
 }
 
-/// Opens the rows of segments, each extended to its cosets, at positions of the longest domain, sorted
-/// and distinct.
+/// Opens rows at positions of the longest domain, sorted and distinct, given the domains that columns
+/// are extended to, and what their rows are at steps of these.
 fn open<'a, F>(
     proof: &mut Writer,
-    segments: impl IntoIterator<Item = (&'a Cosets, &'a Segment)>,
+    columns: impl IntoIterator<Item = (&'a Cosets, impl Fn(&[usize]) -> Vec<Vec<F>>)>,
     tree: &Tree,
     positions: &[usize],
 ) where
     F: FieldElement<BaseField = Felt>,
 {
     let siblings = tree.siblings(positions);
-    // What the leaf of each sibling is the hash of: the rows of the longest pieces, side by side.
+    // What the leaf of each sibling is the hash of: the rows of the longest columns, side by side.
     let mut leaves: Vec<Vec<F>> = vec![Vec::new(); siblings.len()];
-    for (cosets, segment) in segments {
+    for (cosets, rows_at) in columns {
         let mut steps = parents(positions, cosets.num_steps());
         let opened = steps.len();
         if cosets.num_steps() == tree.size() {
             steps.extend(&siblings);
         }
-        let rows = segment.rows_at::<F>(cosets, &steps);
+        let rows = rows_at(&steps);
         let (opened, beside) = rows.split_at(opened);
         opened.iter().for_each(|row| proof.elements(row));
         for (leaf, row) in leaves.iter_mut().zip(beside) {

@@ -140,6 +140,11 @@ impl Segment {
         Self::of_coefficients(E::EXTENSION_DEGREE, vec![group])
     }
 
+    /// The coefficients of the columns of each group in bit-reversed order.
+    pub fn groups(&self) -> &[Vec<Packed>] {
+        &self.groups
+    }
+
     /// Number of base field columns.
     pub fn width(&self) -> usize {
         self.width

@@ -1,7 +1,7 @@
 //! Turns execution traces of Miden CVM into STARK proofs.
 //!
 //! [`prove_trace`] takes the tables of a trace, as the processor builds them, and the public inputs.
-//! The protocol is in `stark`, the part of it that is done for each group of pieces in `group`; its parts are the extension of columns (`lde`), how much of it is kept
+//! The protocol is in `stark`, the part of it that is done for each group of pieces in `group`; its parts are the extension of columns (`lde`), how those of shorter pieces are interleaved (`interleave`), how much of it is kept
 //! (`memory`), Merkle trees over the rows of tables of different heights (`tree`), the auxiliary columns
 //! of the lookups (`columns`), the evaluation of the constraints (`evaluator`), which are recorded as a
 //! `program`, the composition polynomial (`composition`), the low-degree test (`fri`), and the transcript
@@ -16,6 +16,7 @@ mod fft;
 mod fri;
 mod group;
 mod hash;
+mod interleave;
 mod lde;
 mod memory;
 mod messages;

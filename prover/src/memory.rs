@@ -3,6 +3,7 @@
 use miden_core::Felt;
 use miden_cvm_air::{
     air::{COMPOSITION_COLUMNS, CvmAir},
+    committed::Committed,
     hash::Digest,
     heights::Piece,
 };
@@ -58,8 +59,14 @@ impl Memory {
     /// That of a worker, which has one group, and tells its share of the polynomial that is tested.
     pub fn of_worker(air: &CvmAir, group: usize) -> Self {
         let groups = &air.groups()[group..=group];
-        // There are two shares of a polynomial, and as many bytes as both have.
-        Self::of_groups(air, groups, 2 * air.longest_of(&groups[0]))
+        // There are shares of a polynomial, and as many bytes as all have: of the pieces that are opened with
+        // one power, of columns by themselves, and of the composition.
+        let mut powers: Vec<usize> = groups[0].iter().map(|&piece| air.power(piece)).collect();
+        powers.sort_unstable();
+        powers.dedup();
+        let is_tested = |&piece: &usize| air.tested_before(piece).is_some();
+        let shares = powers.len() + usize::from(groups[0].iter().any(is_tested)) + 1;
+        Self::of_groups(air, groups, shares * air.longest_of(&groups[0]))
     }
 
     /// The bytes that a proof takes of whose groups only one is there at a time, beside the compositions of
@@ -87,22 +94,41 @@ impl Memory {
         let pieces: Vec<&Piece> = groups.iter().flat_map(|group| pieces_of(group)).collect();
         let sum =
             |of: &dyn Fn(&Piece) -> usize| pieces.iter().map(|piece| of(piece)).sum::<usize>();
-        // Of the pieces of a group of one height, of which there is one at a time.
-        let most = |of: &dyn Fn(&Piece) -> usize| {
-            let most_of = |group: &Vec<usize>| {
-                let pieces = pieces_of(group);
-                let of_height = |height| {
-                    let same = pieces.iter().filter(move |piece| piece.height == height);
-                    same.map(|piece| of(piece)).sum::<usize>()
-                };
-                let heights = pieces.iter().map(|piece| of_height(piece.height));
-                heights.max().unwrap_or(0)
-            };
-            groups.iter().map(most_of).max().unwrap_or(0)
-        };
         let main = |piece: &Piece| columns(piece.height, piece.table.width());
         let aux_width = |piece: &Piece| air.packing(piece.table).width() * degree;
         let aux = |piece: &Piece| columns(piece.height, aux_width(piece));
+
+        // Of the columns of one length, of which there is one at a time: those that are interleaved, as
+        // they are hashed; and of main columns and auxiliary ones the values on a coset, of what is interleaved
+        // one piece's after the other. And what all that is committed to has for hashes.
+        let (mut interleaved, mut hashed, mut rooms) = (0, 0, [0, 0]);
+        for (group, kind) in groups.iter().flat_map(|group| [(group, 0), (group, 1)]) {
+            let degree = if kind == 0 { 1 } else { degree };
+            let committed = group.iter().map(|&piece| air.committed(piece)[kind]);
+            let committed: Vec<Committed> = committed.collect();
+            let mut lengths: Vec<usize> = committed.iter().map(|columns| columns.height).collect();
+            lengths.sort_unstable();
+            lengths.dedup();
+            hashed = hashed.max(lengths.iter().sum());
+            for length in lengths {
+                let (mut all, mut mixed, mut one) = (0, 0, 0);
+                for (&piece, of) in group.iter().zip(&committed) {
+                    let piece = &air.pieces()[piece];
+                    let own = if kind == 0 { main(piece) } else { aux(piece) };
+                    match (of.height == length, of.factor) {
+                        (false, _) => {}
+                        (true, 1) => all += own,
+                        (true, _) => {
+                            mixed += columns(length, of.width * degree);
+                            one = one.max(own);
+                        }
+                    }
+                }
+                interleaved = interleaved.max(mixed);
+                rooms[kind] = rooms[kind].max(all + mixed + one);
+            }
+        }
+        let [main_room, aux_room] = rooms;
 
         // Of each group, from the lowest to the highest.
         let heights = groups.iter().map(|group| {
@@ -122,9 +148,8 @@ impl Memory {
         let domains = lengths * (blowup + 1) * ELEMENT;
         // Of all groups.
         let tree = longest * blowup * size_of::<Digest>();
-        // The hashes of the shorter pieces' rows are there until they are merged.
-        let hashed = heights.iter().map(|heights| heights.iter().sum::<usize>());
-        let hashes = hashed.max().unwrap_or(0) * blowup * size_of::<Digest>();
+        // The hashes of the shorter columns' rows are there until they are merged.
+        let hashes = hashed * blowup * size_of::<Digest>();
         // The leaves are there while rows are hashed, then while the level above them is made. The trees
         // of the groups before are there, too.
         let half = highest * blowup * size_of::<Digest>() / 2;
@@ -160,9 +185,9 @@ impl Memory {
             coset,
         };
         Self([
-            phase(main_rows(most(&main)), main_rows(0), main_columns),
+            phase(main_rows(main_room), main_rows(interleaved), main_columns),
             phase(lookups, lookups, main_columns),
-            phase(lookup_rows(most(&aux)), lookup_rows(0), both),
+            phase(lookup_rows(aux_room), lookup_rows(interleaved), both),
             phase(
                 constraints(&|piece| main(piece) + aux(piece)),
                 constraints(&|_| 0),

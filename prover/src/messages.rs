@@ -4,7 +4,7 @@
 //! that of the worker's group, and the digest of the elements that the transcript begins with, which
 //! names the run, its tables and its settings. What follows is as long as the stage and the AIR say.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use miden_core::Felt;
 use miden_cvm_air::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The version of the messages' form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The bytes that a request begins with.
 const REQUEST: [u8; 4] = *b"MCVQ";
@@ -332,7 +332,10 @@ impl<E: FieldElement<BaseField = Felt>> Reply<E> {
                 message.elements(&outside.next.concat());
             }
             Answer::Share(share) => {
-                message.elements(&share.pieces);
+                for sum in share.pieces.values() {
+                    message.elements(sum);
+                }
+                message.elements(&share.tested);
                 message.elements(&share.composition);
             }
             Answer::Rows(rows) => message.bytes(rows),
@@ -370,10 +373,20 @@ impl<E: FieldElement<BaseField = Felt>> Reply<E> {
                 composition: reader.elements(PART, COMPOSITION_COLUMNS)?,
                 next: of_pieces(&mut reader)?,
             }),
-            Stage::Share => Answer::Share(Share {
-                pieces: reader.elements(PART, length)?,
-                composition: reader.elements(PART, length)?,
-            }),
+            Stage::Share => {
+                let powers: BTreeSet<usize> =
+                    pieces.iter().map(|&piece| air.power(piece)).collect();
+                let is_tested = pieces
+                    .iter()
+                    .any(|&piece| air.tested_before(piece).is_some());
+                let sum = |power| Ok((power, reader.elements(PART, length)?));
+                let of_pieces = powers.into_iter().map(sum);
+                Answer::Share(Share {
+                    pieces: of_pieces.collect::<Result<_, LayoutError>>()?,
+                    tested: reader.elements(PART, if is_tested { length } else { 0 })?,
+                    composition: reader.elements(PART, length)?,
+                })
+            }
             Stage::Rows => Answer::Rows(reader.rest(PART)?.to_vec()),
         };
         reader.finish()?;

@@ -8,7 +8,7 @@
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, CvmAir, powers},
+    air::CvmAir,
     hash::Digest,
     heights::Heights,
     lookup::Challenges,
@@ -17,6 +17,7 @@ use miden_cvm_air::{
     options::ProofSettings,
     proof::{Proof, ProofError},
     public::PublicInputs,
+    quotients::{Outside as WeightedOutside, Quotients, Sums, Weights},
     reader::Reader,
     table::{Table, TableRows, Trace},
 };
@@ -31,7 +32,7 @@ use crate::{
     ProverError, allowed_heights, check_rows,
     fri::Layers,
     group::{Group, Lookups, Outside, Share},
-    lde::{Cosets, Segment},
+    lde::{Cosets, Segment, reversed},
     memory::Memory,
     messages::{Answer, MessageError, Reply, Request, Run, Stage, group_of},
     stark::Transcript,
@@ -384,15 +385,9 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
         &self.run.air
     }
 
-    /// The power of a point that the columns of a group's longest piece are polynomials in.
-    fn lifted(&self, group: usize, point: E) -> E {
-        let ratio = self.air().longest() / self.longest(group);
-        point.exp_vartime((ratio as u64).into())
-    }
-
-    /// The rows of a group's longest piece.
-    fn longest(&self, group: usize) -> usize {
-        self.air().longest_of(&self.air().groups()[group])
+    /// The power that the columns of a group's longest piece are polynomials in.
+    fn lift(&self, group: usize) -> usize {
+        self.air().longest() / self.air().longest_of(&self.air().groups()[group])
     }
 
     /// Checks what can be known of an answer by itself.
@@ -435,77 +430,87 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
     }
 
     /// The weights of all columns.
-    fn weights(&self) -> Vec<E> {
-        let mut weights = powers(self.request.gamma());
-        let columns = 0..self.air().num_quotients();
-        columns.map(|_| weights()).collect()
+    fn weights(&self) -> Weights<E> {
+        Weights::new(self.air(), self.request.gamma())
     }
 
-    /// The sums of a group's columns outside of the domain, each times its weight: the pieces at the
-    /// point, the composition there, and the pieces at the point's successor.
-    fn weighted_outside(&self, group: usize, weights: &[E]) -> [E; 3] {
-        let (air, outside) = (self.air(), &self.outside[group]);
-        let sum = |weights: &[E], values: &[E]| {
-            let terms = weights.iter().zip(values);
-            terms.fold(E::ZERO, |sum, (&weight, &value)| sum + weight * value)
-        };
-        let of_pieces = |rows: &[Vec<E>]| {
-            let rows = air.groups()[group].iter().zip(rows);
-            rows.fold(E::ZERO, |all, (&number, row)| {
-                all + sum(&weights[air.columns_before(number)..], row)
-            })
-        };
-        let composition = &weights[air.trace_width() + group * COMPOSITION_COLUMNS..];
-        [
-            of_pieces(&outside.current),
-            sum(composition, &outside.composition),
-            of_pieces(&outside.next),
-        ]
+    /// The sums of a group's columns outside of the domain, each times its weight.
+    fn weighted_outside(&self, group: usize, weights: &Weights<E>) -> WeightedOutside<E> {
+        let outside = &self.outside[group];
+        let rows = outside.current.iter().zip(&outside.next);
+        let rows = rows.map(|(current, next)| [&current[..], &next[..]]);
+        WeightedOutside::new(self.air(), weights, group, rows, &outside.composition)
     }
 
     /// Returns `true` if a group's share comes, outside of the domain, to what its columns come to.
     fn shares_columns(&self, group: usize, share: &Share<E>) -> bool {
-        let point = self.lifted(group, self.request.point());
-        let root = Felt::get_root_of_unity(self.longest(group).ilog2());
-        let [pieces, composition, next] = self.weighted_outside(group, &self.weights());
-        values_of(&share.pieces, &[point, point.mul_base(root)]) == [pieces, next]
-            && values_of(&share.composition, &[point]) == [composition]
+        let (air, lift) = (self.air(), self.lift(group));
+        let z = self.request.point();
+        let successor = z.mul_base(Felt::get_root_of_unity(air.longest().ilog2()));
+        let power_of = |point: E, power: usize| point.exp_vartime((power.max(lift) as u64).into());
+        let expected = self.weighted_outside(group, &self.weights());
+        let composition = values_of(&share.composition, 1, power_of(z, 1));
+        let mut sums = share.pieces.iter();
+        composition == [expected.composition]
+            && sums.all(|(&power, sum)| {
+                let found = [z, successor].map(|point| {
+                    let parts = (power / lift).max(1);
+                    values_of(sum, parts, power_of(point, power))
+                });
+                expected.pieces.get(&power) == Some(&found)
+            })
     }
 
     /// Checks that at every position the opened rows come to what was tested for its low degree. If they do
     /// not, it was a share that is not the sum of its columns.
     fn check_shares(&self) -> Result<(), CoordinatorError> {
-        let (air, z) = (self.air(), self.request.point());
+        let air = self.air();
         let weights = self.weights();
-        let groups = 0..air.groups().len();
-        let outside = groups.map(|group| self.weighted_outside(group, &weights));
-        let [at_pieces, at_composition, at_next] = outside.fold([E::ZERO; 3], |sum, group| {
-            [sum[0] + group[0], sum[1] + group[1], sum[2] + group[2]]
-        });
+        let pieces = 0..air.pieces().len();
+        let rows = |piece: usize| {
+            let of = |(group, pieces): (usize, &Vec<usize>)| {
+                let at = pieces.iter().position(|&of| of == piece)?;
+                let outside = &self.outside[group];
+                Some([&outside.current[at][..], &outside.next[at][..]])
+            };
+            air.groups().iter().enumerate().find_map(of)
+        };
+        let rows: Vec<[&[E]; 2]> = pieces.filter_map(rows).collect();
+        let composition = self.outside.iter().map(|outside| &outside.composition[..]);
+        let composition: Vec<&[E]> = composition.collect();
+        let quotients = Quotients::new(air, &weights, self.request.point(), &rows, &composition);
         let generator = Felt::get_root_of_unity(air.domain_size().ilog2());
-        let successor = z.mul_base(Felt::get_root_of_unity(air.longest().ilog2()));
         for &position in &self.request.positions {
-            let x = E::from(Felt::GENERATOR * generator.exp_vartime(position as u64));
             let rows = self.opened.iter().flatten().enumerate();
-            let rows = rows.map(|(group, rows)| rows.weighted(air, group, &weights, position));
-            let rows: Vec<[E; 2]> = rows.collect();
-            let [pieces, composition] = rows.iter().fold([E::ZERO; 2], |sum, group| {
-                [sum[0] + group[0], sum[1] + group[1]]
-            });
-            let all = pieces + composition - at_pieces - at_composition;
-            let value = all / (x - z) + (pieces - at_next) / (x - successor);
+            let sums = rows.map(|(group, rows)| Sums::at(air, &weights, group, rows, position));
+            let sums: Vec<Sums<E>> = sums.collect();
+            let mut all = Sums::zero();
+            sums.iter().for_each(|sums| all += sums);
             let tested = self
                 .layers
                 .as_ref()
                 .and_then(|layers| layers.value(position));
-            if tested == Some(value) {
+            if tested.is_some() && tested == quotients.value(&all, position) {
                 continue;
             }
-            for (group, (share, rows)) in self.shares.iter().zip(&rows).enumerate() {
-                let point = [self.lifted(group, x)];
-                let [pieces, composition] =
-                    [&share.pieces, &share.composition].map(|part| values_of(part, &point));
-                if [pieces, composition].concat() != rows {
+            let x = E::from(Felt::GENERATOR * generator.exp_vartime(position as u64));
+            for (group, (share, sums)) in self.shares.iter().zip(&sums).enumerate() {
+                let point = x.exp_vartime((self.lift(group) as u64).into());
+                let value = |part: &Vec<E>| match &values_of(part, 1, point)[..] {
+                    &[value] => value,
+                    // There are no such columns.
+                    _ => E::ZERO,
+                };
+                let found = Sums {
+                    pieces: share
+                        .pieces
+                        .iter()
+                        .map(|(&power, part)| (power, value(part)))
+                        .collect(),
+                    tested: value(&share.tested),
+                    composition: value(&share.composition),
+                };
+                if found != *sums {
                     return Err(CoordinatorError::Share(group));
                 }
             }
@@ -624,8 +629,20 @@ impl<E: FieldElement<BaseField = Felt> + 'static> Coordinates for GroupCoordinat
     }
 }
 
-/// The values of a polynomial at points, by its coefficients in bit-reversed order.
-fn values_of<E: FieldElement<BaseField = Felt>>(coefficients: &[E], points: &[E]) -> Vec<E> {
-    let segment = Segment::of_elements(coefficients);
-    segment.evaluate_at::<E, E>(points).concat()
+/// The values at a point of the parts of a polynomial, so many, given its coefficients in bit-reversed
+/// order. A polynomial f in X is f_0(X^n) + X f_1(X^n) + … for n parts f_0, f_1, ….
+fn values_of<E>(coefficients: &[E], parts: usize, point: E) -> Vec<E>
+where
+    E: FieldElement<BaseField = Felt>,
+{
+    if coefficients.is_empty() {
+        return Vec::new();
+    }
+    let parts = coefficients.chunks(coefficients.len() / parts);
+    let values = parts.map(|part| {
+        Segment::of_elements(part)
+            .evaluate_at::<E, E>(&[point])
+            .concat()
+    });
+    reversed(&values.flatten().collect::<Vec<E>>())
 }

@@ -22,7 +22,7 @@ use winterfell::math::{FieldElement, StarkField};
 use crate::{
     channel::Channel,
     fri::Layers,
-    group::{Group, Lookups, Outside, Share, add},
+    group::{Group, Lookups, Outside, Share, add, sum_of},
     lde::{Cosets, Segment, copies, reversed},
 };
 
@@ -175,7 +175,7 @@ impl<E: FieldElement<BaseField = Felt>> Transcript<E> {
         longest: &Cosets,
         z: E,
     ) -> Layers<E> {
-        let values = combined(Share::sum(shares, longest.length()), longest, z);
+        let values = combined(sum_of(shares, longest.length()), longest, z);
         let options = self.air.options();
         let fri = options.to_fri_options();
         Layers::new(
@@ -213,19 +213,26 @@ fn combined<E: FieldElement<BaseField = Felt>>(share: Share<E>, cosets: &Cosets,
     let longest = cosets.length();
     let Share {
         pieces,
-        composition: mut all,
+        tested: mut all,
+        composition: mut at_point,
     } = share;
-    add(&mut all, &pieces);
-
-    let root = Felt::get_root_of_unity(longest.ilog2());
-    let (mut all, mut pieces) = (reversed(&all), reversed(&pieces));
-    miden_cvm_parallel::join(
-        || divide(&mut all, z),
-        || divide(&mut pieces, z.mul_base(root)),
-    );
-    // Both quotients of a column have one weight.
-    add(&mut all, &pieces);
-    let coefficients = reversed(&all);
+    all.resize(longest, E::ZERO);
+    let successor = z.mul_base(Felt::get_root_of_unity(longest.ilog2()));
+    for (power, mut sum) in pieces {
+        // Both quotients of a column have one weight.
+        if power == 1 {
+            add(&mut at_point, &sum);
+        } else {
+            let mut sum = sum.clone();
+            divide_in_parts(&mut sum, power, z);
+            add(&mut all, &sum);
+        }
+        divide_in_parts(&mut sum, power, successor);
+        add(&mut all, &sum);
+    }
+    divide_in_parts(&mut at_point, 1, z);
+    add(&mut all, &at_point);
+    let coefficients = all;
 
     let segment = Segment::of_elements(&coefficients);
     let blowup = cosets.blowup();
@@ -242,6 +249,22 @@ fn combined<E: FieldElement<BaseField = Felt>>(share: Share<E>, cosets: &Cosets,
             });
     }
     values
+}
+
+/// Replaces the coefficients of a polynomial f, in bit-reversed order, by those of its quotient by
+/// X^power - z^power without the remainder. As f is f_0(X^power) + X f_1(X^power) + …, that is as if each
+/// part were divided.
+fn divide_in_parts<E>(coefficients: &mut [E], power: usize, z: E)
+where
+    E: FieldElement<BaseField = Felt>,
+{
+    let point = z.exp_vartime((power as u64).into());
+    let length = coefficients.len() / power;
+    coefficients.par_chunks_mut(length).for_each(|part| {
+        let mut quotient = reversed(part);
+        divide(&mut quotient, point);
+        part.copy_from_slice(&reversed(&quotient));
+    });
 }
 
 /// Replaces the coefficients of a polynomial f by those of (f(x) - f(z)) / (x - z).
@@ -290,9 +313,9 @@ mod tests {
 
     use super::*;
 
-    /// A proof of a run with memory, u32 arithmetic and a permutation, its trace and all of it made
-    /// on this many threads, with the values on so many cosets kept.
-    fn proof(threads: usize, kept: usize) -> Vec<u8> {
+    /// A proof with this set of a run with memory, u32 arithmetic and a permutation, its trace and all of it
+    /// made on this many threads, with the values on so many cosets kept.
+    fn proof(set: OptionSet, threads: usize, kept: usize) -> Vec<u8> {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("a pool").install(|| {
             let source = "begin repeat.9 hperm end u32split u32and mem_store.7 end";
@@ -310,7 +333,7 @@ mod tests {
                 &mut DefaultHost::default(),
             )
             .expect("a trace");
-            let settings = ProofSettings::new(OptionSet::Fast96, HashFunction::Blake3_256);
+            let settings = ProofSettings::new(set, HashFunction::Blake3_256);
             let settings = settings.expect("they go together");
             let heights = trace.heights().expect("allowed heights");
             let air = CvmAir::new(heights, public, settings.proof_options());
@@ -338,9 +361,11 @@ mod tests {
 
     #[test]
     fn proofs_depend_neither_on_threads_nor_on_what_is_kept() {
-        let alone = proof(1, 0);
-        assert_eq!(alone, proof(1, 0));
-        assert_eq!(alone, proof(2, 1));
-        assert_eq!(alone, proof(2, COMPOSITION_COLUMNS));
+        for set in [OptionSet::Fast96, OptionSet::Regular96] {
+            let alone = proof(set, 1, 0);
+            assert_eq!(alone, proof(set, 1, 0));
+            assert_eq!(alone, proof(set, 2, 1));
+            assert_eq!(alone, proof(set, 2, COMPOSITION_COLUMNS));
+        }
     }
 }

@@ -10,6 +10,7 @@ use winterfell::math::FieldElement;
 
 use crate::{
     hash::{self, Consecutive, Rows},
+    interleave::Interleaving,
     lde::{CosetValues, Cosets, Segment, copies},
     packed::{LANES, Packed, VectorUnit},
 };
@@ -20,31 +21,76 @@ const HASH_CHUNK: usize = 96;
 /// Nodes that are merged together.
 const MERGE_CHUNK: usize = 1 << 10;
 
+/// Columns that are extended: those of a segment, or what they are interleaved to.
+pub struct Columns<'a> {
+    /// The segment.
+    pub segment: &'a mut Segment,
+    /// The domain that the segment is extended to.
+    pub cosets: &'a Cosets,
+    /// The interleaving of its columns, if they are interleaved.
+    pub interleaving: Option<Interleaving>,
+}
+
+impl Columns<'_> {
+    /// Number of base field columns.
+    fn width(&self) -> usize {
+        let interleaving = self.interleaving.as_ref();
+        interleaving.map_or(self.segment.width(), Interleaving::width)
+    }
+}
+
 /// The hashes of the rows of an extension; the rows of several segments stand side by side. The
 /// segments keep their values on the cosets that `keeps` names, which come last: the others share what
 /// the first of these takes.
 pub fn hash_extension(
     hasher: Hasher,
     cosets: &Cosets,
-    segments: &mut [&mut Segment],
+    columns: &mut [Columns<'_>],
     keeps: impl Fn(usize) -> bool,
 ) -> Vec<Digest> {
     let blowup = cosets.blowup();
-    let widths: Vec<usize> = segments.iter().map(|segment| segment.width()).collect();
+    let widths: Vec<usize> = columns.iter().map(Columns::width).collect();
     let width = widths.iter().sum();
+    // Where in a row each group of columns begins.
+    let mut before = 0;
+    let places = widths.iter().flat_map(|width| {
+        let first = before;
+        before += width;
+        (first..before).step_by(LANES)
+    });
+    let places: Vec<usize> = places.collect();
     // The groups of columns are blocks of rows unless one that others follow is not full.
     let are_blocks = widths.iter().rev().skip(1).all(|width| width % LANES == 0);
     let mut hashes = copies(Digest::default(), cosets.num_steps());
-    let mut room: Vec<CosetValues> = Vec::new();
+    let mut room: Vec<Option<CosetValues>> = Vec::new();
+    let interleaved = columns.iter().map(|columns| {
+        let interleaving = columns.interleaving.as_ref();
+        interleaving.map(|interleaving| interleaving.values(columns.segment.length()))
+    });
+    let mut interleaved: Vec<Option<CosetValues>> = interleaved.collect();
     let (kept, others): (Vec<usize>, Vec<usize>) = (0..blowup).partition(|&coset| keeps(coset));
     for &coset in others.iter().chain(&kept) {
+        let is_kept = kept.contains(&coset);
         if room.is_empty() {
-            room = segments.iter().map(|segment| segment.values()).collect();
+            let own = columns.iter().map(|columns| {
+                let is_hashed = columns.interleaving.is_none();
+                is_hashed.then(|| columns.segment.values())
+            });
+            room = own.collect();
         }
-        for (segment, values) in segments.iter().zip(&mut room) {
-            segment.evaluate(cosets, coset, values);
+        for ((columns, own), values) in columns.iter().zip(&mut room).zip(&mut interleaved) {
+            // What is interleaved has room only as long as it takes, one after the other.
+            let mut mine = own.take().unwrap_or_else(|| columns.segment.values());
+            columns.segment.evaluate(columns.cosets, coset, &mut mine);
+            if let (Some(interleaving), Some(values)) = (&columns.interleaving, values) {
+                interleaving.evaluate(&mine, cosets.offset(coset), values);
+            }
+            *own = (is_kept || columns.interleaving.is_none()).then_some(mine);
         }
-        let groups: Vec<&[Packed]> = room
+        let values = room.iter().zip(&interleaved);
+        let values = values.filter_map(|(own, interleaved)| interleaved.as_ref().or(own.as_ref()));
+        let values: Vec<&CosetValues> = values.collect();
+        let groups: Vec<&[Packed]> = values
             .iter()
             .flat_map(|values| values.groups.iter().map(Vec::as_slice))
             .collect();
@@ -62,15 +108,15 @@ pub fn hash_extension(
                 };
                 hash::hash_rows(hasher, unit, &rows, of_rows);
             } else {
-                cells.resize(width * of_rows.len(), Felt::ZERO);
-                for (i, row) in cells.chunks_mut(width).enumerate() {
-                    let mut rest = row;
-                    for (&width, values) in widths.iter().zip(&room) {
-                        let (cells, others) = rest.split_at_mut(width);
-                        values.read_row(first + i, cells);
-                        rest = others;
+                // What a group has beyond its last column is overwritten by what comes next.
+                cells.resize(width * of_rows.len() + LANES, Felt::ZERO);
+                for i in 0..of_rows.len() {
+                    for (&place, group) in places.iter().zip(&groups) {
+                        let lanes = group[first + i].lanes();
+                        cells[i * width + place..][..LANES].copy_from_slice(lanes);
                     }
                 }
+                let cells = &cells[..width * of_rows.len()];
                 hash::hash_rows(hasher, unit, &Consecutive { cells, width }, of_rows);
             }
             let mine = hashes.iter_mut().skip(coset).step_by(blowup);
@@ -78,9 +124,11 @@ pub fn hash_extension(
                 *hash = *of_row;
             }
         });
-        if kept.contains(&coset) {
-            for (segment, values) in segments.iter_mut().zip(room.drain(..)) {
-                segment.keep(coset, values);
+        if is_kept {
+            for (columns, values) in columns.iter_mut().zip(room.drain(..)) {
+                if let Some(values) = values {
+                    columns.segment.keep(coset, values);
+                }
             }
         }
     }

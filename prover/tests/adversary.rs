@@ -39,10 +39,11 @@ type Coin = WinterRandomCoin<Blake3_256>;
 const NOTHING: E = <E as FieldElement>::ZERO;
 const UNIT: E = <E as FieldElement>::ONE;
 
-/// Returns the settings with which the proofs of these tests are made.
-fn settings() -> ProofSettings {
-    OptionSet::Fast96.into()
-}
+/// The set with which the proofs of these tests are made, if nothing else is said.
+const SET: OptionSet = OptionSet::Fast96;
+
+/// A set with which columns of shorter pieces are interleaved.
+const INTERLEAVED: OptionSet = OptionSet::Regular96;
 
 /// A deviation of a prover from the protocol.
 #[derive(Clone, Copy, PartialEq)]
@@ -77,6 +78,10 @@ enum Cheat {
     Places(usize, usize),
     /// A shorter piece is opened at the rows of another position.
     Rows,
+    /// A value at the successor of the point is another one: of a piece, the one of a column.
+    Value(usize, usize),
+    /// The low-degree test is not about the interleaved columns themselves.
+    Untested,
 }
 
 /// A prover that can be told to cheat.
@@ -89,6 +94,7 @@ struct Cheater {
     /// The public inputs that the coin is told.
     told: PublicInputs,
     told_heights: Heights,
+    set: OptionSet,
     options: ProofOptions,
     cheat: Cheat,
 }
@@ -202,12 +208,46 @@ impl Cheater {
         Self {
             told: public.clone(),
             told_heights: heights,
-            options: settings().proof_options(),
+            set: SET,
+            options: SET.proof_options(),
             heights,
             pieces: cells(&trace),
             public,
             cheat,
         }
+    }
+
+    /// The same with another set of parameters.
+    fn with(self, set: OptionSet) -> Self {
+        Self {
+            set,
+            options: set.proof_options(),
+            ..self
+        }
+    }
+
+    /// The columns of each piece as they are committed to, if the longest one has so many rows.
+    fn committed<F>(&self, polys: &[Vec<Vec<F>>], longest: usize) -> Vec<Vec<Vec<F>>>
+    where
+        F: FieldElement<BaseField = Felt>,
+    {
+        let of_piece = |polys: &Vec<Vec<F>>| {
+            let rows = polys[0].len();
+            let factor = match self.set == INTERLEAVED {
+                true => (longest / rows).min(polys.len().next_power_of_two()),
+                false => 1,
+            };
+            let width = polys.len().div_ceil(factor);
+            let mut interleaved = vec![vec![F::ZERO; rows * factor]; width];
+            for (number, poly) in polys.iter().enumerate() {
+                let (part, column) = (number / width, number % width);
+                for (i, &coefficient) in poly.iter().enumerate() {
+                    interleaved[column][i * factor + part] = coefficient;
+                }
+            }
+            interleaved
+        };
+        polys.iter().map(of_piece).collect()
     }
 
     fn main_polys(&self, pieces: &[Vec<Felt>]) -> Vec<Vec<Vec<Felt>>> {
@@ -383,7 +423,7 @@ impl Cheater {
 
     /// Makes the bytes of a proof; returns where in them the nodes are that open each tree, too.
     fn prove_with_openings(&self) -> (Vec<u8>, Vec<Range<usize>>) {
-        let settings = settings();
+        let settings = ProofSettings::from(self.set);
         let air = CvmAir::new(self.heights, self.public.clone(), self.options.clone());
         let told = CvmAir::new(self.told_heights, self.told.clone(), self.options.clone());
         let (longest, blowup) = (air.longest(), self.options.blowup_factor());
@@ -392,7 +432,8 @@ impl Cheater {
         let draw = |coin: &mut Coin| -> E { coin.draw().expect("an element") };
 
         let main_polys = self.main_polys(&self.pieces);
-        let main = Extended::new(&main_polys, longest, blowup);
+        let main_committed = self.committed(&main_polys, longest);
+        let main = Extended::new(&main_committed, longest, blowup);
         let shown = matches!(self.cheat, Cheat::Commitment | Cheat::Openings).then(|| {
             let honest = cells(&honest().0);
             let other = if self.pieces == honest {
@@ -400,7 +441,8 @@ impl Cheater {
             } else {
                 honest
             };
-            Extended::new(&self.main_polys(&other), longest, blowup)
+            let other = self.committed(&self.main_polys(&other), longest);
+            Extended::new(&other, longest, blowup)
         });
         let committed = shown.as_ref().unwrap_or(&main);
         proof.write(committed.root());
@@ -413,7 +455,8 @@ impl Cheater {
             polys.collect()
         });
         let aux_polys: Vec<Vec<Vec<E>>> = aux_polys.collect();
-        let aux = Extended::new(&aux_polys, longest, blowup);
+        let aux_committed = self.committed(&aux_polys, longest);
+        let aux = Extended::new(&aux_committed, longest, blowup);
         proof.write(aux.root());
         coin.reseed(aux.root());
         proof.write_many(&sums);
@@ -423,7 +466,14 @@ impl Cheater {
         if self.cheat == Cheat::Weights {
             weight += UNIT;
         }
-        let mut composition = self.composition(&air, &main, &aux, &random, &sums, weight);
+        let mut composition = self.composition(
+            &air,
+            &Extended::new(&main_polys, longest, blowup),
+            &Extended::new(&aux_polys, longest, blowup),
+            &random,
+            &sums,
+            weight,
+        );
         let divided = |composition: &[E]| -> Vec<Vec<E>> {
             composition.chunks(longest).map(<[E]>::to_vec).collect()
         };
@@ -475,37 +525,62 @@ impl Cheater {
         for (i, column) in columns.iter().enumerate() {
             openings[width + i] = polynom::eval(column, point);
         }
+        if let Cheat::Value(piece, column) = self.cheat {
+            let before = air.pieces()[..piece].iter();
+            let before: usize = before.map(|piece| air.piece_width(piece)).sum();
+            openings[width + COMPOSITION_COLUMNS + before + column] += UNIT;
+        }
         proof.write_many(&openings);
         coin.reseed(Blake3_256::hash_elements(&openings));
 
         let gamma = draw(&mut coin);
         let mut weights = powers(gamma);
-        let mut tables = vec![NOTHING; longest];
         let add = |to: &mut Vec<E>, poly: &[E], weight: E| {
             let ratio = longest / poly.len();
             for (i, &coefficient) in poly.iter().enumerate() {
                 to[i * ratio] += weight * coefficient;
             }
         };
-        for i in 0..main_polys.len() {
-            for poly in &main_polys[i] {
-                add(&mut tables, &lift(poly), weights());
+        // The quotient by x^power minus a constant, without the remainder.
+        let quotient = |poly: &[E], power: usize, constant: E| {
+            let mut quotient = vec![NOTHING; longest];
+            for i in (0..longest - power).rev() {
+                let higher = quotient.get(i + power).copied().unwrap_or(NOTHING);
+                quotient[i] = poly[i + power] + constant * higher;
             }
-            for poly in &aux_polys[i] {
-                add(&mut tables, poly, weights());
-            }
-        }
-        let mut all = tables.clone();
-        for column in &columns {
-            add(&mut all, column, weights());
-        }
-        let quotient = |poly: &[E], point: E| {
-            let mut quotient = polynom::syn_div(poly, 1, point);
-            quotient.resize(longest, NOTHING);
             quotient
         };
-        let mut tested = quotient(&all, point);
-        add(&mut tested, &quotient(&tables, next), UNIT);
+        let polys_of = |piece: usize| -> Vec<Vec<E>> {
+            let main = main_committed[piece].iter().map(|poly| lift(poly));
+            main.chain(aux_committed[piece].iter().cloned()).collect()
+        };
+        let power_of = |piece: usize| match self.set == INTERLEAVED {
+            true => longest / main_polys[piece][0].len(),
+            false => 1,
+        };
+        let mut tested = vec![NOTHING; longest];
+        for piece in 0..main_polys.len() {
+            let mut sum = vec![NOTHING; longest];
+            for poly in polys_of(piece) {
+                add(&mut sum, &poly, weights());
+            }
+            let power = power_of(piece);
+            for point in [point, next] {
+                let quotient = quotient(&sum, power, point.exp(power as u64));
+                add(&mut tested, &quotient, UNIT);
+            }
+        }
+        for column in &columns {
+            add(&mut tested, &quotient(column, 1, point), weights());
+        }
+        let by_themselves = (0..main_polys.len()).filter(|&piece| power_of(piece) > 1);
+        for poly in by_themselves.flat_map(polys_of) {
+            let weight = match self.cheat {
+                Cheat::Untested => NOTHING,
+                _ => weights(),
+            };
+            add(&mut tested, &poly, weight);
+        }
 
         let fri = self.options.to_fri_options();
         let folding = fri.folding_factor();
@@ -737,15 +812,34 @@ fn hand_in(
     heights: Heights,
     stark: Vec<u8>,
 ) -> Result<Verified, VerifierError> {
-    let proof = Proof::new(settings(), heights, stark).expect("an allowed proof");
-    let expectations = Expectations::from(settings().set().level());
+    hand_in_with(SET, public, heights, stark)
+}
+
+/// The same with this set of parameters.
+fn hand_in_with(
+    set: OptionSet,
+    public: &PublicInputs,
+    heights: Heights,
+    stark: Vec<u8>,
+) -> Result<Verified, VerifierError> {
+    let proof = Proof::new(set.into(), heights, stark).expect("an allowed proof");
+    let expectations = Expectations::from(set.level());
     verify(public, &proof.to_bytes(), &expectations)
 }
 
 /// Proves a trace by the book, but for the cheat, and asks the verifier.
 fn attempt(claim: (Trace, PublicInputs), cheat: Cheat) -> Result<Verified, VerifierError> {
-    let cheater = Cheater::new(claim, cheat);
-    hand_in(&cheater.public, cheater.heights, cheater.prove())
+    attempt_with(SET, claim, cheat)
+}
+
+/// The same with this set of parameters.
+fn attempt_with(
+    set: OptionSet,
+    claim: (Trace, PublicInputs),
+    cheat: Cheat,
+) -> Result<Verified, VerifierError> {
+    let cheater = Cheater::new(claim, cheat).with(set);
+    hand_in_with(set, &cheater.public, cheater.heights, cheater.prove())
 }
 
 /// Why a proof that can be read is rejected.
@@ -769,13 +863,61 @@ fn assert_refused(result: &Result<Verified, VerifierError>, what: impl fmt::Debu
 /// The prover of this test is a real one, and it is the crate's: the proofs are the same.
 #[test]
 fn without_cheating_a_proof_is_accepted() {
-    for (trace, public) in [honest(), cut()] {
-        let run = (trace.clone(), public.clone());
-        attempt(run.clone(), Cheat::None).expect("the proof is valid");
-        let ours = Cheater::new(run, Cheat::None).prove();
-        let options = ProveOptions::from(settings());
-        let theirs = prove_trace(trace, public, &options).expect("the trace is valid");
-        assert!(ours == theirs.stark(), "two provers make different proofs");
+    for set in [SET, INTERLEAVED] {
+        for (trace, public) in [honest(), cut()] {
+            let run = (trace.clone(), public.clone());
+            attempt_with(set, run.clone(), Cheat::None).expect("the proof is valid");
+            let ours = Cheater::new(run, Cheat::None).with(set).prove();
+            let options = ProveOptions::from(ProofSettings::from(set));
+            let theirs = prove_trace(trace, public, &options).expect("the trace is valid");
+            assert!(ours == theirs.stark(), "two provers make different proofs");
+        }
+    }
+}
+
+/// Cheats that are rejected if columns are committed to one by one are rejected if they are interleaved.
+#[test]
+fn interleaved_columns_hide_nothing() {
+    let layers = Rejection::Opening("the values of the layers");
+    let main = Rejection::Opening("the main columns");
+    for (claim, cheat, expected) in [
+        (other_output(), Cheat::None, Rejection::Constraints),
+        (missing_fact(), Cheat::None, Rejection::Sums),
+        (missing_fact(), Cheat::Stated, Rejection::Constraints),
+        (missing_fact(), Cheat::ShiftedSum, Rejection::Constraints),
+        (other_output(), Cheat::Composition, layers),
+        (honest(), Cheat::Weights, Rejection::Constraints),
+        (honest(), Cheat::Point, Rejection::Constraints),
+        (honest(), Cheat::Commitment, main),
+        (honest(), Cheat::Openings, layers),
+        (honest(), Cheat::Rows, main),
+        (cut(), Cheat::Rows, main),
+        (honest(), Cheat::Untested, layers),
+        (cut(), Cheat::Untested, layers),
+    ] {
+        assert_eq!(rejection(attempt_with(INTERLEAVED, claim, cheat)), expected);
+    }
+    let result = attempt_with(INTERLEAVED, honest(), Cheat::Remainder);
+    assert_refused(&result, "a remainder");
+}
+
+/// A value that no constraint reads is stated as another one. That it is not the committed column's is what
+/// the low-degree test finds, also where the column is one of several interleaved ones.
+#[test]
+fn values_of_no_committed_column_are_rejected() {
+    let layers = Rejection::Opening("the values of the layers");
+    for set in [SET, INTERLEAVED] {
+        let heights = honest().0.heights().expect("allowed heights");
+        for (at, piece) in heights.pieces().iter().enumerate() {
+            let columns = (0..piece.table.width()).step_by(8);
+            let rejected = columns
+                .map(|column| rejection(attempt_with(set, honest(), Cheat::Value(at, column))));
+            let rejected: Vec<Rejection> = rejected.collect();
+            let known = |rejected: &Rejection| [Rejection::Constraints, layers].contains(rejected);
+            assert!(rejected.iter().all(known), "{rejected:?}");
+            let has_unread = matches!(piece.table, Table::Core | Table::Hasher);
+            assert!(!has_unread || rejected.contains(&layers), "{rejected:?}");
+        }
     }
 }
 

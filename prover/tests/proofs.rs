@@ -57,6 +57,9 @@ const LONG_PROGRAM: &str = "
 /// The set of the tests that are about anything else: proofs with it are made fastest.
 const FAST: OptionSet = OptionSet::Fast96;
 
+/// A set with which columns of shorter pieces are interleaved.
+const INTERLEAVED: OptionSet = OptionSet::Regular96;
+
 fn trace() -> ExecutionTrace {
     trace_of(PROGRAM)
 }
@@ -629,6 +632,14 @@ struct Sliced {
 }
 
 impl Sliced {
+    /// The same with a set with which columns of shorter pieces are interleaved.
+    fn interleaved(self) -> Self {
+        Self {
+            settings: INTERLEAVED.into(),
+            ..self
+        }
+    }
+
     /// The program in as many slices as there are groups.
     fn new(groups: usize) -> Self {
         let ExecutionTrace { trace, public, .. } = trace_in_slices(LONG_PROGRAM, groups);
@@ -670,7 +681,8 @@ impl Sliced {
     }
 
     fn verify(&self, proof: &Proof) -> Result<Verified, VerifierError> {
-        verify(&self.public, &proof.to_bytes(), &FAST.level().into())
+        let least = self.settings.set().level();
+        verify(&self.public, &proof.to_bytes(), &least.into())
     }
 
     fn workers(&self) -> Vec<Worker> {
@@ -697,8 +709,14 @@ const STAGES: usize = 6;
 
 #[test]
 fn workers_make_the_proof_that_one_machine_makes() {
-    for (groups, machines) in [(2, 2), (4, 2), (4, 4)] {
-        let sliced = Sliced::new(groups);
+    for (sliced, machines) in [
+        (Sliced::new(2), 2),
+        (Sliced::new(4), 2),
+        (Sliced::new(4), 4),
+        (Sliced::new(2).interleaved(), 2),
+        (Sliced::new(4).interleaved(), 2),
+    ] {
+        let groups = sliced.groups;
         let mut coordinator = sliced.coordinator();
         let (replies, answered) = mpsc::channel();
         thread::scope(|scope| {
@@ -941,7 +959,13 @@ fn whoever_is_gone_is_replaced() {
 /// worker; what cannot be seen does not balance, or is no proof.
 #[test]
 fn workers_are_not_believed() {
-    let sliced = Sliced::new(2);
+    for sliced in [Sliced::new(2), Sliced::new(2).interleaved()] {
+        is_not_believed(&sliced);
+    }
+}
+
+/// The coordinator refuses what a worker changes, stage by stage.
+fn is_not_believed(sliced: &Sliced) {
     for stage in 0..STAGES {
         let mut coordinator = sliced.coordinator();
         let mut workers = sliced.workers();
@@ -1048,7 +1072,15 @@ fn sums_are_not_moved_between_workers() {
 /// A share that is right outside of the domain and nowhere else is named when rows are opened.
 #[test]
 fn wrong_shares_are_named_by_the_rows() {
-    let sliced = Sliced::new(2);
+    names_share(&Sliced::new(2), false);
+    for by_themselves in [false, true] {
+        names_share(&Sliced::new(2).interleaved(), by_themselves);
+    }
+}
+
+/// The coordinator names the worker whose share is wrong in the composition, or in the columns that are
+/// tested by themselves.
+fn names_share(sliced: &Sliced, by_themselves: bool) {
     let mut coordinator = sliced.coordinator();
     let mut workers = sliced.workers();
     go_on(&mut coordinator, &mut workers, 4);
@@ -1067,7 +1099,13 @@ fn wrong_shares_are_named_by_the_rows() {
     let point = z.exp_vartime((air.longest() / length) as u64);
     // In bit-reversed order, coefficient 1 is in the middle.
     let half = length / 2;
-    let at = honest.len() - length * 16;
+    let at = honest.len() - length * if by_themselves { 32 } else { 16 };
+    if by_themselves {
+        let tested = air.groups()[0]
+            .iter()
+            .filter_map(|&piece| air.tested_before(piece));
+        assert!(tested.count() > 0, "there are such columns");
+    }
     let mut forged = honest.clone();
     let mut add = |position: usize, value: QuadExtension<Felt>| {
         for (i, part) in value.to_base_elements().into_iter().enumerate() {

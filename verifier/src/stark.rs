@@ -4,19 +4,21 @@
 //! Every piece of a table is treated as if it were as high as the longest one: a column of a piece of m
 //! rows is a polynomial f of fewer than m coefficients, and what counts is f(x^r), where r is how often
 //! the piece goes into the longest one. On the domain of the longest piece its values are those of f on
-//! a smaller domain, over and over.
+//! a smaller domain, over and over. With most sets of parameters, columns of shorter pieces are
+//! interleaved into longer ones.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use miden_core::Felt;
 use miden_cvm_air::{
-    air::{COMPOSITION_COLUMNS, CvmAir, powers},
+    air::{COMPOSITION_COLUMNS, CvmAir},
     coin::Coin,
     hash::{Digest, Hasher},
     lookup::{Challenges, NUM_CHALLENGES},
     ood::OodCheck,
     openings::{GroupRows, Rows, Seen, root as tree_root},
     options::ProofSettings,
+    quotients::{Quotients, Sums, Weights},
     reader::{LayoutError, Part, Reader},
     transcript,
     tree::parents,
@@ -160,8 +162,17 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
         opened.push(rows);
     }
 
-    let combined = combine(air, &positions, &opened, &openings, z, gamma);
-    let values = positions.into_iter().zip(combined?).collect();
+    let weights = Weights::new(air, gamma);
+    let quotients = Quotients::new(air, &weights, z, &openings.rows, &openings.composition);
+    let mut values = BTreeMap::new();
+    for position in positions {
+        let mut sums = Sums::zero();
+        for (number, rows) in opened.iter().enumerate() {
+            sums += &Sums::at(air, &weights, number, rows, position);
+        }
+        let value = quotients.value(&sums, position).ok_or(Rejection::Coin)?;
+        values.insert(position, value);
+    }
     check_low_degree(
         &mut reader,
         observer,
@@ -220,10 +231,6 @@ struct Openings<'a, E> {
     rows: Vec<[&'a [E]; 2]>,
     /// Of the composition of every group at the point.
     composition: Vec<&'a [E]>,
-    /// All values of the pieces and the compositions at the point.
-    at_point: &'a [E],
-    /// All values of the pieces at the successor.
-    at_next: &'a [E],
 }
 
 impl<'a, E> Openings<'a, E> {
@@ -233,7 +240,7 @@ impl<'a, E> Openings<'a, E> {
         let (at_point, at_next) = values.split_at(width + air.composition_width());
         let (mut current, mut next) = (at_point, at_next);
         let rows = air.pieces().iter().map(|piece| {
-            let width = piece.table.width() + air.packing(piece.table).width();
+            let width = air.piece_width(piece);
             [&mut current, &mut next].map(|rest| {
                 let (row, others) = rest.split_at(width);
                 *rest = others;
@@ -243,8 +250,6 @@ impl<'a, E> Openings<'a, E> {
         Self {
             rows: rows.collect(),
             composition: at_point[width..].chunks(COMPOSITION_COLUMNS).collect(),
-            at_point,
-            at_next,
         }
     }
 }
@@ -255,45 +260,6 @@ fn see(observer: &mut dyn Observer, seen: Seen<'_>) {
         Seen::Rows(size, rows) => observer.rows(size, rows),
         Seen::Nodes(size, nodes) => observer.nodes(size, nodes),
     }
-}
-
-/// The values, at the queried positions, of the polynomial that the low-degree test is about: the
-/// quotients of all columns at the points outside of the domain, in the order of the openings,
-/// each column's with a power of `gamma`.
-fn combine<E: FieldElement<BaseField = Felt>>(
-    air: &CvmAir,
-    positions: &[usize],
-    groups: &[GroupRows<E>],
-    openings: &Openings<'_, E>,
-    z: E,
-    gamma: E,
-) -> Result<Vec<E>, Rejection> {
-    let mut weights = powers(gamma);
-    let weights: Vec<E> = openings.at_point.iter().map(|_| weights()).collect();
-    let weighted = |values: &[E]| -> E {
-        let terms = weights.iter().zip(values);
-        terms.fold(E::ZERO, |sum, (&weight, &value)| sum + weight * value)
-    };
-    let (at_point, at_next) = (weighted(openings.at_point), weighted(openings.at_next));
-
-    let generator = Felt::get_root_of_unity(air.domain_size().ilog2());
-    let root = Felt::get_root_of_unity(air.longest().ilog2());
-    let successor = z.mul_base(root);
-    positions
-        .iter()
-        .map(|&position| {
-            let groups = groups.iter().enumerate();
-            let groups = groups.map(|(i, rows)| rows.weighted(air, i, &weights, position));
-            let [pieces, composition] = groups.fold([E::ZERO; 2], |sum, group| {
-                [sum[0] + group[0], sum[1] + group[1]]
-            });
-            let x = E::from(Felt::GENERATOR * generator.exp_vartime(position as u64));
-            if x == z || x == successor {
-                return Err(Rejection::Coin);
-            }
-            Ok((pieces + composition - at_point) / (x - z) + (pieces - at_next) / (x - successor))
-        })
-        .collect()
 }
 
 /// Checks that the polynomial with these values, by their positions, is of low degree.
