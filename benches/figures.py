@@ -384,7 +384,7 @@ def by_workers(tools, command, memory):
     try:
         while client is None or client.poll() is None:
             if client is None and answers(listen):
-                client = subprocess.Popen(list(map(str, [*command, *remote])), stdout=quiet, stderr=subprocess.PIPE, text=True)
+                client = subprocess.Popen(list(map(str, [*command, *remote])), stdout=subprocess.PIPE, text=True)
             for process in children(server.pid):
                 found.setdefault(process, None)
                 try:
@@ -394,7 +394,7 @@ def by_workers(tools, command, memory):
                     pass
             time.sleep(0.05)
         if client.returncode != 0:
-            raise Refused(client.stderr.read().strip())
+            raise Refused(client.stdout.read().strip())
     finally:
         server.terminate()
         server.wait()

@@ -219,7 +219,7 @@ pub fn prove_trace(
 /// Proves, as [`prove_trace`] does, a run of which no more rows are there at a time than those of one group.
 /// `rows` makes those that it is asked for, and is asked for those of each group again at every stage: all
 /// groups have to be committed to before what the next commitment depends on is drawn. The proof is the same, and
-/// takes about twice the time. No rows are checked, whatever the options say.
+/// takes longer. No rows are checked, whatever the options say.
 ///
 /// # Errors
 /// Returns an error if tables cannot have these heights, if the proof takes more memory than it may, if
