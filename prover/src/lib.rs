@@ -47,7 +47,7 @@ use thiserror::Error;
 use winter_air::FieldExtension;
 use winterfell::math::fields::{CubeExtension, QuadExtension};
 
-use crate::memory::Memory;
+use crate::{memory::Memory, turns::MakeRows};
 
 pub use crate::{
     messages::{MessageError, Stage},
@@ -228,7 +228,7 @@ pub fn prove_in_turns<F: From<ProverError>>(
     heights: Heights,
     public: PublicInputs,
     options: &ProveOptions,
-    rows: impl FnMut(&TableRows) -> Result<Trace, F>,
+    mut rows: impl FnMut(&TableRows) -> Result<Trace, F>,
 ) -> Result<Proof, F> {
     let settings = options.settings;
     let air = air_of(heights, public, options)?;
@@ -236,13 +236,20 @@ pub fn prove_in_turns<F: From<ProverError>>(
     if let Some(memory) = options.memory.filter(|&memory| memory < needed) {
         return Err(ProverError::Memory { needed, memory }.into());
     }
+    // The proof is made by the same code whatever makes the rows.
+    let mut failed = None;
+    let rows: MakeRows<'_> = &mut |wanted| rows(wanted).map_err(|error| failed = Some(error)).ok();
     let stark = match air.options().field_extension() {
-        FieldExtension::Cubic => turns::prove::<CubeExtension<Felt>, F>(air, settings, rows)?,
+        FieldExtension::Cubic => turns::prove::<CubeExtension<Felt>>(air, settings, rows),
         // No set is without an extension.
         FieldExtension::Quadratic | FieldExtension::None => {
-            turns::prove::<QuadExtension<Felt>, F>(air, settings, rows)?
+            turns::prove::<QuadExtension<Felt>>(air, settings, rows)
         }
     };
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let stark = stark?;
     let proof =
         Proof::new(settings, heights, stark).and_then(|proof| proof.in_groups(options.slices));
     Ok(proof.map_err(ProverError::from)?)

@@ -352,8 +352,8 @@ mod tests {
                 let taken = beside_samples(|trace| {
                     let air = air(trace, settings, groups);
                     calculated = [Memory::in_turns(&air), Memory::new(&air).with(0)];
-                    let rows = |rows: &TableRows| Ok::<_, ProverError>(copied(trace, rows));
-                    let proof = turns::prove::<QuadExtension<Felt>, _>(air, settings, rows);
+                    let rows = &mut |rows: &TableRows| Some(copied(trace, rows));
+                    let proof = turns::prove::<QuadExtension<Felt>>(air, settings, rows);
                     proof.expect("a proof");
                 });
                 let [in_turns, at_once] = calculated;

@@ -24,28 +24,29 @@ use crate::{
     stark::Transcript,
 };
 
+/// Makes rows; nothing if it cannot.
+pub type MakeRows<'a> = &'a mut dyn FnMut(&TableRows) -> Option<Trace>;
+
 /// Makes the groups of a run.
-struct Groups<R> {
+struct Groups<'a> {
     air: Arc<CvmAir>,
     settings: ProofSettings,
-    rows: R,
+    rows: MakeRows<'a>,
 }
 
-impl<R> Groups<R> {
+impl Groups<'_> {
     /// The numbers of the groups.
     fn numbers(&self) -> std::ops::Range<usize> {
         0..self.air.groups().len()
     }
 
     /// Makes a group of its rows, which nothing is done with yet.
-    fn group<E, F>(&mut self, number: usize) -> Result<Group<E>, F>
+    fn group<E>(&mut self, number: usize) -> Result<Group<E>, ProverError>
     where
         E: FieldElement<BaseField = Felt>,
-        F: From<ProverError>,
-        R: FnMut(&TableRows) -> Result<Trace, F>,
     {
         let wanted = self.air.rows_of(&self.air.groups()[number]);
-        let trace = (self.rows)(&wanted)?;
+        let trace = (self.rows)(&wanted).unwrap_or_default();
         check_rows(&trace, &wanted)?;
         Ok(Group::new(
             trace,
@@ -57,11 +58,9 @@ impl<R> Groups<R> {
     }
 
     /// Makes a group whose main and auxiliary columns are polynomials.
-    fn polynomials<E, F>(&mut self, number: usize, random: &[E]) -> Result<Group<E>, F>
+    fn polynomials<E>(&mut self, number: usize, random: &[E]) -> Result<Group<E>, ProverError>
     where
         E: FieldElement<BaseField = Felt>,
-        F: From<ProverError>,
-        R: FnMut(&TableRows) -> Result<Trace, F>,
     {
         let mut group = self.group(number)?;
         group.interpolate_main();
@@ -72,14 +71,13 @@ impl<R> Groups<R> {
 
 /// Proves a run whose tables have the heights of the AIR, and whose rows are made whenever they are needed.
 /// Returns the bytes of the proof.
-pub fn prove<E, F>(
+pub fn prove<E>(
     air: CvmAir,
     settings: ProofSettings,
-    rows: impl FnMut(&TableRows) -> Result<Trace, F>,
-) -> Result<Vec<u8>, F>
+    rows: MakeRows<'_>,
+) -> Result<Vec<u8>, ProverError>
 where
     E: FieldElement<BaseField = Felt>,
-    F: From<ProverError>,
 {
     let _prove = info_span!("prove").entered();
     let air = Arc::new(air);
@@ -93,18 +91,18 @@ where
     let main: Vec<Digest> = {
         let _span = info_span!("commit_to_main_rows").entered();
         let roots = groups.numbers().map(|number| {
-            let mut group = groups.group::<E, F>(number)?;
+            let mut group = groups.group::<E>(number)?;
             Ok(group.commit_to_main())
         });
-        roots.collect::<Result<_, F>>()?
+        roots.collect::<Result<_, ProverError>>()?
     };
     let random = transcript.main(&main);
     let lookups: Vec<Lookups<E>> = {
         let _span = info_span!("commit_to_lookup_columns").entered();
         let lookups = groups
             .numbers()
-            .map(|number| Ok(groups.group::<E, F>(number)?.commit_to_lookups(&random)));
-        lookups.collect::<Result<_, F>>()?
+            .map(|number| Ok(groups.group::<E>(number)?.commit_to_lookups(&random)));
+        lookups.collect::<Result<_, ProverError>>()?
     };
     let weight = transcript.lookups(&lookups);
     let mut compositions: Vec<Vec<Segment>> = Vec::new();
@@ -112,7 +110,7 @@ where
     {
         let _span = info_span!("evaluate_constraints").entered();
         for number in groups.numbers() {
-            let mut group = groups.polynomials::<E, F>(number, &random)?;
+            let mut group = groups.polynomials::<E>(number, &random)?;
             group.evaluate_constraints(&random, weight);
             roots.push(group.commit_to_composition());
             compositions.push(group.into_composition());
@@ -123,7 +121,7 @@ where
     {
         let _span = info_span!("evaluate_out_of_domain").entered();
         for (number, composition) in compositions.iter_mut().enumerate() {
-            let mut group = groups.polynomials::<E, F>(number, &random)?;
+            let mut group = groups.polynomials::<E>(number, &random)?;
             group.set_composition(std::mem::take(composition));
             outside.push(group.outside(z));
             *composition = group.into_composition();
@@ -134,7 +132,7 @@ where
         let _span = info_span!("low_degree_test").entered();
         let mut shares = Vec::new();
         for (number, composition) in compositions.iter_mut().enumerate() {
-            let mut group = groups.polynomials::<E, F>(number, &random)?;
+            let mut group = groups.polynomials::<E>(number, &random)?;
             group.set_composition(std::mem::take(composition));
             shares.push(group.share(gamma));
             *composition = group.into_composition();
@@ -150,7 +148,7 @@ where
     let _span = info_span!("open").entered();
     let mut opened = Vec::new();
     for (number, composition) in compositions.into_iter().enumerate() {
-        let mut group = groups.group::<E, F>(number)?;
+        let mut group = groups.group::<E>(number)?;
         let again = [
             group.commit_to_main(),
             group.commit_to_lookups(&random).root,
@@ -158,7 +156,7 @@ where
         group.set_composition(composition);
         group.commit_to_composition();
         if again != [main[number], lookups[number].root] {
-            return Err(ProverError::Changed { group: number }.into());
+            return Err(ProverError::Changed { group: number });
         }
         opened.push(group.open(&positions));
     }
