@@ -324,19 +324,26 @@ pub enum Invoked {
     ByArgument,
     /// By name, and its own account has the procedure as well.
     OwnToo,
+    /// By name, and the code of another foreign account that it invokes names it as well.
+    Nested,
 }
 
 /// A chain, and a transaction whose script invokes a procedure of a foreign account twice.
 pub fn foreign(how: Invoked) -> (MockChain, TransactionContext) {
     let sources = Arc::new(DefaultSourceManager::default());
-    let component = |name: &str, code: &str| {
-        let code = CodeBuilder::with_kernel_library(sources.clone())
-            .compile_component_code(name, code)
-            .expect("code of a component");
+    let component_with = |known: Option<&AccountComponent>, name: &str, code: &str| {
+        let builder = CodeBuilder::with_kernel_library(sources.clone());
+        let code = match known {
+            Some(known) => builder.with_dynamically_linked_library(known.component_code()),
+            None => Ok(builder),
+        }
+        .and_then(|builder| builder.compile_component_code(name, code))
+        .expect("code of a component");
         AccountComponent::new(code, vec![])
             .expect("a component")
             .with_supports_all_types()
     };
+    let component = |name: &str, code: &str| component_with(None, name, code);
     let answers = component(
         "answers",
         "use miden::core::sys
@@ -354,10 +361,21 @@ pub fn foreign(how: Invoked) -> (MockChain, TransactionContext) {
             .expect("an account")
     };
     let foreign = account(vec![answers.clone()], 1);
+    let names = component_with(
+        Some(&answers),
+        "names",
+        "use miden::core::sys
+        pub proc name
+            procref.::answers::answer dropw push.3 exec.sys::truncate_stack
+        end",
+    );
+    let other = account(vec![names.clone()], 3);
     let mut own = vec![component("own", "pub proc own push.1 drop end")];
     own.extend((how == Invoked::OwnToo).then(|| answers.clone()));
     let native = account(own, 2);
-    let mut chain = MockChainBuilder::with_accounts([native.clone(), foreign.clone()])
+    let mut accounts = vec![native.clone(), foreign.clone()];
+    accounts.extend((how == Invoked::Nested).then(|| other.clone()));
+    let mut chain = MockChainBuilder::with_accounts(accounts)
         .and_then(|builder| builder.build())
         .expect("a chain");
     chain.prove_next_block().expect("a block");
@@ -375,8 +393,26 @@ pub fn foreign(how: Invoked) -> (MockChain, TransactionContext) {
         ),
         _ => ("", "procref.::answers::answer"),
     };
+    let invoke = |(root, id): (&str, AccountId)| {
+        format!(
+            "padw padw padw push.0.0.0
+            {root}
+            push.{} push.{}
+            exec.tx::execute_foreign_procedure
+            push.3 assert_eq\n",
+            id.suffix(),
+            id.prefix().as_felt(),
+        )
+    };
+    let invocations = match how {
+        Invoked::Nested => {
+            invoke((root, foreign.id())) + &invoke(("procref.::names::name", other.id()))
+        }
+        _ => format!("repeat.2 {} end", invoke((root, foreign.id()))),
+    };
     let script = CodeBuilder::with_source_manager(sources.clone())
         .with_dynamically_linked_library(answers.component_code())
+        .and_then(|builder| builder.with_dynamically_linked_library(names.component_code()))
         .and_then(|builder| {
             builder.compile_tx_script(format!(
                 "use miden::core::sys
@@ -384,29 +420,27 @@ pub fn foreign(how: Invoked) -> (MockChain, TransactionContext) {
                 @locals(4)
                 proc script
                     {begin}
-                    repeat.2
-                        padw padw padw push.0.0.0
-                        {root}
-                        push.{suffix} push.{prefix}
-                        exec.tx::execute_foreign_procedure
-                        push.3 assert_eq
-                    end
+                    {invocations}
                     exec.sys::truncate_stack
                 end
-                begin exec.script end",
-                suffix = foreign.id().suffix(),
-                prefix = foreign.id().prefix().as_felt(),
+                begin exec.script end"
             ))
         })
         .expect("a script");
-    let foreign = chain
-        .get_foreign_account_inputs(foreign.id())
-        .expect("the account");
+    let loaded = match how {
+        Invoked::Nested => vec![foreign.id(), other.id()],
+        _ => vec![foreign.id()],
+    };
+    let loaded = loaded.into_iter().map(|id| {
+        let inputs = chain.get_foreign_account_inputs(id);
+        inputs.expect("the account")
+    });
+    let loaded: Vec<_> = loaded.collect();
     let context = chain
         .build_tx_context(native.id(), &[], &[])
         .and_then(|context| {
             context
-                .foreign_accounts(vec![foreign])
+                .foreign_accounts(loaded)
                 .tx_script(script)
                 .tx_script_args(answer)
                 .with_source_manager(sources)
@@ -418,7 +452,12 @@ pub fn foreign(how: Invoked) -> (MockChain, TransactionContext) {
 
 #[test]
 fn procedures_of_foreign_accounts_are_invoked() {
-    for how in [Invoked::ByName, Invoked::ByArgument, Invoked::OwnToo] {
+    for how in [
+        Invoked::ByName,
+        Invoked::ByArgument,
+        Invoked::OwnToo,
+        Invoked::Nested,
+    ] {
         let (mut chain, context) = foreign(how);
         settle(&mut chain, both(context));
     }

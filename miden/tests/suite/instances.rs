@@ -12,6 +12,7 @@ use miden_cvm_processor::{ExecutionError, ExecutionTrace, TracedExecutionError, 
 use miden_cvm_verifier::VerifierError;
 use miden_protocol::{
     MIN_PROOF_SECURITY_LEVEL,
+    account::AccountId,
     transaction::{ProvenTransaction, TransactionInputs, TransactionKernel},
 };
 
@@ -188,6 +189,42 @@ fn a_transaction_with_a_foreign_account_is_proven_over_instances() {
         .over_instances(&kernel)
         .verify(&proven)
         .expect("a proven transaction");
+}
+
+/// A foreign account whose code names a procedure of another one could invoke it.
+#[test]
+fn a_foreign_account_that_invokes_another_is_refused_by_name() {
+    let (inputs, _) = foreign(Invoked::Nested);
+    let refused = run(&kernel(), &inputs);
+    let Err(InstancesError::NestedForeign(account)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_ne!(account, inputs.account().id());
+    assert!(inputs.read_foreign_account_inputs(account).is_ok());
+}
+
+/// What a run has loaded is to be among the inputs that components are made of.
+#[test]
+fn a_foreign_account_that_is_not_among_the_inputs_is_refused_by_name() {
+    let (inputs, _) = foreign(Invoked::ByName);
+    let store = store(&inputs);
+    let (stack, advice) = TransactionKernel::prepare_inputs(&inputs);
+    let run = Run {
+        program: &TransactionKernel::main(),
+        stack,
+        advice: advice.into_advice_inputs(),
+        options: ExecutionOptions::default(),
+        sources: None,
+    };
+    let others = crate::inputs("mint");
+    let refused = kernel().execute_traced(&others, run, &mut host(&inputs, &store));
+    let Err(InstancesError::ForeignAccount { id, reason }) = refused else {
+        panic!("{:?}", refused.map(|_| "a trace"));
+    };
+    let id = AccountId::from_hex(&id).expect("the account's id");
+    assert!(inputs.read_foreign_account_inputs(id).is_ok());
+    let missing = others.read_foreign_account_inputs(id);
+    assert_eq!(missing.expect_err("it is not there").to_string(), reason);
 }
 
 #[test]
