@@ -247,9 +247,12 @@ impl CvmAir {
     }
 
     /// The power `k` with which a piece's columns are opened outside of the domain: the quotients are by
-    /// `X^k` minus the same power of a point.
+    /// `X^k` minus the same power of a point. It is 1 for a piece of which no columns are interleaved.
     pub fn power(&self, piece: usize) -> usize {
-        if interleaves(&self.options) {
+        if self.committed[piece]
+            .iter()
+            .any(|columns| columns.factor > 1)
+        {
             self.ratio(&self.pieces[piece])
         } else {
             1
