@@ -4,7 +4,7 @@
 //! operation as a node. Whoever needs values computes the nodes, the prover compiles them, and the audit
 //! reasons about them.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::{
     cell::RefCell,
     ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign},
@@ -20,7 +20,7 @@ const ONE: Felt = <Felt as FieldElement>::ONE;
 
 /// The operation that a node computes. Constants are operands only of the operations that have
 /// them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// An input, by its number.
     Input(u32),
@@ -51,7 +51,7 @@ impl Operation {
 }
 
 /// A constant, as the representative of a field element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Constant(u64);
 
 impl From<Felt> for Constant {
@@ -93,55 +93,17 @@ pub struct Recorder(RefCell<Nodes>);
 #[derive(Debug, Default)]
 struct Nodes {
     nodes: Vec<Operation>,
-    /// A hash table of the nodes' numbers, each plus 1: 0 is a free place. There is one in each half.
-    places: Vec<u32>,
+    numbers: BTreeMap<Operation, u32>,
 }
 
 impl Nodes {
-    /// The place of an operation in the table, or where it belongs.
-    fn place(&self, operation: Operation) -> usize {
-        let mask = self.places.len() - 1;
-        let mut place = operation.hash() as usize & mask;
-        while let Some(number) = self.places[place].checked_sub(1)
-            && self.nodes[number as usize] != operation
-        {
-            place = (place + 1) & mask;
-        }
-        place
-    }
-
     /// The number of an operation, which becomes a node if it is none.
     fn number(&mut self, operation: Operation) -> u32 {
-        if 2 * self.nodes.len() >= self.places.len() {
-            self.places = alloc::vec![0; (2 * self.places.len()).max(1 << 10)];
-            for number in 0..self.nodes.len() {
-                let place = self.place(self.nodes[number]);
-                self.places[place] = number as u32 + 1;
-            }
-        }
-        let place = self.place(operation);
-        if self.places[place] == 0 {
-            self.nodes.push(operation);
-            self.places[place] = self.nodes.len() as u32;
-        }
-        self.places[place] - 1
-    }
-}
-
-impl Operation {
-    /// A number that tells most operations apart.
-    fn hash(self) -> u64 {
-        let (kind, first, second) = match self {
-            Self::Input(number) => (0, number, 0),
-            Self::Add(a, b) => (1, a, b.into()),
-            Self::Sub(a, b) => (2, a, b.into()),
-            Self::Mul(a, b) => (3, a, b.into()),
-            Self::Shift(a, Constant(c)) => (4, a, c),
-            Self::SubFrom(Constant(c), a) => (5, a, c),
-            Self::Scale(a, Constant(c)) => (6, a, c),
-        };
-        let scattered = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-        scattered(scattered(second) ^ u64::from(first) << 3 ^ kind)
+        let nodes = &mut self.nodes;
+        *self.numbers.entry(operation).or_insert_with(|| {
+            nodes.push(operation);
+            (nodes.len() - 1) as u32
+        })
     }
 }
 
