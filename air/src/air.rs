@@ -2,6 +2,7 @@
 //! constraints are combined.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use miden_core::Felt;
 use winter_air::ProofOptions;
@@ -276,11 +277,14 @@ impl CvmAir {
     /// themselves, too; nothing if it has not. Quotients by a higher power do not show that a column has
     /// no more coefficients than there are rows.
     pub fn tested_before(&self, piece: usize) -> Option<usize> {
-        let is_tested = |&piece: &usize| self.power(piece) > 1;
-        let before = (0..piece).filter(is_tested);
-        let before: usize = before.map(|piece| self.committed_width(piece)).sum();
         let quotients = self.committed_before(self.pieces.len()) + self.composition_width();
-        is_tested(&piece).then_some(quotients + before)
+        (self.power(piece) > 1).then(|| quotients + self.tested_of(0..piece))
+    }
+
+    /// The number of columns of these pieces that the low-degree test has by themselves, too.
+    fn tested_of(&self, pieces: Range<usize>) -> usize {
+        let tested = pieces.filter(|&piece| self.power(piece) > 1);
+        tested.map(|piece| self.committed_width(piece)).sum()
     }
 
     /// The number of constraints of the pieces before one.
@@ -309,10 +313,8 @@ impl CvmAir {
     /// The number of functions that the low-degree test combines: the quotients of the columns that are
     /// committed to and of the compositions, and the columns that it has by themselves, too.
     pub fn num_quotients(&self) -> usize {
-        let pieces = 0..self.pieces.len();
-        let tested = pieces.filter(|&piece| self.power(piece) > 1);
-        let tested: usize = tested.map(|piece| self.committed_width(piece)).sum();
-        self.committed_before(self.pieces.len()) + self.composition_width() + tested
+        let pieces = self.pieces.len();
+        self.committed_before(pieces) + self.composition_width() + self.tested_of(0..pieces)
     }
 
     /// The number of fractions that the lookup argument sums up, those of the verifier included. The

@@ -61,15 +61,6 @@ pub struct Sums<T> {
 }
 
 impl<E: FieldElement<BaseField = Felt>> Sums<E> {
-    /// Nothing.
-    pub fn zero() -> Self {
-        Self {
-            pieces: BTreeMap::new(),
-            tested: E::ZERO,
-            composition: E::ZERO,
-        }
-    }
-
     /// The sums of a group at a position of the longest domain, with the rows that it opens.
     pub fn at(
         air: &CvmAir,
@@ -78,7 +69,7 @@ impl<E: FieldElement<BaseField = Felt>> Sums<E> {
         rows: &GroupRows<E>,
         position: usize,
     ) -> Self {
-        let mut sums = Self::zero();
+        let mut sums = Self::default();
         for (i, &piece) in air.groups()[number].iter().enumerate() {
             let (main, aux) = rows.of_piece(air, number, i, position);
             let sum = |weights: &[E]| {

@@ -273,10 +273,11 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         let length = self.longest().length();
         let mut share = Share::default();
         for (i, &number) in self.pieces().iter().enumerate() {
-            let [main, aux] = self.domains.pieces[i].committed;
+            let piece = &self.domains.pieces[i];
+            let [main, aux] = piece.committed;
             let interleavings = [
-                Interleaving::new(&self.main[i], main, 1),
-                Interleaving::new(&self.aux[i], aux, E::EXTENSION_DEGREE),
+                piece.interleaving::<Felt>(&self.main[i], 0),
+                piece.interleaving::<E>(&self.aux[i], 1),
             ];
             let own = [&self.main[i], &self.aux[i]];
             let interleaved: [Option<Segment>; 2] = array::from_fn(|kind| {

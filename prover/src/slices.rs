@@ -484,7 +484,7 @@ impl<E: FieldElement<BaseField = Felt> + 'static> GroupCoordinator<E> {
             let rows = self.opened.iter().flatten().enumerate();
             let sums = rows.map(|(group, rows)| Sums::at(air, &weights, group, rows, position));
             let sums: Vec<Sums<E>> = sums.collect();
-            let mut all = Sums::zero();
+            let mut all = Sums::default();
             sums.iter().for_each(|sums| all += sums);
             let tested = self
                 .layers

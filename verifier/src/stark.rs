@@ -166,7 +166,7 @@ pub fn verify<E: FieldElement<BaseField = Felt>>(
     let quotients = Quotients::new(air, &weights, z, &openings.rows, &openings.composition);
     let mut values = BTreeMap::new();
     for position in positions {
-        let mut sums = Sums::zero();
+        let mut sums = Sums::default();
         for (number, rows) in opened.iter().enumerate() {
             sums += &Sums::at(air, &weights, number, rows, position);
         }
