@@ -34,12 +34,10 @@ struct OpenBlock {
 /// The rows so far, of which some are kept, and always the last one.
 #[derive(Debug)]
 struct Rows {
-    /// Those that are kept, as far as they are there.
+    /// Those that are kept, as far as they are there, and the last one, which may be none of them.
     kept: Vec<CoreRow<Felt>>,
     /// The numbers of those that are kept.
     range: Range<usize>,
-    /// The last one, if it is not kept.
-    last: CoreRow<Felt>,
     len: usize,
 }
 
@@ -49,7 +47,6 @@ impl Default for Rows {
         Self {
             kept: Vec::new(),
             range: 0..usize::MAX,
-            last: CoreRow::filled(ZERO),
             len: 0,
         }
     }
@@ -58,34 +55,37 @@ impl Default for Rows {
 impl Rows {
     /// Adds a row.
     fn push(&mut self, row: CoreRow<Felt>) {
-        match self.range.contains(&self.len) {
-            true => self.kept.push(row),
-            false => self.last = row,
-        }
+        self.drop_last();
+        self.kept.push(row);
         self.len += 1;
+    }
+
+    /// Drops the last row if it is not kept.
+    fn drop_last(&mut self) {
+        let is_kept = |last| self.range.contains(&last);
+        if !self.len.checked_sub(1).is_none_or(is_kept) {
+            self.kept.pop();
+        }
     }
 
     /// A row that is kept.
     fn kept(&mut self, number: usize) -> Option<&mut CoreRow<Felt>> {
-        let at = number.checked_sub(self.range.start)?;
-        self.kept.get_mut(at)
+        let is_kept = self.range.contains(&number);
+        is_kept.then(|| self.kept.get_mut(number - self.range.start))?
     }
 
-    /// The last row; one of zeros if there is none.
-    fn last(&self) -> &CoreRow<Felt> {
-        let is_kept = |last: &usize| self.range.contains(last);
-        let last = self.len.checked_sub(1).filter(is_kept);
-        last.and_then(|_| self.kept.last()).unwrap_or(&self.last)
+    /// The last row.
+    fn last(&self) -> Option<&CoreRow<Felt>> {
+        self.kept.last()
     }
 
     /// The last row, to be written.
+    ///
+    /// # Panics
+    /// If there is none.
     fn last_mut(&mut self) -> &mut CoreRow<Felt> {
-        let is_kept = |last: &usize| self.range.contains(last);
-        let last = self.len.checked_sub(1).filter(is_kept);
-        match last.and_then(|_| self.kept.last_mut()) {
-            Some(row) => row,
-            None => &mut self.last,
-        }
+        let last = self.kept.len() - 1;
+        &mut self.kept[last]
     }
 }
 
@@ -119,7 +119,7 @@ impl CoreTrace {
         let kept = rows
             .min(self.rows.range.end)
             .saturating_sub(self.rows.range.start);
-        self.rows.kept.reserve(kept);
+        self.rows.kept.reserve(kept + 1);
     }
 
     /// The number of rows so far.
@@ -310,13 +310,17 @@ impl CoreTrace {
 
     /// Sets a helper of the row that was added last.
     pub fn set_helper(&mut self, helper: usize, value: Felt) {
-        self.rows.last_mut().helpers[helper] = value;
+        if let Some(row) = self.rows.kept.last_mut() {
+            row.helpers[helper] = value;
+        }
     }
 
     /// The two elements below the top of the stack, on the row that was added last.
     pub fn below_top(&self) -> [Felt; 2] {
-        let [_, second, third, ..] = self.rows.last().stack.top;
-        [second, third]
+        self.rows.last().map_or([ZERO; 2], |row| {
+            let [_, second, third, ..] = row.stack.top;
+            [second, third]
+        })
     }
 
     /// Hasher row of the block that the next row belongs to.
@@ -338,18 +342,19 @@ impl CoreTrace {
         halt.stack.depth = Felt::new(16);
         // The context stays as the program's last END leaves it: a call's, which ends a program that is one
         // call, leaves for the root, and the root of such a program has adopted nothing.
-        let last = self.rows.last();
-        if self.rows.len > 0 && last.as_end().any_call() == ZERO {
+        if let Some(last) = self.rows.last()
+            && last.as_end().any_call() == ZERO
+        {
             (halt.system.domain, halt.system.index) = (last.system.domain, last.system.index);
         }
         let marks = self.marks.unwrap_or(Marks::START);
         halt.system.mark = Felt::new(marks.current);
         halt.system.sender = marks.sender_felt();
+        self.rows.drop_last();
         let Rows {
             mut kept,
             range,
             len: executed,
-            ..
         } = self.rows;
         self.inverses.resolve(&mut kept, range.start);
         let wanted = length.min(range.end).saturating_sub(range.start);
