@@ -455,9 +455,10 @@ impl InstanceRecorder {
 
     /// The type for whose handles a block of a record is, if there is one where its import is wired to.
     fn type_of(&self, run: &Run, block: usize) -> Option<TypeOf> {
-        let (key, slot, target) = run.for_handles(block)?;
+        let (intrinsic, key, slot, target) = run.for_handles(block)?;
         let (of, left, defined) = self.component(target)?.component().own_type(key)?;
         Some(TypeOf {
+            intrinsic,
             slot,
             definer: target,
             block: of,
@@ -499,19 +500,11 @@ impl InstanceRecorder {
             row.callee = of.destructor.unwrap_or_default().into();
             row.payload = Felt::from(of.resource) + ONE;
             let op = &mut row.op;
-            let kind = block[3].as_int();
-            let is = |intrinsic: Intrinsic, more: u64| {
-                let code = u64::from(intrinsic.code());
-                (code..=code + more).contains(&kind)
-            };
-            let given = if is(Intrinsic::New, 1) {
-                &mut op.makes
-            } else if is(Intrinsic::Drop, 1) {
-                &mut op.drops
-            } else if is(Intrinsic::RecvBorrow, 1) {
-                &mut op.borrows
-            } else {
-                &mut op.passes
+            let given = match of.intrinsic {
+                Intrinsic::New | Intrinsic::Rep => &mut op.makes,
+                Intrinsic::Drop => &mut op.drops,
+                Intrinsic::RecvBorrow => &mut op.borrows,
+                _ => &mut op.passes,
             };
             *given = ONE;
         } else if is(BlockKind::Handle) {
@@ -620,6 +613,8 @@ impl InstanceRecorder {
 /// A type of an installed instance, as a procedure for its handles finds it.
 #[derive(Debug, Clone, Copy)]
 struct TypeOf {
+    /// The procedure.
+    intrinsic: Intrinsic,
     /// The import that leads to the definer; 0 for a type of the instance's own.
     slot: u32,
     definer: u16,
@@ -630,17 +625,25 @@ struct TypeOf {
 }
 
 impl Run {
-    /// The key of the type for whose handles a block is, the number of the import that it is found by, and the
-    /// instance that this leads to.
-    fn for_handles(&self, block: usize) -> Option<(Felt, u32, u16)> {
-        let [tag, key, slot, ..] = self.blocks[block];
-        if tag != Felt::from(BlockKind::Handle as u8) {
+    /// The procedure that a block is, if it is one for handles of a type, the key of the type, the number of the
+    /// import that it is found by, and the instance that this leads to.
+    fn for_handles(&self, block: usize) -> Option<(Intrinsic, Felt, u32, u16)> {
+        let [_, _, _, _, digest @ ..] = self.blocks[block];
+        let (at, meaning) = self.component.component().call(Word::new(digest))?;
+        let Meaning::Handle {
+            intrinsic,
+            key,
+            slot,
+        } = meaning
+        else {
             return None;
-        }
-        match slot.as_int() as u32 {
-            0 => Some((key, 0, self.index)),
-            slot => Some((key, slot, self.wires.get(&slot)?.index())),
-        }
+        };
+        let target = match slot {
+            0 => self.index,
+            slot => self.wires.get(&slot)?.index(),
+        };
+        // An export may have the same digest.
+        (at == block).then_some((intrinsic, key, slot, target))
     }
 
     /// The key and the number of the import that a block states, and the instance that it is wired to.
