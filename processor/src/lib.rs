@@ -189,11 +189,7 @@ pub fn execute_traced(
     inputs: ExecutionInputs<'_>,
     host: &mut impl Host,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
-    let (program, composition) = (inputs.program, inputs.composition);
-    let stack_inputs = inputs.arguments.stack.clone();
-    let mut process = tracing_process(inputs, None);
-    let stack = process.execute(program, composition, host)?;
-    Ok(trace(process, program, stack_inputs, stack)?)
+    run_traced(inputs, host, None)
 }
 
 /// Runs a program as [execute_traced] does, but makes only these rows of the trace; without any, it
@@ -210,9 +206,18 @@ pub fn execute_traced_rows(
     host: &mut impl Host,
     rows: &TableRows,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
+    run_traced(inputs, host, Some(rows))
+}
+
+/// Runs a program and builds its trace, or these rows of it.
+fn run_traced(
+    inputs: ExecutionInputs<'_>,
+    host: &mut impl Host,
+    rows: Option<&TableRows>,
+) -> Result<ExecutionTrace, TracedExecutionError> {
     let (program, composition) = (inputs.program, inputs.composition);
     let stack_inputs = inputs.arguments.stack.clone();
-    let mut process = tracing_process(inputs, Some(rows));
+    let mut process = tracing_process(inputs, rows);
     let stack = process.execute(program, composition, host)?;
     Ok(trace(process, program, stack_inputs, stack)?)
 }

@@ -144,9 +144,7 @@ impl ProveCommand {
             Some(made) => made,
             None => make(&mut loaded, claim.as_ref(), &options, &progress)?,
         };
-        if let Some(claim) = &claim {
-            check_claim(claim, &statement.public_inputs().stack_outputs)?;
-        }
+        check(claim.as_ref(), &statement.public_inputs().stack_outputs)?;
 
         let made_claims = claims_of(&proof);
         let made_claims = made_claims
