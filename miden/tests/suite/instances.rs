@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use miden_core::Felt;
+use miden_core::{Felt, Program};
 use miden_cvm_miden::{
     ExecutionOptions, LocalTransactionProver, TransactionVerifier, TransactionVerifierError,
     hosted::{HostedError, Prompt, Run},
@@ -23,6 +23,18 @@ use crate::{
     transactions::{ALL, host, store},
 };
 
+/// The run of a transaction by the kernel's program.
+fn run_of<'a>(main: &'a Program, inputs: &TransactionInputs) -> Run<'a> {
+    let (stack, advice) = TransactionKernel::prepare_inputs(inputs);
+    Run {
+        program: main,
+        stack,
+        advice: advice.into_advice_inputs(),
+        options: ExecutionOptions::default(),
+        sources: None,
+    }
+}
+
 fn kernel() -> KernelOverInstances {
     KernelOverInstances::new().expect("Miden's kernel")
 }
@@ -34,16 +46,10 @@ fn traced(
     more: &[u64],
 ) -> Result<ExecutionTrace, InstancesError> {
     let store = store(inputs);
-    let (stack, advice) = TransactionKernel::prepare_inputs(inputs);
-    let mut advice = advice.into_advice_inputs();
-    advice.stack.extend(more.iter().copied().map(Felt::new));
-    let run = Run {
-        program: &TransactionKernel::main(),
-        stack,
-        advice,
-        options: ExecutionOptions::default(),
-        sources: None,
-    };
+    let main = TransactionKernel::main();
+    let mut run = run_of(&main, inputs);
+    let more = more.iter().copied().map(Felt::new);
+    run.advice.stack.extend(more);
     kernel.execute_traced(inputs, run, &mut host(inputs, &store))
 }
 
@@ -127,14 +133,8 @@ fn foreign(how: Invoked) -> (TransactionInputs, usize) {
     let (_, context) = chain::foreign(how);
     let inputs = both(context).tx_inputs().clone();
     let store = store(&inputs);
-    let (stack, advice) = TransactionKernel::prepare_inputs(&inputs);
-    let run = Run {
-        program: &TransactionKernel::main(),
-        stack,
-        advice: advice.into_advice_inputs(),
-        options: ExecutionOptions::default(),
-        sources: None,
-    };
+    let main = TransactionKernel::main();
+    let run = run_of(&main, &inputs);
     let traced = block_on(run.execute_traced(&mut Prompt(&mut host(&inputs, &store))));
     let traced = traced.expect("a transaction that Miden executes");
     (inputs, traced.lengths.cycles)
@@ -208,14 +208,8 @@ fn a_foreign_account_that_invokes_another_is_refused_by_name() {
 fn a_foreign_account_that_is_not_among_the_inputs_is_refused_by_name() {
     let (inputs, _) = foreign(Invoked::ByName);
     let store = store(&inputs);
-    let (stack, advice) = TransactionKernel::prepare_inputs(&inputs);
-    let run = Run {
-        program: &TransactionKernel::main(),
-        stack,
-        advice: advice.into_advice_inputs(),
-        options: ExecutionOptions::default(),
-        sources: None,
-    };
+    let main = TransactionKernel::main();
+    let run = run_of(&main, &inputs);
     let others = crate::inputs("mint");
     let refused = kernel().execute_traced(&others, run, &mut host(&inputs, &store));
     let Err(InstancesError::ForeignAccount { id, reason }) = refused else {
