@@ -25,6 +25,7 @@ mod memory_io;
 mod operations;
 mod polynomials;
 mod public;
+mod recursive;
 mod resources;
 pub mod results;
 mod saving;

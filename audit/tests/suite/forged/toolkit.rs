@@ -23,6 +23,7 @@ use miden_cvm_processor::{ExecutionInputs, ExecutionTrace, execute_traced};
 use miden_cvm_prover::{OptionSet, ProofSettings, ProveOptions, prove_trace};
 use miden_cvm_verifier::{Expectations, VerifierError, verify};
 
+use super::recursive::{is_judged_twice, refuse_by_program};
 use crate::{common::Case, composition::Builder};
 
 /// Rows of a hasher cycle.
@@ -771,6 +772,9 @@ impl Forgery {
             ),
             "a proof of a forged trace is not rejected as such: {verdict:?}"
         );
+        if is_judged_twice(&self.trace) {
+            refuse_by_program(&self.trace, &self.public);
+        }
     }
 
     /// Proves the trace, and expects that the verifier accepts the proof.
