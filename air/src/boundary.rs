@@ -181,13 +181,15 @@ pub fn circuits() -> Vec<Boundary> {
     list.0
 }
 
-/// The installed instances: row 0 continues no record, and the last row says nothing.
+/// The installed instances: row 0 continues no record and no code, and the last row says nothing.
 pub fn instances() -> Vec<Boundary> {
     let at = column_numbers::<InstanceRow<usize>>();
     let mut list = List::default();
     for (i, column) in at.op.blocks_after_first().into_iter().enumerate() {
         list.first(&alloc::format!("first_block[{i}]"), column, ZERO);
     }
+    list.first("first_procedures", at.op.procedures, ZERO);
+    list.first("first_procedure", at.op.procedure, ZERO);
     for (i, &column) in cells_of::<usize, _>(&at.op).iter().enumerate() {
         list.last(&alloc::format!("last_instance[{i}]"), column, ZERO);
     }

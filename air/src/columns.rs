@@ -347,19 +347,20 @@ pub struct CircuitRow<T> {
 pub struct InstanceRow<T> {
     /// The kind of the row, one-hot; padding has none.
     pub op: InstanceOps<T>,
-    /// Blocks: 1 on the last one of a record. Wire: 1 for the last import. Specific: 1 for handles to an instance
+    /// Blocks: 1 on the last one of a record, or of code. Wire: 1 for the last import. Specific: 1 for handles to an instance
     /// that shows by an export to be there.
     pub last: T,
-    /// Install: 1 if there are imports. Import: 1 for a procedure for handles. Resolved: 1 if the instance that it
+    /// Install: 1 if there are imports. Installs: 1 if it is of one procedure. Procedures: 1 for the first block. Import: 1 for a procedure for handles. Resolved: 1 if the instance that it
     /// is wired to defines types. Generic, specific: 1 for a call of what is held. Builtin: 1 if it tells components.
-    /// Segment: 1 for the last one. Procedures for handles of types: 1 for a type of the component's own.
+    /// Segment: 1 for the last one. Procedures for handles of types: 1 for a type of the component's own. Whole: 1 if
+    /// the instance that it is wired to defines types.
     pub flag: T,
     /// Index of the instance.
     pub index: T,
     /// Blocks: the row at which the hasher absorbs the block.
     pub address: T,
     /// Blocks: number of blocks to come. Wire: number of imports that were not wired before. Specific:
-    /// number of the resource type + 1, 0 for a call.
+    /// number of the resource type + 1, 0 for a call. Procedures: number of blocks before.
     pub left: T,
     /// Commitment of the component.
     pub commitment: [T; 4],
@@ -419,6 +420,14 @@ pub struct InstanceOps<T> {
     pub tell: T,
     /// Who owns an instance takes its calls over.
     pub adopt: T,
+    /// An instance of code, or of one procedure, is installed.
+    pub installs: T,
+    /// A block of code: the digests of two procedures.
+    pub procedures: T,
+    /// The only procedure of an instance.
+    pub procedure: T,
+    /// A link that follows from the import of a whole instance.
+    pub whole: T,
 }
 
 /// The cells in which types, calls and exports of a record keep what shows their order: those of a request, which

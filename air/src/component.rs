@@ -21,6 +21,9 @@ use crate::{
 /// The elements of a block.
 pub const BLOCK: usize = 8;
 
+/// The most procedures that code may have.
+pub const MAX_PROCEDURES: usize = 1 << 16;
+
 /// The most blocks that a record may have: all numbers of types fit in 32 bits.
 pub const MAX_BLOCKS: usize = (1 << 16) - 1;
 
@@ -79,6 +82,8 @@ pub enum FactKind {
     Wire = 67,
     /// A resource type of an instance: its key, its destructor, and its number.
     Type = 68,
+    /// The first import of an instance is one of a whole instance.
+    Whole = 69,
 }
 
 /// A call that a component makes, and what it means.
@@ -312,6 +317,26 @@ impl Component {
         let position = found.ok()?;
         let export = &self.exports[position];
         (export.key == key).then_some((self.first_export() + position, export.digest))
+    }
+
+    /// Code without anything else: procedures, which have their numbers as keys, from that of the first one on.
+    pub fn of_code(first: u32, procedures: impl IntoIterator<Item = Word>) -> Self {
+        let numbered = (first..).zip(procedures);
+        let exports = numbered.map(|(number, digest)| Export {
+            digest,
+            key: Felt::from(number),
+        });
+        Self {
+            exports: exports.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The key of the first export of a digest.
+    pub fn key_of(&self, digest: Word) -> Option<Felt> {
+        let mut exports = self.exports.iter();
+        let export = exports.find(|export| export.digest == digest)?;
+        Some(export.key)
     }
 
     /// The number of the block of a segment.

@@ -13,8 +13,7 @@ use crate::{
     columns::cells_of,
     component::{FactKind, INSTALLED},
     composition::{
-        Composition, ExportRecord, Intrinsic, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK,
-        SegmentRecord,
+        Composition, ExportRecord, IntrinsicRecord, LinkRecord, SEGMENT_BLOCK, SegmentRecord,
     },
     lookup::{
         Bus, Challenges, ChildBlock, END_TIME, KernelRecord, LinkCoords, LinkRow, MemoryElement,
@@ -262,7 +261,7 @@ pub fn intrinsic_coords(record: &IntrinsicRecord, composition: &Composition) -> 
     let definer = composition.definer_of(record);
     let number = match record.intrinsic {
         // The first index that an installed instance can have.
-        Intrinsic::Install => composition.num_instances(),
+        intrinsic if intrinsic.installs() => composition.num_instances(),
         intrinsic if definer.is_none() => intrinsic.argument().into(),
         _ => record.resource + 1,
     };

@@ -652,7 +652,7 @@ fn cells(ty: &str) -> usize {
         ("ResourceOps<T>", _) => 8,
         ("TableRequestCells<T>", _) => 12,
         ("TokenCells<T>", _) => 5,
-        ("InstanceOps<T>", _) => 17,
+        ("InstanceOps<T>", _) => 21,
         ("AskedCells<T>", _) => 9,
         (_, Some("STACK_TOP")) => STACK_TOP,
         (_, Some(number)) => number.parse().expect("a number of cells"),

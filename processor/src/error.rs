@@ -7,7 +7,9 @@ use miden_core::{
     EventId, EventName, Felt, Operation, QuadFelt, Word, mast::MastNodeId, stack::MIN_STACK_DEPTH,
 };
 use miden_cvm_air::{
-    component::ComponentError, composition::CompositionError, memory_io::ArgumentsError,
+    component::{ComponentError, MAX_PROCEDURES},
+    composition::CompositionError,
+    memory_io::ArgumentsError,
 };
 use thiserror::Error;
 
@@ -43,6 +45,11 @@ pub enum ComponentFault {
     /// The elements are not a record.
     #[error("{0}")]
     Content(ComponentError),
+    /// The elements are not digests of procedures.
+    #[error(
+        "its code is not the digests of 1 to {MAX_PROCEDURES} procedures one after the other, as it has {0} elements"
+    )]
+    Code(usize),
     /// A segment is not there as the record has it.
     #[error("its static data at address {address} {what}")]
     Data {

@@ -24,7 +24,7 @@ pub use advice::{AdviceError, AdviceInputs, AdviceMutation, AdviceProvider};
 pub use bulk::BulkLimitExceeded;
 pub use calls::{
     crossing::{CreationTime, Crossing, Entered, Frame},
-    installed::{InstanceAccess, InstanceOp, LoadedComponent},
+    installed::{Form, InstanceAccess, InstanceOp, LoadedComponent},
     instances::RuntimeInstance,
     resources::{Entry, Handle, KernelAccess, Marks, Sender, TableAccess, Token},
     state::InstanceState,

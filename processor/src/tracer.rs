@@ -10,7 +10,7 @@ use miden_core::{
     stack::MIN_STACK_DEPTH,
 };
 
-use miden_cvm_air::composition::{Intrinsic, IntrinsicCall, SegmentRecord};
+use miden_cvm_air::composition::{IntrinsicCall, SegmentRecord};
 
 use crate::{
     advice::{AdviceError, AdviceProvider},
@@ -310,7 +310,7 @@ impl IntrinsicRow {
     /// elements are seen below the top.
     pub fn payload(&self) -> u32 {
         match self.call.intrinsic {
-            Intrinsic::Install => self.resource,
+            intrinsic if intrinsic.installs() => self.resource,
             intrinsic if intrinsic.has_resource() => self.resource + 1,
             intrinsic => intrinsic.argument().into(),
         }

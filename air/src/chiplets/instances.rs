@@ -15,6 +15,11 @@
 //! A call of what is held and the procedures for handles to instances are *generic*: a further row
 //! makes a link for one instance of them.
 //!
+//! An instance can also be installed from code: the digests of procedures one after the other, two a block, whose hash is
+//! what Miden commits to an account's code by, or of one procedure alone. Exports of code have their numbers as keys, one procedure
+//! has the address at which it was found. That has an import of a whole instance: a further row makes a link for each export of
+//! that which is called.
+//!
 //! A component may define resource types. A type's number is made of the instance's index and of how many
 //! blocks follow, so no two have one. Procedures for its handles find it where the import is wired to by which the
 //! component knows it, as calls find exports.
@@ -98,15 +103,17 @@ pub fn constraints<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: 
     order(frame, b);
     blocks(row, b);
     types(frame, b);
+    procedures(frame, b);
     events(row, b);
     specific(row, b);
+    whole(row, b);
 }
 
 /// The kind of a row.
 #[inline(always)]
 fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
-    let ops: [_; 17] = core::array::from_fn(|i| cells_of::<B::Expr, _>(op)[i]);
+    let ops: [_; 21] = core::array::from_fn(|i| cells_of::<B::Expr, _>(op)[i]);
     b.assert_zeros("instances.op_binary", 2, ops.map(Algebra::binary));
     let sum = ops.into_iter().fold(B::Expr::ZERO, |sum, op| sum + op);
     b.assert_zero("instances.one_op", 2, sum.binary());
@@ -125,7 +132,9 @@ fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         + op.builtin * tag(BlockKind::Builtin)
         + op.export * tag(BlockKind::Export)
         + op.segment * (tag(BlockKind::Segment) + row.flag);
-    b.assert_zero("instances.tag", 2, row.block[0] - tags);
+    // That of code says nothing else.
+    let named = op.procedures.not() * row.block[0];
+    b.assert_zero("instances.tag", 2, named - tags);
 }
 
 /// Cells that a kind of row has no use for are zero.
@@ -133,46 +142,57 @@ fn kinds<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
 fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let op = &row.op;
     let block = is_block(row);
-    let asked = op.install + op.wire + op.tell + op.adopt;
+    let of_code = op.procedures + op.procedure;
+    let asked = op.install + op.installs + op.wire + op.tell + op.adopt;
     let ordered = is_ordered(row);
-    let states = block - op.import - op.segment + op.wire + op.specific;
+    let states = block - op.import - op.segment + op.wire + op.specific + op.installs + of_code;
     let imports = op.import + op.resolved;
     let for_handles = is_for_handles(row);
     let flags =
         op.install + imports + op.generic + op.builtin + for_handles + op.segment + op.specific;
+    let flags = flags + op.installs + op.procedures + op.whole;
     let [_, _, _, _, b4, b5, b6, b7] = row.block;
     let [_, b1, b2, b3, ..] = row.block;
     let [c0, c1, c2, c3] = row.callee;
     let [k0, k1, k2, k3] = row.commitment;
-    let linked = op.resolved + op.specific + for_handles;
+    let has_payload = op.resolved + op.specific + for_handles;
+    let linked = has_payload + op.whole;
     let named = block + op.specific;
+    let says = named + op.procedures + op.whole;
+    let of_one = named + op.tell + op.adopt + op.installs + of_code;
     let used = [
-        (named + op.wire, row.last),
+        (named + op.wire + op.procedures, row.last),
         (flags, row.flag),
-        (named + op.wire + op.tell + op.adopt, row.index),
-        (block, row.address),
-        (block + op.wire + op.specific, row.left),
-        (states + op.segment, row.multiplicity),
+        (of_one + op.wire + op.whole, row.index),
+        (block + op.procedures, row.address),
+        (block + op.wire + op.specific + op.procedures, row.left),
+        (states + op.segment + op.whole, row.multiplicity),
         (linked + op.wire, row.target),
         (linked + op.wire + op.tell, row.domain),
-        (op.install + linked, row.payload),
-        (op.install + op.adopt + ordered, row.request.output),
+        (op.install + op.installs + has_payload, row.payload),
+        (
+            op.install + op.installs + op.adopt + ordered,
+            row.request.output,
+        ),
         // Those of the block, and of what answers for it.
-        (named, b1),
-        (block, b2),
-        (named, b3),
-        (named, b4),
-        (named, b5),
-        (named, b6),
-        (named, b7),
-        (linked + asked - op.adopt + op.generic + op.builtin, c0),
-        (linked + asked + op.generic + op.builtin, c1),
+        (says + op.procedure, b1),
+        (block + op.installs + op.procedures + op.whole, b2),
+        (says, b3),
+        (says, b4),
+        (says, b5),
+        (says, b6),
+        (says, b7),
+        (
+            linked + asked - op.adopt + op.generic + op.builtin + of_code,
+            c0,
+        ),
+        (linked + asked + op.generic + op.builtin + op.procedures, c1),
         (linked + asked + op.generic + op.builtin, c2),
         (linked + op.wire + op.tell, c3),
-        (named + op.tell + op.adopt, k0),
-        (named + op.tell + op.adopt, k1),
-        (named + op.tell + op.adopt, k2),
-        (named + op.tell + op.adopt, k3),
+        (of_one, k0),
+        (of_one, k1),
+        (of_one, k2),
+        (of_one, k3),
         (asked + ordered, row.request.time),
         (asked + ordered, row.request.context),
         (op.tell + ordered, row.request.home),
@@ -399,6 +419,88 @@ fn types<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
     b.assert_zero("instances.handle_kind", 4, kinds);
 }
 
+/// Constrains code: its blocks follow the row that installs it, up to the one that the commitment is the digest of; or
+/// there is one procedure, whose digest is the commitment.
+#[inline(always)]
+fn procedures<B: ConstraintBuilder>(frame: &InstanceFrame<'_, B::Expr>, b: &mut B) {
+    let (cur, next) = (frame.cur, frame.next);
+    let (block, next_block) = (cur.op.procedures, next.op.procedures);
+    let installs = cur.op.installs;
+    b.assert_zero(
+        "instances.next_procedures",
+        2,
+        next_block - installs * cur.flag.not() - block * cur.last.not(),
+    );
+    b.assert_zero(
+        "instances.next_procedure",
+        2,
+        next.op.procedure - installs * cur.flag,
+    );
+    b.assert_zero(
+        "instances.first_procedures",
+        2,
+        next_block * (next.flag - installs),
+    );
+    // Its key is the address at which it was found.
+    b.assert_zero(
+        "instances.key_of_procedure",
+        2,
+        next.op.procedure * (next.block[1] - cur.request.input),
+    );
+    let continues = next_block + next.op.procedure;
+    b.assert_zero(
+        "instances.continued_index",
+        2,
+        continues * (next.index - cur.index),
+    );
+    b.assert_zeros(
+        "instances.continued_code",
+        2,
+        core::array::from_fn::<_, 4, _>(|i| continues * (next.commitment[i] - cur.commitment[i])),
+    );
+    // Blocks are numbered from 0 on.
+    let after_first = next.flag.not();
+    b.assert_zeros(
+        "instances.continued_procedures",
+        3,
+        [
+            next.left - after_first * (cur.left + B::Expr::ONE),
+            after_first * (next.address - cur.address - B::Expr::int(HASHER_ROWS)),
+        ]
+        .map(|change| next_block * change),
+    );
+    // The hash begins with 4 if the last block is half full, as the number of elements is no multiple of 8 then.
+    let is_odd = cur.callee[1];
+    b.assert_zeros(
+        "instances.odd",
+        3,
+        [is_odd.binary(), cur.flag.not() * is_odd].map(|cell| block * cell),
+    );
+}
+
+/// A link by the import of a whole instance: a shared call of the digest of one of its exports, which has no static data.
+#[inline(always)]
+fn whole<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
+    let InstanceRow {
+        op, block, callee, ..
+    } = *row;
+    let [_, _, slot, kind, d0, d1, d2, d3] = block;
+    let [c0, c1, c2, c3] = callee;
+    b.assert_zeros(
+        "instances.whole",
+        2,
+        [
+            slot - B::Expr::ONE,
+            kind - call_code(LinkKind::Shared),
+            d0 - c0,
+            d1 - c1,
+            d2 - c2,
+            d3 - c3,
+        ]
+        .map(|difference| op.whole * difference),
+    );
+}
+
 /// Constrains what intrinsics ask.
 #[inline(always)]
 fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
@@ -417,17 +519,16 @@ fn events<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     // Who made an instance stands in its state while there are imports to wire.
     let maker = request.context + one;
     let imports = block[2];
-    b.assert_zero(
-        "instances.has_imports",
-        3,
-        op.install * (flag - imports * c0),
-    );
+    let installs = op.install + op.installs;
+    b.assert_zero("instances.has_imports", 3, installs * (flag - imports * c0));
     b.assert_zeros(
         "instances.no_imports",
         3,
-        [imports, c0].map(|cell| op.install * flag.not() * cell),
+        [imports, c0].map(|cell| installs * flag.not() * cell),
     );
-    b.assert_zero("instances.maker", 3, op.install * (c1 - flag * maker));
+    b.assert_zero("instances.maker", 3, installs * (c1 - flag * maker));
+    // One procedure has one import, and code has none.
+    b.assert_zero("instances.one_import", 2, op.installs * (imports - flag));
 
     b.assert_zero("instances.last_import", 3, op.wire * last * (left - one));
     b.assert_zero(
@@ -529,6 +630,31 @@ fn hashes<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             rate: block,
         },
     );
+    // Code is hashed as a sequence of elements: that begins with their number modulo 8. A block is the first one or
+    // another, which its flag says and not the kind of the row, so that degrees are those of the others.
+    let first = op.procedures * row.flag;
+    let remainder = row.callee[1].scale(Felt::new(4));
+    b.add(
+        Slot::WIDE[0],
+        "instances.first_procedures",
+        op.procedures,
+        -first,
+        HashInput {
+            address,
+            state: [remainder, zero, zero, zero, b0, b1, b2, b3, b4, b5, b6, b7],
+        },
+    );
+    b.add(
+        Slot::WIDE[2],
+        "instances.procedures",
+        op.procedures,
+        first - op.procedures,
+        HashAbsorb {
+            address,
+            rate: block,
+        },
+    );
+    let all = all + op.procedures;
     b.add(
         Slot::WORD[2],
         "instances.commitment",
@@ -544,9 +670,12 @@ fn hashes<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
 /// The requests of intrinsics, and what these ask of the resource tables.
 #[inline(always)]
 fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
-    let InstanceRow { op, request, .. } = *row;
+    let InstanceRow {
+        op, flag, request, ..
+    } = *row;
     let zero = B::Expr::ZERO;
-    let asked = op.install + op.wire + op.tell + op.adopt;
+    let installs = op.install + op.installs;
+    let asked = installs + op.wire + op.tell + op.adopt;
     b.add(
         Slot::WIDE[1],
         "instances.request",
@@ -556,6 +685,7 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             request: TableRequestCells {
                 asked: request,
                 kind: op.install * code(Intrinsic::Install)
+                    + op.installs * (code::<B::Expr>(Intrinsic::InstallCode) + flag)
                     + op.wire * code(Intrinsic::Wire)
                     + op.tell * code(Intrinsic::Component)
                     + op.adopt * code(Intrinsic::Adopt),
@@ -586,8 +716,8 @@ fn requests<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     b.add(
         Slot::WIDE[2],
         "instances.handle",
-        op.install,
-        op.install,
+        installs,
+        installs,
         handle(Intrinsic::New, row.index, zero, request.output),
     );
     b.add(
@@ -629,6 +759,7 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         ..
     } = *row;
     let (zero, one) = (B::Expr::ZERO, B::Expr::ONE);
+    let installs = op.install + op.installs;
     let word = |context, is_write, value| MemoryWord {
         context,
         address: zero,
@@ -640,7 +771,7 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     add(
         0,
         "instances.commitment_word",
-        op.install + op.tell,
+        installs + op.tell,
         MemoryWord {
             address: request.input,
             ..word(
@@ -656,13 +787,13 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     add(
         1,
         "instances.number",
-        op.install,
+        installs,
         word(installed, zero, [number, c2, zero, zero]),
     );
     add(
         3,
         "instances.number_after",
-        op.install,
+        installs,
         word(installed, one, [number + one, index + one, zero, zero]),
     );
     add(
@@ -674,7 +805,7 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     add(
         4,
         "instances.state",
-        op.install,
+        installs,
         word(state, one, [block[2], c1, zero, zero]),
     );
     add(
@@ -715,8 +846,8 @@ fn memory<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     check(
         Slot::CHECK[0],
         "instances.index_range",
-        op.install,
-        -op.install,
+        installs,
+        -installs,
         index,
     );
     for (slot, name, limb) in [
@@ -803,9 +934,17 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         b.add(at, name, flag, -flag, LinkLookup { link, domain });
     };
     add(
+        Slot::WIDE[0],
+        "instances.import_of_whole",
+        op.whole,
+        about(index, fact(FactKind::Whole)),
+        zero,
+    );
+    let by_wire = op.resolved + op.whole;
+    add(
         Slot::WIDE[1],
         "instances.wire_of_import",
-        op.resolved,
+        by_wire,
         LinkCoords {
             digest: [slot, zero, zero, zero],
             target,
@@ -816,7 +955,7 @@ fn premises<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     add(
         Slot::WIDE[2],
         "instances.export_of_target",
-        op.resolved,
+        by_wire,
         LinkCoords {
             digest: [key, zero, zero, zero],
             callee,
@@ -914,7 +1053,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     };
     add(
         "instances.component",
-        op.install,
+        op.install + op.installs,
         LinkCoords {
             digest: commitment,
             ..about(index, fact(FactKind::Component))
@@ -935,7 +1074,7 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     );
     add(
         "instances.link",
-        op.resolved,
+        op.resolved + op.whole,
         LinkCoords {
             digest,
             target,
@@ -1033,6 +1172,53 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
             ..about(index, kind + held)
         },
         zero,
+    );
+    // The exports of code have their numbers as keys.
+    let exported = |key, callee| LinkCoords {
+        digest: [key, zero, zero, zero],
+        callee,
+        ..about(index, fact(FactKind::Export))
+    };
+    let even = left + left;
+    b.add(
+        Slot::FACT,
+        "instances.even_procedure",
+        op.procedures,
+        op.procedures * multiplicity,
+        LinkLookup {
+            link: exported(even, [block[0], b1, b2, kind]),
+            domain: zero,
+        },
+    );
+    b.add(
+        Slot::WIDE[1],
+        "instances.odd_procedure",
+        op.procedures,
+        op.procedures * callee[0],
+        LinkLookup {
+            link: exported(even + B::Expr::ONE, digest),
+            domain: zero,
+        },
+    );
+    b.add(
+        Slot::FACT,
+        "instances.only_procedure",
+        op.procedure,
+        op.procedure * multiplicity,
+        LinkLookup {
+            link: exported(b1, commitment),
+            domain: zero,
+        },
+    );
+    b.add(
+        Slot::WIDE[1],
+        "instances.imports_whole",
+        op.procedure,
+        op.procedure * callee[0],
+        LinkLookup {
+            link: about(index, fact(FactKind::Whole)),
+            domain: zero,
+        },
     );
     b.add(
         Slot::FACT,

@@ -47,6 +47,10 @@ pub enum Intrinsic {
     SavePair,
     /// Puts back below the top what was saved last.
     Restore,
+    /// Makes an instance of the code whose commitment is the word at an address; an own handle to it.
+    InstallCode,
+    /// Makes an instance of the procedure whose digest is the word at an address; an own handle to it.
+    InstallProcedure,
 }
 
 /// Who an intrinsic can be linked to.
@@ -103,7 +107,7 @@ const HANDLE: Option<&str> = Some("handle");
 const STACK: Option<&str> = Some("stack");
 
 #[rustfmt::skip]
-const TABLE: [Facts; 18] = [
+const TABLE: [Facts; 20] = [
     facts(Intrinsic::New, 2, (RESOURCE, "new"), "rep → handle", Right::Definer),
     facts(Intrinsic::Rep, 3, (RESOURCE, "rep"), "handle → rep", Right::Definer),
     facts(Intrinsic::Drop, 4, (RESOURCE, "drop"), "handle → 0", Right::Holder),
@@ -122,6 +126,8 @@ const TABLE: [Facts; 18] = [
     facts(Intrinsic::Save, 23, (STACK, "save"), "x → x, and zeros below", Right::Instance),
     facts(Intrinsic::SavePair, 23, (STACK, "save-pair"), "[x, y] → [x, y], and zeros below", Right::Instance),
     facts(Intrinsic::Restore, 24, (STACK, "restore"), "x → x, and below it what was saved", Right::Instance),
+    facts(Intrinsic::InstallCode, 25, (None, "install-code"), "address → handle", Right::Installer),
+    facts(Intrinsic::InstallProcedure, 26, (None, "install-procedure"), "address → handle", Right::Installer),
 ];
 
 const _: () = {
@@ -194,6 +200,14 @@ impl Intrinsic {
     /// many elements are seen below the top.
     pub const fn argument(self) -> u8 {
         matches!(self, Self::SavePair) as u8
+    }
+
+    /// Returns `true` if it installs an instance.
+    pub const fn installs(self) -> bool {
+        matches!(
+            self,
+            Self::Install | Self::InstallCode | Self::InstallProcedure
+        )
     }
 
     /// Returns `true` if it is one of a resource type, or of a type of instances.
@@ -300,6 +314,6 @@ mod tests {
         let distinct: BTreeSet<(u8, u8)> = codes.iter().copied().collect();
         assert_eq!(distinct.len(), codes.len());
         let numbers: BTreeSet<u8> = codes.iter().map(|(code, _)| *code).collect();
-        assert_eq!(numbers, (0..=24).collect());
+        assert_eq!(numbers, (0..=26).collect());
     }
 }

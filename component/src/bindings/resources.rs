@@ -446,6 +446,8 @@ pub(crate) fn wrappers(resource: &str, place: &ModulePaths, whose: Whose) -> Str
             | Intrinsic::Store
             | Intrinsic::Caller
             | Intrinsic::Install
+            | Intrinsic::InstallCode
+            | Intrinsic::InstallProcedure
             | Intrinsic::Wire
             | Intrinsic::Component
             | Intrinsic::Adopt

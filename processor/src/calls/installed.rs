@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use miden_core::{Felt, Word, crypto::hash::Rpo256};
+use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::{
-    component::{Component, INSTALLED},
-    composition::{Composition, FIRST_INSTANCE_TYPE, MAX_INSTANCES, SegmentRecord},
+    component::{BLOCK, Component, INSTALLED, MAX_PROCEDURES},
+    composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, MAX_INSTANCES, SegmentRecord},
 };
 
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
     context::ContextId,
     error::{ComponentFault, OpResult, Trap},
 };
+
+/// The number of the import of a whole instance that one procedure has.
+pub(crate) const WHOLE_IMPORT: u32 = 1;
 
 /// An access of an intrinsic to the installed instances.
 #[derive(Debug, Clone)]
@@ -116,7 +119,7 @@ impl Installed {
     }
 
     fn num_slots(&self) -> u32 {
-        self.component.component.num_slots()
+        self.component.num_slots()
     }
 }
 
@@ -124,7 +127,7 @@ impl Installed {
 #[derive(Debug, Default)]
 pub(crate) struct Installations {
     instances: Vec<Installed>,
-    components: HashMap<Word, Arc<LoadedComponent>>,
+    components: HashMap<(Form, Word), Arc<LoadedComponent>>,
     /// The instances that imports are wired to.
     wired_to: HashSet<ContextId>,
     /// The number of instances of the composition.
@@ -161,6 +164,15 @@ impl Installations {
     pub fn defines_types(&self, index: u16) -> bool {
         let installed = self.get(index);
         installed.is_some_and(|installed| installed.component.component.defines_types())
+    }
+
+    /// The key of the first export of a digest that an installed instance without static data has.
+    pub fn key_of(&self, index: u16, digest: Word) -> Option<Felt> {
+        let component = self.get(index)?.component.component();
+        match component.segments.is_empty() {
+            true => component.key_of(digest),
+            false => None,
+        }
     }
 
     /// The number of the type that stands for those of all installed instances.
@@ -204,25 +216,56 @@ impl Installations {
         self.wired_to.contains(&context)
     }
 
-    /// Reads the component of a commitment from the advice map, with its static data.
+    /// Reads what a commitment is of from the advice map: a component with its static data, or code.
     ///
     /// # Errors
     /// If a part of it is missing, or does not match its commitment.
     pub fn component(
         &mut self,
-        commitment: Word,
+        (form, commitment): (Form, Word),
         advice: &AdviceProvider,
         data: &mut HashMap<Word, Arc<[Felt]>>,
     ) -> OpResult<Arc<LoadedComponent>> {
-        if let Some(component) = self.components.get(&commitment) {
+        if let Some(component) = self.components.get(&(form, commitment)) {
             return Ok(component.clone());
         }
+        let component = match form {
+            Form::Procedure { address } => Component::of_code(address, [commitment]),
+            Form::Record | Form::Code => Self::read(form, commitment, advice, data)?,
+        };
+        let component = Arc::new(LoadedComponent {
+            component,
+            form,
+            commitment,
+        });
+        self.components
+            .insert((form, commitment), component.clone());
+        Ok(component)
+    }
+
+    /// Reads a record with its static data, or code.
+    fn read(
+        form: Form,
+        commitment: Word,
+        advice: &AdviceProvider,
+        data: &mut HashMap<Word, Arc<[Felt]>>,
+    ) -> OpResult<Component> {
         let invalid = |reason| Box::new(Trap::InvalidComponent { commitment, reason });
         let Some(elements) = advice.map().get(&commitment) else {
             return Err(Box::new(Trap::UnknownComponent { commitment }));
         };
         if Rpo256::hash_elements(elements) != commitment {
             return Err(invalid(ComponentFault::Record));
+        }
+        if form == Form::Code {
+            let (procedures, rest) = elements.as_chunks::<4>();
+            return match procedures.len() {
+                1..=MAX_PROCEDURES if rest.is_empty() => Ok(Component::of_code(
+                    0,
+                    procedures.iter().copied().map(Word::new),
+                )),
+                _ => Err(invalid(ComponentFault::Code(elements.len()))),
+            };
         }
         let component = Component::from_elements(elements)
             .map_err(|error| invalid(ComponentFault::Content(error)))?;
@@ -247,12 +290,33 @@ impl Installations {
             }
             data.insert(segment.commitment, values.clone());
         }
-        let component = Arc::new(LoadedComponent {
-            component,
-            commitment,
-        });
-        self.components.insert(commitment, component.clone());
         Ok(component)
+    }
+}
+
+/// The form of what a commitment is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A component's record.
+    Record,
+    /// The digests of procedures one after the other.
+    Code,
+    /// One procedure, whose digest is the commitment. It imports a whole instance.
+    Procedure {
+        /// The address at which the digest was found, which is the key of the export.
+        address: u32,
+    },
+}
+
+impl Form {
+    /// The form that an intrinsic installs which has found the commitment at an address.
+    pub(crate) fn of(intrinsic: Intrinsic, address: u32) -> Option<Self> {
+        match intrinsic {
+            Intrinsic::Install => Some(Self::Record),
+            Intrinsic::InstallCode => Some(Self::Code),
+            Intrinsic::InstallProcedure => Some(Self::Procedure { address }),
+            _ => None,
+        }
     }
 }
 
@@ -260,10 +324,49 @@ impl Installations {
 #[derive(Debug)]
 pub struct LoadedComponent {
     component: Component,
+    form: Form,
     commitment: Word,
 }
 
 impl LoadedComponent {
+    /// The form that it was installed by.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Returns `true` if it imports a whole instance, whose exports it calls by their digests.
+    pub fn imports_whole(&self) -> bool {
+        matches!(self.form, Form::Procedure { .. })
+    }
+
+    /// The number of imports that have to be wired.
+    pub fn num_slots(&self) -> u32 {
+        match self.form {
+            Form::Record | Form::Code => self.component.num_slots(),
+            Form::Procedure { .. } => WHOLE_IMPORT,
+        }
+    }
+
+    /// The blocks that the commitment is the hash of.
+    pub(crate) fn blocks(&self) -> Vec<[Felt; BLOCK]> {
+        let exports = &self.component.exports;
+        match self.form {
+            Form::Record => self.component.blocks(),
+            Form::Code => {
+                let pairs = exports.chunks(2);
+                let blocks = pairs.map(|pair| {
+                    let mut block = [ZERO; BLOCK];
+                    for (half, export) in block.chunks_exact_mut(4).zip(pair) {
+                        half.copy_from_slice(export.digest.as_elements());
+                    }
+                    block
+                });
+                blocks.collect()
+            }
+            Form::Procedure { .. } => Vec::new(),
+        }
+    }
+
     /// The component.
     pub fn component(&self) -> &Component {
         &self.component

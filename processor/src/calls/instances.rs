@@ -15,7 +15,7 @@ use crate::{
     advice::AdviceProvider,
     calls::{
         crossing::{Crossing, Entered},
-        installed::{Installations, Installed, InstanceOp, LoadedComponent},
+        installed::{Form, Installations, Installed, InstanceOp, LoadedComponent, WHOLE_IMPORT},
         resources::{Entry, Handle, Marks, Sender, TableAccess, Token},
         state::InstanceState,
         tables::{Change, Quota, Table, Tokens},
@@ -274,6 +274,14 @@ impl Instances {
                 target: target.into(),
                 callee,
             };
+            if installed.component.imports_whole() {
+                let target = installed.wire(WHOLE_IMPORT).ok_or_else(not_linked)?;
+                if self.installations.key_of(target.index(), digest).is_none() {
+                    return Err(not_linked());
+                }
+                let link = link(LinkKind::Shared, target.index(), digest);
+                return self.resolve_wire(&link, target.domain(), by);
+            }
             let called = installed.component.component().call(digest);
             let (_, meaning) = called.ok_or_else(not_linked)?;
             return match meaning {
@@ -794,6 +802,8 @@ impl Instances {
             | Intrinsic::Store
             | Intrinsic::Caller
             | Intrinsic::Install
+            | Intrinsic::InstallCode
+            | Intrinsic::InstallProcedure
             | Intrinsic::Wire
             | Intrinsic::Component
             | Intrinsic::Adopt
@@ -831,17 +841,18 @@ impl Instances {
     // INSTALLED INSTANCES
     // --------------------------------------------------------------------------------------------
 
-    /// The component of a commitment, read from the advice map.
+    /// What a commitment is of, read from the advice map.
     ///
     /// # Errors
     /// If it is not there, or cannot be installed.
     pub fn component(
         &mut self,
+        form: Form,
         commitment: Word,
         advice: &AdviceProvider,
     ) -> OpResult<Arc<LoadedComponent>> {
         self.installations
-            .component(commitment, advice, &mut self.data)
+            .component((form, commitment), advice, &mut self.data)
     }
 
     /// Installs an instance of a component. `address` is that of the commitment.

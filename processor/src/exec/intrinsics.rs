@@ -6,7 +6,7 @@ use miden_cvm_air::composition::Intrinsic;
 use crate::{
     calls::{
         crossing::Entered,
-        installed::{InstanceAccess, InstanceOp},
+        installed::{Form, InstanceAccess, InstanceOp},
         instances::{Instances, IntrinsicCallee},
         resources::KernelAccess,
     },
@@ -42,7 +42,12 @@ impl<T: Tracer> Process<T> {
         };
         match callee.call.intrinsic {
             Intrinsic::Caller => self.tell_caller(row)?,
-            Intrinsic::Install | Intrinsic::Wire | Intrinsic::Component | Intrinsic::Adopt => {
+            Intrinsic::Install
+            | Intrinsic::InstallCode
+            | Intrinsic::InstallProcedure
+            | Intrinsic::Wire
+            | Intrinsic::Component
+            | Intrinsic::Adopt => {
                 self.access_instances(row)?;
             }
             Intrinsic::Load => self.access_for_kernel(row, false)?,
@@ -103,14 +108,17 @@ impl<T: Tracer> Process<T> {
     /// # Errors
     /// If the intrinsic would trap for the component.
     pub(crate) fn unknown_export(&mut self, callee: &IntrinsicCallee) -> OpResult<Option<Word>> {
-        if callee.call.intrinsic != Intrinsic::Install {
+        if !callee.call.intrinsic.installs() {
             return Ok(None);
         }
-        let (_, commitment) = self.fetch_word(self.stack.get(0))?;
+        let (address, commitment) = self.fetch_word(self.stack.get(0))?;
+        let Some(form) = Form::of(callee.call.intrinsic, address) else {
+            return Ok(None);
+        };
         let Some(instances) = &mut self.instances else {
             return Ok(None);
         };
-        let component = instances.component(commitment, &self.advice)?;
+        let component = instances.component(form, commitment, &self.advice)?;
         let component = component.component();
         let exports = component.exports.iter().map(|export| export.digest);
         let destructors = component.types.iter().filter_map(|of| of.destructor);
@@ -138,11 +146,13 @@ impl<T: Tracer> Process<T> {
             return Ok(());
         };
         let op = match (row.call.intrinsic, word) {
-            (Intrinsic::Install, Some((address, commitment))) => {
-                let component = instances.component(commitment, &self.advice)?;
-                instances.install(component, address, by)?
-            }
-            (_, Some((address, _))) => instances.tell_component(inputs[1], address)?,
+            (intrinsic, Some((address, commitment))) => match Form::of(intrinsic, address) {
+                Some(form) => {
+                    let component = instances.component(form, commitment, &self.advice)?;
+                    instances.install(component, address, by)?
+                }
+                None => instances.tell_component(inputs[1], address)?,
+            },
             (Intrinsic::Adopt, None) => instances.adopt(inputs[0], by)?,
             (_, None) => instances.wire([inputs[0], inputs[1]], by)?,
         };

@@ -34,7 +34,7 @@ const STUBS: &str = "
 const STUBBED_TYPES: u64 = 4;
 
 /// The names of intrinsics in stubs, such as `new0` for the first type's.
-const INTRINSICS: [(&str, Intrinsic); 18] = [
+const INTRINSICS: [(&str, Intrinsic); 20] = [
     ("new", Intrinsic::New),
     ("rep", Intrinsic::Rep),
     ("drop", Intrinsic::Drop),
@@ -53,6 +53,8 @@ const INTRINSICS: [(&str, Intrinsic); 18] = [
     ("save", Intrinsic::Save),
     ("save_pair", Intrinsic::SavePair),
     ("restore", Intrinsic::Restore),
+    ("install_code", Intrinsic::InstallCode),
+    ("install_procedure", Intrinsic::InstallProcedure),
 ];
 
 /// All stubs: imports, those in `more`, and the intrinsics of every type.

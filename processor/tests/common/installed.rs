@@ -1,6 +1,6 @@
 //! Accounts and notes that a root installs by the commitments of their components.
 
-use miden_core::{Felt, ZERO, crypto::hash::Rpo256};
+use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
 use miden_cvm_air::{
     component::{Call, Component, Export, Meaning, Segment},
     composition::LinkKind,
@@ -149,6 +149,60 @@ pub fn wire(position: usize) -> String {
 pub fn install(component: &Component) -> String {
     let [c0, c1, c2, c3]: [Felt; 4] = component.commitment().into();
     format!("push.{c3}.{c2}.{c1}.{c0} mem_storew_le.16 dropw push.16 call.stubs::install\n")
+}
+
+/// Puts a word at an address and installs what it commits to by an intrinsic: `[...] -> [handle, ...]`.
+pub fn install_at(word: Word, address: u64, intrinsic: &str) -> String {
+    let [c0, c1, c2, c3]: [Felt; 4] = word.into();
+    format!(
+        "push.{c3}.{c2}.{c1}.{c0} mem_storew_le.{address} dropw push.{address} call.stubs::{intrinsic}\n"
+    )
+}
+
+/// The address of the root of a script, which is the key of its export.
+pub const ROOT: u64 = 20;
+
+/// The procedures of a bank, by their numbers.
+pub const PROCEDURES: [&str; 3] = ["bank::total", "bank::pay_in", "bank::secret"];
+
+/// The elements of the bank's code.
+pub fn code(builder: &Builder) -> Vec<Felt> {
+    let digests = PROCEDURES.map(|path| builder.procedure(path));
+    digests.iter().flat_map(|digest| digest.to_vec()).collect()
+}
+
+/// The commitment to the bank's code.
+pub fn code_commitment(builder: &Builder) -> Word {
+    Rpo256::hash_elements(&code(builder))
+}
+
+/// The root installs banks, of which the code is advised, and scripts that pay in, twice.
+pub fn bank() -> Builder {
+    let builder = Builder::new(1).component(
+        "bank",
+        "pub proc total mem_load.0 swap drop end
+        pub proc pay_in mem_load.0 add.1 dup mem_store.0 swap drop end
+        pub proc secret push.99 swap drop end",
+    );
+    let [d0, d1, d2, d3]: [Felt; 4] = builder.procedure("bank::pay_in").into();
+    let pay =
+        format!("push.{d3}.{d2}.{d1}.{d0} mem_storew_le.40 dropw push.40 dyncall push.40 dyncall");
+    let builder = builder
+        .component("script", &format!("pub proc run {pay} end"))
+        .component("stranger", "pub proc run push.1 drop call.stubs::d1 end")
+        .installs(&[("a1", 0), ("a2", 1), ("b1", ROOT)]);
+    let code = code(&builder);
+    builder.advised(&code)
+}
+
+/// A bank, and a script that is wired to it: `[...] -> [script, bank, ...]`.
+pub fn bank_and_script(builder: &Builder) -> String {
+    format!(
+        "{} {} {}",
+        install_at(code_commitment(builder), 16, "install_code"),
+        install_at(builder.procedure("script::run"), ROOT, "install_procedure"),
+        wire(1),
+    )
 }
 
 /// A call of what element `position` is a handle to, with 0 on top, in the place of which the result

@@ -6,6 +6,7 @@ mod common;
 mod asynchronous;
 mod callers;
 mod circuits;
+mod code;
 mod composition;
 mod constraints;
 mod coverage;

@@ -137,13 +137,26 @@ impl HasherRecorder {
         digest: Word,
         batches: impl IntoIterator<Item = &'a [Felt; 8]>,
     ) -> u32 {
+        self.hash_code(digest, ZERO, batches)
+    }
+
+    /// The row at which the hash of code begins, whose capacity begins with the number of elements modulo 8; as
+    /// [`Self::hash_block`] besides.
+    pub fn hash_code<'a>(
+        &mut self,
+        digest: Word,
+        remainder: Felt,
+        blocks: impl IntoIterator<Item = &'a [Felt; 8]>,
+    ) -> u32 {
         if let Some(address) = self.node(&digest) {
             return address;
         }
         let address = self.begin_chain();
-        for (i, batch) in batches.into_iter().enumerate() {
+        for (i, block) in blocks.into_iter().enumerate() {
             let kind = if i == 0 { Kind::Plain } else { Kind::Absorb };
-            self.push(kind, initial_state(ZERO, batch));
+            let mut state = initial_state(ZERO, block);
+            state[0] = remainder;
+            self.push(kind, state);
         }
         self.nodes.insert(digest, address);
         address

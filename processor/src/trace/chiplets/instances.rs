@@ -7,7 +7,7 @@ use miden_core::{Felt, FieldElement, ONE, Word, ZERO};
 use miden_cvm_air::{
     columns::{AskedCells, Cells, InstanceOps, InstanceRow, OrderCells},
     component::{BLOCK, BlockKind, Component, Meaning, builtin_code, installed_type, order_of},
-    composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall},
+    composition::{Composition, FIRST_INSTANCE_TYPE, Intrinsic, IntrinsicCall, LinkKind},
     lookup::Space,
 };
 
@@ -20,12 +20,15 @@ use super::{
     rom::{RomRecorder, UnknownRecord},
 };
 use crate::{
-    calls::installed::{InstanceAccess, InstanceOp, LoadedComponent},
+    calls::installed::{Form, InstanceAccess, InstanceOp, LoadedComponent, WHOLE_IMPORT},
     context::ContextId,
 };
 
 /// Rows of the hasher from one block to the next.
 const HASHER_ROWS: u32 = 8;
+
+/// The position among the lookups of an instance of one procedure of those of its import of a whole instance.
+const IMPORTS_WHOLE: usize = 2;
 
 /// An instance that was installed.
 #[derive(Debug, Clone)]
@@ -39,7 +42,8 @@ struct Run {
     blocks: Vec<[Felt; BLOCK]>,
     /// Hasher row of the first block.
     address: u32,
-    /// The lookups of what each block states.
+    /// The lookups of what each block states. Of code and of one procedure: those of the component, of each
+    /// procedure, and of the import of a whole instance.
     lookups: Vec<u64>,
     /// The instance that each import is wired to, by its number.
     wires: HashMap<u32, ContextId>,
@@ -52,6 +56,17 @@ struct Specific {
     digest: Word,
     target: u16,
     call: SpecificCall,
+    lookups: u64,
+}
+
+/// A link by the import of a whole instance.
+#[derive(Debug, Clone)]
+struct Whole {
+    source: u32,
+    target: ContextId,
+    /// The digest that is called, and the key under which the target exports it.
+    digest: Word,
+    key: Felt,
     lookups: u64,
 }
 
@@ -86,6 +101,9 @@ pub struct InstanceRecorder {
     specific: Vec<Specific>,
     /// Positions in `specific`.
     known: HashMap<(u32, Word, u16), usize>,
+    whole: Vec<Whole>,
+    /// Positions in `whole`.
+    known_whole: HashMap<(u32, Word), usize>,
     /// The key of an export of each instance of the composition that has any.
     exports: HashMap<u16, Felt>,
     rows: usize,
@@ -175,7 +193,7 @@ impl InstanceRecorder {
                 for (value, is_write) in numbers.into_iter().zip([false, true]) {
                     memory(word(ContextId::ROOT, Space::Installed, 0, is_write, value));
                 }
-                let slots = Felt::from(component.component().num_slots());
+                let slots = Felt::from(component.num_slots());
                 let maker = if slots == ZERO { ZERO } else { maker };
                 memory(word(
                     at_home(*index),
@@ -185,15 +203,28 @@ impl InstanceRecorder {
                     [slots, maker, ZERO, ZERO],
                 ));
                 others.resources.table(handle, [ZERO; 2], others.memory);
-                let blocks = component.component().blocks();
-                let start = others.hasher.hash_block(commitment, &blocks);
-                let addresses = (start..).step_by(HASHER_ROWS as usize);
-                for address in addresses.take(blocks.len()) {
-                    others.hasher.request_input(address);
-                }
-                let last = start + HASHER_ROWS * (blocks.len() as u32 - 1);
-                others.hasher.request_digest(last);
-                self.rows += blocks.len();
+                let blocks = component.blocks();
+                let exports = component.component().exports.len();
+                let (rows, stated) = match component.form() {
+                    Form::Record => (blocks.len(), blocks.len()),
+                    Form::Code => (1 + blocks.len(), 1 + exports),
+                    Form::Procedure { .. } => (2, IMPORTS_WHOLE + 1),
+                };
+                let start = match blocks.len() as u32 {
+                    0 => 0,
+                    number => {
+                        let remainder = remainder(component);
+                        let hasher = &mut others.hasher;
+                        let start = hasher.hash_code(commitment, remainder, &blocks);
+                        let addresses = (start..).step_by(HASHER_ROWS as usize);
+                        for address in addresses.take(blocks.len()) {
+                            hasher.request_input(address);
+                        }
+                        hasher.request_digest(start + HASHER_ROWS * (number - 1));
+                        start
+                    }
+                };
+                self.rows += rows;
                 self.runs.push(Run {
                     access: access.clone(),
                     index: *index,
@@ -201,7 +232,7 @@ impl InstanceRecorder {
                     before: numbers[0][1],
                     component: component.clone(),
                     address: start,
-                    lookups: vec![0; blocks.len()],
+                    lookups: vec![0; stated],
                     blocks,
                     wires: HashMap::new(),
                 });
@@ -286,6 +317,10 @@ impl InstanceRecorder {
         };
         let generic = match self.run_mut(source) {
             None => rom.generic_link(source, digest),
+            Some(run) if run.component.imports_whole() => {
+                let wire = run.wires.get(&WHOLE_IMPORT).copied();
+                return self.request_whole(source, digest, wire.ok_or(unknown)?);
+            }
             Some(run) => {
                 let (block, meaning) = run.component.component().call(digest).ok_or(unknown)?;
                 match meaning {
@@ -326,6 +361,35 @@ impl InstanceRecorder {
         Ok(())
     }
 
+    /// Records a lookup of a link by the import of a whole instance.
+    fn request_whole(
+        &mut self,
+        source: u32,
+        digest: Word,
+        target: ContextId,
+    ) -> Result<(), UnknownRecord> {
+        if let Some(&known) = self.known_whole.get(&(source, digest)) {
+            self.whole[known].lookups += 1;
+            return Ok(());
+        }
+        let component = self.component(target.index());
+        let key = component.and_then(|component| component.component().key_of(digest));
+        let key = key.ok_or(UnknownRecord::Link {
+            instance: source,
+            digest,
+        })?;
+        self.known_whole.insert((source, digest), self.whole.len());
+        self.rows += 1;
+        self.whole.push(Whole {
+            source,
+            target,
+            digest,
+            key,
+            lookups: 1,
+        });
+        Ok(())
+    }
+
     /// Records a lookup of a segment of an installed instance; returns `false` if it is no such one.
     pub fn request_segment(&mut self, instance: u32, segment: u32) -> bool {
         let Some(run) = self.run_mut(instance) else {
@@ -355,6 +419,10 @@ impl InstanceRecorder {
         let mut rows = Vec::with_capacity(self.rows);
         for run in &self.runs {
             ranges.add(run.index);
+            if run.component.form() != Form::Record {
+                rows.extend(run.code_rows());
+                continue;
+            }
             for block in 0..run.blocks.len() {
                 let row = self.block_row(run, block, rom);
                 if is_ordered(&row) {
@@ -366,6 +434,7 @@ impl InstanceRecorder {
             }
         }
         rows.extend(self.wires.iter().map(|access| wire_row(access, &wired)));
+        rows.extend(self.whole.iter().map(|link| self.whole_row(link)));
         rows.extend(
             self.specific
                 .iter()
@@ -389,7 +458,8 @@ impl InstanceRecorder {
     /// The facts that other rows look up, once for each lookup. Those of wires are counted in `wired`.
     fn count_premises(&self, wired: &mut HashMap<(u16, u32), u64>) -> Vec<Premise> {
         let mut premises = Vec::new();
-        for run in &self.runs {
+        let records = self.runs.iter();
+        for run in records.filter(|run| run.component.form() == Form::Record) {
             let looked_up = (0..)
                 .zip(&run.lookups)
                 .filter(|(_, lookups)| **lookups != 0);
@@ -417,6 +487,12 @@ impl InstanceRecorder {
                     });
                 }
             }
+        }
+        for link in &self.whole {
+            let source = link.source as u16;
+            *wired.entry((source, WHOLE_IMPORT)).or_default() += 1;
+            premises.push(Premise::Block(source, IMPORTS_WHOLE));
+            premises.push(self.premise(link.target.index(), link.key));
         }
         let told = self.told.iter().map(|(access, _)| access);
         for access in told.chain(&self.adopted) {
@@ -570,6 +646,33 @@ impl InstanceRecorder {
         row
     }
 
+    /// The row of a link by the import of a whole instance.
+    fn whole_row(&self, link: &Whole) -> InstanceRow<Felt> {
+        let mut row = InstanceRow {
+            index: Felt::from(link.source),
+            target: Felt::from(link.target.index()),
+            domain: Felt::from(link.target.domain()),
+            flag: self.defines(link.target.index()),
+            callee: link.digest.into(),
+            multiplicity: Felt::new(link.lookups),
+            ..InstanceRow::filled(ZERO)
+        };
+        row.op.whole = ONE;
+        let [d0, d1, d2, d3] = link.digest.into();
+        let kind = Felt::from(LinkKind::Shared.code());
+        row.block = [
+            ZERO,
+            link.key,
+            Felt::from(WHOLE_IMPORT),
+            kind,
+            d0,
+            d1,
+            d2,
+            d3,
+        ];
+        row
+    }
+
     /// The row of a generic link for one instance.
     fn specific_row(&self, link: &Specific, rom: &RomRecorder) -> InstanceRow<Felt> {
         let target = Felt::from(link.target);
@@ -646,6 +749,57 @@ impl Run {
         (at == block).then_some((intrinsic, key, slot, target))
     }
 
+    /// The rows of an instance of code or of one procedure: the request, and the procedures.
+    fn code_rows(&self) -> Vec<InstanceRow<Felt>> {
+        let row = InstanceRow {
+            index: Felt::from(self.index),
+            commitment: self.component.commitment().into(),
+            ..InstanceRow::filled(ZERO)
+        };
+        let lookups = |number: usize| Felt::new(self.lookups.get(number).copied().unwrap_or(0));
+        let mut first = InstanceRow {
+            payload: Felt::from(self.first),
+            request: request(&self.access),
+            multiplicity: lookups(0),
+            ..row
+        };
+        first.op.installs = ONE;
+        first.callee[2] = self.before;
+        let mut rows = vec![first];
+        if let Form::Procedure { address } = self.component.form() {
+            let asked = &mut rows[0];
+            (asked.flag, asked.block[2], asked.callee[0]) = (ONE, ONE, ONE);
+            asked.callee[1] = Felt::new(self.access.context.as_u64() + 1);
+            let mut row = InstanceRow {
+                multiplicity: lookups(1),
+                ..row
+            };
+            row.op.procedure = ONE;
+            row.block[1] = Felt::from(address);
+            row.callee[0] = lookups(IMPORTS_WHOLE);
+            rows.push(row);
+        }
+        let is_odd = flag(remainder(&self.component) != ZERO);
+        for (number, &block) in self.blocks.iter().enumerate() {
+            let mut row = InstanceRow {
+                block,
+                flag: flag(number == 0),
+                last: flag(number + 1 == self.blocks.len()),
+                left: Felt::from(number as u32),
+                address: Felt::from(self.address + HASHER_ROWS * number as u32),
+                multiplicity: lookups(1 + 2 * number),
+                ..row
+            };
+            row.op.procedures = ONE;
+            row.callee[0] = lookups(2 + 2 * number);
+            if number == 0 {
+                row.callee[1] = is_odd;
+            }
+            rows.push(row);
+        }
+        rows
+    }
+
     /// The key and the number of the import that a block states, and the instance that it is wired to.
     fn import(&self, block: usize) -> Option<(Felt, u32, ContextId)> {
         let [tag, key, slot, ..] = self.blocks[block];
@@ -673,6 +827,16 @@ impl InstanceTable {
     pub fn fill(&self, rows: &mut [InstanceRow<Felt>]) {
         rows[..self.rows.len()].copy_from_slice(&self.rows);
     }
+}
+
+/// The first element of the capacity that the hash of a component's blocks begins with: of code, how many elements are
+/// beyond a multiple of 8.
+fn remainder(component: &LoadedComponent) -> Felt {
+    let elements = match component.form() {
+        Form::Code => 4 * component.component().exports.len(),
+        Form::Record | Form::Procedure { .. } => 0,
+    };
+    Felt::from((elements % BLOCK) as u32)
 }
 
 fn flag(set: bool) -> Felt {
