@@ -5,14 +5,22 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use miden_assembly::{
+    Assembler, DefaultSourceManager,
+    ast::{Module, ModuleKind},
+};
+use miden_core::{Felt, crypto::hash::Rpo256};
 use miden_cvm::{
     AuditReport, Campaign, ExecutionOptions, ExecutionTrace, Inputs, LinkedComposition, Loader,
     Table, Target, Toolchain, audit, execute_traced,
 };
-use miden_cvm_air::opcode::{
-    CALLER_ID, DESTROY, DESTRUCTOR, FORBIDDEN, INSTANTIATE, INTRINSIC, OWN_DESTRUCTOR,
+use miden_cvm_air::{
+    component::{Call, Component, Meaning},
+    composition::LinkKind,
+    opcode::{CALLER_ID, DESTROY, DESTRUCTOR, FORBIDDEN, INSTANTIATE, INTRINSIC, OWN_DESTRUCTOR},
 };
 
 use tempfile::TempDir;
@@ -242,6 +250,107 @@ fn wired() -> ExecutionTrace {
     trace_with(&target, inputs)
 }
 
+/// The procedures of a bank, and a script that calls two of them.
+const BANK: &str = "
+    pub proc total push.0 mem_load swap drop end
+    pub proc deposit push.0 mem_load add.1 dup push.0 mem_store swap drop end
+    pub proc look push.0 mem_load add.7 swap drop end
+    pub proc script
+        procref.deposit mem_storew_be.40 dropw push.40 dyncall push.40 dyncall
+        procref.look mem_storew_be.44 dropw push.44 dyncall
+    end";
+
+/// A composition whose root installs banks by the commitment to their code, and scripts by their root, which it wires to a
+/// bank. It adopts calls of a script and of its bank.
+fn of_code() -> ExecutionTrace {
+    const ROOT: u64 = 20;
+    let app = format!(
+        "use resources::instance
+        {BANK}
+        pub proc main
+            procref.script mem_storew_be.{ROOT} dropw
+            procref.deposit mem_storew_be.24 dropw
+            push.16 repeat.4 adv_push.1 dup.1 mem_store add.1 end drop
+            push.28 repeat.4 adv_push.1 dup.1 mem_store add.1 end drop
+            repeat.3
+                push.16 call.imports::intrinsics::install_code
+                repeat.2
+                    push.{ROOT} call.imports::intrinsics::install_procedure
+                    dup.1 dup.1 call.imports::intrinsics::wire drop drop
+                    exec.instance::drop
+                end
+                exec.instance::drop
+            end
+            push.16 call.imports::intrinsics::install_code
+            push.{ROOT} call.imports::intrinsics::install_procedure
+            dup.1 dup.1 call.imports::intrinsics::wire drop drop
+            push.28 call.imports::intrinsics::install
+            dup.1 dup.1 call.imports::intrinsics::wire drop drop
+            dup.2 dup.1 call.imports::intrinsics::wire drop drop
+            call.imports::intrinsics::adopt drop
+            repeat.4 push.0 push.{ROOT} dyncall drop end
+            push.0 push.24 dyncall drop drop drop
+        end"
+    );
+    let files = [
+        (
+            "code.toml",
+            "main = \"app.main\"
+            [instances.app]
+            component = \"app\"
+            installs = []
+            imports.instance = \"*\"",
+        ),
+        (
+            "app/component.toml",
+            "name = \"app\"
+            sources = [\"app.masm\"]
+            [exports.main]
+            procedure = \"app::main\"
+            [imports.instance]
+            interface = \"my:script\"
+            instances = true",
+        ),
+        ("app/app.masm", &app),
+    ];
+    let module = Module::parser(ModuleKind::Library)
+        .parse_str("bank", BANK, Arc::new(DefaultSourceManager::default()))
+        .expect("a module");
+    let bank = Assembler::default().assemble_library([module]);
+    let bank = bank.expect("a library");
+    let digest = |name| bank.get_procedure_root_by_path(format!("bank::{name}").as_str());
+    let digest = |name| digest(name).expect("a procedure");
+    let code: Vec<Felt> = ["total", "deposit", "look"]
+        .into_iter()
+        .flat_map(|name| digest(name).to_vec())
+        .collect();
+    let call = |name, key, slot, kind| Call {
+        digest: digest(name),
+        meaning: Meaning::Import {
+            key: Felt::new(key),
+            slot,
+            kind,
+        },
+    };
+    let calls = vec![
+        call("deposit", 1, 1, LinkKind::Shared),
+        call("script", ROOT, 2, LinkKind::Fresh),
+    ];
+    let calls = Component::new(calls, Vec::new(), Vec::new());
+    let commitment = Rpo256::hash_elements(&code);
+    let mut inputs = Inputs::default();
+    inputs.advice.stack = [commitment, calls.commitment()]
+        .iter()
+        .flat_map(|word| word.to_vec())
+        .collect();
+    inputs.advice.map.insert(commitment, code);
+    let record = calls.to_elements();
+    inputs.advice.map.insert(calls.commitment(), record);
+    let folder = written(&files);
+    let target = Loader::new().load(&folder.path().join("code.toml"));
+    trace_with(&target.expect("a target"), inputs)
+}
+
 fn campaign(trace: ExecutionTrace, mutations: u64) -> AuditReport {
     let campaign = Campaign {
         mutations,
@@ -301,6 +410,7 @@ fn nothing_survives_and_everything_objects() {
         campaign(isolated(), 12_000),
         campaign(trace("vault/installed.toml", None), 16_000),
         campaign(wired(), 12_000),
+        campaign(of_code(), 12_000),
     ];
     let public = trace("fib/fib.masm", None).public;
     let names = Table::ALL.into_iter().flat_map(|table| {

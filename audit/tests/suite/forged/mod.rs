@@ -12,6 +12,7 @@ mod calls;
 mod campaign;
 pub mod cells;
 mod circuits;
+mod code;
 mod components;
 mod control;
 mod crypto;

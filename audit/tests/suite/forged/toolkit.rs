@@ -30,7 +30,7 @@ use crate::{common::Case, composition::Builder};
 pub const CYCLE: usize = 8;
 
 /// The messages of facts that rows of installed instances state.
-const INSTANCE_FACTS: [&str; 12] = [
+const INSTANCE_FACTS: [&str; 16] = [
     "instances.component",
     "instances.type",
     "instances.link",
@@ -43,6 +43,10 @@ const INSTANCE_FACTS: [&str; 12] = [
     "instances.segment",
     "instances.wire",
     "instances.specific",
+    "instances.even_procedure",
+    "instances.odd_procedure",
+    "instances.only_procedure",
+    "instances.imports_whole",
 ];
 
 /// A state of the hasher: capacity, then rate.
@@ -665,7 +669,10 @@ impl Forgery {
         let mut counts = BTreeMap::new();
         for Located { table, row, sent } in self.messages() {
             let second = match sent.name {
-                "hasher.output" | "circuits.second_variable" => true,
+                "hasher.output"
+                | "circuits.second_variable"
+                | "instances.odd_procedure"
+                | "instances.imports_whole" => true,
                 "hasher.input"
                 | "hasher.absorb"
                 | "hasher.digest"
@@ -703,6 +710,10 @@ impl Forgery {
         }
         for (i, row) in self.trace.instances.iter_mut().enumerate() {
             row.multiplicity = count(Table::Instances, i, false);
+            // Those of code state two facts.
+            if [row.op.procedures, row.op.procedure].contains(&ONE) {
+                row.callee[0] = count(Table::Instances, i, true);
+            }
         }
     }
 

@@ -62,6 +62,18 @@ const WIRE: When = &[("instances.op.wire", 1)];
 const SPECIFIC: When = &[("instances.op.specific", 1)];
 const TELL: When = &[("instances.op.tell", 1)];
 const ADOPT: When = &[("instances.op.adopt", 1)];
+const PROCEDURES: When = &[("instances.op.procedures", 1)];
+const FIRST_PROCEDURES: When = &[("instances.op.procedures", 1), ("instances.flag", 1)];
+const LATER_PROCEDURES: When = &[("instances.op.procedures", 1), ("instances.flag", 0)];
+const PROCEDURE: When = &[("instances.op.procedure", 1)];
+const WHOLE: When = &[("instances.op.whole", 1)];
+
+/// The cells that a block of code takes over from the row before it.
+const CONTINUED_CODE: &str = "instances.index instances.commitment";
+/// The cells that number the blocks of code.
+const NUMBERED: &str = "instances.left instances.flag";
+/// The key of the only procedure.
+const KEY: &str = "instances.block[1]";
 
 const GIVEN: &[Given] = &[
     // Which blocks there are is what the record says; which links follow is the prover's choice.
@@ -88,13 +100,41 @@ const GIVEN: &[Given] = &[
     given("instances.commitment", TELL, RECORD),
     given("instances.index", ADOPT, HANDLE),
     given("instances.commitment", ADOPT, RECORD),
+    // Code has as many blocks as the commitment says that it has, and one commitment.
+    given(
+        "instances.last instances.block instances.callee[1]",
+        PROCEDURES,
+        ADVICE,
+    ),
+    given(NUMBERED, PROCEDURES, BEFORE),
+    given(CONTINUED_CODE, PROCEDURES, BEFORE),
+    // The hasher has the first block where it likes.
+    given("instances.address", FIRST_PROCEDURES, CHOICE),
+    given("instances.address", LATER_PROCEDURES, BEFORE),
+    given(KEY, PROCEDURE, BEFORE),
+    given(CONTINUED_CODE, PROCEDURE, BEFORE),
+    given("instances.callee[0]", PROCEDURES, CHOICE),
+    given("instances.callee[0]", PROCEDURE, CHOICE),
+    given("instances.index instances.block[1]", WHOLE, CHOICE),
     // The digits of the id that is asked about.
     given("instances.index instances.callee[0..2]", TELL, CHOICE),
 ];
 
 pub const ROWS: Rows = Rows {
     given: GIVEN,
-    passed: &[passed(CONTINUED, &[(later!("'"), 1)])],
+    passed: &[
+        passed(CONTINUED, &[(later!("'"), 1)]),
+        passed(
+            CONTINUED_CODE,
+            &[("instances.op.procedures' instances.op.procedure'", 1)],
+        ),
+        passed(NUMBERED, &[("instances.op.procedures'", 1)]),
+        passed(
+            "instances.address",
+            &[("instances.op.procedures'", 1), ("instances.flag'", 0)],
+        ),
+        passed(KEY, &[("instances.op.procedure'", 1)]),
+    ],
     kinds: &["instances.op.*"],
     others: "padding",
     looks_ahead: false,
