@@ -2,13 +2,14 @@
 //! to call, and each script has one of its own for the time that it runs.
 //!
 //! The kernel is Miden's. Between its prologue, which has checked account and notes, and its loop over the
-//! notes stands a prelude. It computes the commitments of the components from the roots of procedures and scripts
-//! in the kernel's memory, installs them, wires the scripts to the account, and adopts what the kernel calls from
+//! notes stands a prelude. It installs the account by the commitment to its code and the scripts by their roots, as
+//! the kernel has them in its memory, wires the scripts to the account, and adopts what the kernel calls from
 //! there on. Nothing else of the kernel's code is another one. The composition has one instance, so a statement
 //! says nothing of which scripts run, nor of the account.
 //!
 //! Foreign accounts whose procedures are invoked are instances as well. The prelude has the kernel load them, and
-//! check them against the chain, which it else does when the first procedure of each is invoked.
+//! check them against the chain, which it else does when the first procedure of each is invoked. All are components then,
+//! whose commitments the prelude computes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,8 +42,10 @@ use thiserror::Error;
 use crate::hosted::{Divergence, HostedError, Prompt, Run, at_once, own_advice, own_mutation};
 
 /// The procedures of the VM that the prelude calls, by the names of their stubs.
-const STUBS: [(&str, Intrinsic); 3] = [
+const STUBS: [(&str, Intrinsic); 5] = [
     ("install", Intrinsic::Install),
+    ("install_code", Intrinsic::InstallCode),
+    ("install_procedure", Intrinsic::InstallProcedure),
     ("wire", Intrinsic::Wire),
     ("adopt", Intrinsic::Adopt),
 ];
@@ -439,6 +442,12 @@ impl Installation {
 
         let code = inputs.account().code();
         let procedures: Vec<Procedure> = procedures(PROCEDURES, code).collect();
+        if loaded.is_empty() {
+            let scripts = scripts
+                .iter()
+                .map(|&(address, digest, _)| Procedure { address, digest });
+            return Self::alone(procedures.first().copied(), scripts.collect());
+        }
         let calls: Vec<Vec<Procedure>> = scripts
             .iter()
             .map(|(_, _, forest)| {
@@ -463,7 +472,7 @@ impl Installation {
 
         let component = |calls, exports| Component::new(calls, exports, Vec::new());
         let mut components = Vec::new();
-        let mut advice = Vec::new();
+        let mut advice = vec![0];
         for account in &foreign {
             let exports = account.exported.iter().map(|procedure| procedure.export());
             let record = component(Vec::new(), exports.collect());
@@ -511,19 +520,48 @@ impl Installation {
         advice.push(0);
         let kernel = component(kernel, Vec::new());
         advice.extend(head(&kernel));
-        let authenticates = authenticates.map(|procedure| procedure.digest);
-        for call in &kernel.calls {
-            match call.meaning {
-                // The scripts before it are over, and those after it begin.
-                _ if Some(call.digest) == authenticates => advice.push(0),
-                Meaning::Import { key, .. } => advice.extend([1, key.as_int()]),
-                _ => {}
-            }
-        }
-        advice.push(0);
-        advice.extend(scripts.iter().map(|_| 1));
-        advice.push(0);
+        advice.extend(called_by_kernel(&kernel, authenticates.copied()));
         components.push(kernel);
+        Self::new(components, advice)
+    }
+
+    /// The installation for a transaction without foreign accounts, of the account's first procedure and of different
+    /// scripts, in the order of their digests.
+    fn alone(
+        authenticates: Option<Procedure>,
+        scripts: Vec<Procedure>,
+    ) -> Result<Self, InstancesError> {
+        // The exports of code have their numbers as keys.
+        let by_number = authenticates.map(|first| Procedure {
+            address: 0,
+            ..first
+        });
+        let numbered = (2..).zip(&scripts);
+        let called = numbered.map(|(slot, script)| script.import(slot, LinkKind::Fresh));
+        let first = by_number.map(|first| first.import(1, LinkKind::Shared));
+        let kernel = Component::new(
+            first.into_iter().chain(called).collect(),
+            Vec::new(),
+            Vec::new(),
+        );
+        let advice = match &scripts[..] {
+            [script] => {
+                let first = kernel.calls.first();
+                let is_first = first.is_some_and(|call| call.digest == script.digest);
+                vec![1, script.address, is_first.into()]
+            }
+            _ => {
+                let mut advice = vec![0, 0];
+                advice.extend(listed(&scripts));
+                advice.extend(head(&kernel).into_iter().skip(1).take(2));
+                advice.extend(called_by_kernel(&kernel, authenticates));
+                advice
+            }
+        };
+        Self::new(vec![kernel], advice)
+    }
+
+    fn new(components: Vec<Component>, advice: Vec<u64>) -> Result<Self, InstancesError> {
         for component in &components {
             component.validate()?;
         }
@@ -532,6 +570,20 @@ impl Installation {
             advice: advice.into_iter().map(Felt::new).collect(),
         })
     }
+}
+
+/// The advice that the prelude takes for the calls of the kernel's record, and for their wires.
+fn called_by_kernel(kernel: &Component, authenticates: Option<Procedure>) -> Vec<u64> {
+    let authenticates = authenticates.map(|procedure| procedure.digest);
+    let calls = kernel.calls.iter().flat_map(|call| match call.meaning {
+        // The scripts before it are over, and those after it begin.
+        _ if Some(call.digest) == authenticates => vec![0],
+        Meaning::Import { key, .. } => vec![1, key.as_int()],
+        _ => Vec::new(),
+    });
+    // An import more each, but for the last one.
+    let wires = kernel.calls.iter().skip(1).map(|_| 1);
+    calls.chain([0]).chain(wires).chain([0]).collect()
 }
 
 /// Finds which procedures of foreign accounts can be invoked, and puts them among their exports; returns, for each
