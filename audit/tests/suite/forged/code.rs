@@ -4,6 +4,7 @@
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     columns::{Cells, InstanceRow},
+    component::Component,
     composition::LinkKind,
 };
 
@@ -13,7 +14,8 @@ use super::{
     toolkit::CYCLE,
 };
 use crate::installed::{
-    PROCEDURES, ROOT, bank, bank_and_script, call, code_commitment, install_at, keep,
+    PROCEDURES, ROOT, bank, bank_and_script, call, code_commitment, import, install, install_at,
+    keep, wire,
 };
 
 /// The root installs a bank and a script, which it wires to it, and calls both.
@@ -261,11 +263,25 @@ fn an_import_of_a_whole_instance_that_is_none() {
     let end = end.filter(|row| row.index != ZERO).count();
     insert(&mut forged, end, &[row]);
     forged.settles_to(&["bus.Link"]);
-    // Only a procedure says that it has one.
-    let mut forged = traced();
-    let wire = at(&forged, 0, |row| row.op.wire == ONE);
-    forged.trace.instances[wire].left = Felt::new(2);
-    forged.settles_to_more_than(&["bus.Link"]);
+    // An import of a function is wired to the bank, and taken for one of all that the bank has.
+    let builder = bank();
+    let calls = vec![import(&builder, "c1", 1, LinkKind::Shared)];
+    let calls = Component::new(calls, Vec::new(), Vec::new());
+    let builder = builder.installable(&calls);
+    let main = format!(
+        "begin {} {} {} {} end",
+        install_at(code_commitment(&builder), 16, "install_code"),
+        install(&calls),
+        wire(1),
+        keep(1, 2),
+    );
+    let mut forged = Forgery::new(builder.trace(&main));
+    row.index = Felt::new(2);
+    row.target = ONE;
+    let end = forged.trace.instances.iter();
+    let end = end.filter(|row| row.index != ZERO).count();
+    insert(&mut forged, end, &[row]);
+    forged.settles_without(&["instances.import_of_whole"]);
 }
 
 #[test]
