@@ -271,6 +271,8 @@ fn records_say_who_may_do_what() {
                 | Intrinsic::Save
                 | Intrinsic::SavePair
                 | Intrinsic::Restore
+                | Intrinsic::InstallCode
+                | Intrinsic::InstallProcedure
         );
         assert_eq!(
             with(record(0, intrinsic, of(1))).is_ok(),
