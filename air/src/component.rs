@@ -332,13 +332,6 @@ impl Component {
         }
     }
 
-    /// The key of the first export of a digest.
-    pub fn key_of(&self, digest: Word) -> Option<Felt> {
-        let mut exports = self.exports.iter();
-        let export = exports.find(|export| export.digest == digest)?;
-        Some(export.key)
-    }
-
     /// The number of the block of a segment.
     pub fn segment_block(&self, segment: u32) -> usize {
         self.first_export() + self.exports.len() + segment as usize

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
@@ -166,15 +166,6 @@ impl Installations {
         installed.is_some_and(|installed| installed.component.component.defines_types())
     }
 
-    /// The key of the first export of a digest that an installed instance without static data has.
-    pub fn key_of(&self, index: u16, digest: Word) -> Option<Felt> {
-        let component = self.get(index)?.component.component();
-        match component.segments.is_empty() {
-            true => component.key_of(digest),
-            false => None,
-        }
-    }
-
     /// The number of the type that stands for those of all installed instances.
     pub const ANY_TYPE: u32 = FIRST_INSTANCE_TYPE + INSTALLED;
 
@@ -237,6 +228,7 @@ impl Installations {
             component,
             form,
             commitment,
+            keys: OnceLock::new(),
         });
         self.components
             .insert((form, commitment), component.clone());
@@ -326,6 +318,8 @@ pub struct LoadedComponent {
     component: Component,
     form: Form,
     commitment: Word,
+    /// The exports' keys by their digests, made when a whole instance is called first.
+    keys: OnceLock<HashMap<Word, Felt>>,
 }
 
 impl LoadedComponent {
@@ -344,6 +338,29 @@ impl LoadedComponent {
         match self.form {
             Form::Record | Form::Code => self.component.num_slots(),
             Form::Procedure { .. } => WHOLE_IMPORT,
+        }
+    }
+
+    /// The key of the first export of a digest, if there is no static data.
+    pub(crate) fn key_of(&self, digest: Word) -> Option<Felt> {
+        let keys = self.keys.get_or_init(|| {
+            let exports = match self.component.segments.is_empty() {
+                true => &self.component.exports[..],
+                false => &[],
+            };
+            let last_first = exports.iter().rev();
+            last_first
+                .map(|export| (export.digest, export.key))
+                .collect()
+        });
+        keys.get(&digest).copied()
+    }
+
+    /// The number of elements modulo 8 that the commitment is the hash of, which the hash begins with.
+    pub(crate) fn remainder(&self) -> u32 {
+        match self.form {
+            Form::Code => (4 * self.component.exports.len() % BLOCK) as u32,
+            Form::Record | Form::Procedure { .. } => 0,
         }
     }
 

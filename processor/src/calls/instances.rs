@@ -276,9 +276,9 @@ impl Instances {
             };
             if installed.component.imports_whole() {
                 let target = installed.wire(WHOLE_IMPORT).ok_or_else(not_linked)?;
-                if self.installations.key_of(target.index(), digest).is_none() {
-                    return Err(not_linked());
-                }
+                let exporter = self.installations.get(target.index());
+                let key = exporter.and_then(|exporter| exporter.component.key_of(digest));
+                key.ok_or_else(not_linked)?;
                 let link = link(LinkKind::Shared, target.index(), digest);
                 return self.resolve_wire(&link, target.domain(), by);
             }

@@ -137,12 +137,12 @@ impl HasherRecorder {
         digest: Word,
         batches: impl IntoIterator<Item = &'a [Felt; 8]>,
     ) -> u32 {
-        self.hash_code(digest, ZERO, batches)
+        self.hash_sequence(digest, ZERO, batches)
     }
 
-    /// The row at which the hash of code begins, whose capacity begins with the number of elements modulo 8; as
-    /// [`Self::hash_block`] besides.
-    pub fn hash_code<'a>(
+    /// The row at which the hash of a sequence of elements begins, in blocks that zeros fill up; `remainder` is their
+    /// number modulo 8. As [`Self::hash_block`] besides.
+    pub fn hash_sequence<'a>(
         &mut self,
         digest: Word,
         remainder: Felt,

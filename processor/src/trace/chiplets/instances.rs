@@ -49,7 +49,7 @@ struct Run {
     wires: HashMap<u32, ContextId>,
 }
 
-/// A generic link for one instance.
+/// A generic link for one instance, or one by the import of a whole instance.
 #[derive(Debug, Clone)]
 struct Specific {
     source: u32,
@@ -59,24 +59,15 @@ struct Specific {
     lookups: u64,
 }
 
-/// A link by the import of a whole instance.
-#[derive(Debug, Clone)]
-struct Whole {
-    source: u32,
-    target: ContextId,
-    /// The digest that is called, and the key under which the target exports it.
-    digest: Word,
-    key: Felt,
-    lookups: u64,
-}
-
-/// The meaning of a generic link.
+/// The meaning of such a link.
 #[derive(Debug, Clone, Copy)]
 enum SpecificCall {
     /// The export that has a key.
     Held(Felt),
     /// An intrinsic for handles.
     Handle(IntrinsicCall),
+    /// An export, under this key, of the whole instance that is imported.
+    Whole(Felt),
 }
 
 /// A fact that a row's link follows from.
@@ -101,9 +92,6 @@ pub struct InstanceRecorder {
     specific: Vec<Specific>,
     /// Positions in `specific`.
     known: HashMap<(u32, Word, u16), usize>,
-    whole: Vec<Whole>,
-    /// Positions in `whole`.
-    known_whole: HashMap<(u32, Word), usize>,
     /// The key of an export of each instance of the composition that has any.
     exports: HashMap<u16, Felt>,
     rows: usize,
@@ -213,9 +201,9 @@ impl InstanceRecorder {
                 let start = match blocks.len() as u32 {
                     0 => 0,
                     number => {
-                        let remainder = remainder(component);
+                        let remainder = Felt::from(component.remainder());
                         let hasher = &mut others.hasher;
-                        let start = hasher.hash_code(commitment, remainder, &blocks);
+                        let start = hasher.hash_sequence(commitment, remainder, &blocks);
                         let addresses = (start..).step_by(HASHER_ROWS as usize);
                         for address in addresses.take(blocks.len()) {
                             hasher.request_input(address);
@@ -318,8 +306,10 @@ impl InstanceRecorder {
         let generic = match self.run_mut(source) {
             None => rom.generic_link(source, digest),
             Some(run) if run.component.imports_whole() => {
-                let wire = run.wires.get(&WHOLE_IMPORT).copied();
-                return self.request_whole(source, digest, wire.ok_or(unknown)?);
+                let component = self.component(target).ok_or(unknown)?;
+                let key = component.key_of(digest).ok_or(unknown)?;
+                self.specify(source, digest, target, SpecificCall::Whole(key));
+                return Ok(());
             }
             Some(run) => {
                 let (block, meaning) = run.component.component().call(digest).ok_or(unknown)?;
@@ -336,8 +326,8 @@ impl InstanceRecorder {
         let Some(key) = generic else {
             return rom.request_link(source, digest);
         };
-        if let Some(&known) = self.known.get(&(source, digest, target)) {
-            self.specific[known].lookups += 1;
+        let call = call.map_or(SpecificCall::Held(key), SpecificCall::Handle);
+        if !self.specify(source, digest, target, call) {
             return Ok(());
         }
         match self.run_mut(source) {
@@ -348,6 +338,15 @@ impl InstanceRecorder {
                 run.lookups[block] += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Records a lookup of a link for one instance; returns `true` if it is the first one.
+    fn specify(&mut self, source: u32, digest: Word, target: u16, call: SpecificCall) -> bool {
+        if let Some(&known) = self.known.get(&(source, digest, target)) {
+            self.specific[known].lookups += 1;
+            return false;
+        }
         self.known
             .insert((source, digest, target), self.specific.len());
         self.rows += 1;
@@ -355,39 +354,10 @@ impl InstanceRecorder {
             source,
             digest,
             target,
-            call: call.map_or(SpecificCall::Held(key), SpecificCall::Handle),
+            call,
             lookups: 1,
         });
-        Ok(())
-    }
-
-    /// Records a lookup of a link by the import of a whole instance.
-    fn request_whole(
-        &mut self,
-        source: u32,
-        digest: Word,
-        target: ContextId,
-    ) -> Result<(), UnknownRecord> {
-        if let Some(&known) = self.known_whole.get(&(source, digest)) {
-            self.whole[known].lookups += 1;
-            return Ok(());
-        }
-        let component = self.component(target.index());
-        let key = component.and_then(|component| component.component().key_of(digest));
-        let key = key.ok_or(UnknownRecord::Link {
-            instance: source,
-            digest,
-        })?;
-        self.known_whole.insert((source, digest), self.whole.len());
-        self.rows += 1;
-        self.whole.push(Whole {
-            source,
-            target,
-            digest,
-            key,
-            lookups: 1,
-        });
-        Ok(())
+        true
     }
 
     /// Records a lookup of a segment of an installed instance; returns `false` if it is no such one.
@@ -434,7 +404,6 @@ impl InstanceRecorder {
             }
         }
         rows.extend(self.wires.iter().map(|access| wire_row(access, &wired)));
-        rows.extend(self.whole.iter().map(|link| self.whole_row(link)));
         rows.extend(
             self.specific
                 .iter()
@@ -479,6 +448,12 @@ impl InstanceRecorder {
         for link in &self.specific {
             match link.call {
                 SpecificCall::Held(key) => premises.push(self.premise(link.target, key)),
+                SpecificCall::Whole(key) => {
+                    let source = link.source as u16;
+                    *wired.entry((source, WHOLE_IMPORT)).or_default() += 1;
+                    premises.push(Premise::Block(source, IMPORTS_WHOLE));
+                    premises.push(self.premise(link.target, key));
+                }
                 SpecificCall::Handle(_) => {
                     let export = self.shown_by(link.target);
                     premises.push(match export {
@@ -487,12 +462,6 @@ impl InstanceRecorder {
                     });
                 }
             }
-        }
-        for link in &self.whole {
-            let source = link.source as u16;
-            *wired.entry((source, WHOLE_IMPORT)).or_default() += 1;
-            premises.push(Premise::Block(source, IMPORTS_WHOLE));
-            premises.push(self.premise(link.target.index(), link.key));
         }
         let told = self.told.iter().map(|(access, _)| access);
         for access in told.chain(&self.adopted) {
@@ -589,15 +558,7 @@ impl InstanceRecorder {
             row.op.types = ONE;
         } else if is(BlockKind::Head) {
             row.op.install = ONE;
-            let slots = block[2];
-            if slots != ZERO {
-                row.flag = ONE;
-                row.callee[0] = slots.inv();
-                row.callee[1] = Felt::new(run.access.context.as_u64() + 1);
-            }
-            row.callee[2] = run.before;
-            row.payload = Felt::from(run.first);
-            row.request = request(&run.access);
+            run.ask(&mut row);
         } else if is(BlockKind::Import) {
             match run.import(number).filter(|_| lookups != 0) {
                 Some((key, _, target)) => {
@@ -646,34 +607,7 @@ impl InstanceRecorder {
         row
     }
 
-    /// The row of a link by the import of a whole instance.
-    fn whole_row(&self, link: &Whole) -> InstanceRow<Felt> {
-        let mut row = InstanceRow {
-            index: Felt::from(link.source),
-            target: Felt::from(link.target.index()),
-            domain: Felt::from(link.target.domain()),
-            flag: self.defines(link.target.index()),
-            callee: link.digest.into(),
-            multiplicity: Felt::new(link.lookups),
-            ..InstanceRow::filled(ZERO)
-        };
-        row.op.whole = ONE;
-        let [d0, d1, d2, d3] = link.digest.into();
-        let kind = Felt::from(LinkKind::Shared.code());
-        row.block = [
-            ZERO,
-            link.key,
-            Felt::from(WHOLE_IMPORT),
-            kind,
-            d0,
-            d1,
-            d2,
-            d3,
-        ];
-        row
-    }
-
-    /// The row of a generic link for one instance.
+    /// The row of a generic link for one instance, or of one by the import of a whole instance.
     fn specific_row(&self, link: &Specific, rom: &RomRecorder) -> InstanceRow<Felt> {
         let target = Felt::from(link.target);
         let mut row = InstanceRow {
@@ -682,16 +616,25 @@ impl InstanceRecorder {
             target,
             ..InstanceRow::filled(ZERO)
         };
-        row.op.specific = ONE;
         row.block[4..].copy_from_slice(link.digest.as_elements());
         match link.call {
+            SpecificCall::Whole(key) => {
+                row.op.whole = ONE;
+                row.flag = self.defines(link.target);
+                row.block[1] = key;
+                row.block[2] = Felt::from(WHOLE_IMPORT);
+                row.block[3] = Felt::from(LinkKind::Shared.code());
+                row.callee = link.digest.into();
+            }
             SpecificCall::Held(key) => {
+                row.op.specific = ONE;
                 row.flag = ONE;
                 row.domain = self.defines(link.target);
                 row.block[1] = key;
                 (row.callee, row.payload) = self.callee(link.target, key, rom);
             }
             SpecificCall::Handle(call) => {
+                row.op.specific = ONE;
                 row.block[3] = Felt::from(call.code());
                 row.left = target + Felt::from(FIRST_INSTANCE_TYPE) + ONE;
                 match self.shown_by(link.target) {
@@ -749,6 +692,19 @@ impl Run {
         (at == block).then_some((intrinsic, key, slot, target))
     }
 
+    /// Writes what the row has that answers the request; the number of imports stands in the block.
+    fn ask(&self, row: &mut InstanceRow<Felt>) {
+        let slots = row.block[2];
+        if slots != ZERO {
+            row.flag = ONE;
+            row.callee[0] = slots.inv();
+            row.callee[1] = Felt::new(self.access.context.as_u64() + 1);
+        }
+        row.callee[2] = self.before;
+        row.payload = Felt::from(self.first);
+        row.request = request(&self.access);
+    }
+
     /// The rows of an instance of code or of one procedure: the request, and the procedures.
     fn code_rows(&self) -> Vec<InstanceRow<Felt>> {
         let row = InstanceRow {
@@ -758,18 +714,14 @@ impl Run {
         };
         let lookups = |number: usize| Felt::new(self.lookups.get(number).copied().unwrap_or(0));
         let mut first = InstanceRow {
-            payload: Felt::from(self.first),
-            request: request(&self.access),
             multiplicity: lookups(0),
             ..row
         };
         first.op.installs = ONE;
-        first.callee[2] = self.before;
+        first.block[2] = Felt::from(self.component.num_slots());
+        self.ask(&mut first);
         let mut rows = vec![first];
         if let Form::Procedure { address } = self.component.form() {
-            let asked = &mut rows[0];
-            (asked.flag, asked.block[2], asked.callee[0]) = (ONE, ONE, ONE);
-            asked.callee[1] = Felt::new(self.access.context.as_u64() + 1);
             let mut row = InstanceRow {
                 multiplicity: lookups(1),
                 ..row
@@ -779,7 +731,7 @@ impl Run {
             row.callee[0] = lookups(IMPORTS_WHOLE);
             rows.push(row);
         }
-        let is_odd = flag(remainder(&self.component) != ZERO);
+        let is_odd = flag(self.component.remainder() != 0);
         for (number, &block) in self.blocks.iter().enumerate() {
             let mut row = InstanceRow {
                 block,
@@ -827,16 +779,6 @@ impl InstanceTable {
     pub fn fill(&self, rows: &mut [InstanceRow<Felt>]) {
         rows[..self.rows.len()].copy_from_slice(&self.rows);
     }
-}
-
-/// The first element of the capacity that the hash of a component's blocks begins with: of code, how many elements are
-/// beyond a multiple of 8.
-fn remainder(component: &LoadedComponent) -> Felt {
-    let elements = match component.form() {
-        Form::Code => 4 * component.component().exports.len(),
-        Form::Record | Form::Procedure { .. } => 0,
-    };
-    Felt::from((elements % BLOCK) as u32)
 }
 
 fn flag(set: bool) -> Felt {
