@@ -155,8 +155,9 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
     let [_, b1, b2, b3, ..] = row.block;
     let [c0, c1, c2, c3] = row.callee;
     let [k0, k1, k2, k3] = row.commitment;
-    let has_payload = op.resolved + op.specific + for_handles;
-    let linked = has_payload + op.whole;
+    // A whole instance is an installed one, so of domain 0, and what is called there has no data.
+    let elsewhere = op.resolved + op.specific + for_handles;
+    let linked = elsewhere + op.whole;
     let named = block + op.specific;
     let says = named + op.procedures + op.whole;
     let of_one = named + op.tell + op.adopt + op.installs + of_code;
@@ -168,8 +169,8 @@ fn unused<B: ConstraintBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         (block + op.wire + op.specific + op.procedures, row.left),
         (states + op.segment + op.whole, row.multiplicity),
         (linked + op.wire, row.target),
-        (linked + op.wire + op.tell, row.domain),
-        (op.install + op.installs + has_payload, row.payload),
+        (elsewhere + op.wire + op.tell, row.domain),
+        (op.install + op.installs + elsewhere, row.payload),
         (
             op.install + op.installs + op.adopt + ordered,
             row.request.output,
@@ -1173,22 +1174,24 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         },
         zero,
     );
-    // The exports of code have their numbers as keys.
+    // The exports of code have their numbers as keys, and one procedure has its address.
     let exported = |key, callee| LinkCoords {
         digest: [key, zero, zero, zero],
         callee,
         ..about(index, fact(FactKind::Export))
     };
     let even = left + left;
-    b.add(
-        Slot::FACT,
+    add(
         "instances.even_procedure",
         op.procedures,
-        op.procedures * multiplicity,
-        LinkLookup {
-            link: exported(even, [block[0], b1, b2, kind]),
-            domain: zero,
-        },
+        exported(even, [block[0], b1, b2, kind]),
+        zero,
+    );
+    add(
+        "instances.only_procedure",
+        op.procedure,
+        exported(b1, commitment),
+        zero,
     );
     b.add(
         Slot::WIDE[1],
@@ -1197,16 +1200,6 @@ fn facts<B: LookupBuilder>(row: &InstanceRow<B::Expr>, b: &mut B) {
         op.procedures * callee[0],
         LinkLookup {
             link: exported(even + B::Expr::ONE, digest),
-            domain: zero,
-        },
-    );
-    b.add(
-        Slot::FACT,
-        "instances.only_procedure",
-        op.procedure,
-        op.procedure * multiplicity,
-        LinkLookup {
-            link: exported(b1, commitment),
             domain: zero,
         },
     );

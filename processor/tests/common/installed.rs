@@ -195,6 +195,24 @@ pub fn bank() -> Builder {
     builder.advised(&code)
 }
 
+/// A component that imports the bank's second procedure, by its number.
+pub fn calls_of_bank(builder: &Builder) -> Component {
+    let calls = vec![import(builder, "c1", 1, LinkKind::Shared)];
+    Component::new(calls, Vec::new(), Vec::new())
+}
+
+/// The root installs a bank and a script, calls the script, and then the bank twice.
+pub fn pays_in(builder: &Builder) -> String {
+    format!(
+        "begin {} {} {} {} {} end",
+        bank_and_script(builder),
+        call("b1", 0),
+        call("a2", 2),
+        call("a1", 3),
+        keep(3, 5),
+    )
+}
+
 /// A bank, and a script that is wired to it: `[...] -> [script, bank, ...]`.
 pub fn bank_and_script(builder: &Builder) -> String {
     format!(

@@ -1,17 +1,14 @@
 //! Instances that the program installs by a commitment to code, or by the root of a procedure.
 
 use miden_core::{Felt, Word, ZERO, crypto::hash::Rpo256};
-use miden_cvm_air::{
-    component::{Component, MAX_PROCEDURES},
-    composition::LinkKind,
-};
+use miden_cvm_air::component::{Component, MAX_PROCEDURES};
 use miden_cvm_processor::{ComponentFault, Trap};
 
 use crate::{
     composition::Builder,
     installed::{
-        ACCOUNT, BUMP, MAKE, ROOT, account, bank, bank_and_script, call, code_commitment, data,
-        export, import, install, install_at, keep, wire,
+        ACCOUNT, BUMP, MAKE, ROOT, account, bank, bank_and_script, call, calls_of_bank,
+        code_commitment, data, export, install, install_at, keep, pays_in, wire,
     },
 };
 
@@ -23,16 +20,8 @@ fn traps(builder: &Builder, main: &str, expected: impl FnOnce(&Trap) -> bool) {
 #[test]
 fn a_script_calls_what_its_import_is_wired_to() {
     let builder = bank();
-    let main = format!(
-        "begin {} {} {} {} {} end",
-        bank_and_script(&builder),
-        call("b1", 0),
-        call("a2", 2),
-        call("a1", 3),
-        keep(3, 5),
-    );
     // The script has paid in twice, and then the root once.
-    assert_eq!(builder.run(&main)[..3], [3, 3, 2]);
+    assert_eq!(builder.run(&pays_in(&builder))[..3], [3, 3, 2]);
 }
 
 #[test]
@@ -215,8 +204,7 @@ fn a_script_is_wired_to_a_component_without_data() {
 #[test]
 fn records_import_functions_of_code() {
     let builder = bank();
-    let calls = vec![import(&builder, "c1", 1, LinkKind::Shared)];
-    let calls = Component::new(calls, Vec::new(), Vec::new());
+    let calls = calls_of_bank(&builder);
     let builder = builder.installable(&calls);
     let main = format!(
         "begin {} {} {} call.stubs::adopt drop push.0 call.stubs::c1 {} end",

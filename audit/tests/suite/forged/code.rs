@@ -4,7 +4,6 @@
 use miden_core::{Felt, ONE, ZERO};
 use miden_cvm_air::{
     columns::{Cells, InstanceRow},
-    component::Component,
     composition::LinkKind,
 };
 
@@ -14,22 +13,14 @@ use super::{
     toolkit::CYCLE,
 };
 use crate::installed::{
-    PROCEDURES, ROOT, bank, bank_and_script, call, code_commitment, import, install, install_at,
-    keep, wire,
+    PROCEDURES, ROOT, bank, calls_of_bank, code_commitment, install, install_at, keep, pays_in,
+    wire,
 };
 
 /// The root installs a bank and a script, which it wires to it, and calls both.
 fn traced() -> Forgery {
     let builder = bank();
-    let main = format!(
-        "begin {} {} {} {} {} end",
-        bank_and_script(&builder),
-        call("b1", 0),
-        call("a2", 2),
-        call("a1", 3),
-        keep(3, 5),
-    );
-    Forgery::new(builder.trace(&main))
+    Forgery::new(builder.trace(&pays_in(&builder)))
 }
 
 /// The row that asks for the bank, that of its first block, and that of the script's procedure.
@@ -244,6 +235,9 @@ fn calls_of_a_whole_instance_that_lead_elsewhere() {
     let mut forged = traced();
     whole(&mut forged).payload = ONE;
     forged.settles_to_more_than(&["instances.unused", "bus.Link"]);
+    let mut forged = traced();
+    whole(&mut forged).domain = ONE;
+    forged.settles_to_more_than(&["instances.unused", "bus.Link"]);
     // A procedure that the target does not export.
     let mut forged = traced();
     let row = whole(&mut forged);
@@ -265,8 +259,7 @@ fn an_import_of_a_whole_instance_that_is_none() {
     forged.settles_to(&["bus.Link"]);
     // An import of a function is wired to the bank, and taken for one of all that the bank has.
     let builder = bank();
-    let calls = vec![import(&builder, "c1", 1, LinkKind::Shared)];
-    let calls = Component::new(calls, Vec::new(), Vec::new());
+    let calls = calls_of_bank(&builder);
     let builder = builder.installable(&calls);
     let main = format!(
         "begin {} {} {} {} end",
