@@ -5,17 +5,12 @@ use miden_cvm_air::component::{Component, MAX_PROCEDURES};
 use miden_cvm_processor::{ComponentFault, Trap};
 
 use crate::{
-    composition::Builder,
+    composition::{Builder, traps},
     installed::{
         ACCOUNT, BUMP, MAKE, ROOT, account, bank, bank_and_script, call, calls_of_bank,
         code_commitment, data, export, install, install_at, keep, pays_in, wire,
     },
 };
-
-fn traps(builder: &Builder, main: &str, expected: impl FnOnce(&Trap) -> bool) {
-    let error = builder.start(main).0.expect_err("the run traps");
-    assert!(error.trap().is_some_and(expected), "{error}");
-}
 
 #[test]
 fn a_script_calls_what_its_import_is_wired_to() {

@@ -57,6 +57,12 @@ impl Builder {
     }
 }
 
+/// Runs into a trap, which has to be this one.
+pub fn traps(builder: &Builder, main: &str, is: impl FnOnce(&Trap) -> bool) {
+    let error = builder.fail(main);
+    assert!(error.trap().is_some_and(is), "{error}");
+}
+
 /// Notes how contexts are entered and created.
 #[derive(Default)]
 pub struct Watcher {

@@ -8,7 +8,7 @@ use miden_cvm_air::composition::{
 };
 use miden_cvm_processor::{ContextId, Crossing, ExecutionOptions, Limits, Trap};
 
-use crate::composition::Builder;
+use crate::composition::{Builder, traps};
 
 /// An account: it counts how often it was entered. Another instance tells it who calls that.
 const ACCOUNT: &str = "
@@ -108,12 +108,6 @@ fn it_goes_from_one_holder_to_another() {
     // Entered by the root, by whom it is lent to, and by the root again.
     let stack = builder.run(&main);
     assert_eq!(stack[..2], [3, 1]);
-}
-
-/// Expects a run to trap.
-fn traps(builder: &Builder, main: &str, is: impl FnOnce(&Trap) -> bool) {
-    let error = builder.start(main).0.expect_err("the run traps");
-    assert!(error.trap().is_some_and(is), "{error}");
 }
 
 #[test]

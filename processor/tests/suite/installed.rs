@@ -10,7 +10,7 @@ use miden_cvm_air::{
 };
 use miden_cvm_processor::{ComponentFault, ExecutionOptions, Limits, Trap};
 
-use crate::composition::Builder;
+use crate::composition::{Builder, traps};
 
 #[path = "../common/installed.rs"]
 mod setup;
@@ -33,11 +33,6 @@ fn adopters(middle: &str) -> Builder {
 
 fn is(trap: &Trap, expected: &Trap) -> bool {
     trap.to_string() == expected.to_string()
-}
-
-fn traps(builder: &Builder, main: &str, expected: impl FnOnce(&Trap) -> bool) {
-    let error = builder.start(main).0.expect_err("the run traps");
-    assert!(error.trap().is_some_and(expected), "{error}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use miden_cvm_air::{
 use miden_cvm_processor::{ComponentFault, ContextId, Trap};
 
 use crate::{
-    composition::Builder,
+    composition::{Builder, traps},
     installed::{call, install, keep, wire},
 };
 
@@ -19,11 +19,6 @@ use crate::{
 mod setup;
 
 pub use setup::*;
-
-fn traps(builder: &Builder, main: &str, expected: impl FnOnce(&Trap) -> bool) {
-    let error = builder.start(main).0.expect_err("the run traps");
-    assert!(error.trap().is_some_and(expected), "{error}");
-}
 
 /// A bank, and a user that is wired to it: `[user, bank, ...]`.
 fn with_user(builder: &Builder) -> String {

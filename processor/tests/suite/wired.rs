@@ -11,12 +11,10 @@ use miden_cvm_air::{
 };
 use miden_cvm_processor::{ContextId, Trap};
 
-use crate::{composition::Builder, installed::*};
-
-fn traps(builder: &Builder, main: &str, expected: impl FnOnce(&Trap) -> bool) {
-    let error = builder.start(main).0.expect_err("the run traps");
-    assert!(error.trap().is_some_and(expected), "{error}");
-}
+use crate::{
+    composition::{Builder, traps},
+    installed::*,
+};
 
 /// An account is made and a note installed, which is wired to it: `[note, account, ...]`.
 fn wired(builder: &Builder, kind: miden_cvm_air::composition::LinkKind) -> String {
