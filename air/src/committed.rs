@@ -8,17 +8,13 @@
 
 use winter_air::ProofOptions;
 
-use crate::MAX_DEGREE;
-
 /// The factor by which the low-degree test of a proof folds whose verifier is a program.
 const FOLDED_BY_PROGRAMS: usize = 4;
 
 /// Returns `true` if proofs with these parameters have their columns interleaved. Those that programs
-/// verify have not, as it takes more cycles; nor have those that are to be made quickly, whose domains are no
-/// larger than what quotients are computed on.
+/// verify have not, as it takes more cycles.
 pub fn interleaves(options: &ProofOptions) -> bool {
-    let folding = options.to_fri_options().folding_factor();
-    folding != FOLDED_BY_PROGRAMS && options.blowup_factor() >= MAX_DEGREE
+    options.to_fri_options().folding_factor() != FOLDED_BY_PROGRAMS
 }
 
 /// The columns of one kind of a piece, as they are committed to.
@@ -65,15 +61,9 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_are_fast_or_that_programs_verify_do_not_interleave() {
+    fn sets_that_programs_verify_do_not_interleave() {
         for set in OptionSet::ALL {
-            let plain = matches!(
-                set,
-                OptionSet::Fast96
-                    | OptionSet::Fast128
-                    | OptionSet::Recursive96
-                    | OptionSet::Recursive128
-            );
+            let plain = matches!(set, OptionSet::Recursive96 | OptionSet::Recursive128);
             assert_eq!(interleaves(&set.proof_options()), !plain, "{set:?}");
         }
     }

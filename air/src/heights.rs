@@ -19,7 +19,7 @@ pub const MAX_HEIGHT: usize = 1 << 28;
 pub const MAX_PIECES: usize = 4;
 
 /// The cost of a further piece, in cells: so many have to be saved by it. Its rows are opened, too.
-const PIECE_COST: usize = 1 << 20;
+const PIECE_COST: usize = 1 << 17;
 
 /// A piece of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

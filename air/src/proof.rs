@@ -28,7 +28,7 @@ pub const MAGIC: [u8; 4] = *b"MCVP";
 
 /// The version of the format, of the protocol and of the AIR: a proof is for this one only, and
 /// transcripts begin with it.
-pub const VERSION: u8 = 17;
+pub const VERSION: u8 = 18;
 
 /// Number of bytes of the header.
 pub const HEADER_LEN: usize = 16 + HEIGHT_LEN * Table::COUNT;

@@ -36,6 +36,9 @@ mod tests {
                         room.len() as u64 + n
                     });
                     found.push(with_room.collect());
+                    let mut longer = vec![1, 2];
+                    longer.par_extend((3..900_u64).into_par_iter().map(|n| n * n));
+                    found.push(longer);
                     let first = numbers.clone().into_par_iter().find_map_first(|n| (n > 900).then_some(n));
                     found.push(first.into_iter().collect());
 

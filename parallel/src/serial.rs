@@ -8,7 +8,7 @@ pub mod iter {
 /// The traits under whose names code calls for parallel iterators.
 pub mod prelude {
     pub use super::{
-        IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator,
+        IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelExtend,
         ParallelIterator, ParallelSlice, ParallelSliceMut,
     };
 }
@@ -88,6 +88,16 @@ where
         self.into_iter()
     }
 }
+
+/// A collection that takes items.
+pub trait ParallelExtend<T>: Extend<T> + Sized {
+    /// Takes items.
+    fn par_extend(&mut self, items: impl IntoIterator<Item = T>) {
+        self.extend(items);
+    }
+}
+
+impl<T, C: Extend<T>> ParallelExtend<T> for C {}
 
 /// Methods that parallel iterators have and those of the standard library do not.
 pub trait ParallelIterator: Iterator + Sized {

@@ -13,7 +13,7 @@ use miden_cvm_air::{
     table::{TableRows, Trace},
     tree::parents,
 };
-use miden_cvm_parallel::prelude::*;
+use miden_cvm_parallel::{prelude::*, scope};
 use winterfell::math::{FieldElement, StarkField};
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     evaluator::{PieceEvaluator, quotient_cosets},
     interleave::Interleaving,
     lde::{Cosets, Segment, basis, copies},
+    packed::Packed,
     tree::{Columns, Tree, hash_extension, hash_rows},
 };
 
@@ -175,12 +176,14 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
             lookup_columns(piece, self.cells(number), composed, packing, random)
         });
         let columns: Vec<LookupColumns<E>> = columns.collect();
-        self.trace = Trace::default();
+        let trace = std::mem::take(&mut self.trace);
         self.sums = columns.iter().map(|columns| columns.sum).collect();
-        let segments = columns
-            .into_iter()
-            .map(|LookupColumns { columns, .. }| Segment::of_columns(&columns));
-        self.aux = segments.collect();
+        scope(|scope| {
+            scope.spawn(|_| drop(trace));
+            let columns = columns.into_iter();
+            let segments = columns.map(|lookups| Segment::of_columns(&lookups.columns));
+            self.aux = segments.collect();
+        });
     }
 
     /// Commits to the auxiliary columns with the challenges of the lookups, and frees the trace.
@@ -210,8 +213,8 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
     }
 
     /// The composition, all that is left of the group.
-    pub fn into_composition(self) -> Vec<Segment> {
-        self.composition
+    pub fn into_composition(mut self) -> Vec<Segment> {
+        std::mem::take(&mut self.composition)
     }
 
     /// Takes the composition that the group had before.
@@ -330,6 +333,19 @@ impl<E: FieldElement<BaseField = Felt>> Group<E> {
         });
         open::<E>(&mut proof, columns, composition, &positions);
         proof.into_bytes()
+    }
+}
+
+/// Memory goes back to the operating system on all threads: a large proof has many GiB of it.
+impl<E> Drop for Group<E> {
+    fn drop(&mut self) {
+        let segments = [&mut self.main, &mut self.aux, &mut self.composition];
+        let segments = segments.into_iter().flat_map(std::mem::take);
+        let buffers: Vec<Vec<Packed>> = segments.flat_map(Segment::into_buffers).collect();
+        let trees = std::mem::take(&mut self.trees);
+        let levels: Vec<Vec<Digest>> = trees.into_iter().flat_map(Tree::into_levels).collect();
+        buffers.into_par_iter().for_each(drop);
+        levels.into_par_iter().for_each(drop);
     }
 }
 

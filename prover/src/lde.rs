@@ -140,6 +140,13 @@ impl Segment {
         Self::of_coefficients(E::EXTENSION_DEGREE, vec![group])
     }
 
+    /// The coefficients and kept values of all groups of columns.
+    pub fn into_buffers(self) -> impl Iterator<Item = Vec<Packed>> {
+        let kept = self.kept.into_iter();
+        let values = kept.flat_map(|(_, values)| values.groups);
+        self.groups.into_iter().chain(values)
+    }
+
     /// The coefficients of the columns of each group in bit-reversed order.
     pub fn groups(&self) -> &[Vec<Packed>] {
         &self.groups

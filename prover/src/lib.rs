@@ -236,16 +236,10 @@ pub fn prove_in_turns<F: From<ProverError>>(
     if let Some(memory) = options.memory.filter(|&memory| memory < needed) {
         return Err(ProverError::Memory { needed, memory }.into());
     }
-    // The proof is made by the same code whatever makes the rows.
+    // The proof is made by one code, which is this crate's, whatever makes the rows.
     let mut failed = None;
     let rows: MakeRows<'_> = &mut |wanted| rows(wanted).map_err(|error| failed = Some(error)).ok();
-    let stark = match air.options().field_extension() {
-        FieldExtension::Cubic => turns::prove::<CubeExtension<Felt>>(air, settings, rows),
-        // No set is without an extension.
-        FieldExtension::Quadratic | FieldExtension::None => {
-            turns::prove::<QuadExtension<Felt>>(air, settings, rows)
-        }
-    };
+    let stark = turns::prove(air, settings, rows);
     if let Some(error) = failed {
         return Err(error);
     }

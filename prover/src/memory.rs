@@ -353,7 +353,7 @@ mod tests {
                     let air = air(trace, settings, groups);
                     calculated = [Memory::in_turns(&air), Memory::new(&air).with(0)];
                     let rows = &mut |rows: &TableRows| Some(copied(trace, rows));
-                    let proof = turns::prove::<QuadExtension<Felt>>(air, settings, rows);
+                    let proof = turns::prove(air, settings, rows);
                     proof.expect("a proof");
                 });
                 let [in_turns, at_once] = calculated;

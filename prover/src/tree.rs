@@ -212,6 +212,11 @@ impl Tree {
         Self { size, levels, root }
     }
 
+    /// The nodes of each level.
+    pub fn into_levels(self) -> Vec<Vec<Digest>> {
+        self.levels
+    }
+
     /// The number of leaves.
     pub fn size(&self) -> usize {
         self.size

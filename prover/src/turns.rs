@@ -15,7 +15,11 @@ use miden_cvm_air::{
     table::{TableRows, Trace},
 };
 use tracing::info_span;
-use winterfell::math::{FieldElement, StarkField};
+use winter_air::FieldExtension;
+use winterfell::math::{
+    FieldElement, StarkField,
+    fields::{CubeExtension, QuadExtension},
+};
 
 use crate::{
     ProverError, check_rows,
@@ -71,7 +75,22 @@ impl Groups<'_> {
 
 /// Proves a run whose tables have the heights of the AIR, and whose rows are made whenever they are needed.
 /// Returns the bytes of the proof.
-pub fn prove<E>(
+pub fn prove(
+    air: CvmAir,
+    settings: ProofSettings,
+    rows: MakeRows<'_>,
+) -> Result<Vec<u8>, ProverError> {
+    match air.options().field_extension() {
+        FieldExtension::Cubic => prove_in::<CubeExtension<Felt>>(air, settings, rows),
+        // No set is without an extension.
+        FieldExtension::Quadratic | FieldExtension::None => {
+            prove_in::<QuadExtension<Felt>>(air, settings, rows)
+        }
+    }
+}
+
+/// The same, with the challenges in an extension.
+fn prove_in<E>(
     air: CvmAir,
     settings: ProofSettings,
     rows: MakeRows<'_>,

@@ -40,10 +40,10 @@ const NOTHING: E = <E as FieldElement>::ZERO;
 const UNIT: E = <E as FieldElement>::ONE;
 
 /// The set with which the proofs of these tests are made, if nothing else is said.
-const SET: OptionSet = OptionSet::Fast96;
+const SET: OptionSet = OptionSet::Recursive96;
 
-/// A set with which columns of shorter pieces are interleaved.
-const INTERLEAVED: OptionSet = OptionSet::Regular96;
+/// Sets with which columns of shorter pieces are interleaved: with the smallest blowup, and with a larger one.
+const INTERLEAVED: [OptionSet; 2] = [OptionSet::Fast96, OptionSet::Regular96];
 
 /// A deviation of a prover from the protocol.
 #[derive(Clone, Copy, PartialEq)]
@@ -233,7 +233,7 @@ impl Cheater {
     {
         let of_piece = |polys: &Vec<Vec<F>>| {
             let rows = polys[0].len();
-            let factor = match self.set == INTERLEAVED {
+            let factor = match INTERLEAVED.contains(&self.set) {
                 true => (longest / rows).min(polys.len().next_power_of_two()),
                 false => 1,
             };
@@ -554,7 +554,7 @@ impl Cheater {
             let main = main_committed[piece].iter().map(|poly| lift(poly));
             main.chain(aux_committed[piece].iter().cloned()).collect()
         };
-        let power_of = |piece: usize| match self.set == INTERLEAVED {
+        let power_of = |piece: usize| match INTERLEAVED.contains(&self.set) {
             true => longest / main_polys[piece][0].len(),
             false => 1,
         };
@@ -863,7 +863,7 @@ fn assert_refused(result: &Result<Verified, VerifierError>, what: impl fmt::Debu
 /// The prover of this test is a real one, and it is the crate's: the proofs are the same.
 #[test]
 fn without_cheating_a_proof_is_accepted() {
-    for set in [SET, INTERLEAVED] {
+    for set in INTERLEAVED.into_iter().chain([SET]) {
         for (trace, public) in [honest(), cut()] {
             let run = (trace.clone(), public.clone());
             attempt_with(set, run.clone(), Cheat::None).expect("the proof is valid");
@@ -895,10 +895,15 @@ fn interleaved_columns_hide_nothing() {
         (honest(), Cheat::Untested, layers),
         (cut(), Cheat::Untested, layers),
     ] {
-        assert_eq!(rejection(attempt_with(INTERLEAVED, claim, cheat)), expected);
+        for set in INTERLEAVED {
+            let result = attempt_with(set, claim.clone(), cheat);
+            assert_eq!(rejection(result), expected);
+        }
     }
-    let result = attempt_with(INTERLEAVED, honest(), Cheat::Remainder);
-    assert_refused(&result, "a remainder");
+    for set in INTERLEAVED {
+        let result = attempt_with(set, honest(), Cheat::Remainder);
+        assert_refused(&result, "a remainder");
+    }
 }
 
 /// A value that no constraint reads is stated as another one. That it is not the committed column's is what
@@ -906,7 +911,7 @@ fn interleaved_columns_hide_nothing() {
 #[test]
 fn values_of_no_committed_column_are_rejected() {
     let layers = Rejection::Opening("the values of the layers");
-    for set in [SET, INTERLEAVED] {
+    for set in INTERLEAVED.into_iter().chain([SET]) {
         let heights = honest().0.heights().expect("allowed heights");
         for (at, piece) in heights.pieces().iter().enumerate() {
             let columns = (0..piece.table.width()).step_by(8);

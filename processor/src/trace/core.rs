@@ -8,6 +8,7 @@ use miden_cvm_air::{
     composition::{Intrinsic, IntrinsicCall, KERNEL_SOURCE},
     opcode::{self, Shift},
 };
+use miden_cvm_parallel::{iter, prelude::*};
 
 use super::{chiplets::range::RangeCounts, inverse::PendingInverses};
 use crate::{
@@ -31,11 +32,18 @@ struct OpenBlock {
     row: usize,
 }
 
+/// The most rows that are made at a time: memory that is written for the first time takes the operating
+/// system's work, which all threads do then.
+const GROWTH: usize = 1 << 13;
+
 /// The rows so far, of which some are kept, and always the last one.
 #[derive(Debug)]
 struct Rows {
-    /// Those that are kept, as far as they are there, and the last one, which may be none of them.
+    /// Those that are kept, as far as they are there, and the last one, which may be none of them; then
+    /// room for more, zero rows.
     kept: Vec<CoreRow<Felt>>,
+    /// How many of them are not room.
+    used: usize,
     /// The numbers of those that are kept.
     range: Range<usize>,
     len: usize,
@@ -46,6 +54,7 @@ impl Default for Rows {
     fn default() -> Self {
         Self {
             kept: Vec::new(),
+            used: 0,
             range: 0..usize::MAX,
             len: 0,
         }
@@ -53,30 +62,37 @@ impl Default for Rows {
 }
 
 impl Rows {
-    /// Adds a row.
-    fn push(&mut self, row: CoreRow<Felt>) {
+    /// Adds a zero row, to be written.
+    fn add(&mut self) -> &mut CoreRow<Felt> {
         self.drop_last();
-        self.kept.push(row);
+        if self.used == self.kept.len() {
+            let rows = self.used.clamp(1, GROWTH);
+            self.kept
+                .par_extend(iter::repeat_n(CoreRow::filled(ZERO), rows));
+        }
+        self.used += 1;
         self.len += 1;
+        &mut self.kept[self.used - 1]
     }
 
-    /// Drops the last row if it is not kept.
+    /// Makes the last row room if it is not kept.
     fn drop_last(&mut self) {
         let is_kept = |last| self.range.contains(&last);
         if !self.len.checked_sub(1).is_none_or(is_kept) {
-            self.kept.pop();
+            self.used -= 1;
+            self.kept[self.used] = CoreRow::filled(ZERO);
         }
     }
 
     /// A row that is kept.
     fn kept(&mut self, number: usize) -> Option<&mut CoreRow<Felt>> {
         let is_kept = self.range.contains(&number);
-        is_kept.then(|| self.kept.get_mut(number - self.range.start))?
+        is_kept.then(|| self.kept[..self.used].get_mut(number - self.range.start))?
     }
 
     /// The last row.
     fn last(&self) -> Option<&CoreRow<Felt>> {
-        self.kept.last()
+        self.kept[..self.used].last()
     }
 
     /// The last row, to be written.
@@ -84,8 +100,7 @@ impl Rows {
     /// # Panics
     /// If there is none.
     fn last_mut(&mut self) -> &mut CoreRow<Felt> {
-        let last = self.kept.len() - 1;
-        &mut self.kept[last]
+        &mut self.kept[self.used - 1]
     }
 }
 
@@ -310,8 +325,8 @@ impl CoreTrace {
 
     /// Sets a helper of the row that was added last.
     pub fn set_helper(&mut self, helper: usize, value: Felt) {
-        if let Some(row) = self.rows.kept.last_mut() {
-            row.helpers[helper] = value;
+        if self.rows.len > 0 {
+            self.rows.last_mut().helpers[helper] = value;
         }
     }
 
@@ -353,17 +368,20 @@ impl CoreTrace {
         self.rows.drop_last();
         let Rows {
             mut kept,
+            used,
             range,
-            len: executed,
+            ..
         } = self.rows;
+        kept.truncate(used);
         self.inverses.resolve(&mut kept, range.start);
         let wanted = length.min(range.end).saturating_sub(range.start);
-        kept.resize(wanted, halt);
-        for (clk, row) in (range.start..).zip(&mut kept) {
-            if clk >= executed {
-                row.system.clk = Felt::new(clk as u64);
-            }
-        }
+        kept.truncate(wanted);
+        let padding = (kept.len()..wanted).into_par_iter().map(|row| {
+            let mut halt = halt;
+            halt.system.clk = Felt::new((range.start + row) as u64);
+            halt
+        });
+        kept.par_extend(padding);
         kept
     }
 
@@ -385,8 +403,7 @@ impl CoreTrace {
             row: 0,
         });
         self.marks = Some(state.marks);
-        self.rows.push(CoreRow::filled(ZERO));
-        let core = self.rows.last_mut();
+        let core = self.rows.add();
         core.system.clk = Felt::from(state.clk);
         (core.system.domain, core.system.index) = match (state.in_syscall, state.adopted) {
             (true, _) => (-ONE, Felt::from(KERNEL_SOURCE)),
