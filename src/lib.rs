@@ -107,7 +107,7 @@ pub fn execute(
     target: &Target,
     arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     options: ExecutionOptions,
 ) -> Result<ExecutionOutput, ExecutionError> {
     miden_cvm_processor::execute(inputs_of(target, arguments, advice_inputs, options), host)
@@ -138,7 +138,7 @@ pub fn execute_traced(
     target: &Target,
     arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     options: ExecutionOptions,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     miden_cvm_processor::execute_traced(inputs_of(target, arguments, advice_inputs, options), host)
@@ -154,7 +154,7 @@ pub fn execute_traced_rows(
     target: &Target,
     arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     options: ExecutionOptions,
     rows: &TableRows,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
@@ -239,7 +239,7 @@ pub fn prove(
     target: &Target,
     arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     execution: ExecutionOptions,
     proving: &ProveOptions,
 ) -> Result<ProvenRun, ProveError> {

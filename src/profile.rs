@@ -172,7 +172,7 @@ pub fn profile(
     target: &Target,
     arguments: impl Into<Arguments>,
     advice_inputs: AdviceInputs,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     options: ExecutionOptions,
 ) -> Result<Profile, ExecutionError> {
     let program = target.program();
@@ -332,7 +332,7 @@ impl CycleCounter {
         }
     }
 
-    fn into_profile(self, target: &Target, host: &impl BaseHost) -> Profile {
+    fn into_profile(self, target: &Target, host: &dyn BaseHost) -> Profile {
         let instances = self.instances.into_iter();
         let mut instances: Vec<InstanceProfile> = instances
             .map(|(place, (entries, cycles))| InstanceProfile {
@@ -592,7 +592,7 @@ fn source(
     instance: Option<u16>,
     digest: Word,
     name: &str,
-    host: &impl BaseHost,
+    host: &dyn BaseHost,
 ) -> Option<String> {
     let own = instance.and_then(|index| target.code_of(index));
     let own = own.map(|code| &code.forest);

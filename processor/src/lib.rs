@@ -109,7 +109,7 @@ impl<'a> ExecutionInputs<'a> {
 #[tracing::instrument("execute", skip_all)]
 pub fn execute(
     inputs: ExecutionInputs<'_>,
-    host: &mut impl Host,
+    host: &mut dyn Host,
 ) -> Result<ExecutionOutput, ExecutionError> {
     let (program, composition) = (inputs.program, inputs.composition);
     let mut process = untraced_process(inputs);
@@ -187,7 +187,7 @@ pub enum TracedExecutionError {
 #[tracing::instrument("execute_traced", skip_all)]
 pub fn execute_traced(
     inputs: ExecutionInputs<'_>,
-    host: &mut impl Host,
+    host: &mut dyn Host,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     run_traced(inputs, host, None)
 }
@@ -203,7 +203,7 @@ pub fn execute_traced(
 #[tracing::instrument("execute_traced", skip_all)]
 pub fn execute_traced_rows(
     inputs: ExecutionInputs<'_>,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     rows: &TableRows,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     run_traced(inputs, host, Some(rows))
@@ -212,7 +212,7 @@ pub fn execute_traced_rows(
 /// Runs a program and builds its trace, or these rows of it.
 fn run_traced(
     inputs: ExecutionInputs<'_>,
-    host: &mut impl Host,
+    host: &mut dyn Host,
     rows: Option<&TableRows>,
 ) -> Result<ExecutionTrace, TracedExecutionError> {
     let (program, composition) = (inputs.program, inputs.composition);

@@ -1,6 +1,6 @@
 //! Polynomials in the cells of two rows.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 
 use miden_core::{Felt, ONE, ZERO};
 
@@ -60,37 +60,59 @@ impl Monomial {
     /// Panics if the product has more factors than there are places; constraints are of degree 5, and
     /// the solver squares nothing.
     fn times(&self, other: &Self) -> Self {
-        let mut factors: Vec<_> = self.variables().chain(other.variables()).collect();
-        assert!(factors.len() <= MAX_DEGREE, "a monomial of a high degree");
-        factors.sort_unstable();
-        Self::product(factors.into_iter())
+        assert!(
+            self.degree() + other.degree() <= MAX_DEGREE,
+            "a monomial of a high degree"
+        );
+        let (mut a, mut b) = (self.0.as_slice(), other.0.as_slice());
+        // What fills the places beyond the degree comes last.
+        Self(std::array::from_fn(|_| {
+            let least = if a.first() <= b.first() {
+                &mut a
+            } else {
+                &mut b
+            };
+            let (&first, rest) = least.split_first().unwrap_or((&NONE, &[]));
+            *least = rest;
+            first
+        }))
     }
 }
 
-/// A polynomial, by the coefficients of its monomials; none of them is zero.
+/// A polynomial, by the coefficients of its monomials in ascending order; none of them is zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polynomial {
-    terms: BTreeMap<Monomial, Felt>,
+    terms: Vec<(Monomial, Felt)>,
 }
 
 impl Polynomial {
     /// A constant.
     pub fn constant(value: Felt) -> Self {
-        let mut polynomial = Self::default();
-        polynomial.add_term(Monomial::ONE, value);
-        polynomial
+        Self::sum_of(vec![(Monomial::ONE, value)])
     }
 
     /// A variable.
     pub fn variable(variable: Variable) -> Self {
-        let mut polynomial = Self::default();
-        polynomial.add_term(Monomial::of(variable), ONE);
-        polynomial
+        Self::sum_of(vec![(Monomial::of(variable), ONE)])
+    }
+
+    /// The sum of terms, of which several may have the same monomial.
+    fn sum_of(mut terms: Vec<(Monomial, Felt)>) -> Self {
+        terms.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        terms.dedup_by(|(monomial, coefficient), (last, sum)| {
+            let is_same = monomial == last;
+            if is_same {
+                *sum += *coefficient;
+            }
+            is_same
+        });
+        terms.retain(|(_, coefficient)| *coefficient != ZERO);
+        Self { terms }
     }
 
     /// The monomials with their coefficients.
     pub fn terms(&self) -> impl Iterator<Item = (&Monomial, Felt)> {
-        self.terms.iter().map(|(monomial, &c)| (monomial, c))
+        self.terms.iter().map(|(monomial, c)| (monomial, *c))
     }
 
     /// The number of monomials.
@@ -105,21 +127,25 @@ impl Polynomial {
 
     /// Its value, if it is a constant.
     pub fn as_constant(&self) -> Option<Felt> {
-        match self.terms.len() {
-            0 => Some(ZERO),
-            1 => self.terms.get(&Monomial::ONE).copied(),
+        match self.terms[..] {
+            [] => Some(ZERO),
+            [(Monomial::ONE, value)] => Some(value),
             _ => None,
         }
     }
 
     /// The largest number of factors of a monomial.
     pub fn degree(&self) -> usize {
-        self.terms.keys().map(Monomial::degree).max().unwrap_or(0)
+        let degrees = self.terms().map(|(monomial, _)| monomial.degree());
+        degrees.max().unwrap_or(0)
     }
 
     /// The variables that occur.
     pub fn variables(&self) -> Vec<Variable> {
-        let mut variables: Vec<_> = self.terms.keys().flat_map(Monomial::variables).collect();
+        let mut variables = Vec::with_capacity(2 * self.num_terms());
+        for (monomial, _) in self.terms() {
+            variables.extend(monomial.variables());
+        }
         variables.sort_unstable();
         variables.dedup();
         variables
@@ -127,28 +153,33 @@ impl Polynomial {
 
     /// Returns `true` if a variable occurs.
     pub fn has(&self, variable: Variable) -> bool {
-        self.terms.keys().any(|m| m.power(variable) > 0)
+        self.terms().any(|(m, _)| m.0.contains(&variable))
     }
 
     /// Adds a multiple of a monomial.
     pub fn add_term(&mut self, monomial: Monomial, coefficient: Felt) {
-        if coefficient == ZERO {
-            return;
-        }
-        let sum = self.terms.entry(monomial).or_insert(ZERO);
-        *sum += coefficient;
-        if *sum == ZERO {
-            self.terms.remove(&monomial);
-        }
+        *self = self.plus(&Self::sum_of(vec![(monomial, ONE)]), coefficient);
     }
 
     /// The sum of this and a multiple of another.
     pub fn plus(&self, other: &Self, factor: Felt) -> Self {
-        let mut sum = self.clone();
-        for (monomial, &coefficient) in &other.terms {
-            sum.add_term(*monomial, coefficient * factor);
+        if factor == ZERO {
+            return self.clone();
         }
-        sum
+        let mut terms = Vec::with_capacity(self.terms.len() + other.terms.len());
+        let mut others = other.terms.iter().peekable();
+        for &(monomial, coefficient) in &self.terms {
+            while let Some((other, by)) = others.next_if(|(other, _)| *other < monomial) {
+                terms.push((*other, *by * factor));
+            }
+            let same = others.next_if(|(other, _)| *other == monomial);
+            let sum = same.map_or(coefficient, |(_, by)| coefficient + *by * factor);
+            if sum != ZERO {
+                terms.push((monomial, sum));
+            }
+        }
+        terms.extend(others.map(|(other, by)| (*other, *by * factor)));
+        Self { terms }
     }
 
     /// A multiple.
@@ -158,122 +189,115 @@ impl Polynomial {
 
     /// The product of two.
     pub fn times(&self, other: &Self) -> Self {
-        let mut product = Self::default();
-        for (a, &x) in &self.terms {
-            for (b, &y) in &other.terms {
-                product.add_term(a.times(b), x * y);
-            }
+        let mut terms = Vec::with_capacity(self.terms.len() * other.terms.len());
+        for (a, x) in self.terms() {
+            terms.extend(other.terms().map(|(b, y)| (a.times(b), x * y)));
         }
-        product
+        Self::sum_of(terms)
     }
 
     /// The polynomial with another one in place of a variable.
     pub fn substituted(&self, variable: Variable, by: &Self) -> Self {
-        let mut result = Self::default();
+        let mut terms = Vec::with_capacity(self.terms.len());
         let mut powers = vec![Self::constant(ONE)];
-        for (monomial, &coefficient) in &self.terms {
+        for (monomial, coefficient) in self.terms() {
             let power = monomial.power(variable);
             if power == 0 {
-                result.add_term(*monomial, coefficient);
+                terms.push((*monomial, coefficient));
                 continue;
             }
             while powers.len() <= power {
                 powers.push(powers[powers.len() - 1].times(by));
             }
             let rest = monomial.without(variable);
-            for (factor, &by) in &powers[power].terms {
-                result.add_term(rest.times(factor), coefficient * by);
-            }
+            let factors = powers[power].terms();
+            terms.extend(factors.map(|(factor, by)| (rest.times(factor), coefficient * by)));
         }
-        result
+        Self::sum_of(terms)
     }
 
     /// The polynomial with values for variables that have one.
     pub fn evaluated(&self, value: impl Fn(Variable) -> Option<Felt>) -> Self {
-        let mut result = Self::default();
-        for (monomial, &coefficient) in &self.terms {
-            let mut coefficient = coefficient;
-            let kept =
-                Monomial::product(
-                    monomial
-                        .variables()
-                        .filter(|&variable| match value(variable) {
-                            Some(value) => {
-                                coefficient *= value;
-                                false
-                            }
-                            None => true,
-                        }),
-                );
-            result.add_term(kept, coefficient);
-        }
-        result
+        let terms = self.terms().map(|(monomial, mut coefficient)| {
+            let unknown = monomial.variables().filter(|&variable| {
+                let value = value(variable);
+                coefficient *= value.unwrap_or(ONE);
+                value.is_none()
+            });
+            (Monomial::product(unknown), coefficient)
+        });
+        Self::sum_of(terms.collect())
     }
 
     /// The polynomial with other variables.
     pub fn renamed(&self, rename: impl Fn(Variable) -> Variable) -> Self {
-        let mut result = Self::default();
-        for (monomial, &coefficient) in &self.terms {
+        let terms = self.terms().map(|(monomial, coefficient)| {
             let mut factors: Vec<_> = monomial.variables().map(&rename).collect();
             factors.sort_unstable();
-            result.add_term(Monomial::product(factors.into_iter()), coefficient);
-        }
-        result
+            (Monomial::product(factors.into_iter()), coefficient)
+        });
+        Self::sum_of(terms.collect())
     }
 
     /// `a` and `b` such that this is `a * x + b`, if no higher power of `x` occurs.
     pub fn linear_in(&self, x: Variable) -> Option<(Self, Self)> {
-        let (mut a, mut b) = (Self::default(), Self::default());
-        for (monomial, &coefficient) in &self.terms {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for (monomial, coefficient) in self.terms() {
             match monomial.power(x) {
-                0 => b.add_term(*monomial, coefficient),
-                1 => a.add_term(monomial.without(x), coefficient),
+                0 => b.push((*monomial, coefficient)),
+                1 => a.push((monomial.without(x), coefficient)),
                 _ => return None,
             }
         }
-        Some((a, b))
+        Some((Self::sum_of(a), Self { terms: b }))
     }
 
     /// The multiple whose first coefficient is 1.
     pub fn monic(&self) -> Self {
-        match self.terms.values().next() {
-            Some(&first) => self.scaled(ONE / first),
+        match self.terms.first() {
+            Some(&(_, first)) => self.scaled(ONE / first),
             None => Self::default(),
         }
     }
 
     /// The quotient by another one, if it divides this.
     pub fn divided_by(&self, divisor: &Self) -> Option<Self> {
-        let (&lead, &coefficient) = divisor.leading()?;
-        let mut rest = self.clone();
-        let mut quotient = Self::default();
-        while let Some((&monomial, &value)) = rest.leading() {
-            let factor = monomial.divided_by(&lead)?;
-            let value = value / coefficient;
-            quotient.add_term(factor, value);
-            for (term, &by) in &divisor.terms {
-                rest.add_term(factor.times(term), -(value * by));
-            }
+        let (lead, coefficient) = divisor.leading()?;
+        // Most do not divide, which mostly shows here.
+        if let Some((monomial, _)) = self.leading() {
+            monomial.divided_by(lead)?;
         }
-        Some(quotient)
+        let mut rest = self.clone();
+        let mut quotient = Vec::new();
+        while let Some((monomial, value)) = rest.leading() {
+            let factor = monomial.divided_by(lead)?;
+            let value = value / coefficient;
+            quotient.push((factor, value));
+            let multiple = divisor.terms().map(|(term, by)| (factor.times(term), by));
+            rest = rest.plus(&Self::sum_of(multiple.collect()), -value);
+        }
+        Some(Self::sum_of(quotient))
     }
 
     /// The leading term in the graded order of monomials.
-    fn leading(&self) -> Option<(&Monomial, &Felt)> {
-        self.terms
-            .iter()
-            .max_by_key(|(monomial, _)| (monomial.degree(), std::cmp::Reverse(**monomial)))
+    fn leading(&self) -> Option<(&Monomial, Felt)> {
+        let terms = self.terms();
+        terms.max_by(|(a, _), (b, _)| match a.degree().cmp(&b.degree()) {
+            Ordering::Equal => b.cmp(a),
+            unequal => unequal,
+        })
     }
 }
 
 impl Monomial {
     fn divided_by(&self, other: &Self) -> Option<Self> {
-        let mut factors: Vec<_> = self.variables().collect();
-        for variable in other.variables() {
-            let position = factors.iter().position(|&v| v == variable)?;
-            factors.remove(position);
-        }
-        Some(Self::product(factors.into_iter()))
+        let mut divisor = other.variables().peekable();
+        // Factors of both are in one order.
+        let quotient = Self::product(
+            self.variables()
+                .filter(|&factor| divisor.next_if_eq(&factor).is_none()),
+        );
+        divisor.next().is_none().then_some(quotient)
     }
 }
 

@@ -7,9 +7,10 @@ use miden_cvm_audit::spec::{
     chapters::Chapter,
     formula,
     solver::{
-        Dropped, Polynomials,
+        Dropped,
         losses::{Forgeries, Losses, heading},
-        report::{Report, label, problems},
+        report::{Report, label},
+        solved::Solved,
     },
 };
 
@@ -88,17 +89,15 @@ fn losses_are_noticed() {
 
 /// The cells that are open on rows of one kind when a constraint is left out.
 fn open_without(table: Table, kind: &str, constraint: &str) -> Vec<String> {
-    let recorded = table.declaration();
+    let Solved { recorded, problems } = Solved::of(table);
     let number = recorded
         .constraints
         .iter()
         .position(|c| c.name() == constraint);
     let dropped = Dropped::Constraint(number.expect("a constraint"));
-    let polynomials = Polynomials::new(recorded);
     let mut open = Vec::new();
-    for problem in problems(&polynomials) {
-        let honest = problem.solve(None, None);
-        let path = honest.iter().find(|found| label(&problem, found) == kind);
+    for (problem, honest) in problems {
+        let path = honest.iter().find(|found| label(problem, found) == kind);
         let path = &path.expect("a kind of row").cases;
         for found in problem.solve(Some(dropped), Some(path)) {
             let names = found

@@ -6,11 +6,7 @@ use miden_core::{Felt, FieldElement, ONE, StarkField, crypto::hash::Rpo256};
 use miden_cvm_air::table::Table;
 use miden_cvm_audit::spec::{
     polynomial::Polynomial,
-    solver::{
-        Kind, Polynomials, Problem,
-        inputs::Cells,
-        report::{label, problems},
-    },
+    solver::{Kind, Problem, inputs::Cells, report::label, solved::Solved},
 };
 
 /// The degree up to which definitions are put into each other.
@@ -483,18 +479,17 @@ fn chiplets_are_what_they_are_defined_as() {
         Table::Resources,
         Table::Circuits,
     ] {
-        let polynomials = Polynomials::new(table.declaration());
-        for problem in problems(&polynomials) {
+        for (problem, kinds) in &Solved::of(table).problems {
             let (at, place) = (At(&problem.cells), problem.place);
-            for kind in problem.solve(None, None) {
-                let name = label(&problem, &kind);
+            for kind in kinds {
+                let name = label(problem, kind);
                 let parts = match table {
                     Table::Hasher => of_hasher(&name, at, place),
                     Table::Resources if place % 2 == 0 => of_resources(&name, at),
                     _ => of_others(table, &name, at, place),
                 };
                 let Some(parts) = parts else { continue };
-                let wrong = (0..parts.len()).filter(|&i| !is_zero(&kind, &parts[i]));
+                let wrong = (0..parts.len()).filter(|&i| !is_zero(kind, &parts[i]));
                 failed.extend(wrong.map(|part| (name.clone(), place, part)));
                 if table == Table::Resources {
                     let cell = problem
@@ -528,8 +523,6 @@ fn chiplets_are_what_they_are_defined_as() {
 
 #[test]
 fn operations_are_what_they_are_defined_as() {
-    let recorded = Table::Core.declaration();
-    let polynomials = Polynomials::new(recorded);
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     let mut failed = BTreeSet::new();
     let check = |problem: &Problem, kind: &Kind| {
@@ -540,12 +533,10 @@ fn operations_are_what_they_are_defined_as() {
             .collect();
         Some((name, wrong))
     };
-    for problem in problems(&polynomials) {
-        for kind in problem.solve(None, None) {
-            if let Some((name, wrong)) = check(&problem, &kind) {
-                failed.extend(wrong.into_iter().map(|part| (name.clone(), part)));
-                *found.entry(name).or_default() += 1;
-            }
+    for (problem, kind) in Solved::of(Table::Core).kinds() {
+        if let Some((name, wrong)) = check(problem, kind) {
+            failed.extend(wrong.into_iter().map(|part| (name.clone(), part)));
+            *found.entry(name).or_default() += 1;
         }
     }
     assert_eq!(failed, BTreeSet::new(), "definitions that do not follow");

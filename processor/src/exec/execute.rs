@@ -174,7 +174,7 @@ impl<T: Tracer> Process<T> {
     pub(crate) fn walk(
         &mut self,
         walk: &mut Walk,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult<Option<Question>> {
         let mut next = walk.next.take();
         loop {
@@ -201,7 +201,7 @@ impl<T: Tracer> Process<T> {
         walk: &mut Walk,
         forest: &MastForest,
         continuation: Continuation,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult<Next> {
         match continuation {
             Continuation::Enter(id) => {
@@ -276,7 +276,7 @@ impl<T: Tracer> Process<T> {
         walk: &mut Walk,
         forest: &MastForest,
         id: MastNodeId,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult<Next> {
         let node = find_node(forest, id)?;
         if !node.is_external() && self.pauses(None) {
@@ -612,7 +612,7 @@ impl<T: Tracer> Process<T> {
         id: MastNodeId,
         block: &BasicBlockNode,
         mut place: BlockPlace,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult<Next> {
         let batches = block.op_batches();
         while let Some(batch) = batches.get(place.batch) {
@@ -653,7 +653,7 @@ impl<T: Tracer> Process<T> {
         walk: &mut Walk,
         forest: &MastForest,
         id: MastNodeId,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult<Next> {
         self.go_to_node(id);
         match find_node(forest, id)? {
@@ -691,7 +691,7 @@ impl<T: Tracer> Process<T> {
         id: MastNodeId,
         batch: &OpBatch,
         place: &mut BlockPlace,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult<Option<Question>> {
         let decorated = self.options.runs_decorators();
         let BlockPlace {
@@ -750,7 +750,7 @@ impl<T: Tracer> Process<T> {
         forest: &MastForest,
         id: MastNodeId,
         op: usize,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult {
         for decorator in forest.decorators_for_op(id, op) {
             self.run_decorator(decorator, host)?;
@@ -763,7 +763,7 @@ impl<T: Tracer> Process<T> {
         &mut self,
         forest: &MastForest,
         ids: &[DecoratorId],
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> OpResult {
         for &id in ids {
             let decorator = forest.decorator_by_id(id).ok_or_else(|| {
@@ -776,7 +776,7 @@ impl<T: Tracer> Process<T> {
         Ok(())
     }
 
-    fn run_decorator(&mut self, decorator: &Decorator, host: &mut impl BaseHost) -> OpResult {
+    fn run_decorator(&mut self, decorator: &Decorator, host: &mut dyn BaseHost) -> OpResult {
         match decorator {
             Decorator::AsmOp(_) => Ok(()),
             Decorator::Debug(options) => host

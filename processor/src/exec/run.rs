@@ -51,7 +51,7 @@ impl<T: Tracer> Process<T> {
         &mut self,
         program: &Program,
         composition: Option<&Composition>,
-        host: &mut impl Host,
+        host: &mut dyn Host,
     ) -> Result<StackOutputs, ExecutionError> {
         let mut run = self.begin(program, composition)?;
         loop {
@@ -69,7 +69,7 @@ impl<T: Tracer> Process<T> {
     pub fn resume(
         &mut self,
         run: &mut Run<'_>,
-        host: &mut impl Host,
+        host: &mut dyn Host,
     ) -> Result<Option<StackOutputs>, ExecutionError> {
         if run.has_failed {
             return Err(Box::new(LoadError::ProgramAlreadyExecuted).into());
@@ -82,7 +82,7 @@ impl<T: Tracer> Process<T> {
     fn resume_until_question(
         &mut self,
         run: &mut Run<'_>,
-        host: &mut impl Host,
+        host: &mut dyn Host,
     ) -> Result<Option<StackOutputs>, ExecutionError> {
         while let Some(question) = self.proceed(run, host)? {
             match question {
@@ -180,7 +180,7 @@ impl<T: Tracer> Process<T> {
     fn proceed(
         &mut self,
         run: &mut Run<'_>,
-        host: &mut impl BaseHost,
+        host: &mut dyn BaseHost,
     ) -> Result<Option<Question>, ExecutionError> {
         if let Some(composition) = run.composition {
             // The forests bring their advice with them, static data among it.
@@ -214,7 +214,7 @@ impl<T: Tracer> Process<T> {
         digest: Word,
         forest: Option<Arc<MastForest>>,
         run: &Run<'_>,
-        host: &impl BaseHost,
+        host: &dyn BaseHost,
     ) -> Result<(), ExecutionError> {
         let taken = self.forests.take_answer(digest, forest, &mut self.advice);
         self.locate_trap(taken, &run.walk, host)
@@ -225,7 +225,7 @@ impl<T: Tracer> Process<T> {
         &mut self,
         answer: Result<Vec<AdviceMutation>, HostError>,
         run: &Run<'_>,
-        host: &impl BaseHost,
+        host: &dyn BaseHost,
     ) -> Result<(), ExecutionError> {
         let event_id = EventId::from_felt(self.stack.get(0));
         let answered = match answer {
@@ -247,7 +247,7 @@ impl<T: Tracer> Process<T> {
         self.locate_trap(taken, &run.walk, host)
     }
 
-    fn outputs(&self, run: &Run<'_>, host: &impl BaseHost) -> Result<StackOutputs, ExecutionError> {
+    fn outputs(&self, run: &Run<'_>, host: &dyn BaseHost) -> Result<StackOutputs, ExecutionError> {
         let stack = self.locate_trap(self.final_stack(), &run.walk, host)?;
         Ok(StackOutputs::from(stack))
     }
@@ -256,13 +256,13 @@ impl<T: Tracer> Process<T> {
         &self,
         result: OpResult<V>,
         walk: &Walk,
-        host: &impl BaseHost,
+        host: &dyn BaseHost,
     ) -> Result<V, ExecutionError> {
         result.map_err(|trap| Box::new(self.report(*trap, walk, host)).into())
     }
 
     /// Returns what is known of a trap: the place, and those of the calls that led there.
-    fn report(&self, trap: Trap, walk: &Walk, host: &impl BaseHost) -> TrapReport {
+    fn report(&self, trap: Trap, walk: &Walk, host: &dyn BaseHost) -> TrapReport {
         let mut places = self.open_contexts();
         // A trap that prevents a call comes when the callee's context is there, but the call is not open.
         let mut open = walk.open_nodes();
@@ -322,7 +322,7 @@ impl<T: Tracer> Process<T> {
 
     /// A position of this machine's program in the source, as far as debug information tells; the
     /// instance is left out.
-    pub fn locate(&self, position: Position, host: &impl BaseHost) -> Location {
+    pub fn locate(&self, position: Position, host: &dyn BaseHost) -> Location {
         let Position { forest, node, op } = position;
         match (forest, node) {
             (Some(forest), Some(node)) => locate(self.forests.get(forest), node, op, host),

@@ -14,7 +14,7 @@ pub(crate) fn locate(
     forest: &MastForest,
     node: MastNodeId,
     op: Option<usize>,
-    host: &impl BaseHost,
+    host: &dyn BaseHost,
 ) -> Location {
     let mut location = Location::default();
     let Some(assembly_op) = assembly_op(forest, node, op) else {

@@ -7,16 +7,10 @@ use std::{
     path::Path,
 };
 
-use miden_core::{ONE, ZERO};
 use miden_cvm_air::{lookup::Bus, public::PublicInputs, table::Table};
 use rayon::prelude::*;
 
-use super::{
-    Dropped, Kind, Polynomials, Problem,
-    report::{label, problems},
-    state::Source,
-};
-use crate::spec::Declaration;
+use super::{Dropped, solved::Solved};
 
 /// The names of tests.
 type Tests = BTreeSet<String>;
@@ -173,75 +167,6 @@ fn literals(source: &str) -> Vec<&str> {
     source.split('"').skip(1).step_by(2).collect()
 }
 
-/// A table with what its rows are.
-struct Solved {
-    recorded: &'static Declaration,
-    problems: Vec<(Problem, Vec<Kind>)>,
-}
-
-impl Solved {
-    fn new(table: Table) -> Self {
-        let recorded = table.declaration();
-        let polynomials = Polynomials::new(recorded);
-        let problems: Vec<Problem> = problems(&polynomials).collect();
-        let solved = problems.into_par_iter().map(|problem| {
-            let kinds = problem.solve(None, None);
-            (problem, kinds)
-        });
-        let problems = solved.collect();
-        Self { recorded, problems }
-    }
-
-    /// The parts of the table with their names, and their families'.
-    fn parts(&self) -> Vec<(Dropped, String, &'static str)> {
-        let constraints = self.recorded.constraints.iter().enumerate();
-        let constraints = constraints.map(|(i, c)| (Dropped::Constraint(i), c.name(), c.family));
-        let messages = self.recorded.messages.iter().enumerate();
-        let messages = messages.map(|(i, m)| (Dropped::Message(i), m.name.to_owned(), m.name));
-        constraints.chain(messages).collect()
-    }
-
-    /// The kind of rows on which a cell is open without this part.
-    fn open_without(&self, dropped: Dropped) -> Option<String> {
-        /// So many kinds of rows are tried in vain.
-        const MOST: usize = 4;
-        let is_it = |source: &Source| Problem::is_dropped(*source, Some(dropped));
-        let all = self.problems.iter().flat_map(|(problem, kinds)| {
-            let kinds = kinds.iter().map(|kind| (label(problem, kind), kind));
-            kinds.map(move |(label, kind)| (label, problem, kind))
-        });
-        let mut users: Vec<_> = all
-            .filter(|(.., kind)| kind.used.iter().any(is_it))
-            .collect();
-        // Rows by which cells have become known first.
-        users.sort_by_key(|(.., kind)| {
-            let mut rules = kind.log.iter().filter_map(|(_, rule)| rule.source());
-            !rules.any(|source| is_it(&source))
-        });
-        let mut tried = BTreeSet::new();
-        users.into_iter().find_map(|(label, problem, kind)| {
-            if tried.len() == MOST || !tried.insert(label.clone()) {
-                return None;
-            }
-            let left = problem.solve(Some(dropped), Some(&kind.cases));
-            let is_open = left.iter().any(|kind| !kind.open.is_empty());
-            is_open.then_some(label)
-        })
-    }
-
-    /// Returns `true` if a message is sent, or received, once on some row; nothing if it is always the prover who
-    /// chooses how often.
-    fn is_sent(&self, message: usize) -> Option<bool> {
-        let kinds = self.problems.iter().flat_map(|(_, kinds)| kinds);
-        let lookups = kinds.flat_map(|kind| &kind.state.lookups);
-        let mut counts = lookups
-            .filter(|lookup| Problem::is_dropped(lookup.source, Some(Dropped::Message(message))))
-            .filter_map(|lookup| lookup.count.as_constant())
-            .filter(|count| *count != ZERO);
-        counts.next().map(|count| count == ONE)
-    }
-}
-
 /// The check that notices each loss.
 #[derive(Debug, Clone)]
 pub struct Losses {
@@ -253,10 +178,10 @@ impl Losses {
     /// Leaves out constraints, messages and boundary constraints of all tables, one at a time: all of them, or with a `step` above
     /// 1 one of so many.
     pub fn new(forgeries: &Forgeries, step: usize) -> Self {
-        let solved: Vec<Solved> = Table::ALL.map(Solved::new).into();
+        let solved = Table::ALL.map(Solved::of);
         // Whether messages of a bus are sent, in all tables.
         let mut sent: BTreeMap<Bus, BTreeSet<Option<bool>>> = BTreeMap::new();
-        for table in &solved {
+        for table in solved {
             for (i, message) in table.recorded.messages.iter().enumerate() {
                 let of_bus = sent.entry(message.bus).or_default();
                 of_bus.insert(table.is_sent(i));

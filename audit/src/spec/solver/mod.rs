@@ -12,6 +12,7 @@ pub mod inputs;
 pub mod losses;
 pub mod questions;
 pub mod report;
+pub mod solved;
 pub mod state;
 pub mod tables;
 
@@ -275,7 +276,6 @@ impl Problem {
             lookups.cloned().collect(),
             first_helper,
         );
-        let mut kinds = Vec::new();
         // The flags by which the kinds of rows differ, all at once.
         let flags: Vec<(Variable, bool)> = path
             .unwrap_or_default()
@@ -286,23 +286,22 @@ impl Problem {
             })
             .collect();
         if state.set_flags(&flags).is_err() {
-            return kinds;
+            return Vec::new();
         }
-        self.branch(state, &inputs, path, &mut Vec::new(), &mut kinds);
-        kinds
+        self.branch(state, &inputs, path, Vec::new())
     }
 
+    /// The kinds of rows on a branch.
     fn branch(
         &self,
         mut state: State,
         inputs: &Inputs<'_>,
         path: Option<&[(Case, bool)]>,
-        cases: &mut Vec<(Case, bool)>,
-        kinds: &mut Vec<Kind>,
-    ) {
+        cases: Vec<(Case, bool)>,
+    ) -> Vec<Kind> {
         loop {
             if state.propagate(FUNCTIONS).is_err() {
-                return;
+                return Vec::new();
             }
             if !state.give(inputs.given(&state)) {
                 break;
@@ -321,24 +320,22 @@ impl Problem {
             None
         };
         let Some(case) = split else {
-            match state.refute(&wanted) {
-                Ok(true) => self.branch(state, inputs, path, cases, kinds),
-                Ok(false) => kinds.push(self.end(state, inputs, cases.clone())),
-                Err(_) => {}
-            }
-            return;
+            return match state.refute(&wanted) {
+                Ok(true) => self.branch(state, inputs, path, cases),
+                Ok(false) => vec![self.end(state, inputs, cases)],
+                Err(_) => Vec::new(),
+            };
         };
-        for value in [true, false] {
+        let of_value = |value: bool, mut state: State, mut cases: Vec<(Case, bool)>| {
             if let (Case::Flag(flag), Some(path)) = (&case, path) {
                 let given = path.iter().find_map(|(other, value)| match other {
                     Case::Flag(other) if other == flag => Some(*value),
                     _ => None,
                 });
                 if given.is_some_and(|given| given != value) {
-                    continue;
+                    return Vec::new();
                 }
             }
-            let mut state = state.clone();
             let possible = match &case {
                 Case::Flag(flag) => {
                     state.used.extend(state.bound_by.get(flag).copied());
@@ -349,18 +346,25 @@ impl Problem {
                     true
                 }
             };
-            if possible {
-                cases.push((case.clone(), value));
-                self.branch(state, inputs, path, cases, kinds);
-                cases.pop();
+            if !possible {
+                return Vec::new();
             }
-        }
+            cases.push((case.clone(), value));
+            self.branch(state, inputs, path, cases)
+        };
+        let (also, others) = (state.clone(), cases.clone());
+        let (mut kinds, rest) = rayon::join(
+            || of_value(true, also, others),
+            || of_value(false, state, cases),
+        );
+        kinds.extend(rest);
+        kinds
     }
 
     /// Returns the result of a branch.
     fn end(&self, state: State, inputs: &Inputs<'_>, cases: Vec<(Case, bool)>) -> Kind {
         let width = self.table.width() as Variable;
-        let unknown = |x: &Variable| !state.known.contains(x);
+        let unknown = |x: &Variable| !state.known.contains(*x);
         let current: BTreeSet<Variable> = (0..width).filter(unknown).collect();
         let mut open: BTreeSet<Variable> = (width..2 * width)
             .filter(unknown)
@@ -408,7 +412,7 @@ impl Problem {
             polynomial
                 .variables()
                 .iter()
-                .all(|x| state.known.contains(x))
+                .all(|x| state.known.contains(*x))
         };
         conditions.extend(state.active.iter().filter(no_unknown).cloned());
         conditions.retain(|(source, _)| *source != Source::Case);

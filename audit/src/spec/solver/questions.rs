@@ -9,10 +9,11 @@ use serde::Serialize;
 use winter_math::StarkField;
 
 use super::{
-    Kind, Polynomials, Problem,
+    Kind, Problem,
     inputs::Inputs,
     losses::{CONSEQUENCES, Consequence},
-    report::{label, problems, rule_text},
+    report::{label, rule_text},
+    solved::Solved,
     state::{Case, Rule, Source},
 };
 use crate::spec::{
@@ -62,15 +63,12 @@ impl Questions {
             left_out: 0,
         };
         for table in Table::ALL {
-            let recorded = table.declaration();
-            let polynomials = Polynomials::new(recorded);
+            let solved = Solved::of(table);
             let mut asked = BTreeSet::new();
-            for problem in problems(&polynomials) {
-                for kind in problem.solve(None, None) {
-                    all.ask(recorded, &problem, &kind, &mut asked);
-                    for consequence in CONSEQUENCES {
-                        all.ask_consequence(recorded, &problem, &kind, consequence);
-                    }
+            for (problem, kind) in solved.kinds() {
+                all.ask(solved.recorded, problem, kind, &mut asked);
+                for consequence in CONSEQUENCES {
+                    all.ask_consequence(solved.recorded, problem, kind, consequence);
                 }
             }
         }

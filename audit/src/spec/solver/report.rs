@@ -6,12 +6,13 @@ use std::{
 };
 
 use miden_core::ONE;
-use miden_cvm_air::{builder::PERIOD, opcode::OPCODES, table::Table};
+use miden_cvm_air::{opcode::OPCODES, table::Table};
 
 use super::{
-    Kind, Polynomials, Problem,
+    Kind, Problem,
     answers::{BOUNDS, Bound, FUNCTIONS, Function},
     inputs::Inputs,
+    solved::Solved,
     state::{Rule, Source},
     tables::Rows,
 };
@@ -77,12 +78,11 @@ impl Report {
 
     /// Solves a table.
     fn table(&mut self, table: Table) {
-        let recorded = table.declaration();
-        let polynomials = Polynomials::new(recorded);
+        let Solved { recorded, problems } = Solved::of(table);
         let mut found: BTreeMap<String, BTreeMap<Lines, Variants>> = BTreeMap::new();
         let mut order = Vec::new();
-        for problem in problems(&polynomials) {
-            for (label, lines) in lines_of(recorded, &problem, &problem.solve(None, None)) {
+        for (problem, kinds) in problems {
+            for (label, lines) in lines_of(recorded, problem, kinds) {
                 if !order.contains(&label) {
                     order.push(label.clone());
                 }
@@ -102,7 +102,8 @@ impl Report {
         }
         writeln!(self.text, "# {}\n\n## every row", table.name()).expect("a string");
         self.lines(&common, &BTreeSet::new());
-        let every: Variants = variants(&polynomials).collect();
+        let every = problems.iter();
+        let every: Variants = every.map(|(p, _)| (p.composed, p.place)).collect();
         for label in order {
             for (lines, variants) in &found[&label] {
                 write!(self.text, "\n## {label}").expect("a string");
@@ -130,24 +131,6 @@ impl Default for Report {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Returns the variants by which rows of a table are told apart, besides their cells.
-pub fn variants(polynomials: &Polynomials) -> impl Iterator<Item = (bool, usize)> + use<> {
-    let places = if polynomials.is_periodic() { PERIOD } else { 1 };
-    let composed = [false, true];
-    let composed = if polynomials.depends_on_composition() {
-        &composed[..]
-    } else {
-        &composed[..1]
-    };
-    let composed = composed.to_vec();
-    (0..places).flat_map(move |place| composed.clone().into_iter().map(move |c| (c, place)))
-}
-
-/// The problems of a table.
-pub fn problems(polynomials: &Polynomials) -> impl Iterator<Item = Problem> + '_ {
-    variants(polynomials).map(|(composed, place)| polynomials.at(composed, place))
 }
 
 fn describe(variants: &Variants, every: &Variants) -> String {

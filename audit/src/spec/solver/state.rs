@@ -104,11 +104,34 @@ impl Lookup {
     }
 }
 
+/// A set of variables.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    /// By variable, whether it is one of them, as far as any is.
+    is_in: Vec<bool>,
+}
+
+impl Variables {
+    /// Returns `true` if a variable is one of them.
+    pub fn contains(&self, variable: Variable) -> bool {
+        self.is_in.get(usize::from(variable)) == Some(&true)
+    }
+
+    /// Adds a variable; returns `true` if it was none of them.
+    fn insert(&mut self, variable: Variable) -> bool {
+        let at = usize::from(variable);
+        if self.is_in.len() <= at {
+            self.is_in.resize(at + 1, false);
+        }
+        !std::mem::replace(&mut self.is_in[at], true)
+    }
+}
+
 /// Everything that is known.
 #[derive(Debug, Clone)]
 pub struct State {
     /// Cells and helpers of the solver that have one value, given the inputs.
-    pub known: BTreeSet<Variable>,
+    pub known: Variables,
     /// Those of them that are constants on the branch.
     pub constants: BTreeMap<Variable, Felt>,
     /// Constraints that are not used up, by source.
@@ -157,7 +180,7 @@ impl State {
         first_helper: Variable,
     ) -> Self {
         Self {
-            known: BTreeSet::new(),
+            known: Variables::default(),
             constants: BTreeMap::new(),
             active,
             facts: Vec::new(),
@@ -248,11 +271,9 @@ impl State {
     }
 
     fn unknown(&self, polynomial: &Polynomial) -> Vec<Variable> {
-        let variables = polynomial
-            .terms()
-            .flat_map(|(monomial, _)| monomial.variables());
-        let unknown: BTreeSet<Variable> = variables.filter(|x| !self.known.contains(x)).collect();
-        unknown.into_iter().collect()
+        let mut unknown = polynomial.variables();
+        unknown.retain(|&x| !self.known.contains(x));
+        unknown
     }
 
     /// Returns `true` if a polynomial in known variables is known not to be zero.
@@ -377,7 +398,7 @@ impl State {
             && let (Some(a), Some(b)) = (a.as_constant(), b.as_constant())
         {
             let fact = self.active.remove(i);
-            if self.known.contains(&variable) {
+            if self.known.contains(variable) {
                 self.conditions.push(fact);
             } else {
                 self.facts.push(fact);
@@ -415,7 +436,7 @@ impl State {
     fn some_unknown(&self, polynomial: &Polynomial) -> bool {
         polynomial
             .terms()
-            .any(|(monomial, _)| monomial.variables().any(|x| !self.known.contains(&x)))
+            .any(|(monomial, _)| monomial.variables().any(|x| !self.known.contains(x)))
     }
 
     /// The only unknown of a polynomial.
@@ -423,7 +444,7 @@ impl State {
         let mut found = None;
         for (monomial, _) in polynomial.terms() {
             for x in monomial.variables() {
-                if found != Some(x) && !self.known.contains(&x) {
+                if found != Some(x) && !self.known.contains(x) {
                     match found {
                         Some(_) => return None,
                         None => found = Some(x),
@@ -479,6 +500,7 @@ impl State {
 
     /// Bounds, from range checks and from products of consecutive differences.
     fn bound(&mut self) -> bool {
+        let mut found = false;
         for i in 0..self.active.len() {
             let (source, polynomial) = &self.active[i];
             if polynomial.num_terms() <= MOST_ROOTS
@@ -488,10 +510,10 @@ impl State {
             {
                 self.bounds.insert(x, bound);
                 self.bound_by.insert(x, *source);
-                return true;
+                found = true;
             }
         }
-        if self.sums_of_flags() {
+        if found || self.sums_of_flags() {
             return true;
         }
         for i in 0..self.lookups.len() {
@@ -614,10 +636,10 @@ impl State {
         for (monomial, coefficient) in polynomial.terms() {
             let variables: Vec<_> = monomial.variables().collect();
             match variables[..] {
-                [x] if !self.known.contains(&x) => {
+                [x] if !self.known.contains(x) => {
                     terms.push((x, centered(coefficient), *self.bounds.get(&x)?));
                 }
-                _ if variables.iter().all(|x| self.known.contains(x)) => {}
+                _ if variables.iter().all(|x| self.known.contains(*x)) => {}
                 _ => return None,
             }
         }
@@ -670,7 +692,7 @@ impl State {
             let mut is_condition = false;
             for x in found {
                 self.used.extend(self.bound_by.get(&x));
-                is_condition |= self.known.contains(&x);
+                is_condition |= self.known.contains(x);
                 self.learn(x, Rule::Zero(source));
                 self.fix(x, ZERO)?;
             }
@@ -749,22 +771,41 @@ impl State {
 
     /// Bounded numbers as the digits of a number.
     fn digits(&mut self) -> bool {
-        let linear: Vec<(Source, Polynomial)> = self
-            .active
-            .iter()
-            .filter(|(_, polynomial)| self.is_affine(polynomial))
-            .cloned()
-            .collect();
-        for (i, (source, polynomial)) in linear.iter().enumerate() {
-            if self.digits_of(*source, None, polynomial) {
+        struct Linear {
+            source: Source,
+            polynomial: Polynomial,
+            unknown: Vec<Variable>,
+            /// Those of the unknown that have no bound.
+            unbounded: Vec<Variable>,
+        }
+        let linear = self.active.iter();
+        let linear = linear.filter(|(_, polynomial)| self.is_affine(polynomial));
+        let linear = linear.map(|(source, polynomial)| {
+            let unknown = self.unknown(polynomial);
+            let unbounded = unknown.iter().filter(|x| !self.bounds.contains_key(x));
+            Linear {
+                source: *source,
+                polynomial: polynomial.clone(),
+                unbounded: unbounded.copied().collect(),
+                unknown,
+            }
+        });
+        let linear: Vec<Linear> = linear.collect();
+        let mut alike: BTreeMap<&[Variable], Vec<usize>> = BTreeMap::new();
+        for (i, one) in linear.iter().enumerate() {
+            alike.entry(&one.unbounded).or_default().push(i);
+        }
+        for (i, one) in linear.iter().enumerate() {
+            let (source, polynomial) = (one.source, &one.polynomial);
+            if one.unbounded.is_empty() && self.digits_of(source, None, polynomial) {
                 return true;
             }
-            // One variable eliminated with another constraint.
-            for (j, (other, by)) in linear.iter().enumerate() {
-                if i == j {
-                    continue;
-                }
-                for x in self.unknown(by) {
+            // One variable eliminated with another constraint. What one of the two has that is no digit
+            // would be left.
+            let others = alike[&one.unbounded[..]].iter().filter(|&&j| i != j);
+            for other in others.map(|&j| &linear[j]) {
+                let by = &other.polynomial;
+                for &x in &other.unknown {
                     let (Some((a, _)), Some((b, _))) = (polynomial.linear_in(x), by.linear_in(x))
                     else {
                         continue;
@@ -776,7 +817,7 @@ impl State {
                         continue;
                     }
                     let eliminated = polynomial.plus(by, -(a / b));
-                    if self.digits_of(*source, Some(*other), &eliminated) {
+                    if self.digits_of(source, Some(other.source), &eliminated) {
                         return true;
                     }
                 }
@@ -788,7 +829,7 @@ impl State {
     /// Returns `true` if unknown variables occur with constant coefficients, by themselves.
     fn is_affine(&self, polynomial: &Polynomial) -> bool {
         polynomial.terms().all(|(monomial, _)| {
-            monomial.degree() <= 1 || monomial.variables().all(|x| self.known.contains(&x))
+            monomial.degree() <= 1 || monomial.variables().all(|x| self.known.contains(x))
         })
     }
 
@@ -908,25 +949,22 @@ impl State {
     /// Flags, of which there is one choice for what is known.
     fn flags(&mut self) -> Result<bool, Contradiction> {
         const MOST: usize = 8;
+        let unknown = self.active.iter().map(|(_, p)| self.unknown(p));
+        let unknown: Vec<Vec<Variable>> = unknown.collect();
         for i in 0..self.active.len() {
-            let (source, polynomial) = &self.active[i];
-            let source = *source;
-            let flags = self.unknown(polynomial);
+            let source = self.active[i].0;
+            let flags = unknown[i].clone();
             if flags.is_empty()
                 || flags.len() > MOST
                 || flags.iter().any(|x| self.bounds.get(x) != Some(&1))
             {
                 continue;
             }
-            let related: Vec<(Source, Polynomial)> = self
-                .active
-                .iter()
-                .filter(|(_, p)| {
-                    let unknown = self.unknown(p);
-                    !unknown.is_empty() && unknown.iter().all(|x| flags.contains(x))
-                })
-                .cloned()
-                .collect();
+            let related = self.active.iter().zip(&unknown).filter(|(_, unknown)| {
+                !unknown.is_empty() && unknown.iter().all(|x| flags.contains(x))
+            });
+            let related: Vec<(Source, Polynomial)> =
+                related.map(|(constraint, _)| constraint.clone()).collect();
             let mut seen: Vec<Vec<Polynomial>> = Vec::new();
             let mut only = Vec::new();
             let mut unique = true;
@@ -1173,7 +1211,7 @@ impl State {
     pub fn kind_flag(&self, kinds: &[Variable]) -> Option<Case> {
         let is_open = |x: &Variable| {
             self.bounds.get(x) == Some(&1)
-                && self.known.contains(x)
+                && self.known.contains(*x)
                 && !self.constants.contains_key(x)
         };
         let flags = kinds.iter().chain(&self.whether);
@@ -1186,7 +1224,7 @@ impl State {
             .bound_by
             .iter()
             .filter(|(x, _)| self.bounds.get(x) == Some(&1))
-            .filter(|(x, _)| wanted(**x) && !self.known.contains(x))
+            .filter(|(x, _)| wanted(**x) && !self.known.contains(**x))
             .map(|(&x, &source)| (x, source))
             .collect();
         for (flag, source) in flags {
@@ -1209,7 +1247,7 @@ impl State {
         let variables = polynomial.variables();
         variables
             .into_iter()
-            .find(|x| self.bounds.get(x) == Some(&1) && self.known.contains(x))
+            .find(|x| self.bounds.get(x) == Some(&1) && self.known.contains(*x))
     }
 
     /// Takes in inputs, each with where it comes from and what is known of it besides. Returns `true` if
@@ -1217,7 +1255,7 @@ impl State {
     pub fn give(&mut self, inputs: Vec<(Variable, &'static str, Option<Fact>)>) -> bool {
         let mut learnt = false;
         for (variable, why, fact) in inputs {
-            if self.known.contains(&variable) {
+            if self.known.contains(variable) {
                 continue;
             }
             self.learn(variable, Rule::Input(why));
