@@ -9,7 +9,7 @@
 //! Each fault of the published ones is an [`Advisory`]; [`findings`] looks for them in code that is
 //! assembled already.
 //!
-//! `assets/core.masl` is made of the published library and of `masm/`, and `assets/interface.masl` is what
+//! `assets/core.masl.zlib` is made of the published library and of `masm/`, and `assets/interface.masl` is what
 //! others need to know of it; a test makes both again and compares. Another one finds in the published code
 //! the advisories that `assets/advisories.txt` says it has.
 

@@ -7,11 +7,14 @@ use std::{
 
 use miden_assembly::{Library, library::LibraryExport};
 use miden_core::{Word, mast::MastForest, utils::Deserializable};
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 
 /// The corrected library. Its forest also has what was replaced, for code that was assembled with
-/// the published one.
+/// the published one. It is compressed, as most programs do not read it.
 static CORRECTED: LazyLock<Library> = LazyLock::new(|| {
-    Library::read_from_bytes(include_bytes!("../assets/core.masl"))
+    let library = decompress_to_vec_zlib(include_bytes!("../assets/core.masl.zlib"))
+        .expect("a test decompresses the file");
+    Library::read_from_bytes(&library)
         .expect("a test compares the file with the library that it is made of")
 });
 

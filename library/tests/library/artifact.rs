@@ -32,6 +32,13 @@ use miden_cvm_library::{
     ADVISORIES, SHORT_CODE, core_library, correct, corrected_instructions, findings,
     published_core_library,
 };
+use miniz_oxide::{deflate::compress_to_vec_zlib, inflate::decompress_to_vec_zlib};
+
+/// The file with the library, compressed.
+const LIBRARY: &str = "core.masl.zlib";
+
+/// The file with its interface.
+const INTERFACE: &str = "interface.masl";
 
 /// Where our procedures are assembled, so that they can use the published ones.
 const CORRECTED: &str = "corrected";
@@ -58,8 +65,12 @@ fn the_assets_are_what_the_sources_give() {
         interface,
         published,
     } = assets();
-    for (made, name) in [(library, "core.masl"), (interface, "interface.masl")] {
-        let there = fs::read(folder().join("assets").join(name)).expect("a library");
+    let read = |name| fs::read(folder().join("assets").join(name)).expect("a library");
+    let inflated = decompress_to_vec_zlib(&read(LIBRARY)).expect("a compressed library");
+    for (made, there, name) in [
+        (library, inflated, LIBRARY),
+        (interface, read(INTERFACE), INTERFACE),
+    ] {
         // Not `assert_eq`, which would print both.
         assert!(
             made == there,
@@ -80,8 +91,9 @@ fn write_the_assets() {
         interface,
         published,
     } = assets();
-    fs::write(folder().join("assets/core.masl"), library).expect("the library");
-    fs::write(folder().join("assets/interface.masl"), interface).expect("the interface");
+    let write = |name, bytes| fs::write(folder().join("assets").join(name), bytes).expect("a file");
+    write(LIBRARY, compress_to_vec_zlib(&library, 10));
+    write(INTERFACE, interface);
     fs::write(folder().join("assets/published.txt"), published).expect("the digests");
 }
 
