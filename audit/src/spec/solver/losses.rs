@@ -10,7 +10,8 @@ use std::{
 use miden_cvm_air::{lookup::Bus, public::PublicInputs, table::Table};
 use rayon::prelude::*;
 
-use super::{Dropped, solved::Solved};
+use super::{Dropped, Problem, report::label, solved::Solved, state::Source};
+use crate::spec::Declaration;
 
 /// The names of tests.
 type Tests = BTreeSet<String>;
@@ -167,6 +168,39 @@ fn literals(source: &str) -> Vec<&str> {
     source.split('"').skip(1).step_by(2).collect()
 }
 
+/// The parts of a table with their names, and their families'.
+fn parts(recorded: &Declaration) -> Vec<(Dropped, String, &'static str)> {
+    let constraints = recorded.constraints.iter().enumerate();
+    let constraints = constraints.map(|(i, c)| (Dropped::Constraint(i), c.name(), c.family));
+    let messages = recorded.messages.iter().enumerate();
+    let messages = messages.map(|(i, m)| (Dropped::Message(i), m.name.to_owned(), m.name));
+    constraints.chain(messages).collect()
+}
+
+/// The kind of rows of a table on which a cell is open without this part.
+fn open_without(table: &Solved, dropped: Dropped) -> Option<String> {
+    /// So many kinds of rows are tried in vain.
+    const MOST: usize = 4;
+    let is_it = |source: &Source| Problem::is_dropped(*source, Some(dropped));
+    let users = table.kinds().filter(|(_, kind)| kind.used.iter().any(is_it));
+    let mut users: Vec<_> = users.collect();
+    // Rows by which cells have become known first.
+    users.sort_by_key(|(_, kind)| {
+        let mut rules = kind.log.iter().filter_map(|(_, rule)| rule.source());
+        !rules.any(|source| is_it(&source))
+    });
+    let mut tried = BTreeSet::new();
+    users.into_iter().find_map(|(problem, kind)| {
+        let label = label(problem, kind);
+        if tried.len() == MOST || !tried.insert(label.clone()) {
+            return None;
+        }
+        let left = problem.solve(Some(dropped), Some(&kind.cases));
+        let is_open = left.iter().any(|kind| !kind.open.is_empty());
+        is_open.then_some(label)
+    })
+}
+
 /// The check that notices each loss.
 #[derive(Debug, Clone)]
 pub struct Losses {
@@ -206,7 +240,7 @@ impl Losses {
                     return Noticed::Unmatched;
                 }
             }
-            if let Some(kind) = table.open_without(dropped) {
+            if let Some(kind) = open_without(table, dropped) {
                 return Noticed::Open(kind);
             }
             if !is_message && let Some(tests) = forgeries.named.get(family) {
@@ -219,7 +253,7 @@ impl Losses {
         };
         let public = PublicInputs::default();
         let tables = solved.iter().map(|table| {
-            let parts: Vec<_> = table.parts().into_iter().step_by(step).collect();
+            let parts: Vec<_> = parts(table.recorded).into_iter().step_by(step).collect();
             let parts = parts.into_par_iter().map(|(dropped, name, family)| {
                 let noticed = noticed(table, dropped, family);
                 (name, noticed)

@@ -1,12 +1,12 @@
 //! The tables with all kinds of their rows, each solved once for all that is said about it.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::sync::OnceLock;
 
 use miden_core::{ONE, ZERO};
 use miden_cvm_air::{builder::PERIOD, table::Table};
 use rayon::prelude::*;
 
-use super::{Dropped, Kind, Polynomials, Problem, report::label, state::Source};
+use super::{Dropped, Kind, Polynomials, Problem};
 use crate::spec::Declaration;
 
 /// A table with what its rows are.
@@ -45,42 +45,9 @@ impl Solved {
         problems.flat_map(|(problem, kinds)| kinds.iter().map(move |kind| (problem, kind)))
     }
 
-    /// The parts of the table with their names, and their families'.
-    pub(super) fn parts(&self) -> Vec<(Dropped, String, &'static str)> {
-        let constraints = self.recorded.constraints.iter().enumerate();
-        let constraints = constraints.map(|(i, c)| (Dropped::Constraint(i), c.name(), c.family));
-        let messages = self.recorded.messages.iter().enumerate();
-        let messages = messages.map(|(i, m)| (Dropped::Message(i), m.name.to_owned(), m.name));
-        constraints.chain(messages).collect()
-    }
-
-    /// The kind of rows on which a cell is open without this part.
-    pub(super) fn open_without(&self, dropped: Dropped) -> Option<String> {
-        /// So many kinds of rows are tried in vain.
-        const MOST: usize = 4;
-        let is_it = |source: &Source| Problem::is_dropped(*source, Some(dropped));
-        let users = self.kinds().filter(|(_, kind)| kind.used.iter().any(is_it));
-        let mut users: Vec<_> = users.collect();
-        // Rows by which cells have become known first.
-        users.sort_by_key(|(_, kind)| {
-            let mut rules = kind.log.iter().filter_map(|(_, rule)| rule.source());
-            !rules.any(|source| is_it(&source))
-        });
-        let mut tried = BTreeSet::new();
-        users.into_iter().find_map(|(problem, kind)| {
-            let label = label(problem, kind);
-            if tried.len() == MOST || !tried.insert(label.clone()) {
-                return None;
-            }
-            let left = problem.solve(Some(dropped), Some(&kind.cases));
-            let is_open = left.iter().any(|kind| !kind.open.is_empty());
-            is_open.then_some(label)
-        })
-    }
-
     /// Returns `true` if a message is sent, or received, once on some row; nothing if it is always the prover who
     /// chooses how often.
-    pub(super) fn is_sent(&self, message: usize) -> Option<bool> {
+    pub fn is_sent(&self, message: usize) -> Option<bool> {
         let lookups = self.kinds().flat_map(|(_, kind)| &kind.state.lookups);
         let mut counts = lookups
             .filter(|lookup| Problem::is_dropped(lookup.source, Some(Dropped::Message(message))))
