@@ -98,7 +98,7 @@ impl Polynomial {
 
     /// The sum of terms, of which several may have the same monomial.
     fn sum_of(mut terms: Vec<(Monomial, Felt)>) -> Self {
-        terms.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        terms.sort_unstable_by_key(|(monomial, _)| *monomial);
         terms.dedup_by(|(monomial, coefficient), (last, sum)| {
             let is_same = monomial == last;
             if is_same {
