@@ -182,7 +182,9 @@ fn open_without(table: &Solved, dropped: Dropped) -> Option<String> {
     /// So many kinds of rows are tried in vain.
     const MOST: usize = 4;
     let is_it = |source: &Source| Problem::is_dropped(*source, Some(dropped));
-    let users = table.kinds().filter(|(_, kind)| kind.used.iter().any(is_it));
+    let users = table
+        .kinds()
+        .filter(|(_, kind)| kind.used.iter().any(is_it));
     let mut users: Vec<_> = users.collect();
     // Rows by which cells have become known first.
     users.sort_by_key(|(_, kind)| {
